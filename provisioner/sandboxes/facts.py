@@ -1,0 +1,434 @@
+"""What one look at a process or a machine saw, as frozen objects.
+
+In: the bytes that the probe answered to `facts` or `outside` (probe/facts.schema.json says their shape).
+Out: `Facts`, or one `FactsError`.  Called by sandbox.py for what arrives and by pytest_isolation for what was
+archived.  Touches no machine.
+
+A fact is a value, `None` (there is no such thing here), or `Unobserved`: reading an attribute that holds an
+`Unobserved` raises `UnobservedFact`, so that no check can turn green on what nobody saw.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, RootModel, ValidationError
+from pydantic_core import CoreSchema, core_schema
+
+from provisioner.errors import IsolationError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 16
+MAX_ITEMS = 4096
+MAX_TEXT = 4096
+U64 = (1 << 64) - 1
+
+
+class FactsError(IsolationError):
+    """The bytes are not a facts document: too long, not UTF-8, not JSON, of another shape, or of another run."""
+
+
+class UnobservedFact(Exception):
+    """
+    A check touched a fact that could not be observed; its verdict is `unknown`.
+
+    Args:
+        name: the fact, as a dotted path where it is known.
+        errno: the error's name (errno(3)), or "" where no system call failed.
+        why: what was tried.
+    """
+
+    def __init__(self, name: str, errno: str, why: str) -> None:
+        super().__init__(f"{name} could not be observed: {why}{f' ({errno})' if errno else ''}")
+        self.name = name
+        self.errno = errno
+        self.why = why
+
+
+class Unobserved(BaseModel):
+    """A fact that could not be observed: the errno's name (or "") and what was tried."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    unobserved: str = Field(max_length=32)
+    why: str = Field(max_length=MAX_TEXT)
+
+
+class _MayBeUnobserved:
+    """Widens a field's schema by `Unobserved` while its static type stays the value's."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.union_schema([handler.generate_schema(Unobserved), handler(source)], mode="left_to_right")
+
+
+T = TypeVar("T")
+Fact = Annotated[T, _MayBeUnobserved()]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Number = Annotated[int, Field(ge=0, le=U64)]
+Signed = Annotated[int, Field(ge=-(1 << 63), le=U64)]
+
+
+class Observed(BaseModel):
+    """Base of all facts: frozen, strict, no unknown keys, and unreadable where unobserved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if type(value) is Unobserved:
+            raise UnobservedFact(name, value.unobserved, value.why)
+        return value
+
+    def seen(self, name: str) -> Any:
+        """Return the attribute's value, or the `Unobserved` itself; for reports, which must show both."""
+        return self.__dict__[name]
+
+
+V = TypeVar("V")
+
+
+class Named(RootModel[dict[str, V]]):
+    """A mapping whose missing keys are unobserved facts: a probe that never tried has not seen a wall."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    def __getitem__(self, name: str) -> V:
+        value = self.root.get(name)
+        if value is None:
+            raise UnobservedFact(name, "", "these facts do not hold it")
+        if isinstance(value, Unobserved):
+            raise UnobservedFact(name, value.unobserved, value.why)
+        return value
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.root
+
+    def names(self) -> Iterator[str]:
+        """Yield the names in the document's order."""
+        return iter(self.root)
+
+
+class Namespaces(Observed):
+    """Inode of /proc/PID/ns/NAME for each kind (namespaces(7)); None where the kernel has no such kind."""
+
+    cgroup: Fact[Number | None]
+    ipc: Fact[Number | None]
+    mnt: Fact[Number | None]
+    net: Fact[Number | None]
+    pid: Fact[Number | None]
+    time: Fact[Number | None]
+    user: Fact[Number | None]
+    uts: Fact[Number | None]
+
+
+NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
+
+
+class Capabilities(Observed):
+    """The five sets of capabilities(7) as bit masks."""
+
+    inheritable: Number
+    permitted: Number
+    effective: Number
+    bounding: Number
+    ambient: Number
+
+
+class Seccomp(Observed):
+    """`Seccomp` (0 off, 1 strict, 2 filter) and `Seccomp_filters` (None before Linux 5.9) of proc_pid_status(5)."""
+
+    mode: Number
+    filters: Number | None
+
+
+class Cgroup(Observed):
+    """One line of /proc/PID/cgroup (cgroups(7)); hierarchy 0 with no controllers is cgroup v2."""
+
+    hierarchy: Number
+    controllers: list[Text]
+    path: Text
+
+
+class Mount(Observed):
+    """One line of /proc/PID/mountinfo (proc_pid_mountinfo(5)), octal escapes undone."""
+
+    id: Number
+    parent: Number
+    major: Number
+    minor: Number
+    root: Text
+    target: Text
+    options: list[Text]
+    tags: list[Text]  # "shared:3", "master:1", "propagate_from:2", "unbindable"
+    fstype: Text
+    source: Text
+    super_options: list[Text]
+
+
+class Fd(Observed):
+    """One open descriptor and the text of its link in /proc/PID/fd."""
+
+    fd: Number
+    target: Text
+
+
+class IdRange(Observed):
+    """One line of uid_map or gid_map (user_namespaces(7)), `outside` as seen by the reader."""
+
+    inside: Number
+    outside: Number
+    count: Number
+
+
+Items = Annotated[list[T], Field(max_length=MAX_ITEMS)]
+
+
+class Process(Observed):
+    """What /proc/PID tells of one process."""
+
+    pid: Number
+    nspid: Fact[list[Number]]
+    name: Fact[Text]
+    start_time: Fact[Number]  # clock ticks since boot, field 22 of stat
+    namespaces: Namespaces
+    uid: Fact[list[Number]]  # real, effective, saved, file system
+    gid: Fact[list[Number]]
+    groups: Fact[Items[Number]]
+    uid_map: Fact[Items[IdRange]]
+    gid_map: Fact[Items[IdRange]]
+    setgroups: Fact[Text]
+    capabilities: Fact[Capabilities]
+    no_new_privs: Fact[Number]
+    seccomp: Fact[Seccomp]
+    lsm: Fact[Text]  # attr/current, "" where no LSM labels processes
+    cgroups: Fact[Items[Cgroup]]
+    mounts: Fact[Items[Mount]]
+    fds: Fact[Items[Fd]]  # inside: those that were open when the server started
+    cwd: Fact[Text]
+    root: Fact[Text]
+    exe: Fact[Text]
+
+
+class MemoryLimit(Observed):
+    """Bytes; `limit` None = no limit.  memory.max, memory.current, memory.peak, memory.events oom_kill and v1's like."""
+
+    limit: Fact[Number | None]
+    usage: Fact[Number]
+    peak: Fact[Number | None]
+    oom_kills: Fact[Number | None]
+
+
+class CpuLimit(Observed):
+    """Microseconds; `quota_us` None = no limit.  cpu.max, cpu.stat and v1's cpu.cfs_*, cpuacct.usage."""
+
+    quota_us: Fact[Number | None]
+    period_us: Fact[Number]
+    usage_us: Fact[Number]
+    nr_periods: Fact[Number]
+    nr_throttled: Fact[Number]
+
+
+class PidsLimit(Observed):
+    """Tasks; `limit` None = no limit.  pids.max, pids.current, pids.events max."""
+
+    limit: Fact[Number | None]
+    current: Fact[Number]
+    refusals: Fact[Number | None]
+
+
+class Limits(Observed):
+    """The cgroup files that rule the process; `version` is the hierarchy that holds the controllers: 1, 2, or 0 none."""
+
+    version: Number
+    memory: Fact[MemoryLimit]
+    cpu: Fact[CpuLimit]
+    pids: Fact[PidsLimit]
+
+
+class Kernel(Observed):
+    """uname(2), and /proc/version whole."""
+
+    sysname: Text
+    release: Text
+    version: Text
+    machine: Text
+    banner: Fact[Text]
+
+
+class Path(Observed):
+    """
+    One path as lstat, statfs and a write-open see it.
+
+    `type` is "absent", "file", "dir", "symlink", "char", "block", "fifo" or "socket".  `write` is the result of
+    open(O_WRONLY|O_NONBLOCK|O_CLOEXEC) closed at once, on the fixed list of files where that tells something
+    ("ok" or an errno's name), else None.
+    """
+
+    type: Text
+    rdev: list[Number] | None  # major, minor of a device node
+    fstype: Fact[Number | None]  # statfs f_type
+    read_only: Fact[bool | None]  # statvfs ST_RDONLY
+    entries: Fact[Number | None]  # of a directory, without . and ..
+    write: Text | None
+
+
+class Device(Observed):
+    """A device node below /dev.  `open` is a block device's open(O_RDONLY) result; None: not tried."""
+
+    path: Text
+    kind: Literal["char", "block"]
+    major: Number
+    minor: Number
+    open: Text | None
+
+
+class Try(Observed):
+    """A system call that cannot take effect: "ok" or the errno's name, "SIGSYS" or "timeout", and its return value."""
+
+    result: Text
+    value: Signed | None
+
+
+class Interface(Observed):
+    """A network interface: its name, IFF_* flags (netdevice(7)) and addresses as text."""
+
+    name: Text
+    flags: Number
+    addresses: list[Text]
+
+
+class Task(Observed):
+    """A process seen in /proc."""
+
+    pid: Number
+    name: Text
+
+
+class Canary(Observed):
+    """
+    A process outside that must be out of reach.
+
+    `signal` is the result of kill(pid, 0); `same` says whether /proc/PID/cmdline holds the canary's nonce, so that
+    another process of that number is not taken for it.
+    """
+
+    pid: Number
+    signal: Text
+    same: Fact[bool]
+
+
+class System(Observed):
+    """What a process sees of the system around it."""
+
+    kernel: Kernel
+    hostname: Text
+    proc_self: Fact[Text]  # readlink /proc/self
+    processes: Fact[Number]  # numeric entries of /proc
+    tasks: Fact[Items[Task]]  # the first 64 of them
+    lsms: Fact[Text]  # /sys/kernel/security/lsm
+    interfaces: Fact[Items[Interface]]
+    devices: Fact[Items[Device]]
+    paths: Named[Fact[Path]]
+    tries: Named[Fact[Try]]
+    memory_total: Fact[Number]  # bytes, MemTotal
+    swap_total: Fact[Number]
+    cpus: Fact[Number]  # online
+    machine_id: Fact[Text | None]
+    canary: Canary | None
+
+
+class Facts(Observed):
+    """
+    One document of facts.
+
+    `view` is "inside" (the probe looked at itself) or "outside" (at another process, from the host; `system` is
+    then None).  `boot_id` names the kernel that ran the look: with a namespace's inode it is that namespace's
+    identity, for initial namespaces have equal inodes in every kernel.
+    """
+
+    schema_: Literal[1] = Field(alias="schema")
+    view: Literal["inside", "outside"]
+    nonce: Text
+    probe: Text  # hash of the probe's sources
+    boot_id: Fact[Text]
+    time: Number  # seconds since 1970
+    process: Process
+    limits: Limits
+    system: System | None
+
+
+def parse_facts(data: bytes, nonce: str | None = None) -> Facts:
+    """
+    Turn the probe's answer into Facts.
+
+    Args:
+        data: the document, at most 1 MiB of UTF-8 JSON.
+        nonce: what the document must carry; None accepts any (archived documents).
+
+    Raises:
+        FactsError: the bytes are not such a document.
+    """
+    check_json(data, "facts")
+    try:
+        facts = Facts.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise FactsError(f"cannot read the facts: {where[:200]}: {first['msg']}") from None
+    if nonce is not None and facts.nonce != nonce:
+        raise FactsError("cannot accept the facts: they carry another nonce than this sandbox was given")
+    return facts
+
+
+def check_json(data: bytes, what: str, limit: int = MAX_BYTES) -> Any:
+    """
+    Refuse what Python's or pydantic's JSON reader would let through.
+
+    Args:
+        data: the bytes.  what: their name in the error's text.  limit: the most bytes allowed.
+
+    Returns:
+        The decoded document.
+
+    Raises:
+        FactsError: too long, not UTF-8, not JSON, a duplicate key, NaN or Infinity, or nested deeper than 16.
+    """
+    if len(data) > limit:
+        raise FactsError(f"cannot read the {what}: {len(data)} bytes, more than {limit}")
+    try:
+        text = data.decode("utf-8")
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise FactsError(f"cannot read the {what}: not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise FactsError(f"cannot read the {what}: nested too deeply") from None
+    except ValueError as error:
+        raise FactsError(f"cannot read the {what}: {str(error)[:200]}") from None
+    _check_depth(document, what)
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
+
+
+def _check_depth(document: Any, what: str) -> None:
+    """Walk without recursion: the depth is the sandbox's choice, the interpreter's stack is ours."""
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
+        ]
+        if not level:
+            return
+    raise FactsError(f"cannot read the {what}: nested deeper than {MAX_DEPTH}")
