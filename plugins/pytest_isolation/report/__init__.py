@@ -1,0 +1,1 @@
+"""Draws results: terminal matrix and HTML page.  In: Results.  Out: text.  Judges nothing."""

@@ -1,0 +1,1 @@
+"""The bundled checks: plain pytest tests, each of which anyone can copy."""

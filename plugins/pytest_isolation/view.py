@@ -1,0 +1,220 @@
+"""The sandbox as a check sees it: reconciled namespaces, both views, loads on demand.
+
+In: a Record, and for a live run the callables that measure what was not yet measured.
+Out: `SandboxView`, `PeerView`, host facts.  Called by fixtures.py (live) and judge.py (archived).
+Touches no machine itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.sandboxes.facts import NAMESPACES, Capabilities, Facts, Process, System, UnobservedFact
+from provisioner.sandboxes.measured import Load, Reach
+from pytest_isolation.record import Record, TargetInfo
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace's identity: the kernel's boot id and the inode in it.  Two are the same when both are equal."""
+
+    boot_id: str
+    inode: int | None
+
+    def __str__(self) -> str:
+        return f"{self.inode} of kernel {self.boot_id[:8]}"
+
+
+class NamespaceView:
+    """The namespaces of one process as `Namespace`s, one attribute for each kind of namespaces(7)."""
+
+    def __init__(self, facts: Facts, boot_id: str) -> None:
+        self._facts = facts
+        self._boot_id = boot_id
+
+    def __getattr__(self, name: str) -> Namespace:
+        if name not in NAMESPACES:
+            raise AttributeError(name)
+        return Namespace(self._boot_id, getattr(self._facts.process.namespaces, name))
+
+    def __iter__(self) -> Any:
+        """Yield (kind, Namespace) for each kind that could be observed and that this kernel has."""
+        for name in NAMESPACES:
+            inode = self._facts.process.namespaces.seen(name)
+            if isinstance(inode, int):
+                yield name, Namespace(self._boot_id, inode)
+
+
+class HostView:
+    """The host's own view of itself; same attributes as Facts, and `namespaces` as comparable identities."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+
+    @property
+    def namespaces(self) -> NamespaceView:
+        """The namespaces that the host's own processes live in."""
+        return NamespaceView(self.facts, self.facts.boot_id)
+
+    @property
+    def process(self) -> Process:
+        """The host's probe, as a process."""
+        return self.facts.process
+
+    @property
+    def system(self) -> System:
+        """What the host's probe sees around it, with the same tries as a control."""
+        if self.facts.system is None:
+            raise UnobservedFact("host.system", "", "the host's view holds no system part")
+        return self.facts.system
+
+    @property
+    def boot_id(self) -> str:
+        """The host's kernel, by its boot id (random(4))."""
+        return self.facts.boot_id
+
+
+class SandboxView:
+    """
+    One sandbox, with both views of it.
+
+    Args:
+        record: what was observed.
+        peer: whether this is the second sandbox beside the target's own.
+        measure_load, measure_reach: make what the record does not hold yet; None in an archive.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        peer: bool = False,
+        measure_load: Callable[[str], Load] | None = None,
+        measure_reach: Callable[[str], Reach] | None = None,
+    ) -> None:
+        self.record = record
+        self._peer = peer
+        self._measure_load = measure_load
+        self._measure_reach = measure_reach
+
+    @property
+    def target(self) -> TargetInfo:
+        """What this is: kind, runtime, host, and what cannot be asked of it."""
+        return self.record.target
+
+    @property
+    def inside(self) -> Facts:
+        """What the subject saw of itself."""
+        return self.record.peer_inside if self._peer else self.record.inside
+
+    @property
+    def outside(self) -> Facts:
+        """
+        What the host saw of the subject.
+
+        Raises:
+            UnobservedFact: there is no such view: the subject of a VM is no process of the host.
+        """
+        facts = self.record.peer_outside if self._peer else self.record.outside
+        if facts is None:
+            raise UnobservedFact("outside", "", "the subject is no process of the host")
+        return facts
+
+    @property
+    def has_outside(self) -> bool:
+        """Whether the subject is a process of the host that the host could look at."""
+        return isinstance(self.record.seen("peer_outside" if self._peer else "outside"), Facts)
+
+    @property
+    def vmm(self) -> Facts:
+        """
+        The hypervisor's process seen from the host.
+
+        Raises:
+            UnobservedFact: a container has none.
+        """
+        if self.record.vmm is None:
+            raise UnobservedFact("vmm", "", "a container has no hypervisor's process")
+        return self.record.vmm
+
+    @property
+    def exec(self) -> Facts:
+        """What a process saw that the runtime's own exec started in the sandbox."""
+        return self.record.exec_
+
+    @property
+    def system(self) -> System:
+        """What the subject sees of the system around it, with all the tries."""
+        if self.inside.system is None:
+            raise UnobservedFact("inside.system", "", "the inside view holds no system part")
+        return self.inside.system
+
+    @property
+    def host(self) -> HostView:
+        """The host's own view of itself."""
+        return HostView(self.record.host)
+
+    @property
+    def shares_kernel(self) -> bool:
+        """Whether the sandbox runs on the host's own kernel, by boot id; never by what the runtime claims."""
+        return self.inside.boot_id == self.record.host.boot_id
+
+    @property
+    def process(self) -> Process:
+        """
+        The subject as a process: the outside view where there is one (the inside one may be forged), else the inside.
+
+        A VM's subject is known from inside alone.
+        """
+        return self.outside.process if self.has_outside else self.inside.process
+
+    @property
+    def namespaces(self) -> NamespaceView:
+        """The subject's namespaces: inodes from outside where they were seen, with the host's own boot id."""
+        if self.has_outside:
+            return NamespaceView(self.outside, self.record.host.boot_id)
+        return NamespaceView(self.inside, self.inside.boot_id)
+
+    @property
+    def capabilities_over_host(self) -> int:
+        """
+        The effective capabilities that reach the host, as a mask.
+
+        A capability counts only in the user namespace that holds it (user_namespaces(7)): a process in a user
+        namespace of its own, or on a kernel of its own, has none over the host.
+        """
+        if not self.shares_kernel or self.namespaces.user != self.host.namespaces.user:
+            return 0
+        return self.capabilities.effective
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The subject's five sets."""
+        return self.process.capabilities
+
+    def load(self, name: str) -> Load:
+        """
+        Return what a bounded load against one limit came to: "memory", "cpu" or "pids".
+
+        It runs once for a target, in a sandbox of its own; an archive answers with what the run measured.
+        """
+        if name in self.record.loads or self._measure_load is None:
+            return self.record.loads[name]
+        return self._measure_load(name)
+
+    def reach(self, network: str) -> Reach:
+        """Return what a try to reach the peer came to, both on the network mode `network`."""
+        if network in self.record.reaches or self._measure_reach is None:
+            return self.record.reaches[network]
+        return self._measure_reach(network)
+
+
+def peer_of(record: Record) -> SandboxView:
+    """Return the second sandbox beside the target's own."""
+    return SandboxView(record, peer=True)
+
+
+def judge_fixtures(record: Record) -> dict[str, object]:
+    """Return what an archived record gives for the fixtures that a check over facts may ask for, by name."""
+    return {"sandbox": SandboxView(record), "host_facts": HostView(record.host), "peer": peer_of(record)}

@@ -1,0 +1,1 @@
+"""The files that sandboxes are made of: images, root file systems, initramfs, the guest kernel."""
