@@ -1,0 +1,29 @@
+r"""Makes text that came from a sandbox safe to show on a terminal.
+
+In: any string.  Out: one line in which nothing moves the cursor, hides, or reorders text: such characters stand as
+\x1b or \u202e.  Called by every report; HTML adds its own escaping.  A backslash stays as it is: this is for reading.
+"""
+
+from __future__ import annotations
+
+import re
+
+# C0, DEL and C1; soft hyphen; zero width and marks; line and paragraph separators; bidi embeddings and isolates;
+# invisible operators; byte order mark and interlinear annotations; tags; lone surrogates.
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f"
+    "\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
+)
+
+
+def escape(text: str, limit: int = 0) -> str:
+    """Return `text` as one harmless line; with a limit, cut to that many characters, the last of them an ellipsis."""
+    shown = _HIDDEN.sub(_spell, text)
+    return shown if not limit or len(shown) <= limit else shown[: max(limit - 1, 0)] + "…"
+
+
+def _spell(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,248 @@
+"""pytest_isolation.policy: the design's table, row by row, and the files it reads."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pytest_isolation.expected import Expected, in_range, load_expected
+from pytest_isolation.policy import Policy, Ruling
+from pytest_isolation.profile import Profile, parse_profile
+from pytest_isolation.verdict import Check, Judgement, Verdict
+from pytest_isolation.waivers import Waiver, load_waivers
+
+from provisioner.errors import IsolationError
+from provisioner.yaml import parse_yaml
+
+TODAY = date(2026, 11, 23)
+CHECK = Check("user.root_mapped", profile="baseline")
+DOCUMENTED = "user.root_mapped: {verdict: open, source: docs}\n"
+WAIVER = Waiver(check="user.root_mapped", target="dock*", reason="moves soon", owner="ops", until=TODAY)
+
+
+def expected_of(text: str) -> dict[str, Expected]:
+    return {"docker": parse_yaml(text.encode(), Expected, "expected.yaml")}
+
+
+def judge(policy: Policy, verdict: Verdict, runtime: str = "docker", kind: str = "container") -> Ruling:
+    return policy.judge(CHECK, kind, runtime, runtime, {"variant": "rootful", "version": "20.10.24"}, verdict)
+
+
+BASELINE = Profile("baseline", 1)
+PRIVILEGED = Profile("privileged", 1)
+
+
+@pytest.mark.parametrize(
+    ("documented", "waived", "profile", "verdict", "judgement"),
+    [
+        (False, False, None, "holds", "ok"),
+        (False, False, BASELINE, "holds", "ok"),
+        (True, False, None, "holds", "better"),
+        (False, True, None, "holds", "better"),
+        (True, False, None, "open", "documented"),
+        (True, False, PRIVILEGED, "open", "documented"),
+        (True, False, BASELINE, "open", "finding"),
+        (True, False, None, "unknown", "finding"),
+        (True, False, None, "ignored", "finding"),
+        (False, False, None, "open", "finding"),
+        (False, False, None, "ignored", "finding"),
+        (False, False, None, "refused", "finding"),
+        (False, False, None, "unknown", "finding"),
+        (False, True, None, "open", "waived"),
+        (False, True, BASELINE, "open", "waived"),
+        (False, True, None, "ignored", "waived"),
+        (False, True, None, "refused", "waived"),
+        (False, True, None, "unknown", "waived"),
+        (True, True, None, "open", "documented"),
+        (False, False, None, "not_applicable", "none"),
+        (True, True, BASELINE, "not_applicable", "none"),
+    ],
+)
+def test_table(documented: bool, waived: bool, profile: Profile | None, verdict: str, judgement: str) -> None:
+    policy = Policy(profile, expected_of(DOCUMENTED if documented else "{}"), (WAIVER,) if waived else (), TODAY)
+
+    assert judgement == judge(policy, Verdict(verdict)).judgement
+
+
+def test_documented_carries_its_source() -> None:
+    assert Ruling(Judgement.DOCUMENTED, source="docs") == judge(Policy(expected=expected_of(DOCUMENTED)), Verdict.OPEN)
+
+
+def test_waiver_counts_on_its_last_day_and_not_after() -> None:
+    last = judge(Policy(waivers=(WAIVER,), today=TODAY), Verdict.OPEN)
+    after = judge(Policy(waivers=(WAIVER,), today=date(2026, 11, 26)), Verdict.OPEN)
+
+    assert (Judgement.WAIVED, "waived until 2026-11-23 by ops: moves soon") == (last.judgement, last.reason)
+    assert (Judgement.FINDING, "waiver expired 3 days ago: moves soon") == (after.judgement, after.reason)
+
+
+def test_waiver_counts_for_its_targets_only() -> None:
+    assert Judgement.FINDING == judge(Policy(waivers=(WAIVER,), today=TODAY), Verdict.OPEN, "podman").judgement
+
+
+def test_waiver_that_no_cell_rests_on_is_reported() -> None:
+    policy = Policy(waivers=(WAIVER,), today=TODAY)
+
+    assert (WAIVER,) == policy.unused_waivers([""])
+    assert () == policy.unused_waivers([judge(policy, Verdict.OPEN).waiver])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "profile", "judgement"),
+    [
+        ("open", None, "documented"),
+        ("unknown", None, "documented"),
+        ("ignored", None, "finding"),
+        ("open", BASELINE, "finding"),
+        ("open", PRIVILEGED, "documented"),
+        ("holds", None, "ok"),
+    ],
+)
+def test_self_claims_no_wall_until_a_profile_asks(verdict: str, profile: Profile | None, judgement: str) -> None:
+    ruling = judge(Policy(profile), Verdict(verdict), "self")
+
+    assert judgement == ruling.judgement
+    assert ("self claims no wall" if judgement == "documented" else "") == ruling.source
+
+
+def test_profile_by_kind_is_required_of_that_kind_only() -> None:
+    check = Check("vm.kernel", profile=(("vm", "privileged"),))
+    policy = Policy(BASELINE, {"x": parse_yaml(b"vm.kernel: {verdict: open, source: it is one}", Expected, "e.yaml")})
+
+    assert Judgement.DOCUMENTED == policy.judge(check, "container", "x", "x", {}, Verdict.OPEN).judgement
+    assert Judgement.FINDING == policy.judge(check, "vm", "x", "x", {}, Verdict.OPEN).judgement
+
+
+@pytest.mark.parametrize(
+    ("when", "documented"),
+    [
+        ("{}", True),
+        ("{variant: rootful}", True),
+        ("{variant: rootless}", False),
+        ("{variant: rootful, version: '>=20.10,<29'}", True),
+        ("{variant: rootful, version: '>=25'}", False),
+        ("{lsm: none}", False),  # nobody observed it
+    ],
+)
+def test_condition_must_be_met(when: str, documented: bool) -> None:
+    policy = Policy(expected=expected_of(f"user.root_mapped: {{verdict: open, source: docs, when: {when}}}\n"))
+
+    assert (Judgement.DOCUMENTED if documented else Judgement.FINDING) == judge(policy, Verdict.OPEN).judgement
+
+
+def test_list_of_entries_takes_the_first_that_fits() -> None:
+    policy = Policy(
+        expected=expected_of(
+            "user.root_mapped:\n"
+            "- {verdict: unknown, source: one, when: {variant: rootless}}\n"
+            "- {verdict: open, source: two}\n"
+        )
+    )
+
+    assert "two" == judge(policy, Verdict.OPEN).source
+
+
+@pytest.mark.parametrize(
+    ("version", "wanted", "inside"),
+    [
+        ("20.10.24+dfsg1", ">=20.10,<29", True),
+        ("29.0.0", ">=20.10,<29", False),
+        ("9", "<10", True),
+        ("1.1.0", "==1.1", True),
+        ("unknown", ">=0", False),
+        ("", ">=0", False),
+    ],
+)
+def test_version_ranges_compare_numbers(version: str, wanted: str, inside: bool) -> None:
+    assert inside == in_range(version, wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a.b:\n  verdit: open\n  source: x\n", ":2: unknown key 'verdit' (and 1 more); did you mean 'verdict'?"),
+        (
+            "a.b:\n  verdict: opne\n  source: x\n",
+            ":2: a.b.verdict: should be 'open', 'unknown' or 'ignored', not 'opne'; did you mean 'open'?",
+        ),
+        (
+            "a.b:\n- verdict: open\n  source: x\n  when: {varient: x}\n",
+            ":4: unknown key 'varient'; did you mean 'variant'?",
+        ),
+        ("a.b: {verdict: open}\n", ":1: missing key 'source'"),
+        ("A B: {verdict: open, source: x}\n", ":1: the key 'A B' is not allowed: "),
+        (
+            "a.b: {verdict: open, source: x, when: {version: 20}}\n",
+            ":1: a.b.when.version: should be a valid string, not 20",
+        ),
+        (
+            "a.b: {verdict: open, source: x, when: {version: '20'}}\n",
+            "should be a range such as '>=20.10,<29', not '20'",
+        ),
+        ("a.b: open\n", ":1: a.b: should be "),
+    ],
+)
+def test_wrong_expected_names_file_line_and_nearest(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "expected.yaml"
+    path.write_text(text)
+
+    with pytest.raises(IsolationError) as caught:
+        load_expected(path)
+
+    assert f"{path}:" in str(caught.value)
+    assert message in str(caught.value)
+
+
+def waiver_file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "isolation.yaml"
+    path.write_text(text)
+    return path
+
+
+GOOD = "waivers:\n- check: ns.pid\n  target: docker*\n  reason: moves soon\n  owner: ops\n  until: 2027-03-01\n"
+
+
+def test_waivers_are_read(tmp_path: Path) -> None:
+    (waiver,) = load_waivers(waiver_file(tmp_path, GOOD), TODAY)
+
+    assert "ns.pid on docker* until 2027-03-01" == waiver.name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("  reason: moves soon\n", "", ":2: missing key 'reason'"),
+        ("  until: 2027-03-01\n", "", ":2: missing key 'until'"),
+        ("2027-03-01", "2028-03-01", "lasts more than a year; choose a day within a year"),
+        ("2027-03-01", "soon", ":6: waivers.0.until: should be a valid date"),
+        ("reason: moves", "reasn: moves", ":4: unknown key 'reasn' (and 1 more); did you mean 'reason'?"),
+    ],
+)
+def test_wrong_waiver_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(IsolationError) as caught:
+        load_waivers(waiver_file(tmp_path, GOOD.replace(old, new)), TODAY)
+
+    assert message in str(caught.value)
+
+
+def test_profile_is_parsed() -> None:
+    assert Profile("baseline", 1) == parse_profile("baseline@1")
+    assert "restricted@1" == str(parse_profile("restricted"))
+
+
+@pytest.mark.parametrize(
+    ("text", "mend"),
+    [
+        ("basline@1", "did you mean 'baseline@1'?"),
+        ("zzz", "known: privileged, baseline, restricted"),
+        ("baseline@2", "known: 'baseline@1'"),
+        ("baseline@", "known: 'baseline@1'"),
+        ("baseline@01", "known: 'baseline@1'"),
+    ],
+)
+def test_unknown_profile_names_the_nearest(text: str, mend: str) -> None:
+    with pytest.raises(IsolationError) as caught:
+        parse_profile(text)
+
+    assert mend == caught.value.hint

@@ -1,0 +1,151 @@
+"""pytest_isolation.verdict: from an exception to a verdict, from a marker to a check."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from pytest_isolation.verdict import (
+    Cell,
+    Check,
+    Ignored,
+    Judgement,
+    Refused,
+    Verdict,
+    check_of,
+    verdict_of,
+)
+
+from provisioner.errors import IsolationError
+from provisioner.sandboxes.facts import UnobservedFact
+
+pytestmark = pytest.mark.filterwarnings("ignore:Unknown pytest.mark.isolation")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (None, (Verdict.HOLDS, "")),
+        (AssertionError("shares the host's"), (Verdict.OPEN, "shares the host's")),
+        (AssertionError("shares it\nassert 1 != 1\n  + where"), (Verdict.OPEN, "shares it")),
+        (Ignored("pids.max 64, 200 came up"), (Verdict.IGNORED, "pids.max 64, 200 came up")),
+        (Refused("no memory cgroup"), (Verdict.REFUSED, "no memory cgroup")),
+        (
+            UnobservedFact("pid", "EACCES", "readlink"),
+            (Verdict.UNKNOWN, "pid could not be observed: readlink (EACCES)"),
+        ),
+        (IsolationError("cannot x", hint="do y"), (Verdict.UNKNOWN, "cannot x; do y")),
+        (ValueError("bad"), (Verdict.UNKNOWN, "ValueError: bad")),
+        (KeyError("k"), (Verdict.UNKNOWN, "KeyError: 'k'")),
+        (pytest.skip.Exception("a VM has none"), (Verdict.NOT_APPLICABLE, "a VM has none")),
+        # pytest-timeout ends a test with pytest.fail: that is no observation of an open wall.
+        (pytest.fail.Exception("Timeout >1s"), (Verdict.UNKNOWN, "Failed: Timeout >1s")),
+    ],
+)
+def test_outcome_gives_the_verdict(error: BaseException | None, expected: tuple[Verdict, str]) -> None:
+    assert expected == verdict_of(error)
+
+
+def test_bare_assertion_gives_its_source_with_and_without_rewriting() -> None:
+    inside, outside = 5, 5
+    namespace: dict[str, Any] = {}
+    exec(compile("def check(a, b):\n    assert a != b\n", "<unrewritten>", "exec"), namespace)
+    with pytest.raises(AssertionError) as rewritten:
+        assert inside != outside
+    with pytest.raises(AssertionError) as plain:
+        namespace["check"](5, 5)
+
+    assert (Verdict.OPEN, "not true: inside != outside") == verdict_of(rewritten)
+    assert (Verdict.OPEN, "AssertionError") == verdict_of(plain)
+
+
+def test_reason_is_bounded() -> None:
+    assert 300 == len(verdict_of(AssertionError("x" * 5000))[1])
+
+
+def marked(*args: Any, **kwargs: Any) -> Any:
+    def check() -> None:
+        """Processes outside are invisible."""
+
+    return pytest.mark.isolation(*args, **kwargs)(check)
+
+
+def test_marker_gives_the_check() -> None:
+    check = check_of(marked("ns.pid", severity="critical", profile={"vm": "privileged"}, refs=["pid_namespaces(7)"]))
+
+    assert ("ns.pid", "critical", "Processes outside are invisible") == (check.id, check.severity, check.title)
+    assert ("privileged", "") == (check.level_for("vm"), check.level_for("container"))
+    assert ("pid_namespaces(7)",) == check.refs
+
+
+def test_unmarked_test_is_a_check_that_no_profile_requires() -> None:
+    def my_own_one() -> None: ...
+
+    check = check_of(my_own_one)
+
+    assert check.id.endswith("::my_own_one")
+    assert ("my own one", "medium", "") == (check.title, check.severity, check.level_for("vm"))
+
+
+class Item:
+    """As much of pytest.Item as check_of reads."""
+
+    def __init__(self, nodeid: str, mark: pytest.Mark | None) -> None:
+        self.nodeid = nodeid
+        self.mark = mark
+
+    def iter_markers(self) -> Any:
+        return iter([self.mark] if self.mark else [])
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "expected"),
+    [
+        ("t.py::test_a[docker]", "ns.pid"),
+        ("t.py::test_a[docker-rootless]", "ns.pid"),
+        ("t.py::test_a[docker-rootless-net]", "ns.pid[net]"),
+        ("t.py::test_a[net-docker-rootless]", "ns.pid[net]"),
+        ("t.py::test_a", "ns.pid"),
+    ],
+)
+def test_target_is_no_part_of_the_check_and_other_parameters_are(nodeid: str, expected: str) -> None:
+    target = "docker-rootless" if "rootless" in nodeid else "docker"
+
+    assert expected == check_of(Item(nodeid, pytest.mark.isolation("ns.pid").mark), target).id
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs", "message"),
+    [
+        (("ns.pid",), {"severty": "low"}, "unknown key 'severty' in @pytest.mark.isolation; did you mean 'severity'?"),
+        (("ns.pid",), {"severity": "hihg"}, "unknown severity 'hihg' in @pytest.mark.isolation; did you mean 'high'?"),
+        (("ns.pid",), {"profile": "basline"}, "unknown profile 'basline' .* did you mean 'baseline'?"),
+        (("ns.pid",), {"profile": {"mv": "baseline"}}, "unknown kind 'mv' .* did you mean 'vm'?"),
+        (("ns.pid",), {"refs": "pid_namespaces(7)"}, "refs of .* must be a list of strings"),
+        (("NS PID",), {}, "takes one id such as 'ns.pid', not"),
+        (("ns.pid", "ns.net"), {}, "takes one id such as 'ns.pid', not"),
+    ],
+)
+def test_wrong_marker_names_the_test_and_the_nearest(args: Any, kwargs: Any, message: str) -> None:
+    with pytest.raises(pytest.UsageError, match=rf"test_verdict::check: .*{message}"):
+        check_of(marked(*args, **kwargs))
+
+
+def test_cell_survives_json() -> None:
+    check = Check("ns.pid", profile=(("vm", "baseline"),), refs=("a", "b"), active=True)
+    cell = Cell(check, "docker", Verdict.OPEN, Judgement.FINDING, "why", inside=("x = 1",))
+
+    assert cell == Cell.from_dict(json.loads(json.dumps(cell.to_dict())))
+
+
+def test_import_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, pytest, pytest_isolation.verdict, pytest_isolation.outcomes; "
+        "print([m for m in ('pydantic', 'ruamel.yaml', 'jinja2', 'typer', 'rich') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "[]\n" == found.stdout
