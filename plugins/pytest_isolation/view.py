@@ -157,8 +157,26 @@ class SandboxView:
 
     @property
     def shares_kernel(self) -> bool:
-        """Whether the sandbox runs on the host's own kernel, by boot id; never by what the runtime claims."""
+        """
+        Whether the sandbox runs on the host's own kernel.
+
+        A subject that the host sees as a process of its own does, whatever boot id it reads: systemd-nspawn and LXD
+        bind a made-up one over /proc/sys/kernel/random/boot_id.  Behind a sentry or a VMM that process is not the
+        subject, and the boot id decides, as where the host sees none.
+        """
+        if self.has_outside and self.target.boundary not in ("sentry", "vmm"):
+            return True
         return self.inside.boot_id == self.record.host.boot_id
+
+    @property
+    def confined(self) -> Process:
+        """
+        The process of the host's kernel that the boundary confines: the subject, or the hypervisor's process.
+
+        Raises:
+            UnobservedFact: the sandbox has a kernel of its own and its hypervisor's process was not seen.
+        """
+        return self.process if self.has_outside or self.shares_kernel else self.vmm.process
 
     @property
     def process(self) -> Process:
@@ -179,14 +197,14 @@ class SandboxView:
     @property
     def capabilities_over_host(self) -> int:
         """
-        The effective capabilities that reach the host, as a mask.
+        The capabilities that reach the host, as a mask: those in effect and those it may put into effect.
 
         A capability counts only in the user namespace that holds it (user_namespaces(7)): a process in a user
         namespace of its own, or on a kernel of its own, has none over the host.
         """
         if not self.shares_kernel or self.namespaces.user != self.host.namespaces.user:
             return 0
-        return self.capabilities.effective
+        return self.capabilities.effective | self.capabilities.permitted
 
     @property
     def capabilities(self) -> Capabilities:
