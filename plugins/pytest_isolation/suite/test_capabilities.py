@@ -1,0 +1,167 @@
+"""Capabilities and no_new_privs (capabilities(7)).
+
+A capability in a user namespace of its own has no power over the host: `capabilities_over_host` leaves it out.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.sandboxes.facts import Capabilities
+from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.walls.capabilities import BASELINE, beyond, names_in
+
+SETS = ("inheritable", "permitted", "effective", "bounding", "ambient")
+VM_HAS_ITS_OWN = "a VM's capabilities are its own kernel's"
+
+
+@pytest.mark.isolation(
+    "cap.bounding",
+    severity="high",
+    profile="baseline",
+    refs=["capabilities(7)", "CIS Docker 5.4", "CIS Docker 5.5"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.capabilities.bounding"],
+    reproduce="grep CapBnd /proc/self/status",
+    remedy="drop --privileged and --cap-add, or drop what the default does not hold",
+)
+def test_bounding_set_is_the_documented_one(sandbox: SandboxView) -> None:
+    """The bounding set is no larger than the runtime's documented default."""
+    documented = sandbox.target.capabilities
+    if documented is None:
+        pytest.skip("no documented default")
+    more = beyond(sandbox.capabilities.bounding, documented)
+    assert not more, f"its bounding set also holds {', '.join(more)}"
+
+
+@pytest.mark.isolation(
+    "cap.baseline",
+    severity="high",
+    profile="baseline",
+    refs=["Pod Security Standards: Capabilities (baseline)", "capabilities(7)"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.capabilities.effective", "process.capabilities.permitted", "process.namespaces.user"],
+    reproduce="grep -E 'CapEff|CapPrm' /proc/self/status",
+    remedy="drop what the baseline does not list: --cap-drop=NET_RAW …",
+)
+def test_no_capability_beyond_the_baseline(sandbox: SandboxView) -> None:
+    """No capability beyond the PSS baseline list (which has no NET_RAW)."""
+    more = beyond(sandbox.capabilities_over_host, BASELINE)
+    assert not more, f"it holds {', '.join(more)} over the host"
+
+
+@pytest.mark.isolation(
+    "cap.sys_admin",
+    severity="critical",
+    profile="baseline",
+    refs=["capabilities(7)", "bpf(2)"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.capabilities.effective", "process.namespaces.user", "system.tries[bpf.prog_get_next_id]"],
+    reproduce="grep CapEff /proc/self/status    # bit 21",
+    remedy="drop --cap-add=SYS_ADMIN, or run it in a user namespace",
+)
+def test_no_sys_admin_over_the_host(sandbox: SandboxView) -> None:
+    """
+    No CAP_SYS_ADMIN over the initial user namespace.
+
+    BPF_PROG_GET_NEXT_ID asks for the capability in the initial user namespace; success or ENOENT means that it can
+    list the host's programs.  `swapon` would not tell: docker's filter refuses it whatever the capability.
+    """
+    assert "SYS_ADMIN" not in names_in(sandbox.capabilities_over_host), "it holds CAP_SYS_ADMIN over the host"
+    answer = sandbox.system.tries["bpf.prog_get_next_id"].result
+    if sandbox.shares_kernel:
+        assert answer not in ("ok", "ENOENT"), "it can enumerate the host's BPF programs"
+
+
+@pytest.mark.isolation(
+    "cap.sys_module",
+    severity="critical",
+    profile="baseline",
+    refs=["init_module(2)", "capabilities(7)"],
+    shows=["process.capabilities.effective", "process.namespaces.user", "system.tries[finit_module.bad_fd]"],
+    reproduce="grep CapEff /proc/self/status    # bit 16",
+    remedy="drop --cap-add=SYS_MODULE",
+)
+def test_cannot_load_modules_into_the_hosts_kernel(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Cannot load kernel modules.
+
+    finit_module(-1) answers EPERM without the capability and EBADF with it; ENOSYS inside may be a filter's answer,
+    ENOSYS outside as well means that the kernel was built without modules.
+    """
+    if not sandbox.shares_kernel:
+        return  # what it loads goes into its own kernel
+    assert "SYS_MODULE" not in names_in(sandbox.capabilities_over_host), "it holds CAP_SYS_MODULE over the host"
+    inside = sandbox.system.tries["finit_module.bad_fd"].result
+    if inside == "ENOSYS" and host_facts.system.tries["finit_module.bad_fd"].result == "ENOSYS":
+        pytest.skip("this kernel has no loadable modules")
+    assert inside not in ("ok", "EBADF", "EFAULT"), "finit_module passes its check of privilege"
+
+
+@pytest.mark.isolation(
+    "cap.net_raw",
+    severity="medium",
+    profile="restricted",
+    refs=["packet(7)", "raw(7)", "CVE-2020-14386", "CVE-2020-13401"],
+    kinds=["container"],
+    kinds_reason="what a VM may send is its network's affair, not a capability's",
+    shows=["process.capabilities.effective", "system.tries[socket.packet_raw]", "system.tries[socket.inet_raw]"],
+    reproduce="python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)'",
+    remedy="--cap-drop=NET_RAW",
+)
+def test_cannot_craft_raw_packets(sandbox: SandboxView) -> None:
+    """
+    Cannot craft raw packets.
+
+    In a network namespace that its own user namespace owns it may, and the frames reach the same bridge: open too.
+    """
+    rows = ("socket.packet_raw", "socket.inet_raw")
+    opened = [row for row in rows if sandbox.system.tries[row].result == "ok"]
+    assert not opened, f"raw sockets open: {', '.join(opened)}"
+
+
+@pytest.mark.isolation(
+    "cap.exec_parity",
+    severity="high",
+    profile="baseline",
+    refs=["capabilities(7)", "CIS Docker 5.23", "CVE-2022-27650"],
+    kinds=["container"],
+    kinds_reason="a VM's runtime starts no process inside it",
+    shows=["process.capabilities"],
+    reproduce="docker exec NAME grep Cap /proc/self/status /proc/1/status",
+    remedy="drop exec --privileged; update a runtime that fills the inheritable set",
+)
+def test_exec_has_no_more_capabilities(sandbox: SandboxView) -> None:
+    """An exec'd process has no more than pid 1."""
+    if reason := sandbox.target.cannot.get("exec"):
+        pytest.skip(reason)
+    more = _more(sandbox.exec.process.capabilities, sandbox.capabilities)
+    assert not more, f"an exec'd process also holds {'; '.join(more)}"
+
+
+@pytest.mark.isolation(
+    "nnp.set",
+    severity="medium",
+    profile="restricted",
+    refs=["PR_SET_NO_NEW_PRIVS(2const)", "CIS Docker 2.14", "CIS Docker 5.26"],
+    kinds=["container"],
+    kinds_reason="a VM's processes gain privileges over its own kernel alone",
+    shows=["process.no_new_privs"],
+    reproduce="grep NoNewPrivs /proc/self/status",
+    remedy="--security-opt no-new-privileges",
+)
+def test_no_new_privs_is_on(sandbox: SandboxView) -> None:
+    """no_new_privs is on."""
+    assert sandbox.process.no_new_privs == 1, "no_new_privs is off"
+
+
+def _more(other: Capabilities, own: Capabilities) -> list[str]:
+    found = []
+    for name in SETS:
+        names = names_in(getattr(other, name) & ~getattr(own, name))
+        if names:
+            found.append(f"{', '.join(sorted(names))} in its {name} set")
+    return found

@@ -1,0 +1,78 @@
+"""Limits: set, shown and in force, under a real and bounded load in a sandbox of its own (cgroups(7))."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_isolation.verdict import Ignored, Refused
+from pytest_isolation.view import SandboxView
+from pytest_isolation.walls.limits import why_not_in_force
+
+
+@pytest.mark.isolation_active
+@pytest.mark.isolation(
+    "lim.memory",
+    severity="high",
+    profile="baseline",
+    refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.11"],
+    shows=["limits.memory"],
+    reproduce="docker run --memory 64m IMAGE …; cat memory.max memory.events    # of its cgroup, on the host",
+    remedy="set a memory limit on a host whose memory controller is delegated",
+)
+def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
+    """
+    It cannot use more memory than allotted.
+
+    A child touches the limit and a quarter more, 1 MiB at a time; the kernel must kill it below the limit and count
+    that.  Of a VM its memory is the limit.
+    """
+    _judge_limit(sandbox, "memory")
+
+
+@pytest.mark.isolation_active
+@pytest.mark.isolation(
+    "lim.cpu",
+    severity="medium",
+    profile="baseline",
+    refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.12"],
+    shows=["limits.cpu"],
+    reproduce="docker run --cpus 0.5 IMAGE …; cat cpu.max cpu.stat    # of its cgroup, on the host",
+    remedy="set a CPU quota on a host whose cpu controller is delegated",
+)
+def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
+    """
+    It cannot run longer than its quota.
+
+    As many spinners as the host has CPUs; the time they used over the time they ran must stay within 10 % of the
+    limit, and the kernel must have throttled them.
+    """
+    _judge_limit(sandbox, "cpu")
+
+
+@pytest.mark.isolation_active
+@pytest.mark.isolation(
+    "lim.pids",
+    severity="high",
+    profile="baseline",
+    refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.29"],
+    shows=["limits.pids"],
+    reproduce="docker run --pids-limit 64 IMAGE …; cat pids.max pids.events    # of its cgroup, on the host",
+    remedy="set a limit of tasks on a host whose pids controller is delegated",
+)
+def test_pids_limit_is_in_force(sandbox: SandboxView) -> None:
+    """
+    A fork storm stops at the limit.
+
+    Sleeping children are forked until fork(2) fails with EAGAIN, at most twice the limit, and all ended again.
+    """
+    _judge_limit(sandbox, "pids")
+
+
+def _judge_limit(sandbox: SandboxView, name: str) -> None:
+    if reason := sandbox.target.cannot.get(f"limits.{name}"):
+        pytest.skip(reason)
+    load = sandbox.load(name)
+    if load.refused:
+        raise Refused(load.refused)
+    if why := why_not_in_force(load, name):
+        raise Ignored(why)

@@ -1,0 +1,195 @@
+"""Namespaces: what the sandbox has of its own (namespaces(7)).
+
+A namespace's identity is the pair of boot id and inode: initial namespaces have equal inodes in every kernel, so a
+VM's differ from the host's by its boot id.  Inodes are the host's own reading where it sees the subject.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.sandboxes.facts import NAMESPACES, Process, UnobservedFact
+from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.walls.mounts import topmost
+
+
+@pytest.mark.isolation(
+    "ns.pid",
+    severity="critical",
+    profile="baseline",
+    refs=["pid_namespaces(7)", "CIS Docker 5.16"],
+    shows=["process.namespaces.pid", "process.nspid", "system.processes"],
+    reproduce="readlink /proc/self/ns/pid",
+    remedy="give it its own pid namespace: drop --pid=host",
+)
+def test_processes_outside_are_invisible(sandbox: SandboxView, host_facts: HostView) -> None:
+    """Processes outside are invisible."""
+    assert sandbox.namespaces.pid != host_facts.namespaces.pid, "it lives in the host's pid namespace"
+
+
+@pytest.mark.isolation(
+    "ns.pid.procfs",
+    severity="critical",
+    profile="baseline",
+    refs=["proc(5)", "pid_namespaces(7)", "CIS Docker 5.6"],
+    kinds=["container"],
+    kinds_reason="a VM's /proc is its own kernel's",
+    shows=["process.nspid", "system.proc_self", "system.processes"],
+    reproduce="grep NSpid /proc/self/status; grep ' /proc ' /proc/self/mountinfo",
+    remedy="mount a new proc inside its pid namespace instead of binding the host's /proc",
+)
+def test_proc_belongs_to_its_own_pid_namespace(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    The /proc seen belongs to the sandbox's own pid namespace.
+
+    Each proc superblock belongs to one pid namespace.  The host's mount table shows whether the sandbox's /proc is
+    the host's own superblock; inside, NSpid has one number only when the reader's /proc and pid namespace agree.
+    """
+    assert sandbox.namespaces.pid != host_facts.namespaces.pid, "its /proc is that of the host's pid namespace"
+    hosts = {(m.major, m.minor) for m in host_facts.process.mounts if m.fstype == "proc"}
+    proc = topmost(sandbox.process.mounts, "/proc")
+    if not sandbox.shares_kernel:
+        hosts = set()
+    assert proc is None or (proc.major, proc.minor) not in hosts, "its /proc is the host's own, mounted again"
+    depth = len(sandbox.inside.process.nspid)
+    assert depth == 1, f"its /proc belongs to a pid namespace {depth - 1} levels above its own"
+    if not sandbox.system.proc_self.isdigit():
+        raise UnobservedFact("system.proc_self", "", f"/proc/self reads '{sandbox.system.proc_self}'")
+
+
+@pytest.mark.isolation(
+    "ns.net",
+    severity="critical",
+    profile="baseline",
+    refs=["network_namespaces(7)", "CIS Docker 5.10"],
+    shows=["process.namespaces.net", "system.interfaces"],
+    reproduce="readlink /proc/self/ns/net",
+    remedy="give it its own network namespace: drop --network=host",
+)
+def test_network_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
+    """Network devices, addresses, routes and sockets are its own."""
+    assert sandbox.namespaces.net != host_facts.namespaces.net, "it lives in the host's network namespace"
+
+
+@pytest.mark.isolation(
+    "ns.mnt",
+    severity="critical",
+    profile="baseline",
+    refs=["mount_namespaces(7)"],
+    shows=["process.namespaces.mnt", "process.root"],
+    reproduce="readlink /proc/self/ns/mnt",
+    remedy="give it its own mount namespace: unshare --mount, or an OCI config with a mount namespace",
+)
+def test_mount_table_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
+    """The mount table is its own."""
+    assert sandbox.namespaces.mnt != host_facts.namespaces.mnt, "it lives in the host's mount namespace"
+
+
+@pytest.mark.isolation(
+    "ns.ipc",
+    severity="high",
+    profile="baseline",
+    refs=["ipc_namespaces(7)", "CIS Docker 5.17"],
+    shows=["process.namespaces.ipc"],
+    reproduce="readlink /proc/self/ns/ipc",
+    remedy="give it its own IPC namespace: drop --ipc=host",
+)
+def test_ipc_objects_are_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
+    """SysV IPC and POSIX queues are its own."""
+    assert sandbox.namespaces.ipc != host_facts.namespaces.ipc, "it lives in the host's IPC namespace"
+
+
+@pytest.mark.isolation(
+    "ns.uts",
+    severity="medium",
+    profile="baseline",
+    refs=["uts_namespaces(7)", "CIS Docker 5.21"],
+    shows=["process.namespaces.uts", "system.hostname"],
+    reproduce="readlink /proc/self/ns/uts; hostname",
+    remedy="give it its own UTS namespace: drop --uts=host",
+)
+def test_host_name_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
+    """Host name is its own and setting it does not change the host's."""
+    assert sandbox.namespaces.uts != host_facts.namespaces.uts, "it lives in the host's UTS namespace"
+
+
+@pytest.mark.isolation(
+    "ns.cgroup",
+    severity="medium",
+    profile="baseline",
+    refs=["cgroup_namespaces(7)"],
+    kinds=["container"],
+    kinds_reason="a VM's cgroups are its own kernel's",
+    shows=["process.namespaces.cgroup", "process.cgroups"],
+    reproduce="readlink /proc/self/ns/cgroup; cat /proc/self/cgroup",
+    remedy="give it its own cgroup namespace: --cgroupns=private",
+)
+def test_cgroup_path_above_is_hidden(sandbox: SandboxView, host_facts: HostView) -> None:
+    """The cgroup path above it is hidden."""
+    assert sandbox.namespaces.cgroup != host_facts.namespaces.cgroup, "it lives in the host's cgroup namespace"
+
+
+@pytest.mark.isolation(
+    "ns.user",
+    severity="high",
+    profile="restricted",
+    refs=["user_namespaces(7)", "CIS Docker 2.9", "CIS Docker 5.31"],
+    shows=["process.namespaces.user", "process.uid_map"],
+    reproduce="readlink /proc/self/ns/user; cat /proc/self/uid_map",
+    remedy="run it in a user namespace: rootless, --userns=auto, or userns-remap",
+)
+def test_user_namespace_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
+    """It lives in a user namespace other than the initial one."""
+    assert sandbox.namespaces.user != host_facts.namespaces.user, "it lives in the host's user namespace"
+
+
+@pytest.mark.isolation(
+    "ns.peer",
+    severity="critical",
+    profile="baseline",
+    refs=["namespaces(7)", "CIS Docker 5.16", "CIS Docker 5.17"],
+    shows=["process.namespaces"],
+    reproduce="ls -l /proc/self/ns    # in both",
+    remedy="do not join another sandbox's namespaces: drop --pid/--network/--ipc=container:NAME",
+)
+def test_no_namespace_is_shared_with_a_neighbour(sandbox: SandboxView, peer: SandboxView, host_facts: HostView) -> None:
+    """
+    No namespace is shared with a neighbour.
+
+    A kind that both share with the host is the finding of that kind's own check, not of this one.
+    """
+    shared = []
+    for kind in NAMESPACES:
+        own, other = getattr(sandbox.namespaces, kind), getattr(peer.namespaces, kind)
+        if own.inode is not None and own == other and own != getattr(host_facts.namespaces, kind):
+            shared.append(kind)
+    assert not shared, f"it shares its {', '.join(shared)} namespace with its peer"
+
+
+@pytest.mark.isolation(
+    "ns.exec_parity",
+    severity="high",
+    profile="baseline",
+    refs=["runc-exec(8)", "setns(2)", "CIS Docker 5.24"],
+    kinds=["container"],
+    kinds_reason="a VM's runtime starts no process inside it",
+    shows=["process.namespaces", "process.cgroups"],
+    reproduce="docker exec NAME ls -l /proc/self/ns /proc/1/ns",
+    remedy="let exec join every namespace and the cgroup of the first process",
+)
+def test_exec_enters_the_same_namespaces(sandbox: SandboxView) -> None:
+    """
+    An exec'd process enters the same namespaces and cgroup as pid 1.
+
+    Both are compared as seen from inside, so that paths are relative to the same cgroup namespace.
+    """
+    if reason := sandbox.target.cannot.get("exec"):
+        pytest.skip(reason)
+    own, other = sandbox.inside.process, sandbox.exec.process
+    strange = [kind for kind in NAMESPACES if getattr(own.namespaces, kind) != getattr(other.namespaces, kind)]
+    assert not strange, f"an exec'd process lives in another {', '.join(strange)} namespace"
+    assert _cgroups(own) == _cgroups(other), "an exec'd process lives in another cgroup"
+
+
+def _cgroups(process: Process) -> dict[tuple[str, ...], str]:
+    return {tuple(sorted(line.controllers)): line.path for line in process.cgroups}

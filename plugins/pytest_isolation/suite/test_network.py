@@ -1,0 +1,35 @@
+"""Network: what the sandbox can reach, tried with a listener that logs what it saw."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.sandboxes.facts import UnobservedFact
+from pytest_isolation.view import SandboxView
+
+CONTROL_CONNECTIONS = 1  # the peer connects to itself once, to prove that its listener is there
+
+
+@pytest.mark.isolation_active
+@pytest.mark.isolation(
+    "net.peer_same",
+    severity="medium",
+    profile="restricted",
+    refs=["network_namespaces(7)", "CIS Docker 2.2", "CIS Docker 5.30"],
+    shows=["process.namespaces.net", "system.interfaces"],
+    reproduce="nc -l 127.0.0.1 4711    # in one; in the other: nc 127.0.0.1 4711",
+    remedy="give each its own network namespace: --network none must not share one",
+)
+def test_neighbours_cannot_connect(sandbox: SandboxView) -> None:
+    """
+    Neighbours on one network cannot connect unless declared (here: both without a network).
+
+    A peer listens and proves it by connecting to itself; then the sandbox tries.  Both ends' logs decide.
+    """
+    if reason := sandbox.target.cannot.get("network.none"):
+        pytest.skip(reason)
+    reach = sandbox.reach("none")
+    if reach.control != "connected":
+        raise UnobservedFact("reaches[none].control", "", f"the peer's own listener was not there: {reach.control}")
+    assert not reach.token_seen, "it read its peer's token"
+    assert reach.accepted <= CONTROL_CONNECTIONS, f"its peer accepted a connection: {reach.outcome}"

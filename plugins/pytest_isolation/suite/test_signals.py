@@ -1,0 +1,38 @@
+"""Signals to processes outside (kill(2))."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.sandboxes.facts import UnobservedFact
+from pytest_isolation.view import SandboxView
+
+REFUSALS = ("ESRCH", "EPERM", "EACCES", "ENOSYS", "SIGSYS")
+
+
+@pytest.mark.isolation(
+    "sig.outside",
+    severity="critical",
+    profile="baseline",
+    refs=["kill(2)", "pid_namespaces(7)"],
+    kinds=["container"],
+    kinds_reason="a VM's process ids are its own kernel's",
+    shows=["system.canary"],
+    reproduce="sleep 999 &    # on the host; inside: kill -0 PID",
+    remedy="give it its own pid namespace: drop --pid=host",
+)
+def test_cannot_signal_a_process_outside(sandbox: SandboxView) -> None:
+    """
+    It cannot signal a process outside.
+
+    kill(PID, 0) of a canary process on the host, told from another process of that number by the nonce in its
+    command line.  EPERM means that the uid protects it, a second wall: that it is visible is ns.pid's finding.
+    """
+    canary = sandbox.system.canary
+    if canary is None:
+        raise UnobservedFact("system.canary", "", "no canary process was named to the probe")
+    if canary.signal in REFUSALS:
+        return
+    if canary.signal != "ok":
+        raise UnobservedFact("system.canary.signal", canary.signal, "the try tells nothing")
+    assert not canary.same, f"it may signal the host's process {canary.pid}"

@@ -1,0 +1,46 @@
+"""What makes a VM a VM: a kernel of its own.  A container is open here, and no profile demands it of one."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_isolation.view import HostView, SandboxView
+
+
+@pytest.mark.isolation(
+    "vm.kernel",
+    severity="critical",
+    profile={"vm": "privileged"},
+    refs=["random(4)", "uname(2)"],
+    shows=["boot_id", "system.kernel"],
+    reproduce="cat /proc/version /proc/sys/kernel/random/boot_id    # inside and on the host",
+    remedy="run it in a VM",
+)
+def test_it_runs_its_own_kernel(sandbox: SandboxView) -> None:
+    """
+    It runs its own kernel.
+
+    The host sees the subject as a process of its own, or both read the same boot id: it is the host's kernel.  Equal
+    versions prove nothing, for a VM may boot the host's own image.
+    """
+    assert not sandbox.shares_kernel, f"it runs on the host's kernel {sandbox.host.system.kernel.release}"
+
+
+@pytest.mark.isolation(
+    "vm.boot_id",
+    severity="high",
+    profile={"vm": "privileged"},
+    refs=["random(4)", "machine-id(5)"],
+    shows=["boot_id", "system.machine_id"],
+    reproduce="cat /proc/sys/kernel/random/boot_id /etc/machine-id    # inside, in a clone, on the host",
+    remedy="boot each VM anew, and empty /etc/machine-id in the image",
+)
+def test_boot_id_and_machine_id_are_its_own(sandbox: SandboxView, peer: SandboxView, host_facts: HostView) -> None:
+    """Boot id and machine id are its own, and differ between clones."""
+    assert sandbox.inside.boot_id != host_facts.boot_id, "its boot id is the host's"
+    assert sandbox.inside.boot_id != peer.inside.boot_id, "its boot id is its peer's"
+    own = sandbox.system.machine_id
+    if not own:
+        return  # an image without one
+    assert own != host_facts.system.machine_id, "its machine id is the host's"
+    assert own != peer.system.machine_id, "its machine id is its peer's, baked into the image"
