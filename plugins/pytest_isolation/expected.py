@@ -48,7 +48,7 @@ class When(BaseModel):
         return True
 
 
-class Exception_(BaseModel):
+class Documented(BaseModel):
     """One wall that the runtime documents not to hold, or that cannot be observed there."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -62,7 +62,7 @@ def _shape(value: Any) -> str:
 
 
 Entries = Annotated[
-    Annotated[Exception_, Tag("one")] | Annotated[Annotated[list[Exception_], Field(min_length=1)], Tag("many")],
+    Annotated[Documented, Tag("one")] | Annotated[Annotated[list[Documented], Field(min_length=1)], Tag("many")],
     Discriminator(_shape),
 ]
 
@@ -72,7 +72,7 @@ class Expected(RootModel[dict[CheckId, Entries]]):
 
     model_config = ConfigDict(frozen=True, strict=True, title="roles/<name>/expected.yaml")
 
-    def find(self, check: str, conditions: Mapping[str, str]) -> Exception_ | None:
+    def find(self, check: str, conditions: Mapping[str, str]) -> Documented | None:
         """Return the first entry for `check` whose conditions the target meets."""
         entries = self.root.get(check, [])
         for entry in entries if isinstance(entries, list) else [entries]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from pytest_isolation.expected import Exception_, Expected
+from pytest_isolation.expected import Documented, Expected
 from pytest_isolation.profile import Profile
 from pytest_isolation.verdict import Check, Judgement, Verdict
 from pytest_isolation.waivers import Waiver
@@ -98,12 +98,12 @@ class Policy:
         names = set(used)
         return tuple(waiver for waiver in self.waivers if waiver.name not in names)
 
-    def _documented(self, check: Check, runtime: str, conditions: Mapping[str, str]) -> Exception_ | None:
+    def _documented(self, check: Check, runtime: str, conditions: Mapping[str, str]) -> Documented | None:
         expected = self.expected.get(runtime)
         return expected.find(check.id, conditions) if expected is not None else None
 
 
-def _rule_held(documented: Exception_ | None, waiver: Waiver | None) -> Ruling:
+def _rule_held(documented: Documented | None, waiver: Waiver | None) -> Ruling:
     """A wall that was only documented as unobservable is no better than expected; an open one that holds is."""
     if waiver is not None:
         return Ruling(Judgement.BETTER, f"holds, though waived: {waiver.reason}", waiver=waiver.name)

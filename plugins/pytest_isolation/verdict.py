@@ -67,6 +67,7 @@ class Check:
         profile: the level that requires it, or pairs of kind and level; "" is required by none.
         shows: dotted paths of the facts that a report shows as evidence.
         reproduce: a command that shows the same without this tool.
+        kinds: the kinds of targets that it has a meaning for; kinds_reason: why for no other.
         active: whether it acts on the sandbox (loads, reaches) rather than reads facts.
     """
 
@@ -79,6 +80,7 @@ class Check:
     shows: tuple[str, ...] = ()
     reproduce: str = ""
     kinds: tuple[str, ...] = KINDS
+    kinds_reason: str = ""
     active: bool = False
     nodeid: str = ""
     version: int = 1
@@ -199,7 +201,7 @@ def _one_line(text: str) -> str:
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
 
 
-_MARKER_KEYS = ("severity", "profile", "refs", "remedy", "shows", "reproduce", "kinds", "version")
+_MARKER_KEYS = ("severity", "profile", "refs", "remedy", "shows", "reproduce", "kinds", "kinds_reason", "version")
 
 
 def check_of(test: Any, target: str = "") -> Check:
@@ -265,7 +267,7 @@ def _check_marker(mark: pytest.Mark, nodeid: str) -> None:
     for key in ("refs", "shows", "kinds"):
         if isinstance(values.get(key, ()), str) or not all(isinstance(item, str) for item in values.get(key, ())):
             raise pytest.UsageError(f"{nodeid}: {key} of @pytest.mark.isolation must be a list of strings")
-    for key in ("remedy", "reproduce"):
+    for key in ("remedy", "reproduce", "kinds_reason"):
         if not isinstance(values.get(key, ""), str):
             raise pytest.UsageError(f"{nodeid}: {key} of @pytest.mark.isolation must be a string")
     for kind in values.get("kinds", ()):

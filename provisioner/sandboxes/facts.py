@@ -55,6 +55,11 @@ class Unobserved(BaseModel):
     why: str = Field(max_length=MAX_TEXT)
 
 
+def unobserved(why: str) -> Any:
+    """Return a fact that nobody saw, for any field that is a `Fact`; its static type is that of the fact's value."""
+    return Unobserved(unobserved="", why=why[:MAX_TEXT])
+
+
 class _MayBeUnobserved:
     """Widens a field's schema by `Unobserved` while its static type stays the value's."""
 

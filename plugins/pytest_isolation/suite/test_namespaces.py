@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts import NAMESPACES, Process, UnobservedFact
+from provisioner.sandboxes.facts import NAMESPACES, Process
 from pytest_isolation.view import HostView, SandboxView
 from pytest_isolation.walls.mounts import topmost
 
@@ -34,7 +34,7 @@ def test_processes_outside_are_invisible(sandbox: SandboxView, host_facts: HostV
     refs=["proc(5)", "pid_namespaces(7)", "CIS Docker 5.6"],
     kinds=["container"],
     kinds_reason="a VM's /proc is its own kernel's",
-    shows=["process.nspid", "system.proc_self", "system.processes"],
+    shows=["process.pid", "process.nspid", "system.proc_self", "system.processes"],
     reproduce="grep NSpid /proc/self/status; grep ' /proc ' /proc/self/mountinfo",
     remedy="mount a new proc inside its pid namespace instead of binding the host's /proc",
 )
@@ -43,7 +43,8 @@ def test_proc_belongs_to_its_own_pid_namespace(sandbox: SandboxView, host_facts:
     The /proc seen belongs to the sandbox's own pid namespace.
 
     Each proc superblock belongs to one pid namespace.  The host's mount table shows whether the sandbox's /proc is
-    the host's own superblock; inside, NSpid has one number only when the reader's /proc and pid namespace agree.
+    the host's own superblock; inside, NSpid has one number and /proc/self reads getpid() only when the reader's /proc
+    and pid namespace agree.
     """
     assert sandbox.namespaces.pid != host_facts.namespaces.pid, "its /proc is that of the host's pid namespace"
     hosts = {(m.major, m.minor) for m in host_facts.process.mounts if m.fstype == "proc"}
@@ -53,8 +54,8 @@ def test_proc_belongs_to_its_own_pid_namespace(sandbox: SandboxView, host_facts:
     assert proc is None or (proc.major, proc.minor) not in hosts, "its /proc is the host's own, mounted again"
     depth = len(sandbox.inside.process.nspid)
     assert depth == 1, f"its /proc belongs to a pid namespace {depth - 1} levels above its own"
-    if not sandbox.system.proc_self.isdigit():
-        raise UnobservedFact("system.proc_self", "", f"/proc/self reads '{sandbox.system.proc_self}'")
+    own, link = sandbox.inside.process.pid, sandbox.system.proc_self
+    assert link == str(own), f"/proc/self reads {link}, the reader's own pid is {own}"
 
 
 @pytest.mark.isolation(

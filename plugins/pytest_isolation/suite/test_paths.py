@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts import Path, UnobservedFact
+from provisioner.sandboxes.facts import UnobservedFact
 from pytest_isolation.view import HostView, SandboxView
 from pytest_isolation.walls import paths as walls
 from pytest_isolation.walls.mounts import CGROUP_TYPES, masks
@@ -22,7 +22,7 @@ VM_HAS_ITS_OWN = "a VM's /proc and /sys are its own kernel's"
     severity="critical",
     profile="baseline",
     refs=["OCI runtime-spec readonlyPaths", "sysctl(5)"],
-    shows=["system.paths[/proc/sys/vm/panic_on_oom]", "system.paths[/proc/sys/kernel/modprobe]"],
+    shows=["system.paths[/proc/sys/vm/panic_on_oom]", "system.paths[/proc/sys/kernel/panic]"],
     reproduce="sh -c ': 1<>/proc/sys/vm/panic_on_oom'",
     remedy="drop --privileged and systempaths=unconfined: /proc/sys must be mounted read-only",
 )
@@ -30,7 +30,7 @@ def test_proc_sys_cannot_be_written(sandbox: SandboxView) -> None:
     """/proc/sys cannot be written (but for namespaced net keys)."""
     if not sandbox.shares_kernel:
         return  # it writes to its own kernel
-    for path in ("/proc/sys/vm/panic_on_oom", "/proc/sys/kernel/modprobe"):
+    for path in ("/proc/sys/vm/panic_on_oom", "/proc/sys/kernel/panic"):
         assert not walls.is_writable(sandbox.system.paths[path]), f"{path} opens for writing"
 
 
@@ -152,13 +152,17 @@ def test_sys_is_read_only(sandbox: SandboxView) -> None:
     remedy="mount the cgroup tree read-only: drop --privileged, --systemd=always, -v /sys/fs/cgroup:…:rw",
 )
 def test_cgroup_tree_cannot_be_written(sandbox: SandboxView) -> None:
-    """The cgroup tree cannot be written."""
+    """
+    The cgroup tree cannot be written.
+
+    Each mounted hierarchy's cgroup.procs, and its release_agent where there is one (v1), are opened for writing.
+    """
     paths = sandbox.system.paths
-    tried: dict[str, Path] = {name: paths[name] for name in paths.names() if name.startswith("cgroup.procs:")}
+    tried = {name: paths[name] for name in paths.names() if name.startswith(("cgroup.procs:", "release_agent:"))}
     mounted = [mount.target for mount in sandbox.process.mounts if mount.fstype in CGROUP_TYPES]
     if mounted and not tried:
         raise UnobservedFact("system.paths[cgroup.procs:…]", "", f"{mounted[0]} is mounted and was not tried")
     if not sandbox.shares_kernel:
         return
-    opened = [name.removeprefix("cgroup.procs:") for name, path in tried.items() if walls.is_writable(path)]
-    assert not opened, f"cgroup.procs opens for writing below {', '.join(opened)}"
+    opened = [name.replace(":", " of ", 1) for name, path in tried.items() if walls.is_writable(path)]
+    assert not opened, f"{', '.join(opened)} opens for writing"

@@ -1,0 +1,136 @@
+"""The end of a session: results from its cells, the matrix on the terminal, the report's files.
+
+In: a State.  Out: printed lines, DIR/facts/*.json, DIR/results.json, DIR/index.html, and the exit status when too much
+was skipped.  Called by plugin.py in the controller.
+"""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from provisioner.accelerator import accelerator
+from provisioner.errors import IsolationError
+from provisioner.sandboxes.facts import Facts
+from pytest_isolation import results as r
+from pytest_isolation.record import Record, save_record
+from pytest_isolation.report.html import write_page
+from pytest_isolation.report.terminal import draw_lines
+from pytest_isolation.session import State
+from pytest_isolation.verdict import Judgement
+
+
+def conclude(session: pytest.Session, state: State) -> None:
+    """Write the report, and fail the session when more was skipped than --isolation-max-skip allows."""
+    if state.asked.report is not None:
+        try:
+            write_report(state, state.asked.report)
+        except OSError as error:
+            raise pytest.UsageError(f"cannot write the report to '{state.asked.report}': {error.strerror}") from None
+    skipped = sum(cell.judgement is Judgement.NONE for cell in state.cells.values())
+    if state.asked.max_skip is not None and skipped > state.asked.max_skip and session.exitstatus == 0:
+        state.too_many = skipped
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def write_report(state: State, directory: Path) -> None:
+    """Write facts/, results.json and index.html, each whole or not at all; an older run's facts are taken away."""
+    facts = directory / "facts"
+    kept = {save_record(record, facts) for record in state.pool.records.values()}
+    for path in facts.glob("*.json"):
+        if path not in kept:
+            path.unlink()
+    results = make_results(state)
+    r.write_results(results, directory)
+    write_page(results, directory / "index.html")
+
+
+def make_results(state: State) -> r.Results:
+    """Gather the session's cells, targets, hosts and what was left out."""
+    records = list(state.pool.records.values())
+    settings = tuple(r.Setting(name=name, value=_value(state, name), source=source) for name, source in state.asked.sources)
+    return r.results_of(
+        state.cells.values(),
+        run=r.Run(
+            ids=tuple({record.run for record in records}),
+            started=float(min((_time(record) for record in records), default=time.time())),
+            ended=time.time(),
+            tools=(f"pytest-isolation {version('pytest-isolation')}",),
+            policies=(str(state.policy),),
+            settings=settings,
+        ),
+        hosts=hosts_of(records),
+        targets=[
+            r.Target.model_validate(
+                {
+                    "id": record.target.id,
+                    "kind": record.target.kind,
+                    "class": record.target.class_,
+                    "runtime": record.target.runtime,
+                    "host": record.target.host,
+                    "versions": record.target.versions,
+                    "times": {name: round(seconds, 4) for name, seconds in state.pool.times.get(record.target.id, {}).items()},
+                }
+            )
+            for record in records
+        ],
+        skipped=[r.Skipped(what=one.what, reason=one.reason, mend=one.mend) for one in state.skipped],
+    )
+
+
+def hosts_of(records: list[Record]) -> list[r.Host]:
+    """Describe the host of the records, once."""
+    for record in records:
+        facts = record.seen("host")
+        if isinstance(facts, Facts) and facts.system is not None:
+            conditions = record.target.conditions
+            chosen = accelerator() if any(one.target.kind == "vm" for one in records) else None
+            return [
+                r.Host(
+                    id=record.target.host,
+                    kernel=facts.system.kernel.release,
+                    arch=facts.system.kernel.machine,
+                    cgroup=conditions.get("cgroup", ""),
+                    lsm=conditions.get("lsm", ""),
+                    accelerator=f"{chosen.name}: {chosen.why}" if chosen else "",
+                )
+            ]
+    return []
+
+
+def _time(record: Record) -> int:
+    facts = record.seen("inside")
+    return facts.time if isinstance(facts, Facts) else int(time.time())
+
+
+def _value(state: State, name: str) -> str:
+    value = getattr(state.asked, name.removeprefix("isolation_") + ("s" if name.endswith("runtime") else ""), "")
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
+    """Draw the matrix and what follows from it."""
+    if not state.cells:
+        for one in state.skipped:
+            reporter.write_line(f"isolation: left out {one.what}: {one.reason}; {one.mend}")
+        return
+    reporter.section("isolation")
+    try:
+        lines = draw_lines(make_results(state), reporter._tw.fullwidth, _encoding(reporter))
+    except IsolationError as error:
+        reporter.write_line(str(error))
+        return
+    for text, markup in lines:
+        reporter.write_line(text, **markup)
+    if state.asked.report is not None:
+        reporter.write_line(f"report: {state.asked.report}/index.html")
+    if state.too_many:
+        most = state.asked.max_skip
+        reporter.write_line(f"isolation: {state.too_many} cells were skipped, --isolation-max-skip={most} allows no more", red=True)
+
+
+def _encoding(reporter: pytest.TerminalReporter) -> str:
+    return getattr(reporter._tw._file, "encoding", None) or "ascii"

@@ -1,0 +1,95 @@
+"""What a target is called and which conditions rule it, for records, policy and reports.
+
+In: a target, the host, the first facts.  Out: `TargetInfo`; and for `self` the host facts that can be known there.
+Called by pool.py.  Judges nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.host import Host
+from provisioner.sandboxes.facts import Facts, Namespaces, unobserved
+from provisioner.sandboxes.runtime import Runtime, render_argv
+from pytest_isolation.record import TargetInfo
+from pytest_isolation.targets import Target
+
+# Inodes of the initial namespaces, the same in every kernel: include/linux/proc_ns.h (PROC_*_INIT_INO).
+INITIAL = {
+    "ipc": 0xEFFFFFFF,
+    "uts": 0xEFFFFFFE,
+    "user": 0xEFFFFFFD,
+    "pid": 0xEFFFFFFC,
+    "cgroup": 0xEFFFFFFB,
+    "time": 0xEFFFFFFA,
+}
+CONFINING = ("apparmor", "selinux", "smack", "tomoyo")
+
+
+def describe(target: Target, host: Host, inside: Facts, cgroups: str) -> TargetInfo:
+    """Return what reports and checks may know of a target."""
+    runtime = target.runtime
+    version = runtime_version(runtime, host)
+    capabilities = runtime.capabilities
+    class_ = runtime.class_
+    if runtime.kind == "vm" and host.values(runtime).get("accelerator") == "tcg":
+        class_ = "emulation"
+    return TargetInfo.model_construct(
+        id=target.id,
+        kind=runtime.kind,
+        class_=class_,
+        runtime=runtime.name,
+        host=target.host,
+        boundary=runtime.boundary,
+        versions={runtime.name: version} if version else {},
+        capabilities=["ALL"] if capabilities == "all" else capabilities,
+        cannot=dict(runtime.cannot),
+        conditions={
+            **runtime.conditions,
+            "cgroup": {"hybrid": "v1"}.get(cgroups, cgroups),
+            "user": "root" if os.geteuid() == 0 else "other",
+            "lsm": confining_lsm(host.facts),
+            **({"version": version} if version else {}),
+        },
+    )
+
+
+def runtime_version(runtime: Runtime, host: Host) -> str:
+    """Ask a runtime for its version; "" when it does not say."""
+    if runtime.version is None:
+        return ""
+    try:
+        done = host.connection.run(render_argv(runtime.version.argv, host.values(runtime), "version"), deadline("command"))
+    except IsolationError:
+        return ""
+    found = re.search(runtime.version.match, done.stdout.decode("utf-8", "replace"))
+    return found[1] if found else ""
+
+
+def confining_lsm(facts: Facts) -> str:
+    """Name the LSM that labels processes on the host, "none" when none does, "" when it could not be seen."""
+    listed = facts.system.seen("lsms") if facts.system else None
+    label = facts.process.seen("lsm")
+    if isinstance(listed, str):
+        return next((name for name in CONFINING if name in listed.split(",")), "none")
+    return "none" if label == "" else ""
+
+
+def initial_host_facts(inside: Facts) -> Facts:
+    """
+    Return the host's view as far as it is known from inside: the kernel's initial namespaces.
+
+    The target `self` has no host to ask.  Six initial namespaces have fixed inodes; network and mount have none.
+    """
+    unknown = unobserved("there is no host to ask from inside")
+    names: dict[str, Any] = {name: INITIAL.get(name, unknown) for name in Namespaces.model_fields}
+    namespaces = Namespaces.model_construct(None, **names)
+    blank = dict.fromkeys(type(inside.process).model_fields, unknown)
+    process = inside.process.model_copy(update={**blank, "pid": 0, "namespaces": namespaces})
+    return inside.model_copy(update={"view": "outside", "process": process, "system": None})
+
+

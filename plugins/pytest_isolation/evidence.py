@@ -1,0 +1,109 @@
+"""Shows the facts that a check names in its marker's `shows`, as text for a report.
+
+In: a Record and dotted paths such as "namespaces.pid".  Out: two tuples of lines: seen from inside, and from outside.
+Called by plugin.py and judge.py.  Never raises for a fact that is not there: the report says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from provisioner.sandboxes.facts import Capabilities, Facts, Named, Observed, Unobserved
+from pytest_isolation.record import Record
+
+MAX_VALUE = 160
+MAX_LISTED = 8
+
+
+def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """
+    Return what inside and outside saw of the named facts, one line each.
+
+    Outside is the host's view of the subject, and beside it the host's own value; for a VM the host's own alone.
+    A path that starts with "loads." or "reaches." names what a load or a try to connect came to.
+    """
+    inside: list[str] = []
+    outside: list[str] = []
+    host = record.seen("host")
+    for path in shows:
+        if path.partition(".")[0] in ("loads", "reaches"):
+            inside.append(f"{path} = {show_fact(record, path)}")
+            continue
+        inside.append(f"{path} = {show_fact(record.seen('inside'), path)}")
+        of_host = show_fact(host, path)
+        subject = record.seen("outside")
+        if isinstance(subject, Facts):
+            outside.append(f"{path} = {show_fact(subject, path)} (the host's own: {of_host})")
+        else:
+            outside.append(f"the host's own {path} = {of_host}")
+    return tuple(inside), tuple(outside)
+
+
+def show_fact(facts: object, path: str) -> str:
+    """
+    Return one fact as text, looked up among the process, its limits, the system and the document.
+
+    What could not be observed, or is not in the document, is told as such.
+    """
+    if isinstance(facts, Unobserved):
+        return _show(facts)
+    roots = [facts]
+    if isinstance(facts, Facts):
+        roots = [facts.seen(name) for name in ("process", "limits", "system")] + [facts]
+    for root in roots:
+        found, value = _look_up(root, path)
+        if found:
+            return _show(value)
+    return "not in these facts"
+
+
+def _look_up(value: object, path: str) -> tuple[bool, object]:
+    rest = path
+    while rest:
+        if isinstance(value, Unobserved):
+            return True, value
+        found, value, rest = _step(value, rest)
+        if not found:
+            return False, None
+    return True, value
+
+
+def _step(value: object, path: str) -> tuple[bool, object, str]:
+    """Take the longest name that stands at the path's head: names of paths and tries hold dots of their own."""
+    here: dict[str, Any] = {}
+    if isinstance(value, Named):
+        here = value.root
+    elif isinstance(value, Observed):
+        here = value.__dict__
+    parts = path.split(".")
+    for count in range(len(parts), 0, -1):
+        name = ".".join(parts[:count])
+        if name in here:
+            return True, here[name], ".".join(parts[count:])
+    return False, None, ""
+
+
+def _show(value: object) -> str:
+    text = _text(value)
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, Unobserved):
+        return f"not observed: {value.why}{f' ({value.unobserved})' if value.unobserved else ''}"
+    if value is None:
+        return "none"
+    if isinstance(value, Capabilities):
+        return " ".join(f"{name}={mask:#x}" for name, mask in value.__dict__.items())
+    if isinstance(value, Named):
+        return _text(value.root)
+    if isinstance(value, Observed):
+        return _text(value.__dict__)
+    if isinstance(value, dict):
+        return " ".join(f"{name}={_text(one)}" for name, one in list(value.items())[:MAX_LISTED])
+    if isinstance(value, list | tuple):
+        shown = ", ".join(_text(one) for one in value[:MAX_LISTED])
+        more = len(value) - MAX_LISTED
+        return f"[{shown}{f', and {more} more' if more > 0 else ''}]"
+    return str(value)

@@ -1,0 +1,95 @@
+"""The fixtures that checks and users' own tests ask for.
+
+In: the session's pool.  Out: views of one sandbox, its peer and its host, and ways to make further sandboxes.
+Always registered; without `--isolation` they skip with one reason line and import nothing heavy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_isolation.session import STATE, State
+
+if TYPE_CHECKING:
+    from provisioner.sandboxes.sandbox import Sandbox
+    from pytest_isolation.view import HostView, SandboxView
+
+OFF = "needs sandboxes: run with --isolation=container, vm, or container,vm"
+
+
+def _state(request: pytest.FixtureRequest) -> State:
+    state = request.config.stash.get(STATE, None)
+    if state is None:
+        pytest.skip(OFF)
+    return state
+
+
+@pytest.fixture(scope="session")
+def isolation_target(request: pytest.FixtureRequest) -> str:
+    """The id of the target that this test runs on; parametrised over all of the session's."""
+    _state(request)
+    return str(request.param)
+
+
+@pytest.fixture
+def sandbox(request: pytest.FixtureRequest, isolation_target: str) -> SandboxView:
+    """
+    The sandbox of this target, as `SandboxView`: both views of it, its loads, and `run` for own tests.
+
+    Raises (as an error of the test): IsolationError when the target could not be set up.
+
+    Example:
+        def test_no_other_process_is_visible(sandbox):
+            assert sandbox.system.processes < 5
+    """
+    return _state(request).view(isolation_target)
+
+
+@pytest.fixture
+def peer(request: pytest.FixtureRequest, isolation_target: str) -> SandboxView:
+    """A second sandbox beside this target's own, made in the same way; as `SandboxView`."""
+    return _state(request).view(isolation_target, peer=True)
+
+
+@pytest.fixture
+def host_facts(request: pytest.FixtureRequest, isolation_target: str) -> HostView:
+    """The host's own view of itself, taken by the same probe; as `HostView`."""
+    return _state(request).view(isolation_target).host
+
+
+@pytest.fixture
+def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> Iterator[Callable[..., Sandbox]]:
+    """
+    Make further sandboxes of this target; they are closed when the test ends.
+
+    The function that it gives takes `memory` (bytes), `cpus`, `pids`, `network` ("none", "private", "host") and
+    `flags` (further arguments for the runtime), and returns a live `provisioner.sandboxes.sandbox.Sandbox`.
+
+    Example:
+        def test_small_sandbox_answers(sandbox_factory):
+            assert sandbox_factory(memory=64 << 20).inside().process.pid == 1
+    """
+    state = _state(request)
+    made: list[Sandbox] = []
+
+    def make(
+        memory: int | None = None,
+        cpus: float | None = None,
+        pids: int | None = None,
+        network: str = "none",
+        flags: tuple[str, ...] = (),
+        **spec: Any,
+    ) -> Sandbox:
+        from provisioner.sandboxes.limits import Limits
+        from provisioner.sandboxes.sandbox import Spec
+
+        limits = Limits(memory=memory, cpus=cpus, pids=pids)
+        made.append(state.pool.create(isolation_target, Spec(limits, network, tuple(flags), **spec)))
+        return made[-1]
+
+    yield make
+    for sandbox in reversed(made):
+        sandbox.close()

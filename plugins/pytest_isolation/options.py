@@ -1,0 +1,162 @@
+"""The plugin's options and ini keys, and what a run asks for once they are read.
+
+In: pytest's parser and config.  Out: a frozen `Asked`, with the source of each setting.
+Called by plugin.py.  Imports nothing heavy: it is loaded in every pytest run of its environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+KINDS = ("container", "vm")
+HOSTS = ("local",)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """
+    What the user asked for.
+
+    Attributes:
+        kinds: "container", "vm" or both, in the order given.
+        runtimes: runtimes named, empty for every one that is there.
+        required: runtimes or kinds without which the run is an error.
+        profile: "baseline@1" or "".
+        report: where facts/, results.json and index.html go, or None.
+        max_skip: the most cells that may be skipped, or None.
+        suite: whether the bundled suite is added to the paths given.
+        kernel: a guest kernel to boot, or None.
+        image: a user's own container image, or "".
+        waivers: the waivers' file, or None.
+        scale: what every deadline is multiplied with.
+        sources: where each setting that is not the default came from.
+    """
+
+    kinds: tuple[str, ...]
+    runtimes: tuple[str, ...]
+    required: tuple[str, ...]
+    profile: str
+    report: Path | None
+    max_skip: int | None
+    suite: bool
+    kernel: Path | None
+    waivers: Path | None
+    scale: float
+    sources: tuple[tuple[str, str], ...]
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register `--isolation` and its kin; every name starts with it."""
+    group = parser.getgroup("isolation", "isolation: proves where the boundary of a container or a VM runs")
+    add = group.addoption
+    add("--isolation", metavar="KINDS", help="run in sandboxes of these kinds: container, vm, or container,vm")
+    add(
+        "--isolation-runtime",
+        metavar="NAMES",
+        help="only these runtimes (docker,podman+runc,qemu,self); default: all that are installed",
+    )
+    add("--isolation-host", metavar="NAMES", default="local", help="where the runtimes run; there is: local")
+    add(
+        "--isolation-require",
+        metavar="NAMES",
+        default="",
+        help="runtimes or kinds without which the run ends with a usage error (a missing one is else listed as skipped)",
+    )
+    add("--isolation-profile", metavar="NAME@N", help="walls that must hold: privileged@1, baseline@1, restricted@1")
+    add("--isolation-report", metavar="DIR", help="write facts/, results.json and index.html there")
+    add("--isolation-max-skip", metavar="N", type=int, help="fail when more than N cells were skipped")
+    add("--isolation-suite", action="store_true", help="add the bundled suite to the paths given")
+    add("--isolation-kernel", metavar="FILE", help="boot this kernel in micro VMs instead of the distribution's")
+    add("--isolation-waivers", metavar="FILE", help="accepted findings; default: isolation.yaml in the root folder")
+    parser.addini("isolation_profile", "as --isolation-profile", default="")
+    parser.addini("isolation_runtime", "as --isolation-runtime", default="")
+    parser.addini("isolation_waivers", "as --isolation-waivers", default="")
+    parser.addini("isolation_timeout_scale", "multiplies every deadline; for slow machines", default="1")
+
+
+def read_options(config: pytest.Config) -> Asked | None:
+    """
+    Return what was asked for, or None without `--isolation`.
+
+    Raises:
+        pytest.UsageError: a value that cannot be meant, naming the nearest one that can.
+    """
+    given = config.getoption("isolation")
+    if given is None:
+        return None
+    kinds = _names(given)
+    if not kinds:
+        raise pytest.UsageError(f"--isolation needs a kind: {', '.join(KINDS)}")
+    for kind in kinds:
+        _known(kind, KINDS, "--isolation", "kind")
+    for host in _names(config.getoption("isolation_host")):
+        _known(host, HOSTS, "--isolation-host", "host")
+    sources: list[tuple[str, str]] = []
+    profile = _setting(config, "isolation_profile", sources)
+    runtimes = _names(_setting(config, "isolation_runtime", sources))
+    waivers = _setting(config, "isolation_waivers", sources)
+    default = config.rootpath / "isolation.yaml"
+    most = config.getoption("isolation_max_skip")
+    if most is not None and most < 0:
+        raise pytest.UsageError(f"--isolation-max-skip must be 0 or more, not {most}")
+    return Asked(
+        kinds=kinds,
+        runtimes=runtimes,
+        required=_names(config.getoption("isolation_require")),
+        profile=profile,
+        report=_report(config.getoption("isolation_report")),
+        max_skip=most,
+        suite=config.getoption("isolation_suite"),
+        kernel=Path(config.getoption("isolation_kernel")) if config.getoption("isolation_kernel") else None,
+        waivers=config.rootpath / waivers if waivers else (default if default.exists() else None),
+        scale=_scale(config.getini("isolation_timeout_scale")),
+        sources=tuple(sources),
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _known(name: str, known: tuple[str, ...], option: str, what: str) -> None:
+    if name in known:
+        return
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    mend = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+    raise pytest.UsageError(f"{option}: unknown {what} '{name}'; {mend}")
+
+
+def _setting(config: pytest.Config, name: str, sources: list[tuple[str, str]]) -> str:
+    """Return an option's value, else the ini key's, and note which it was."""
+    option: str | None = config.getoption(name)
+    if option is not None:
+        sources.append((name, "command line"))
+        return option
+    ini = str(config.getini(name))
+    if ini:
+        sources.append((name, config.inipath.name if config.inipath else "ini"))
+    return ini
+
+
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale <= 1000:
+        raise pytest.UsageError(f"isolation_timeout_scale must be a number above 0, at most 1000, not '{text}'")
+    return scale
+
+
+def _report(text: str | None) -> Path | None:
+    """Refuse a place that cannot take a report before anything runs."""
+    if not text:
+        return None
+    path = Path(text).absolute()
+    if path.exists() and not path.is_dir():
+        raise pytest.UsageError(f"--isolation-report: '{text}' is there and is no folder")
+    return path

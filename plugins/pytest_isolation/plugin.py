@@ -1,0 +1,179 @@
+"""pytest's hooks, and nothing else: each calls the module that knows.
+
+Loaded in every pytest run of its environment: imports only pytest, the standard library and modules that do the same.
+Without `--isolation` it changes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_isolation.fixtures import (  # noqa: F401 - fixtures are registered by being here
+    host_facts,
+    isolation_target,
+    peer,
+    sandbox,
+    sandbox_factory,
+)
+from pytest_isolation.options import add_options, read_options
+from pytest_isolation.session import STATE, State, merge_worker, start_state, worker_input, worker_output
+
+if TYPE_CHECKING:
+    from xdist.scheduler.protocol import Scheduling
+
+TARGET = "isolation_target"
+SUITE = Path(__file__).resolve().parent / "suite"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "isolation(id, *, severity, profile, refs, remedy, shows, reproduce, kinds, kinds_reason): one named part of "
+        "the wall between a sandbox and its host",
+        "isolation_active: acts on the sandbox (loads, reaches) instead of reading facts",
+        "isolation_destructive: leaves the sandbox or its machine changed",
+    ):
+        config.addinivalue_line("markers", line)
+    asked = read_options(config)
+    if asked is None:
+        return
+    workerinput = getattr(config, "workerinput", None)
+    state = start_state(asked, workerinput["isolation"] if workerinput else None)
+    config.stash[STATE] = state
+    config.add_cleanup(state.pool.close)
+    if workerinput is None:
+        from pytest_isolation.cells import CellCollector
+
+        config.pluginmanager.register(CellCollector(state), "isolation-cells")
+        _add_suite(config, asked.suite)
+
+
+def _add_suite(config: pytest.Config, asked: bool) -> None:
+    """Run the bundled suite alone when no paths were given: a bare pytest would import every test file below."""
+    if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
+        config.args = [str(SUITE)]
+    elif asked:
+        config.args.append(str(SUITE))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Try all targets side by side; in a worker the controller has done it."""
+    config = session.config
+    state = config.stash.get(STATE, None)
+    if state is None or config.option.collectonly or hasattr(config, "workerinput"):
+        return
+    from pytest_isolation.begin import gather_targets
+
+    started = time.monotonic()
+    gather_targets(state, distributed=config.getoption("numprocesses", None) is not None)
+    state.seconds = time.monotonic() - started
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    state = config.stash.get(STATE, None)
+    if state is None:
+        return []
+    from pytest_isolation.begin import header_lines
+
+    return header_lines(state)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    state = metafunc.config.stash.get(STATE, None)
+    if state is not None and TARGET in metafunc.fixturenames:
+        metafunc.parametrize(TARGET, state.targets, ids=state.targets, indirect=True, scope="session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A check that has no meaning for this kind of target is not applicable, with the reason its marker gives."""
+    found = _state_and_target(item)
+    if found is not None:
+        from pytest_isolation.cells import require_kind
+
+        require_kind(item, *found)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    found = _state_and_target(item)
+    if found is not None and call.when != "teardown":
+        from pytest_isolation.cells import judge_report
+
+        judge_report(report, item, call, *found)
+    return report
+
+
+def _state_and_target(item: pytest.Item) -> tuple[State, str] | None:
+    state = item.config.stash.get(STATE, None)
+    callspec = getattr(item, "callspec", None)
+    if state is None or callspec is None or TARGET not in callspec.params:
+        return None
+    return state, str(callspec.params[TARGET])
+
+
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    state = session.config.stash.get(STATE, None)
+    if state is None:
+        return
+    output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["isolation"] = worker_output(state)
+        return
+    state.pool.release()
+    if session.config.option.collectonly or not state.pool.records:
+        return
+    from pytest_isolation.conclude import conclude
+
+    conclude(session, state)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    state = config.stash.get(STATE, None)
+    if state is None:
+        return
+    from pytest_isolation.conclude import print_results
+
+    print_results(terminalreporter, state)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist what was gathered."""
+    state = node.config.stash.get(STATE, None)
+    if state is not None:
+        node.workerinput["isolation"] = worker_input(state)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take over what a worker measured."""
+    state = node.config.stash.get(STATE, None)
+    output = getattr(node, "workeroutput", None) or {}
+    if state is not None and "isolation" in output:
+        merge_worker(state, output["isolation"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    """Keep each target on one worker, unless the user chose a distribution."""
+    if config.stash.get(STATE, None) is None or any(arg.startswith("--dist") for arg in config.invocation_params.args):
+        return None
+    from pytest_isolation.schedule import TargetScheduling
+
+    scheduling: Scheduling = TargetScheduling(config, log)
+    return scheduling

@@ -1,0 +1,126 @@
+"""Arranges results as checks x targets, for the terminal and the page alike.
+
+In: Results.  Out: a frozen `Matrix`: areas of rows, columns, a cell for each place.  Draws nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from pytest_isolation.report.signs import ABSENT, Sign, sign_of
+from pytest_isolation.results import Cell, Check, Results, Skipped, Target
+from pytest_isolation.verdict import Judgement
+
+# The order of areas that are known by name; any other area follows, by its name.
+AREAS = {
+    "ns": "namespaces",
+    "user": "users",
+    "cap": "capabilities",
+    "nnp": "no_new_privs",
+    "seccomp": "system calls",
+    "lsm": "security modules",
+    "path": "kernel files",
+    "dev": "devices",
+    "mnt": "mounts",
+    "fd": "descriptors",
+    "sig": "signals",
+    "lim": "limits",
+    "net": "network",
+    "vm": "virtual machine",
+}
+OWN = "own tests"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One check, and its cell on each target in the order of the columns; None where it did not run."""
+
+    check: Check
+    cells: tuple[Cell | None, ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether targets differ in what was observed."""
+        return len({cell.verdict for cell in self.cells if cell is not None}) > 1
+
+
+@dataclass(frozen=True)
+class Area:
+    """The rows whose ids begin alike."""
+
+    name: str
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Columns are targets, containers before VMs; rows are checks, by area."""
+
+    targets: tuple[Target, ...]
+    areas: tuple[Area, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows, in order."""
+        return tuple(row for area in self.areas for row in area.rows)
+
+
+def arrange(results: Results) -> Matrix:
+    """Return the matrix; a target that only cells name gets a column too."""
+    known = {target.id for target in results.targets}
+    unknown = sorted({cell.target for cell in results.cells} - known)
+    targets = results.targets + tuple(Target(id=name, kind="container") for name in unknown)
+    cells = {(cell.check, cell.version, cell.target): cell for cell in results.cells}
+    areas: dict[str, list[Row]] = {}
+    for check in results.checks:
+        row = Row(check, tuple(cells.get((check.id, check.version, target.id)) for target in targets))
+        areas.setdefault(area_of(check.id), []).append(row)
+    order = list(AREAS)
+    names = sorted(areas, key=lambda name: (order.index(name) if name in order else len(order), name == OWN, name))
+    return Matrix(targets, tuple(Area(name, AREAS.get(name, name), tuple(areas[name])) for name in names))
+
+
+def area_of(check: str) -> str:
+    """Return the part before the first dot; a check that is a test's node id is one of the user's own."""
+    return OWN if "::" in check or "/" in check else check.partition(".")[0]
+
+
+def sign_at(cell: Cell | None) -> Sign:
+    """Return how one place of the matrix looks."""
+    return ABSENT if cell is None else sign_of(cell.verdict, cell.judgement)
+
+
+def totals(matrix: Matrix) -> list[tuple[Target, Counter[str]]]:
+    """Count each target's cells by judgement."""
+    return [
+        (target, Counter(str(row.cells[index].judgement) for row in matrix.rows if row.cells[index] is not None))  # type: ignore[union-attr]
+        for index, target in enumerate(matrix.targets)
+    ]
+
+
+def documented(results: Results) -> list[tuple[str, list[Cell]]]:
+    """Group the cells that do not hold as documented by their source, each source once."""
+    found: dict[str, list[Cell]] = {}
+    for cell in results.cells:
+        if cell.judgement is Judgement.DOCUMENTED:
+            found.setdefault(cell.source or "no source given", []).append(cell)
+    return sorted(found.items())
+
+
+def not_applicable(results: Results) -> list[tuple[str, list[Cell]]]:
+    """Group the cells that do not apply by their reason, the most frequent first."""
+    found: dict[str, list[Cell]] = {}
+    for cell in results.cells:
+        if cell.judgement is Judgement.NONE:
+            found.setdefault(cell.reason or "no reason given", []).append(cell)
+    return sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+
+
+def counted(skipped: tuple[Skipped, ...]) -> list[tuple[Skipped, list[str]]]:
+    """Group what was skipped by reason and mend; with each, the things skipped."""
+    found: dict[tuple[str, str], list[Skipped]] = {}
+    for one in skipped:
+        found.setdefault((one.reason, one.mend), []).append(one)
+    return [(many[0], [one.what for one in many]) for many in found.values()]

@@ -1,0 +1,296 @@
+"""Draws results as lines for a terminal: header, matrix, findings, what was skipped, what to do next.
+
+In: Results, the width, whether the stream takes more than ASCII.  Out: lines of spans, each a text and pytest's markup.
+Called by plugin.py and cli.py, which write them with `write_lines`.  Pure but for that; every text is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_isolation.outcomes import finding_lines
+from pytest_isolation.report.escape import escape
+from pytest_isolation.report.matrix import Matrix, Row, arrange, counted, documented, not_applicable, sign_at, totals
+from pytest_isolation.report.signs import SIGNS, Sign
+from pytest_isolation.results import Cell, Check, Results, Target
+from pytest_isolation.verdict import Cell as CheckedCell
+from pytest_isolation.verdict import Check as CheckedCheck
+from pytest_isolation.verdict import Judgement
+
+Span = tuple[str, Mapping[str, bool]]
+Line = list[Span]
+PLAIN: Mapping[str, bool] = {}
+BOLD: Mapping[str, bool] = {"bold": True}
+DIM: Mapping[str, bool] = {"light": True}
+MIN_WIDTH = 40
+MAX_ID = 44
+
+
+class Writer(Protocol):
+    """What `write_lines` needs of pytest's TerminalReporter or TerminalWriter."""
+
+    def write(self, content: str, *, flush: bool = False, **markup: bool) -> None: ...
+
+    def line(self, msg: str = "", **kw: bool) -> None: ...
+
+
+@dataclass(frozen=True)
+class _Style:
+    """How this stream is drawn to."""
+
+    width: int
+    unicode: bool
+
+    def mark(self, sign: Sign) -> str:
+        return sign.mark if self.unicode else sign.plain
+
+    def text(self, text: str, limit: int = 0) -> str:
+        """Escape and cut; where the stream is ASCII, what is not is spelled out."""
+        shown = escape(text)
+        if not self.unicode:
+            for fancy, plain in (("✓", "+"), ("–", "-"), ("…", "..."), ("×", "x"), ("→", "->"), ("≥", ">=")):
+                shown = shown.replace(fancy, plain)
+            shown = shown.encode("ascii", "backslashreplace").decode()
+        if limit and len(shown) > limit:
+            dots = "…" if self.unicode else "..."
+            shown = shown[: max(limit - len(dots), 0)] + dots if limit > len(dots) else shown[:limit]
+        return shown
+
+    def line(self, text: str, markup: Mapping[str, bool] = PLAIN) -> Line:
+        """Return one line cut to the width."""
+        return [(self.text(text, self.width), markup)]
+
+
+def takes_unicode(encoding: str | None) -> bool:
+    """Whether a stream of that encoding can show the signs."""
+    return (encoding or "").lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig", "utf16", "utf32")
+
+
+def draw(results: Results, width: int = 80, unicode: bool = True) -> list[Line]:
+    """
+    Draw the whole report.
+
+    Args:
+        results: what to draw.
+        width: of the terminal; below 40 it counts as 40.
+        unicode: False for ASCII signs; see `takes_unicode`.
+    """
+    style = _Style(max(width, MIN_WIDTH), unicode)
+    matrix = arrange(results)
+    parts = [
+        _header(results, style),
+        _draw_matrix(matrix, style),
+        _totals(matrix, style),
+        _documented(results, style),
+        _better(results, style),
+        _skipped(results, style),
+        _findings(results, style),
+        _next(results, style),
+    ]
+    lines: list[Line] = []
+    for part in parts:
+        if part and lines:
+            lines.append([])
+        lines += part
+    return lines
+
+
+def write_lines(writer: Writer, lines: Iterable[Line]) -> None:
+    """Write lines to pytest's terminal; it drops the markup where there is no colour."""
+    for line in lines:
+        for text, markup in line:
+            writer.write(text, **markup)
+        writer.line()
+
+
+def to_text(lines: Iterable[Line]) -> str:
+    """Return the lines without markup."""
+    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)
+
+
+def _header(results: Results, style: _Style) -> list[Line]:
+    run = results.run
+    rows: list[tuple[str, str]] = []
+    for host in results.hosts:
+        facts = [host.kernel, host.arch, f"cgroup {host.cgroup}" if host.cgroup else ""]
+        facts += [f"lsm {host.lsm}" if host.lsm else "", host.accelerator]
+        rows.append(("host", f"{host.id}: {', '.join(fact for fact in facts if fact)}"))
+    versions = sorted({f"{n} {v}".strip() for target in results.targets for n, v in target.versions.items()})
+    rows.append(("runtimes", ", ".join(versions)))
+    rows.append(("policy", ", ".join(run.policies)))
+    settings = [f"{one.name}={one.value} ({one.source})" for one in run.settings]
+    rows.append(("settings", ", ".join(settings)))
+    return [style.line(f"{name + ':':<10}{text}") for name, text in rows if text]
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """The head of each column, how wide it is, and the legend where heads are numbers."""
+
+    first: int
+    heads: tuple[str, ...]
+    wide: tuple[int, ...]
+    legend: tuple[str, ...]
+
+
+def _lay_out(matrix: Matrix, style: _Style) -> _Columns:
+    """Give whole ids where they fit, else ids cut short that stay unlike, else numbers with a legend."""
+    ids = [style.text(target.id, MAX_ID) for target in matrix.targets]
+    longest = max((len(row.check.id) for row in matrix.rows), default=0)
+    first = min(max(longest, 12), MAX_ID, max(style.width // 2, 16))
+    room = style.width - first - 2
+    for limit in (MAX_ID, 16, 12, 10, 8, 6):
+        heads = [name[:limit].rstrip("-+/") for name in ids]
+        wide = [max(len(head), 1) + 2 for head in heads]
+        if sum(wide) <= room and len(set(heads)) == len(heads):
+            legend = [f"{head} = {name}" for head, name in zip(heads, ids, strict=True) if head != name]
+            return _Columns(first, tuple(heads), tuple(wide), tuple(legend))
+    heads = [str(number) for number in range(1, len(ids) + 1)]
+    each = len(str(len(ids))) + 1
+    first = max(min(first, style.width - 2 - each * len(ids)), 12)
+    legend = [f"{head} = {name}" for head, name in zip(heads, ids, strict=True)]
+    return _Columns(first, tuple(heads), (each,) * len(heads), tuple(legend))
+
+
+def _draw_matrix(matrix: Matrix, style: _Style) -> list[Line]:
+    if not matrix.rows:
+        return []
+    columns = _lay_out(matrix, style)
+    head: Line = [(" " * (columns.first + 2), PLAIN)]
+    head += [(f"{name:>{wide}}", BOLD) for name, wide in zip(columns.heads, columns.wide, strict=True)]
+    lines = [head]
+    for area in matrix.areas:
+        lines.append(style.line(area.title, BOLD))
+        lines += [_row(row, columns, style) for row in area.rows]
+    signs = {sign_at(cell).word for row in matrix.rows for cell in row.cells}
+    lines.append([])
+    for sign in SIGNS:
+        if sign.word in signs:
+            lines.append([(f"  {style.mark(sign)} ", dict(sign.markup)), (style.text(sign.meaning), PLAIN)])
+    if columns.legend:
+        lines += _wrap("targets: ", columns.legend, style)
+    return lines
+
+
+def _row(row: Row, columns: _Columns, style: _Style) -> Line:
+    name = style.text(row.check.id, columns.first)
+    line: Line = [(f"  {name:<{columns.first}}", PLAIN)]
+    for cell, wide in zip(row.cells, columns.wide, strict=True):
+        sign = sign_at(cell)
+        line.append((f"{style.mark(sign):>{wide}}", dict(sign.markup)))
+    return line
+
+
+def _wrap(head: str, parts: Iterable[str], style: _Style) -> list[Line]:
+    """Return the parts joined by commas, in as many lines as it takes."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(part) + 2 <= style.width:
+            lines[-1] += f", {part}"
+        else:
+            lines.append((head if not lines else " " * len(head)) + part)
+    return [style.line(text) for text in lines]
+
+
+_COUNTED = ("ok", "better", "documented", "waived", "finding", "none")
+_WORDS = {"ok": "hold", "finding": "findings", "none": "not applicable"}
+
+
+def _totals(matrix: Matrix, style: _Style) -> list[Line]:
+    lines = []
+    for target, count in totals(matrix):
+        told = [f"{count[name]} {_WORDS.get(name, name)}" for name in _COUNTED if count[name]]
+        if count["finding"] == 1:
+            told = [text.replace("1 findings", "1 finding") for text in told]
+        markup = {"red": True} if count["finding"] else PLAIN
+        lines.append(style.line(f"{target.id} ({_class(target)}): {', '.join(told) or 'nothing ran'}", markup))
+    return lines
+
+
+def _class(target: Target) -> str:
+    return target.kind if not target.class_ or target.class_ == target.kind else f"{target.kind}, {target.class_}"
+
+
+def _documented(results: Results, style: _Style) -> list[Line]:
+    groups = documented(results)
+    if not groups:
+        return []
+    lines = [style.line("Not holding, as documented", BOLD)]
+    for source, cells in groups:
+        lines.append(style.line(f"  {_places(cells)}"))
+        lines.append(style.line(f"    {source}", DIM))
+    return lines
+
+
+def _places(cells: list[Cell]) -> str:
+    by_target: dict[str, list[str]] = {}
+    for cell in cells:
+        by_target.setdefault(cell.target, []).append(cell.check)
+    same: dict[tuple[str, ...], list[str]] = {}
+    for target, checks in by_target.items():
+        same.setdefault(tuple(checks), []).append(target)
+    return "; ".join(f"{', '.join(targets)}: {', '.join(checks)}" for checks, targets in same.items())
+
+
+def _better(results: Results, style: _Style) -> list[Line]:
+    cells = [cell for cell in results.cells if cell.judgement is Judgement.BETTER]
+    if not cells:
+        return []
+    rows = [style.line(f"  {cell.check} on {cell.target}: {cell.reason}") for cell in cells]
+    return [style.line("Better than documented or waived: expected.yaml or the waiver can be tightened", BOLD), *rows]
+
+
+def _skipped(results: Results, style: _Style) -> list[Line]:
+    lines = [
+        style.line(f"  {len(cells)} × not applicable: {reason} ({_few(sorted({cell.target for cell in cells}))})")
+        for reason, cells in not_applicable(results)
+    ]
+    for one, whats in counted(results.skipped):
+        lines.append(style.line(f"  {len(whats)} × {_few(whats)}: {one.reason}"))
+        if one.mend:
+            lines.append(style.line(f"      mend: {one.mend}", DIM))
+    return [style.line("Skipped", BOLD), *lines] if lines else []
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _findings(results: Results, style: _Style) -> list[Line]:
+    checks = {(check.id, check.version): check for check in results.checks}
+    lines: list[Line] = []
+    for cell in results.findings():
+        check = checks.get((cell.check, cell.version), Check(id=cell.check))
+        lines += [[], *(style.line(text) for text in finding_lines(_checked(cell, check)))]
+    return [style.line("Findings, the worst first", {"red": True, "bold": True}), *lines[1:]] if lines else []
+
+
+def _checked(cell: Cell, check: Check) -> CheckedCell:
+    return CheckedCell(
+        check=CheckedCheck(check.id, check.title, check.severity),
+        target=cell.target,
+        verdict=cell.verdict,
+        judgement=cell.judgement,
+        reason=cell.reason,
+        inside=cell.evidence.inside,
+        outside=cell.evidence.outside,
+        reproduce=cell.reproduce,
+        remedy=check.remedy,
+    )
+
+
+def _next(results: Results, style: _Style) -> list[Line]:
+    found = results.findings()
+    if found:
+        worst = found[0]
+        count = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
+        text = f"{count}. Next: mend {worst.check} on {worst.target}, or waive it in isolation.yaml until a day."
+        return [style.line(text, {"red": True})]
+    if not any(cell.judgement is not Judgement.NONE for cell in results.cells):
+        mends = [one.mend for one in results.skipped if one.mend]
+        return [style.line(f"Nothing was looked at. Next: {mends[0] if mends else 'name a runtime that is there'}.")]
+    if any(policy != "as documented" for policy in results.run.policies):
+        return [style.line("No findings. Next: keep it so in CI with --isolation-report=DIR.", {"green": True})]
+    return [style.line("No findings. Next: ask for more with --isolation-profile=baseline@1.", {"green": True})]

@@ -1,0 +1,174 @@
+"""What one pytest session knows while it runs: what was asked, its pool, its policy, its cells.
+
+In: `Asked`.  Out: `State`, kept in config.stash.  Called by plugin.py and fixtures.py.
+Imports heavy modules only inside functions: without `--isolation` none of them is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from provisioner.errors import IsolationError
+from pytest_isolation.options import Asked
+
+if TYPE_CHECKING:
+    from pytest_isolation.policy import Policy
+    from pytest_isolation.pool import Pool
+    from pytest_isolation.targets import Skipped, Target
+    from pytest_isolation.verdict import Cell
+    from pytest_isolation.view import SandboxView
+
+STATE: pytest.StashKey[State] = pytest.StashKey()
+
+
+@dataclass
+class State:
+    """
+    One session's, or one worker's.
+
+    Attributes:
+        asked: what the user asked for.
+        targets: the ids of the columns, in their order.
+        skipped: what was left out, with reason and mend.
+        pool: where sandboxes are leased from.
+        policy: how verdicts are judged.
+        cells: what was judged so far, in the controller.
+        seconds: how long setting up took.
+    """
+
+    asked: Asked
+    targets: list[str]
+    skipped: list[Skipped]
+    pool: Pool
+    policy: Policy
+    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+    seconds: float = 0.0
+    failed: set[str] = field(default_factory=set)
+    too_many: int = 0
+
+    def view(self, target: str, peer: bool = False) -> SandboxView:
+        """
+        Return the sandbox as a check sees it.
+
+        Raises:
+            IsolationError: the target could not be set up; the second time it only says "see first".
+        """
+        from pytest_isolation.live import LiveView
+
+        failure = self.pool.failures.get(target)
+        if failure is not None:
+            if target in self.failed:
+                raise IsolationError(f"'{target}' could not be set up: see first")
+            self.failed.add(target)
+            raise failure
+        return LiveView(self.pool, target, peer)
+
+
+def start_state(asked: Asked, workerinput: dict[str, Any] | None) -> State:
+    """
+    Select the targets and make the policy; starts nothing.
+
+    Args:
+        asked: what the user asked for.
+        workerinput: what the controller gathered, in a worker of pytest-xdist.
+
+    Raises:
+        pytest.UsageError: something asked for cannot be meant.
+    """
+    from provisioner.deadlines import set_scale
+    from pytest_isolation.pool import Pool
+    from pytest_isolation.record import parse_record
+    from pytest_isolation.targets import Target, select_targets
+    from provisioner.sandboxes.runtime import load_runtime
+
+    set_scale(asked.scale)
+    policy = make_policy(asked.profile, asked.waivers)
+    skipped: list[Skipped] = []
+    if workerinput is None:
+        targets, skipped = select_targets(asked)
+        pool = Pool(targets, lambda: make_host(asked.kernel))
+    else:
+        records = {name: parse_record(text.encode(), name) for name, text in workerinput["records"].items()}
+        targets = [Target(name, load_runtime(name), "local", named=True) for name in workerinput["targets"]]
+        pool = Pool(targets, lambda: make_host(asked.kernel), records)
+        pool.failures = {name: IsolationError(*parts) for name, parts in workerinput["failures"].items()}
+    return State(asked, [target.id for target in targets], skipped, pool, policy)
+
+
+def make_policy(profile: str, waivers: Path | None) -> Policy:
+    """
+    Read the profile, the waivers and every runtime's documented exceptions.
+
+    Raises:
+        pytest.UsageError: a name or a file that cannot be read, in one line.
+    """
+    from provisioner.sandboxes.runtime import ROLES
+    from pytest_isolation.expected import load_expected
+    from pytest_isolation.policy import Policy
+    from pytest_isolation.profile import parse_profile
+    from pytest_isolation.waivers import load_waivers
+
+    try:
+        return Policy(
+            profile=parse_profile(profile) if profile else None,
+            expected={path.parent.name: load_expected(path) for path in sorted(ROLES.glob("*/expected.yaml"))},
+            waivers=load_waivers(waivers) if waivers else (),
+        )
+    except IsolationError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def make_host(kernel: Path | None) -> Any:
+    """Prune what dead runs left, start this run's journal, build the probe, and start it on this host."""
+    from provisioner.connection import LocalConnection
+    from provisioner.host import Host
+    from provisioner.journal import Run, prune
+    from provisioner.probe.build import probe_binary
+    from provisioner.progress import step
+
+    prune()
+    with step("build the probe"):
+        probe = probe_binary()
+    return Host(LocalConnection(), Run.start(), probe, kernel)
+
+
+def worker_input(state: State) -> dict[str, Any]:
+    """Return what a worker needs to judge without observing again."""
+    from pytest_isolation.record import dump_record
+
+    return {
+        "targets": state.targets,
+        "records": {name: dump_record(record).decode() for name, record in state.pool.records.items()},
+        "failures": {name: [error.what, error.hint, error.log] for name, error in state.pool.failures.items()},
+    }
+
+
+def worker_output(state: State) -> str:
+    """Return what a worker measured, for the controller's archive."""
+    measured = {
+        name: [record.loads.model_dump(mode="json", by_alias=True), record.reaches.model_dump(mode="json", by_alias=True)]
+        for name, record in state.pool.records.items()
+        if record.loads.root or record.reaches.root
+    }
+    return json.dumps({"measured": measured, "probes_run": state.pool.probes_run})
+
+
+def merge_worker(state: State, output: str) -> None:
+    """Add what a worker measured to the controller's records."""
+    from provisioner.sandboxes.measured import Loads, Reaches
+
+    told = json.loads(output)
+    state.pool.probes_run += told["probes_run"]
+    for name, (loads, reaches) in told["measured"].items():
+        record = state.pool.records[name]
+        state.pool.records[name] = record.model_copy(
+            update={
+                "loads": Loads({**record.loads.root, **Loads.model_validate_json(json.dumps(loads)).root}),
+                "reaches": Reaches({**record.reaches.root, **Reaches.model_validate_json(json.dumps(reaches)).root}),
+            }
+        )

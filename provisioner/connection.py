@@ -1,0 +1,204 @@
+"""Where commands run: on this machine, or later over one SSH connection.
+
+In: argument lists.  Out: `Completed` (a finished command) or `Stream` (a running one with its attached pipes).
+Called by host.py, sandbox.py and daemon.py.  Knows nothing of runtimes; never uses a shell.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import IO, Protocol
+
+from provisioner.errors import IsolationError
+
+MAX_STDOUT = 1 << 21
+MAX_STDERR = 1 << 16
+
+# PR_SET_PDEATHSIG fires when the *thread* that forked ends (prctl(2)): every long-lived child is started by this one
+# thread, which lives as long as the interpreter.
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="isolation-spawner")
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A finished command: what was run, how it ended, and its bounded output."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def last_words(self) -> str:
+        """The last line of its error stream that says something."""
+        return last_line(self.stderr) or last_line(self.stdout) or f"exit status {self.status}"
+
+
+class Stream(Protocol):
+    """A running command and its attached standard streams."""
+
+    pid: int
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data` to its standard input; OSError when the other end is gone."""
+
+    def read(self) -> bytes:
+        """Return the next bytes of its standard output, b"" at its end."""
+
+    def end_input(self) -> None:
+        """Close its standard input."""
+
+    def errors(self) -> bytes:
+        """Return what it wrote to its error stream so far, bounded."""
+
+    def wait(self, seconds: float) -> int | None:
+        """Return its exit status, or None when it has not ended in that time."""
+
+    def kill(self) -> None:
+        """End it by SIGKILL and close what is open; safe to repeat."""
+
+
+class Connection(Protocol):
+    """A host on which runtime commands run."""
+
+    name: str
+
+    def find(self, binary: str) -> str | None:
+        """Return the path of a program, or None."""
+
+    def run(self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Completed:
+        """Run a command to its end; IsolationError when it cannot be started or does not end in time."""
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Stream:
+        """Start a command with its streams attached; IsolationError when it cannot be started."""
+
+
+class LocalConnection:
+    """Commands on this machine, as this user."""
+
+    name = "local"
+
+    def find(self, binary: str) -> str | None:
+        return find_program(binary)
+
+    def run(self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Completed:
+        stream = self.start(argv, env)
+        stream.end_input()
+        collected = bytearray()
+        reader = threading.Thread(target=_collect, args=(stream, collected), daemon=True)
+        reader.start()
+        try:
+            status = stream.wait(timeout)
+            if status is None:
+                raise IsolationError(
+                    f"cannot run '{argv[0]}': no end after {timeout:.0f} s",
+                    hint="raise isolation_timeout_scale on a slow machine",
+                    log=" ".join(argv),
+                )
+            reader.join(5)
+            return Completed(tuple(argv), status, bytes(collected), stream.errors())
+        finally:
+            stream.kill()
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Stream:
+        return _SPAWNER.submit(_LocalStream, tuple(argv), env).result()
+
+
+class _LocalStream:
+    def __init__(self, argv: tuple[str, ...], env: Mapping[str, str] | None) -> None:
+        path = find_program(argv[0])
+        if path is None:
+            raise IsolationError(f"cannot run '{argv[0]}': no such program on PATH", hint=f"install {argv[0]}")
+        try:
+            self._process = subprocess.Popen(
+                [path, *argv[1:]],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env={**os.environ, **env} if env else None,
+                start_new_session=True,  # Ctrl-C is ours to handle: the terminal must not signal a sandbox
+            )
+        except OSError as error:
+            raise IsolationError(f"cannot run '{argv[0]}': {error.strerror}") from None
+        self.pid = self._process.pid
+        self._errors = bytearray()
+        self._closing = threading.Lock()
+        self._error_reader = threading.Thread(target=self._read_errors, daemon=True)
+        self._error_reader.start()
+
+    def _read_errors(self) -> None:
+        pipe = self._process.stderr
+        assert pipe is not None
+        for chunk in iter(lambda: _read(pipe), b""):
+            self._errors += chunk[: MAX_STDERR - len(self._errors)]
+
+    def write(self, data: bytes) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None
+        view = memoryview(data)
+        while view:
+            written = pipe.write(view)
+            view = view[written or 0 :]
+
+    def read(self) -> bytes:
+        pipe = self._process.stdout
+        assert pipe is not None
+        return _read(pipe)
+
+    def end_input(self) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.close()
+        except OSError:
+            pass  # a broken pipe is closed all the same
+
+    def errors(self) -> bytes:
+        if self._process.poll() is not None:
+            self._error_reader.join(0.5)
+        return bytes(self._errors)
+
+    def wait(self, seconds: float) -> int | None:
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        with self._closing:
+            if self._process.poll() is None:
+                self._process.send_signal(signal.SIGKILL)
+                self.wait(10)
+            self.end_input()
+
+
+def find_program(binary: str) -> str | None:
+    """Return the path of a program on PATH or in the folders of system programs, which users' PATHs often lack."""
+    extra = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
+    return shutil.which(binary, path=os.environ.get("PATH", os.defpath) + os.pathsep + extra)
+
+
+def last_line(text: bytes) -> str:
+    """Return the last line of a command's output that is not empty, printable and at most 300 characters."""
+    lines = [line.strip() for line in text.decode("utf-8", "backslashreplace").splitlines() if line.strip()]
+    return "".join(c if c.isprintable() else "?" for c in lines[-1])[:300] if lines else ""
+
+
+def _read(pipe: IO[bytes]) -> bytes:
+    try:
+        return pipe.read(1 << 16) or b""
+    except (OSError, ValueError):  # ValueError: closed by kill() meanwhile
+        return b""
+
+
+def _collect(stream: Stream, into: bytearray) -> None:
+    """Keep reading past the bound, so that the command can end; what is past it is not kept."""
+    for chunk in iter(stream.read, b""):
+        into += chunk[: max(0, MAX_STDOUT - len(into))]

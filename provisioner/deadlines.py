@@ -1,0 +1,34 @@
+"""How long each thing may take, in one table, and the scale that slow machines need.
+
+In: a name.  Out: seconds.  The base values are five times what an emulated guest on two busy cores was seen to need;
+`isolation_timeout_scale` (an ini key of pytest, set through `set_scale`) multiplies all of them.
+"""
+
+from __future__ import annotations
+
+_SECONDS = {
+    "hello.container": 30.0,
+    "hello.vm": 90.0,
+    "facts": 30.0,
+    "outside": 15.0,
+    "exec": 30.0,
+    "request": 10.0,
+    "load": 60.0,
+    "command": 60.0,
+    "import": 60.0,
+    "close": 10.0,
+}
+_scale = 1.0
+
+
+def set_scale(scale: float) -> None:
+    """Multiply every deadline from now on; `scale` must be above zero."""
+    global _scale
+    if not scale > 0:
+        raise ValueError(f"a timeout scale must be above zero, not {scale}")
+    _scale = scale
+
+
+def deadline(name: str) -> float:
+    """Return the seconds that `name` may take."""
+    return _SECONDS[name] * _scale

@@ -1,0 +1,82 @@
+"""Reads the mounts of this process and takes away those below a folder of ours.
+
+In: /proc/self/mountinfo (proc_pid_mountinfo(5)).  Out: `MountPoint`s.  Called by cgroups.py, journal.py and daemon.py.
+Unmounts only what its caller names, and never follows a link to do so.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner.errors import IsolationError
+
+MNT_DETACH = 2
+UMOUNT_NOFOLLOW = 8
+EINVAL = 22
+ENOENT = 2
+
+
+@dataclass(frozen=True)
+class MountPoint:
+    """One line of mountinfo: the folder of the file system that is mounted, where, its type and super options."""
+
+    root: str
+    target: Path
+    fstype: str
+    options: tuple[str, ...]
+
+
+def parse_mountinfo(text: str) -> list[MountPoint]:
+    """Turn mountinfo's text into MountPoints, in its order, octal escapes undone."""
+    found = []
+    for line in text.splitlines():
+        left, _, right = line.partition(" - ")
+        fields, tail = left.split(" "), right.split(" ")
+        if len(fields) >= 6 and len(tail) >= 3:
+            options = tuple(tail[2].split(","))
+            found.append(MountPoint(_unescape(fields[3]), Path(_unescape(fields[4])), tail[0], options))
+    return found
+
+
+def read_mounts() -> list[MountPoint]:
+    """Return what is mounted for this process."""
+    return parse_mountinfo(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
+
+
+def mounted_below(folder: Path) -> list[Path]:
+    """Return the mount points at or below a folder, the deepest and latest first."""
+    folder = folder.resolve()
+    found = [mount.target for mount in read_mounts() if mount.target == folder or folder in mount.target.parents]
+    return sorted(reversed(found), key=lambda path: len(path.parts), reverse=True)
+
+
+def unmount(path: Path) -> bool:
+    """
+    Detach what is mounted at a path.
+
+    Returns:
+        False when nothing is mounted there (any more).
+
+    Raises:
+        IsolationError: the kernel refuses.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.umount2(os.fsencode(path), MNT_DETACH | UMOUNT_NOFOLLOW) == 0:
+        return True
+    errno = ctypes.get_errno()
+    if errno in (EINVAL, ENOENT):
+        return False
+    raise IsolationError(f"cannot unmount '{path}': {os.strerror(errno)}", hint="run as the user that mounted it")
+
+
+def unmount_below(folder: Path) -> int:
+    """Detach everything at or below a folder, the deepest first, and return how many mounts that were."""
+    return sum(unmount(path) for path in mounted_below(folder))
+
+
+def _unescape(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), text)

@@ -1,0 +1,119 @@
+"""Names a process so that its number's next owner is not taken for it, finds and ends processes.
+
+In: pids, or the inode of a namespace that is ours.  Out: `Process` objects.  Called by journal.py, cgroups.py and
+daemon.py.  It never looks at a process's name: only identity, descent and namespaces decide.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+POLL = 0.01  # seconds
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process: its number, its start time (field 22 of stat, clock ticks) and the boot that both belong to."""
+
+    pid: int
+    start: int
+    boot: str
+
+
+@cache
+def boot_id() -> str:
+    """Return the running kernel's boot id (random(4))."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def read_process(pid: int) -> Process | None:
+    """Return the identity of a running process, None when there is none or it is a zombie."""
+    stat = _read_stat(pid)
+    return None if stat is None or stat[0] in "ZX" else Process(pid, int(stat[19]), boot_id())
+
+
+def is_alive(process: Process) -> bool:
+    """Tell whether exactly this process still runs; a zombie does not."""
+    return read_process(process.pid) == process
+
+
+def find_in_netns(inode: int) -> list[Process]:
+    """Return every process whose network namespace has this inode."""
+    found = []
+    for pid in _pids():
+        with contextlib.suppress(OSError):
+            if os.stat(f"/proc/{pid}/ns/net").st_ino == inode and (process := read_process(pid)):
+                found.append(process)
+    return found
+
+
+def with_descendants(processes: Iterable[Process]) -> list[Process]:
+    """Return the processes that still run and all that descend from them."""
+    children: dict[int, list[int]] = {}
+    for pid in _pids():
+        if stat := _read_stat(pid):
+            children.setdefault(int(stat[1]), []).append(pid)
+    found: dict[int, Process] = {}
+    waiting = [process for process in processes if is_alive(process)]
+    while waiting:
+        process = waiting.pop()
+        if process.pid not in found:
+            found[process.pid] = process
+            waiting += [child for pid in children.get(process.pid, ()) if (child := read_process(pid))]
+    return list(found.values())
+
+
+def send_signal(process: Process, number: signal.Signals) -> None:
+    """Signal exactly this process, or nothing."""
+    try:
+        fd = os.pidfd_open(process.pid)
+    except OSError:
+        return
+    try:
+        if is_alive(process):  # the pidfd pins the process that was just compared
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(fd, number)
+    finally:
+        os.close(fd)
+
+
+def wait_gone(processes: Iterable[Process], seconds: float) -> list[Process]:
+    """Poll until the processes are gone, and return those that are not by then."""
+    deadline = time.monotonic() + seconds
+    left = list(processes)
+    while (left := [process for process in left if is_alive(process)]) and time.monotonic() < deadline:
+        time.sleep(POLL)
+    return left
+
+
+def kill_all(processes: Iterable[Process], seconds: float = 5.0) -> list[Process]:
+    """
+    SIGKILL processes and wait until they are gone.
+
+    Returns:
+        Those still there after `seconds`.
+    """
+    doomed = list(processes)
+    for process in doomed:
+        send_signal(process, signal.SIGKILL)
+    return wait_gone(doomed, seconds)
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _read_stat(pid: int) -> list[str] | None:
+    """Return the fields of stat after the command's name: [0] is the state, [1] the parent, [19] the start time."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()

@@ -1,0 +1,300 @@
+"""One created container or VM, from its runtime's argument lists to the probe that answers inside.
+
+In: a Host, a Runtime, and what is asked of this one sandbox.  Out: `Sandbox`.
+Called by loads.py and pytest_isolation's pool.  Judges nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provisioner.cgroups import Cgroups, make_cgroups
+from provisioner.connection import Stream, last_line
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.host import FACTS_BYTES, Host, checked, remembered
+from provisioner.sandboxes.channel import Channel, ChannelError, Reply
+from provisioner.sandboxes.facts import Facts, parse_facts
+from provisioner.sandboxes.limits import Limits
+from provisioner.sandboxes.runtime import Runtime, render_argv, render_value
+from provisioner.undo import Record
+
+FACTS_MARK = b"\x7fISOFACTS "
+_numbers = itertools.count(1)
+
+
+class RefusedError(IsolationError):
+    """The runtime would not create the sandbox as it was asked to; `what` holds the runtime's own words."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """
+    What is asked of one sandbox.
+
+    Attributes:
+        limits: bounds to set.
+        network: "none", "private" or "host".
+        flags: further arguments for `create`, before the image.
+        edits: functions that change the runtime's config before it is used (for runtimes with a `prepare`).
+    """
+
+    limits: Limits = Limits()
+    network: str = "none"
+    flags: tuple[str, ...] = ()
+    edits: tuple[Callable[[dict[str, Any]], None], ...] = ()
+
+
+class Sandbox:
+    """A running sandbox.  Close it, or use it in a `with`."""
+
+    def __init__(self, host: Host, runtime: Runtime, spec: Spec) -> None:
+        self.host = host
+        self.runtime = runtime
+        self.spec = spec
+        self.name = f"isolation-{host.run.id}-{next(_numbers)}"
+        self.nonce = secrets.token_hex(8)
+        self._cgroups: Cgroups | None = None
+        self._records: list[Record] = []
+        self._stream: Stream | None = None
+        self._bundle = host.directory / self.name
+        try:
+            self._values = self._make_values()
+            started = time.monotonic()
+            self._stream = self._start()
+            self.channel = self._connect(self._stream)
+            self.ready = time.monotonic()
+            self.hello_seconds = self.ready - started
+        except BaseException:
+            self.close()
+            raise
+
+    def _make_values(self) -> dict[str, object]:
+        values = self.host.values(self.runtime)
+        limits = self.spec.limits
+        self._bundle.mkdir(mode=0o755)
+        values |= {
+            "name": self.name,
+            "nonce": self.nonce,
+            "bundle": str(self._bundle),
+            "console": str(self._bundle / "console.log"),
+            "flags": list(self.spec.flags),
+            "limit": {"memory": limits.memory, "cpus": limits.cpus, "pids": limits.pids},
+            "cgroups": [],
+        }
+        # written by the hypervisor, which runs as another user
+        (self._bundle / "console.log").touch()
+        (self._bundle / "console.log").chmod(0o666)
+        values["limits"] = self._limit_flags(values)
+        mode = self.runtime.network.get(self.spec.network)
+        if mode is None:
+            known = ", ".join(self.runtime.network)
+            raise IsolationError(f"cannot give '{self.runtime.name}' the network '{self.spec.network}'", hint=f"it has: {known}")
+        values["network"] = render_argv(mode.flags, values, f"{self.runtime.name}: network")
+        return values
+
+    def _limit_flags(self, values: dict[str, object]) -> list[str]:
+        flags: list[str] = []
+        by_hand: dict[str, Any] = {}
+        for name, asked in self._asked().items():
+            how = self.runtime.limits.get(name)
+            if how is None:
+                raise RefusedError(self.runtime.cannot.get(f"limits.{name}", f"'{self.runtime.name}' has no such limit"))
+            flags += render_argv(how.flags, {**values, **asked}, f"{self.runtime.name}: limits.{name}")
+            if how.cgroup:
+                by_hand["cpus" if name == "cpu" else name] = getattr(self.spec.limits, "cpus" if name == "cpu" else name)
+        if by_hand:
+            self._cgroups = make_cgroups(
+                self.host.run.id,
+                self.name,
+                Limits(**by_hand),
+                before=lambda folder: self._records.append(self.host.run.made("cgroup", folder)),
+            )
+            values["cgroups"] = [part for directory in self._cgroups.dirs for part in ("--cgroup", str(directory))]
+        return flags
+
+    def _asked(self) -> Mapping[str, Mapping[str, object]]:
+        limits = self.spec.limits
+        asked: dict[str, Mapping[str, object]] = {}
+        if limits.memory is not None:
+            asked["memory"] = {"bytes": limits.memory, "mib": limits.memory >> 20}
+        if limits.cpus is not None:
+            asked["cpu"] = {"cpus": limits.cpus, "quota": int(limits.cpus * 100000), "period": 100000}
+        if limits.pids is not None:
+            asked["pids"] = {"count": limits.pids}
+        return asked
+
+    def _start(self) -> Stream:
+        runtime = self.runtime
+        if runtime.prepare:
+            self._write_config()
+        if runtime.delete:
+            delete = render_argv(runtime.delete, self._values, f"{runtime.name}: delete")
+            self._records.append(self.host.run.made("command", delete, remembered(runtime)))
+        argv = render_argv(runtime.create, self._values, f"{runtime.name}: create")
+        env = {key: str(render_value(text, self._values, key)) for key, text in runtime.environment.items()}
+        return self.host.start(argv, env or None)
+
+    def _write_config(self) -> None:
+        """Make the runtime's stock config, set what the sandbox needs in it, and let the edits have their say."""
+        prepare = self.runtime.prepare
+        assert prepare is not None
+        argv = render_argv(prepare.argv, self._values, f"{self.runtime.name}: prepare")
+        done = self.host.connection.run(argv, deadline("command"))
+        if done.status != 0:
+            raise IsolationError(f"cannot prepare '{self.runtime.name}': {done.last_words}")
+        path = self._bundle / prepare.file
+        config = json.loads(path.read_bytes())
+        for key, template in prepare.set.items():
+            set_key(config, key, render_value(template, self._values, f"{self.runtime.name}: prepare.set.{key}"))
+        for name, asked in self._asked().items():
+            how = self.runtime.limits[name]
+            for key, template in how.config.items():
+                set_key(config, key, render_value(template, {**self._values, **asked}, f"{self.runtime.name}: {key}"))
+        for edit in self.spec.edits:
+            edit(config)
+        path.write_text(json.dumps(config, indent=1))
+
+    def _connect(self, stream: Stream) -> Channel:
+        try:
+            return Channel(stream, self.nonce, self.runtime.name, deadline(f"hello.{self.runtime.kind}"))
+        except ChannelError as error:
+            stream.kill()
+            raise self._explain(error, stream) from None
+
+    def _explain(self, error: ChannelError, stream: Stream) -> IsolationError:
+        """Say in a user's words why nothing came: a known symptom, else the runtime's own last line."""
+        said = stream.errors().decode("utf-8", "backslashreplace")
+        log = f"{said}\n{self.console()}".strip()
+        for symptom in self.runtime.symptoms:
+            if re.search(symptom.match, said):
+                return RefusedError(f"cannot start '{self.runtime.name}': {symptom.cause}", symptom.mend, log)
+        console = last_line(self.console().encode())
+        text = last_line(said.encode()) or console
+        if stream.wait(0) is not None and text:
+            return RefusedError(f"cannot start '{self.runtime.name}': {text}", log=log)
+        return IsolationError(error.what + (f" (its console ends: {console})" if console else ""), error.hint, log)
+
+    def console(self) -> str:
+        """Return the last 4,000 characters of a machine's console."""
+        try:
+            return (self._bundle / "console.log").read_bytes()[-4000:].decode("utf-8", "backslashreplace")
+        except OSError:
+            return ""
+
+    @property
+    def warning(self) -> str:
+        """What the runtime said on its error stream so far."""
+        return last_line(self._stream.errors()) if self._stream else ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether its probe can still be asked."""
+        return self.channel.alive
+
+    def request(self, *argv: str, data: bytes | None = None, bound: int = 1 << 16, seconds: float | None = None) -> Reply:
+        """Ask the probe inside for one verb (docs/reference/protocol.md)."""
+        return self.channel.request(*argv, deadline=seconds or deadline("request"), bound=bound, data=data)
+
+    def inside(self) -> Facts:
+        """Return what the subject sees of itself."""
+        canary = f"canary={self.host.pid}:{self.host.nonce}"
+        reply = self.channel.request("facts", self.nonce, canary, deadline=deadline("facts"), bound=FACTS_BYTES)
+        return parse_facts(checked(reply, "facts", self.runtime.name), self.nonce)
+
+    def outside(self) -> Facts | None:
+        """Return what the host sees of the subject; None for a VM, and where no wall is claimed."""
+        return self.host.outside(self.nonce) if self.runtime.boundary == "process" else None
+
+    def vmm(self) -> Facts | None:
+        """Return what the host sees of the hypervisor's process; None for a container."""
+        if self.runtime.boundary != "vmm" or self._stream is None:
+            return None
+        return self.host.outside_pid(self._stream.pid, self.nonce)
+
+    def exec_facts(self) -> Facts:
+        """
+        Return what a process sees that the runtime's own exec starts.
+
+        Raises:
+            IsolationError: the runtime has no exec, or it failed.
+        """
+        if self.runtime.exec is None:
+            raise IsolationError(self.runtime.cannot.get("exec", f"'{self.runtime.name}' has no exec"))
+        argv = render_argv(
+            self.runtime.exec, {**self._values, "argv": ["/probe", "facts", self.nonce]}, f"{self.runtime.name}: exec"
+        )
+        done = self.host.connection.run(argv, deadline("exec"))
+        if done.status != 0:
+            raise IsolationError(f"cannot exec in '{self.runtime.name}': {done.last_words}")
+        return parse_facts(_after_mark(done.stdout, self.nonce), self.nonce)
+
+    def state_pid(self) -> int:
+        """Return the pid that the runtime itself names as the sandbox's first process."""
+        state = self.runtime.state
+        if state is None:
+            raise IsolationError(f"cannot ask '{self.runtime.name}' for a pid: it names none")
+        done = self.host.connection.run(render_argv(state.argv, self._values, "state"), deadline("command"))
+        if done.status != 0:
+            raise IsolationError(f"cannot ask '{self.runtime.name}' for its state: {done.last_words}")
+        value: Any = json.loads(done.stdout)
+        for part in state.pid.removeprefix("json:/").split("/"):
+            value = value[int(part)] if isinstance(value, list) else value[part]
+        return int(value)
+
+    def close(self) -> None:
+        """End it and take away all that it left; safe to repeat."""
+        stream, self._stream = self._stream, None
+        ended = None
+        if stream is not None:
+            if self.runtime.kind == "container":
+                stream.end_input()  # end of input ends the probe, and with it the sandbox
+                ended = stream.wait(deadline("close"))
+            stream.kill()
+        if self.runtime.delete and self._records and ended is None:
+            argv = render_argv(self.runtime.delete, self._values, f"{self.runtime.name}: delete")
+            self.host.connection.run(argv, deadline("command"))
+        if self._cgroups is not None:
+            self._cgroups.delete()
+            self._cgroups = None
+        for record in self._records:
+            self.host.run.gone(record)
+        self._records.clear()
+        shutil.rmtree(self._bundle, ignore_errors=True)
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def set_key(config: dict[str, Any], dotted: str, value: object) -> None:
+    """Set a key of nested maps, making the maps on the way."""
+    *folders, last = dotted.split(".")
+    for folder in folders:
+        config = config.setdefault(folder, {})
+    config[last] = value
+
+
+def _after_mark(output: bytes, nonce: str) -> bytes:
+    """Take the document that follows the mark with our nonce; whatever a runtime prints around it is not it."""
+    mark = FACTS_MARK + nonce.encode() + b" "
+    at = output.find(mark)
+    end = output.find(b"\n", at)
+    length = output[at + len(mark) : end]
+    if at < 0 or not length.isdigit() or len(length) > 7:
+        raise IsolationError("cannot read the exec'd process's facts: they are not there")
+    document = output[end + 1 : end + 1 + int(length)]
+    if len(document) != int(length):
+        raise IsolationError("cannot read the exec'd process's facts: cut short")
+    return document
