@@ -1,0 +1,184 @@
+/* What the files of the probe share; docs/reference/protocol.md says what the program does. */
+#ifndef PROBE_H
+#define PROBE_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sysexits.h>
+
+#ifndef PROBE_HASH
+#define PROBE_HASH "unknown"
+#endif
+
+#define MAX_TEXT   4096 /* characters of a string in a document */
+#define MAX_ITEMS  4096 /* items of a list in a document */
+#define MAX_LINE   16384
+#define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
+#define cleanup_fd __attribute__((cleanup(close_fd)))
+
+/* A request verb, which is also a command. */
+struct verb {
+	const char *name;
+	int (*run)(int argc, char **argv); /* argv[0] is the verb */
+	bool input;                        /* it reads its standard input */
+};
+
+extern bool one_shot; /* carried out as a command, not for a server */
+const struct verb *find_verb(const char *name);
+
+/* verbs and commands */
+int verb_facts(int argc, char **argv);
+int verb_outside(int argc, char **argv);
+int verb_echo(int argc, char **argv);
+int verb_run(int argc, char **argv);
+int verb_load(int argc, char **argv);
+int verb_net(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
+int cmd_launch(int argc, char **argv);
+
+/* text.c */
+const char *errno_name(int number);
+void close_fd(int *fd);
+_Noreturn void die(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int usage(const char *text);
+bool parse_number(const char *text, uint64_t most, uint64_t *number);
+bool starts_with(const char *text, const char *prefix);
+bool copy_text(char *to, size_t size, const char *from);
+char *trim(char *text);
+int write_all(int fd, const void *data, size_t size);
+uint64_t now_ms(void);
+
+/* file.c */
+struct reader {
+	int fd;
+	size_t pos, len;
+	char buf[4096];
+};
+
+struct folder {
+	int fd;
+	size_t pos, len;
+	_Alignas(8) char buf[2048];
+};
+
+ssize_t read_file(int dir, const char *path, char *buf, size_t size);
+int reader_open(struct reader *r, int dir, const char *path);
+int reader_line(struct reader *r, char *line, size_t size);
+int folder_open(struct folder *f, int dir, const char *path);
+const char *folder_next(struct folder *f);
+int read_number(int dir, const char *path, uint64_t *number);
+int read_key(int dir, const char *path, const char *key, uint64_t *number);
+
+/* json.c: the one writer of documents; a value may be taken back to a mark and become Unobserved */
+void json_open(char bracket);
+void json_close(char bracket);
+void json_key(const char *name);
+void json_text(const char *text);
+void json_u64(uint64_t number);
+void json_i64(int64_t number);
+void json_bool(bool value);
+void json_null(void);
+size_t json_mark(void);
+bool json_over(size_t mark, size_t most);
+void json_fail(size_t mark, int error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+int json_write(const char *nonce);
+
+/* mounts.c */
+struct mount {
+	uint64_t id, parent, major, minor;
+	char *root, *target, *options, *fstype, *source, *super;
+	char *tags[8];
+	size_t ntags;
+};
+
+enum { CTL_MEMORY = 1, CTL_CPU = 2, CTL_CPUACCT = 4, CTL_PIDS = 8 };
+
+struct cgroup_mount {
+	int version;
+	unsigned controllers;
+	char root[1024], target[1024];
+};
+
+bool parse_mount(char *line, struct mount *m);
+unsigned parse_controllers(const char *list, char separator);
+const struct cgroup_mount *cgroup_mounts(size_t *count);
+void json_mounts(int proc);
+void json_cgroups(int proc);
+
+/* guard.c: what may hang or be killed runs in a child with an alarm */
+enum guard_end { GUARD_DONE, GUARD_KILLED, GUARD_TIMEOUT, GUARD_ERROR };
+
+struct guarded {
+	enum guard_end end;
+	int number; /* the signal or the errno */
+};
+
+struct guarded guard(void (*call)(const void *in, void *out), const void *in, void *out,
+		     size_t size);
+
+/* sections of a document; proc is a descriptor of /proc/PID or a negative errno */
+int read_start_time(int proc, uint64_t *ticks);
+void record_fds(void);
+int open_self(void);
+void json_process(int proc, pid_t pid, bool self);
+void json_status(int proc, bool self);
+void json_limits(int proc);
+void json_system(const char *canary);
+void json_interfaces(void);
+void json_devices(void);
+void json_paths(void);
+void json_tries(void);
+pid_t find_subject(const char *subject);
+
+/* request.c and channel.c, the server's parts */
+enum frame {
+	FRAME_HELLO,
+	FRAME_REQUEST,
+	FRAME_DATA,
+	FRAME_RESULT,
+	FRAME_ERROR,
+	FRAME_CANCEL,
+	FRAME_INPUT,
+	FRAME_CREDIT,
+	FRAME_LOG
+};
+
+#define HEADER      9
+#define MAX_PAYLOAD 32768
+#define PIECE       16384 /* most bytes of an input frame and of a data frame */
+#define RESERVE     4096  /* room kept for the frames that a turn of the loop may cause */
+
+struct pollfd;
+extern int channel_in, channel_out;
+uint32_t get_u32(const unsigned char *from);
+void channel_hello(const char *nonce);
+size_t channel_room(void);
+bool channel_pending(void);
+void channel_put(uint32_t id, enum frame type, const void *data, size_t size);
+bool channel_flush(void);
+bool channel_fill(void);
+bool channel_next(uint32_t *id, int *type, unsigned char **payload, size_t *size);
+
+bool request_frame(uint32_t id, int type, unsigned char *payload, size_t size);
+size_t request_poll(struct pollfd *fds);
+int request_timeout(void);
+void request_turn(void);
+void request_reap(void);
+void request_kill_all(void);
+void request_close_all(void);
+int split_words(unsigned char *payload, size_t size, char **argv, int most);
+pid_t spawn(const struct verb *verb, int argc, char **argv, int ends[3]);
+
+/* machine.c */
+int loopback_up(void);
+void machine_start(void);
+int machine_tty(const char *path);
+_Noreturn void machine_stop(void);
+
+#endif
