@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from pytest_isolation.outcomes import finding_lines
+from pytest_isolation.outcomes import MAX_LINE, finding_lines
+from pytest_isolation.report.columns import MAX_ID, Columns, lay_out
 from pytest_isolation.report.escape import escape
 from pytest_isolation.report.matrix import Matrix, Row, arrange, counted, documented, not_applicable, sign_at, totals
 from pytest_isolation.report.signs import SIGNS, Sign
@@ -25,7 +26,6 @@ PLAIN: Mapping[str, bool] = {}
 BOLD: Mapping[str, bool] = {"bold": True}
 DIM: Mapping[str, bool] = {"light": True}
 MIN_WIDTH = 40
-MAX_ID = 44
 
 
 class Writer(Protocol):
@@ -59,8 +59,8 @@ class _Style:
         return shown
 
     def line(self, text: str, markup: Mapping[str, bool] = PLAIN) -> Line:
-        """Return one line cut to the width."""
-        return [(self.text(text, self.width), markup)]
+        """Return one line; the terminal wraps what is longer: a command or a reason that is cut helps nobody."""
+        return [(self.text(text, MAX_LINE), markup)]
 
 
 def takes_unicode(encoding: str | None) -> bool:
@@ -125,45 +125,19 @@ def _header(results: Results, style: _Style) -> list[Line]:
     return [style.line(f"{name + ':':<10}{text}") for name, text in rows if text]
 
 
-@dataclass(frozen=True)
-class _Columns:
-    """The head of each column, how wide it is, and the legend where heads are numbers."""
-
-    first: int
-    heads: tuple[str, ...]
-    wide: tuple[int, ...]
-    legend: tuple[str, ...]
-
-
-def _lay_out(matrix: Matrix, style: _Style) -> _Columns:
-    """Give whole ids where they fit, else ids cut short that stay unlike, else numbers with a legend."""
-    ids = [style.text(target.id, MAX_ID) for target in matrix.targets]
-    longest = max((len(row.check.id) for row in matrix.rows), default=0)
-    first = min(max(longest, 12), MAX_ID, max(style.width // 2, 16))
-    room = style.width - first - 2
-    for limit in (MAX_ID, 16, 12, 10, 8, 6):
-        heads = [name[:limit].rstrip("-+/") for name in ids]
-        wide = [max(len(head), 1) + 2 for head in heads]
-        if sum(wide) <= room and len(set(heads)) == len(heads):
-            legend = [f"{head} = {name}" for head, name in zip(heads, ids, strict=True) if head != name]
-            return _Columns(first, tuple(heads), tuple(wide), tuple(legend))
-    heads = [str(number) for number in range(1, len(ids) + 1)]
-    each = len(str(len(ids))) + 1
-    first = max(min(first, style.width - 2 - each * len(ids)), 12)
-    legend = [f"{head} = {name}" for head, name in zip(heads, ids, strict=True)]
-    return _Columns(first, tuple(heads), (each,) * len(heads), tuple(legend))
-
-
 def _draw_matrix(matrix: Matrix, style: _Style) -> list[Line]:
     if not matrix.rows:
         return []
-    columns = _lay_out(matrix, style)
-    head: Line = [(" " * (columns.first + 2), PLAIN)]
-    head += [(f"{name:>{wide}}", BOLD) for name, wide in zip(columns.heads, columns.wide, strict=True)]
-    lines = [head]
-    for area in matrix.areas:
-        lines.append(style.line(area.title, BOLD))
-        lines += [_row(row, columns, style) for row in area.rows]
+    ids = [style.text(target.id, MAX_ID) for target in matrix.targets]
+    columns = lay_out(ids, [len(row.check.id) for row in matrix.rows], style.width)
+    lines: list[Line] = []
+    for block in columns.blocks:
+        lines += [[]] if lines else []
+        head: Line = [(" " * (columns.first + 2), PLAIN)]
+        lines.append(head + [(f"{columns.heads[n]:>{columns.wide[n]}}", BOLD) for n in block])
+        for area in matrix.areas:
+            lines.append(style.line(area.title, BOLD))
+            lines += [_row(row, columns, block, style) for row in area.rows]
     signs = {sign_at(cell).word for row in matrix.rows for cell in row.cells}
     lines.append([])
     for sign in SIGNS:
@@ -174,12 +148,12 @@ def _draw_matrix(matrix: Matrix, style: _Style) -> list[Line]:
     return lines
 
 
-def _row(row: Row, columns: _Columns, style: _Style) -> Line:
+def _row(row: Row, columns: Columns, block: range, style: _Style) -> Line:
     name = style.text(row.check.id, columns.first)
     line: Line = [(f"  {name:<{columns.first}}", PLAIN)]
-    for cell, wide in zip(row.cells, columns.wide, strict=True):
-        sign = sign_at(cell)
-        line.append((f"{style.mark(sign):>{wide}}", dict(sign.markup)))
+    for number in block:
+        sign = sign_at(row.cells[number])
+        line.append((f"{style.mark(sign):>{columns.wide[number]}}", dict(sign.markup)))
     return line
 
 

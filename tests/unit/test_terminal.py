@@ -1,0 +1,150 @@
+"""pytest_isolation.report.terminal: what a person reads."""
+
+from __future__ import annotations
+
+import pytest
+from pytest_isolation.report.terminal import draw, takes_unicode, to_text
+from pytest_isolation.results import Cell, Check, Results, Skipped, Target, merge
+from pytest_isolation.verdict import Judgement, Verdict
+from sample_results import sample
+
+
+def rows_of(text: str) -> dict[str, list[str]]:
+    """Return the signs of each row of the matrix."""
+    rows = [line.split() for line in text.splitlines() if line.startswith("  ")]
+    return {row[0]: row[1:] for row in rows if len(row) == 4 and "." in row[0]}
+
+
+def test_matrix_shows_a_sign_for_each_cell() -> None:
+    text = to_text(draw(sample(), 80))
+
+    assert {
+        "ns.pid": ["✗", "✓", "✓"],
+        "user.root_mapped": ["~", "✓", "+"],
+        "lim.pids": ["!", "w", "–"],
+        "seccomp.mode": ["✓", "~", "–"],
+        "vm.kernel": ["~", "~", "✓"],
+        "net.peer_same": ["?", "·", "·"],
+    } == rows_of(text)
+
+
+def test_columns_are_containers_before_vms_and_rows_stand_by_area() -> None:
+    lines = to_text(draw(sample(), 80)).splitlines()
+
+    assert ["docker", "unshare", "qemu"] in [line.split() for line in lines]
+    areas = ["namespaces", "users", "system calls", "limits", "network", "virtual machine"]
+    assert areas == [line for line in lines if line in areas]
+
+
+def test_ascii_stream_gets_ascii_only() -> None:
+    text = to_text(draw(sample("é"), 80, unicode=False))
+
+    assert text.isascii()
+    assert "\\xe9" in text
+    assert ["X", "+", "+"] == rows_of(text)["ns.pid"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"), [("utf-8", True), ("UTF8", True), ("ascii", False), ("latin-1", False), (None, False)]
+)
+def test_encoding_decides_on_signs(encoding: str | None, expected: bool) -> None:
+    assert expected is takes_unicode(encoding)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+@pytest.mark.parametrize("many", [3, 12, 30, 120])
+def test_matrix_fits_the_width(width: int, many: int) -> None:
+    lines = to_text(draw(merge(sample(), wide(many)), width)).splitlines()
+    marked = [line for line in lines if "·" in line and "not run" not in line]
+
+    assert len(marked) >= 6
+    assert [] == [line for line in marked if len(line) > width]
+
+
+def test_commands_and_reasons_are_never_cut() -> None:
+    text = to_text(draw(sample(), 40))
+
+    assert "reproduce: docker exec NAME readlink /proc/1/ns/pid\n" in text
+
+
+def wide(count: int) -> Results:
+    return Results(
+        targets=tuple(Target(id=f"debian12/podman-rootless+crun{n}", kind="container") for n in range(count)),
+    )
+
+
+def test_too_many_columns_become_numbers_with_a_legend() -> None:
+    text = to_text(draw(merge(sample(), wide(9)), 80))
+
+    assert "1 = debian12/podman-rootless+crun0" in text
+    assert any(line.split() == [str(n) for n in range(1, 13)] for line in text.splitlines())
+
+
+def test_legend_holds_only_the_signs_that_occur() -> None:
+    one = Results(
+        checks=(Check(id="a.b"),),
+        cells=(Cell(check="a.b", target="t", verdict=Verdict.HOLDS, judgement=Judgement.OK),),
+    )
+    text = to_text(draw(one, 80))
+
+    assert "✓ holds" in text
+    assert not any(f"  {sign} " in text for sign in "✗~w?!·")
+
+
+def test_finding_has_seven_lines_at_most_and_the_worst_is_first() -> None:
+    lines = to_text(draw(sample(), 120)).splitlines()
+    start = lines.index("Findings, the worst first")
+
+    assert [
+        "claim:     ns.pid: Processes outside are invisible",
+        "target:    docker: open (critical)",
+        "inside:    namespaces.pid = 4026531836",
+        "outside:   namespaces.pid = 4026531836 (the host's own: 4026531836)",
+        "cause:     shares the host's PID namespace",
+        "remedy:    do not share the PID namespace: remove --pid=host",
+        "reproduce: docker exec NAME readlink /proc/1/ns/pid",
+        "",
+    ] == lines[start + 1 : start + 9]
+    assert "net.peer_same on docker is unknown: TimeoutError: no answer in 5 s" in lines
+
+
+def test_documented_source_stands_once() -> None:
+    text = to_text(draw(sample(), 120))
+
+    assert 1 == text.count("a container shares its host's kernel")
+    assert "  docker, unshare: vm.kernel\n" in text
+
+
+def test_skipped_is_counted_with_reason_and_mend() -> None:
+    text = to_text(draw(sample(), 120))
+
+    assert "  2 × not applicable: a VM's tasks are the guest's own (qemu)\n" in text
+    assert "  2 × podman, runc: not on PATH\n      mend: apt-get install podman\n" in text
+
+
+def test_totals_stand_for_each_target() -> None:
+    text = to_text(draw(sample(), 120))
+
+    assert "docker (container): 1 hold, 2 documented, 3 findings\n" in text
+    assert "qemu (vm, emulation): 2 hold, 1 better, 2 not applicable\n" in text
+
+
+def test_last_line_says_what_to_do_next() -> None:
+    last = to_text(draw(sample(), 120)).splitlines()[-1]
+    nothing = Results(skipped=(Skipped(what="docker", reason="no daemon", mend="systemctl start docker"),))
+
+    assert "3 findings. Next: mend ns.pid on docker, or waive it in isolation.yaml until a day." == last
+    assert to_text(draw(nothing)).splitlines()[-1] == "Nothing was looked at. Next: systemctl start docker."
+
+
+def test_hostile_text_cannot_reach_the_terminal() -> None:
+    for unicode in (True, False):
+        text = to_text(draw(sample("\x1b[2J\u202e\u200b\r\n\x9b"), 100, unicode))
+
+        assert not set(text) & set("\x1b\u202e\u200b\r\x9b")
+
+
+def test_colour_is_never_alone() -> None:
+    plain = {text for line in draw(sample(), 80) for text, markup in line if markup.get("red") and text.strip()}
+
+    assert {"✗", "!"} <= {text.strip() for text in plain}
