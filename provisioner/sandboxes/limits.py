@@ -1,7 +1,7 @@
 """The bounds that a sandbox is asked to keep.
 
-In: numbers.  Out: a frozen `Limits`.  Used by runtime.py, which maps them to a runtime's flags, and by cgroups.py, which
-writes them by hand.  Sets nothing.
+In: numbers.  Out: a frozen `Limits`.  Used by runtime.py, which maps them to a runtime's flags, and by cgroups.py,
+which writes them by hand.  Sets nothing.
 """
 
 from __future__ import annotations

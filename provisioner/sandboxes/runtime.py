@@ -109,7 +109,8 @@ class DaemonMap(_Strict):
     files: dict[str, str] = {}
     ready: Argv
     env: dict[str, str] = {}
-    timeout: float = 30.0
+    timeout: float = 60.0
+    cgroups: list[str] = []
 
 
 class Verified(_Strict):

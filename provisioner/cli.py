@@ -1,0 +1,121 @@
+"""The command `provisioner`: what prepares a host for sandboxes, and clears away what a killed run left.
+
+In: the command line.  Out: exit status 0; 1 and one line on standard error for an IsolationError; with `daemon`, the
+command's own status.  Calls the modules that do the work; holds no logic of theirs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from provisioner.errors import IsolationError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0], pretty_exceptions_enable=False)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def daemon(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="the runtime whose daemon is started, such as docker")],
+) -> None:
+    """
+    Run COMMAND while the runtime's daemon runs in a data root and a network namespace of its own.
+
+    The host's own daemon, network and images are not touched, and nothing is left behind.
+
+    Example: provisioner daemon docker -- pytest --isolation=container --isolation-runtime=docker
+    """
+    from provisioner.daemon import Daemon, daemon_root, running
+    from provisioner.journal import Run, prune
+    from provisioner.sandboxes.runtime import load_runtime, render_argv, render_value
+
+    command = [part for at, part in enumerate(context.args) if (at, part) != (0, "--")]
+    if not command:
+        raise IsolationError(f"cannot run the daemon of '{name}': no command is given", "provisioner daemon NAME -- COMMAND")
+    runtime = load_runtime(name)
+    made = runtime.daemon
+    if made is None:
+        raise IsolationError(f"cannot run the daemon of '{name}': it has none", "leave out `provisioner daemon`")
+    prune()
+    with Run.start() as run:
+        root = daemon_root(run, runtime.name)
+        values = {"dir": str(root)}
+        described = Daemon(
+            name=runtime.name,
+            binary=made.binary,
+            argv=tuple(render_argv(made.argv, values, f"{name}: daemon.argv")),
+            env={key: str(render_value(text, values, f"{name}: daemon.env")) for key, text in made.env.items()},
+            ready=tuple(render_argv(made.ready, values, f"{name}: daemon.ready")),
+            timeout=made.timeout,
+            root=root,
+            files=made.files,
+            cgroups=tuple(made.cgroups),
+        )
+        with running(described, run) as env:
+            status = _run(command, {**os.environ, **env})
+    raise typer.Exit(status)
+
+
+def _run(command: list[str], env: dict[str, str]) -> int:
+    """Run a command to its end; Ctrl-C reaches it too, and we wait for it before the daemon is stopped."""
+    try:
+        process = subprocess.Popen(command, env=env)
+    except OSError as error:
+        raise IsolationError(f"cannot run '{command[0]}': {error.strerror}") from None
+    while True:
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            continue
+        return status if status >= 0 else 128 - status
+
+
+@app.command()
+def prune() -> None:
+    """Take away what killed runs left on this host: sandboxes, cgroups, namespaces, mounts, files."""
+    from provisioner import journal
+
+    removed = journal.prune()
+    for line in removed:
+        typer.echo(f"removed {line}")
+    typer.echo(f"{len(removed)} things of dead runs were left" if removed else "nothing was left")
+
+
+@app.command()
+def build() -> None:
+    """Build the probe for this machine, or find the one that was built, and print its path."""
+    from provisioner.probe.build import probe_binary
+
+    built = probe_binary()
+    typer.echo(f"{built.path} ({built.compiler})")
+
+
+@app.command()
+def kernel() -> None:
+    """Fetch the distribution's cloud kernel for micro VMs, without root, and print its path."""
+    from provisioner.artifacts.kernel import guest_kernel
+
+    typer.echo(str(guest_kernel()))
+
+
+@app.command()
+def accelerator() -> None:
+    """Time a loop in a tiny guest, and say whether KVM accelerates here, and why not."""
+    from provisioner.accelerator import accelerator as measure
+
+    found = measure()
+    typer.echo(f"{found.name}: {found.why}")
+
+
+def main() -> None:
+    """Run the command line; a fault of ours is one line and exit status 1."""
+    try:
+        app()
+    except IsolationError as error:
+        sys.stderr.write(f"provisioner: {error}\n")
+        raise SystemExit(1) from None
