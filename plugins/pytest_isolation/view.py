@@ -160,11 +160,12 @@ class SandboxView:
         """
         Whether the sandbox runs on the host's own kernel.
 
-        A subject that the host sees as a process of its own does, whatever boot id it reads: systemd-nspawn and LXD
-        bind a made-up one over /proc/sys/kernel/random/boot_id.  Behind a sentry or a VMM that process is not the
-        subject, and the boot id decides, as where the host sees none.
+        A subject that the host sees as a process of its own does, and so does one whose runtime confines processes,
+        whatever boot id it reads: systemd-nspawn and LXD bind a made-up one over /proc/sys/kernel/random/boot_id.
+        What a runtime says of itself can only take walls away here.  Behind a sentry or a VMM the boot id decides.
         """
-        if self.has_outside and self.target.boundary not in ("sentry", "vmm"):
+        boundary = self.target.boundary
+        if boundary == "process" or (self.has_outside and boundary not in ("sentry", "vmm")):
             return True
         return self.inside.boot_id == self.record.host.boot_id
 
@@ -192,7 +193,7 @@ class SandboxView:
         """The subject's namespaces: inodes from outside where they were seen, with the host's own boot id."""
         if self.has_outside:
             return NamespaceView(self.outside, self.record.host.boot_id)
-        return NamespaceView(self.inside, self.inside.boot_id)
+        return NamespaceView(self.inside, self.host.boot_id if self.shares_kernel else self.inside.boot_id)
 
     @property
     def capabilities_over_host(self) -> int:
