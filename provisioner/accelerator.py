@@ -1,8 +1,8 @@
 """Tells whether a VM on this machine runs on its processor or is emulated.
 
-In: /dev/kvm.  Out: one `Accelerator` with the reason in a line.  Called when a VM is started, for the header, and by the
-doctor.  Opening /dev/kvm proves nothing (there are hosts that interpret the guest), so a loop is timed in a tiny guest:
-in a child process (`python -m provisioner.accelerator`) with a hard timeout, once per boot.  Starts no VMM.
+In: /dev/kvm.  Out: one `Accelerator` with the reason in a line.  Called when a VM is started, for the header, and by
+the doctor.  Opening /dev/kvm proves nothing (there are hosts that interpret the guest), so a loop is timed in a tiny
+guest: in a child process (`python -m provisioner.accelerator`) with a hard timeout, once per boot.  Starts no VMM.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def accelerator() -> Accelerator:
         "kvm" when a timed loop ran on the processor (or PYTEST_ISOLATION_ACCELERATOR says so), else "tcg".
     """
     chosen = os.environ.get(VARIABLE)
-    if chosen == "kvm" or chosen == "tcg":
-        return Accelerator(chosen, f"{VARIABLE}={chosen}")
+    if chosen in ("kvm", "tcg"):
+        return Accelerator("kvm" if chosen == "kvm" else "tcg", f"{VARIABLE}={chosen}")
     if chosen:
         raise IsolationError(f"cannot use '{VARIABLE}={chosen}': no such accelerator", hint="set it to kvm or tcg")
     if refusal := _refusal():

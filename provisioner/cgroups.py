@@ -228,7 +228,7 @@ def _make_below(
 
 
 def _own_folder(mount: MountPoint, controller: str) -> Path:
-    """Return this process's own cgroup in a hierarchy (cgroups(7)), the mount point where it cannot be seen from here."""
+    """Return this process's own cgroup in a hierarchy (cgroups(7)), or the mount point where it is out of sight."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):

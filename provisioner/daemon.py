@@ -1,9 +1,9 @@
 """Runs a runtime's daemon in a data root and a network namespace of its own, for the time of a command.
 
 In: a `Daemon`, whose strings are already rendered.  Out: the environment by which its client finds it.  Called by
-sandboxes/ for runtimes that have a `daemon:` in their runtime.yaml.  The host's own daemon, network and images are never
-touched, and nothing is left: processes are found by namespace and descent, never by name, and all stands in the journal
-before it is made.
+sandboxes/ for runtimes that have a `daemon:` in their runtime.yaml.  The host's own daemon, network and images are
+never touched, and nothing is left: processes are found by namespace and descent, never by name, and all stands in the
+journal before it is made.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def daemon_root(run: Run, name: str) -> Path:
     if len(os.fsencode(root / LONGEST_SOCKET)) > SOCKET_BYTES:
         raise IsolationError(
             f"cannot run '{name}' in '{root}': the path is too long for a socket",
-            hint="set XDG_RUNTIME_DIR to a shorter one",
+            hint="set PYTEST_ISOLATION_HOME to a shorter one",
         )
     return root
 

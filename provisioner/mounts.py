@@ -48,10 +48,10 @@ def read_mounts() -> list[MountPoint]:
 
 
 def mounted_below(folder: Path) -> list[Path]:
-    """Return the mount points at or below a folder, the deepest and latest first."""
+    """Return the mount points at or below a folder, the deepest first."""
     folder = folder.resolve()
     found = [mount.target for mount in read_mounts() if mount.target == folder or folder in mount.target.parents]
-    return sorted(reversed(found), key=lambda path: len(path.parts), reverse=True)
+    return sorted(found, key=lambda path: len(path.parts), reverse=True)
 
 
 def unmount(path: Path) -> bool:

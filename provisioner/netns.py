@@ -1,8 +1,8 @@
 """Makes and removes a network namespace of our own, with its loopback up and nothing else in it.
 
 In: a name.  Out: the path to enter it by (`nsenter --net=PATH`).  Called by daemon.py and, to clean up, by journal.py.
-Never enters one by `ip netns exec`, which mounts a new /sys and so hides the cgroup mounts; never touches the host's own
-network.
+Never enters one by `ip netns exec`, which mounts a new /sys and so hides the cgroup mounts; never touches the host's
+own network.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from provisioner.errors import IsolationError
 from provisioner.mounts import mounted_below, unmount
-from provisioner.processes import find_in_netns, kill_all, with_descendants
+from provisioner.processes import Process, find_in_netns, kill_all, with_descendants
 
 FOLDER = Path("/run/netns")
 TIMEOUT = 10.0  # seconds
@@ -82,12 +82,32 @@ def delete_netns(name: str) -> bool:
             members = with_descendants(find_in_netns(inode))
             if not members:
                 break
+            sockets = _bound_sockets(members)
             left = kill_all(members)
+            for socket in sockets:  # a shim that is killed leaves its socket in /run/containerd/s
+                socket.unlink(missing_ok=True)
             if left:
                 raise IsolationError(f"cannot end process {left[0].pid} in network namespace '{name}'")
         unmount(path)
     path.unlink(missing_ok=True)
     return True
+
+
+def _bound_sockets(members: list[Process]) -> list[Path]:
+    """Return the socket files that processes with our own view of the file system hold bound (proc_net(5), unix)."""
+    found = []
+    here = os.stat("/proc/self/ns/mnt").st_ino
+    for member in members:
+        folder = Path(f"/proc/{member.pid}")
+        with contextlib.suppress(OSError):  # it has just ended
+            if (folder / "ns" / "mnt").stat().st_ino != here:
+                continue
+            held = {os.readlink(fd) for fd in (folder / "fd").iterdir()}
+            for line in (folder / "net" / "unix").read_text(errors="surrogateescape").splitlines()[1:]:
+                fields = line.split(maxsplit=7)  # Num RefCount Protocol Flags Type St Inode Path
+                if len(fields) == 8 and fields[7].startswith("/") and f"socket:[{fields[6]}]" in held:
+                    found.append(Path(fields[7]))
+    return [path for path in found if path.is_socket()]
 
 
 def _run(argv: list[str], name: str) -> None:

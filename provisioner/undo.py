@@ -122,13 +122,11 @@ def undo(record: Record) -> bool:
 
 
 def check_path(path: Path) -> Path:
-    """Return the path with its folder's links resolved, or raise IsolationError when it is not below our own folders."""
+    """Return the path with its folder's links resolved; raise IsolationError unless it is below our own folders."""
     real = path.parent.resolve() / path.name
     if path.is_absolute() and path.name != ".." and any(folder.resolve() in real.parents for folder in _folders()):
         return real
-    raise IsolationError(
-        f"cannot remove '{path}': not below our own folders", hint="put it below the cache or run folder"
-    )
+    raise IsolationError(f"cannot remove '{path}': not below our own folders", hint="use the cache or run folder")
 
 
 def _folders() -> tuple[Path, ...]:
