@@ -76,8 +76,8 @@ class Connection(Protocol):
     def run(self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Completed:
         """Run a command to its end; IsolationError when it cannot be started or does not end in time."""
 
-    def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Stream:
-        """Start a command with its streams attached; IsolationError when it cannot be started."""
+    def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | None = None) -> Stream:
+        """Start a command with its streams attached, in the folder `cwd`; IsolationError when it cannot be started."""
 
 
 class LocalConnection:
@@ -107,12 +107,12 @@ class LocalConnection:
         finally:
             stream.kill()
 
-    def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Stream:
-        return _SPAWNER.submit(_LocalStream, tuple(argv), env).result()
+    def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | None = None) -> Stream:
+        return _SPAWNER.submit(_LocalStream, tuple(argv), env, cwd).result()
 
 
 class _LocalStream:
-    def __init__(self, argv: tuple[str, ...], env: Mapping[str, str] | None) -> None:
+    def __init__(self, argv: tuple[str, ...], env: Mapping[str, str] | None, cwd: str | None) -> None:
         path = find_program(argv[0])
         if path is None:
             raise IsolationError(f"cannot run '{argv[0]}': no such program on PATH", hint=f"install {argv[0]}")
@@ -124,6 +124,7 @@ class _LocalStream:
                 stderr=subprocess.PIPE,
                 bufsize=0,
                 env={**os.environ, **env} if env else None,
+                cwd=cwd,
                 start_new_session=True,  # Ctrl-C is ours to handle: the terminal must not signal a sandbox
             )
         except OSError as error:

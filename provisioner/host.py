@@ -156,9 +156,13 @@ class Host:
                 log=done.stderr.decode("utf-8", "backslashreplace"),
             )
 
-    def start(self, argv: list[str], env: Mapping[str, str] | None) -> Stream:
-        """Start a sandbox's command; `abort` ends it also when its creation is still under way."""
-        stream = self.connection.start(argv, env)
+    def start(self, argv: list[str], env: Mapping[str, str] | None, cwd: Path) -> Stream:
+        """
+        Start a sandbox's command; `abort` ends it also when its creation is still under way.
+
+        It starts in the sandbox's own folder: conmon 2.1 leaves a file `oom` where podman was started.
+        """
+        stream = self.connection.start(argv, env, str(cwd))
         self._streams.append(stream)
         return stream
 

@@ -13,12 +13,11 @@ from pathlib import Path
 import pytest
 
 from provisioner.accelerator import accelerator
-from provisioner.errors import IsolationError
 from provisioner.sandboxes.facts import Facts
 from pytest_isolation import results as r
 from pytest_isolation.record import Record, save_record
 from pytest_isolation.report.html import write_page
-from pytest_isolation.report.terminal import draw_lines
+from pytest_isolation.report.terminal import draw, takes_unicode, write_lines
 from pytest_isolation.session import State
 from pytest_isolation.verdict import Judgement
 
@@ -118,13 +117,8 @@ def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
             reporter.write_line(f"isolation: left out {one.what}: {one.reason}; {one.mend}")
         return
     reporter.section("isolation")
-    try:
-        lines = draw_lines(make_results(state), reporter._tw.fullwidth, _encoding(reporter))
-    except IsolationError as error:
-        reporter.write_line(str(error))
-        return
-    for text, markup in lines:
-        reporter.write_line(text, **markup)
+    writer = reporter._tw
+    write_lines(writer, draw(make_results(state), writer.fullwidth, takes_unicode(_encoding(reporter))))
     if state.asked.report is not None:
         reporter.write_line(f"report: {state.asked.report}/index.html")
     if state.too_many:
@@ -132,5 +126,6 @@ def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
         reporter.write_line(f"isolation: {state.too_many} cells were skipped, --isolation-max-skip={most} allows no more", red=True)
 
 
-def _encoding(reporter: pytest.TerminalReporter) -> str:
-    return getattr(reporter._tw._file, "encoding", None) or "ascii"
+def _encoding(reporter: pytest.TerminalReporter) -> str | None:
+    encoding: str | None = getattr(reporter._tw._file, "encoding", None)
+    return encoding

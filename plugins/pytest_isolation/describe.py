@@ -17,6 +17,7 @@ from provisioner.sandboxes.facts import Facts, Namespaces, unobserved
 from provisioner.sandboxes.runtime import Runtime, render_argv
 from pytest_isolation.record import TargetInfo
 from pytest_isolation.targets import Target
+from pytest_isolation.walls.capabilities import NAMES
 
 # Inodes of the initial namespaces, the same in every kernel: include/linux/proc_ns.h (PROC_*_INIT_INO).
 INITIAL = {
@@ -46,7 +47,7 @@ def describe(target: Target, host: Host, inside: Facts, cgroups: str) -> TargetI
         host=target.host,
         boundary=runtime.boundary,
         versions={runtime.name: version} if version else {},
-        capabilities=["ALL"] if capabilities == "all" else capabilities,
+        capabilities=list(NAMES) if capabilities == "all" else capabilities,
         cannot=dict(runtime.cannot),
         conditions={
             **runtime.conditions,

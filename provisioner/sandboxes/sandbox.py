@@ -142,7 +142,7 @@ class Sandbox:
             self._records.append(self.host.run.made("command", delete, remembered(runtime)))
         argv = render_argv(runtime.create, self._values, f"{runtime.name}: create")
         env = {key: str(render_value(text, self._values, key)) for key, text in runtime.environment.items()}
-        return self.host.start(argv, env or None)
+        return self.host.start(argv, env or None, self._bundle)
 
     def _write_config(self) -> None:
         """Make the runtime's stock config, set what the sandbox needs in it, and let the edits have their say."""
