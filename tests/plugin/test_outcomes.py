@@ -100,9 +100,9 @@ def test_counts_and_exit_status(checks: pytest.Pytester, workers: tuple[str, ...
     result = run(*ARGS, *workers)
 
     result.assert_outcomes(**EXPECTED)
-    assert pytest.ExitCode.TESTS_FAILED == result.ret
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
     cells = [line for line in result.outlines if line.startswith("CELL ")]
-    assert 7 == len(cells)
+    assert len(cells) == 7
     assert {"CELL a.finding open finding", "CELL a.waived ignored waived"} < set(cells)
 
 
@@ -155,12 +155,12 @@ def test_junit_agrees(checks: pytest.Pytester, workers: tuple[str, ...]) -> None
     suite = ET.parse(checks.path / "out.xml").getroot().find("testsuite")
 
     assert suite is not None
-    assert ("7", "2", "0", "3") == tuple(suite.attrib[key] for key in ("tests", "failures", "errors", "skipped"))
+    assert tuple(suite.attrib[key] for key in ("tests", "failures", "errors", "skipped")) == ("7", "2", "0", "3")
     cases = {case.attrib["name"]: case for case in suite.iter("testcase")}
     messages = [failure.attrib["message"] for failure in cases["test_finding"].iter("failure")]
-    assert [r"a.finding open: shares the host's \x1b[31mnamespace"] == messages
+    assert messages == [r"a.finding open: shares the host's \x1b[31mnamespace"]
     properties = {p.attrib["name"]: p.attrib["value"] for p in cases["test_waived"].iter("property")}
-    assert ("ignored", "waived") == (properties["isolation_verdict"], properties["isolation_judgement"])
+    assert (properties["isolation_verdict"], properties["isolation_judgement"]) == ("ignored", "waived")
 
 
 def test_last_failed_runs_the_findings_again(checks: pytest.Pytester) -> None:
@@ -174,7 +174,7 @@ def test_no_finding_gives_exit_status_0(checks: pytest.Pytester) -> None:
     result = checks.runpytest(*ARGS, "-k", "not finding and not unknown")
 
     result.assert_outcomes(passed=2, xfailed=2, skipped=1, deselected=2)
-    assert pytest.ExitCode.OK == result.ret
+    assert result.ret == pytest.ExitCode.OK
 
 
 def test_authors_own_xfail_counts(pytester: pytest.Pytester) -> None:

@@ -42,5 +42,5 @@ def test_result_is_one_printable_line_and_stays_so(text: str) -> None:
 
 
 def test_limit_cuts_with_an_ellipsis() -> None:
-    assert "abc…" == escape("abcdefgh", 4)
-    assert "abcd" == escape("abcd", 4)
+    assert escape("abcdefgh", 4) == "abc…"
+    assert escape("abcd", 4) == "abcd"

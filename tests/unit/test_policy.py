@@ -73,19 +73,19 @@ def test_waiver_counts_on_its_last_day_and_not_after() -> None:
     last = judge(Policy(waivers=(WAIVER,), today=TODAY), Verdict.OPEN)
     after = judge(Policy(waivers=(WAIVER,), today=date(2026, 11, 26)), Verdict.OPEN)
 
-    assert (Judgement.WAIVED, "waived until 2026-11-23 by ops: moves soon") == (last.judgement, last.reason)
-    assert (Judgement.FINDING, "waiver expired 3 days ago: moves soon") == (after.judgement, after.reason)
+    assert (last.judgement, last.reason) == (Judgement.WAIVED, "waived until 2026-11-23 by ops: moves soon")
+    assert (after.judgement, after.reason) == (Judgement.FINDING, "waiver expired 3 days ago: moves soon")
 
 
 def test_waiver_counts_for_its_targets_only() -> None:
-    assert Judgement.FINDING == judge(Policy(waivers=(WAIVER,), today=TODAY), Verdict.OPEN, "podman").judgement
+    assert judge(Policy(waivers=(WAIVER,), today=TODAY), Verdict.OPEN, "podman").judgement == Judgement.FINDING
 
 
 def test_waiver_that_no_cell_rests_on_is_reported() -> None:
     policy = Policy(waivers=(WAIVER,), today=TODAY)
 
-    assert (WAIVER,) == policy.unused_waivers([""])
-    assert () == policy.unused_waivers([judge(policy, Verdict.OPEN).waiver])
+    assert policy.unused_waivers([""]) == (WAIVER,)
+    assert policy.unused_waivers([judge(policy, Verdict.OPEN).waiver]) == ()
 
 
 @pytest.mark.parametrize(
@@ -110,8 +110,8 @@ def test_profile_by_kind_is_required_of_that_kind_only() -> None:
     check = Check("vm.kernel", profile=(("vm", "privileged"),))
     policy = Policy(BASELINE, {"x": parse_yaml(b"vm.kernel: {verdict: open, source: it is one}", Expected, "e.yaml")})
 
-    assert Judgement.DOCUMENTED == policy.judge(check, "container", "x", "x", {}, Verdict.OPEN).judgement
-    assert Judgement.FINDING == policy.judge(check, "vm", "x", "x", {}, Verdict.OPEN).judgement
+    assert policy.judge(check, "container", "x", "x", {}, Verdict.OPEN).judgement == Judgement.DOCUMENTED
+    assert policy.judge(check, "vm", "x", "x", {}, Verdict.OPEN).judgement == Judgement.FINDING
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_list_of_entries_takes_the_first_that_fits() -> None:
         )
     )
 
-    assert "two" == judge(policy, Verdict.OPEN).source
+    assert judge(policy, Verdict.OPEN).source == "two"
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ GOOD = "waivers:\n- check: ns.pid\n  target: docker*\n  reason: moves soon\n  ow
 def test_waivers_are_read(tmp_path: Path) -> None:
     (waiver,) = load_waivers(waiver_file(tmp_path, GOOD), TODAY)
 
-    assert "ns.pid on docker* until 2027-03-01" == waiver.name
+    assert waiver.name == "ns.pid on docker* until 2027-03-01"
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_wrong_waiver_is_refused(tmp_path: Path, old: str, new: str, message: st
 
 def test_profile_is_parsed() -> None:
     assert Profile("baseline", 1) == parse_profile("baseline@1")
-    assert "restricted@1" == str(parse_profile("restricted"))
+    assert str(parse_profile("restricted")) == "restricted@1"
 
 
 @pytest.mark.parametrize(

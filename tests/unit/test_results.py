@@ -82,7 +82,7 @@ def test_file_survives_a_round_trip(tmp_path: Path) -> None:
     path = write_results(sample(), tmp_path / "report")
 
     assert sample() == load_results(path) == load_results(path.parent)
-    assert ["results.json"] == [file.name for file in path.parent.iterdir()]
+    assert [file.name for file in path.parent.iterdir()] == ["results.json"]
 
 
 def test_hostile_text_is_spelled_out_in_the_file(tmp_path: Path) -> None:
@@ -138,4 +138,4 @@ def test_wrong_file_is_one_error(tmp_path: Path, text: str, message: str | None)
 
 
 def test_findings_come_worst_first() -> None:
-    assert ["ns.pid", "lim.pids", "net.peer_same"] == [cell.check for cell in sample().findings()]
+    assert [cell.check for cell in sample().findings()] == ["ns.pid", "lim.pids", "net.peer_same"]

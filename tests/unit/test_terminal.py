@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
-from pytest_isolation.report.terminal import draw, takes_unicode, to_text
+from _pytest._io import TerminalWriter
+from pytest_isolation.report.terminal import draw, takes_unicode, to_text, write_lines
 from pytest_isolation.results import Cell, Check, Results, Skipped, Target, merge
 from pytest_isolation.verdict import Judgement, Verdict
 from sample_results import sample
@@ -18,14 +21,14 @@ def rows_of(text: str) -> dict[str, list[str]]:
 def test_matrix_shows_a_sign_for_each_cell() -> None:
     text = to_text(draw(sample(), 80))
 
-    assert {
+    assert rows_of(text) == {
         "ns.pid": ["✗", "✓", "✓"],
         "user.root_mapped": ["~", "✓", "+"],
         "lim.pids": ["!", "w", "–"],
         "seccomp.mode": ["✓", "~", "–"],
         "vm.kernel": ["~", "~", "✓"],
         "net.peer_same": ["?", "·", "·"],
-    } == rows_of(text)
+    }
 
 
 def test_columns_are_containers_before_vms_and_rows_stand_by_area() -> None:
@@ -41,7 +44,7 @@ def test_ascii_stream_gets_ascii_only() -> None:
 
     assert text.isascii()
     assert "\\xe9" in text
-    assert ["X", "+", "+"] == rows_of(text)["ns.pid"]
+    assert rows_of(text)["ns.pid"] == ["X", "+", "+"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +61,7 @@ def test_matrix_fits_the_width(width: int, many: int) -> None:
     marked = [line for line in lines if "·" in line and "not run" not in line]
 
     assert len(marked) >= 6
-    assert [] == [line for line in marked if len(line) > width]
+    assert [line for line in marked if len(line) > width] == []
 
 
 def test_commands_and_reasons_are_never_cut() -> None:
@@ -95,7 +98,7 @@ def test_finding_has_seven_lines_at_most_and_the_worst_is_first() -> None:
     lines = to_text(draw(sample(), 120)).splitlines()
     start = lines.index("Findings, the worst first")
 
-    assert [
+    assert lines[start + 1 : start + 9] == [
         "claim:     ns.pid: Processes outside are invisible",
         "target:    docker: open (critical)",
         "inside:    namespaces.pid = 4026531836",
@@ -104,14 +107,14 @@ def test_finding_has_seven_lines_at_most_and_the_worst_is_first() -> None:
         "remedy:    do not share the PID namespace: remove --pid=host",
         "reproduce: docker exec NAME readlink /proc/1/ns/pid",
         "",
-    ] == lines[start + 1 : start + 9]
+    ]
     assert "net.peer_same on docker is unknown: TimeoutError: no answer in 5 s" in lines
 
 
 def test_documented_source_stands_once() -> None:
     text = to_text(draw(sample(), 120))
 
-    assert 1 == text.count("a container shares its host's kernel")
+    assert text.count("a container shares its host's kernel") == 1
     assert "  docker, unshare: vm.kernel\n" in text
 
 
@@ -133,7 +136,7 @@ def test_last_line_says_what_to_do_next() -> None:
     last = to_text(draw(sample(), 120)).splitlines()[-1]
     nothing = Results(skipped=(Skipped(what="docker", reason="no daemon", mend="systemctl start docker"),))
 
-    assert "3 findings. Next: mend ns.pid on docker, or waive it in isolation.yaml until a day." == last
+    assert last == "3 findings. Next: mend ns.pid on docker, or waive it in isolation.yaml until a day."
     assert to_text(draw(nothing)).splitlines()[-1] == "Nothing was looked at. Next: systemctl start docker."
 
 
@@ -148,3 +151,12 @@ def test_colour_is_never_alone() -> None:
     plain = {text for line in draw(sample(), 80) for text, markup in line if markup.get("red") and text.strip()}
 
     assert {"✗", "!"} <= {text.strip() for text in plain}
+
+
+def test_lines_are_written_with_their_colours() -> None:
+    stream = io.StringIO()
+    writer = TerminalWriter(stream)
+    writer.hasmarkup = True
+    write_lines(writer, [[("a ", {}), ("✗", {"red": True, "bold": True})], []])
+
+    assert stream.getvalue() == "a \x1b[31m\x1b[1m✗\x1b[0m\n\n"

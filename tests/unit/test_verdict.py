@@ -58,12 +58,12 @@ def test_bare_assertion_gives_its_source_with_and_without_rewriting() -> None:
     with pytest.raises(AssertionError) as plain:
         namespace["check"](5, 5)
 
-    assert (Verdict.OPEN, "not true: inside != outside") == verdict_of(rewritten)
-    assert (Verdict.OPEN, "AssertionError") == verdict_of(plain)
+    assert verdict_of(rewritten) == (Verdict.OPEN, "not true: inside != outside")
+    assert verdict_of(plain) == (Verdict.OPEN, "AssertionError")
 
 
 def test_reason_is_bounded() -> None:
-    assert 300 == len(verdict_of(AssertionError("x" * 5000))[1])
+    assert len(verdict_of(AssertionError("x" * 5000))[1]) == 300
 
 
 def marked(*args: Any, **kwargs: Any) -> Any:
@@ -76,9 +76,9 @@ def marked(*args: Any, **kwargs: Any) -> Any:
 def test_marker_gives_the_check() -> None:
     check = check_of(marked("ns.pid", severity="critical", profile={"vm": "privileged"}, refs=["pid_namespaces(7)"]))
 
-    assert ("ns.pid", "critical", "Processes outside are invisible") == (check.id, check.severity, check.title)
-    assert ("privileged", "") == (check.level_for("vm"), check.level_for("container"))
-    assert ("pid_namespaces(7)",) == check.refs
+    assert (check.id, check.severity, check.title) == ("ns.pid", "critical", "Processes outside are invisible")
+    assert (check.level_for("vm"), check.level_for("container")) == ("privileged", "")
+    assert check.refs == ("pid_namespaces(7)",)
 
 
 def test_unmarked_test_is_a_check_that_no_profile_requires() -> None:
@@ -87,7 +87,7 @@ def test_unmarked_test_is_a_check_that_no_profile_requires() -> None:
     check = check_of(my_own_one)
 
     assert check.id.endswith("::my_own_one")
-    assert ("my own one", "medium", "") == (check.title, check.severity, check.level_for("vm"))
+    assert (check.title, check.severity, check.level_for("vm")) == ("my own one", "medium", "")
 
 
 class Item:
@@ -148,4 +148,4 @@ def test_import_loads_nothing_heavy() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert "[]\n" == found.stdout
+    assert found.stdout == "[]\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from pytest_isolation.outcomes import MAX_LINE, finding_lines
 from pytest_isolation.report.columns import MAX_ID, Columns, lay_out
@@ -29,11 +29,11 @@ MIN_WIDTH = 40
 
 
 class Writer(Protocol):
-    """What `write_lines` needs of pytest's TerminalReporter or TerminalWriter."""
+    """What `write_lines` needs of pytest's TerminalWriter: a text and its markup, whatever the argument's name."""
 
-    def write(self, content: str, *, flush: bool = False, **markup: bool) -> None: ...
+    def write(self, *args: Any, **markup: Any) -> None: ...
 
-    def line(self, msg: str = "", **kw: bool) -> None: ...
+    def line(self, *args: Any, **markup: Any) -> None: ...
 
 
 @dataclass(frozen=True)

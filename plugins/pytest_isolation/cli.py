@@ -1,0 +1,113 @@
+"""The command `isolation`: judge archived records again, draw reports again, publish the schemas.
+
+In: the command line.  Out: lines, files, and an exit status: 0, 1 when there is a finding, 4 when the command cannot do
+what was asked (as pytest's).  Observes nothing; pytest does.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import pytest
+import typer
+
+from provisioner.errors import IsolationError
+
+if TYPE_CHECKING:
+    from pytest_isolation.results import Results
+
+FINDING = 1
+USAGE = 4
+CLICK_USAGE = 2
+
+app = typer.Typer(
+    help="Judge what pytest --isolation observed, again and elsewhere.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def judge(
+    files: Annotated[list[Path], typer.Argument(help="archived records: DIR/facts/*.json")],
+    profile: Annotated[str, typer.Option(help="what must hold: baseline@1; without it, what is documented")] = "",
+    waivers: Annotated[Path | None, typer.Option(help="what is accepted for a while: isolation.yaml")] = None,
+    report: Annotated[Path | None, typer.Option(help="write facts/, results.json and index.html there")] = None,
+) -> None:
+    """Judge archived records by the bundled suite; exits 1 when there is a finding."""
+    from pytest_isolation.judge import judge_files
+    from pytest_isolation.record import save_record
+    from pytest_isolation.results import write_results
+    from pytest_isolation.session import make_policy
+
+    results, records = judge_files(files, make_policy(profile, waivers))
+    if report is not None:
+        from pytest_isolation.report.html import write_page
+
+        for record in records:
+            save_record(record, report / "facts")
+        write_results(results, report)
+        write_page(results, report / "index.html")
+    _print(results)
+    if results.findings():
+        raise typer.Exit(FINDING)
+
+
+@app.command()
+def report(
+    directory: Annotated[Path, typer.Argument(help="where pytest --isolation-report=DIR wrote results.json")],
+) -> None:
+    """Draw the report of DIR/results.json again: the page and the matrix."""
+    from pytest_isolation.report.html import write_page
+    from pytest_isolation.results import load_results
+
+    results = load_results(directory)
+    write_page(results, (directory if directory.is_dir() else directory.parent) / "index.html")
+    _print(results)
+
+
+@app.command()
+def schemas(
+    directory: Annotated[Path | None, typer.Argument(help="where to write; the package's own folder if none")] = None,
+) -> None:
+    """Write the JSON Schemas of results.json, expected.yaml and isolation.yaml."""
+    from pytest_isolation.schema_files import DIRECTORY, write_schemas
+
+    for path in write_schemas(directory or DIRECTORY):
+        typer.echo(str(path))
+
+
+def _print(results: Results) -> None:
+    from pytest_isolation.report.terminal import draw, takes_unicode, write_lines
+
+    width = shutil.get_terminal_size().columns
+    write_lines(_Out(), draw(results, width, takes_unicode(sys.stdout.encoding)))
+
+
+class _Out:
+    """Writes spans to standard output, in colour where it is a terminal (NO_COLOR and FORCE_COLOR count)."""
+
+    def write(self, content: str, *, flush: bool = False, **markup: bool) -> None:
+        colour = next((name for name in markup if name in ("red", "green", "yellow", "cyan")), None)
+        typer.secho(content, nl=False, fg=colour, bold="bold" in markup or None, dim="light" in markup or None)
+
+    def line(self, msg: str = "", **kw: bool) -> None:
+        typer.echo(msg)
+
+
+def main() -> None:
+    """Run the command; one line and exit status 4 for what cannot be done."""
+    try:
+        app()
+    except (IsolationError, pytest.UsageError) as error:
+        typer.echo(f"isolation: {error}", err=True)
+        sys.exit(USAGE)
+    except SystemExit as done:
+        sys.exit(USAGE if done.code == CLICK_USAGE else done.code)
+    except OSError as error:
+        typer.echo(f"isolation: cannot write '{error.filename}': {error.strerror}", err=True)
+        sys.exit(USAGE)

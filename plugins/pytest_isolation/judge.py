@@ -1,0 +1,177 @@
+"""Judges archived records again, with today's suite and another policy if one is asked for: no host, no pytest run.
+
+In: facts/<sha256>.json files and a Policy.  Out: Results.  Called by cli.py.  Calls the checks' own functions with what
+the archive gives for the fixtures that they ask for by name; observes nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest_isolation.suite
+from provisioner.sandboxes.facts import Facts, UnobservedFact
+from pytest_isolation import results as r
+from pytest_isolation.evidence import show_evidence
+from pytest_isolation.policy import Policy
+from pytest_isolation.record import Record, load_record
+from pytest_isolation.verdict import Cell, Check, Verdict, check_of, verdict_of
+from pytest_isolation.view import SandboxView, judge_fixtures, peer_of
+
+CheckFunction = Callable[..., Any]
+
+
+def judge_files(paths: Iterable[Path], policy: Policy) -> tuple[r.Results, list[Record]]:
+    """
+    Judge each record by every check of the bundled suite.
+
+    Args:
+        paths: archived records.
+        policy: what is demanded.
+
+    Returns:
+        The results, and the records that were read.
+
+    Raises:
+        IsolationError: a file is not a record.
+    """
+    records = [load_record(path) for path in paths]
+    functions = suite_checks()
+    cells: list[Cell] = []
+    skipped: list[r.Skipped] = []
+    for record in records:
+        fixtures = _fixtures(record)
+        for function in functions:
+            lacking = [name for name in inspect.signature(function).parameters if name not in fixtures]
+            if lacking:
+                skipped.append(_needs_sandbox(function, lacking))
+            else:
+                cells.append(judge_check(function, record, fixtures, policy))
+    return _gather(cells, records, skipped, policy), records
+
+
+def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunction]:
+    """Return the functions of the suite's modules that are tests, in the order of modules and lines."""
+    found: list[CheckFunction] = []
+    for module_info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
+        if not module_info.name.startswith("test_"):
+            continue
+        module = importlib.import_module(f"{package.__name__}.{module_info.name}")
+        functions = [
+            value
+            for name, value in vars(module).items()
+            if name.startswith("test_") and inspect.isfunction(value) and value.__module__ == module.__name__
+        ]
+        found += sorted(functions, key=lambda function: function.__code__.co_firstlineno)
+    return found
+
+
+def judge_check(function: CheckFunction, record: Record, fixtures: dict[str, object], policy: Policy) -> Cell:
+    """Run one check over one record, and judge what it observed."""
+    check = check_of(function)
+    if record.target.kind not in check.kinds:
+        why = check.kinds_reason or f"asked of {' and '.join(check.kinds)} targets alone"
+        return judge_verdict(check, record, policy, Verdict.NOT_APPLICABLE, why)
+    given = {name: fixtures[name] for name in inspect.signature(function).parameters}
+    try:
+        for value in given.values():
+            if isinstance(value, UnobservedFact):
+                raise value
+        function(**given)
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # pytest's skip is a BaseException, not an Exception
+        return judge_verdict(check, record, policy, *verdict_of(error))
+    return judge_verdict(check, record, policy, Verdict.HOLDS, "")
+
+
+def _fixtures(record: Record) -> dict[str, object]:
+    """Return what the archive gives; a host that nobody could look at is unknown to those checks that ask for it."""
+    try:
+        return judge_fixtures(record)
+    except UnobservedFact as error:
+        return {"sandbox": SandboxView(record), "peer": peer_of(record), "host_facts": error}
+
+
+def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict, reason: str) -> Cell:
+    """Judge one verdict by the policy and show the check's facts; the live run makes its cells in the same way."""
+    target = record.target
+    ruling = policy.judge(check, target.kind, target.id, target.runtime, target.conditions, verdict)
+    inside, outside = show_evidence(record, check.shows)
+    return Cell(
+        check=check,
+        target=target.id,
+        verdict=verdict,
+        judgement=ruling.judgement,
+        reason="; ".join(part for part in (reason, ruling.reason) if part),
+        source=ruling.source,
+        waiver=ruling.waiver,
+        inside=inside,
+        outside=outside,
+        reproduce=check.reproduce,
+        remedy=check.remedy,
+    )
+
+
+def _needs_sandbox(function: CheckFunction, lacking: list[str]) -> r.Skipped:
+    return r.Skipped(
+        what=check_of(function).id,
+        reason=f"asks for {', '.join(lacking)}: an archive holds no running sandbox",
+        mend="run it with pytest --isolation",
+    )
+
+
+def _gather(cells: list[Cell], records: list[Record], skipped: list[r.Skipped], policy: Policy) -> r.Results:
+    unused = [
+        r.Skipped(what=waiver.name, reason="the waiver covers no cell", mend="take it out of isolation.yaml")
+        for waiver in policy.unused_waivers(cell.waiver for cell in cells)
+    ]
+    times = [facts.time for record in records if isinstance(facts := record.seen("inside"), Facts)]
+    run = r.Run(
+        ids=tuple(record.run for record in records),
+        started=min(times, default=None),
+        ended=max(times, default=None),
+        tools=(f"pytest-isolation {_version()}",),
+        policies=(str(policy),),
+    )
+    return r.results_of(cells, run, map(_host, records), map(_target, records), skipped + unused)
+
+
+def _version() -> str:
+    try:
+        return version("pytest-isolation")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _host(record: Record) -> r.Host:
+    facts = record.seen("host")
+    kernel = facts.system.kernel if isinstance(facts, Facts) and facts.system is not None else None
+    conditions = record.target.conditions
+    return r.Host(
+        id=record.target.host,
+        kernel=kernel.release if kernel else "",
+        arch=kernel.machine if kernel else "",
+        cgroup=conditions.get("cgroup", ""),
+        lsm=conditions.get("lsm", ""),
+    )
+
+
+def _target(record: Record) -> r.Target:
+    target = record.target
+    return r.Target.model_validate(
+        {
+            "id": target.id,
+            "kind": target.kind,
+            "class": target.class_,
+            "runtime": target.runtime,
+            "host": target.host,
+            "versions": target.versions,
+        }
+    )

@@ -1,0 +1,74 @@
+"""Draws results as one HTML file that asks for nothing but itself and runs no script.
+
+In: Results.  Out: the text of index.html.  Called by plugin.py and cli.py.  Jinja2 escapes every value; texts that may
+come from a sandbox are spelled out by escape.py before.  Only `https:` references become links.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from pytest_isolation.report.escape import escape
+from pytest_isolation.report.matrix import arrange, counted, documented, not_applicable, sign_at, totals
+from pytest_isolation.report.signs import SIGNS
+from pytest_isolation.results import Results
+from pytest_isolation.verdict import Judgement
+
+TEMPLATES = Path(__file__).parent / "templates"
+_LINK = re.compile(r"https://[A-Za-z0-9.-]+(/[^\s\"'<>\\]*)?")
+
+
+def render_html(results: Results) -> str:
+    """Return the page: header, matrix, findings, documented, what was skipped."""
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(safe_text=_text, day=_day, is_link=_is_link)
+    environment.globals["sign_at"] = sign_at
+    matrix = arrange(results)
+    signs = {sign_at(cell).word for row in matrix.rows for cell in row.cells}
+    return environment.get_template("report.html.j2").render(
+        results=results,
+        matrix=matrix,
+        totals=totals(matrix),
+        signs=[sign for sign in SIGNS if sign.word in signs],
+        findings=results.findings(),
+        checks={(check.id, check.version): check for check in results.checks},
+        better=[cell for cell in results.cells if cell.judgement is Judgement.BETTER],
+        documented=documented(results),
+        not_applicable=not_applicable(results),
+        skipped=counted(results.skipped),
+    )
+
+
+def write_page(results: Results, path: Path) -> None:
+    """Write the page to `path`, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(render_html(results), encoding="utf-8")
+    part.replace(path)
+
+
+def _text(value: object) -> str:
+    return escape(str(value))
+
+
+def _is_link(text: str) -> bool:
+    return _LINK.fullmatch(text) is not None
+
+
+def _day(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (OverflowError, OSError, ValueError):
+        return f"{seconds:g} s since 1970"

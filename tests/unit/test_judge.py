@@ -1,0 +1,112 @@
+"""pytest_isolation.judge and cli: the same functions over archived records, without a run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_isolation.expected import Expected
+from pytest_isolation.judge import judge_check, judge_files, suite_checks
+from pytest_isolation.policy import Policy
+from pytest_isolation.record import Record, save_record
+from pytest_isolation.results import load_results
+from pytest_isolation.verdict import Judgement, Verdict, check_of
+
+UNSEEN = {"unobserved": "EACCES", "why": "nobody looked"}
+
+
+def blank(target: str = "docker", kind: str = "container") -> Record:
+    """Return a record in which nothing was observed."""
+    info: dict[str, Any] = {
+        "id": target,
+        "kind": kind,
+        "class": kind,
+        "runtime": target,
+        "host": "local",
+        "boundary": "process",
+        "versions": {},
+        "capabilities": None,
+        "cannot": {},
+        "conditions": {},
+    }
+    views = ("host", "inside", "outside", "vmm", "exec", "peer_inside", "peer_outside")
+    return Record.model_validate(
+        {"schema": 1, "run": "r1", "target": info, "loads": {}, "reaches": {}, **dict.fromkeys(views, UNSEEN)}
+    )
+
+
+def test_no_check_of_the_suite_holds_on_what_nobody_saw(tmp_path: Path) -> None:
+    results, _ = judge_files([save_record(blank(), tmp_path), save_record(blank("qemu", "vm"), tmp_path)], Policy())
+
+    assert len(suite_checks()) >= 40
+    assert 2 * len(suite_checks()) == len(results.cells)
+    assert {Verdict.UNKNOWN, Verdict.NOT_APPLICABLE} == {cell.verdict for cell in results.cells}
+    assert [cell.reason for cell in results.cells if "Error" in cell.reason] == []
+
+
+def test_every_check_of_the_suite_has_a_marker_with_an_id_of_its_own() -> None:
+    ids = [check_of(function).id for function in suite_checks()]
+
+    assert len(ids) == len(set(ids))
+    assert [name for name in ids if "::" in name] == []
+
+
+@pytest.mark.isolation("a.b", shows=["process.uid"])
+def open_wall(sandbox: Any) -> None:
+    """It is closed."""
+    raise AssertionError(f"{sandbox.target.id} is open")
+
+
+def judge_open_wall(policy: Policy) -> tuple[Judgement, str]:
+    record = blank()
+    cell = judge_check(open_wall, record, {"sandbox": type("View", (), {"target": record.target})}, policy)
+    assert cell.inside == ("process.uid = not observed: nobody looked (EACCES)",)
+    return cell.judgement, cell.reason
+
+
+def test_policy_judges_what_the_check_observed() -> None:
+    expected = Expected.model_validate({"a.b": {"verdict": "open", "source": "docs"}})
+
+    assert judge_open_wall(Policy()) == (Judgement.FINDING, "docker is open")
+    assert judge_open_wall(Policy(expected={"docker": expected})) == (Judgement.DOCUMENTED, "docker is open")
+
+
+def isolation(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "pytest_isolation", *map(str, args)], capture_output=True, text=True)
+
+
+def test_command_judges_reports_and_redraws(tmp_path: Path) -> None:
+    path = save_record(blank(), tmp_path / "facts")
+    first = isolation("judge", path, "--report", tmp_path / "report")
+    page = (tmp_path / "report" / "index.html").read_text()
+    (tmp_path / "report" / "index.html").unlink()
+    second = isolation("report", tmp_path / "report")
+
+    assert (first.returncode, first.stderr) == (1, "")
+    assert "Findings, the worst first" in first.stdout
+    assert (0, first.stdout) == (second.returncode, second.stdout)
+    assert page == (tmp_path / "report" / "index.html").read_text()
+    assert path.name in [file.name for file in (tmp_path / "report" / "facts").iterdir()]
+    assert {"docker"} == {cell.target for cell in load_results(tmp_path / "report").cells}
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("judge", "nope.json"), "cannot read 'nope.json': No such file or directory"),
+        (("judge", "/dev/null"), "cannot read"),
+        (("judge", "/dev/null", "--profile", "basline@1"), "did you mean 'baseline@1'?"),
+        (("report", "/nonexistent"), "cannot read '/nonexistent': No such file or directory"),
+        (("jugde",), "No such command 'jugde'"),
+        (("judge",), "Missing argument"),
+    ],
+)
+def test_wrong_use_exits_4_and_says_why(args: tuple[str, ...], message: str) -> None:
+    done = isolation(*args)
+
+    assert done.returncode == 4
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
