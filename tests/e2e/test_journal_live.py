@@ -1,0 +1,84 @@
+"""provisioner.journal with things that only root can make: after a SIGKILL, prune removes exactly these."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from provisioner import cgroups, journal, undo
+from provisioner.mounts import mounted_below
+from provisioner.processes import read_process
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("nsenter"), reason="needs root and nsenter"),
+    pytest.mark.skipif(cgroups.cgroup_mode() == "none", reason="no cgroup controllers are mounted here"),
+]
+
+OWNER = """
+import subprocess, sys, time
+from pathlib import Path
+sys.path[:0] = sys.argv[2:]
+from provisioner import cgroups, journal, netns, undo
+from provisioner.sandboxes.limits import Limits
+folder = Path(sys.argv[1])
+journal.run_dir = undo.run_dir = undo.cache_dir = lambda: folder
+run = journal.Run.start()
+made = cgroups.make_cgroups(run.id, "one", Limits(pids=5), lambda path: run.made("cgroup", path))
+inside = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
+(made.dirs[0] / "cgroup.procs").write_text(str(inside.pid))
+run.made("netns", f"iso-{run.id}")
+path = netns.make_netns(f"iso-{run.id}")
+member = subprocess.Popen(["nsenter", f"--net={path}", "sleep", "60"], stdout=subprocess.DEVNULL)
+run.made("path", folder / "root")
+(folder / "root" / "bound").mkdir(parents=True)
+run.made("mount", folder / "root" / "bound")
+subprocess.run(["mount", "--bind", str(folder / "precious"), str(folder / "root" / "bound")], check=True)
+print(run.id, inside.pid, member.pid, made.dirs[0], flush=True)
+time.sleep(60)
+"""
+
+
+def test_cgroups_namespaces_mounts_and_who_lives_in_them_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((journal, "run_dir"), (undo, "run_dir"), (undo, "cache_dir")):
+        monkeypatch.setattr(module, name, lambda: tmp_path)
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    argv = [sys.executable, "-c", OWNER, str(tmp_path), *sys.path]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as owner:
+        assert owner.stdout is not None
+        run_id, inside, member, folder = owner.stdout.readline().split()
+        assert journal.prune() == []
+        owner.kill()
+
+    said = journal.prune()
+
+    assert [line.split()[1] for line in said[:3]] == ["mount", "path", "netns"]
+    assert {line.split()[1] for line in said[3:]} == {"cgroup"}
+    assert not Path(folder).parent.exists()
+    assert not Path(f"/run/netns/iso-{run_id}").exists()
+    assert (read_process(int(inside)), read_process(int(member))) == (None, None)
+    assert mounted_below(tmp_path) == []
+    assert (tmp_path / "precious" / "file").exists()
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_bind_mount_nobody_recorded_does_not_cost_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((journal, "run_dir"), (undo, "run_dir"), (undo, "cache_dir")):
+        monkeypatch.setattr(module, name, lambda: tmp_path)
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    run = journal.Run.start()
+    run.made("path", tmp_path / "root")
+    (tmp_path / "root" / "bound").mkdir(parents=True)
+    argv = ["mount", "--bind", str(tmp_path / "precious"), str(tmp_path / "root" / "bound")]
+    subprocess.run(argv, check=True, timeout=10)
+
+    run.close()
+
+    assert not (tmp_path / "root").exists()
+    assert (tmp_path / "precious" / "file").exists()
