@@ -83,20 +83,24 @@ class Policy:
         if waiver is not None:
             reason = f"waived until {waiver.until.isoformat()} by {waiver.owner}: {waiver.reason}"
             return Ruling(Judgement.WAIVED, reason, waiver=waiver.name)
-        expired = next((w for w in self.waivers if w.covers(check.id, target)), None)
-        if expired is not None:
-            days = expired.days_expired(self.today)
-            reason = f"waiver expired {days} {'day' if days == 1 else 'days'} ago: {expired.reason}"
-            return Ruling(Judgement.FINDING, reason, waiver=expired.name)
-        if documented is not None and named:
-            reason = f"{self.profile} demands it; documented: {documented.source}"
-            return Ruling(Judgement.FINDING, reason, source=documented.source)
-        return Ruling(Judgement.FINDING, f"{self.profile} demands it" if required else "")
+        return self._rule_finding(check, target, required, documented if named else None)
 
     def unused_waivers(self, used: Iterable[str]) -> tuple[Waiver, ...]:
         """Return the waivers that no cell rests on, given the names that cells carry."""
         names = set(used)
         return tuple(waiver for waiver in self.waivers if waiver.name not in names)
+
+    def _rule_finding(self, check: Check, target: str, required: bool, documented: Documented | None) -> Ruling:
+        """Say what makes it one: a waiver that ended, or a profile that demands what is documented not to hold."""
+        expired = next((w for w in self.waivers if w.covers(check.id, target)), None)
+        if expired is not None:
+            days = expired.days_expired(self.today)
+            reason = f"waiver expired {days} {'day' if days == 1 else 'days'} ago: {expired.reason}"
+            return Ruling(Judgement.FINDING, reason, waiver=expired.name)
+        if documented is not None:
+            reason = f"{self.profile} demands it; documented: {documented.source}"
+            return Ruling(Judgement.FINDING, reason, source=documented.source)
+        return Ruling(Judgement.FINDING, f"{self.profile} demands it" if required else "")
 
     def _documented(self, check: Check, runtime: str, conditions: Mapping[str, str]) -> Documented | None:
         expected = self.expected.get(runtime)

@@ -7,7 +7,6 @@ move and join the files in any order.  Judges nothing.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -294,8 +293,3 @@ def load_results(path: Path) -> Results:
             f"cannot read '{file}': {where[:200] or 'document'}: {first['msg']}",
             hint=f"it should be a results.json of schema {SCHEMA}",
         ) from None
-
-
-def merge_all(many: Iterable[Results]) -> Results:
-    """Join any number of results."""
-    return functools.reduce(merge, many, Results())

@@ -19,7 +19,6 @@ from pytest_isolation.results import (
     Skipped,
     load_results,
     merge,
-    merge_all,
     write_results,
 )
 from pytest_isolation.schema_files import DIRECTORY, render_schemas
@@ -75,7 +74,7 @@ def test_of_two_cells_with_one_key_the_worse_wins() -> None:
     good = Results(cells=(Cell(check="a", target="t", verdict=Verdict.HOLDS, judgement=Judgement.OK),))
     bad = Results(cells=(Cell(check="a", target="t", verdict=Verdict.OPEN, judgement=Judgement.FINDING),))
 
-    assert bad.cells == merge_all([good, bad, good]).cells
+    assert bad.cells == merge(merge(good, bad), good).cells
 
 
 def test_file_survives_a_round_trip(tmp_path: Path) -> None:
