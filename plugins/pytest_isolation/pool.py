@@ -11,9 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
 
-from provisioner.cgroups import cgroup_mode
 from provisioner.errors import IsolationError
 from provisioner.host import Host
 from provisioner.progress import step
@@ -21,11 +19,9 @@ from provisioner.sandboxes.facts import unobserved
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
 from provisioner.sandboxes.sandbox import Sandbox, Spec
-from pytest_isolation.describe import describe, initial_host_facts
+from pytest_isolation.observe import observe, seen
 from pytest_isolation.record import Record
 from pytest_isolation.targets import Target, instead_of
-
-T = TypeVar("T")
 
 
 class Pool:
@@ -99,24 +95,10 @@ class Pool:
                 lambda: self._live(target, peer=False),
                 lambda: None if "peer" in target.runtime.cannot else self._live(target, peer=True),
             )
-        inside = main.inside()
+        record = observe(target, host, main, peer)
         self.probes_run += 1
         self.times[target.id] = {"hello": main.hello_seconds, "facts": time.monotonic() - main.ready}
-        claims_nothing = target.runtime.boundary == "none"
-        return Record.model_construct(
-            schema_=1,
-            run=host.run.id,
-            target=describe(target, host, inside, cgroup_mode()),
-            host=initial_host_facts(inside) if claims_nothing else host.facts,
-            inside=inside,
-            outside=_seen(main.outside),
-            vmm=_seen(main.vmm),
-            exec_=_seen(main.exec_facts),
-            peer_inside=_seen(peer.inside) if peer else unobserved(target.runtime.cannot["peer"]),
-            peer_outside=_seen(peer.outside) if peer else unobserved(target.runtime.cannot["peer"]),
-            loads=Loads({}),
-            reaches=Reaches({}),
-        )
+        return record
 
     def sandbox(self, target_id: str, peer: bool = False) -> Sandbox:
         """Return the target's live sandbox or the peer beside it; one that died is made anew, and counted."""
@@ -171,7 +153,7 @@ class Pool:
         with lock:
             record = self.records[target_id]
             if network not in record.reaches:
-                found = _seen(lambda: measure_reach(self.sandbox(target_id), self.sandbox(target_id, peer=True), network))
+                found = seen(lambda: measure_reach(self.sandbox(target_id), self.sandbox(target_id, peer=True), network))
                 record = record.model_copy(update={"reaches": Reaches({**record.reaches.root, network: found})})
                 self.records[target_id] = record
         return record.reaches[network]
@@ -208,12 +190,3 @@ def _side_by_side(first: Callable[[], Sandbox], second: Callable[[], Sandbox | N
         beside = thread.submit(second)
         main = first()
         return main, beside.result()
-
-
-def _seen(look: Callable[[], T]) -> T:
-    """Take a look whose failure is itself a fact: nobody saw it, and why."""
-    try:
-        return look()
-    except IsolationError as error:
-        nobody: T = unobserved(str(error))
-        return nobody
