@@ -165,6 +165,25 @@ bool channel_flush(void);
 bool channel_fill(void);
 bool channel_next(uint32_t *id, int *type, unsigned char **payload, size_t *size);
 
+#define SLOTS 2
+
+struct slot {
+	size_t pos, len;
+	unsigned char data[PIECE];
+};
+
+struct input {
+	int fd; /* -1: the child has none, or reads no more */
+	bool end;
+	unsigned head, filled;
+	struct slot slots[SLOTS];
+};
+
+_Noreturn void protocol_error(const char *what);
+void input_reset(struct input *in);
+void input_take(struct input *in, uint32_t id, const unsigned char *data, size_t size);
+void input_feed(struct input *in, uint32_t id);
+
 bool request_frame(uint32_t id, int type, unsigned char *payload, size_t size);
 size_t request_poll(struct pollfd *fds);
 int request_timeout(void);

@@ -9,22 +9,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SLOTS 2
-
 struct request {
-	bool open, exited, end_of_input;
+	bool open, exited;
 	uint32_t id, left; /* left: bytes of output that it may still make */
 	uint64_t deadline;
 	pid_t pid;
-	int status, in, out, err;
-	unsigned head, filled;
-	struct {
-		size_t pos, len;
-	} slots[SLOTS];
+	int status, out, err;
+	struct input in;
 };
 
 static struct request requests[16];
-static unsigned char slot_data[COUNT(requests)][SLOTS][PIECE];
 
 static struct request *find(uint32_t id)
 {
@@ -36,7 +30,7 @@ static struct request *find(uint32_t id)
 
 static void shut(struct request *r)
 {
-	close_fd(&r->in);
+	close_fd(&r->in.fd);
 	close_fd(&r->out);
 	close_fd(&r->err);
 	r->open = false;
@@ -77,7 +71,7 @@ static void start(struct request *r, const struct verb *verb, int argc, char **a
 	char text[64];
 
 	r->pid = spawn(verb, argc, argv, ends);
-	r->in = ends[0];
+	r->in.fd = ends[0];
 	r->out = ends[1];
 	r->err = ends[2];
 	if (r->pid > 0)
@@ -85,12 +79,6 @@ static void start(struct request *r, const struct verb *verb, int argc, char **a
 	snprintf(text, sizeof(text), "cannot fork: %s", errno_name(errno));
 	put_error(r->id, text);
 	shut(r);
-}
-
-static void protocol_error(const char *what)
-{
-	errno = 0;
-	die(EX_PROTOCOL, "%s", what);
 }
 
 /* Opens a request; false when it is `exit`. */
@@ -123,32 +111,16 @@ static bool open_request(uint32_t id, unsigned char *payload, size_t size)
 	} else if (!r) {
 		put_error(id, "busy");
 	} else {
-		*r = (struct request){ .open = true, .id = id, .in = -1, .out = -1, .err = -1 };
+		r->open = true;
+		r->exited = false;
+		r->id = id;
+		r->out = r->err = -1;
+		input_reset(&r->in);
 		r->deadline = now_ms() + get_u32(payload);
 		r->left = get_u32(payload + 4);
 		start(r, verb, argc, argv);
 	}
 	return true;
-}
-
-static void take_input(struct request *r, const unsigned char *payload, size_t size)
-{
-	unsigned slot = (r->head + r->filled) % SLOTS;
-
-	if (size > PIECE || (size && r->filled == SLOTS))
-		protocol_error("more input than there are credits for");
-	if (size == 0) {
-		r->end_of_input = true;
-	} else if (r->in < 0) { /* nobody reads it */
-		channel_put(r->id, FRAME_CREDIT, NULL, 0);
-	} else {
-		memcpy(slot_data[r - requests][slot], payload, size);
-		r->slots[slot].pos = 0;
-		r->slots[slot].len = size;
-		r->filled++;
-	}
-	if (r->end_of_input && !r->filled)
-		close_fd(&r->in);
 }
 
 /* Carries out one frame of the host; false when it asks the server to end. */
@@ -161,34 +133,10 @@ bool request_frame(uint32_t id, int type, unsigned char *payload, size_t size)
 	if (type == FRAME_CANCEL && r)
 		give_up(r, "cancelled");
 	else if (type == FRAME_INPUT && r)
-		take_input(r, payload, size);
+		input_take(&r->in, id, payload, size);
 	else if (type != FRAME_CANCEL && type != FRAME_INPUT)
 		protocol_error("a frame of a type that the host does not send");
 	return true; /* frames to a request that has ended meanwhile are dropped */
-}
-
-static void feed(struct request *r)
-{
-	while (r->in >= 0 && r->filled) {
-		unsigned char *data = slot_data[r - requests][r->head];
-		size_t pos = r->slots[r->head].pos, len = r->slots[r->head].len;
-		ssize_t n = write(r->in, data + pos, len - pos);
-
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (n < 0)
-			close_fd(&r->in); /* the child reads no more: what is left is dropped */
-		r->slots[r->head].pos += n < 0 ? len - pos : (size_t)n;
-		if (r->slots[r->head].pos == len) {
-			r->head = (r->head + 1) % SLOTS;
-			r->filled--;
-			channel_put(r->id, FRAME_CREDIT, NULL, 0);
-		}
-	}
-	for (; r->in < 0 && r->filled; r->filled--)
-		channel_put(r->id, FRAME_CREDIT, NULL, 0);
-	if (r->end_of_input && !r->filled)
-		close_fd(&r->in);
 }
 
 /* Passes one piece on; false when there is no more for now. */
@@ -238,7 +186,7 @@ void request_turn(void)
 		struct request *r = &requests[i];
 
 		if (r->open)
-			feed(r);
+			input_feed(&r->in, r->id);
 		if (r->open && r->exited)
 			finish(r);
 		if (r->open)
@@ -294,8 +242,8 @@ size_t request_poll(struct pollfd *fds)
 			fds[count++] = (struct pollfd){ .fd = r->out, .events = POLLIN };
 		if (room && r->err >= 0)
 			fds[count++] = (struct pollfd){ .fd = r->err, .events = POLLIN };
-		if (r->in >= 0 && r->filled)
-			fds[count++] = (struct pollfd){ .fd = r->in, .events = POLLOUT };
+		if (r->in.fd >= 0 && r->in.filled)
+			fds[count++] = (struct pollfd){ .fd = r->in.fd, .events = POLLOUT };
 	}
 	return count;
 }

@@ -11,9 +11,10 @@
 /* Words that each end with NUL, as the payload does; -1 when there are too many. */
 int split_words(unsigned char *payload, size_t size, char **argv, int most)
 {
+	char *word = (char *)payload, *end = word + size;
 	int argc = 0;
 
-	for (char *word = (char *)payload; word < (char *)payload + size; word += strlen(word) + 1) {
+	for (; word < end; word += strlen(word) + 1) {
 		if (argc == most - 1)
 			return -1;
 		argv[argc++] = word;
