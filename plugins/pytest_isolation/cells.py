@@ -9,11 +9,10 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import IsolationError
-from pytest_isolation.evidence import show_evidence
+from pytest_isolation.judge import judge_verdict, not_meant
 from pytest_isolation.outcomes import apply_judgement, carry_cell, cell_of
-from pytest_isolation.record import Record
 from pytest_isolation.session import State
-from pytest_isolation.verdict import Cell, Check, Judgement, Verdict, check_of, verdict_of
+from pytest_isolation.verdict import Cell, Judgement, Verdict, check_of, verdict_of
 
 
 class CellCollector:
@@ -37,20 +36,17 @@ def require_kind(item: pytest.Item, state: State, target: str) -> None:
         pytest.skip(reason)
 
 
-def not_meant(check: Check, kind: str) -> str:
-    """Say why a check has no meaning for a kind of target, or ""."""
-    if kind in check.kinds:
-        return ""
-    return check.kinds_reason or f"asked of {' and '.join(check.kinds)} targets alone"
-
-
 def judge_report(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None], state: State, target: str) -> None:
     """Judge the phase that ended the test: its call, or a setup that skipped or failed."""
     if call.when == "setup" and call.excinfo is None:
         return
     verdict, reason = verdict_of(call.excinfo)
+    check = check_of(item, target)
     record = state.pool.records.get(target)
-    cell = make_cell(check_of(item, target), target, verdict, reason, record, state)
+    if record is None:
+        cell = Cell(check, target, verdict, Judgement.FINDING, reason)
+    else:
+        cell = judge_verdict(check, record, state.policy, verdict, reason)
     if call.when == "setup" and verdict is not Verdict.NOT_APPLICABLE:
         # ours, not the wall's: pytest reports an error, in one line
         if isinstance(call.excinfo and call.excinfo.value, IsolationError) and item.config.option.verbose < 2:
@@ -58,25 +54,3 @@ def judge_report(report: pytest.TestReport, item: pytest.Item, call: pytest.Call
     else:
         apply_judgement(report, cell, item.config.option.verbose)
     carry_cell(item, report, cell)
-
-
-def make_cell(check: Check, target: str, verdict: Verdict, reason: str, record: Record | None, state: State) -> Cell:
-    """Judge one verdict by the session's policy and gather its evidence."""
-    if record is None:
-        return Cell(check, target, verdict, Judgement.FINDING, reason)
-    info = record.target
-    ruling = state.policy.judge(check, info.kind, target, info.runtime, info.conditions, verdict)
-    inside, outside = show_evidence(record, check.shows)
-    return Cell(
-        check=check,
-        target=target,
-        verdict=verdict,
-        judgement=ruling.judgement,
-        reason="; ".join(part for part in (reason, ruling.reason) if part),
-        source=ruling.source,
-        waiver=ruling.waiver,
-        inside=inside,
-        outside=outside,
-        reproduce=check.reproduce,
-        remedy=check.remedy,
-    )

@@ -6,16 +6,13 @@ was skipped.  Called by plugin.py in the controller.
 
 from __future__ import annotations
 
-import time
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from provisioner.accelerator import accelerator
-from provisioner.sandboxes.facts import Facts
 from pytest_isolation import results as r
-from pytest_isolation.record import Record, save_record
+from pytest_isolation.assemble import assemble
+from pytest_isolation.record import save_record
 from pytest_isolation.report.html import write_page
 from pytest_isolation.report.terminal import draw, takes_unicode, write_lines
 from pytest_isolation.session import State
@@ -49,60 +46,14 @@ def write_report(state: State, directory: Path) -> None:
 
 def make_results(state: State) -> r.Results:
     """Gather the session's cells, targets, hosts and what was left out."""
-    records = list(state.pool.records.values())
-    settings = tuple(r.Setting(name=name, value=_value(state, name), source=source) for name, source in state.asked.sources)
-    return r.results_of(
+    return assemble(
         state.cells.values(),
-        run=r.Run(
-            ids=tuple({record.run for record in records}),
-            started=float(min((_time(record) for record in records), default=time.time())),
-            ended=time.time(),
-            tools=(f"pytest-isolation {version('pytest-isolation')}",),
-            policies=(str(state.policy),),
-            settings=settings,
-        ),
-        hosts=hosts_of(records),
-        targets=[
-            r.Target.model_validate(
-                {
-                    "id": record.target.id,
-                    "kind": record.target.kind,
-                    "class": record.target.class_,
-                    "runtime": record.target.runtime,
-                    "host": record.target.host,
-                    "versions": record.target.versions,
-                    "times": {name: round(seconds, 4) for name, seconds in state.pool.times.get(record.target.id, {}).items()},
-                }
-            )
-            for record in records
-        ],
-        skipped=[r.Skipped(what=one.what, reason=one.reason, mend=one.mend) for one in state.skipped],
+        state.pool.records.values(),
+        [r.Skipped(what=one.what, reason=one.reason, mend=one.mend) for one in state.skipped],
+        state.policy,
+        [r.Setting(name=name, value=_value(state, name), source=source) for name, source in state.asked.sources],
+        state.pool.times,
     )
-
-
-def hosts_of(records: list[Record]) -> list[r.Host]:
-    """Describe the host of the records, once."""
-    for record in records:
-        facts = record.seen("host")
-        if isinstance(facts, Facts) and facts.system is not None:
-            conditions = record.target.conditions
-            chosen = accelerator() if any(one.target.kind == "vm" for one in records) else None
-            return [
-                r.Host(
-                    id=record.target.host,
-                    kernel=facts.system.kernel.release,
-                    arch=facts.system.kernel.machine,
-                    cgroup=conditions.get("cgroup", ""),
-                    lsm=conditions.get("lsm", ""),
-                    accelerator=f"{chosen.name}: {chosen.why}" if chosen else "",
-                )
-            ]
-    return []
-
-
-def _time(record: Record) -> int:
-    facts = record.seen("inside")
-    return facts.time if isinstance(facts, Facts) else int(time.time())
 
 
 def _value(state: State, name: str) -> str:

@@ -10,6 +10,7 @@ import os
 import re
 from typing import Any
 
+from provisioner.accelerator import accelerator
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.host import Host
@@ -36,9 +37,13 @@ def describe(target: Target, host: Host, inside: Facts, cgroups: str) -> TargetI
     runtime = target.runtime
     version = runtime_version(runtime, host)
     capabilities = runtime.capabilities
-    class_ = runtime.class_
-    if runtime.kind == "vm" and host.values(runtime).get("accelerator") == "tcg":
-        class_ = "emulation"
+    class_: str = runtime.class_
+    conditions: dict[str, str] = {}
+    if runtime.kind == "vm":
+        chosen = accelerator()
+        conditions["accelerator"] = f"{chosen.name}: {chosen.why}"
+        if chosen.name == "tcg":
+            class_ = "emulation"
     return TargetInfo.model_construct(
         id=target.id,
         kind=runtime.kind,
@@ -51,6 +56,7 @@ def describe(target: Target, host: Host, inside: Facts, cgroups: str) -> TargetI
         cannot=dict(runtime.cannot),
         conditions={
             **runtime.conditions,
+            **conditions,
             "cgroup": {"hybrid": "v1"}.get(cgroups, cgroups),
             "user": "root" if os.geteuid() == 0 else "other",
             "lsm": confining_lsm(host.facts),

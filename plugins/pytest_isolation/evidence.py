@@ -1,11 +1,12 @@
 """Shows the facts that a check names in its marker's `shows`, as text for a report.
 
-In: a Record and dotted paths such as "namespaces.pid".  Out: two tuples of lines: seen from inside, and from outside.
+In: a Record and dotted paths such as "process.namespaces.pid" and "system.tries[perf.null]".  Out: two tuples of lines: seen from inside, and from outside.
 Called by plugin.py and judge.py.  Never raises for a fact that is not there: the report says so.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -59,7 +60,7 @@ def show_fact(facts: object, path: str) -> str:
 
 
 def _look_up(value: object, path: str) -> tuple[bool, object]:
-    rest = path
+    rest = re.sub(r"\[([^\]]*)\]", r".\1", path)
     while rest:
         if isinstance(value, Unobserved):
             return True, value

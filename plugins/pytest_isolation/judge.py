@@ -10,19 +10,18 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest_isolation.suite
-from provisioner.sandboxes.facts import Facts, UnobservedFact
 from pytest_isolation import results as r
+from pytest_isolation.assemble import assemble
 from pytest_isolation.evidence import show_evidence
 from pytest_isolation.policy import Policy
 from pytest_isolation.record import Record, load_record
 from pytest_isolation.verdict import Cell, Check, Verdict, check_of, verdict_of
-from pytest_isolation.view import SandboxView, judge_fixtures, peer_of
+from pytest_isolation.view import judge_fixtures
 
 CheckFunction = Callable[..., Any]
 
@@ -46,14 +45,14 @@ def judge_files(paths: Iterable[Path], policy: Policy) -> tuple[r.Results, list[
     cells: list[Cell] = []
     skipped: list[r.Skipped] = []
     for record in records:
-        fixtures = _fixtures(record)
+        fixtures = judge_fixtures(record)
         for function in functions:
             lacking = [name for name in inspect.signature(function).parameters if name not in fixtures]
             if lacking:
                 skipped.append(_needs_sandbox(function, lacking))
             else:
                 cells.append(judge_check(function, record, fixtures, policy))
-    return _gather(cells, records, skipped, policy), records
+    return assemble(cells, records, skipped, policy), records
 
 
 def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunction]:
@@ -75,14 +74,11 @@ def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunc
 def judge_check(function: CheckFunction, record: Record, fixtures: dict[str, object], policy: Policy) -> Cell:
     """Run one check over one record, and judge what it observed."""
     check = check_of(function)
-    if record.target.kind not in check.kinds:
-        why = check.kinds_reason or f"asked of {' and '.join(check.kinds)} targets alone"
+    why = not_meant(check, record.target.kind)
+    if why:
         return judge_verdict(check, record, policy, Verdict.NOT_APPLICABLE, why)
     given = {name: fixtures[name] for name in inspect.signature(function).parameters}
     try:
-        for value in given.values():
-            if isinstance(value, UnobservedFact):
-                raise value
         function(**given)
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
@@ -91,12 +87,11 @@ def judge_check(function: CheckFunction, record: Record, fixtures: dict[str, obj
     return judge_verdict(check, record, policy, Verdict.HOLDS, "")
 
 
-def _fixtures(record: Record) -> dict[str, object]:
-    """Return what the archive gives; a host that nobody could look at is unknown to those checks that ask for it."""
-    try:
-        return judge_fixtures(record)
-    except UnobservedFact as error:
-        return {"sandbox": SandboxView(record), "peer": peer_of(record), "host_facts": error}
+def not_meant(check: Check, kind: str) -> str:
+    """Say why a check has no meaning for a kind of target, or ""."""
+    if kind in check.kinds:
+        return ""
+    return check.kinds_reason or f"asked of {' and '.join(check.kinds)} targets alone"
 
 
 def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict, reason: str) -> Cell:
@@ -124,54 +119,4 @@ def _needs_sandbox(function: CheckFunction, lacking: list[str]) -> r.Skipped:
         what=check_of(function).id,
         reason=f"asks for {', '.join(lacking)}: an archive holds no running sandbox",
         mend="run it with pytest --isolation",
-    )
-
-
-def _gather(cells: list[Cell], records: list[Record], skipped: list[r.Skipped], policy: Policy) -> r.Results:
-    unused = [
-        r.Skipped(what=waiver.name, reason="the waiver covers no cell", mend="take it out of isolation.yaml")
-        for waiver in policy.unused_waivers(cell.waiver for cell in cells)
-    ]
-    times = [facts.time for record in records if isinstance(facts := record.seen("inside"), Facts)]
-    run = r.Run(
-        ids=tuple(record.run for record in records),
-        started=min(times, default=None),
-        ended=max(times, default=None),
-        tools=(f"pytest-isolation {_version()}",),
-        policies=(str(policy),),
-    )
-    return r.results_of(cells, run, map(_host, records), map(_target, records), skipped + unused)
-
-
-def _version() -> str:
-    try:
-        return version("pytest-isolation")
-    except PackageNotFoundError:
-        return "unknown"
-
-
-def _host(record: Record) -> r.Host:
-    facts = record.seen("host")
-    kernel = facts.system.kernel if isinstance(facts, Facts) and facts.system is not None else None
-    conditions = record.target.conditions
-    return r.Host(
-        id=record.target.host,
-        kernel=kernel.release if kernel else "",
-        arch=kernel.machine if kernel else "",
-        cgroup=conditions.get("cgroup", ""),
-        lsm=conditions.get("lsm", ""),
-    )
-
-
-def _target(record: Record) -> r.Target:
-    target = record.target
-    return r.Target.model_validate(
-        {
-            "id": target.id,
-            "kind": target.kind,
-            "class": target.class_,
-            "runtime": target.runtime,
-            "host": target.host,
-            "versions": target.versions,
-        }
     )

@@ -19,7 +19,7 @@ from pytest_isolation.options import Asked
 if TYPE_CHECKING:
     from pytest_isolation.policy import Policy
     from pytest_isolation.pool import Pool
-    from pytest_isolation.targets import Skipped, Target
+    from pytest_isolation.targets import Skipped
     from pytest_isolation.verdict import Cell
     from pytest_isolation.view import SandboxView
 
@@ -81,10 +81,10 @@ def start_state(asked: Asked, workerinput: dict[str, Any] | None) -> State:
         pytest.UsageError: something asked for cannot be meant.
     """
     from provisioner.deadlines import set_scale
+    from provisioner.sandboxes.runtime import load_runtime
     from pytest_isolation.pool import Pool
     from pytest_isolation.record import parse_record
     from pytest_isolation.targets import Target, select_targets
-    from provisioner.sandboxes.runtime import load_runtime
 
     set_scale(asked.scale)
     policy = make_policy(asked.profile, asked.waivers)

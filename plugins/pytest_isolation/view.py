@@ -50,8 +50,18 @@ class NamespaceView:
 class HostView:
     """The host's own view of itself; same attributes as Facts, and `namespaces` as comparable identities."""
 
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
+    def __init__(self, record: Record) -> None:
+        self._record = record
+
+    @property
+    def facts(self) -> Facts:
+        """
+        The whole document.
+
+        Raises:
+            UnobservedFact: nobody could look at the host.
+        """
+        return self._record.host
 
     @property
     def namespaces(self) -> NamespaceView:
@@ -153,7 +163,7 @@ class SandboxView:
     @property
     def host(self) -> HostView:
         """The host's own view of itself."""
-        return HostView(self.record.host)
+        return HostView(self.record)
 
     @property
     def shares_kernel(self) -> bool:
@@ -236,4 +246,4 @@ def peer_of(record: Record) -> SandboxView:
 
 def judge_fixtures(record: Record) -> dict[str, object]:
     """Return what an archived record gives for the fixtures that a check over facts may ask for, by name."""
-    return {"sandbox": SandboxView(record), "host_facts": HostView(record.host), "peer": peer_of(record)}
+    return {"sandbox": SandboxView(record), "host_facts": HostView(record), "peer": peer_of(record)}

@@ -35,10 +35,11 @@ OPEN = Sign("✗", "X", "open", "open: a finding", (("red", True), ("bold", True
 LIMIT = Sign("!", "!", "limit", "a limit ignored or refused: a finding", (("red", True), ("bold", True)))
 UNKNOWN = Sign("?", "?", "unknown", "unknown: a finding, could not be observed", (("yellow", True), ("bold", True)))
 DOCUMENTED = Sign("~", "~", "documented", "not holding, as documented", (("cyan", True),))
+UNSEEN = Sign("○", "o", "unseen", "could not be observed, as documented", (("cyan", True),))
 WAIVED = Sign("w", "w", "waived", "not holding, waived", (("cyan", True),))
 NONE = Sign("–", "-", "none", "not applicable", (("light", True),))
 ABSENT = Sign("·", ".", "absent", "not run", (("light", True),))
-SIGNS = (HOLDS, BETTER, OPEN, LIMIT, UNKNOWN, DOCUMENTED, WAIVED, NONE, ABSENT)
+SIGNS = (HOLDS, BETTER, OPEN, LIMIT, UNKNOWN, DOCUMENTED, UNSEEN, WAIVED, NONE, ABSENT)
 
 _BY_JUDGEMENT = {
     Judgement.OK: HOLDS,
@@ -52,4 +53,6 @@ _FINDINGS = {Verdict.IGNORED: LIMIT, Verdict.REFUSED: LIMIT, Verdict.UNKNOWN: UN
 
 def sign_of(verdict: Verdict, judgement: Judgement) -> Sign:
     """Return how a cell looks."""
+    if judgement is Judgement.DOCUMENTED and verdict is Verdict.UNKNOWN:
+        return UNSEEN
     return _BY_JUDGEMENT.get(judgement) or _FINDINGS.get(verdict, OPEN)

@@ -1,0 +1,83 @@
+"""Puts a run's results together: its cells, and what its records tell of targets and hosts.
+
+In: cells, records, what was left out, the policy.  Out: `Results`.  Called by conclude.py (live) and judge.py (archived).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+
+from provisioner.sandboxes.facts import Facts
+from pytest_isolation import results as r
+from pytest_isolation.policy import Policy
+from pytest_isolation.record import Record
+from pytest_isolation.verdict import Cell
+
+
+def assemble(
+    cells: Iterable[Cell],
+    records: Iterable[Record],
+    skipped: Iterable[r.Skipped],
+    policy: Policy,
+    settings: Iterable[r.Setting] = (),
+    times: Mapping[str, Mapping[str, float]] | None = None,
+) -> r.Results:
+    """
+    Return the results of a run, waivers that cover nothing among what was left out.
+
+    Args:
+        times: for a live run, seconds by name for each target.
+    """
+    cells, records = list(cells), list(records)
+    unused = [
+        r.Skipped(what=waiver.name, reason="the waiver covers no cell", mend="take it out of isolation.yaml")
+        for waiver in policy.unused_waivers(cell.waiver for cell in cells)
+    ]
+    looked = [facts.time for record in records if isinstance(facts := record.seen("inside"), Facts)]
+    run = r.Run(
+        ids=tuple(record.run for record in records),
+        started=min(looked, default=None),
+        ended=max(looked, default=None),
+        tools=(f"pytest-isolation {_version()}",),
+        policies=(str(policy),),
+        settings=tuple(settings),
+    )
+    targets = [_target(record, (times or {}).get(record.target.id, {})) for record in records]
+    return r.results_of(cells, run, map(_host, records), targets, [*skipped, *unused])
+
+
+def _version() -> str:
+    try:
+        return version("pytest-isolation")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _host(record: Record) -> r.Host:
+    facts = record.seen("host")
+    kernel = facts.system.kernel if isinstance(facts, Facts) and facts.system is not None else None
+    conditions = record.target.conditions
+    return r.Host(
+        id=record.target.host,
+        kernel=kernel.release if kernel else "",
+        arch=kernel.machine if kernel else "",
+        cgroup=conditions.get("cgroup", ""),
+        lsm=conditions.get("lsm", ""),
+        accelerator=conditions.get("accelerator", ""),
+    )
+
+
+def _target(record: Record, times: Mapping[str, float]) -> r.Target:
+    target = record.target
+    return r.Target.model_validate(
+        {
+            "id": target.id,
+            "kind": target.kind,
+            "class": target.class_,
+            "runtime": target.runtime,
+            "host": target.host,
+            "versions": target.versions,
+            "times": {name: round(seconds, 4) for name, seconds in times.items()},
+        }
+    )
