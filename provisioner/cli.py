@@ -15,7 +15,9 @@ import typer
 
 from provisioner.errors import IsolationError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0], pretty_exceptions_enable=False)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0], pretty_exceptions_enable=False
+)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -36,7 +38,9 @@ def daemon(
 
     command = [part for at, part in enumerate(context.args) if (at, part) != (0, "--")]
     if not command:
-        raise IsolationError(f"cannot run the daemon of '{name}': no command is given", "provisioner daemon NAME -- COMMAND")
+        raise IsolationError(
+            f"cannot run the daemon of '{name}': no command is given", "provisioner daemon NAME -- COMMAND"
+        )
     runtime = load_runtime(name)
     made = runtime.daemon
     if made is None:

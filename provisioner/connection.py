@@ -6,6 +6,7 @@ Called by host.py, sandbox.py and daemon.py.  Knows nothing of runtimes; never u
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -156,10 +157,8 @@ class _LocalStream:
 
     def end_input(self) -> None:
         assert self._process.stdin is not None
-        try:
+        with contextlib.suppress(OSError):  # a broken pipe is closed all the same
             self._process.stdin.close()
-        except OSError:
-            pass  # a broken pipe is closed all the same
 
     def errors(self) -> bytes:
         if self._process.poll() is not None:

@@ -55,7 +55,9 @@ class Host:
         self.directory.mkdir(mode=0o711)
         self.directory.chmod(0o711)  # mapped ids traverse it, whatever the umask
         # runtimes leave the parents of the cgroups that they made
-        self._cgroups = [mount.target / f"{PREFIX}{run.id}" for mount in read_mounts() if mount.fstype.startswith("cgroup")]
+        self._cgroups = [
+            mount.target / f"{PREFIX}{run.id}" for mount in read_mounts() if mount.fstype.startswith("cgroup")
+        ]
         self._records += [run.made("cgroup", folder) for folder in self._cgroups]
         self._kernel = kernel
         self._lock = threading.Lock()

@@ -1,6 +1,7 @@
 """Puts a run's results together: its cells, and what its records tell of targets and hosts.
 
-In: cells, records, what was left out, the policy.  Out: `Results`.  Called by conclude.py (live) and judge.py (archived).
+In: cells, records, what was left out, the policy.  Out: `Results`.
+Called by conclude.py (live) and judge.py (archived).
 """
 
 from __future__ import annotations

@@ -34,7 +34,9 @@ def gather_targets(state: State, distributed: bool) -> None:
         target = state.pool.targets.pop(name)
         if target.named:
             raise pytest.UsageError(str(failure))
-        state.skipped.append(Skipped(name, failure.what.removeprefix(f"cannot start '{target.runtime.name}': "), failure.hint))
+        state.skipped.append(
+            Skipped(name, failure.what.removeprefix(f"cannot start '{target.runtime.name}': "), failure.hint)
+        )
         del state.pool.failures[name]
     state.targets[:] = list(state.pool.targets)
     _require_kinds(state)
@@ -55,13 +57,13 @@ def _require_kinds(state: State) -> None:
 
 def header_lines(state: State) -> list[str]:
     """Return what a reader needs to know of this host before the first verdict."""
+    from pytest_isolation.assemble import assemble
+
     lines = [f"isolation: {', '.join(state.targets)} (policy: {state.policy})"]
     lines += [f"isolation: {name.removeprefix('isolation_')} from {source}" for name, source in state.asked.sources]
-    for record in list(state.pool.records.values())[:1]:
-        conditions = record.target.conditions
-        kernel = record.inside.system.kernel if record.target.kind == "container" and record.inside.system else None
-        if kernel is not None:
-            lines.append(f"isolation: host kernel {kernel.release}, cgroup {conditions['cgroup']}, LSM {conditions['lsm'] or '?'}")
+    for host in assemble([], state.pool.records.values(), [], state.policy).hosts:
+        told = [f"kernel {host.kernel}", f"cgroup {host.cgroup}", f"LSM {host.lsm or 'unknown'}", host.accelerator]
+        lines.append(f"isolation: host {host.id}: {', '.join(part for part in told if part)}")
     if state.seconds:
         lines.append(f"isolation: {state.pool.probes_run} targets observed in {state.seconds:.1f} s")
     return lines

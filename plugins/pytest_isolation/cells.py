@@ -36,7 +36,9 @@ def require_kind(item: pytest.Item, state: State, target: str) -> None:
         pytest.skip(reason)
 
 
-def judge_report(report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None], state: State, target: str) -> None:
+def judge_report(
+    report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None], state: State, target: str
+) -> None:
     """Judge the phase that ended the test: its call, or a setup that skipped or failed."""
     if call.when == "setup" and call.excinfo is None:
         return

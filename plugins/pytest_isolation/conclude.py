@@ -74,7 +74,9 @@ def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
         reporter.write_line(f"report: {state.asked.report}/index.html")
     if state.too_many:
         most = state.asked.max_skip
-        reporter.write_line(f"isolation: {state.too_many} cells were skipped, --isolation-max-skip={most} allows no more", red=True)
+        reporter.write_line(
+            f"isolation: {state.too_many} cells were skipped, --isolation-max-skip={most} allows no more", red=True
+        )
 
 
 def _encoding(reporter: pytest.TerminalReporter) -> str | None:

@@ -70,7 +70,9 @@ def runtime_version(runtime: Runtime, host: Host) -> str:
     if runtime.version is None:
         return ""
     try:
-        done = host.connection.run(render_argv(runtime.version.argv, host.values(runtime), "version"), deadline("command"))
+        done = host.connection.run(
+            render_argv(runtime.version.argv, host.values(runtime), "version"), deadline("command")
+        )
     except IsolationError:
         return ""
     found = re.search(runtime.version.match, done.stdout.decode("utf-8", "replace"))
@@ -98,5 +100,3 @@ def initial_host_facts(inside: Facts) -> Facts:
     blank = dict.fromkeys(type(inside.process).model_fields, unknown)
     process = inside.process.model_copy(update={**blank, "pid": 0, "namespaces": namespaces})
     return inside.model_copy(update={"view": "outside", "process": process, "system": None})
-
-

@@ -1,6 +1,7 @@
 """Shows the facts that a check names in its marker's `shows`, as text for a report.
 
-In: a Record and dotted paths such as "process.namespaces.pid" and "system.tries[perf.null]".  Out: two tuples of lines: seen from inside, and from outside.
+In: a Record and paths such as "process.namespaces.pid" and "system.tries[perf.null]".
+Out: two tuples of lines, what was seen from inside and from outside.
 Called by plugin.py and judge.py.  Never raises for a fact that is not there: the report says so.
 """
 

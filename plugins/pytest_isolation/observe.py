@@ -1,6 +1,6 @@
 """Takes every view of one target's sandbox, and of the peer beside it: one round trip for each view.
 
-In: a target, its host, the live sandboxes.  Out: a `Record`.  Called by pool.py, and by the tests that plant weaknesses.
+In: a target, its host, the live sandboxes.  Out: a `Record`.  Called by pool.py, and by tests that plant weaknesses.
 A view that fails is itself a fact: nobody saw it, and why.  Judges nothing.
 """
 

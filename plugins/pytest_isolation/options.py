@@ -64,7 +64,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--isolation-require",
         metavar="NAMES",
         default="",
-        help="runtimes or kinds without which the run ends with a usage error (a missing one is else listed as skipped)",
+        help="runtimes or kinds without which the run is a usage error (what is missing is else listed as skipped)",
     )
     add("--isolation-profile", metavar="NAME@N", help="walls that must hold: privileged@1, baseline@1, restricted@1")
     add("--isolation-report", metavar="DIR", help="write facts/, results.json and index.html there")

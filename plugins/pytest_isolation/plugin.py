@@ -93,6 +93,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(TARGET, state.targets, ids=state.targets, indirect=True, scope="session")
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin with the loads, which wait most of their time, while the checks over facts run."""
+    config = session.config
+    state = config.stash.get(STATE, None)
+    if state is None or config.option.collectonly or config.getoption("numprocesses", None) is not None:
+        return
+    if hasattr(config, "workerinput") or not state.pool.records:
+        return
+    loaded = [
+        found[1]
+        for item in session.items
+        if (mark := item.get_closest_marker("isolation")) and mark.args and str(mark.args[0]).startswith("lim.")
+        if (found := _state_and_target(item))
+    ]
+    state.pool.measure_ahead(dict.fromkeys(loaded))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A check that has no meaning for this kind of target is not applicable, with the reason its marker gives."""
@@ -122,8 +139,6 @@ def _state_and_target(item: pytest.Item) -> tuple[State, str] | None:
     if state is None or callspec is None or TARGET not in callspec.params:
         return None
     return state, str(callspec.params[TARGET])
-
-
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -47,6 +47,7 @@ class Pool:
         self._leased: list[Sandbox] = []
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.RLock()
+        self._ahead: ThreadPoolExecutor | None = None
 
     @property
     def host(self) -> Host:
@@ -130,19 +131,48 @@ class Pool:
         with self._lock:
             lock = self._locks.setdefault(f"load {target_id}", threading.Lock())
         with lock:
-            record = self.records[target_id]
-            if name not in record.loads:
+            if name not in self.records[target_id].loads:
                 with step(f"load {target_id}"):
                     found = self._measure_loads(target_id)
-                record = record.model_copy(update={"loads": Loads({**record.loads.root, **found})})
-                self.records[target_id] = record
-        return record.loads[name]
+                self.add(target_id, loads=found)
+        return self.records[target_id].loads[name]
+
+    def measure_ahead(self, target_ids: Iterable[str]) -> None:
+        """
+        Begin to measure the limits of these targets while other tests run.
+
+        As many at once as the host has processors and one more: a load waits for its quota most of the time, and a
+        guest for its boot.
+        """
+        if self._ahead is None:
+            self._ahead = ThreadPoolExecutor(max_workers=self.host_cpus + 1, thread_name_prefix="isolation-ahead")
+        # the slowest to start first
+        for target_id in sorted(target_ids, key=lambda one: self.targets[one].runtime.kind != "vm"):
+            for name in list(self.targets[target_id].runtime.limits)[:1]:
+                self._ahead.submit(seen, lambda one=target_id, first=name: self.load(one, first))
+
+    @property
+    def host_cpus(self) -> int:
+        """Processors that the host has online."""
+        return self.host.facts.system.cpus if self.host.facts.system else 1
+
+    def add(
+        self, target_id: str, loads: dict[str, Load] | None = None, reaches: dict[str, Reach] | None = None
+    ) -> None:
+        """Add what was measured to a target's record."""
+        with self._lock:
+            record = self.records[target_id]
+            self.records[target_id] = record.model_copy(
+                update={
+                    "loads": Loads({**record.loads.root, **(loads or {})}),
+                    "reaches": Reaches({**record.reaches.root, **(reaches or {})}),
+                }
+            )
 
     def _measure_loads(self, target_id: str) -> dict[str, Load]:
         target = self.targets[target_id]
-        cpus = self.host.facts.system.cpus if self.host.facts.system else 1
         try:
-            return measure_loads(lambda spec: self.create(target_id, spec), target.runtime, cpus)
+            return measure_loads(lambda spec: self.create(target_id, spec), target.runtime, self.host_cpus)
         except IsolationError as error:
             return {str(name): unobserved(str(error)) for name in target.runtime.limits}
 
@@ -151,15 +181,18 @@ class Pool:
         with self._lock:
             lock = self._locks.setdefault(f"reach {target_id}", threading.Lock())
         with lock:
-            record = self.records[target_id]
-            if network not in record.reaches:
-                found = seen(lambda: measure_reach(self.sandbox(target_id), self.sandbox(target_id, peer=True), network))
-                record = record.model_copy(update={"reaches": Reaches({**record.reaches.root, network: found})})
-                self.records[target_id] = record
-        return record.reaches[network]
+            if network not in self.records[target_id].reaches:
+                found = seen(
+                    lambda: measure_reach(self.sandbox(target_id), self.sandbox(target_id, peer=True), network)
+                )
+                self.add(target_id, reaches={network: found})
+        return self.records[target_id].reaches[network]
 
     def release(self) -> None:
         """End every sandbox, side by side; the host stays."""
+        if self._ahead is not None:
+            self._ahead.shutdown(cancel_futures=True)
+            self._ahead = None
         with self._lock:
             sandboxes = [*self._sandboxes.values(), *self._leased]
             self._sandboxes.clear()

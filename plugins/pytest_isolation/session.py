@@ -151,7 +151,10 @@ def worker_input(state: State) -> dict[str, Any]:
 def worker_output(state: State) -> str:
     """Return what a worker measured, for the controller's archive."""
     measured = {
-        name: [record.loads.model_dump(mode="json", by_alias=True), record.reaches.model_dump(mode="json", by_alias=True)]
+        name: [
+            record.loads.model_dump(mode="json", by_alias=True),
+            record.reaches.model_dump(mode="json", by_alias=True),
+        ]
         for name, record in state.pool.records.items()
         if record.loads.root or record.reaches.root
     }
@@ -165,10 +168,8 @@ def merge_worker(state: State, output: str) -> None:
     told = json.loads(output)
     state.pool.probes_run += told["probes_run"]
     for name, (loads, reaches) in told["measured"].items():
-        record = state.pool.records[name]
-        state.pool.records[name] = record.model_copy(
-            update={
-                "loads": Loads({**record.loads.root, **Loads.model_validate_json(json.dumps(loads)).root}),
-                "reaches": Reaches({**record.reaches.root, **Reaches.model_validate_json(json.dumps(reaches)).root}),
-            }
+        state.pool.add(
+            name,
+            loads=Loads.model_validate_json(json.dumps(loads)).root,
+            reaches=Reaches.model_validate_json(json.dumps(reaches)).root,
         )

@@ -75,7 +75,9 @@ def instead_of(target: Target, option: str) -> Target:
 def _named(name: str, asked: Asked) -> Target:
     runtime = _load(name)
     if runtime.kind not in asked.kinds:
-        raise pytest.UsageError(f"'{name}' makes sandboxes of the kind {runtime.kind}; ask for --isolation={runtime.kind}")
+        raise pytest.UsageError(
+            f"'{name}' makes sandboxes of the kind {runtime.kind}; ask for --isolation={runtime.kind}"
+        )
     lack = _lack(runtime)
     if lack:
         raise pytest.UsageError(f"cannot run '{name}': {lack[0]}; {lack[1]}")

@@ -87,9 +87,7 @@ class Channel:
         self._reader.start()
         self.probe_hash = self._await_hello(nonce, deadline)
 
-    def request(
-        self, *argv: str, deadline: float, bound: int = 1 << 16, data: bytes | None = None
-    ) -> Reply:
+    def request(self, *argv: str, deadline: float, bound: int = 1 << 16, data: bytes | None = None) -> Reply:
         """
         Ask for one verb and wait for its end.
 
@@ -167,9 +165,9 @@ class Channel:
         """Wait for a change (the condition is held); ChannelError when the channel broke or time is up."""
         self._check_alive(argv)
         left = until - time.monotonic()
-        if left <= 0 or not self._changed.wait(left):
-            if self._failure is None and time.monotonic() >= until:
-                raise self._error(f"did not answer '{argv[0]}' in time")
+        woken = left > 0 and self._changed.wait(left)
+        if not woken and self._failure is None and time.monotonic() >= until:
+            raise self._error(f"did not answer '{argv[0]}' in time")
 
     def _check_alive(self, argv: Sequence[str]) -> None:
         if self._failure is not None:

@@ -216,7 +216,7 @@ class Process(Observed):
 
 
 class MemoryLimit(Observed):
-    """Bytes; `limit` None = no limit.  memory.max, memory.current, memory.peak, memory.events oom_kill and v1's like."""
+    """Bytes; `limit` None: no limit.  memory.max, memory.current, memory.peak, memory.events oom_kill, and v1's."""
 
     limit: Fact[Number | None]
     usage: Fact[Number]
@@ -243,7 +243,7 @@ class PidsLimit(Observed):
 
 
 class Limits(Observed):
-    """The cgroup files that rule the process; `version` is the hierarchy that holds the controllers: 1, 2, or 0 none."""
+    """The cgroup files that rule the process; `version` is that of the hierarchy with the controllers, 0 for none."""
 
     version: Number
     memory: Fact[MemoryLimit]

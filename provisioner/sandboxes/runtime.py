@@ -202,7 +202,9 @@ def load_runtime(name: str, roles: Path = ROLES) -> Runtime:
     for kind, known, wanted in (("variant", runtime.variants, variant), ("option", runtime.options, option)):
         if wanted:
             if wanted not in known:
-                raise IsolationError(f"cannot find {kind} '{wanted}' of runtime '{folder}'", hint=_nearest(wanted, known))
+                raise IsolationError(
+                    f"cannot find {kind} '{wanted}' of runtime '{folder}'", hint=_nearest(wanted, known)
+                )
             runtime = overlay(runtime, known[wanted], f"{folder}/runtime.yaml: {kind} {wanted}")
     return runtime.model_copy(update={"name": folder, "conditions": {**runtime.conditions, **conditions}})
 

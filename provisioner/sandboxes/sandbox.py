@@ -13,8 +13,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.cgroups import Cgroups, make_cgroups
@@ -48,7 +47,7 @@ class Spec:
         edits: functions that change the runtime's config before it is used (for runtimes with a `prepare`).
     """
 
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     network: str = "none"
     flags: tuple[str, ...] = ()
     edits: tuple[Callable[[dict[str, Any]], None], ...] = ()
@@ -98,7 +97,9 @@ class Sandbox:
         mode = self.runtime.network.get(self.spec.network)
         if mode is None:
             known = ", ".join(self.runtime.network)
-            raise IsolationError(f"cannot give '{self.runtime.name}' the network '{self.spec.network}'", hint=f"it has: {known}")
+            raise IsolationError(
+                f"cannot give '{self.runtime.name}' the network '{self.spec.network}'", hint=f"it has: {known}"
+            )
         values["network"] = render_argv(mode.flags, values, f"{self.runtime.name}: network")
         return values
 
@@ -108,10 +109,14 @@ class Sandbox:
         for name, asked in self._asked().items():
             how = self.runtime.limits.get(name)
             if how is None:
-                raise RefusedError(self.runtime.cannot.get(f"limits.{name}", f"'{self.runtime.name}' has no such limit"))
+                raise RefusedError(
+                    self.runtime.cannot.get(f"limits.{name}", f"'{self.runtime.name}' has no such limit")
+                )
             flags += render_argv(how.flags, {**values, **asked}, f"{self.runtime.name}: limits.{name}")
             if how.cgroup:
-                by_hand["cpus" if name == "cpu" else name] = getattr(self.spec.limits, "cpus" if name == "cpu" else name)
+                by_hand["cpus" if name == "cpu" else name] = getattr(
+                    self.spec.limits, "cpus" if name == "cpu" else name
+                )
         if by_hand:
             self._cgroups = make_cgroups(
                 self.host.run.id,
@@ -201,7 +206,9 @@ class Sandbox:
         """Whether its probe can still be asked."""
         return self.channel.alive
 
-    def request(self, *argv: str, data: bytes | None = None, bound: int = 1 << 16, seconds: float | None = None) -> Reply:
+    def request(
+        self, *argv: str, data: bytes | None = None, bound: int = 1 << 16, seconds: float | None = None
+    ) -> Reply:
         """Ask the probe inside for one verb (docs/reference/protocol.md)."""
         return self.channel.request(*argv, deadline=seconds or deadline("request"), bound=bound, data=data)
 
