@@ -1,0 +1,61 @@
+"""Runs the bundled suite over one record, as `isolation judge` does, without pytest's own collection.
+
+In: a Record.  Out: verdict and reason by check id.  Uses the project's own mapping of outcomes to verdicts.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+
+import pytest_isolation.suite
+from pytest_isolation.record import Record
+from pytest_isolation.verdict import Verdict, verdict_of
+from pytest_isolation.view import judge_fixtures
+
+Found = tuple[Verdict, str]
+
+
+@cache
+def checks() -> dict[str, Callable[..., None]]:
+    """Return the suite's checks by id."""
+    found: dict[str, Callable[..., None]] = {}
+    for module in pkgutil.iter_modules(pytest_isolation.suite.__path__, "pytest_isolation.suite."):
+        if not module.name.rpartition(".")[2].startswith("test_"):
+            continue
+        for name, function in vars(importlib.import_module(module.name)).items():
+            mark = marker(function)
+            if name.startswith("test_") and mark is not None:
+                assert mark.args[0] not in found, f"{mark.args[0]} stands twice"
+                found[mark.args[0]] = function
+    return found
+
+
+def marker(function: Any) -> pytest.Mark | None:
+    """Return a function's `isolation` marker."""
+    marks = (getattr(mark, "mark", mark) for mark in getattr(function, "pytestmark", ()))
+    return next((mark for mark in marks if mark.name == "isolation"), None)
+
+
+def judge(record: Record, names: frozenset[str] | None = None) -> dict[str, Found]:
+    """Return what each check (or each of `names`) says of the record."""
+    return {name: _judge(check, record) for name, check in checks().items() if names is None or name in names}
+
+
+def _judge(check: Callable[..., None], record: Record) -> Found:
+    mark = marker(check)
+    assert mark is not None
+    if record.target.kind not in mark.kwargs.get("kinds", ("container", "vm")):
+        return Verdict.NOT_APPLICABLE, mark.kwargs["kinds_reason"]
+    try:
+        given = judge_fixtures(record)
+        check(**{name: given[name] for name in inspect.signature(check).parameters})
+    except (Exception, pytest.skip.Exception) as error:
+        return verdict_of(error)
+    return verdict_of(None)
