@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from facts_factory import ABSENT, HOST_BOOT, INITIAL, MIB, PEER_BOOT, PROC, TMPFS, Dict, mount
-
 from pytest_isolation.walls.capabilities import mask_of
 from pytest_isolation.walls.filters import REVEALING, TELLING
 
