@@ -139,8 +139,9 @@ class _LocalStream:
     def _read_errors(self) -> None:
         pipe = self._process.stderr
         assert pipe is not None
-        for chunk in iter(lambda: _read(pipe), b""):
-            self._errors += chunk[: MAX_STDERR - len(self._errors)]
+        with pipe:
+            for chunk in iter(lambda: _read(pipe), b""):
+                self._errors += chunk[: MAX_STDERR - len(self._errors)]
 
     def write(self, data: bytes) -> None:
         pipe = self._process.stdin
@@ -153,7 +154,10 @@ class _LocalStream:
     def read(self) -> bytes:
         pipe = self._process.stdout
         assert pipe is not None
-        return _read(pipe)
+        chunk = _read(pipe)
+        if not chunk:
+            pipe.close()  # by whoever reads: closing it under a blocked read would hand its number to another file
+        return chunk
 
     def end_input(self) -> None:
         assert self._process.stdin is not None
