@@ -32,7 +32,14 @@ def state_dir() -> Path:
 
 def run_dir() -> Path:
     """Return the folder of sockets, locks and what else ends with the machine's uptime."""
-    return _make(_choose("run", "/run", platformdirs.user_runtime_path), PASSABLE)
+    return _make(_choose("run", "/run", _user_run), PASSABLE)
+
+
+def _user_run(name: str, appauthor: bool) -> Path:
+    """Without a login session's XDG_RUNTIME_DIR, stay below our own state: a name in /tmp can be taken by others."""
+    if os.environ.get("XDG_RUNTIME_DIR"):
+        return platformdirs.user_runtime_path(name, appauthor=appauthor)
+    return platformdirs.user_state_path(name, appauthor=appauthor) / "run"
 
 
 def _choose(part: str, system: str, user: object) -> Path:
