@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 import platformdirs
 
@@ -35,7 +36,7 @@ def run_dir() -> Path:
     return _make(_choose("run", "/run", _user_run), PASSABLE)
 
 
-def _user_run(name: str, appauthor: bool) -> Path:
+def _user_run(name: str, appauthor: Literal[False]) -> Path:
     """Without a login session's XDG_RUNTIME_DIR, stay below our own state: a name in /tmp can be taken by others."""
     if os.environ.get("XDG_RUNTIME_DIR"):
         return platformdirs.user_runtime_path(name, appauthor=appauthor)

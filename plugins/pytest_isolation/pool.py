@@ -132,9 +132,7 @@ class Pool:
             lock = self._locks.setdefault(f"load {target_id}", threading.Lock())
         with lock:
             if name not in self.records[target_id].loads:
-                with step(f"load {target_id}"):
-                    found = self._measure_loads(target_id)
-                self.add(target_id, loads=found)
+                self.add(target_id, loads=self._measure_loads(target_id))
         return self.records[target_id].loads[name]
 
     def measure_ahead(self, target_ids: Iterable[str]) -> None:
