@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -105,6 +106,17 @@ def kernel() -> None:
     from provisioner.artifacts.kernel import guest_kernel
 
     typer.echo(str(guest_kernel()))
+
+
+@app.command()
+def schemas(
+    directory: Annotated[Path | None, typer.Argument(help="where to write; the package's own folder if none")] = None,
+) -> None:
+    """Write the JSON Schemas of the probe's facts and of runtime.yaml."""
+    from provisioner.schema_files import PACKAGE, write_schemas
+
+    for path in write_schemas(directory or PACKAGE):
+        typer.echo(str(path))
 
 
 @app.command()

@@ -11,7 +11,7 @@ A fact is a value, `None` (there is no such thing here), or `Unobserved`: readin
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, RootModel, ValidationError
@@ -379,8 +379,9 @@ def parse_facts(data: bytes, nonce: str | None = None) -> Facts:
         facts = Facts.model_validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise FactsError(f"cannot read the facts: {where[:200]}: {first['msg']}") from None
+        raise FactsError(
+            f"cannot read the facts: {_printable(_place(first['loc']))}: {_printable(first['msg'])}"
+        ) from None
     if nonce is not None and facts.nonce != nonce:
         raise FactsError("cannot accept the facts: they carry another nonce than this sandbox was given")
     return facts
@@ -409,9 +410,18 @@ def check_json(data: bytes, what: str, limit: int = MAX_BYTES) -> Any:
     except RecursionError:
         raise FactsError(f"cannot read the {what}: nested too deeply") from None
     except ValueError as error:
-        raise FactsError(f"cannot read the {what}: {str(error)[:200]}") from None
+        raise FactsError(f"cannot read the {what}: {_printable(str(error))}") from None
     _check_depth(document, what)
     return document
+
+
+def _place(location: Sequence[object]) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _printable(text: str) -> str:
+    """Return at most 200 characters of one line: a place holds keys that the sandbox chose."""
+    return "".join(c if c.isprintable() else "?" for c in text[:200])
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
