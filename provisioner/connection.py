@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import IO, Protocol
 
+from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 
 MAX_STDOUT = 1 << 21
@@ -48,7 +51,7 @@ class Stream(Protocol):
     pid: int
 
     def write(self, data: bytes) -> None:
-        """Write all of `data` to its standard input; OSError when the other end is gone."""
+        """Write all of `data` to its standard input; OSError when the other end is gone or does not read in time."""
 
     def read(self) -> bytes:
         """Return the next bytes of its standard output, b"" at its end."""
@@ -131,6 +134,8 @@ class _LocalStream:
         except OSError as error:
             raise IsolationError(f"cannot run '{argv[0]}': {error.strerror}") from None
         self.pid = self._process.pid
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
         self._errors = bytearray()
         self._closing = threading.Lock()
         self._error_reader = threading.Thread(target=self._read_errors, daemon=True)
@@ -147,9 +152,12 @@ class _LocalStream:
         pipe = self._process.stdin
         assert pipe is not None
         view = memoryview(data)
+        until = time.monotonic() + deadline("write")
         while view:
-            written = pipe.write(view)
+            written = pipe.write(view)  # None: the pipe is full
             view = view[written or 0 :]
+            if written is None and not select.select([], [pipe], [], max(0.0, until - time.monotonic()))[1]:
+                raise TimeoutError("the other end does not read")
 
     def read(self) -> bytes:
         pipe = self._process.stdout

@@ -14,6 +14,7 @@ _SECONDS = {
     "exec": 30.0,
     "request": 10.0,
     "load": 60.0,
+    "write": 10.0,
     "command": 60.0,
     "import": 60.0,
     "close": 10.0,

@@ -26,7 +26,7 @@ from provisioner.paths import cache_dir, run_dir, state_dir
 from provisioner.probe.build import BuiltProbe
 from provisioner.sandboxes.channel import Channel, Reply
 from provisioner.sandboxes.facts import Facts, parse_facts
-from provisioner.sandboxes.runtime import Runtime, render_argv
+from provisioner.sandboxes.runtime import Runtime, render_argv, symptom_in
 from provisioner.undo import Record
 
 FACTS_BYTES = 1 << 20
@@ -147,16 +147,20 @@ class Host:
 
     def _import(self, runtime: Runtime, values: Mapping[str, object]) -> None:
         assert runtime.import_ is not None
-        if runtime.forget:
-            forget = render_argv(runtime.forget, values, f"{runtime.name}: forget")
-            self._forget.append((forget, self.run.made("command", forget, remembered(runtime))))
+        forget = render_argv(runtime.forget or [], values, f"{runtime.name}: forget")
+        record = self.run.made("command", forget, remembered(runtime)) if forget else None
         argv = render_argv(runtime.import_, values, f"{runtime.name}: import")
         done = self.connection.run(argv, deadline("import"))
-        if done.status != 0:
-            raise IsolationError(
-                f"cannot import the image into '{runtime.name}': {done.last_words}",
-                log=done.stderr.decode("utf-8", "backslashreplace"),
-            )
+        if done.status == 0:
+            if record is not None:
+                self._forget.append((forget, record))
+            return
+        if record is not None:
+            self.run.gone(record)  # nothing was imported
+        said = done.stderr.decode("utf-8", "backslashreplace")
+        symptom = symptom_in(runtime, said)
+        cause, hint = (symptom.cause, symptom.mend) if symptom else (done.last_words, "")
+        raise IsolationError(f"cannot start '{runtime.name}': {cause}", hint, said)
 
     def start(self, argv: list[str], env: Mapping[str, str] | None, cwd: Path) -> Stream:
         """

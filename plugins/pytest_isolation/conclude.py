@@ -69,7 +69,8 @@ def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
         return
     reporter.section("isolation")
     writer = reporter._tw
-    write_lines(writer, draw(make_results(state), writer.fullwidth, takes_unicode(_encoding(reporter))))
+    told = reporter.config.option.tbstyle != "no"  # pytest's own section of failures holds each finding
+    write_lines(writer, draw(make_results(state), writer.fullwidth, takes_unicode(_encoding(reporter)), not told))
     if state.asked.report is not None:
         reporter.write_line(f"report: {state.asked.report}/index.html")
     if state.too_many:

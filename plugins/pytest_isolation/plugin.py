@@ -53,7 +53,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_isolation.cells import CellCollector
 
         config.pluginmanager.register(CellCollector(state), "isolation-cells")
-        _add_suite(config, asked.suite)
+    _add_suite(config, asked.suite)  # in a worker too: xdist hands it the arguments as they were typed
 
 
 def _add_suite(config: pytest.Config, asked: bool) -> None:

@@ -7,7 +7,7 @@ deadline.  Everything that arrives is hostile: lengths, ids and types are checke
 
 from __future__ import annotations
 
-import itertools
+import os
 import struct
 import threading
 import time
@@ -57,6 +57,7 @@ class Pending:
     data: bytearray = field(default_factory=bytearray)
     log: bytearray = field(default_factory=bytearray)
     ended: str | None = None
+    lost: bool = False  # the stream ended before it did
     credits: int = INPUT_CREDITS
 
 
@@ -79,7 +80,7 @@ class Channel:
         self._changed = threading.Condition()
         self._write_lock = threading.Lock()
         self._pending: dict[int, Pending] = {}
-        self._ids = itertools.count(1)
+        self._last_id = 0
         self._failure: str | None = None
         self._hello: bytes | None = None
         self.noise = b""
@@ -103,18 +104,26 @@ class Channel:
         pending = self.start(*argv, deadline=deadline, bound=bound)
         if data is not None:
             self._feed(pending, data)
-        return self.wait(pending)
+        reply = self.wait(pending)
+        if pending.lost:
+            self._check_alive(argv)
+        return reply
 
     def start(self, *argv: str, deadline: float, bound: int = 1 << 16) -> Pending:
-        """Send a request and return at once; at most 16 are open, a further one waits for a place."""
+        """
+        Send a request and return at once; at most 16 are open, a further one waits for a place.
+
+        `wait` tells of a stream that ends meanwhile as a Reply "end of stream": to a load that is a normal end.
+        """
         until = time.monotonic() + deadline
+        body = _request(argv, deadline, bound)
         with self._changed:
             while len(self._pending) >= MAX_OPEN and self._failure is None:
                 self._sleep(until, argv)
             self._check_alive(argv)
-            pending = Pending(next(self._ids), argv, until + GRACE, bound)
+            self._last_id += 1
+            pending = Pending(self._last_id, argv, until + GRACE, bound)
             self._pending[pending.id] = pending
-        body = struct.pack(">II", int(deadline * 1000), bound) + b"".join(_argument(part) for part in argv)
         self._send(REQUEST, pending.id, body)
         return pending
 
@@ -191,7 +200,7 @@ class Channel:
             if self._failure is None:
                 self._failure = why
             for pending in self._pending.values():
-                pending.ended = pending.ended or "end of stream"
+                pending.ended, pending.lost = "end of stream", True
             self._pending.clear()
             self._changed.notify_all()
 
@@ -245,17 +254,17 @@ class Channel:
             return "answered before its hello"
         pending = self._pending.get(identity)
         if pending is None:  # a late frame of a request that was given up
-            return None if identity > 0 else "answered nobody's request"
+            return None if 0 < identity <= self._last_id else "answered nobody's request"
         if kind in (DATA, LOG):
             (pending.data if kind == DATA else pending.log).extend(payload)
             if len(pending.data) + len(pending.log) > pending.bound + MAX_PAYLOAD:
                 return "sent more than it was asked for"
         elif kind == CREDIT:
             pending.credits = min(INPUT_CREDITS, pending.credits + 1)
-        elif kind == RESULT and len(payload) == 2:
+        elif kind == RESULT and len(payload) == 2 and payload[0] in (0, 1):
             self._end(pending, f"{'exit' if payload[0] == 0 else 'signal'} {payload[1]}")
         elif kind == ERROR:
-            self._end(pending, payload.decode("utf-8", "backslashreplace")[:300])
+            self._end(pending, last_line(payload) or "an error without a text")
         else:
             return "sent a frame of an unknown kind"
         return None
@@ -265,7 +274,14 @@ class Channel:
         del self._pending[pending.id]
 
 
-def _argument(text: str) -> bytes:
-    if "\0" in text:
+def _request(argv: Sequence[str], deadline: float, bound: int) -> bytes:
+    """Return a request's payload."""
+    if any("\0" in part for part in argv):
         raise ChannelError("cannot send an argument that holds a NUL byte")
-    return text.encode() + b"\0"
+    body = struct.pack(">II", int(deadline * 1000), bound) + b"".join(os.fsencode(part) + b"\0" for part in argv)
+    if len(body) > MAX_PAYLOAD:
+        raise ChannelError(
+            f"cannot send '{argv[0]}': its arguments take {len(body)} bytes, a request holds {MAX_PAYLOAD}",
+            hint="hand it on standard input",
+        )
+    return body

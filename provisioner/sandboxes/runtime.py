@@ -226,6 +226,11 @@ def overlay(runtime: Runtime, changes: Mapping[str, Any], where: str) -> Runtime
         raise IsolationError(f"cannot read {where}: {first['msg']}") from None
 
 
+def symptom_in(runtime: Runtime, said: str) -> Symptom | None:
+    """Return the known symptom that a runtime's own words show, if any."""
+    return next((symptom for symptom in runtime.symptoms if re.search(symptom.match, said)), None)
+
+
 def _folder_of(base: str, roles: Path) -> tuple[str, str]:
     names = runtime_names(roles)
     if base in names:

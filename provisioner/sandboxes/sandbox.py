@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import secrets
 import shutil
 import time
@@ -24,7 +23,7 @@ from provisioner.host import FACTS_BYTES, Host, checked, remembered
 from provisioner.sandboxes.channel import Channel, ChannelError, Reply
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.limits import Limits
-from provisioner.sandboxes.runtime import Runtime, render_argv, render_value
+from provisioner.sandboxes.runtime import Runtime, render_argv, render_value, symptom_in
 from provisioner.undo import Record
 
 FACTS_MARK = b"\x7fISOFACTS "
@@ -180,9 +179,9 @@ class Sandbox:
         """Say in a user's words why nothing came: a known symptom, else the runtime's own last line."""
         said = stream.errors().decode("utf-8", "backslashreplace")
         log = f"{said}\n{self.console()}".strip()
-        for symptom in self.runtime.symptoms:
-            if re.search(symptom.match, said):
-                return RefusedError(f"cannot start '{self.runtime.name}': {symptom.cause}", symptom.mend, log)
+        symptom = symptom_in(self.runtime, said)
+        if symptom is not None:
+            return RefusedError(f"cannot start '{self.runtime.name}': {symptom.cause}", symptom.mend, log)
         console = last_line(self.console().encode())
         text = last_line(said.encode()) or console
         if stream.wait(0) is not None and text:

@@ -68,7 +68,7 @@ def takes_unicode(encoding: str | None) -> bool:
     return (encoding or "").lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig", "utf16", "utf32")
 
 
-def draw(results: Results, width: int = 80, unicode: bool = True) -> list[Line]:
+def draw(results: Results, width: int = 80, unicode: bool = True, findings: bool = True) -> list[Line]:
     """
     Draw the whole report.
 
@@ -76,6 +76,7 @@ def draw(results: Results, width: int = 80, unicode: bool = True) -> list[Line]:
         results: what to draw.
         width: of the terminal; below 40 it counts as 40.
         unicode: False for ASCII signs; see `takes_unicode`.
+        findings: False where pytest has told each as a failure already.
     """
     style = _Style(max(width, MIN_WIDTH), unicode)
     matrix = arrange(results)
@@ -86,7 +87,7 @@ def draw(results: Results, width: int = 80, unicode: bool = True) -> list[Line]:
         _documented(results, style),
         _better(results, style),
         _skipped(results, style),
-        _findings(results, style),
+        _findings(results, style) if findings else [],
         _next(results, style),
     ]
     lines: list[Line] = []
