@@ -156,7 +156,7 @@ class _LocalStream:
         while view:
             written = pipe.write(view)  # None: the pipe is full
             view = view[written or 0 :]
-            if written is None and not select.select([], [pipe], [], max(0.0, until - time.monotonic()))[1]:
+            if written is None and not _writable(pipe, until - time.monotonic()):
                 raise TimeoutError("the other end does not read")
 
     def read(self) -> bytes:
@@ -208,6 +208,13 @@ def _read(pipe: IO[bytes]) -> bytes:
         return pipe.read(1 << 16) or b""
     except (OSError, ValueError):  # ValueError: closed by kill() meanwhile
         return b""
+
+
+def _writable(pipe: IO[bytes], seconds: float) -> bool:
+    """Wait until a full pipe takes bytes, or its reader is gone; False when neither came in time."""
+    poll = select.poll()  # not select(): a session with many files open has numbers above 1023
+    poll.register(pipe, select.POLLOUT)
+    return bool(poll.poll(max(0.0, seconds) * 1000))
 
 
 def _collect(stream: Stream, into: bytearray) -> None:

@@ -64,9 +64,14 @@ class Host:
         self._prepared: dict[str, tuple[threading.Lock, dict[str, object]]] = {}
         self._forget: list[tuple[list[str], Record]] = []
         self._streams: list[Stream] = []
+        self._aborted = False
         self._stream = connection.start([str(probe.path), "serve", self.nonce])
-        self._channel = Channel(self._stream, self.nonce, connection.name, deadline("hello.container"))
-        self.facts = self._ask("facts", self.nonce, view_nonce=self.nonce)
+        try:
+            self._channel = Channel(self._stream, self.nonce, connection.name, deadline("hello.container"))
+            self.facts = self._ask("facts", self.nonce, view_nonce=self.nonce)
+        except BaseException:
+            self._stream.kill()
+            raise
 
     @property
     def pid(self) -> int:
@@ -169,12 +174,20 @@ class Host:
         It starts in the sandbox's own folder: conmon 2.1 leaves a file `oom` where podman was started.
         """
         stream = self.connection.start(argv, env, str(cwd))
-        self._streams.append(stream)
+        with self._lock:
+            self._streams.append(stream)
+            late = self._aborted
+        if late:
+            stream.kill()
+            raise IsolationError(f"cannot run '{argv[0]}': this run was ended")
         return stream
 
     def abort(self) -> None:
-        """End every command that was started here, so that whoever waits for one stops waiting."""
-        for stream in self._streams:
+        """End every command that was started here, and all that will be, so that nobody waits for one any longer."""
+        with self._lock:
+            self._aborted = True
+            streams = list(self._streams)
+        for stream in streams:
             stream.kill()
 
     def close(self) -> None:

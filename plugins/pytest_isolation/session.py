@@ -134,7 +134,12 @@ def make_host(kernel: Path | None) -> Any:
     prune()
     with step("build the probe"):
         probe = probe_binary()
-    return Host(LocalConnection(), Run.start(), probe, kernel)
+    run = Run.start()
+    try:
+        return Host(LocalConnection(), run, probe, kernel)
+    except BaseException:
+        run.close()
+        raise
 
 
 def worker_input(state: State) -> dict[str, Any]:

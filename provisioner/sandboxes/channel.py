@@ -192,7 +192,9 @@ class Channel:
         try:
             with self._write_lock:
                 self._stream.write(HEADER.pack(len(payload), identity, kind) + payload)
-        except (OSError, ValueError):
+        except TimeoutError:
+            self._fail("does not read what it is sent")
+        except (OSError, ValueError):  # ValueError: closed meanwhile
             self._fail("ended")
 
     def _fail(self, why: str) -> None:
