@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import shutil
 import signal
@@ -138,6 +139,7 @@ class _LocalStream:
         os.set_blocking(self._process.stdin.fileno(), False)
         self._errors = bytearray()
         self._closing = threading.Lock()
+        self._reading = threading.Lock()
         self._error_reader = threading.Thread(target=self._read_errors, daemon=True)
         self._error_reader.start()
 
@@ -162,10 +164,11 @@ class _LocalStream:
     def read(self) -> bytes:
         pipe = self._process.stdout
         assert pipe is not None
-        chunk = _read(pipe)
-        if not chunk:
-            pipe.close()  # by whoever reads: closing it under a blocked read would hand its number to another file
-        return chunk
+        with self._reading:
+            chunk = _read(pipe)
+            if not chunk:
+                pipe.close()
+            return chunk
 
     def end_input(self) -> None:
         assert self._process.stdin is not None
@@ -189,6 +192,11 @@ class _LocalStream:
                 self._process.send_signal(signal.SIGKILL)
                 self.wait(10)
             self.end_input()
+            # closing it under a blocked read would hand its number to another file: whoever reads closes it then
+            if self._reading.acquire(blocking=False):
+                assert self._process.stdout is not None
+                self._process.stdout.close()
+                self._reading.release()
 
 
 def find_program(binary: str) -> str | None:
@@ -197,9 +205,13 @@ def find_program(binary: str) -> str | None:
     return shutil.which(binary, path=os.environ.get("PATH", os.defpath) + os.pathsep + extra)
 
 
+HELP = re.compile(r"(See|Run) '.*--help'")  # docker ends every refusal with such a line
+
+
 def last_line(text: bytes) -> str:
     """Return the last line of a command's output that is not empty, printable and at most 300 characters."""
     lines = [line.strip() for line in text.decode("utf-8", "backslashreplace").splitlines() if line.strip()]
+    lines = [line for line in lines if not HELP.match(line)] or lines
     return "".join(c if c.isprintable() else "?" for c in lines[-1])[:300] if lines else ""
 
 

@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from xdist.scheduler import LoadScopeScheduling
 
+from pytest_isolation.session import STATE
+
 
 class TargetScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types for it
-    """LoadScopeScheduling whose scope is the text in the test id's brackets: the target comes first in it."""
+    """LoadScopeScheduling whose scope is the target that the test id names in its brackets."""
 
     def _split_scope(self, nodeid: str) -> str:
-        path, bracket, parameters = nodeid.partition("[")
-        return parameters.removesuffix("]") if bracket else path
+        return scope_of(nodeid, self.config.stash[STATE].targets)
+
+
+def scope_of(nodeid: str, targets: list[str]) -> str:
+    """Return the target of a test, and for a test without one the test itself: such tests may run anywhere."""
+    _, bracket, parameters = nodeid.partition("[")
+    text = f"-{parameters.removesuffix(']')}-"
+    named = [target for target in targets if f"-{target}-" in text]
+    return max(named, key=len) if bracket and named else nodeid

@@ -215,8 +215,7 @@ def overlay(runtime: Runtime, changes: Mapping[str, Any], where: str) -> Runtime
     for key, value in changes.items():
         plain = key.removesuffix("+")
         if key.endswith("+"):
-            old = copy.deepcopy(data.get(plain))
-            value = {**old, **value} if isinstance(old, dict) else [*(old or []), *value]
+            value = _extended(copy.deepcopy(data.get(plain)), value, f"{where}.{key}")
         data[plain] = value
     try:
         return Runtime.model_validate(data)
@@ -229,6 +228,14 @@ def overlay(runtime: Runtime, changes: Mapping[str, Any], where: str) -> Runtime
 def symptom_in(runtime: Runtime, said: str) -> Symptom | None:
     """Return the known symptom that a runtime's own words show, if any."""
     return next((symptom for symptom in runtime.symptoms if re.search(symptom.match, said)), None)
+
+
+def _extended(old: Any, more: Any, where: str) -> Any:
+    if isinstance(old, dict | None) and isinstance(more, dict):
+        return {**(old or {}), **more}
+    if isinstance(old, list | None) and isinstance(more, list):
+        return [*(old or []), *more]
+    raise IsolationError(f"cannot read {where}: only a list can extend a list, and a map a map")
 
 
 def _folder_of(base: str, roles: Path) -> tuple[str, str]:
@@ -265,7 +272,7 @@ def render_value(template: str, values: Mapping[str, object], where: str) -> obj
             value = _ENVIRONMENT.compile_expression(whole["expression"], undefined_to_none=False)(**values)
             return str(value) if isinstance(value, StrictUndefined) else value
         return _ENVIRONMENT.from_string(template).render(values)
-    except TemplateError as error:
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:  # what an expression raises
         raise IsolationError(f"cannot render {where}: '{template}': {error}") from None
 
 

@@ -1,0 +1,180 @@
+"""provisioner.connection: commands end in time, their output is bounded, and nothing of them stays."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from fakes import wait_for
+
+from provisioner.connection import MAX_STDERR, MAX_STDOUT, LocalConnection, find_program, last_line
+from provisioner.errors import IsolationError
+from provisioner.processes import read_process
+
+HERE = LocalConnection()
+
+
+def gone(pid: int) -> bool:
+    return read_process(pid) is None
+
+
+def test_a_command_is_run_to_its_end() -> None:
+    done = HERE.run(["sh", "-c", "echo out; echo err >&2; exit 3"], 10)
+
+    assert (done.status, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
+    assert done.last_words == "err"
+
+
+def test_a_command_without_words_tells_its_status() -> None:
+    assert HERE.run(["false"], 10).last_words == "exit status 1"
+
+
+def test_variables_are_added_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEPT", "kept")
+
+    assert HERE.run(["sh", "-c", "echo $KEPT $ADDED"], 10, {"ADDED": "added"}).stdout == b"kept added\n"
+
+
+def test_a_command_has_no_input() -> None:
+    assert HERE.run(["cat"], 10).status == 0
+
+
+def test_a_command_that_does_not_end_is_ended() -> None:
+    started = time.monotonic()
+
+    with pytest.raises(IsolationError, match="cannot run 'sleep': no end after 0 s"):
+        HERE.run(["sleep", "60"], 0.2)
+
+    assert time.monotonic() - started < 5
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    with pytest.raises(IsolationError, match="cannot run 'no-such-program': no such program on PATH") as error:
+        HERE.run(["no-such-program"], 10)
+
+    assert error.value.hint == "install no-such-program"
+
+
+def test_output_is_bounded_and_the_command_still_ends() -> None:
+    size = MAX_STDOUT + (1 << 20)
+
+    done = HERE.run(["sh", "-c", f"head -c {size} /dev/zero; head -c {size} /dev/zero >&2"], 20)
+
+    assert (done.status, len(done.stdout), len(done.stderr)) == (0, MAX_STDOUT, MAX_STDERR)
+
+
+def test_a_stream_takes_and_gives_bytes() -> None:
+    data = os.urandom(1 << 20)
+    stream = HERE.start(["sh", "-c", "head -c 1048576 >/dev/null; echo taken; cat"])
+    try:
+        stream.write(data)
+        assert stream.read() == b"taken\n"
+        stream.write(b"more")
+        assert stream.read() == b"more"
+        stream.end_input()
+        assert stream.read() == b""
+        assert stream.wait(5) == 0
+    finally:
+        stream.kill()
+
+
+def test_a_stream_starts_in_the_folder_named(tmp_path: Path) -> None:
+    stream = HERE.start(["pwd"], cwd=str(tmp_path))
+    try:
+        assert stream.read() == f"{tmp_path}\n".encode()
+    finally:
+        stream.kill()
+
+
+def test_writing_to_what_has_ended_is_an_error() -> None:
+    stream = HERE.start(["true"])
+    try:
+        stream.wait(5)
+        with pytest.raises(OSError):
+            stream.write(b"x" * 100_000)
+    finally:
+        stream.kill()
+
+
+def test_killing_ends_it_and_may_be_repeated() -> None:
+    stream = HERE.start(["sleep", "60"])
+
+    stream.kill()
+    stream.kill()
+
+    assert stream.wait(0) == -signal.SIGKILL
+    assert gone(stream.pid)
+    assert stream.read() == b""
+
+
+def test_a_signal_to_the_terminal_does_not_reach_it() -> None:
+    stream = HERE.start(["sleep", "60"])
+    try:
+        assert os.getsid(stream.pid) == stream.pid != os.getsid(0)
+    finally:
+        stream.kill()
+
+
+def test_no_descriptor_stays_open() -> None:
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    HERE.run(["true"], 10)
+    before = count()
+    for _ in range(20):
+        HERE.run(["echo", "x"], 10)
+
+    wait_for(lambda: count() <= before)
+
+
+def test_a_child_that_asks_for_it_dies_with_us_and_not_with_a_thread() -> None:
+    """PR_SET_PDEATHSIG fires when the thread that forked ends: ours lives as long as the interpreter."""
+    code = (
+        "import threading, sys\n"
+        "from provisioner.connection import LocalConnection\n"
+        "def work():\n"
+        "    s = LocalConnection().start(['setpriv', '--pdeathsig', 'KILL', 'sh', '-c', 'echo up; exec sleep 60'])\n"
+        "    s.read(); print(s.pid, flush=True)\n"
+        "t = threading.Thread(target=work); t.start(); t.join()\n"
+        "sys.stdin.read()\n"
+    )
+    if find_program("setpriv") is None:
+        pytest.skip("needs setpriv of util-linux")
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as owner:
+        assert owner.stdout is not None
+        pid = int(owner.stdout.readline())
+        assert not gone(pid)
+        owner.kill()
+
+    wait_for(lambda: gone(pid), 5)
+
+
+def test_system_programs_are_found_without_their_folders_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+    assert find_program("ldconfig") is not None or not any(
+        map(os.path.exists, ("/sbin/ldconfig", "/usr/sbin/ldconfig"))
+    )
+    assert find_program("no-such-program") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (b"", ""),
+        (b"\n \n", ""),
+        (b"one\ntwo\n\n", "two"),
+        (b"a\x1b[31mred\x07", "a?[31mred?"),
+        (b"\xff\xfe", r"\xff\xfe"),
+        (b"x" * 1000, "x" * 300),
+    ],
+)
+def test_the_last_line_is_one_that_can_be_printed(text: bytes, line: str) -> None:
+    assert last_line(text) == line

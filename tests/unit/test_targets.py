@@ -1,0 +1,131 @@
+"""pytest_isolation.targets: which columns a run has, from names and a look at PATH; nothing is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_isolation.options import Asked
+from pytest_isolation.targets import instead_of, select_targets
+
+
+def asked(*kinds: str, runtimes: tuple[str, ...] = (), required: tuple[str, ...] = ()) -> Asked:
+    return Asked(
+        kinds=kinds,
+        runtimes=runtimes,
+        required=required,
+        profile="",
+        report=None,
+        max_skip=None,
+        suite=False,
+        kernel=None,
+        waivers=None,
+        scale=1.0,
+        sources=(),
+    )
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The programs that are there; a test fills it."""
+    programs: set[str] = set()
+    monkeypatch.setattr(
+        "pytest_isolation.targets.find_program", lambda name: f"/bin/{name}" if name in programs else None
+    )
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    return programs
+
+
+def ids(found: Asked) -> list[str]:
+    return [target.id for target in select_targets(found)[0]]
+
+
+def test_every_runtime_that_is_there_is_a_target(installed: set[str]) -> None:
+    installed |= {"docker", "unshare", "qemu-system-x86_64"}
+
+    assert ids(asked("container")) == ["docker", "unshare"]
+    assert ids(asked("vm")) == ["qemu"]
+
+
+def test_kinds_stand_in_the_order_given(installed: set[str]) -> None:
+    installed |= {"docker", "unshare", "qemu-system-x86_64"}
+
+    assert ids(asked("vm", "container")) == ["qemu", "docker", "unshare"]
+    assert ids(asked("container", "vm")) == ["docker", "unshare", "qemu"]
+
+
+def test_the_place_pytest_runs_in_is_a_target_only_by_name(installed: set[str]) -> None:
+    assert ids(asked("container")) == []
+    assert ids(asked("container", runtimes=("self",))) == ["self"]
+
+
+def test_what_is_not_installed_is_left_out_with_its_mend(installed: set[str]) -> None:
+    _, skipped = select_targets(asked("container"))
+
+    told = {one.what: (one.reason, one.mend) for one in skipped}
+    assert told["podman"] == ("podman is not installed", "apt-get install --no-install-recommends podman runc")
+    assert "qemu" not in told
+
+
+def test_what_needs_root_is_left_out_for_a_user(installed: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    installed |= {"runc"}
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+
+    targets, skipped = select_targets(asked("container"))
+
+    assert targets == []
+    assert ("it needs root", "run as root") in [(one.reason, one.mend) for one in skipped]
+
+
+def test_named_runtimes_stand_in_the_order_given(installed: set[str]) -> None:
+    installed |= {"docker", "unshare", "podman"}
+
+    assert ids(asked("container", runtimes=("unshare", "podman+runc", "docker"))) == [
+        "unshare",
+        "podman+runc",
+        "docker",
+    ]
+
+
+def test_what_is_required_is_named(installed: set[str]) -> None:
+    installed |= {"docker", "unshare"}
+
+    found, _ = select_targets(asked("container", required=("docker", "container")))
+
+    assert {target.id: target.named for target in found} == {"docker": True, "unshare": False}
+
+
+def test_a_named_runtime_that_is_not_installed_is_a_usage_error(installed: set[str]) -> None:
+    with pytest.raises(pytest.UsageError, match="cannot run 'docker': docker is not installed; apt-get install"):
+        select_targets(asked("container", runtimes=("docker",)))
+    with pytest.raises(pytest.UsageError, match="cannot run 'docker': docker is not installed; apt-get install"):
+        select_targets(asked("container", required=("docker",)))
+
+
+def test_a_named_runtime_of_another_kind_is_a_usage_error(installed: set[str]) -> None:
+    with pytest.raises(pytest.UsageError, match="'qemu' makes sandboxes of the kind vm; ask for --isolation=vm"):
+        select_targets(asked("container", runtimes=("qemu",)))
+
+
+def test_an_unknown_runtime_is_a_usage_error_with_the_nearest(installed: set[str]) -> None:
+    with pytest.raises(pytest.UsageError, match="did you mean 'podman'"):
+        select_targets(asked("container", runtimes=("podmann",)))
+
+
+def test_the_other_option_of_a_runtime_keeps_what_was_asked(installed: set[str]) -> None:
+    installed |= {"podman"}
+    (podman,) = select_targets(asked("container", runtimes=("podman",)))[0]
+
+    other = instead_of(podman, "runc")
+
+    assert (other.id, other.named, other.runtime.conditions["option"]) == ("podman+runc", True, "runc")
+
+
+def test_nothing_is_made_by_listing(installed: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed |= {"docker", "qemu-system-x86_64"}
+    monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path))
+
+    select_targets(asked("container", "vm"))
+
+    assert list(tmp_path.iterdir()) == []
