@@ -30,6 +30,9 @@ def why_not_in_force(load: Load, name: str) -> str | None:
 
 def _memory(load: Load) -> str | None:
     asked = int(load.limit)
+    steps = load.seen("steps_mib")
+    if isinstance(steps, int) and (steps * MIB > asked or load.ended == "exit 0"):
+        return f"it took {steps} MiB of {asked / MIB:.0f}"
     if load.shown is None:
         seen = _inside(load)
         if not 0.75 * asked <= seen <= asked:
@@ -38,13 +41,11 @@ def _memory(load: Load) -> str | None:
         shown = load.shown.memory.limit
         if shown is None or not 0 <= asked - shown < LARGEST_PAGE:
             return f"the cgroup shows {_or_none(shown)} bytes, {asked} were asked for"
-    took = load.steps_mib * MIB
-    if took > asked or load.ended == "exit 0":
-        return f"it took {load.steps_mib} MiB of {asked / MIB:.0f}"
     if load.ended not in ENDED_BY_LIMIT:
         raise UnobservedFact("loads[memory]", "", f"the load ended by '{load.ended}' after {load.steps_mib} MiB")
     if load.shown is None:
         return None
+    took = load.steps_mib * MIB
     if took < asked * 0.95 - 16 * MIB:
         raise UnobservedFact("loads[memory]", "", f"it was killed at {load.steps_mib} MiB, far below the limit")
     if not _rose(load, "memory", "oom_kills"):
@@ -79,6 +80,9 @@ def _cpu(load: Load) -> str | None:
 
 def _pids(load: Load) -> str | None:
     asked = int(load.limit)
+    children = load.seen("children")  # before what is shown: a root cgroup has no pids.max
+    if isinstance(children, int) and children >= asked and load.seen("fork_error") == "ok":
+        return f"{children} children came up under a limit of {asked} tasks"
     shown = _inside(load) if load.shown is None else load.shown.pids.limit
     if shown != asked:
         return f"a limit of {_or_none(shown)} tasks is shown, {asked} were asked for"
