@@ -22,7 +22,12 @@ SENSITIVE_BELOW = ("/etc", "/boot", "/lib/modules", "/root", "/usr", "/var/log",
 SHARED_FOLDERS = frozenset({"9p", "virtiofs", "vboxsf", "vmhgfs", "fuse.vmhgfs-fuse", "prl_fs"})
 DEFAULT_NODES = frozenset({"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"})
 # Files that engines make for each sandbox, or hand on from the host on purpose.
-GIVEN_FILES = frozenset({"/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/run/.containerenv", "/.dockerenv"})
+GIVEN_FILES = frozenset(
+    {
+        *("/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/run/.containerenv", "/.dockerenv"),
+        *("/sbin/docker-init", "/run/podman-init", "/dev/init"),  # --init: the engine's own, from the host's /usr
+    }
+)
 # A fresh mount of these in the namespace of that kind is the same superblock as the host's own, so that the table
 # cannot tell it from a bind of the host's; cgroup's superblock is one for the whole kernel.
 KERNEL_OWN = {"proc": ("/proc", "pid"), "sysfs": ("/sys", "net"), "mqueue": ("/dev/mqueue", "ipc")}
