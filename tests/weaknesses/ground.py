@@ -1,0 +1,239 @@
+"""What a live plant stands on: the sandbox to be planted, its peer, a folder, and things made for it and unmade.
+
+In: the session's pool.  Out: `Ground`, and the edits, profiles and argument lists that plants are written with.
+Everything that is made on the host (a loop device, a bind of the test's own folder to itself) ends with the plant.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from provisioner.host import Host
+from provisioner.mounts import read_mounts
+from provisioner.sandboxes.runtime import Runtime
+from provisioner.sandboxes.sandbox import Sandbox
+
+Edit = Callable[[dict[str, Any]], None]
+BLOCK = 1 << 20
+
+# The call behind each row of walls/filters.py that decides, and those rows.
+CALLS = {
+    "bpf": ("bpf.bad_cmd", "bpf.map_create_zero"),
+    "perf_event_open": ("perf.null",),
+    "open_by_handle_at": ("open_by_handle_at.null",),
+    "userfaultfd": ("userfaultfd.user_bad_flag",),
+    "add_key": ("add_key.null",),
+    "request_key": ("request_key.null",),
+    "quotactl": ("quotactl.bad_cmd",),
+    "kcmp": ("kcmp.self",),
+    "move_pages": ("move_pages.none",),
+    "personality": ("personality.no_randomize",),
+}
+
+
+@dataclass
+class Ground:
+    """
+    One plant's surroundings.
+
+    Args:
+        host, runtime: where, and of what, the planted sandbox is made.
+        make_peer: gives the sound sandbox beside it.
+        folder: an empty folder of the test's own.
+        undo: what ends with the plant.
+    """
+
+    host: Host
+    runtime: Runtime
+    make_peer: Callable[[], Sandbox]
+    folder: Path
+    undo: ExitStack
+
+    @cached_property
+    def peer(self) -> Sandbox:
+        """The sound sandbox beside the planted one."""
+        return self.make_peer()
+
+    @property
+    def peer_pid(self) -> int:
+        """The peer's first process, by its number on the host."""
+        facts = self.peer.outside()
+        assert facts is not None
+        return facts.process.pid
+
+    def file(self, name: str, text: str = "innocent\n") -> Path:
+        """Make a file of the test's own."""
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def directory(self, name: str, *files: str) -> Path:
+        """Make a folder of the test's own, with files in it."""
+        path = self.folder / name
+        path.mkdir(exist_ok=True)
+        for file in files:
+            (path / file).write_text("innocent\n")
+        return path
+
+    def profile(self, allowed: str = "", errno: int = 1) -> Path:
+        """Write a seccomp profile that refuses every dangerous call but `allowed`."""
+        return self.file(f"seccomp-{allowed}-{errno}.json", json.dumps(docker_profile(allowed, errno)))
+
+    def loop_device(self) -> str:
+        """Attach a loop device to an empty file; detached with the plant."""
+        image = self.folder / "disk.img"
+        image.write_bytes(bytes(BLOCK))
+        device = run("losetup", "--find", "--show", str(image))
+        self.undo.callback(run, "losetup", "--detach", device)
+        return device
+
+    def shared_folder(self) -> Path:
+        """Bind a folder of the test's own to itself as a shared mount; unmounted with the plant."""
+        path = self.directory("shared")
+        run("mount", "--bind", str(path), str(path))
+        self.undo.callback(run, "umount", str(path))
+        run("mount", "--make-shared", str(path))
+        return path
+
+    def sub_cgroup(self, sandbox: Sandbox, controller: str, name: str) -> None:
+        """Make a cgroup below the sandbox's own in one v1 hierarchy; removed with the plant."""
+        facts = sandbox.outside()
+        assert facts is not None
+        line = next(line for line in facts.process.cgroups if controller in line.controllers)
+        mount = next(m for m in read_mounts() if m.fstype == "cgroup" and controller in m.target.name.split(","))
+        path = mount.target / line.path.lstrip("/") / name
+        path.mkdir()
+        self.undo.callback(_remove, path)
+
+
+def _remove(cgroup: Path) -> None:
+    with suppress(FileNotFoundError):  # most runtimes take it away with the sandbox's own
+        cgroup.rmdir()
+
+
+def run(*argv: str) -> str:
+    """Run a command that must succeed; returns what it printed."""
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
+
+
+def docker_profile(allowed: str, errno: int = 1) -> dict[str, Any]:
+    """Return docker's form of a profile (errno 1 is EPERM, 38 ENOSYS) that lets through all but the dangerous calls."""
+    return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [_refusal(allowed, errno)]}
+
+
+def _refusal(allowed: str, errno: int) -> dict[str, Any]:
+    names = [call for call in CALLS if call != allowed]
+    return {"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": errno}
+
+
+# --- edits of an OCI config.json
+
+
+def put(dotted: str, value: Any) -> Edit:
+    """Return the edit that sets a key of nested maps."""
+
+    def edit(config: dict[str, Any]) -> None:
+        *folders, last = dotted.split(".")
+        for folder in folders:
+            config = config.setdefault(folder, {})
+        config[last] = value
+
+    return edit
+
+
+def append(dotted: str, *items: Any) -> Edit:
+    """Return the edit that appends to a list of nested maps."""
+
+    def edit(config: dict[str, Any]) -> None:
+        *folders, last = dotted.split(".")
+        for folder in folders:
+            config = config.setdefault(folder, {})
+        config.setdefault(last, []).extend(items)
+
+    return edit
+
+
+def remove(dotted: str, *items: str) -> Edit:
+    """Return the edit that takes strings out of a list of nested maps."""
+
+    def edit(config: dict[str, Any]) -> None:
+        *folders, last = dotted.split(".")
+        for folder in folders:
+            config = config[folder]
+        for item in items:
+            config[last].remove(item)
+
+    return edit
+
+
+def drop_namespace(kind: str) -> Edit:
+    """Return the edit that leaves the sandbox in the host's namespace of that kind."""
+
+    def edit(config: dict[str, Any]) -> None:
+        config["linux"]["namespaces"] = [ns for ns in config["linux"]["namespaces"] if ns["type"] != kind]
+
+    return edit
+
+
+def join_namespace(kind: str, path: str) -> Edit:
+    """Return the edit that lets the sandbox enter an existing namespace."""
+
+    def edit(config: dict[str, Any]) -> None:
+        drop_namespace(kind)(config)
+        config["linux"]["namespaces"].append({"type": kind, "path": path})
+
+    return edit
+
+
+def mount_option(target: str, remove: str = "", add: str = "") -> Edit:
+    """Return the edit that changes the options of the mount at `target`."""
+
+    def edit(config: dict[str, Any]) -> None:
+        mount = next(mount for mount in config["mounts"] if mount["destination"] == target)
+        mount["options"] = [one for one in mount["options"] if one != remove] + ([add] if add else [])
+
+    return edit
+
+
+def bind(source: Path | str, target: str, *options: str) -> Edit:
+    """Return the edit that adds a bind mount."""
+    mount = {"destination": target, "type": "bind", "source": str(source), "options": ["bind", *options]}
+    return append("mounts", mount)
+
+
+def grant(*sets: str, names: Sequence[str]) -> Edit:
+    """Return the edit that adds capabilities to these sets."""
+
+    def edit(config: dict[str, Any]) -> None:
+        for set_ in sets:
+            config["process"]["capabilities"].setdefault(set_, []).extend(f"CAP_{name}" for name in names)
+
+    return edit
+
+
+# --- argument lists of runtime.yaml
+
+
+def without(argv: Sequence[str], *words: str) -> list[str]:
+    """Return the argument list without these words."""
+    missing = [word for word in words if word not in argv]
+    assert not missing, f"{missing} are not in the runtime's create"
+    return [word for word in argv if word not in words]
+
+
+def replaced(argv: Sequence[str], old: str, new: str) -> list[str]:
+    """Return the argument list with one word replaced."""
+    assert old in argv, f"{old} is not in the runtime's create"
+    return [new if word == old else word for word in argv]
+
+
+def with_descriptor(argv: Sequence[str], path: Path) -> list[str]:
+    """Return the argument list, run with descriptor 3 open on `path`."""
+    return ["sh", "-c", 'path=$1; shift; exec "$@" 3<"$path"', "sh", str(path), *argv]

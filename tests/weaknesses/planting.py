@@ -1,0 +1,161 @@
+"""Makes a planted sandbox of one target, looks at it, and says which checks moved.
+
+In: the session's pool, a `Plant`.  Out: `Outcome`: what moved against the sound sandbox it is compared with, and what
+was expected to.  Called by test_live.py.  Everything that a plant needs on the host ends with it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ground import Ground
+from judging import Found, judge
+from plants import BASES, Plant
+
+from provisioner.sandboxes.loads import measure_loads, measure_reach
+from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
+from provisioner.sandboxes.runtime import Runtime, overlay
+from provisioner.sandboxes.sandbox import Sandbox, Spec
+from pytest_isolation.observe import observe
+from pytest_isolation.pool import Pool
+from pytest_isolation.record import Record
+from pytest_isolation.targets import Target
+
+_bases: dict[tuple[int, str, str], Record] = {}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The verdicts of the sound sandbox and of the planted one, and what should differ."""
+
+    before: dict[str, Found]
+    after: dict[str, Found]
+    expected: dict[str, str]
+
+    @property
+    def moved(self) -> dict[str, str]:
+        """The checks whose verdict differs, with their new one."""
+        return {
+            name: str(self.after[name][0]) for name in self.after if self.after[name][0] is not self.before[name][0]
+        }
+
+    @property
+    def why(self) -> dict[str, str]:
+        """The reasons of what moved, for a failure's text."""
+        return {name: f"{self.before[name]} -> {self.after[name]}" for name in self.moved}
+
+    @property
+    def row(self) -> str:
+        """This plant's line of the confusion matrix."""
+        moved, expected = self.moved, self.expected
+        found = [name for name, verdict in expected.items() if moved.get(name) == verdict]
+        missed = [name for name in expected if name not in found]
+        extra = [name for name in moved if name not in expected]
+        parts = [f"{len(found)}/{len(expected)} moved"]
+        parts += [f"{word}: {', '.join(names)}" for word, names in (("blind", missed), ("false", extra)) if names]
+        return f"{'; '.join(parts)}; {len(self.after) - len(moved)} stayed"
+
+
+def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
+    """Make it, look, compare, end it."""
+    target = pool.targets[target_id]
+    before = _base(pool, target, plant.base)
+    with ExitStack() as undo:
+        ground = _ground(pool, target, undo)
+        if plant.peer is not None:
+            spec = _spec(plant.peer, ground)
+            ground.make_peer = lambda: undo.enter_context(Sandbox(pool.host, target.runtime, spec))
+        if plant.reach:
+            pool.reach(target_id, "none")
+            before = before.model_copy(update={"reaches": pool.records[target_id].reaches})
+        if plant.limit:
+            pool.load(target_id, plant.limit)
+            before = before.model_copy(update={"loads": pool.records[target_id].loads})
+        after = _limited(ground, target, plant, before) if plant.limit else _planted(ground, target, plant, before)
+    if plant.kind:
+        before, after = (one.model_copy(update={"target": after.target}) for one in (before, after))
+    expected = dict.fromkeys(plant.opens, plant.verdict) | dict(plant.also)
+    return Outcome(judge(before), judge(after), expected)
+
+
+def _ground(pool: Pool, target: Target, undo: ExitStack) -> Ground:
+    """Give a plant a folder that a hypervisor may enter, which runs as another user."""
+    folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="plant-", dir=pool.host.directory)))
+    folder.chmod(0o755)
+    return Ground(pool.host, target.runtime, lambda: pool.sandbox(target.id, peer=True), folder, undo)
+
+
+def _runtime(ground: Ground, plant: Plant) -> Runtime:
+    changes = plant.overlay(ground) if plant.overlay else {}
+    return overlay(ground.runtime, changes, f"plant '{plant.name}'") if changes else ground.runtime
+
+
+def _spec(make: Any, ground: Ground) -> Spec:
+    return Spec(**(make(ground) if callable(make) else make))
+
+
+def _base(pool: Pool, target: Target, name: str) -> Record:
+    """Return the record of the sound sandbox that a plant is compared with; looked at once."""
+    if not name:
+        return pool.records[target.id]
+    key = (id(pool), target.id, name)
+    if key not in _bases:
+        with ExitStack() as undo:
+            ground = _ground(pool, target, undo)
+            with Sandbox(pool.host, target.runtime, _spec(BASES[target.runtime.name, name], ground)) as sandbox:
+                _bases[key] = observe(target, pool.host, sandbox, ground.peer)
+    return _bases[key]
+
+
+def _planted(ground: Ground, target: Target, plant: Plant, before: Record) -> Record:
+    runtime = _runtime(ground, plant)
+    spec = _spec(plant.spec, ground)
+    with Sandbox(ground.host, runtime, spec) as sandbox:
+        if plant.exec:
+            sandbox.runtime = overlay(runtime, {"exec": plant.exec(ground, sandbox)}, f"plant '{plant.name}'")
+        record = _look(ground, target, sandbox, plant, lambda: Sandbox(ground.host, runtime, spec))
+        reaches = {"none": measure_reach(sandbox, ground.peer, "none")} if plant.reach else before.reaches.root
+    return _with(record, before.loads.root, reaches)
+
+
+def _look(ground: Ground, target: Target, sandbox: Sandbox, plant: Plant, make: Callable[[], Sandbox]) -> Record:
+    """Observe it; the host anew, for what was mounted for the plant is younger than the host's own facts."""
+    seen_as = Target(target.id, sandbox.runtime, target.host, target.named)
+    if plant.planted_peer:
+        with make() as peer:
+            record = observe(seen_as, ground.host, sandbox, peer)
+    else:
+        record = observe(seen_as, ground.host, sandbox, ground.peer)
+    host = ground.host.facts
+    now = ground.host.outside_pid(ground.host.pid, host.nonce)
+    process = host.process.model_copy(update={"mounts": now.process.mounts})
+    return record.model_copy(update={"host": host.model_copy(update={"process": process})})
+
+
+def _limited(ground: Ground, target: Target, plant: Plant, before: Record) -> Record:
+    """Put the planted limit under load in a sandbox that is looked at before."""
+    runtime = _runtime(ground, plant)
+    seen: list[Record] = []
+
+    def create(spec: Spec) -> Sandbox:
+        sandbox = Sandbox(ground.host, runtime, spec)
+        try:
+            seen.append(_look(ground, target, sandbox, plant, lambda: sandbox))
+        except BaseException:
+            sandbox.close()
+            raise
+        return sandbox
+
+    cpus = ground.host.facts.system.cpus if ground.host.facts.system else 1
+    loads: dict[str, Load] = measure_loads(create, runtime, cpus)
+    assert set(loads) == {plant.limit}, f"the overlay of plant '{plant.name}' leaves the limits {sorted(loads)}"
+    return _with(seen[-1] if seen else before, before.loads.root | loads, before.reaches.root)
+
+
+def _with(record: Record, loads: dict[str, Load], reaches: dict[str, Reach]) -> Record:
+    return record.model_copy(update={"loads": Loads(loads), "reaches": Reaches(reaches)})

@@ -1,0 +1,32 @@
+"""Every check of the suite has a red proof: a live plant, or the reason why none is possible, and a synthetic one."""
+
+from __future__ import annotations
+
+import pytest
+from judging import checks
+from plants import BASES, ONLY_SYNTHETIC, PLANTS
+from synthetic import WEAKNESSES
+
+LIVE = {check for plant in PLANTS for check in plant.opens}
+
+
+@pytest.mark.parametrize("check", checks())
+def test_every_check_has_a_red_proof(check: str) -> None:
+    synthetic = check in {weakness.check for weakness in WEAKNESSES}
+
+    assert synthetic, f"{check} has no synthetic plant in synthetic.py"
+    assert check in LIVE or check in ONLY_SYNTHETIC, f"{check} has no live plant in plants.py, nor a reason for none"
+
+
+def test_plants_name_checks_and_bases_that_there_are() -> None:
+    named = LIVE | set(ONLY_SYNTHETIC) | {check for plant in PLANTS for check in plant.also}
+    bases = {(runtime, plant.base) for plant in PLANTS if plant.base for runtime in plant.runtimes}
+
+    assert named <= set(checks())
+    assert bases <= set(BASES)
+
+
+def test_plants_are_told_apart_by_runtime_and_name() -> None:
+    named = [(runtime, plant.name) for plant in PLANTS for runtime in plant.runtimes]
+
+    assert len(named) == len(set(named))

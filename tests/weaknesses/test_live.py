@@ -1,0 +1,57 @@
+"""A sandbox that lacks one wall, made for real: its check turns red and names the cause, and no other check moves.
+
+Runs with `--isolation`, on the session's own targets; each plant is for the runtimes that can express it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from planting import try_plant
+from plants import PLANTS, Plant
+
+from provisioner.sandboxes.sandbox import RefusedError
+from pytest_isolation.fixtures import OFF
+from pytest_isolation.session import STATE, State
+from pytest_isolation.verdict import Verdict
+
+NONE = "no plant is for the runtimes of this session"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Pair each of the session's targets with the plants of its runtime."""
+    state = metafunc.config.stash.get(STATE, None)
+    runtimes = {} if state is None else {name: state.pool.targets[name].runtime.name for name in state.targets}
+    found = [
+        pytest.param(name, plant, id=f"{name}: {plant.name}")
+        for name, runtime in runtimes.items()
+        for plant in PLANTS
+        if runtime in plant.runtimes and (not plant.needs or Path(plant.needs).exists())
+    ]
+    off = pytest.param("", None, id="off", marks=pytest.mark.skip(reason=OFF if state is None else NONE))
+    metafunc.parametrize(("column", "plant"), found or [off])
+
+
+@pytest.fixture
+def state(request: pytest.FixtureRequest) -> State:
+    """The session's state: its targets and their pool."""
+    return request.config.stash[STATE]
+
+
+def test_a_plant_moves_its_own_checks_and_no_other(
+    state: State, column: str, plant: Plant, record_property: Callable[[str, object], None]
+) -> None:
+    try:
+        outcome = try_plant(state.pool, column, plant)
+    except RefusedError as error:
+        if plant.mended_by and error.what:
+            pytest.skip(f"{plant.mended_by}: {error.what}")
+        raise
+    record_property("confusion", f"{column}: {plant.name}: {outcome.row}")
+
+    assert outcome.expected == outcome.moved, outcome.why
+    for check, fragment in plant.opens.items():
+        assert outcome.before[check][0] in (Verdict.HOLDS, Verdict.NOT_APPLICABLE)
+        assert fragment in outcome.after[check][1]
