@@ -15,7 +15,7 @@ from typing import Any
 
 from ground import Ground
 from judging import Found, judge
-from plants import BASES, Plant
+from plants import BASES, Make, Plant
 
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
@@ -95,8 +95,12 @@ def _runtime(ground: Ground, plant: Plant) -> Runtime:
     return overlay(ground.runtime, changes, f"plant '{plant.name}'") if changes else ground.runtime
 
 
-def _spec(make: Any, ground: Ground) -> Spec:
-    return Spec(**(make(ground) if callable(make) else make))
+def _spec(make: Make, ground: Ground) -> Spec:
+    return Spec(**_words(make, ground))
+
+
+def _words(make: Make, ground: Ground) -> dict[str, Any]:
+    return dict(make(ground) if callable(make) else make)
 
 
 def _base(pool: Pool, target: Target, name: str) -> Record:
@@ -152,7 +156,7 @@ def _limited(ground: Ground, target: Target, plant: Plant, before: Record) -> Re
         return sandbox
 
     cpus = ground.host.facts.system.cpus if ground.host.facts.system else 1
-    loads: dict[str, Load] = measure_loads(create, runtime, cpus)
+    loads: dict[str, Load] = measure_loads(create, runtime, cpus, **_words(plant.spec, ground))
     assert set(loads) == {plant.limit}, f"the overlay of plant '{plant.name}' leaves the limits {sorted(loads)}"
     return _with(seen[-1] if seen else before, before.loads.root | loads, before.reaches.root)
 

@@ -31,6 +31,8 @@ from ground import (
     without,
 )
 
+from provisioner.sandboxes.limits import Limits
+from provisioner.sandboxes.loads import CPUS, MEMORY, PIDS
 from provisioner.sandboxes.sandbox import Sandbox
 
 # whether docker's daemon is the one that `provisioner daemon docker` starts
@@ -156,6 +158,13 @@ NAMESPACES = (
             "sig.outside": "signal the host's process",
         },
         spec=flags("--pid=host"),
+    ),
+    Plant(
+        "--pid=host for another user, whom the uid keeps from signalling",
+        ENGINES,
+        {"ns.pid": "host's pid namespace", "ns.pid.procfs": "host's pid namespace"},
+        spec=flags("--pid=host", "--user", "1000:1000"),
+        base="user",
     ),
     Plant(
         "no pid namespace",
@@ -342,6 +351,20 @@ CAPABILITIES = (
             "seccomp.dangerous": "quotactl",
         },
         spec=flags("--cap-add", "SYS_ADMIN"),
+    ),
+    Plant(
+        "--cap-add=SYS_ADMIN in a user namespace, which is none over the host",
+        PODMAN,
+        {"cap.bounding": "SYS_ADMIN", "seccomp.dangerous": "quotactl"},
+        spec=flags(*USERNS_FLAGS, "--cap-add", "SYS_ADMIN"),
+        base="userns",
+    ),
+    Plant(
+        "CAP_SYS_ADMIN in a user namespace, which is none over the host",
+        RUNC,
+        {"cap.bounding": "SYS_ADMIN"},
+        spec=edits(*USERNS, grant("bounding", "permitted", "effective", names=["SYS_ADMIN"])),
+        base="userns",
     ),
     Plant(
         "--cap-add=SYS_MODULE",
@@ -707,6 +730,30 @@ LIMITS = (
     ),
     *(
         Plant(
+            f"{name} limit a little too large",
+            UNSHARE,
+            {f"lim.{name}": fragment},
+            limit=name,
+            verdict="ignored",
+            spec={"limits": limits},
+            overlay=limited(name, cgroup=True),
+        )
+        for name, fragment, limits in (
+            ("memory", "the cgroup shows 67112960 bytes", Limits(memory=MEMORY + 4096)),
+            ("cpu", "a quota of 60000", Limits(cpus=CPUS + 0.1)),
+            ("pids", "a limit of 33 tasks", Limits(pids=PIDS + 1)),
+        )
+    ),
+    Plant(
+        "cpu limit refused",
+        RUNC,
+        {"lim.cpu": "failed to write"},
+        limit="cpu",
+        verdict="refused",
+        overlay=limited("cpu", config={"linux.resources.cpu": "{{ {'quota': 10, 'period': period} }}"}),
+    ),
+    *(
+        Plant(
             f"{name} limit refused",
             runtimes,
             {f"lim.{name}": fragment},
@@ -747,7 +794,9 @@ LOOK_ALIKES = (
         for runtimes, make in ((ENGINES, profiled), (RUNC, runc_profile))
     ),
     Plant("a host name of the peer's", RUNC, spec=edits(put("hostname", "peer"))),
-    Plant("a read-only root", RUNC, spec=edits(put("root.readonly", False))),
+    Plant("a time namespace of its own", UNSHARE, spec=flags("--time")),
+    Plant("mounts that only receive", UNSHARE, spec=flags("--propagation", "slave")),
+    Plant("a writable root", RUNC, spec=edits(put("root.readonly", False))),
     Plant("its own group once more", RUNC, spec=edits(put("process.user.additionalGids", [0]))),
 )
 
