@@ -16,6 +16,7 @@ _SECONDS = {
     "load": 60.0,
     "write": 10.0,
     "command": 60.0,
+    "connect": 60.0,
     "import": 60.0,
     "close": 10.0,
 }
