@@ -1,7 +1,7 @@
-"""Publishes the JSON Schemas of the probe's facts and of runtime.yaml.
+"""Publishes the JSON Schemas of the probe's facts, of runtime.yaml and of lab.yaml.
 
-In: the pydantic models.  Out: probe/facts.schema.json and schemas/runtime.schema.json.  Called by
-`provisioner schemas` and by the test that compares the files with the models.
+In: the pydantic models.  Out: probe/facts.schema.json and schemas/*.schema.json.  Called by `provisioner schemas`
+and by the test that compares the files with the models.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from provisioner.lab import LabFile
 from provisioner.sandboxes.facts import Facts
 from provisioner.sandboxes.runtime import Runtime
 
@@ -19,6 +20,7 @@ PACKAGE = Path(__file__).parent
 MODELS: dict[str, type[BaseModel]] = {
     "probe/facts.schema.json": Facts,
     "schemas/runtime.schema.json": Runtime,
+    "schemas/lab.schema.json": LabFile,
 }
 
 

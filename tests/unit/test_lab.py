@@ -1,0 +1,188 @@
+"""provisioner.lab: lab.yaml is read strictly, and as Vagrant's Ruby would read it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from provisioner import lab as module
+from provisioner.errors import IsolationError
+from provisioner.lab import PACKAGE, MachineSpec, find_lab, load_lab
+from provisioner.yaml import parse_yaml
+from provisioner.yaml_dialects import check_dialects
+
+
+def load(folder: Path, text: str) -> module.Lab:
+    path = folder / "lab.yaml"
+    path.write_text(text)
+    return load_lab(path)
+
+
+def error_of(folder: Path, text: str) -> str:
+    with pytest.raises(IsolationError) as caught:
+        load(folder, text)
+    return str(caught.value).removeprefix(f"{folder}/")
+
+
+def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
+    found = load(tmp_path, "machines:\n  web: {}\n")
+
+    assert {"web": MachineSpec(name="web")} == found.machines
+    assert (
+        found.machines["web"].box,
+        found.machines["web"].cpus,
+        found.machines["web"].memory,
+        found.machines["web"].cgroup,
+        found.machines["web"].provider,
+        found.machines["web"].driver,
+    ) == ("debian12", 2, 1024, "v2", "vagrant", None)
+
+
+def test_the_packaged_lab_has_both_hierarchies() -> None:
+    found = load_lab(PACKAGE / "lab.yaml")
+
+    assert {name: spec.cgroup for name, spec in found.machines.items()} == {"debian12": "v2", "debian12-v1": "v1"}
+    assert found.machines["debian12"].roles == ["docker", "podman", "runc", "lxc"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("machines:\n  web:\n    memroy: 512\n", "lab.yaml:3: unknown key 'memroy'; did you mean 'memory'?"),
+        ("machine: {}\n", "lab.yaml:1: unknown key 'machine' (and 1 more); did you mean 'machines'?"),
+        ("machines: {}\n", "lab.yaml:1: machines: Dictionary should have at least 1 item"),
+        ("machines:\n  web: {cgroup: v3}\n", "lab.yaml:2: machines.web.cgroup: should be 'v2' or 'v1', not 'v3'"),
+        (
+            'machines:\n  web: {memory: "512"}\n',
+            "lab.yaml:2: machines.web.memory: should be a valid integer, not '512'",
+        ),
+        ("machines:\n  web: {roles: [dokcer]}\n", "no such role 'dokcer', did you mean 'docker'?"),
+        ("machines:\n  web: {roles: [docker, docker]}\n", "the role 'docker' stands twice"),
+        ("machines:\n  web: {roles: [../docker]}\n", "no such role '../docker'"),
+        ("machines:\n  Web_1: {}\n", "the key 'Web_1' is not allowed"),
+        ("machines:\n  web: {}\n  web: {}\n", "lab.yaml:3: the key 'web' stands twice"),
+        ("machines: [\n", "not YAML"),
+        ("machines:\n  web: {box: ../../etc}\n", "machines.web.box: String should match pattern"),
+        ("machines:\n  web: {name: other}\n", "unknown key 'name'"),
+    ],
+)
+def test_a_fault_is_one_line_with_its_place(text: str, message: str, tmp_path: Path) -> None:
+    found = error_of(tmp_path, text)
+
+    assert message in found
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("scalar", "mend"),
+    [
+        ("on", "write true or false, or put it in quotes"),
+        ("No", "write true or false, or put it in quotes"),
+        ("y", "write true or false, or put it in quotes"),
+        ("010", "put it in quotes"),
+        ("0o10", "put it in quotes"),
+        ("12:30", "put it in quotes"),
+        ("1_000", "put it in quotes"),
+        ("1,000", "put it in quotes"),
+        ("1e3", "put it in quotes"),
+        ("2026-01-01", "put it in quotes"),
+        (":name", "put it in quotes"),
+    ],
+)
+def test_what_ruby_reads_otherwise_is_refused(scalar: str, mend: str, tmp_path: Path) -> None:
+    message = f"lab.yaml:4: '{scalar}' is read differently by YAML 1.1 and 1.2; {mend}"
+
+    assert message == error_of(tmp_path, f"machines:\n  web:\n    variables:\n      a: {scalar}\n")
+    load(tmp_path, f'machines:\n  web:\n    variables:\n      a: "{scalar}"\n')
+
+
+def test_variables_keep_their_types(tmp_path: Path) -> None:
+    found = load(tmp_path, "machines:\n  web:\n    variables: {a: true, b: 5, c: 1.5, d: text, e: 0x10}\n")
+
+    assert found.machines["web"].variables == {"a": True, "b": 5, "c": 1.5, "d": "text", "e": 16}
+    assert found.machines["web"].variables["a"] is True
+
+
+@pytest.mark.skipif(not shutil.which("ruby"), reason="needs ruby")
+def test_ruby_reads_what_passes_as_we_do() -> None:
+    scalars = [
+        "512",
+        "+5",
+        "-5",
+        "0",
+        "0x10",
+        "0b11",
+        "1.5",
+        ".5",
+        "0.0",
+        "true",
+        "False",
+        "null",
+        "~",
+        "v1",
+        "1.0.0",
+        "a:b",
+        "10.0.0.0/8",
+        "_1",
+        "1.5e+3",
+        "012:3",
+        "019",
+        "tRue",
+    ]
+    passed = []
+    for scalar in scalars:
+        try:
+            check_dialects(f"a: {scalar}\n".encode(), "x")
+        except IsolationError:
+            continue
+        passed.append(scalar)
+    text = "machines:\n  web:\n    variables:\n" + "".join(
+        f"      v{at}: {scalar}\n" for at, scalar in enumerate(passed) if scalar not in ("~", "null")
+    )
+    ours = parse_yaml(text.encode(), module.LabFile, "x").machines["web"].variables
+    script = "require 'yaml'; require 'json'; puts JSON.generate(YAML.safe_load(STDIN.read))"
+    done = subprocess.run(["ruby", "-e", script], input=text, capture_output=True, text=True, check=True, timeout=60)
+
+    assert ours == json.loads(done.stdout)["machines"]["web"]["variables"]
+
+
+def test_the_nearest_file_upwards_is_taken_else_the_packaged_one(tmp_path: Path) -> None:
+    (tmp_path / "lab.yaml").write_text("machines:\n  web: {}\n")
+    deep = tmp_path / "a" / "b"
+    deep.mkdir(parents=True)
+
+    assert tmp_path / "lab.yaml" == find_lab(deep)
+    assert find_lab(Path("/")) == PACKAGE / "lab.yaml"
+
+
+def test_two_labs_have_two_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path / "home"))
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one, two = (load(tmp_path / name, "machines:\n  web: {}\n") for name in ("one", "two"))
+
+    assert one.directory != two.directory
+    assert one.directory == load_lab(tmp_path / "one" / "lab.yaml").directory
+    assert one.directory.is_dir()
+    assert one.directory.stat().st_mode & 0o777 == 0o711
+
+
+def test_an_unknown_machine_names_the_nearest(tmp_path: Path) -> None:
+    found = load(tmp_path, "machines:\n  web: {}\n")
+
+    assert found.machine("web").name == "web"
+    with pytest.raises(IsolationError, match="cannot find machine 'wed'; did you mean 'web'"):
+        found.machine("wed")
+
+
+def test_the_published_schema_takes_the_packaged_lab_and_refuses_what_we_refuse() -> None:
+    schema = json.loads((PACKAGE / "schemas" / "lab.schema.json").read_text())
+
+    jsonschema.validate({"machines": {"web": {"memory": 512}}}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"machines": {"web": {"memroy": 512}}}, schema)
