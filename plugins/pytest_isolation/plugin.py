@@ -48,6 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
     workerinput = getattr(config, "workerinput", None)
     state = start_state(asked, workerinput["isolation"] if workerinput else None)
     config.stash[STATE] = state
+    if workerinput is None:
+        from pytest_isolation.begin import end_on_sigterm
+
+        end_on_sigterm(config)  # before the pool's cleanup, so that it ends after it
     config.add_cleanup(state.pool.close)
     if workerinput is None:
         from pytest_isolation.cells import CellCollector
@@ -149,6 +153,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if output is not None:
         output["isolation"] = worker_output(state)
         return
+    if session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        state.pool.abort()
     state.pool.release()
     if session.config.option.collectonly or not state.pool.records:
         return

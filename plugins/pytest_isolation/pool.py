@@ -7,6 +7,7 @@ gathers in its controller and the workers judge what was gathered.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -199,13 +200,21 @@ class Pool:
             with step("end the sandboxes"), ThreadPoolExecutor(max_workers=len(sandboxes)) as threads:
                 list(threads.map(lambda sandbox: sandbox.close(), sandboxes))
 
+    def abort(self) -> None:
+        """End whatever is being waited for: the session was interrupted."""
+        if self._host is not None:
+            self._host.abort()
+
     def close(self) -> None:
         """End every sandbox and the host's probe, and close the journal; safe to repeat."""
-        self.release()
-        host, self._host = self._host, None
-        if host is not None:
-            host.close()
-            host.run.close()
+        try:
+            self.release()
+        finally:
+            host, self._host = self._host, None
+            if host is not None:
+                with contextlib.ExitStack() as last:
+                    last.callback(host.run.close)
+                    host.close()
 
 
 def _instead(target: Target, error: IsolationError) -> str | None:

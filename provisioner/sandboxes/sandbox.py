@@ -266,16 +266,27 @@ class Sandbox:
                 stream.end_input()  # end of input ends the probe, and with it the sandbox
                 ended = stream.wait(deadline("close"))
             stream.kill()
-        if self.runtime.delete and self._records and ended is None:
-            argv = render_argv(self.runtime.delete, self._values, f"{self.runtime.name}: delete")
-            self.host.connection.run(argv, deadline("command"))
+        # one whose client was killed may go on without it
+        removed = ended == 0 or self._delete()
         if self._cgroups is not None:
             self._cgroups.delete()
             self._cgroups = None
-        for record in self._records:
-            self.host.run.gone(record)
+        if removed:
+            for record in self._records:
+                self.host.run.gone(record)
         self._records.clear()
         shutil.rmtree(self._bundle, ignore_errors=True)
+
+    def _delete(self) -> bool:
+        """Let the runtime take it away; False when that cannot be known, so that the run's end tries again."""
+        if not self.runtime.delete or not self._records:
+            return True
+        argv = render_argv(self.runtime.delete, self._values, f"{self.runtime.name}: delete")
+        try:
+            self.host.connection.run(argv, deadline("command"))
+        except IsolationError:
+            return False
+        return True
 
     def __enter__(self) -> Sandbox:
         return self
