@@ -645,6 +645,12 @@ MOUNTS = (
         for path in ("/etc", "/usr", "/var/log")
     ),
     Plant(
+        "another file in the place of one that engines give",
+        ENGINES,
+        {"mnt.host_paths": "/etc/hosts is the host's /etc/passwd"},
+        spec=flags("-v", "/etc/passwd:/etc/hosts:ro"),
+    ),
+    Plant(
         "the host's /etc bound",
         RUNC,
         {"mnt.host_paths": "/x is the host's /etc"},

@@ -347,6 +347,12 @@ MOUNTS = (
         _mounted(mount("/s", "tmpfs", 22, root="/docker.sock")),
         "/s is the host's /run/docker.sock",
     ),
+    weak(
+        "mnt.host_paths",
+        "-v /etc/shadow:/etc/hosts",
+        _mounted(_host_bind("/etc/hosts", "/etc/shadow")),
+        "/etc/hosts is the host's /etc/shadow",
+    ),
     weak("mnt.host_paths", "-v /dev:/dev", _mounted(mount("/dev", "devtmpfs", 5)), "/dev is the host's /dev"),
     weak("mnt.host_paths", "-v /sys:/h", _mounted(mount("/h", "sysfs", 21)), "/h is the host's /sys"),
     weak("mnt.host_paths", "-v /sys/fs/cgroup:/c", _mounted(mount("/c", "cgroup2", 26)), "/c is the host's /sys/fs"),
@@ -591,6 +597,7 @@ LOOKALIKES = (
         _mounted(mount("/run/.containerenv", "tmpfs", 22, root="/c/x/.containerenv")),
     ),
     Lookalike("the host's resolv.conf", "container", _mounted(_host_bind("/etc/resolv.conf", "/etc/resolv.conf"))),
+    Lookalike("docker --init", "container", _mounted(_host_bind("/sbin/docker-init", "/usr/bin/tini-static"))),
     Lookalike("a file system of its own", "container", _mounted(mount("/etc", "ext4", 77, root="/etc"))),
     Lookalike(
         "shared, in groups of its own (nspawn)",

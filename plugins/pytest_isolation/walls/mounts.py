@@ -21,13 +21,19 @@ SENSITIVE = (
 SENSITIVE_BELOW = ("/etc", "/boot", "/lib/modules", "/root", "/usr", "/var/log", "/proc", "/sys")
 SHARED_FOLDERS = frozenset({"9p", "virtiofs", "vboxsf", "vmhgfs", "fuse.vmhgfs-fuse", "prl_fs"})
 DEFAULT_NODES = frozenset({"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"})
-# Files that engines make for each sandbox, or hand on from the host on purpose.
-GIVEN_FILES = frozenset(
-    {
-        *("/etc/resolv.conf", "/etc/hostname", "/etc/hosts", "/run/.containerenv", "/.dockerenv"),
-        *("/sbin/docker-init", "/run/podman-init", "/dev/init"),  # --init: the engine's own, from the host's /usr
-    }
-)
+# Files that engines make for each sandbox, or hand on from the host on purpose, and how the names of what they bind
+# there end: another file of the host's is not given by its place alone.
+INITS = ("tini", "tini-static", "docker-init", "catatonit")  # --init: the engine's own, from the host's /usr
+GIVEN_FILES = {
+    "/etc/resolv.conf": ("resolv.conf",),
+    "/etc/hostname": ("hostname",),
+    "/etc/hosts": ("hosts",),
+    "/run/.containerenv": (".containerenv",),
+    "/.dockerenv": (".dockerenv",),
+    "/sbin/docker-init": INITS,
+    "/run/podman-init": INITS,
+    "/dev/init": INITS,
+}
 # A fresh mount of these in the namespace of that kind is the same superblock as the host's own, so that the table
 # cannot tell it from a bind of the host's; cgroup's superblock is one for the whole kernel.
 KERNEL_OWN = {"proc": ("/proc", "pid"), "sysfs": ("/sys", "net"), "mqueue": ("/dev/mqueue", "ipc")}
@@ -99,7 +105,7 @@ def shared_folders(mounts: Iterable[Mount]) -> list[str]:
 
 
 def _is_innocent(mount: Mount, shared: Collection[str], exe: str) -> bool:
-    if mount.target in GIVEN_FILES or (exe and mount.target == exe):
+    if mount.root.endswith(GIVEN_FILES.get(mount.target, ())) or (exe and mount.target == exe):
         return True
     if mount.fstype in CGROUP_TYPES:
         return is_at_or_below(mount.target, "/sys/fs/cgroup")  # path.cgroup_ro judges it
