@@ -70,7 +70,7 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
 
     Example:
         def test_small_sandbox_answers(sandbox_factory):
-            assert sandbox_factory(memory=64 << 20).inside().process.pid == 1
+            assert sandbox_factory(memory=64 << 20).request("echo", data=b"hello").data == b"hello"
     """
     state = _state(request)
     made: list[Sandbox] = []

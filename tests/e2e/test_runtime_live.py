@@ -1,0 +1,81 @@
+"""The subject on each runtime: it is found among what the runtime itself names, and it answers soon."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from provisioner.processes import read_process
+from pytest_isolation.session import STATE
+
+if TYPE_CHECKING:
+    from pytest_isolation.live import LiveView
+
+
+def ancestors(pid: int) -> list[int]:
+    """Return the process itself and its parents, up to init."""
+    found = [pid]
+    while found[-1] > 1:
+        with open(f"/proc/{found[-1]}/stat") as file:
+            found.append(int(file.read().rpartition(")")[2].split()[1]))
+    return found
+
+
+def test_subject_descends_from_the_pid_that_the_runtime_names(sandbox: LiveView) -> None:
+    if sandbox.live.runtime.state is None:
+        pytest.skip("this runtime names no pid")
+    outside = sandbox.live.outside()
+    assert outside is not None
+
+    assert sandbox.live.state_pid() in ancestors(outside.process.pid)
+
+
+def test_subject_descends_from_what_was_started_where_the_runtime_has_no_daemon(sandbox: LiveView) -> None:
+    outside = sandbox.live.outside()
+    if outside is None or sandbox.live.runtime.state is not None:
+        pytest.skip("seen by its runtime's own pid, or not from outside")
+    assert sandbox.live._stream is not None
+
+    assert sandbox.live._stream.pid in ancestors(outside.process.pid)
+
+
+def test_hypervisor_is_the_process_that_was_started(sandbox: LiveView) -> None:
+    vmm = sandbox.live.vmm()
+    if vmm is None:
+        pytest.skip("no hypervisor: its processes are the host's")
+    assert sandbox.live._stream is not None
+
+    assert vmm.process.pid == sandbox.live._stream.pid
+    assert vmm.process.name.startswith("qemu")
+
+
+def test_both_views_are_of_the_same_namespaces(sandbox: LiveView) -> None:
+    outside = sandbox.live.outside()
+    if outside is None:
+        pytest.skip("a VM's processes are not the host's, and `self` has no outside")
+
+    inside = sandbox.live.inside()  # answered by a child of the subject: another pid, the same walls
+    assert outside.process.namespaces == inside.process.namespaces
+    assert outside.boot_id == inside.boot_id
+
+
+def test_time_to_the_first_answer_is_recorded(sandbox: LiveView, request: pytest.FixtureRequest) -> None:
+    times = request.config.stash[STATE].pool.times[sandbox.target.id]
+
+    assert 0 < times["hello"] < (90 if sandbox.target.kind == "vm" else 30)
+    assert times["facts"] > 0
+    assert sandbox.live.hello_seconds > 0
+
+
+def test_a_closed_sandbox_has_no_process(sandbox: LiveView, request: pytest.FixtureRequest) -> None:
+    from provisioner.sandboxes.sandbox import Spec
+
+    pool = request.config.stash[STATE].pool
+    further = pool.create(sandbox.target.id, Spec(network=next(iter(sandbox.live.runtime.network))))
+    looked = further.vmm() or further.outside()
+    pid = looked.process.pid if looked else further._stream.pid
+
+    further.close()
+
+    assert read_process(pid) is None
