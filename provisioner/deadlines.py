@@ -19,6 +19,16 @@ _SECONDS = {
     "connect": 60.0,
     "import": 60.0,
     "close": 10.0,
+    "machine.boot": 120.0,
+    "machine.restore": 30.0,
+    "machine.halt": 60.0,
+    "machine.qmp": 60.0,
+    "libvirt": 60.0,
+    "vagrant.up": 600.0,
+    "vagrant.call": 180.0,
+    "lab.wait": 1800.0,
+    "box.tree": 900.0,
+    "box.disk": 300.0,
 }
 _scale = 1.0
 

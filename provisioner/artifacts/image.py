@@ -15,7 +15,7 @@ import shutil
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,8 @@ NODES = (
     ("dev/ttyS0", 0o600, 4, 64),
     ("dev/ttyS1", 0o600, 4, 65),
 )
+Entry = tuple[str, int, int, int, bytes]  # of a cpio archive: name, mode with its type, major, minor, data
+TRAILER: Entry = ("TRAILER!!!", 0, 0, 0, b"")
 LABELS = {"isolation": "probe"}
 
 ELF_MACHINES = {3: "i686", 21: "ppc64le", 22: "s390x", 40: "armv7l", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
@@ -139,9 +141,14 @@ def initramfs(probe: Path, out: Path) -> None:
     probe_architecture(probe)
     entries = [(name, stat.S_IFDIR | mode, 0, 0, b"") for name, mode in FOLDERS.items()]
     entries += [(name, stat.S_IFCHR | mode, major, minor, b"") for name, mode, major, minor in NODES]
-    entries += [("init", stat.S_IFREG | 0o755, 0, 0, probe.read_bytes()), ("TRAILER!!!", 0, 0, 0, b"")]
+    entries.append(("init", stat.S_IFREG | 0o755, 0, 0, probe.read_bytes()))
+    write_cpio(entries, out)
+
+
+def write_cpio(entries: Sequence[Entry], out: Path) -> None:
+    """Write a cpio archive (newc), atomically."""
     with _written(out) as file:
-        for number, (name, mode, major, minor, data) in enumerate(entries, start=1):
+        for number, (name, mode, major, minor, data) in enumerate([*entries, TRAILER], start=1):
             file.write(_cpio(number, name, mode, major, minor, data))
 
 

@@ -1,9 +1,10 @@
 """Builds the probe for this machine, or finds the one that was built.
 
 In: the C sources beside this file, and the environment variable PYTEST_ISOLATION_CC.  Out: a `BuiltProbe` in the
-cache, checked against its stored sum, or one IsolationError.  Called by cli.py, by pytest_isolation's session, and by
-tests.  A binary that a wheel carries is used when it was built from exactly these sources.  The last resort needs
-neither root nor a compiler: Debian's tcc and musl, fetched and unpacked into the cache.
+cache, checked against its stored sum, or one IsolationError.  Called by cli.py, by pytest_isolation's session, by
+machines/initrd.py (whose own program it compiles), and by tests.  A binary that a wheel carries is used when it was
+built from exactly these sources.  The last resort needs neither root nor a compiler: Debian's tcc and musl, fetched and
+unpacked into the cache.
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ WRONG_USAGE = 64  # what the probe answers when it is given no command: sysexits
 Progress = Callable[[str], None]
 
 
+def _quiet(line: str) -> None:
+    """Say nothing."""
+
+
 @dataclass(frozen=True)
 class BuiltProbe:
     """
@@ -68,7 +73,7 @@ def probe_binary(progress: Progress | None = None) -> BuiltProbe:
         >>> probe_binary().path.name
         'probe'
     """
-    say = progress or (lambda line: None)
+    say = progress or _quiet
     chosen = os.environ.get(CHOICE, "")
     if chosen and chosen not in COMPILERS:
         raise IsolationError(f"cannot use compiler '{chosen}'", hint=f"{CHOICE} is one of {', '.join(COMPILERS)}")
@@ -141,15 +146,35 @@ def _copy_prebuilt(binary: Path, wanted: str, chosen: str) -> str:
 
 
 def _compile(binary: Path, wanted: str, chosen: str, say: Progress) -> str:
-    """Let one compiler after another try; return the name of the first whose binary runs."""
+    sources = [str(path) for path in sorted(SOURCES.glob("*.c"))]
+    return compile_static("the probe", binary, [f'-DPROBE_HASH="{wanted}"', *sources], chosen, say)
+
+
+def compile_static(what: str, binary: Path, arguments: Sequence[str], chosen: str = "", say: Progress = _quiet) -> str:
+    """
+    Let one compiler after another make a static program, until one makes a program that runs.
+
+    Args:
+        what: it is, for messages: "the probe".
+        binary: the file to make; called without arguments it exits with status 64 (sysexits(3)).
+        arguments: definitions and source files.
+        chosen: the one compiler to use; "" for whichever works.
+        say: told one line about each that is tried.
+
+    Returns:
+        The name of the compiler that did it.
+
+    Raises:
+        IsolationError: none works here.
+    """
     log = ""
     for name, plan in COMPILERS.items():
         if chosen and name != chosen:
             continue
         try:
-            for argv in plan(binary, wanted):
-                say(f"compile the probe with {name}")
-                with step(f"compile the probe with {name}"):
+            for argv in plan(binary, arguments):
+                say(f"compile {what} with {name}")
+                with step(f"compile {what} with {name}"):
                     fault = _run(argv, binary)
                 if not fault:
                     return name
@@ -160,10 +185,10 @@ def _compile(binary: Path, wanted: str, chosen: str, say: Progress) -> str:
                 raise
     if chosen:
         raise IsolationError(
-            f"cannot build the probe: {chosen} did not make one", hint="read its messages with -v", log=log[-4000:]
+            f"cannot build {what}: {chosen} did not make one", hint="read its messages with -v", log=log[-4000:]
         )
     hint = "apt-get install musl-tools, or pip install ziglang"
-    raise IsolationError("cannot build the probe: no C compiler", hint=hint, log=log[-4000:])
+    raise IsolationError(f"cannot build {what}: no C compiler", hint=hint, log=log[-4000:])
 
 
 def _run(argv: Sequence[str], binary: Path) -> str:
@@ -186,35 +211,30 @@ def _run(argv: Sequence[str], binary: Path) -> str:
         return f"{argv[0]} took too long"
     except OSError as error:
         return f"{argv[0]}: {error.strerror}"
-    return "" if tried.returncode == WRONG_USAGE else f"the probe it made exits with {tried.returncode}"
+    return "" if tried.returncode == WRONG_USAGE else f"what it made exits with {tried.returncode}"
 
 
 Plan = Iterator[list[str]]
 
 
-def _common(binary: Path, wanted: str) -> list[str]:
-    sources = [str(path) for path in sorted(SOURCES.glob("*.c"))]
-    return [f'-DPROBE_HASH="{wanted}"', "-o", str(binary), *sources]
-
-
-def _plan_musl(binary: Path, wanted: str) -> Plan:
+def _plan_musl(binary: Path, arguments: Sequence[str]) -> Plan:
     if shutil.which("musl-gcc"):
-        yield ["musl-gcc", *FLAGS, "-s", *_common(binary, wanted)]
+        yield ["musl-gcc", *FLAGS, "-s", "-o", str(binary), *arguments]
 
 
-def _plan_cc(binary: Path, wanted: str) -> Plan:
+def _plan_cc(binary: Path, arguments: Sequence[str]) -> Plan:
     for name in ("cc", "gcc"):
         if shutil.which(name):
-            yield [name, *FLAGS, "-s", *_common(binary, wanted)]
+            yield [name, *FLAGS, "-s", "-o", str(binary), *arguments]
 
 
-def _plan_zig(binary: Path, wanted: str) -> Plan:
+def _plan_zig(binary: Path, arguments: Sequence[str]) -> Plan:
     if importlib.util.find_spec("ziglang"):
         target = f"{platform.machine()}-linux-musl"
-        yield [sys.executable, "-m", "ziglang", "cc", "-target", target, *FLAGS, "-s", *_common(binary, wanted)]
+        yield [sys.executable, "-m", "ziglang", "cc", "-target", target, *FLAGS, "-s", "-o", str(binary), *arguments]
 
 
-def _plan_tcc(binary: Path, wanted: str) -> Plan:
+def _plan_tcc(binary: Path, arguments: Sequence[str]) -> Plan:
     """Spell out what a musl-gcc would say, for nothing of the unpacked packages is where tcc looks for it."""
     root = _unpack_tcc()
     machine = platform.machine()
@@ -225,7 +245,9 @@ def _plan_tcc(binary: Path, wanted: str) -> Plan:
         *("-B", str(tcc), "-nostdinc", "-nostdlib", "-static"),
         *("-I", str(root / "usr/include" / f"{machine}-linux-musl"), "-I", str(tcc / "include")),
         *(str(musl / "crt1.o"), str(musl / "crti.o")),
-        *_common(binary, wanted),
+        "-o",
+        str(binary),
+        *arguments,
         *(str(musl / "libc.a"), str(tcc / "libtcc1.a"), str(musl / "crtn.o")),
     ]
 
@@ -244,7 +266,7 @@ def _unpack_tcc() -> Path:
     return root
 
 
-COMPILERS: dict[str, Callable[[Path, str], Plan]] = {
+COMPILERS: dict[str, Callable[[Path, Sequence[str]], Plan]] = {
     "musl-gcc": _plan_musl,
     "cc": _plan_cc,
     "zig": _plan_zig,
