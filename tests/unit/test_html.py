@@ -8,10 +8,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from sample_results import ROWS, sample
+
 from pytest_isolation.report.html import render_html, write_page
 from pytest_isolation.results import Cell, Check, Results, Run
 from pytest_isolation.verdict import Judgement, Verdict
-from sample_results import ROWS, sample
 
 VOID = {"meta", "br"}
 

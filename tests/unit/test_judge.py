@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from pytest_isolation.expected import Expected
 from pytest_isolation.judge import judge_check, judge_files, suite_checks
 from pytest_isolation.policy import Policy

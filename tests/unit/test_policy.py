@@ -6,14 +6,14 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+
+from provisioner.errors import IsolationError
+from provisioner.yaml import parse_yaml
 from pytest_isolation.expected import Expected, in_range, load_expected
 from pytest_isolation.policy import Policy, Ruling
 from pytest_isolation.profile import Profile, parse_profile
 from pytest_isolation.verdict import Check, Judgement, Verdict
 from pytest_isolation.waivers import Waiver, load_waivers
-
-from provisioner.errors import IsolationError
-from provisioner.yaml import parse_yaml
 
 TODAY = date(2026, 11, 23)
 CHECK = Check("user.root_mapped", profile="baseline")

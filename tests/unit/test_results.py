@@ -10,6 +10,9 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sample_results import sample
+
+from provisioner.errors import IsolationError
 from pytest_isolation.results import (
     Cell,
     Check,
@@ -23,9 +26,6 @@ from pytest_isolation.results import (
 )
 from pytest_isolation.schema_files import DIRECTORY, render_schemas
 from pytest_isolation.verdict import Judgement, Verdict
-from sample_results import sample
-
-from provisioner.errors import IsolationError
 
 word = st.sampled_from(["a", "b", "c"])
 runs = st.builds(

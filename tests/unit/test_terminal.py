@@ -6,10 +6,11 @@ import io
 
 import pytest
 from _pytest._io import TerminalWriter
+from sample_results import sample
+
 from pytest_isolation.report.terminal import draw, takes_unicode, to_text, write_lines
 from pytest_isolation.results import Cell, Check, Results, Skipped, Target, merge
 from pytest_isolation.verdict import Judgement, Verdict
-from sample_results import sample
 
 
 def rows_of(text: str) -> dict[str, list[str]]:

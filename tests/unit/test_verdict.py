@@ -8,6 +8,9 @@ import sys
 from typing import Any
 
 import pytest
+
+from provisioner.errors import IsolationError
+from provisioner.sandboxes.facts import UnobservedFact
 from pytest_isolation.verdict import (
     Cell,
     Check,
@@ -18,9 +21,6 @@ from pytest_isolation.verdict import (
     check_of,
     verdict_of,
 )
-
-from provisioner.errors import IsolationError
-from provisioner.sandboxes.facts import UnobservedFact
 
 pytestmark = pytest.mark.filterwarnings("ignore:Unknown pytest.mark.isolation")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from pytest_isolation.walls import capabilities, devices, labels, mounts, paths
 
 from provisioner.sandboxes.facts import Device, Mount, Path, UnobservedFact
+from pytest_isolation.walls import capabilities, devices, labels, mounts, paths
 
 
 def _mount(target: str = "/x", root: str = "/", minor: int = 1, **more: object) -> Mount:

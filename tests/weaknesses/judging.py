@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+
 import pytest_isolation.suite
 from pytest_isolation.record import Record
 from pytest_isolation.verdict import Verdict, verdict_of

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from facts_factory import SOUND, Dict, record_of
 from judging import Found, checks, judge
-from pytest_isolation.record import Record
-from pytest_isolation.verdict import Verdict
 from synthetic import LOOKALIKES, WEAKNESSES, Lookalike, Weakness
 
 from provisioner.sandboxes.facts import Named, Observed, Unobserved, _MayBeUnobserved
+from pytest_isolation.record import Record
+from pytest_isolation.verdict import Verdict
 
 GREEN = (Verdict.HOLDS, Verdict.NOT_APPLICABLE)
 TAKEN = Unobserved(unobserved="EACCES", why="taken away")
