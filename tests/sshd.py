@@ -53,9 +53,9 @@ def is_there() -> bool:
     return bool(find_program("sshd") and shutil.which("ssh-keygen"))
 
 
-def make_key(path: Path) -> Path:
-    """Make an ed25519 key without a passphrase; its public half stands beside it."""
-    argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(path)]
+def make_key(path: Path, kind: str = "ed25519") -> Path:
+    """Make a key without a passphrase; its public half stands beside it."""
+    argv = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "test", "-f", str(path)]
     subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, timeout=30)
     return path
 

@@ -25,7 +25,7 @@ LIMITS = Limits(memory=32 << 20, cpus=0.5, pids=16)
 
 def all_cgroups() -> set[str]:
     roots = [mount.target for mount in read_mounts() if mount.fstype in ("cgroup", "cgroup2")]
-    return {name for root in roots for name, _, _ in os.walk(root) if "isolation-" in name}
+    return {name for root in roots for name, _, _ in os.walk(root) if f"isolation-test{os.getpid()}" in name}
 
 
 @pytest.fixture

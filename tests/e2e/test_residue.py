@@ -44,7 +44,7 @@ def test_a_session_ended_while_it_creates_leaves_nothing(home: Home, number: int
     with home.session("test_it_answers.py") as process:
         home.await_run(process)
         process.send_signal(number)
-        told = home.finish(process, 30)
+        told = home.finish(process, 150)  # five times what a runtime needs to delete what was half made
 
     assert process.returncode == status, told
     assert "Traceback" not in told
@@ -58,7 +58,7 @@ def test_a_session_ended_under_load_leaves_nothing(home: Home, number: int, stat
         assert home.left(), "what is there now must be seen, or nothing proves that it goes"
         started = time.monotonic()
         process.send_signal(number)
-        told = home.finish(process, 40)
+        told = home.finish(process, 150)
 
     assert process.returncode == status, told
     assert time.monotonic() - started < 30
