@@ -49,6 +49,7 @@ class Pool:
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.RLock()
         self._ahead: ThreadPoolExecutor | None = None
+        self._stopped = False
 
     @property
     def host(self) -> Host:
@@ -59,7 +60,35 @@ class Pool:
             return self._host
 
     def gather(self) -> None:
-        """Set up every target and look at it, side by side; what fails is kept in `failures` by target id."""
+        """
+        Set up every target and look at it, side by side; what fails is kept in `failures` by target id.
+
+        A thread of its own does it while this one waits: Ctrl-C and SIGTERM then interrupt the waiting, never something
+        half made, and what is under way is ended before the session goes down.
+        """
+        failed: list[BaseException] = []
+        worker = threading.Thread(target=self._work, args=(failed,), name="isolation-gather", daemon=True)
+        worker.start()
+        try:
+            while worker.is_alive():
+                worker.join(0.2)
+        except BaseException:
+            self._stopped = True
+            while worker.is_alive():
+                if self._host is not None:
+                    self._host.abort()
+                worker.join(0.2)
+            raise
+        if failed:
+            raise failed[0]
+
+    def _work(self, failed: list[BaseException]) -> None:
+        try:
+            self._gather()
+        except BaseException as error:  # told in the thread that waits
+            failed.append(error)
+
+    def _gather(self) -> None:
         host = self.host
         targets = list(self.targets.values())
         threads = ThreadPoolExecutor(max_workers=max(1, len(targets)))
@@ -111,6 +140,8 @@ class Pool:
         with self._lock:
             lock = self._locks.setdefault(f"{key}", threading.Lock())
         with lock:
+            if self._stopped:
+                raise IsolationError(f"cannot start '{target.id}': the session ends")
             found = self._sandboxes.get(key)
             if found is not None and found.alive:
                 return found
