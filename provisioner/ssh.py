@@ -7,6 +7,8 @@ configuration; never runs a command twice unless its caller says that it may (`r
 Fabric opens and authenticates.  Its Connection.run is left aside: it looks for output and for the end by turns with
 sleeps in between (invoke's Runner.input_sleep), which costs about 9 ms a command; the channels of its transport wake
 up by themselves.  bench/ssh.py measures both.
+
+sshd ends nothing when a connection is lost: a command goes on until it reads or writes.
 """
 
 from __future__ import annotations
@@ -27,14 +29,14 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.ssh_line import render_line
 from provisioner.ssh_login import log_in
-from provisioner.ssh_stream import ConnectionLost, RemoteStream, send_line
+from provisioner.ssh_stream import ConnectionLost, RemoteStream, end_group, send_line
 
 if TYPE_CHECKING:
     from provisioner.machines.protocol import SshAddress
 
 TRIES = 3  # of what may be repeated
 PIECE = 1 << 18  # of a file, each with a deadline of its own
-BUSY = 0.02  # seconds until a session is asked for again that sshd refused
+BUSY = (0.02, 0.32)  # seconds until a session is asked for again that sshd refused: at first, and at most
 OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
 
 FIND = """
@@ -191,7 +193,20 @@ class SshConnection:
         except (OSError, EOFError, paramiko.SSHException):
             channel.close()
             raise ConnectionLost(f"cannot run '{argv[0]}' on '{self.name}': connection lost") from None
-        return RemoteStream(channel, argv, self.name)
+        return RemoteStream(channel, argv, self.name, self._end_group)
+
+    def _end_group(self, transport: Any, pid: int) -> None:
+        """
+        Kill a command's process group; by a connection of its own where all sessions of ours are taken.
+
+        Closing the command's channel would make no room: sshd holds a session until its process ends.
+        """
+        if end_group(transport, pid):
+            return
+        with contextlib.suppress(IsolationError):
+            spare = log_in(self.address, self.name)
+            end_group(spare.transport, pid)
+            spare.client.close()
 
     def _open_session(self, argv: Sequence[str], until: float) -> Any:
         """
@@ -200,7 +215,7 @@ class SshConnection:
         Nothing has run yet: a connection that proves dead here is replaced, once; a session refused (sshd allows ten at
         a time unless MaxSessions says more) is asked for again until `until`.
         """
-        renewed = False
+        renewed, pause = False, BUSY[0]
         while True:
             transport = self._transport()
             try:
@@ -216,7 +231,8 @@ class SshConnection:
                         hint="raise MaxSessions in its sshd_config (10 unless set)",
                     ) from None
                 else:
-                    time.sleep(BUSY)
+                    time.sleep(pause)
+                    pause = min(2 * pause, BUSY[1])
 
     def _transport(self) -> Any:
         with self._lock:

@@ -44,7 +44,9 @@ def render_line(
     if cwd is not None:
         folder = shlex.quote(cwd if cwd.startswith("/") else f"./{cwd}")  # "-" and CDPATH mean something to cd
         steps.append(f"cd {folder} 2>/dev/null||{{ {_say('folder')};exit 127;}}")
-    steps.append(f"command -v {program} >/dev/null 2>&1||{{ {_say('absent')};exit 127;}}")
+    # dash's `command -v` takes any file for a program once its name holds a slash
+    look = f"[ -f {program} ]&&[ -x {program} ]" if "/" in argv[0] else f"command -v {program} >/dev/null 2>&1"
+    steps.append(f"{look}||{{ {_say('absent')};exit 127;}}")
     steps.append(_say("pid %s", "$$"))
     steps.append(f"exec {words}")
     line = ";".join(steps).encode("utf-8", "surrogateescape")

@@ -1,7 +1,7 @@
 """Opens one authenticated SSH connection: the machine's own host key, our own private key, and nothing else.
 
-In: an SshAddress.  Out: an open fabric.Connection whose socket has TCP_NODELAY (Nagle's algorithm costs 40 ms a
-command), keepalive, and lies in the machine's network namespace.
+In: an SshAddress.  Out: an open fabric.Connection whose socket has TCP_NODELAY (Nagle's algorithm holds a small packet
+back until the last one is acknowledged: up to 40 ms a command), and lies in the machine's network namespace.
 Called by ssh.py.  Reads no ~/.ssh, no SSH or Fabric configuration, no agent; trusts no host key that it was not given;
 starts no process.  Fabric accepts any host key by itself: its client's policy is replaced before it opens.
 """
@@ -175,7 +175,7 @@ def parse_host_key(line: str, name: str) -> tuple[str, bytes]:
     words = line.split()
     try:
         key = base64.b64decode(words[1], validate=True)
-        said = key[4 : 4 + int.from_bytes(key[:4], "big")].decode()
+        said = _parts(key)[0].decode()
         if said != words[0]:
             raise ValueError(f"it says {said}")
         paramiko.PKey.from_type_string(said, key)
@@ -186,6 +186,19 @@ def parse_host_key(line: str, name: str) -> tuple[str, bytes]:
     except paramiko.pkey.UnknownKeyType:
         raise IsolationError(f"cannot read the host key of '{name}': its type '{words[0]}' is not known") from None
     return said, key
+
+
+def _parts(key: bytes) -> list[bytes]:
+    """Split a key into the strings it is made of (RFC 4251 5); paramiko takes one that is cut short."""
+    parts: list[bytes] = []
+    at = 0
+    while at < len(key) or not parts:
+        size = int.from_bytes(key[at : at + 4], "big")
+        at += 4 + size
+        if at > len(key):
+            raise ValueError("it is cut short")
+        parts.append(key[at - size : at])
+    return parts
 
 
 def fingerprint(key: bytes) -> str:

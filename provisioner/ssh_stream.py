@@ -12,7 +12,7 @@ import contextlib
 import signal
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import paramiko
@@ -41,14 +41,30 @@ def send_line(channel: Any, line: bytes) -> None:
     channel.transport._send_user_message(message)
 
 
+def end_group(transport: Any, pid: int) -> bool:
+    """Kill a process group in a session of its own; False when none could be had or it did not end."""
+    line = f"kill -s KILL -- -{pid} 2>/dev/null||sudo -n kill -s KILL -- -{pid}"
+    try:
+        session = transport.open_session(timeout=deadline("close"))
+    except (OSError, EOFError, paramiko.SSHException):
+        return False
+    with contextlib.closing(session), contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+        send_line(session, line.encode())
+        session.shutdown_write()
+        return bool(session.status_event.wait(deadline("close")))
+    return False
+
+
 class RemoteStream:
     """A running command on a machine."""
 
-    def __init__(self, channel: Any, argv: Sequence[str], name: str) -> None:
+    def __init__(self, channel: Any, argv: Sequence[str], name: str, end_group: Callable[[Any, int], None]) -> None:
+        """`end_group` is given the channel's transport and the pid, and must not raise."""
         self.pid = 0  # on its machine, once it has begun
         self._channel = channel
         self._program = argv[0]
         self._where = name
+        self._end_group = end_group
         self._preamble = Preamble()
         self._begun = threading.Event()
         self._errors = bytearray()
@@ -123,29 +139,11 @@ class RemoteStream:
             if not self._killed and not self._channel.status_event.is_set():
                 self._killed = True
                 self._begun.wait(deadline("close"))
-                if self.pid and not self._end_group():
-                    self._channel.close()  # all sessions that sshd allows are taken: make room
-                    self._end_group()
+                if self.pid and self._channel.transport.is_active():
+                    self._end_group(self._channel.transport, self.pid)
+                    self._channel.status_event.wait(deadline("close"))
             self._killed = True
             self._channel.close()
-
-    def _end_group(self) -> bool:
-        """Kill the program's process group; False when no session could be had for it."""
-        if not self._channel.transport.is_active():
-            return True
-        line = f"kill -s KILL -- -{self.pid} 2>/dev/null||sudo -n kill -s KILL -- -{self.pid}"
-        try:
-            session = self._channel.transport.open_session(timeout=deadline("close"))
-        except (OSError, EOFError, paramiko.SSHException):
-            return False
-        try:
-            session.shutdown_write()
-            send_line(session, line.encode())
-            session.status_event.wait(deadline("close"))
-            self._channel.status_event.wait(deadline("close"))
-        finally:
-            session.close()
-        return True
 
     def _read_errors(self) -> None:
         while True:
