@@ -67,7 +67,7 @@ class Stream(Protocol):
         """Return its exit status, or None when it has not ended in that time."""
 
     def kill(self) -> None:
-        """End it by SIGKILL and close what is open; safe to repeat."""
+        """End it and its process group by SIGKILL and close what is open; safe to repeat."""
 
 
 class Connection(Protocol):
@@ -189,6 +189,9 @@ class _LocalStream:
     def kill(self) -> None:
         with self._closing:
             if self._process.poll() is None:
+                # with all that it started in its session: a client's helpers hold its pipes, and would stay
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self.pid, signal.SIGKILL)
                 self._process.send_signal(signal.SIGKILL)
                 self.wait(10)
             self.end_input()

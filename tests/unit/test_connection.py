@@ -112,6 +112,15 @@ def test_killing_ends_it_and_may_be_repeated() -> None:
     assert stream.read() == b""
 
 
+def test_killing_ends_what_it_started_too() -> None:
+    stream = HERE.start(["sh", "-c", "sleep 60 & echo $!; wait"])
+    child = int(stream.read())
+
+    stream.kill()
+
+    wait_for(lambda: gone(child))
+
+
 def test_a_signal_to_the_terminal_does_not_reach_it() -> None:
     stream = HERE.start(["sleep", "60"])
     try:
