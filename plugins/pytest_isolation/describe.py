@@ -14,7 +14,8 @@ from provisioner.accelerator import accelerator
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.host import Host
-from provisioner.sandboxes.facts import Facts, Namespaces, unobserved
+from provisioner.sandboxes.facts import Facts, Namespaces
+from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.runtime import Runtime, render_argv
 from pytest_isolation.record import TargetInfo
 from pytest_isolation.targets import Target

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from provisioner.sandboxes.facts import Capabilities, Facts, Named, Observed, Unobserved
+from provisioner.sandboxes.facts import Capabilities, Facts
+from provisioner.sandboxes.observed import Named, Observed, Unobserved
 from pytest_isolation.record import Record
 
 MAX_VALUE = 160

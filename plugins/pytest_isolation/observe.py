@@ -12,8 +12,8 @@ from typing import TypeVar
 from provisioner.cgroups import cgroup_mode
 from provisioner.errors import IsolationError
 from provisioner.host import Host
-from provisioner.sandboxes.facts import unobserved
 from provisioner.sandboxes.measured import Loads, Reaches
+from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.sandbox import Sandbox
 from pytest_isolation.describe import describe, initial_host_facts
 from pytest_isolation.record import Record

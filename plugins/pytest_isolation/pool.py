@@ -16,9 +16,9 @@ from concurrent.futures import ThreadPoolExecutor
 from provisioner.errors import IsolationError
 from provisioner.host import Host
 from provisioner.progress import step
-from provisioner.sandboxes.facts import unobserved
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
+from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.sandbox import Sandbox, Spec
 from pytest_isolation.observe import observe, seen
 from pytest_isolation.record import Record

@@ -13,8 +13,9 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.facts import Fact, Facts, FactsError, Observed, Text, check_json
+from provisioner.sandboxes.facts import Facts
 from provisioner.sandboxes.measured import Loads, Reaches
+from provisioner.sandboxes.observed import Fact, FactsError, Observed, Text, check_json, first_fault
 
 MAX_RECORD_BYTES = 16 << 20
 
@@ -103,9 +104,7 @@ def parse_record(data: bytes, name: str) -> Record:
     except FactsError:
         raise
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise IsolationError(
-            f"cannot read '{name}': {where[:200]}: {first['msg']}",
+            f"cannot read '{name}': {first_fault(error)}",
             hint="it is not a record of this version: run the suite again with --isolation-report=DIR",
         ) from None

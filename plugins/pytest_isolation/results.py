@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from provisioner.errors import IsolationError
+from provisioner.sandboxes.observed import first_fault
 from pytest_isolation import verdict as verdicts
 from pytest_isolation.report.escape import escape
 from pytest_isolation.verdict import Judgement, Verdict
@@ -287,9 +288,7 @@ def load_results(path: Path) -> Results:
     try:
         return Results.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise IsolationError(
-            f"cannot read '{file}': {where[:200] or 'document'}: {first['msg']}",
+            f"cannot read '{file}': {first_fault(error)}",
             hint=f"it should be a results.json of schema {SCHEMA}",
         ) from None

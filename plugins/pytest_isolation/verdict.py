@@ -172,7 +172,7 @@ def verdict_of(outcome: BaseException | pytest.ExceptionInfo[BaseException] | No
 def _is_unobserved(error: BaseException) -> bool:
     """Tell UnobservedFact by name: importing its module would load pydantic."""
     return any(
-        f"{c.__module__}.{c.__name__}" == "provisioner.sandboxes.facts.UnobservedFact" for c in type(error).mro()
+        f"{c.__module__}.{c.__name__}" == "provisioner.sandboxes.observed.UnobservedFact" for c in type(error).mro()
     )
 
 

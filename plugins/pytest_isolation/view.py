@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.sandboxes.facts import NAMESPACES, Capabilities, Facts, Process, System, UnobservedFact
+from provisioner.sandboxes.facts import NAMESPACES, Capabilities, Facts, Process, System
 from provisioner.sandboxes.measured import Load, Reach
+from provisioner.sandboxes.observed import UnobservedFact
 from pytest_isolation.record import Record, TargetInfo
 
 

@@ -19,6 +19,7 @@ from provisioner.sandboxes import facts as f
 from provisioner.sandboxes.channel import ChannelError, Reply
 from provisioner.sandboxes.limits import Limits
 from provisioner.sandboxes.measured import Load, Reach
+from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.runtime import Runtime
 from provisioner.sandboxes.sandbox import RefusedError, Sandbox, Spec
 
@@ -109,14 +110,14 @@ def _alone(create: Create, name: str, limits: Limits, cpus: int, replaced: Mappi
     except RefusedError as error:
         return _load(limit=_amount(name, limits), refused=error.what, host_cpus=cpus)
     except IsolationError as error:
-        return f.unobserved(str(error))
+        return unobserved(str(error))
 
 
 def _guarded(sandbox: Sandbox, name: str, limits: Limits, host_cpus: int) -> Load:
     try:
         return _MEASURES[name](sandbox, limits, host_cpus)
     except IsolationError as error:
-        return f.unobserved(str(error))
+        return unobserved(str(error))
 
 
 def _amount(name: str, limits: Limits) -> float:
@@ -125,7 +126,7 @@ def _amount(name: str, limits: Limits) -> float:
 
 def _load(**known: Any) -> Load:
     """Build a Load; what was not observed says so."""
-    missing = f.unobserved("this load does not measure it")
+    missing = unobserved("this load does not measure it")
     fields: dict[str, Any] = dict.fromkeys(Load.model_fields, missing)
     return Load.model_construct(**{**fields, "warning": "", "refused": "", "ended": "not run", **known})
 
@@ -140,7 +141,7 @@ def _after(sandbox: Sandbox) -> f.Limits | None:
     try:
         outside = sandbox.outside()
     except IsolationError as error:
-        return f.unobserved(str(error))
+        return unobserved(str(error))
     return outside.limits if outside else None
 
 
@@ -242,7 +243,7 @@ def measure_reach(sandbox: Sandbox, peer: Sandbox, network: str) -> Reach:
     """
     token = secrets.token_hex(8)
     listening = peer.channel.start("net", "listen", str(PORT), token, str(LISTEN_MS), deadline=deadline("load"))
-    missing = f.unobserved("the peer could not listen")
+    missing = unobserved("the peer could not listen")
     try:
         ready = peer.channel.wait(listening, until=lambda pending: b"listening" in pending.data)
         if b"listening" not in ready.data:

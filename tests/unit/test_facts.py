@@ -13,15 +13,8 @@ from fakes import NONCE, facts_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.sandboxes.facts import (
-    MAX_BYTES,
-    Facts,
-    FactsError,
-    Named,
-    UnobservedFact,
-    parse_facts,
-    unobserved,
-)
+from provisioner.sandboxes.facts import Facts, parse_facts
+from provisioner.sandboxes.observed import MAX_BYTES, FactsError, Named, UnobservedFact, unobserved
 from provisioner.schema_files import PACKAGE, render_schemas
 
 DOCUMENT = facts_document()

@@ -20,7 +20,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.probe.build import SOURCES, probe_binary
-from provisioner.sandboxes.facts import Facts, UnobservedFact, parse_facts
+from provisioner.sandboxes.facts import Facts, parse_facts
+from provisioner.sandboxes.observed import UnobservedFact
 
 HEADER = struct.Struct(">IIB")
 HELLO, REQUEST, DATA, RESULT, ERROR, CANCEL, INPUT, CREDIT, LOG = range(9)

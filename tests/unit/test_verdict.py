@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.facts import UnobservedFact
+from provisioner.sandboxes.observed import UnobservedFact
 from pytest_isolation.verdict import (
     Cell,
     Check,

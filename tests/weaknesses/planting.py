@@ -17,6 +17,7 @@ from ground import Ground
 from judging import Found, judge
 from plants import BASES, Make, Plant
 
+from provisioner.paths import cache_dir
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
 from provisioner.sandboxes.runtime import Runtime, overlay
@@ -84,8 +85,12 @@ def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
 
 
 def _ground(pool: Pool, target: Target, undo: ExitStack) -> Ground:
-    """Give a plant a folder that a hypervisor may enter, which runs as another user."""
-    folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="plant-", dir=pool.host.directory)))
+    """
+    Give a plant a folder that a hypervisor may enter, which runs as another user.
+
+    It lies on disk: the run's own folder is below /run, on most hosts a tmpfs, which is what a mask is made of.
+    """
+    folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="plant-", dir=cache_dir())))
     folder.chmod(0o755)
     return Ground(pool.host, target.runtime, lambda: pool.sandbox(target.id, peer=True), folder, undo)
 

@@ -11,7 +11,7 @@ from facts_factory import SOUND, Dict, record_of
 from judging import Found, checks, judge
 from synthetic import LOOKALIKES, WEAKNESSES, Lookalike, Weakness
 
-from provisioner.sandboxes.facts import Named, Observed, Unobserved, _MayBeUnobserved
+from provisioner.sandboxes.observed import Named, Observed, Unobserved, _MayBeUnobserved
 from pytest_isolation.record import Record
 from pytest_isolation.verdict import Verdict
 

@@ -95,7 +95,7 @@ def sign_at(cell: Cell | None) -> Sign:
 def totals(matrix: Matrix) -> list[tuple[Target, Counter[str]]]:
     """Count each target's cells by judgement."""
     return [
-        (target, Counter(str(row.cells[index].judgement) for row in matrix.rows if row.cells[index] is not None))  # type: ignore[union-attr]
+        (target, Counter(str(row.cells[index].judgement) for row in matrix.rows if row.cells[index] is not None))  # type: ignore[union-attr]  # mypy does not narrow an indexed item
         for index, target in enumerate(matrix.targets)
     ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts import UnobservedFact
+from provisioner.sandboxes.observed import UnobservedFact
 from pytest_isolation.view import HostView, SandboxView
 from pytest_isolation.walls import paths as walls
 from pytest_isolation.walls.mounts import CGROUP_TYPES, masks

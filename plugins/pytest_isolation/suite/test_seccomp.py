@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts import UnobservedFact
+from provisioner.sandboxes.observed import UnobservedFact
 from pytest_isolation.view import HostView, SandboxView
 from pytest_isolation.walls.filters import ROWS, read_refusals
 

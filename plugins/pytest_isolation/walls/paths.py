@@ -5,7 +5,8 @@ In: a `Path`.  Out: whether it can be written, whether it is a mask.  Pure.
 
 from __future__ import annotations
 
-from provisioner.sandboxes.facts import Mount, Path, UnobservedFact
+from provisioner.sandboxes.facts import Mount, Path
+from provisioner.sandboxes.observed import UnobservedFact
 
 # statfs(2)
 PROC_MAGIC = 0x9FA0

@@ -1,0 +1,179 @@
+"""What makes a fact a fact: frozen, strict, and unreadable where nobody saw it.
+
+In: JSON that a sandbox or an archive holds.  Out: base classes and field types for facts.py, measured.py and
+pytest_isolation's record, and a reader that refuses what JSON readers let through.  Knows no fact by name.
+
+A fact is a value, `None` (there is no such thing here), or `Unobserved`: reading an attribute that holds an
+`Unobserved` raises `UnobservedFact`, so that no check can turn green on what nobody saw.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, RootModel, ValidationError
+from pydantic_core import CoreSchema, core_schema
+
+from provisioner.errors import IsolationError
+
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 16
+MAX_ITEMS = 4096
+MAX_TEXT = 4096
+U64 = (1 << 64) - 1
+
+
+class FactsError(IsolationError):
+    """The bytes are not a facts document: too long, not UTF-8, not JSON, of another shape, or of another run."""
+
+
+class UnobservedFact(Exception):
+    """
+    A check touched a fact that could not be observed; its verdict is `unknown`.
+
+    Args:
+        name: the fact, as a dotted path where it is known.
+        errno: the error's name (errno(3)), or "" where no system call failed.
+        why: what was tried.
+    """
+
+    def __init__(self, name: str, errno: str, why: str) -> None:
+        super().__init__(f"{name} could not be observed: {why}{f' ({errno})' if errno else ''}")
+        self.name = name
+        self.errno = errno
+        self.why = why
+
+
+class Unobserved(BaseModel):
+    """A fact that could not be observed: the errno's name (or "") and what was tried."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    unobserved: str = Field(max_length=32)
+    why: str = Field(max_length=MAX_TEXT)
+
+
+def unobserved(why: str) -> Any:
+    """Return a fact that nobody saw, for any field that is a `Fact`; its static type is that of the fact's value."""
+    return Unobserved(unobserved="", why=why[:MAX_TEXT])
+
+
+class _MayBeUnobserved:
+    """Widens a field's schema by `Unobserved` while its static type stays the value's."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.union_schema([handler.generate_schema(Unobserved), handler(source)], mode="left_to_right")
+
+
+T = TypeVar("T")
+Fact = Annotated[T, _MayBeUnobserved()]
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+Number = Annotated[int, Field(ge=0, le=U64)]
+Items = Annotated[list[T], Field(max_length=MAX_ITEMS)]
+Signed = Annotated[int, Field(ge=-(1 << 63), le=U64)]
+
+
+class Observed(BaseModel):
+    """Base of all facts: frozen, strict, no unknown keys, and unreadable where unobserved."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if type(value) is Unobserved:
+            raise UnobservedFact(name, value.unobserved, value.why)
+        return value
+
+    def seen(self, name: str) -> Any:
+        """Return the attribute's value, or the `Unobserved` itself; for reports, which must show both."""
+        return self.__dict__[name]
+
+
+V = TypeVar("V")
+
+
+class Named(RootModel[dict[str, V]]):
+    """A mapping whose missing keys are unobserved facts: a probe that never tried has not seen a wall."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    def __getitem__(self, name: str) -> V:
+        value = self.root.get(name)
+        if value is None:
+            raise UnobservedFact(name, "", "these facts do not hold it")
+        if isinstance(value, Unobserved):
+            raise UnobservedFact(name, value.unobserved, value.why)
+        return value
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.root
+
+    def names(self) -> Iterator[str]:
+        """Yield the names in the document's order."""
+        return iter(self.root)
+
+
+def check_json(data: bytes, what: str, limit: int = MAX_BYTES) -> Any:
+    """
+    Refuse what Python's or pydantic's JSON reader would let through.
+
+    Args:
+        data: the bytes.  what: their name in the error's text.  limit: the most bytes allowed.
+
+    Returns:
+        The decoded document.
+
+    Raises:
+        FactsError: too long, not UTF-8, not JSON, a duplicate key, NaN or Infinity, or nested deeper than 16.
+    """
+    if len(data) > limit:
+        raise FactsError(f"cannot read the {what}: {len(data)} bytes, more than {limit}")
+    try:
+        text = data.decode("utf-8")
+        document = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise FactsError(f"cannot read the {what}: not UTF-8 at byte {error.start}") from None
+    except RecursionError:
+        raise FactsError(f"cannot read the {what}: nested too deeply") from None
+    except ValueError as error:
+        raise FactsError(f"cannot read the {what}: {_printable(str(error))}") from None
+    _check_depth(document, what)
+    return document
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return where a document is wrong and why, in one printable line: a place holds keys that the sandbox chose."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{_printable(place) or 'document'}: {_printable(first['msg'])}"
+
+
+def _printable(text: str) -> str:
+    """Return at most 200 characters of one line."""
+    return "".join(c if c.isprintable() else "?" for c in text[:200])
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return found
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not a number")
+
+
+def _check_depth(document: Any, what: str) -> None:
+    """Walk without recursion: the depth is the sandbox's choice, the interpreter's stack is ours."""
+    level = [document]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for node in level
+            for child in (node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
+        ]
+        if not level:
+            return
+    raise FactsError(f"cannot read the {what}: nested deeper than {MAX_DEPTH}")
