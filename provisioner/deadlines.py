@@ -29,6 +29,10 @@ _SECONDS = {
     "lab.wait": 1800.0,
     "box.tree": 900.0,
     "box.disk": 300.0,
+    "converge.read": 180.0,
+    "converge.step": 300.0,
+    "converge.install": 900.0,
+    "converge.wait": 660.0,
 }
 _scale = 1.0
 

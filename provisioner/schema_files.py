@@ -1,4 +1,4 @@
-"""Publishes the JSON Schemas of the probe's facts, of runtime.yaml and of lab.yaml.
+"""Publishes the JSON Schemas of the probe's facts, of runtime.yaml, role.yaml and lab.yaml.
 
 In: the pydantic models.  Out: probe/facts.schema.json and schemas/*.schema.json.  Called by `provisioner schemas`
 and by the test that compares the files with the models.
@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from provisioner.converge.role import role_model
 from provisioner.lab import LabFile
 from provisioner.sandboxes.facts import Facts
 from provisioner.sandboxes.runtime import Runtime
@@ -20,6 +21,7 @@ PACKAGE = Path(__file__).parent
 MODELS: dict[str, type[BaseModel]] = {
     "probe/facts.schema.json": Facts,
     "schemas/runtime.schema.json": Runtime,
+    "schemas/role.schema.json": role_model(),
     "schemas/lab.schema.json": LabFile,
 }
 

@@ -1,0 +1,166 @@
+"""Carries a plan out on a machine, in one round trip, and sees that nothing is left to change.
+
+In: a connection and a `Plan`.  Out: `Applied`.  Called by cli.py and machines/.  All steps go over as one script; each
+reports when it is done, and the script ends with the state read again.  Idempotent by construction: a step taken twice
+does no harm, a file is replaced whole, and when the connection drops, the step under way is finished, no further one is
+begun, and the next apply takes up there.  One apply at a time on a machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from provisioner.connection import Connection, last_line
+from provisioner.converge.kinds import Fault, Step, find_kinds
+from provisioner.converge.plan import Plan, plan_changes, plan_wanted
+from provisioner.converge.role import Role
+from provisioner.converge.script import Answer
+from provisioner.converge.state import LOCK, WAIT, parse_answer, read_present, render_read
+from provisioner.converge.templates import Scalar
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.progress import step
+
+HEAD = "isolation-apply 1"
+LOG_TAIL = 8000  # bytes
+# A connection that drops must not end dpkg half-way: SIGPIPE and SIGHUP are ignored, here and in what is started.
+# Descriptor 9 is the lock: closed in the steps, so that no daemon inherits it.
+SCRIPT = """\
+trap '' PIPE HUP
+umask 022
+mkdir -p {folder} /run/pytest-isolation || return
+exec 9>{lock}
+flock --timeout {wait} 9 || {{ echo 'another apply still runs there' >&2; return; }}
+log=/run/pytest-isolation/apply.log
+printf '%s\\0' '{head}' || return
+take() {{
+  : >"$log"
+  ( set -e; "step_$1" ) >>"$log" 2>&1 9>&-
+  status=$?
+  if [ $status -eq 0 ]; then printf '%s\\0' done || exit
+  else printf '%s\\0' failed $status "$(tail -c {tail} "$log")"; exit; fi
+}}
+{steps}
+rm -f "$log"
+exec 9>&-
+{read}"""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """One step that was taken, and how long it took as seen from here."""
+
+    title: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Applied:
+    """
+    What an apply did.
+
+    Attributes:
+        machine: its name.
+        changed: how many resources were not as wanted.
+        steps: what was done for it, in order.
+        seconds: in all, reading the state included where that was part of it.
+        round_trips: how often something was asked of the machine.
+    """
+
+    machine: str
+    changed: int
+    steps: tuple[Taken, ...] = ()
+    seconds: float = 0.0
+    round_trips: int = 0
+
+
+def converge(connection: Connection, roles: Sequence[Role], variables: Mapping[str, Scalar]) -> Applied:
+    """
+    Bring a machine to what roles want: read, compare, send the difference.
+
+    Example:
+        >>> converge(debian12, load_roles(["docker"]), {}).changed
+        7
+        >>> converge(debian12, load_roles(["docker"]), {}).changed
+        0
+
+    Raises:
+        IsolationError: as `read_present`, `plan_changes` and `apply_plan`.
+    """
+    started = time.monotonic()
+    plan = plan_changes(roles, variables, read_present(connection, roles, variables))
+    applied = apply_plan(connection, plan)
+    seconds = time.monotonic() - started
+    return Applied(applied.machine, applied.changed, applied.steps, seconds, applied.round_trips + 1)
+
+
+def apply_plan(connection: Connection, plan: Plan) -> Applied:
+    """
+    Carry a plan out.
+
+    Raises:
+        IsolationError: a step failed (naming its object and the machine, with the end of its output), the connection
+            ended, or something is not as wanted although every step succeeded.
+    """
+    if not plan.changes:
+        return Applied(plan.machine, 0)
+    started = time.monotonic()
+    what = f"apply the plan on '{plan.machine}'"
+    with step(f"apply {len(plan.changes)} changes on {plan.machine}"):
+        with Answer(connection, render_apply(plan), what) as answer:
+            answer.expect(HEAD, deadline("converge.wait"))
+            taken = tuple(_await(answer, one, plan.machine) for one in plan.steps)
+            present = parse_answer(answer, plan.machine, plan.wanted)
+            answer.expect_end(deadline("converge.read"))
+        _expect_nothing_left(plan_wanted(plan.wanted, present))
+    return Applied(plan.machine, len(plan.changes), taken, time.monotonic() - started, 1)
+
+
+def render_apply(plan: Plan) -> str:
+    """Return the script: each step a function, called in order; then the state is read again."""
+    steps = [f"step_{at}() {{\n{one.script}\n}}\ntake {at}" for at, one in enumerate(plan.steps)]
+    return SCRIPT.format(
+        folder=LOCK.rpartition("/")[0],
+        lock=LOCK,
+        wait=WAIT,
+        head=HEAD,
+        tail=LOG_TAIL,
+        steps="\n".join(steps),
+        read=render_read(plan.wanted),
+    )
+
+
+def _await(answer: Answer, one: Step, machine: str) -> Taken:
+    started = time.monotonic()
+    with step(one.title):
+        word = answer.word(deadline(one.deadline))
+        if word is None:
+            raise answer.cut_short(one.title)
+        if word == "failed":
+            status, log = answer.word(10) or "?", answer.word(10) or ""
+            raise _failure(one, machine, status, log)
+        if word != "done":
+            raise answer.garbled(f"'done' was expected, not '{last_line(word.encode())}'")
+    return Taken(one.title, time.monotonic() - started)
+
+
+def _failure(one: Step, machine: str, status: str, log: str) -> IsolationError:
+    kind = next(kind for kind in find_kinds() if one.kind == kind.NAME)
+    said = last_line(log.encode()) or f"exit status {status}"
+    fault = kind.explain_failure(log) or Fault(one.title, said, "see its output with -v")
+    return IsolationError(f"cannot {fault.what} on '{machine}': {fault.why}", hint=fault.hint, log=log)
+
+
+def _expect_nothing_left(plan: Plan) -> None:
+    """A machine that undoes what was applied would be changed by every apply: say so now."""
+    if plan.changes:
+        first = plan.changes[0]
+        aspect = first.aspects[0]
+        more = f" (and {len(plan.changes) - 1} more)" if len(plan.changes) > 1 else ""
+        raise IsolationError(
+            f"cannot converge {first.kind} '{first.name}' on '{plan.machine}': after the apply,"
+            f" {aspect.what} is '{aspect.before}' again{more}",
+            hint="something on the machine undoes it",
+        )

@@ -1,0 +1,118 @@
+"""Kernel settings below /proc/sys: set now, and at every boot by systemd-sysctl.
+
+In: keys and values.  Out: changes of "now" and "at boot".  A kind: see converge/kinds.py.  Writes /proc/sys itself: a
+minimal Debian has no sysctl(8).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from shlex import join, quote
+from typing import Annotated
+
+from pydantic import Field
+
+from provisioner.converge.kinds import Aspect, Change, Fault, Step
+from provisioner.converge.owned import render_owned
+from provisioner.converge.templates import Source
+from provisioner.errors import IsolationError
+
+NAME = "sysctl"
+KEY = "sysctls"
+RANK = 40
+FIELD = dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+([./][A-Za-z0-9_-]+)+$")], str | int]
+OWNED = "/etc/sysctl.d/90-isolation.conf"
+
+# `read` is the shell's own: no process for a key
+READ = f"""\
+for path in {{paths}}; do
+  if [ -r "$path" ] && read -r value <"$path"; then echo "now ${{{{path#/proc/sys/}}}}=$value"; fi
+done
+if [ -e {OWNED} ]; then sed 's/^/boot /' {OWNED}; fi"""
+
+
+@dataclass(frozen=True)
+class Sysctls:
+    """The values in force, and those in our own file for the next boot; keys with slashes."""
+
+    now: Mapping[str, str] = field(default_factory=dict)
+    boot: Mapping[str, str] = field(default_factory=dict)
+
+
+def collect_wanted(sources: Sequence[Source]) -> dict[str, str]:
+    wanted: dict[str, str] = {}
+    for source in sources:
+        for key, value in source.items.items():
+            rendered = _normal(source.render(str(value), f"sysctls.{key}"))
+            name = _slashes(key)
+            if wanted.setdefault(name, rendered) != rendered:
+                raise IsolationError(
+                    f"cannot set sysctl '{key}': two roles want '{wanted[name]}' and '{rendered}'",
+                    hint=f"see the role '{source.role}'",
+                )
+    return dict(sorted(wanted.items()))
+
+
+def _slashes(key: str) -> str:
+    """Return the path below /proc/sys; as in sysctl.d(5), the first separator decides what a dot means."""
+    first = re.search(r"[./]", key)
+    return key if first and first[0] == "/" else key.translate(str.maketrans("./", "/."))
+
+
+def _normal(value: str) -> str:
+    return " ".join(value.split())
+
+
+def render_read(wanted: Mapping[str, str]) -> str:
+    return READ.format(paths=join(f"/proc/sys/{key}" for key in wanted)) if wanted else ""
+
+
+def parse_present(text: str) -> Sysctls:
+    found: dict[str, dict[str, str]] = {"now": {}, "boot": {}}
+    for line in text.splitlines():
+        word, _, rest = line.partition(" ")
+        key, equals, value = rest.partition("=")
+        if word not in found:
+            raise ValueError(f"no line of this script: '{line[:80]}'")
+        if equals:
+            found[word][key.strip()] = _normal(value)
+        elif rest.strip():
+            found[word][rest.strip()] = "(no value)"
+    return Sysctls(found["now"], found["boot"])
+
+
+def diff_state(wanted: Mapping[str, str], present: Sysctls, earlier: Sequence[Change]) -> list[Change]:
+    changes = []
+    for key, value in wanted.items():
+        aspects = []
+        if present.now.get(key) != value:
+            aspects.append(Aspect("now", present.now.get(key, "absent"), value))
+        if present.boot.get(key) != value:
+            aspects.append(Aspect("at boot", present.boot.get(key, "absent"), value))
+        if aspects:
+            changes.append(Change(NAME, key, tuple(aspects)))
+    for key, value in present.boot.items():
+        if wanted and key not in wanted:
+            changes.append(Change(NAME, key, (Aspect("at boot", value, "not named by a role"),)))
+    return changes
+
+
+def make_steps(wanted: Mapping[str, str], changes: Sequence[Change]) -> list[Step]:
+    steps = []
+    if any(change.changes("at boot") for change in changes):
+        lines = [f"{key}={value}" for key, value in wanted.items()]
+        steps.append(Step(f"write file '{OWNED}'", render_owned(OWNED, lines), NAME, RANK))
+    for change in changes:
+        if change.changes("now"):
+            script = f"printf '%s\\n' {quote(wanted[change.name])} >{quote('/proc/sys/' + change.name)}"
+            steps.append(Step(f"set sysctl '{change.name}'", script, NAME, RANK))
+    return steps
+
+
+def explain_failure(log: str) -> Fault | None:
+    match = re.search(r"(?:cannot create|nonexistent).*/proc/sys/(\S+?):|/proc/sys/(\S+?): (?:No such|Directory)", log)
+    if match:
+        return Fault(f"set sysctl '{match[1] or match[2]}'", "this kernel does not have it")
+    return None

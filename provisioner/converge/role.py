@@ -1,0 +1,228 @@
+"""How a machine gets a role: roles/<name>/role.yaml and its templates as one frozen object.
+
+In: names of role folders.  Out: `Role`s, each after those that it needs, and a hash of their content.
+Called by cli.py, machines/ and the tests.  Data, not a task language: what a key holds is said by its kind of resource
+(converge/resources/), and a new kind's key is known here without an edit.  Touches no machine.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Self, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+
+from provisioner.converge.kinds import find_kinds
+from provisioner.converge.templates import Scalar
+from provisioner.errors import IsolationError
+from provisioner.yaml import load_yaml
+
+ROLES = Path(__file__).resolve().parent.parent / "roles"
+MAX_TEMPLATE = 256 << 10  # bytes
+
+VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+RoleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+
+
+class Promise(BaseModel):
+    """
+    One thing that holds once the role is there; testinfra looks after it.
+
+    Attributes:
+        package: it is installed.
+        service: it is running, and enabled, as asked.
+        file: it is there, with this mode, owner and a content that this pattern is found in.
+        sysctl: it has this value.
+        command: it ends with this status, and its output holds this pattern.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    package: str | None = None
+    service: str | None = None
+    file: str | None = None
+    sysctl: str | None = None
+    command: list[str] | None = Field(default=None, min_length=1)
+    running: bool | None = None
+    enabled: bool | None = None
+    mode: Annotated[str, Field(pattern=r"^0[0-7]{3,4}$")] | None = None
+    owner: str | None = None
+    value: str | int | None = None
+    status: int | None = None
+    contains: str | None = None
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        given = self.model_fields_set
+        subjects = [name for name in DETAILS if name in given]
+        if len(subjects) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(DETAILS)}")
+        surplus = given - {subjects[0]} - DETAILS[subjects[0]]
+        if surplus:
+            raise ValueError(f"'{min(surplus)}' says nothing of a {subjects[0]}")
+        return self
+
+
+DETAILS: dict[str, set[str]] = {
+    "package": set(),
+    "service": {"running", "enabled"},
+    "file": {"mode", "owner", "contains"},
+    "sysctl": {"value"},
+    "command": {"status", "contains"},
+}
+
+
+class RoleFile(BaseModel):
+    """role.yaml without the keys of the kinds of resources, which `role_model` adds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    needs: list[RoleName] = []
+    variables: dict[VariableName, Scalar] = {}
+    verify: list[Promise] = []
+
+
+@dataclass(frozen=True)
+class Role:
+    """
+    One role.
+
+    Attributes:
+        name: its folder's name.
+        needs: the roles that come before it.
+        variables: the defaults of what its templates use.
+        resources: what it wants of each kind, by the kind's name.
+        templates: the texts below templates/, by file name.
+        verify: what holds once it is there.
+    """
+
+    name: str
+    needs: tuple[str, ...] = ()
+    variables: Mapping[str, Scalar] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    templates: Mapping[str, str] = field(default_factory=dict, repr=False)
+    verify: tuple[Promise, ...] = ()
+
+
+@functools.cache
+def role_model() -> type[RoleFile]:
+    """Return the model of role.yaml: its own keys, and one for each kind of resource."""
+    fields: dict[str, Any] = {}
+    for kind in find_kinds():
+        empty = dict if get_origin(kind.FIELD) is dict else list
+        fields[kind.KEY] = (kind.FIELD, Field(default_factory=empty))
+    return create_model("RoleDocument", __base__=RoleFile, **fields)
+
+
+def load_roles(names: Sequence[str], roles: Path = ROLES) -> tuple[Role, ...]:
+    """
+    Load roles and all that they need.
+
+    Args:
+        names: of role folders.
+        roles: where the folders are.
+
+    Returns:
+        Each once, after those that it needs.
+
+    Raises:
+        IsolationError: no such role, a circle of needs, or a fault in a file (naming file, line and the nearest key).
+    """
+    loaded: dict[str, Role] = {}
+
+    def add(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            circle = " → ".join((*path[path.index(name) :], name))
+            raise IsolationError(f"cannot load role '{name}': the roles need each other: {circle}")
+        if name not in loaded:
+            role = load_role(name, roles)
+            for needed in role.needs:
+                add(needed, (*path, name))
+            loaded[name] = role
+
+    for name in names:
+        add(name, ())
+    return tuple(loaded.values())
+
+
+def load_role(name: str, roles: Path = ROLES) -> Role:
+    """Load one role; as `load_roles`, without what it needs."""
+    known = sorted(path.parent.name for path in roles.glob("*/role.yaml"))
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1, 0.5)
+        listed = f"there are: {', '.join(known) or 'none'}"
+        raise IsolationError(
+            f"cannot find role '{name}'", hint=f"did you mean '{near[0]}'? ({listed})" if near else listed
+        )
+    file = load_yaml(roles / name / "role.yaml", role_model())
+    return Role(
+        name,
+        tuple(file.needs),
+        file.variables,
+        {kind.NAME: getattr(file, kind.KEY) for kind in find_kinds()},
+        _load_templates(roles / name / "templates"),
+        tuple(file.verify),
+    )
+
+
+def _load_templates(folder: Path) -> dict[str, str]:
+    """Read all templates: they may include one another."""
+    texts = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        try:
+            if path.stat().st_size > MAX_TEMPLATE:
+                raise IsolationError(f"cannot read '{path}': more than {MAX_TEMPLATE >> 10} KiB")
+            texts[path.relative_to(folder).as_posix()] = path.read_text("utf-8")
+        except OSError as error:
+            raise IsolationError(f"cannot read '{path}': {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise IsolationError(f"cannot read '{path}': not UTF-8") from None
+    return texts
+
+
+def effective_variables(role: Role, variables: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Return a role's variables: its defaults, and over them what was given for the machine."""
+    return {**role.variables, **{name: value for name, value in variables.items() if name in role.variables}}
+
+
+def check_variables(roles: Sequence[Role], variables: Mapping[str, Scalar]) -> None:
+    """See that each variable given is one of some role; IsolationError names the nearest."""
+    known = sorted({name for role in roles for name in role.variables})
+    for name in variables:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.5)
+            listed = f"known: {', '.join(known)}" if known else "none of the roles has variables"
+            raise IsolationError(
+                f"cannot set variable '{name}': no role here has it",
+                hint=f"did you mean '{near[0]}'?" if near else listed,
+            )
+
+
+def roles_hash(roles: Sequence[Role], variables: Mapping[str, Scalar]) -> str:
+    """Return 16 hex digits that change with anything that the roles would do to a machine."""
+    document = [
+        {
+            "name": role.name,
+            "needs": role.needs,
+            "variables": effective_variables(role, variables),
+            "resources": {name: _plain(items) for name, items in role.resources.items()},
+            "templates": role.templates,
+        }
+        for role in roles
+    ]
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,127 @@
+"""Runs one generated script of POSIX sh on a machine and reads its framed answer, word by word.
+
+In: a connection, lines of sh, deadlines.  Out: the words that the script prints, each ended by NUL.
+Called by state.py and apply.py.  The script goes over standard input, never as an argument: it is data of any length.
+It is one function that is called in its last line: cut off on its way, it does nothing at all.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from provisioner.connection import Connection, last_line
+from provisioner.errors import IsolationError
+
+MAX_ANSWER = 8 << 20  # bytes
+# Root, or a user who may become root without a password: as Vagrant's public boxes have it.
+SHELL = ("sh", "-c", 'if [ "$(id -u)" = 0 ]; then exec sh -s; else exec sudo -n sh -s; fi')
+FRAME = """\
+LC_ALL=C
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL PATH
+main() {{
+{body}
+}}
+main </dev/null
+"""
+
+
+class Answer:
+    """
+    A script that runs, and the words that it prints.
+
+    Args:
+        connection: where it runs.
+        body: lines of sh; they print words with `printf '%s\\0'`.
+        what: what is done, for errors: "read the state of 'debian12'".
+    """
+
+    def __init__(self, connection: Connection, body: str, what: str) -> None:
+        self._what = what
+        self._size = 0
+        self._rest = b""
+        self._chunks: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._stream = connection.start(SHELL)
+        threading.Thread(target=self._read, daemon=True).start()
+        try:
+            self._stream.write(FRAME.format(body=body).encode())
+            self._stream.end_input()
+        except OSError as error:
+            self._stream.kill()
+            raise IsolationError(f"cannot {what}: {self._ending() or error}") from None
+
+    def _read(self) -> None:
+        """Keep the bound here: whoever waits for words may be slower than a machine that babbles."""
+        try:
+            for chunk in iter(self._stream.read, b""):
+                self._size += len(chunk)
+                if self._size > MAX_ANSWER:
+                    break
+                self._chunks.put(chunk)
+        finally:
+            self._chunks.put(b"")
+
+    def word(self, seconds: float) -> str | None:
+        """
+        Return the next word, or None when the answer has ended.
+
+        Raises:
+            IsolationError: none came in time, or the answer is too long.
+        """
+        until = time.monotonic() + seconds
+        while b"\0" not in self._rest:
+            try:
+                chunk = self._chunks.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                hint = "raise isolation_timeout_scale on a slow machine"
+                raise IsolationError(f"cannot {self._what}: no answer after {seconds:.0f} s", hint=hint) from None
+            if not chunk:
+                self._chunks.put(b"")
+                if self._size > MAX_ANSWER:
+                    raise IsolationError(f"cannot {self._what}: its answer is longer than {MAX_ANSWER >> 20} MiB")
+                return None
+            self._rest += chunk
+        word, _, self._rest = self._rest.partition(b"\0")
+        return word.decode("utf-8", "backslashreplace")
+
+    def expect(self, wanted: str, seconds: float) -> None:
+        """Read one word that must be this one."""
+        word = self.word(seconds)
+        if word is None:
+            raise self.cut_short()
+        if word != wanted:
+            raise self.garbled(f"'{wanted}' was expected, not '{last_line(word.encode())}'")
+
+    def expect_end(self, seconds: float) -> None:
+        """See that nothing follows."""
+        if self.word(seconds) is not None or self._rest:
+            raise self.garbled("something follows its end")
+
+    def cut_short(self, during: str = "") -> IsolationError:
+        """Return the error for an answer that ended too early, with the last words of the machine's error stream."""
+        said = self._ending()
+        why = f"the connection ended{f' during: {during}' if during else ''}"
+        return IsolationError(
+            f"cannot {self._what}: {said or why}",
+            hint="it must be root or have sudo without a password" if said.startswith("sudo") else "try again",
+        )
+
+    def garbled(self, why: str) -> IsolationError:
+        """Return the error for an answer that is not as the script prints it."""
+        return IsolationError(f"cannot {self._what}: its answer is garbled: {why}", log=self._ending())
+
+    def _ending(self) -> str:
+        self._stream.wait(0.5)
+        return last_line(self._stream.errors())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stream.kill()
