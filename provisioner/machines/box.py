@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -33,6 +34,15 @@ from provisioner.progress import step
 DISK, KERNEL, INITRD, DESCRIPTION = "disk.qcow2", "vmlinuz", "initrd", "box.json"
 UNPRIVILEGED = 65534  # the group that a hypervisor runs as: it must read the disk, which holds a private key
 LOCK_TIMEOUT = 1800.0  # seconds that another process may take to build it
+# what lies in the .box itself; kernel, initramfs and key are named by the lab's own Vagrantfile
+VAGRANTFILE = """\
+Vagrant.configure("2") do |config|
+  config.vm.guest = :debian
+  config.vm.synced_folder ".", "/vagrant", disabled: true
+  config.ssh.username = "root"
+  config.ssh.insert_key = false
+end
+"""
 ROOM = 4 << 30  # bytes: the tree, the raw disk and the packed one at the same time
 
 
@@ -133,6 +143,32 @@ def build_box(name: str = "debian12", bake: Sequence[str] = ()) -> Box:
     return built
 
 
+def package_box(box: Box) -> Path:
+    """
+    Return the box as a file that `vagrant box add` takes, for the provider libvirt; it is made once.
+
+    Raises:
+        IsolationError: there is no qemu-img, or no space.
+    """
+    out = box.directory / f"{box.name}.box"
+    if out.exists():
+        return out
+    with tempfile.TemporaryDirectory(prefix=".package-", dir=_boxes()) as name, step(f"pack box '{box.name}'"):
+        image, packed = Path(name) / "box.img", Path(name) / out.name
+        convert = ["qemu-img", "convert", "-c", "-m", "4", "-W", "-O", "qcow2", "-o", "compression_type=zstd"]
+        _run([*convert, str(box.disk), str(image)])
+        (Path(name) / "metadata.json").write_text(
+            json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": load_recipe(box.name).size})
+        )
+        (Path(name) / "Vagrantfile").write_text(VAGRANTFILE)
+        with tarfile.open(packed, "w") as tar:
+            for part in ("metadata.json", "Vagrantfile", "box.img"):
+                tar.add(Path(name) / part, arcname=part)
+        packed.chmod(0o600)
+        os.replace(packed, out)
+    return out
+
+
 def _build(name: str, bake: Sequence[str]) -> None:
     """Build in a folder of its own, which the journal knows, and move the whole box into its place."""
     recipe = load_recipe(name)
@@ -165,9 +201,13 @@ def _make_disk(tree: Path, recipe: Recipe, raw: Path, out: Path) -> None:
         [*ext4, str(raw), f"{recipe.size}G"],
         ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(out)],
     ):
-        done = LocalConnection().run(argv, deadline("box.disk"))
-        if done.status != 0:
-            raise IsolationError(f"cannot make a box's disk: {argv[0]}: {done.last_words}")
+        _run(argv)
+
+
+def _run(argv: list[str]) -> None:
+    done = LocalConnection().run(argv, deadline("box.disk"))
+    if done.status != 0:
+        raise IsolationError(f"cannot make a box's disk: {argv[0]}: {done.last_words}")
 
 
 def _allow(box: Path) -> None:

@@ -168,7 +168,8 @@ int main(void)
 		return 64; /* so that a build can be tried: sysexits(3) */
 	umask(022);
 	if (mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=0755") < 0 ||
-	    mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+	    mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV,
+		  "mode=0755,size=20%,nr_inodes=800k") < 0) /* as systemd mounts it */
 		return 1;
 	console = open("/dev/console", O_RDWR);
 	if (console >= 0) {

@@ -33,6 +33,10 @@ class Spec(Protocol):
     def cgroup(self) -> Literal["v1", "v2"]:
         """Which cgroup hierarchy it boots with."""
 
+    @property
+    def driver(self) -> Literal["kvm", "qemu"] | None:
+        """Whether it is accelerated or emulated; None for what this host can do."""
+
 
 @dataclass(frozen=True)
 class SshAddress:

@@ -1,0 +1,244 @@
+"""A libvirtd of the lab's own, started by hand in the lab's network namespace.
+
+In: the lab's network and a Run.  Out: `enter`, the arguments in front of libvirt's clients, Vagrant among them.  Called
+by vagrant.py.  libvirt's folders are fixed when it is built, so it gets a mount namespace in which they are folders of
+the lab: definitions, disks and sockets of two labs, and of the host's own libvirtd, never meet.  What it consists of
+stands in the lab's folder; it ends with the lab's network at the latest.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from provisioner.connection import find_program, last_line
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.journal import Run
+from provisioner.machines.detached import load_process, start_detached
+from provisioner.machines.labnet import RESOLVER, LabNet
+from provisioner.processes import is_alive, read_process, send_signal, wait_gone
+from provisioner.progress import step
+from provisioner.undo import Record
+
+URI = "qemu:///system"
+PREFIX = "isolation_"  # of every domain's name
+NETWORK = "isolation"
+GATEWAY = "192.168.121.1"
+NETWORK_ADDRESS = "192.168.121.0/24"
+POLL = 0.1  # seconds
+HINT = (
+    "apt-get install --no-install-recommends libvirt-daemon-system libvirt-clients dnsmasq-base; "
+    "or `provider: qemu` in lab.yaml, which needs none of them"
+)
+FOLDERS = {
+    "etc": Path("/etc/libvirt"),
+    "lib": Path("/var/lib/libvirt"),
+    "run": Path("/run/libvirt"),
+    "log": Path("/var/log/libvirt"),
+    "cache": Path("/var/cache/libvirt"),
+}
+# mounts SOURCE=TARGET each, in a mount namespace that is private already, and becomes the command after --
+MOUNT_AND_EXEC = """
+import os, subprocess, sys
+end = sys.argv.index("--")
+for pair in sys.argv[1:end]:
+    subprocess.run(["mount", "--bind", *pair.split("=", 1)], check=True, timeout=10)
+os.execv(sys.argv[end + 1], sys.argv[end + 1:])
+"""
+QEMU_CONF = """\
+user = "{user}"
+group = "{group}"
+dynamic_ownership = 1
+remember_owner = 0
+security_driver = "none"
+namespaces = []
+cgroup_controllers = []
+stdio_handler = "file"
+"""
+LIBVIRTD_CONF = """\
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+unix_sock_ro_perms = "0700"
+unix_sock_rw_perms = "0700"
+"""
+# no-ping and stp off: a lease at 9 s instead of 15 under emulation
+NETWORK_XML = f"""\
+<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>
+  <name>{NETWORK}</name>
+  <forward mode='nat'/>
+  <bridge name='virbr0' stp='off' delay='0'/>
+  <dns><forwarder addr='{RESOLVER}'/></dns>
+  <ip address='{GATEWAY}' netmask='255.255.255.0'>
+    <dhcp><range start='192.168.121.2' end='192.168.121.254'/></dhcp>
+  </ip>
+  <dnsmasq:options><dnsmasq:option value='no-ping'/></dnsmasq:options>
+</network>
+"""
+POOL_XML = """\
+<pool type='dir'><name>default</name><target><path>/var/lib/libvirt/images</path></target></pool>
+"""
+
+
+class Libvirt:
+    """
+    One lab's libvirtd.
+
+    Args:
+        net: the lab's network, which must be up before this one is.
+    """
+
+    def __init__(self, net: LabNet) -> None:
+        self.net = net
+        self.directory = net.directory / "libvirt"
+        self._file = net.directory / "libvirt.json"
+        self._log = net.directory / "libvirtd.log"
+
+    @property
+    def enter(self) -> list[str]:
+        """The arguments in front of a command that is to see this libvirt as the system's."""
+        process = load_process(self._file)
+        if process is None or not is_alive(process):
+            raise IsolationError("cannot reach the lab's libvirtd: it does not run", hint="provisioner up")
+        return ["nsenter", f"--target={process.pid}", "--mount", "--net", "--"]
+
+    def is_up(self) -> bool:
+        """Tell whether it runs."""
+        process = load_process(self._file)
+        return process is not None and is_alive(process) and self.net.is_up()
+
+    def up(self, run: Run) -> list[Record]:
+        """
+        Start it with its network and its storage, unless it runs.
+
+        Returns:
+            The journal's records of what was made; `run.gone` for each hands it over to the lab.
+
+        Raises:
+            IsolationError: libvirt is not installed, may not run, or does not answer; with the end of its log.
+        """
+        if self.is_up():
+            return []
+        programs = {name: find_program(name) for name in ("libvirtd", "virsh", "dnsmasq", "unshare", "mount")}
+        lacking = [name for name, path in programs.items() if path is None]
+        if lacking:
+            raise IsolationError(f"cannot start libvirt: {lacking[0]} is not installed", hint=HINT)
+        self._write_folders()
+        with step("start libvirt"):
+            record = self._start(str(programs["libvirtd"]), run)
+            try:
+                self._await_ready()
+                self._define()
+            except BaseException:
+                self.down()
+                run.gone(record)
+                raise
+        return [record]
+
+    def down(self) -> None:
+        """Ask it to end; what it leaves running ends with the lab's network."""
+        process = load_process(self._file)
+        if process is not None:
+            send_signal(process, signal.SIGTERM)
+            if wait_gone([process], deadline("close")):
+                send_signal(process, signal.SIGKILL)
+                wait_gone([process], deadline("close"))
+        self._file.unlink(missing_ok=True)
+
+    def virsh(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run one command of virsh against it, in English; its status is the caller's to judge."""
+        try:
+            return subprocess.run(
+                [*self.enter, "virsh", "--connect", URI, "--quiet", *argv],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=deadline("command"),
+                env={**os.environ, "LC_ALL": "C"},
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise IsolationError(f"cannot run 'virsh {argv[0]}': {error}") from None
+
+    def vmm_pid(self, domain: str) -> int | None:
+        """Return the process of a running domain."""
+        try:
+            pid = int((self.directory / "run" / "qemu" / f"{domain}.pid").read_text())
+        except (OSError, ValueError):
+            return None
+        return pid if read_process(pid) is not None else None
+
+    def busy(self) -> bool:
+        """Tell whether any machine of the lab runs."""
+        found = (self.directory / "run" / "qemu").glob(f"{PREFIX}*.pid")  # driver.pid is libvirtd's own
+        return any(self.vmm_pid(file.stem) is not None for file in found)
+
+    def _write_folders(self) -> None:
+        """Make the lab's folders, and those of the host that they are mounted on where libvirt never ran."""
+        for name, target in FOLDERS.items():
+            folder = self.directory / name
+            folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+            target.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for folder in (self.directory.parent, self.directory, *(self.directory / name for name in FOLDERS)):
+            folder.chmod(0o711)  # the hypervisor runs as another user
+        (self.directory / "lib" / "images").mkdir(mode=0o711, exist_ok=True)
+        user, group = _user()
+        (self.directory / "etc" / "qemu.conf").write_text(QEMU_CONF.format(user=user, group=group))
+        (self.directory / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF)
+        (self.directory / "network.xml").write_text(NETWORK_XML)
+        (self.directory / "pool.xml").write_text(POOL_XML)
+
+    def _start(self, binary: str, run: Run) -> Record:
+        mounts = [f"{self.directory / name}={target}" for name, target in FOLDERS.items()]
+        argv = [*self.net.enter, "unshare", "--mount", "--propagation", "private", "--"]
+        argv += [sys.executable, "-I", "-c", MOUNT_AND_EXEC, *mounts, "--"]
+        argv += [binary, "--pid-file", "/run/libvirt/libvirtd.pid"]
+        return start_detached(argv, self._log, self._file, run)
+
+    def _await_ready(self) -> None:
+        until = time.monotonic() + deadline("libvirt")
+        while time.monotonic() < until:
+            process = load_process(self._file)
+            if process is None or not is_alive(process):
+                break
+            if (self.directory / "run" / "libvirt-sock").exists() and self.virsh("version").returncode == 0:
+                return
+            time.sleep(POLL)
+        log = self._log.read_bytes()
+        raise IsolationError(
+            f"cannot start libvirt: {last_line(log) or 'no answer'}", log=log.decode(errors="replace")[-4000:]
+        )
+
+    def _define(self) -> None:
+        for kind, name, start in (("net", NETWORK, "network.xml"), ("pool", "default", "pool.xml")):
+            if self.virsh(f"{kind}-info", name).returncode:
+                self._checked(f"{kind}-define", str(self.directory / start))
+            done = self.virsh(f"{kind}-start", name)
+            if done.returncode and "already active" not in done.stderr:
+                raise _failure(f"{kind}-start", done)
+
+    def _checked(self, *argv: str) -> None:
+        done = self.virsh(*argv)
+        if done.returncode:
+            raise _failure(argv[0], done)
+
+
+def _failure(verb: str, done: subprocess.CompletedProcess[str]) -> IsolationError:
+    said = done.stderr.encode()
+    return IsolationError(f"cannot run 'virsh {verb}': {last_line(said) or done.returncode}", log=done.stderr)
+
+
+def _user() -> tuple[str, str]:
+    """Return whom the hypervisor runs as: the distribution's user for it where there is one."""
+    for name, group in (("libvirt-qemu", "kvm"), ("qemu", "qemu")):
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return name, group
+    return "root", "root"

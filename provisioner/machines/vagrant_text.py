@@ -1,0 +1,105 @@
+"""Reads what Vagrant prints: machine-readable lines, ssh-config, and why something failed.
+
+In: text.  Out: frozen objects.  Called by vagrant_program.py and vagrant.py.  Runs nothing.  Lines that are not
+understood are passed over: plugins and Ruby print their own between them, and new kinds come with each version.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+COMMA = "%!(VAGRANT_COMMA)"
+BOOT = re.compile(r"^\d+$")
+NOISE = re.compile(r"^(/.*|.*\bgem): warning: |^\[fog\]|^==> |warning: (constant|already|previous)", re.IGNORECASE)
+CHARACTERS = 300
+QEMU_INSTEAD = "or `provider: qemu` in lab.yaml, which needs no Vagrant"
+INSTALL = f"apt-get install --no-install-recommends vagrant vagrant-libvirt; {QEMU_INSTEAD}"
+# what Vagrant says, in a user's words, and the mend
+SYMPTOMS = (
+    (r"provider '\w+' could not be found", "its plugin vagrant-libvirt is not installed", INSTALL),
+    (r"Timed out while waiting for the machine to boot", "it did not answer by SSH in time", ""),
+    (r"Authentication failure", "it refuses the box's key", "provisioner down, then build the box anew"),
+    (r"domain about to create is already taken", "libvirt has a machine of that name left", "provisioner prune"),
+    (r"No space left on device", "the disk is full", "free some space"),
+    (r"(failed to connect|Call to virConnectOpen failed).*", "libvirtd does not answer", "provisioner down; up again"),
+)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One machine-readable line: which machine it is about ("" for none), of which kind, and its data."""
+
+    target: str
+    kind: str
+    data: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SshConfig:
+    """What `vagrant ssh-config` says of one machine."""
+
+    host: str
+    port: int
+    user: str
+    keys: tuple[str, ...]
+
+
+def parse_lines(text: str) -> list[Line]:
+    """Return the machine-readable lines of an output."""
+    found = []
+    for line in text.splitlines():
+        fields = [field.replace(COMMA, ",").replace("\\n", "\n").replace("\\r", "\r") for field in line.split(",")]
+        if len(fields) >= 3 and BOOT.match(fields[0]):
+            found.append(Line(fields[1], fields[2], tuple(fields[3:])))
+    return found
+
+
+def parse_state(text: str, name: str) -> str | None:
+    """Return the state of one machine, None when the output says nothing of it."""
+    states = [line.data[0] for line in parse_lines(text) if (line.target, line.kind) == (name, "state") and line.data]
+    return states[-1] if states else None
+
+
+def parse_ssh_config(text: str, name: str) -> SshConfig | None:
+    """Return what stands in the section `Host name`, None when it is not there or lacks what is needed."""
+    section: dict[str, list[str]] | None = None
+    for line in text.splitlines():
+        key, _, value = line.strip().partition(" ")
+        value = value.strip().strip('"')
+        if key == "Host":
+            section = {} if value == name and section is None else section
+            inside = value == name
+        elif section is not None and key and not key.startswith("#") and inside:
+            section.setdefault(key, []).append(value)
+    if not section or not section.get("HostName") or not section.get("Port", ["22"])[0].isdigit():
+        return None
+    port = int(section.get("Port", ["22"])[0])
+    return SshConfig(
+        section["HostName"][0], port, section.get("User", ["root"])[0], tuple(section.get("IdentityFile", ()))
+    )
+
+
+def parse_phase(line: str, name: str) -> str | None:
+    """Return what Vagrant says that it is about to do ("==> web: Creating image"), in our words, else None."""
+    mark = f"==> {name}: "
+    text = line.removeprefix(mark).strip().rstrip(".").removesuffix("...").rstrip()
+    if not line.startswith(mark) or not text or text.startswith("--"):
+        return None
+    return f"vagrant: {text[0].lower()}{text[1:100]}"
+
+
+def explain(said: str) -> tuple[str, str]:
+    """Return why a command failed, in one line, and its mend: from what it wrote to its error stream."""
+    for pattern, cause, mend in SYMPTOMS:
+        if re.search(pattern, said):
+            return cause, mend
+    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", _without_noise(said))]
+    told = [part for part in paragraphs if part]
+    # "An error occurred … Please handle this error then try again:" is followed by the reason
+    best = told[1] if len(told) > 1 and told[0].endswith(":") else (told or ["it says nothing"])[0]
+    return "".join(c if c.isprintable() else "?" for c in best)[:CHARACTERS], ""
+
+
+def _without_noise(said: str) -> str:
+    return "\n".join(line for line in said.splitlines() if not NOISE.search(line))

@@ -1,0 +1,185 @@
+"""A machine booted directly from the box: reached, frozen, restored, stopped, and left alone by those who end."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from live_box import REASON, UNAVAILABLE, Spec, in_machine
+
+from provisioner.errors import IsolationError
+from provisioner.journal import Run, prune
+from provisioner.machines.box import build_box
+from provisioner.machines.qemu import QemuMachine
+from provisioner.machines.vmm import read_vmm
+from provisioner.paths import run_dir
+
+pytestmark = pytest.mark.skipif(UNAVAILABLE, reason=REASON)
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[QemuMachine]:
+    """One machine for all tests here; not below tmp_path, through which the unprivileged QEMU cannot pass."""
+    with Run.start() as run:
+        folder = run_dir() / f"machine-{secrets.token_hex(4)}"
+        made = QemuMachine(Spec(f"test-{os.getpid()}"), build_box(), folder, run)
+        try:
+            yield made
+        finally:
+            made.down(destroy=True)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def up(machine: QemuMachine) -> QemuMachine:
+    machine.up()
+    return machine
+
+
+def test_it_boots_whole_and_as_debian_does(up: QemuMachine) -> None:
+    text = in_machine(up.ssh(), "systemctl is-system-running --wait; hostname; cat /etc/machine-id; findmnt -no FSTYPE /sys/fs/cgroup; grep -c . /etc/resolv.conf; findmnt -no FSTYPE /sys/kernel/debug")  # fmt: skip  # noqa: E501
+    state, hostname, machine_id, cgroup, resolvers, debug = text.split()
+
+    assert (state, hostname, cgroup, resolvers, debug) == ("running", up.name, "cgroup2", "1", "debugfs")
+    assert re.fullmatch("[0-9a-f]{32}", machine_id)
+
+
+def test_a_second_up_changes_nothing(up: QemuMachine) -> None:
+    before = up.vmm_pid()
+    up.up()
+
+    assert up.vmm_pid() == before
+    assert up.status() == "running"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="who is not root has nothing to drop")
+def test_qemu_is_nobody_in_a_filter_and_a_session_of_its_own(up: QemuMachine) -> None:
+    pid = up.vmm_pid()
+    assert pid is not None
+    status = Path(f"/proc/{pid}/status").read_text()
+
+    assert re.search(r"^Uid:\s+65534\s+65534", status, re.MULTILINE)
+    assert re.search(r"^CapEff:\s+0+$", status, re.MULTILINE)
+    assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
+    assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)
+    assert os.getsid(pid) == pid
+
+
+def test_modules_for_containers_load(up: QemuMachine) -> None:
+    names = "overlay bridge veth nf_tables br_netfilter nft_chain_nat"
+
+    assert in_machine(up.ssh(), f"modprobe --all {names} && echo loaded") == "loaded\n"
+
+
+def test_a_restored_machine_is_as_it_was_and_knows_the_time(up: QemuMachine) -> None:
+    in_machine(up.ssh(), "touch /before")
+    up.snapshot("frozen")
+    in_machine(up.ssh(), "touch /after && sync && sleep 3")
+
+    assert up.restore("frozen")
+    files, now = in_machine(up.ssh(), "echo $(ls -d /before /after 2>/dev/null); date +%s.%N").splitlines()
+    assert files == "/before"
+    assert abs(float(now) - time.time()) < 3
+    assert up.snapshots() == ["frozen"]
+
+
+def test_what_was_never_frozen_is_not_restored(up: QemuMachine) -> None:
+    before = up.vmm_pid()
+
+    assert not up.restore("nothing")
+    assert up.vmm_pid() == before
+
+
+def test_a_halted_machine_keeps_its_disk_and_its_snapshots(up: QemuMachine) -> None:
+    up.snapshot("halted")
+    in_machine(up.ssh(), "echo kept >/kept")
+    up.down()
+    assert (up.status(), up.vmm_pid()) == ("halted", None)
+
+    assert "halted" in up.snapshots()
+    up.up()
+    assert in_machine(up.ssh(), "cat /kept") == "kept\n"
+    up.down()
+    assert up.restore("halted")
+    assert in_machine(up.ssh(), "ls /kept || echo gone") == "gone\n"
+
+
+def test_one_that_has_only_just_started_stops_in_order(up: QemuMachine) -> None:
+    up.down()
+    up.up()
+    started = time.monotonic()
+    up.down()
+
+    assert time.monotonic() - started < 40  # not by the deadline: the button is pressed until somebody listens
+    assert "Power down" in up.console()
+
+
+def test_other_hardware_takes_no_snapshot(up: QemuMachine) -> None:
+    up.snapshot("small")
+    other = QemuMachine(replace(up.spec, memory=768), up.box, up.directory, up._run)  # type: ignore[type-var]
+
+    assert "small" not in other.snapshots()
+
+
+def test_another_process_finds_it_running(up: QemuMachine) -> None:
+    with Run.start() as run:
+        other = QemuMachine(up.spec, up.box, up.directory, run)
+
+        assert other.status() == "running"
+        assert other.ssh() == up.ssh()
+    assert up.status() == "running"  # the other run's end has not ended it
+
+
+def test_cgroup_v1_is_a_switch(up: QemuMachine) -> None:
+    up.down()
+    v1 = QemuMachine(replace(up.spec, cgroup="v1"), up.box, up.directory, up._run)  # type: ignore[type-var]
+    v1.up()
+    try:
+        assert in_machine(v1.ssh(), "findmnt -no FSTYPE /sys/fs/cgroup/memory") == "cgroup\n"
+    finally:
+        v1.down()
+
+
+def test_a_guest_that_dies_is_known_by_its_console(machine: QemuMachine) -> None:
+    machine.down(destroy=True)
+    broken = replace(machine.box, cmdline=f"{machine.box.cmdline} init=/nowhere rdinit=/nowhere root=/dev/none")
+    dead = QemuMachine(machine.spec, broken, machine.directory, machine._run)
+
+    with pytest.raises(IsolationError, match=r"cannot reach machine .*: it has ended; its console ends: .*") as caught:
+        dead.up()
+    assert "Kernel panic" in caught.value.log
+    assert dead.vmm_pid() is None
+    dead.down(destroy=True)
+    assert dead.status() == "absent"
+
+
+def test_a_starter_that_is_killed_leaves_what_prune_ends(machine: QemuMachine) -> None:
+    machine.down(destroy=True)
+    code = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
+        "from live_box import Spec; from provisioner.journal import Run\n"
+        "from provisioner.machines.box import build_box; from provisioner.machines.qemu import QemuMachine\n"
+        "QemuMachine(Spec('test-killed'), build_box(), Path(sys.argv[2]), Run.start()).up()\n"
+    )
+    argv = [sys.executable, "-c", code, str(Path(__file__).parent), str(machine.directory)]
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as starter:
+        try:
+            until = time.monotonic() + 60
+            while not read_vmm(machine.directory) and time.monotonic() < until:
+                time.sleep(0.02)
+        finally:
+            starter.send_signal(signal.SIGKILL)
+    assert read_vmm(machine.directory) is not None
+
+    prune()
+    assert read_vmm(machine.directory) is None
