@@ -1,0 +1,253 @@
+"""provisioner.ssh_line and the pure parts of ssh and ssh_login: quoting, fingerprints, error texts."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provisioner.connection import MAX_STDERR
+from provisioner.errors import IsolationError
+from provisioner.ssh_line import MAX_LINE, Preamble, render_line
+
+SHELLS = [shell for shell in ("sh", "dash", "bash") if shutil.which(shell)]
+NASTY = [
+    "; id",
+    "$(id)",
+    "`id`",
+    "a\nb",
+    "",
+    " ",
+    "'",
+    '"',
+    "\\",
+    "*",
+    "~",
+    "$HOME",
+    "!!",
+    "--",
+    "-n",
+    "&",
+    "\x7f",
+    "é",
+]
+ARGUMENT = st.text(st.characters(blacklist_characters="\0", blacklist_categories=["Cs"]), max_size=20)
+KEY = b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + bytes(range(32))
+KEY_LINE = "ssh-ed25519 " + base64.b64encode(KEY).decode()
+
+
+def through(shell: str, line: bytes) -> tuple[bytes, Preamble, bytes]:
+    """Run a line as sshd does; return output, the preamble, and the program's own errors."""
+    done = subprocess.run([shell, "-c", line], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+    preamble = Preamble()
+    errors = preamble.feed(done.stderr) + preamble.end()
+    return done.stdout, preamble, errors
+
+
+# --- the line
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_nasty_arguments_arrive_as_they_are(shell: str) -> None:
+    out, preamble, _ = through(shell, render_line(["printf", "<%s>", *NASTY]))
+
+    assert out.decode() == "".join(f"<{part}>" for part in NASTY)
+    assert preamble.pid > 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(ARGUMENT, min_size=1, max_size=4), ARGUMENT)
+def test_any_argument_and_variable_arrives_as_it_is(parts: list[str], value: str) -> None:
+    script = 'printf "<%s>" "$VALUE" "$@"'
+
+    out, _, _ = through("sh", render_line(["sh", "-c", script, "sh", *parts], {"VALUE": value}))
+
+    assert out.decode() == "".join(f"<{part}>" for part in [value, *parts])
+
+
+def test_bytes_that_are_no_utf8_arrive_as_they_are() -> None:
+    raw = bytes(range(1, 256))
+
+    out, _, _ = through("sh", render_line(["printf", "%s", raw.decode("utf-8", "surrogateescape")]))
+
+    assert out == raw
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_pid_said_is_the_programs_own(shell: str) -> None:
+    out, preamble, errors = through(shell, render_line(["sh", "-c", "echo $$; echo no >&2"], {"A": "b"}))
+
+    assert int(out) == preamble.pid
+    assert errors == b"no\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("program", ["no-such-program", "/etc/passwd", "/no/such", "/etc", "; id"])
+def test_a_program_that_is_not_there_is_told(shell: str, program: str) -> None:
+    _, preamble, errors = through(shell, render_line([program]))
+
+    assert (preamble.said, preamble.pid, errors) == ("absent", 0, b"")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("name", ["plain", "-", "-P", "a b; id", "$(id)", "a\nb"])
+def test_a_folder_of_any_name_is_started_in(
+    shell: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CDPATH", "/")
+    (tmp_path / name).mkdir()
+
+    out, _, _ = through(shell, render_line(["pwd"], cwd=name))
+
+    assert out.decode() == f"{tmp_path / name}\n"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_folder_that_is_not_there_is_told(shell: str) -> None:
+    assert through(shell, render_line(["pwd"], cwd="/no/such"))[1].said == "folder"
+
+
+def test_system_programs_are_found_without_their_folders_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+    out, _, _ = through("sh", render_line(["sh", "-c", "echo $PATH"]))
+
+    assert out == b"/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "env", "cwd", "why"),
+    [
+        ([], {}, None, "that is no program"),
+        ([""], {}, None, "that is no program"),
+        (["-c"], {}, None, "that is no program"),
+        (["true", "a\0b"], {}, None, "NUL"),
+        (["true"], {"A": "\0"}, None, "NUL"),
+        (["true"], {}, "\0", "NUL"),
+        (["true"], {"A B": ""}, None, "'A B' cannot name a variable"),
+        (["true"], {"": ""}, None, "'' cannot name a variable"),
+        (["true"], {"A=B;id": ""}, None, "cannot name a variable"),
+        (["true"], {"A\n": ""}, None, "cannot name a variable"),
+        (["a=b"], {"A": ""}, None, "take its name for a variable"),
+        (["true", "x" * MAX_LINE], {}, None, "a line holds 131071"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused(argv: list[str], env: dict[str, str], cwd: str | None, why: str) -> None:
+    with pytest.raises(IsolationError, match=why) as error:
+        render_line(argv, env, cwd, "debian12")
+
+    assert str(error.value).startswith("cannot run '")
+    assert "on 'debian12'" in str(error.value)
+
+
+def test_the_longest_line_can_still_be_run() -> None:
+    spare = MAX_LINE - len(render_line(["true", ""])) + len("''")
+
+    assert through("sh", render_line(["true", "x" * spare]))[1].pid > 0
+    with pytest.raises(IsolationError, match="standard input"):
+        render_line(["true", "x" * (spare + 1)])
+
+
+# --- the preamble
+
+
+@given(st.binary(max_size=50), st.binary(max_size=50), st.lists(st.integers(0, 130), max_size=5))
+def test_the_preamble_is_taken_off_however_it_is_cut(before: bytes, after: bytes, cuts: list[int]) -> None:
+    whole = before + b"\nisolation pid 77\n" + after
+    at = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
+    preamble = Preamble()
+
+    rest = b"".join(preamble.feed(whole[start:end]) for start, end in itertools.pairwise(at)) + preamble.end()
+
+    assert preamble.pid == 77
+    assert rest == before + after
+
+
+def test_a_program_cannot_say_another_preamble() -> None:
+    preamble = Preamble()
+
+    rest = preamble.feed(b"\nisolation pid 7\n\nisolation pid 8\n") + preamble.feed(b"\nisolation absent\n")
+
+    assert preamble.pid == 7
+    assert rest == b"\nisolation pid 8\n\nisolation absent\n"
+
+
+def test_a_shell_that_says_something_else_is_not_kept_without_a_bound() -> None:
+    preamble = Preamble()
+
+    rest = preamble.feed(b"x" * MAX_STDERR) + preamble.feed(b"yz")
+
+    assert preamble.said is None
+    assert rest == b"x" * MAX_STDERR + b"yz"
+
+
+# --- keys
+
+
+def test_a_host_key_line_is_read() -> None:
+    pytest.importorskip("fabric", reason="needs the extra [lab]")
+    from provisioner.ssh_login import parse_host_key
+
+    assert parse_host_key(KEY_LINE, "debian12") == ("ssh-ed25519", KEY)
+    assert parse_host_key(f"{KEY_LINE} root@debian12\n", "debian12") == ("ssh-ed25519", KEY)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "ssh-ed25519", "ssh-ed25519 !!", f"ssh-rsa {KEY_LINE.split()[1]}", "ssh-ed25519 AAAA", KEY_LINE[:-20], "é é"],
+)
+def test_a_line_that_is_no_host_key_is_named(line: str) -> None:
+    pytest.importorskip("fabric", reason="needs the extra [lab]")
+    from provisioner.ssh_login import parse_host_key
+
+    with pytest.raises(IsolationError, match="cannot read the host key of 'debian12'"):
+        parse_host_key(line, "debian12")
+
+
+@pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs ssh-keygen")
+def test_a_fingerprint_reads_as_ssh_keygen_writes_it(tmp_path: Path) -> None:
+    pytest.importorskip("fabric", reason="needs the extra [lab]")
+    from provisioner.ssh_login import fingerprint
+
+    (tmp_path / "key.pub").write_text(KEY_LINE)
+    argv = ["ssh-keygen", "-l", "-f", str(tmp_path / "key.pub")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+
+    assert fingerprint(KEY) == done.stdout.split()[1]
+
+
+def test_a_wrong_host_key_names_the_machine_and_both_fingerprints() -> None:
+    pytest.importorskip("fabric", reason="needs the extra [lab]")
+    from provisioner.ssh_login import fingerprint, wrong_host_key
+
+    text = str(wrong_host_key("debian12", KEY, KEY[:-1] + b"x"))
+
+    assert "\n" not in text
+    assert text.startswith("cannot trust 'debian12': ")
+    assert fingerprint(KEY) in text
+    assert fingerprint(KEY[:-1] + b"x") in text
+
+
+@pytest.mark.parametrize("path", ["relative", "", "/folder/"])
+def test_a_file_needs_an_absolute_path(path: str) -> None:
+    pytest.importorskip("fabric", reason="needs the extra [lab]")
+    from provisioner.ssh import SshConnection
+
+    with pytest.raises(IsolationError, match="no absolute path of a file"):
+        SshConnection(None, "debian12").put(path, b"")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("owner", ["", ":", "a:b:c", "-R", "a b", "$(id)", "a:"])
+def test_an_owner_that_is_none_is_refused(owner: str) -> None:
+    pytest.importorskip("fabric", reason="needs the extra [lab]")
+    from provisioner.ssh import SshConnection
+
+    with pytest.raises(IsolationError, match="is no owner"):
+        SshConnection(None, "debian12").put("/a", b"", owner=owner)  # type: ignore[arg-type]
