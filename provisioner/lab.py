@@ -40,6 +40,7 @@ class MachineEntry(BaseModel):
         provider: "vagrant", or "qemu": the same box booted directly, without Vagrant and libvirt.
         driver: "kvm" or "qemu" (emulation); None lets the timed loop decide.
         roles: what is installed on it, by the names of the folders in roles/.
+        bake: roles whose packages lie in its box already, so that nothing is installed under emulation.
         variables: values for the roles' templates.
     """
 
@@ -52,9 +53,10 @@ class MachineEntry(BaseModel):
     provider: Literal["vagrant", "qemu"] = "vagrant"
     driver: Literal["kvm", "qemu"] | None = None
     roles: list[str] = []
+    bake: list[str] = []
     variables: dict[VariableName, Scalar] = {}
 
-    @field_validator("roles")
+    @field_validator("roles", "bake")
     @classmethod
     def _known(cls, roles: list[str]) -> list[str]:
         for at, role in enumerate(roles):
