@@ -237,3 +237,29 @@ def replaced(argv: Sequence[str], old: str, new: str) -> list[str]:
 def with_descriptor(argv: Sequence[str], path: Path) -> list[str]:
     """Return the argument list, run with descriptor 3 open on `path`."""
     return ["sh", "-c", 'path=$1; shift; exec "$@" 3<"$path"', "sh", str(path), *argv]
+
+
+def as_root(argv: Sequence[str]) -> list[str]:
+    """Return the argument list without the words that drop to an unprivileged user."""
+    return [word for word in argv if "--uid" not in word]
+
+
+# --- an exec that is not the runtime's own
+
+
+def nsenter(ground: Ground, sandbox: Sandbox) -> list[str]:
+    """Return an exec that joins the namespaces and none of the other walls."""
+    facts = sandbox.outside()
+    assert facts is not None
+    return ["nsenter", "--target", str(facts.process.pid), "--all", "--root", "--", "{{ argv }}"]
+
+
+def exec_with(*more: str) -> Callable[[Ground, Sandbox], list[str]]:
+    """Return the runtime's own exec with further flags."""
+
+    def make(ground: Ground, sandbox: Sandbox) -> list[str]:
+        argv = list(ground.runtime.exec or ())
+        at = argv.index("exec") + 1
+        return [*argv[:at], *more, *argv[at:]]
+
+    return make

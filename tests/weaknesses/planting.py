@@ -15,7 +15,8 @@ from typing import Any
 
 from ground import Ground
 from judging import Found, judge
-from plants import BASES, Make, Plant
+from plant import Make, Plant
+from plants import BASES
 
 from provisioner.paths import cache_dir
 from provisioner.sandboxes.loads import measure_loads, measure_reach

@@ -15,7 +15,7 @@ def test_every_check_has_a_red_proof(check: str) -> None:
     synthetic = check in {weakness.check for weakness in WEAKNESSES}
 
     assert synthetic, f"{check} has no synthetic plant in synthetic.py"
-    assert check in LIVE or check in ONLY_SYNTHETIC, f"{check} has no live plant in plants.py, nor a reason for none"
+    assert check in LIVE or check in ONLY_SYNTHETIC, f"{check} has no live plant in plants/, nor a reason for none"
 
 
 def test_plants_name_checks_and_bases_that_there_are() -> None:

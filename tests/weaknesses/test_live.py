@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from plant import Plant
 from planting import try_plant
-from plants import PLANTS, Plant
+from plants import PLANTS
 
 from provisioner.sandboxes.sandbox import RefusedError
 from pytest_isolation.fixtures import OFF

@@ -1,0 +1,102 @@
+"""One plant: what is missing of a sandbox, and what must be said of it; and the words that plants are written with.
+
+In: nothing.  Out: `Plant`, and functions that make Specs and overlays.  Used by plants/, one module for each runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ground import Ground
+
+from provisioner.sandboxes.sandbox import Sandbox
+
+# where no mount of the host's is shared there is no group to be in
+SHARED = ("mnt.propagation",) if " shared:" in Path("/proc/self/mountinfo").read_text() else ()
+# a kernel without CONFIG_MAGIC_SYSRQ has no such file
+SYSRQ = {"path.sysrq": "sysrq-trigger opens for writing"} if Path("/proc/sysrq-trigger").exists() else {}
+PROC_SYS = {"path.proc_sys": "opens for writing", "path.core_pattern": "core_pattern opens for writing"}
+NOT_ENFORCED = (("memory", "it took 80 MiB of 64"), ("cpu", "no limit"), ("pids", "64 children came up"))
+
+Make = Mapping[str, Any] | Callable[[Ground], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Plant:
+    """
+    One thing that is missing, and what must be seen.
+
+    Attributes:
+        runtimes: the role names of the runtimes that it is for.
+        opens: check id to a fragment of the reason; each held before and has `verdict` afterwards.
+        also: what must move with them because it rests on the same wall, check id to its new verdict.
+        spec: keyword arguments of Spec, or a function that makes them.
+        base: the name in BASES of what it is compared with; "" is the session's own sandbox.
+        overlay: keys of runtime.yaml to replace.
+        exec: an argument list in place of the runtime's own exec.
+        limit: the limit whose load is measured, in the planted sandbox; reach: whether the peer is tried.
+        planted_peer: whether the peer is planted too; peer: another Spec for the peer.
+        kind: the kind under which the sandbox is judged.
+        needs: a path of the host without which there is nothing to plant.
+        mended_by: what makes newer runtimes refuse it.
+    """
+
+    name: str
+    runtimes: tuple[str, ...]
+    opens: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[str, str] = field(default_factory=dict)
+    spec: Make = field(default_factory=dict)
+    base: str = ""
+    overlay: Callable[[Ground], Mapping[str, Any]] | None = None
+    exec: Callable[[Ground, Sandbox], list[str]] | None = None
+    verdict: str = "open"
+    limit: str = ""
+    reach: bool = False
+    planted_peer: bool = False
+    peer: Make | None = None
+    kind: str = ""
+    needs: str = ""
+    mended_by: str = ""
+
+    @property
+    def look_alike(self) -> bool:
+        """Whether it is no weakness: nothing may move."""
+        return not self.opens
+
+
+def flags(*words: str) -> Mapping[str, Any]:
+    """Return a Spec with further arguments."""
+    return {"flags": words}
+
+
+def edits(*made: Callable[[dict[str, Any]], None]) -> Mapping[str, Any]:
+    """Return a Spec with edits of the config."""
+    return {"edits": made}
+
+
+def opened(*checks: str) -> dict[str, str]:
+    """Return the `also` of checks that turn open."""
+    return dict.fromkeys(checks, "open")
+
+
+def limited(name: str, **how: Any) -> Callable[[Ground], Mapping[str, Any]]:
+    """Return the overlay that leaves one limit, asked for in another way."""
+    return lambda ground: {"limits": {name: how}}
+
+
+def limits_left_out(*runtimes: str) -> tuple[Plant, ...]:
+    """Return the plants of sandboxes that were never told their limit."""
+    return tuple(
+        Plant(
+            f"{name} limit left out",
+            runtimes,
+            {f"lim.{name}": fragment},
+            limit=name,
+            verdict="ignored",
+            overlay=limited(name),
+        )
+        for name, fragment in NOT_ENFORCED
+    )

@@ -1,0 +1,182 @@
+"""Plants for docker and podman alike, in the words of both."""
+
+from __future__ import annotations
+
+from ground import CALLS, nsenter
+from plant import Make, Plant, flags, limited, limits_left_out
+
+ENGINES = ("docker", "podman")
+
+
+def profiled(*more: str, errno: int = 1, allowed: str = "") -> Make:
+    """Return a Spec with a profile that refuses every dangerous call but one."""
+    return lambda ground: {"flags": (*more, "--security-opt", f"seccomp={ground.profile(allowed, errno)}")}
+
+
+def beside_peer(kind: str) -> Make:
+    """Return a Spec that joins one of the peer's namespaces, in the engines' words."""
+    return lambda ground: flags(f"--{kind}=container:{ground.peer.name}")
+
+
+BASES: dict[tuple[str, str], Make] = {
+    **{(engine, "cgroupns"): flags("--cgroupns=private") for engine in ENGINES},
+    **{(engine, "user"): flags("--user", "1000:1000") for engine in ENGINES},
+    **{(engine, "nnp"): flags("--security-opt", "no-new-privileges") for engine in ENGINES},
+    **{(engine, "host's network"): {"network": "host"} for engine in ENGINES},
+    **{(engine, "profile"): profiled() for engine in ENGINES},
+}
+
+PLANTS = (
+    # namespaces
+    Plant(
+        "--pid=host",
+        ENGINES,
+        {
+            "ns.pid": "host's pid namespace",
+            "ns.pid.procfs": "host's pid namespace",
+            "sig.outside": "signal the host's process",
+        },
+        spec=flags("--pid=host"),
+    ),
+    Plant(
+        "--pid=host for another user, whom the uid keeps from signalling",
+        ENGINES,
+        {"ns.pid": "host's pid namespace", "ns.pid.procfs": "host's pid namespace"},
+        spec=flags("--pid=host", "--user", "1000:1000"),
+        base="user",
+    ),
+    Plant("--ipc=host", ENGINES, {"ns.ipc": "host's IPC namespace"}, spec=flags("--ipc=host")),
+    Plant("--uts=host", ENGINES, {"ns.uts": "host's UTS namespace"}, spec=flags("--uts=host")),
+    Plant("--cgroupns=host", ENGINES, {"ns.cgroup": "cgroup"}, spec=flags("--cgroupns=host"), base="cgroupns"),
+    *(
+        Plant(
+            f"--{kind}=container:PEER",
+            ENGINES,
+            {"ns.peer": f"its {kind} namespace"},
+            spec=beside_peer(kind),
+            peer=flags("--ipc=shareable"),
+        )
+        for kind in ("pid", "ipc")
+    ),
+    Plant(
+        "--network=container:PEER",
+        ENGINES,
+        {"ns.peer": "its net namespace", "net.peer_same": "its peer's token"},
+        spec=lambda ground: {"network": "private", "flags": ("--network", f"container:{ground.peer.name}")},
+        reach=True,
+    ),
+    Plant(
+        "-v /proc:/proc:ro",
+        ENGINES,
+        {"ns.pid.procfs": "the host's own, mounted again", "mnt.host_paths": "/proc is the host's /proc"},
+        spec={"network": "host", "flags": ("-v", "/proc:/proc:ro")},
+        base="host's network",  # elsewhere the engines set sysctls, which a read-only /proc refuses
+    ),
+    # the runtime's own exec, changed
+    Plant(
+        "exec by nsenter",
+        ENGINES,
+        {
+            "ns.exec_parity": "another cgroup",
+            "cap.exec_parity": "also holds AUDIT_CONTROL",
+            "seccomp.exec_parity": "has seccomp mode 0, the first one 2",
+        },
+        exec=nsenter,
+    ),
+    # users
+    Plant("--group-add disk", ENGINES, {"user.groups": "groups 6"}, spec=flags("--group-add", "6")),
+    # capabilities and no_new_privs
+    Plant("no-new-privileges left out", ENGINES, {"nnp.set": "no_new_privs is off"}, base="nnp"),
+    # seccomp
+    Plant(
+        "seccomp=unconfined",
+        ENGINES,
+        {"seccomp.mode": "no seccomp filter (mode 0)", "seccomp.dangerous": ", ".join(["personality.no_randomize"])},
+        spec=flags("--security-opt", "seccomp=unconfined"),
+    ),
+    # kernel files
+    Plant(
+        "/dev/null is another device (CVE-2025-31133)",
+        ENGINES,
+        {"path.mask_real": "a char, not the null device", "dev.nodes": "/dev/null"},
+        spec=flags("-v", "/dev/zero:/dev/null:ro"),
+        mended_by="runc 1.2.8 and 1.3.3 look at what they mask with",
+    ),
+    # devices
+    Plant(
+        "--device a strange node", ENGINES, {"dev.nodes": "/dev/other"}, spec=flags("--device", "/dev/zero:/dev/other")
+    ),
+    Plant(
+        "--device LOOP",
+        ENGINES,
+        {"dev.nodes": "/dev/disk", "dev.block": "/dev/disk opens for reading"},
+        spec=lambda ground: flags("--device", f"{ground.loop_device()}:/dev/disk:r"),
+        needs="/dev/loop-control",
+    ),
+    # mounts and descriptors
+    *(
+        Plant(
+            f"-v {path}:/x:ro",
+            ENGINES,
+            {"mnt.host_paths": f"/x is the host's {path}"},
+            spec=flags("-v", f"{path}:/x:ro"),
+        )
+        for path in ("/etc", "/usr", "/var/log")
+    ),
+    Plant(
+        "another file in the place of one that engines give",
+        ENGINES,
+        {"mnt.host_paths": "/etc/hosts is the host's /etc/passwd"},
+        spec=flags("-v", "/etc/passwd:/etc/hosts:ro"),
+    ),
+    Plant(
+        "-v DIR:/d:rshared",
+        ENGINES,
+        {"mnt.propagation": "/d is in a peer group of the host's"},
+        spec=lambda ground: flags("-v", f"{ground.shared_folder()}:/d:rshared"),
+    ),
+    # limits
+    *(
+        Plant(
+            f"{name} limit a little too large",
+            ENGINES,
+            {f"lim.{name}": fragment},
+            limit=name,
+            verdict="ignored",
+            overlay=limited(name, flags=list(words)),
+        )
+        for name, fragment, words in (
+            ("memory", "bytes", ("--memory", "{{ bytes + 4096 }}", "--memory-swap", "{{ bytes + 4096 }}")),
+            ("cpu", "a quota of 60000", ("--cpus", "{{ cpus + 0.1 }}")),
+            ("pids", "a limit of 33 tasks", ("--pids-limit", "{{ count + 1 }}")),
+        )
+    ),
+    # look-alikes
+    Plant("an innocent file", ENGINES, spec=lambda ground: flags("-v", f"{ground.file('data')}:/data:ro")),
+    Plant(
+        "a tree that looks like the host's root",
+        ENGINES,
+        spec=lambda ground: flags("-v", f"{ground.directory('etc', 'passwd')}:/host/etc"),
+    ),
+    Plant("a capability added and dropped", ENGINES, spec=flags("--cap-add", "CHOWN", "--cap-drop", "KILL")),
+    Plant("a larger /dev/shm", ENGINES, spec=flags("--shm-size", "16m")),
+    Plant("a tmpfs of its own", ENGINES, spec=flags("--tmpfs", "/scratch:size=1m")),
+    Plant("a name of its own", ENGINES, spec=flags("--hostname", "localhost")),
+    Plant("a default device once more", ENGINES, spec=flags("--device", "/dev/zero:/dev/zero")),
+    Plant("a slave bind", ENGINES, spec=lambda ground: flags("-v", f"{ground.shared_folder()}:/d:rslave")),
+    *(
+        Plant(
+            f"a profile that allows {call}",
+            ENGINES,
+            {"seccomp.dangerous": f"the filter lets through {', '.join(rows)}"},
+            spec=profiled(allowed=call),
+            base="profile",
+        )
+        for call, rows in CALLS.items()
+    ),
+    *(
+        Plant(f"a filter that answers {name}", ENGINES, spec=profiled(errno=errno), base="profile")
+        for name, errno in (("ENOSYS", 38), ("EACCES", 13))
+    ),
+    *limits_left_out(*ENGINES),
+)

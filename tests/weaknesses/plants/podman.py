@@ -1,0 +1,128 @@
+"""Plants for podman."""
+
+from __future__ import annotations
+
+from ground import exec_with, with_descriptor
+from plant import PROC_SYS, SYSRQ, Make, Plant, flags, limited
+
+PODMAN = ("podman",)
+USERNS = ("--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")
+
+
+BASES: dict[tuple[str, str], Make] = {("podman", "userns"): flags(*USERNS)}
+
+PLANTS = (
+    # namespaces
+    Plant("--network=host", PODMAN, {"ns.net": "host's network namespace"}, spec={"network": "host"}),
+    # the runtime's own exec, changed
+    Plant(
+        "exec --privileged",
+        PODMAN,
+        {"cap.exec_parity": "also holds AUDIT_CONTROL"},
+        exec=exec_with("--privileged"),
+    ),
+    # capabilities and no_new_privs
+    Plant(
+        "--cap-add=SYS_ADMIN",
+        PODMAN,
+        {
+            "cap.bounding": "SYS_ADMIN",
+            "cap.baseline": "SYS_ADMIN",
+            "cap.sys_admin": "CAP_SYS_ADMIN",
+            "seccomp.dangerous": "quotactl",
+        },
+        spec=flags("--cap-add", "SYS_ADMIN"),
+    ),
+    Plant(
+        "--cap-add=SYS_ADMIN in a user namespace, which is none over the host",
+        PODMAN,
+        {"cap.bounding": "SYS_ADMIN", "seccomp.dangerous": "quotactl"},
+        spec=flags(*USERNS, "--cap-add", "SYS_ADMIN"),
+        base="userns",
+    ),
+    Plant(
+        "--cap-add=SYS_MODULE",
+        PODMAN,
+        {"cap.bounding": "SYS_MODULE", "cap.baseline": "SYS_MODULE", "cap.sys_module": "CAP_SYS_MODULE"},
+        spec=flags("--cap-add", "SYS_MODULE"),
+    ),
+    Plant(
+        "--cap-add=NET_RAW",
+        PODMAN,
+        {"cap.net_raw": "socket.packet_raw", "cap.baseline": "NET_RAW", "cap.bounding": "NET_RAW"},
+        spec=flags("--cap-add", "NET_RAW"),
+    ),
+    # kernel files
+    Plant(
+        "unmask=ALL",
+        PODMAN,
+        {**PROC_SYS, **SYSRQ},
+        {"path.mask_real": "not_applicable"},
+        spec=flags("--security-opt", "unmask=ALL"),
+    ),
+    Plant(
+        "unmask=/sys/firmware and a folder there",
+        PODMAN,
+        {"path.mask_real": "the mask over /sys/firmware is a folder that is no tmpfs"},
+        spec=lambda ground: flags(
+            *("--security-opt", "unmask=/sys/firmware"), "-v", f"{ground.directory('firmware', 'a')}:/sys/firmware"
+        ),
+        needs="/sys/firmware",
+    ),
+    Plant(
+        "--systemd=always",
+        PODMAN,
+        {"path.cgroup_ro": "cgroup.procs of /sys/fs/cgroup/systemd"},
+        spec=flags("--systemd=always"),
+    ),
+    Plant(
+        "--privileged",
+        PODMAN,
+        {
+            "cap.bounding": "SYS_ADMIN",
+            "cap.baseline": "SYS_ADMIN",
+            "cap.sys_admin": "CAP_SYS_ADMIN",
+            "cap.sys_module": "CAP_SYS_MODULE",
+            "cap.net_raw": "socket.packet_raw",
+            "seccomp.mode": "no seccomp filter",
+            "seccomp.dangerous": "lets through",
+            "path.sys_ro": "/sys is mounted writable",
+            "path.cgroup_ro": "cgroup.procs of",
+            "dev.nodes": "/dev also holds",
+            "dev.block": "opens for reading",
+            **PROC_SYS,
+            **SYSRQ,
+        },
+        {"path.mask_real": "not_applicable"},
+        spec=flags("--privileged"),
+    ),
+    Plant(
+        "no user namespace",
+        PODMAN,
+        {"ns.user": "host's user namespace", "user.root_mapped": "runs as the host's root"},
+        base="userns",
+    ),
+    Plant("the default user", PODMAN, {"user.nonroot": "uid 0 inside"}, base="user"),
+    Plant(
+        "--preserve-fds",
+        PODMAN,
+        {"fd.inherited": "descriptors 3 ("},
+        spec=flags("--preserve-fds", "1"),
+        overlay=lambda ground: {"create": with_descriptor(ground.runtime.create, ground.directory("given"))},
+    ),
+    *(
+        Plant(
+            f"{name} limit refused",
+            PODMAN,
+            {f"lim.{name}": fragment},
+            limit=name,
+            verdict="refused",
+            overlay=limited(name, flags=list(words)),
+        )
+        for name, fragment, words in (
+            ("memory", "memory", ("--memory", "1b")),
+            ("cpu", "many", ("--cpus", "many")),
+            ("pids", "many", ("--pids-limit", "many")),
+        )
+    ),
+)

@@ -1,0 +1,115 @@
+"""Plants for a micro VM: what its hypervisor, its image or its size lack."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ground import Ground, as_root, replaced
+from plant import SYSRQ, Plant, flags, opened
+
+QEMU = ("qemu",)
+
+
+def _machine_id(ground: Ground) -> Mapping[str, Any]:
+    """Return the overlay of a VM whose image has a machine-id baked in: a second archive after the first."""
+    # initramfs is made by the host for this run: its path is in the values
+    first = str(ground.host.values(ground.runtime)["initramfs"])
+    path = ground.folder / "initramfs.cpio"
+    path.write_bytes(Path(first).read_bytes() + cpio_file("etc/machine-id", b"0123456789abcdef0123456789abcdef\n"))
+    return {"create": replaced(ground.runtime.create, "{{ initramfs }}", str(path))}
+
+
+def cpio_file(name: str, data: bytes) -> bytes:
+    """Return one file as a `newc` archive (Documentation/driver-api/early-userspace/buffer-format.rst)."""
+
+    def entry(name: str, mode: int, data: bytes) -> bytes:
+        fields = (1, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
+        head = b"070701" + b"".join(b"%08X" % number for number in fields) + name.encode() + b"\0"
+        return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+
+    whole = entry(name, 0o100444, data) + entry("TRAILER!!!", 0, b"")
+    return whole + bytes(-len(whole) % 512)
+
+
+def _run_as(ground: Ground) -> Mapping[str, Any]:
+    return {"create": as_root(ground.runtime.create)}
+
+
+def own_disk(ground: Ground) -> tuple[str, ...]:
+    """Return the arguments of a disk that is a file of the test's own."""
+    path = ground.file("disk.img", "\0" * 4096)
+    path.chmod(0o644)
+    return ("-drive", f"file={path},format=raw,if=none,id=disk,readonly=on")
+
+
+MISLABELLED = opened(
+    *("ns.pid", "ns.net", "ns.mnt", "ns.ipc", "ns.uts", "ns.user", "user.root_mapped", "seccomp.mode"),
+    *("cap.sys_module", "path.proc_sys", "path.core_pattern", "path.sys_ro"),
+    *("dev.nodes", "dev.block", "mnt.host_paths"),
+) | {"path.sysrq": "open" if SYSRQ else "not_applicable"}
+
+PLANTS = (
+    Plant(
+        "QEMU run by root",
+        QEMU,
+        {"user.root_mapped": "hypervisor's process runs as root"},
+        overlay=_run_as,
+    ),
+    Plant(
+        "QEMU with -sandbox off",
+        QEMU,
+        {"seccomp.mode": "the hypervisor's process has no seccomp filter"},
+        spec=flags("-sandbox", "off"),
+    ),
+    Plant(
+        "a block device of the host",
+        QEMU,
+        {"dev.block": "hypervisor has the host's /dev/loop"},
+        spec=lambda ground: flags(
+            *("-sandbox", "on,obsolete=deny,spawn=deny,resourcecontrol=deny", "-runas", "nobody"),
+            *("-drive", f"file={ground.loop_device()},format=raw,if=none,id=disk,readonly=on,file.locking=off"),
+        ),
+        overlay=_run_as,
+        needs="/dev/loop-control",
+    ),
+    Plant(
+        "a machine id baked into the image",
+        QEMU,
+        {"vm.boot_id": "its machine id is its peer's"},
+        overlay=_machine_id,
+        planted_peer=True,
+    ),
+    Plant(
+        "a plain process called a VM",
+        QEMU,
+        {"vm.kernel": "it runs on the host's kernel", "vm.boot_id": "its boot id is the host's"},
+        MISLABELLED,
+        overlay=lambda ground: {"create": ["{{ probe }}", "serve", "{{ nonce }}"], "boundary": "process"},
+    ),
+    Plant(
+        "twice the memory",
+        QEMU,
+        {"lim.memory": "MiB of 192"},
+        limit="memory",
+        verdict="ignored",
+        overlay=lambda ground: {
+            "limits": {"memory": {"step": 201326592}},
+            "create": replaced(ground.runtime.create, "{{ (limit.memory or 268435456) // 1048576 }}", "384"),
+        },
+    ),
+    Plant(
+        "a second CPU",
+        QEMU,
+        {"lim.cpu": "2 CPUs are seen inside"},
+        limit="cpu",
+        verdict="ignored",
+        overlay=lambda ground: {
+            "limits": {"cpu": {"step": 1}},
+            "create": replaced(ground.runtime.create, "{{ (limit.cpus or 1) | round(0, 'ceil') | int }}", "2"),
+        },
+    ),
+    Plant("a disk of its own", QEMU, spec=lambda ground: flags(*own_disk(ground))),
+    Plant("a larger guest", QEMU, spec=flags("-name", "larger")),
+)

@@ -1,0 +1,218 @@
+"""Plants for runc: edits of the config.json that `runc spec` writes."""
+
+from __future__ import annotations
+
+from ground import (
+    CALLS,
+    Ground,
+    append,
+    bind,
+    docker_profile,
+    drop_namespace,
+    exec_with,
+    grant,
+    join_namespace,
+    nsenter,
+    put,
+    with_descriptor,
+)
+from plant import Make, Plant, edits, flags, limited, limits_left_out
+
+from provisioner.sandboxes.sandbox import Sandbox
+
+RUNC = ("runc",)
+MAP = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+USERNS = (append("linux.namespaces", {"type": "user"}), put("linux.uidMappings", MAP), put("linux.gidMappings", MAP))
+
+
+def joined(kind: str, name: str) -> Make:
+    """Return a Spec that joins one of the peer's namespaces, in OCI's words; `name` is that of /proc/PID/ns."""
+    return lambda ground: edits(join_namespace(kind, f"/proc/{ground.peer_pid}/ns/{name}"))
+
+
+def runc_profile(allowed: str = "", errno: int = 1) -> Make:
+    """Return a Spec with a profile that refuses every dangerous call but one; `runc spec` writes none at all."""
+    return edits(put("linux.seccomp", docker_profile(allowed, errno)))
+
+
+def exec_below(ground: Ground, sandbox: Sandbox) -> list[str]:
+    """Return runc's exec into a cgroup below the sandbox's own."""
+    ground.sub_cgroup(sandbox, "pids", "below")
+    return exec_with("--cgroup", "pids:below")(ground, sandbox)
+
+
+BASES: dict[tuple[str, str], Make] = {
+    ("runc", "cgroupns"): edits(append("linux.namespaces", {"type": "cgroup"})),
+    ("runc", "user"): edits(put("process.user", {"uid": 1000, "gid": 1000})),
+    ("runc", "userns"): edits(*USERNS),
+    ("runc", "profile"): runc_profile(),
+}
+
+PLANTS = (
+    # namespaces
+    Plant(
+        "no pid namespace",
+        RUNC,
+        {
+            "ns.pid": "host's pid namespace",
+            "ns.pid.procfs": "host's pid namespace",
+            "sig.outside": "signal the host's process",
+        },
+        spec=edits(drop_namespace("pid")),
+    ),
+    Plant("no net namespace", RUNC, {"ns.net": "host's network namespace"}, spec=edits(drop_namespace("network"))),
+    Plant("no ipc namespace", RUNC, {"ns.ipc": "host's IPC namespace"}, spec=edits(drop_namespace("ipc"))),
+    Plant(
+        "no uts namespace",
+        RUNC,
+        {"ns.uts": "host's UTS namespace"},
+        spec=edits(drop_namespace("uts"), put("hostname", "")),
+    ),
+    Plant("no cgroup namespace", RUNC, {"ns.cgroup": "host's cgroup namespace"}, base="cgroupns"),
+    *(
+        Plant(
+            f"the peer's {kind} namespace",
+            RUNC,
+            {"ns.peer": f"its {name} namespace"},
+            spec=joined(kind, name),
+        )
+        for kind, name in (("pid", "pid"), ("ipc", "ipc"), ("uts", "uts"))
+    ),
+    Plant(
+        "the peer's network namespace",
+        RUNC,
+        {"ns.peer": "its net namespace", "net.peer_same": "its peer's token"},
+        spec=joined("network", "net"),
+        reach=True,
+    ),
+    Plant(
+        "the host's /proc bound",
+        RUNC,
+        {"ns.pid.procfs": "the host's own, mounted again", "mnt.host_paths": "/proc is the host's /proc"},
+        spec=edits(
+            lambda config: config["mounts"].__setitem__(
+                0, {"destination": "/proc", "type": "bind", "source": "/proc", "options": ["bind", "ro"]}
+            )
+        ),
+    ),
+    # the runtime's own exec, changed
+    Plant(
+        "exec by nsenter",
+        RUNC,
+        {"ns.exec_parity": "another cgroup", "cap.exec_parity": "also holds AUDIT_CONTROL"},
+        exec=nsenter,
+    ),
+    Plant("exec --cap", RUNC, {"cap.exec_parity": "SYS_PTRACE"}, exec=exec_with("--cap", "CAP_SYS_PTRACE")),
+    Plant(
+        "exec --cgroup",
+        RUNC,
+        {"ns.exec_parity": "another cgroup"},
+        exec=exec_below,
+        needs="/sys/fs/cgroup/pids",
+    ),
+    # users
+    Plant(
+        "a group of the host", RUNC, {"user.groups": "groups 6"}, spec=edits(put("process.user.additionalGids", [6]))
+    ),
+    # capabilities and no_new_privs
+    Plant(
+        "CAP_SYS_ADMIN in a user namespace, which is none over the host",
+        RUNC,
+        {"cap.bounding": "SYS_ADMIN"},
+        spec=edits(*USERNS, grant("bounding", "permitted", "effective", names=["SYS_ADMIN"])),
+        base="userns",
+    ),
+    Plant(
+        "a wider bounding set",
+        RUNC,
+        {"cap.bounding": "SYS_PTRACE"},
+        spec=edits(grant("bounding", names=["SYS_PTRACE"])),
+    ),
+    Plant(
+        "permitted, not in effect",
+        RUNC,
+        {"cap.bounding": "LINUX_IMMUTABLE", "cap.baseline": "LINUX_IMMUTABLE"},
+        spec=edits(grant("bounding", "permitted", names=["LINUX_IMMUTABLE"])),
+    ),
+    *(
+        Plant(
+            f"CAP_{name} granted",
+            RUNC,
+            {"cap.bounding": name, "cap.baseline": name, check: reason},
+            spec=edits(grant("bounding", "permitted", "effective", names=[name])),
+        )
+        for name, check, reason in (
+            ("SYS_ADMIN", "cap.sys_admin", "CAP_SYS_ADMIN"),
+            ("SYS_MODULE", "cap.sys_module", "CAP_SYS_MODULE"),
+            ("NET_RAW", "cap.net_raw", "socket.packet_raw, socket.inet_raw"),
+        )
+    ),
+    Plant("noNewPrivileges: false", RUNC, {"nnp.set": "off"}, spec=edits(put("process.noNewPrivileges", False))),
+    # seccomp
+    Plant(
+        "no linux.seccomp",
+        RUNC,
+        {"seccomp.mode": "no seccomp filter (mode 0)", "seccomp.dangerous": "personality.no_randomize"},
+        base="profile",
+    ),
+    # limits
+    *(
+        Plant(
+            f"{name} limit a little too large",
+            RUNC,
+            {f"lim.{name}": fragment},
+            limit=name,
+            verdict="ignored",
+            overlay=limited(name, config={f"linux.resources.{name}": template}),
+        )
+        for name, fragment, template in (
+            ("memory", "the cgroup shows 67112960 bytes", "{{ {'limit': bytes + 4096, 'swap': bytes + 4096} }}"),
+            ("cpu", "a quota of 60000", "{{ {'quota': quota + 10000, 'period': period} }}"),
+            ("pids", "a limit of 33 tasks", "{{ {'limit': count + 1} }}"),
+        )
+    ),
+    Plant(
+        "cpu limit refused",
+        RUNC,
+        {"lim.cpu": "failed to write"},
+        limit="cpu",
+        verdict="refused",
+        overlay=limited("cpu", config={"linux.resources.cpu": "{{ {'quota': 10, 'period': period} }}"}),
+    ),
+    # look-alikes
+    Plant("an innocent file", RUNC, spec=lambda ground: edits(bind(ground.file("data"), "/data", "ro"))),
+    Plant("a slave bind", RUNC, spec=lambda ground: edits(bind(ground.shared_folder(), "/d", "rslave"))),
+    Plant("a rootfs shared within", RUNC, spec=edits(put("linux.rootfsPropagation", "slave"))),
+    Plant("a host name of the peer's", RUNC, spec=edits(put("hostname", "peer"))),
+    Plant("a writable root", RUNC, spec=edits(put("root.readonly", False))),
+    Plant("its own group once more", RUNC, spec=edits(put("process.user.additionalGids", [0]))),
+    Plant(
+        "no user namespace",
+        RUNC,
+        {"ns.user": "host's user namespace", "user.root_mapped": "runs as the host's root"},
+        base="userns",
+    ),
+    Plant("the default user", RUNC, {"user.nonroot": "uid 0 inside"}, base="user"),
+    Plant(
+        "--preserve-fds",
+        RUNC,
+        {"fd.inherited": "descriptors 3 ("},
+        spec=flags("--preserve-fds", "1"),
+        overlay=lambda ground: {"create": with_descriptor(ground.runtime.create, ground.directory("given"))},
+    ),
+    *(
+        Plant(
+            f"a profile that allows {call}",
+            RUNC,
+            {"seccomp.dangerous": f"the filter lets through {', '.join(rows)}"},
+            spec=runc_profile(allowed=call),
+            base="profile",
+        )
+        for call, rows in CALLS.items()
+    ),
+    *(
+        Plant(f"a filter that answers {name}", RUNC, spec=runc_profile(errno=errno), base="profile")
+        for name, errno in (("ENOSYS", 38), ("EACCES", 13))
+    ),
+    *limits_left_out(*RUNC),
+)

@@ -1,0 +1,111 @@
+"""Plants for unshare: words of its command left out or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ground import Ground, as_root, without
+from plant import PROC_SYS, SHARED, SYSRQ, Plant, flags, limited, limits_left_out, opened
+
+from provisioner.sandboxes.limits import Limits
+from provisioner.sandboxes.loads import CPUS, MEMORY, PIDS
+
+UNSHARE = ("unshare",)
+
+
+def unshared(*left_out: str) -> Callable[[Ground], Mapping[str, Any]]:
+    """Return the overlay of unshare's create without some of its words."""
+    return lambda ground: {"create": without(ground.runtime.create, *left_out)}
+
+
+def _bare(ground: Ground) -> list[str]:
+    """Return create up to the program, without the launcher that pivots: it serves where unshare left it."""
+    create = list(ground.runtime.create)
+    last = len(create) - 1 - create[::-1].index("--")
+    middle = create.index("--", create.index("--") + 1)
+    return [*without(create[:middle], "--mount"), "--", "{{ probe }}", *create[last + 2 :]]
+
+
+PLANTS = (
+    # limits
+    *(
+        Plant(
+            f"{name} limit a little too large",
+            UNSHARE,
+            {f"lim.{name}": fragment},
+            limit=name,
+            verdict="ignored",
+            spec={"limits": limits},
+            overlay=limited(name, cgroup=True),
+        )
+        for name, fragment, limits in (
+            ("memory", "the cgroup shows 67112960 bytes", Limits(memory=MEMORY + 4096)),
+            ("cpu", "a quota of 60000", Limits(cpus=CPUS + 0.1)),
+            ("pids", "a limit of 33 tasks", Limits(pids=PIDS + 1)),
+        )
+    ),
+    # look-alikes
+    Plant("a time namespace of its own", UNSHARE, spec=flags("--time")),
+    Plant("mounts that only receive", UNSHARE, spec=flags("--propagation", "slave")),
+    # namespaces and users
+    Plant("no --ipc", UNSHARE, {"ns.ipc": "host's IPC namespace"}, overlay=unshared("--ipc")),
+    Plant("no --uts", UNSHARE, {"ns.uts": "host's UTS namespace"}, overlay=unshared("--uts")),
+    Plant("no --cgroup", UNSHARE, {"ns.cgroup": "host's cgroup namespace"}, overlay=unshared("--cgroup")),
+    Plant(
+        "no --net",
+        UNSHARE,
+        {"ns.net": "host's network namespace"},
+        {"cap.net_raw": "holds"},
+        overlay=unshared("--net", "--loopback"),
+    ),
+    Plant(
+        "unshare -r run by root",
+        UNSHARE,
+        {"user.root_mapped": "root", **PROC_SYS, **SYSRQ},
+        overlay=lambda ground: {"create": as_root(ground.runtime.create)},
+    ),
+    Plant(
+        "no --user, by root",
+        UNSHARE,
+        {
+            "ns.user": "host's user namespace",
+            "user.root_mapped": "runs as the host's root",
+            "cap.baseline": "SYS_ADMIN",
+            "cap.sys_admin": "CAP_SYS_ADMIN",
+            "cap.sys_module": "CAP_SYS_MODULE",
+            **PROC_SYS,
+            **SYSRQ,
+        },
+        overlay=lambda ground: {"create": without(as_root(ground.runtime.create), "--user", "--map-root-user")},
+    ),
+    Plant(
+        "no --mount",
+        UNSHARE,
+        {"ns.mnt": "host's mount namespace", "mnt.host_paths": "host's /"},
+        opened("ns.pid.procfs", "dev.nodes", "path.sys_ro", *SHARED),
+        overlay=lambda ground: {"create": _bare(ground)},
+    ),
+    Plant(
+        "a group of the caller kept",
+        UNSHARE,
+        {"user.groups": "groups 6"},
+        overlay=lambda ground: {
+            "create": [*("setpriv", "--reuid=65534", "--regid=65534", "--groups=6"), *ground.runtime.create[5:]]
+        },
+    ),
+    Plant(
+        "the peer's network namespace",
+        UNSHARE,
+        {"ns.peer": "its net namespace", "net.peer_same": "its peer's token"},
+        {"cap.net_raw": "holds"},
+        overlay=lambda ground: {
+            "create": [
+                *("nsenter", f"--net=/proc/{ground.peer_pid}/ns/net", "--"),
+                *without(ground.runtime.create, "--net", "--loopback"),
+            ]
+        },
+        reach=True,
+    ),
+    *limits_left_out(*UNSHARE),
+)
