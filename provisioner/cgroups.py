@@ -63,13 +63,14 @@ def cgroup_mode() -> Mode:
     return mode_of(read_mounts())
 
 
-def mode_of(mounts: Iterable[MountPoint]) -> Mode:
-    """Tell the same from a list of mounts."""
+def mode_of(mounts: Iterable[MountPoint], read_words: Callable[[Path], list[str]] | None = None) -> Mode:
+    """Tell the same from a list of mounts, on another host through `read_words`, which gives a file's words."""
     mounts = list(mounts)
     unified = [mount for mount in mounts if mount.fstype == "cgroup2"]
     if any(_v1_mount(mounts, controller) for controller in CONTROLLERS.values()):
         return "hybrid" if unified else "v1"
-    held = {controller for mount in unified for controller in _words(mount.target / "cgroup.controllers")}
+    read = read_words or _words
+    held = {controller for mount in unified for controller in read(mount.target / "cgroup.controllers")}
     return "v2" if held & set(CONTROLLERS.values()) else "none"
 
 

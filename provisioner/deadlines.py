@@ -9,6 +9,8 @@ from __future__ import annotations
 _SECONDS = {
     "hello.container": 30.0,
     "hello.vm": 90.0,
+    "hello.container.remote": 150.0,
+    "hello.vm.remote": 90.0,
     "facts": 30.0,
     "outside": 15.0,
     "exec": 30.0,
@@ -33,6 +35,9 @@ _SECONDS = {
     "converge.step": 300.0,
     "converge.install": 900.0,
     "converge.wait": 660.0,
+    "doctor.command": 15.0,
+    "doctor.look": 30.0,
+    "doctor.trial": 75.0,
 }
 _scale = 1.0
 

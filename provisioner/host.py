@@ -1,14 +1,15 @@
 """Where sandboxes are made: a connection, the host's own probe, and what was imported for this run.
 
-In: a Connection, a Run (journal), the built probe.  Out: the host's facts, the outside view of any sandbox, and the
-values that templates need.  Called by sandbox.py and pytest_isolation's pool.  Creates no sandbox itself.
+In: a Site (this machine, or one over SSH), a Run (journal), the built probe.  Out: the host's facts, the outside view
+of any sandbox, and the values that templates need.  Called by sandbox.py and pytest_isolation's pool.  Creates no
+sandbox itself.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-import shutil
+import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,17 +17,17 @@ from pathlib import Path
 from provisioner.accelerator import accelerator
 from provisioner.artifacts import image
 from provisioner.artifacts.kernel import guest_kernel
-from provisioner.cgroups import PREFIX, cgroup_mode, delete_cgroup
-from provisioner.connection import Connection, Stream
+from provisioner.cgroups import PREFIX, Mode, mode_of
+from provisioner.connection import Stream
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal import Run
-from provisioner.mounts import read_mounts
-from provisioner.paths import cache_dir, run_dir, state_dir
+from provisioner.paths import PASSABLE, cache_dir
 from provisioner.probe.build import BuiltProbe
 from provisioner.sandboxes.channel import Channel, Reply
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.runtime import Runtime, render_argv, symptom_in
+from provisioner.site import Site
 from provisioner.undo import Record
 
 FACTS_BYTES = 1 << 20
@@ -39,39 +40,46 @@ class Host:
     A host and this run's things on it.
 
     Args:
-        connection: where commands run.
+        site: where commands run and files lie.
         run: the journal of this run.
         probe: the program that answers for the host and goes into the images.
         kernel: a guest kernel that the user named, else None.
     """
 
-    def __init__(self, connection: Connection, run: Run, probe: BuiltProbe, kernel: Path | None = None) -> None:
-        self.connection = connection
+    def __init__(self, site: Site, run: Run, probe: BuiltProbe, kernel: Path | None = None) -> None:
+        self.site = site
+        self.connection = site.connection
         self.run = run
         self.probe = probe
         self.nonce = secrets.token_hex(8)
-        self.directory = run_dir() / run.id
-        self._records = [run.made("path", self.directory)]
-        self.directory.mkdir(mode=0o711)
-        self.directory.chmod(0o711)  # mapped ids traverse it, whatever the umask
+        self.directory = site.run / run.id
+        self._records = [site.made_folder(run, self.directory)]
+        site.make_folder(self.directory, PASSABLE)  # mapped ids traverse it
+        mounts = site.mounts()
+        self.cgroup_mode: Mode = mode_of(mounts, self._read_words)
         # runtimes leave the parents of the cgroups that they made
-        self._cgroups = [
-            mount.target / f"{PREFIX}{run.id}" for mount in read_mounts() if mount.fstype.startswith("cgroup")
-        ]
-        self._records += [run.made("cgroup", folder) for folder in self._cgroups]
+        self._cgroups = [mount.target / f"{PREFIX}{run.id}" for mount in mounts if mount.fstype.startswith("cgroup")]
+        self._records += site.made_cgroups(run, self._cgroups)
         self._kernel = kernel
         self._lock = threading.Lock()
         self._prepared: dict[str, tuple[threading.Lock, dict[str, object]]] = {}
         self._forget: list[tuple[list[str], Record]] = []
         self._streams: list[Stream] = []
         self._aborted = False
-        self._stream = connection.start([str(probe.path), "serve", self.nonce])
+        self.probe_path = site.install_probe(probe)
+        self._stream = self.connection.start([str(self.probe_path), "serve", self.nonce])
         try:
-            self._channel = Channel(self._stream, self.nonce, connection.name, deadline("hello.container"))
+            self._channel = Channel(self._stream, self.nonce, self.connection.name, deadline("hello.container"))
             self.facts = self._ask("facts", self.nonce, view_nonce=self.nonce)
         except BaseException:
             self._stream.kill()
             raise
+
+    def _read_words(self, path: Path) -> list[str]:
+        try:
+            return self.site.read(path).decode("utf-8", "replace").split()
+        except IsolationError:
+            return []
 
     @property
     def pid(self) -> int:
@@ -79,14 +87,23 @@ class Host:
         return self._stream.pid
 
     @property
+    def is_root(self) -> bool:
+        """Whether commands run as root there."""
+        return self.facts.process.uid[1] == 0
+
+    @property
+    def cpus(self) -> int:
+        """Processors that are online there."""
+        return self.facts.system.cpus if self.facts.system else 1
+
+    @property
     def facts_for_templates(self) -> Mapping[str, object]:
         """What runtime.yaml may ask of the host, as `host.*`."""
-        root = os.geteuid() == 0
         return {
-            "root": root,
-            "unprivileged_uid": UNPRIVILEGED if root else None,
+            "root": self.is_root,
+            "unprivileged_uid": UNPRIVILEGED if self.is_root else None,
             "sys_resource": bool(self.facts.process.capabilities.effective >> CAP_SYS_RESOURCE & 1),
-            "cgroup": cgroup_mode(),
+            "cgroup": self.cgroup_mode,
             "machine": self.facts.system.kernel.machine if self.facts.system else "",
         }
 
@@ -118,12 +135,12 @@ class Host:
         return dict(values)
 
     def _prepare(self, runtime: Runtime) -> dict[str, object]:
-        state = state_dir() / runtime.name
+        state = self.site.state / runtime.name
         if runtime.image == "archive" or runtime.prepare:
-            state.mkdir(mode=0o711, exist_ok=True)
+            self.site.make_folder(state, PASSABLE)
         values: dict[str, object] = {
             "run": self.run.id,
-            "probe": str(self.probe.path),
+            "probe": str(self.probe_path),
             "state": str(state),
             "image": f"localhost/isolation-probe:{self.run.id}",
             "host": self.facts_for_templates,
@@ -131,13 +148,9 @@ class Host:
         for name, argv in runtime.define.items():
             values[name] = render_argv(argv, values, f"{runtime.name}: define.{name}")
         if runtime.image == "archive":
-            archive = self.directory / f"{runtime.name}.tar"
-            image.archive(self.probe.path, str(values["image"]), archive)
-            values["archive"] = str(archive)
+            values["archive"] = str(self._write_archive(runtime.name, str(values["image"])))
         elif runtime.image == "rootfs":
-            rootfs = cache_dir() / f"rootfs-{self.probe.hash}"
-            image.rootfs(self.probe.path, rootfs)
-            values["rootfs"] = str(rootfs)
+            values["rootfs"] = str(self.site.make_rootfs(self.probe))
         elif runtime.image == "initramfs":
             path = cache_dir() / f"initramfs-{self.probe.hash}.cpio"
             if not path.exists():
@@ -150,10 +163,17 @@ class Host:
             self._import(runtime, values)
         return values
 
+    def _write_archive(self, name: str, ref: str) -> Path:
+        path = self.directory / f"{name}.tar"
+        with tempfile.TemporaryDirectory() as folder:
+            image.archive(self.probe.path, ref, Path(folder) / path.name)
+            self.site.write(path, (Path(folder) / path.name).read_bytes())
+        return path
+
     def _import(self, runtime: Runtime, values: Mapping[str, object]) -> None:
         assert runtime.import_ is not None
         forget = render_argv(runtime.forget or [], values, f"{runtime.name}: forget")
-        record = self.run.made("command", forget, remembered(runtime)) if forget else None
+        record = self.site.made_command(self.run, forget, self.remembered(runtime)) if forget else None
         argv = render_argv(runtime.import_, values, f"{runtime.name}: import")
         done = self.connection.run(argv, deadline("import"))
         if done.status == 0:
@@ -166,6 +186,11 @@ class Host:
         symptom = symptom_in(runtime, said)
         cause, hint = (symptom.cause, symptom.mend) if symptom else (done.last_words, "")
         raise IsolationError(f"cannot start '{runtime.name}': {cause}", hint, said)
+
+    def remembered(self, runtime: Runtime) -> dict[str, str]:
+        """Return the variables that a client needs to find its daemon again, for the journal's undo."""
+        names = runtime.remember if self.site.remembers else []
+        return {name: os.environ[name] for name in names if name in os.environ}
 
     def start(self, argv: list[str], env: Mapping[str, str] | None, cwd: Path) -> Stream:
         """
@@ -199,16 +224,10 @@ class Host:
         self._stream.end_input()
         self._stream.wait(deadline("close"))
         self._stream.kill()
-        for folder in self._cgroups:
-            delete_cgroup(folder)
-        shutil.rmtree(self.directory, ignore_errors=True)
+        self.site.delete_cgroups(self._cgroups)
+        self.site.delete(self.directory)
         for record in self._records:
             self.run.gone(record)
-
-
-def remembered(runtime: Runtime) -> dict[str, str]:
-    """Return the variables that a client needs to find its daemon again, for the journal's undo."""
-    return {name: os.environ[name] for name in runtime.remember if name in os.environ}
 
 
 def checked(reply: Reply, verb: str, name: str) -> bytes:

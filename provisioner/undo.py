@@ -27,7 +27,7 @@ Kind = Literal["command", "cgroup", "path", "process", "netns", "mount"]
 
 TIMEOUT = 60.0  # seconds for one command
 NOT_THERE = re.compile(
-    r"no such|not found|not exist|no longer exist|unknown (container|domain)|not known", re.IGNORECASE
+    r"no such|not found|not exist|no longer exist|unknown (container|domain)|not known|is not running", re.IGNORECASE
 )
 
 

@@ -6,7 +6,6 @@ Called by pool.py.  Judges nothing.
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
@@ -17,6 +16,8 @@ from provisioner.host import Host
 from provisioner.sandboxes.facts import Facts, Namespaces
 from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.runtime import Runtime, render_argv
+from provisioner.sandboxes.sandbox import Sandbox
+from pytest_isolation.options import LOCAL
 from pytest_isolation.record import TargetInfo
 from pytest_isolation.targets import Target
 from pytest_isolation.walls.capabilities import NAMES
@@ -33,10 +34,10 @@ INITIAL = {
 CONFINING = ("apparmor", "selinux", "smack", "tomoyo")
 
 
-def describe(target: Target, host: Host, inside: Facts, cgroups: str) -> TargetInfo:
-    """Return what reports and checks may know of a target."""
-    runtime = target.runtime
-    version = runtime_version(runtime, host)
+def describe(target: Target, sandbox: Sandbox, inside: Facts) -> TargetInfo:
+    """Return what reports and checks may know of a target; the host of a machine is the one that it runs on."""
+    runtime, host = target.runtime, sandbox.outer
+    version = runtime_version(runtime, sandbox.host)
     capabilities = runtime.capabilities
     class_: str = runtime.class_
     conditions: dict[str, str] = {}
@@ -50,7 +51,7 @@ def describe(target: Target, host: Host, inside: Facts, cgroups: str) -> TargetI
         kind=runtime.kind,
         class_=class_,
         runtime=runtime.name,
-        host=target.host,
+        host=LOCAL if target.is_machine else target.host,
         boundary=runtime.boundary,
         versions={runtime.name: version} if version else {},
         capabilities=list(NAMES) if capabilities == "all" else capabilities,
@@ -58,8 +59,8 @@ def describe(target: Target, host: Host, inside: Facts, cgroups: str) -> TargetI
         conditions={
             **runtime.conditions,
             **conditions,
-            "cgroup": {"hybrid": "v1"}.get(cgroups, cgroups),
-            "user": "root" if os.geteuid() == 0 else "other",
+            "cgroup": {"hybrid": "v1"}.get(host.cgroup_mode, host.cgroup_mode),
+            "user": "root" if host.is_root else "other",
             "lsm": confining_lsm(host.facts),
             **({"version": version} if version else {}),
         },

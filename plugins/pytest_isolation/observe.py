@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from provisioner.cgroups import cgroup_mode
 from provisioner.errors import IsolationError
-from provisioner.host import Host
 from provisioner.sandboxes.measured import Loads, Reaches
 from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.sandbox import Sandbox
@@ -22,13 +20,12 @@ from pytest_isolation.targets import Target
 T = TypeVar("T")
 
 
-def observe(target: Target, host: Host, main: Sandbox, peer: Sandbox | None) -> Record:
+def observe(target: Target, main: Sandbox, peer: Sandbox | None) -> Record:
     """
     Look at a sandbox from inside, from outside, through its runtime's exec, and at its peer.
 
     Args:
         target: what they are sandboxes of.
-        host: where they run.
         main: the target's own; its inside view is the one that must succeed.
         peer: the second one, None where there can be none.
 
@@ -39,9 +36,9 @@ def observe(target: Target, host: Host, main: Sandbox, peer: Sandbox | None) -> 
     no_peer = target.runtime.cannot.get("peer", "no peer was made")
     return Record.model_construct(
         schema_=1,
-        run=host.run.id,
-        target=describe(target, host, inside, cgroup_mode()),
-        host=initial_host_facts(inside) if target.runtime.boundary == "none" else host.facts,
+        run=main.host.run.id,
+        target=describe(target, main, inside),
+        host=initial_host_facts(inside) if target.runtime.boundary == "none" else main.outer.facts,
         inside=inside,
         outside=seen(main.outside),
         vmm=seen(main.vmm),

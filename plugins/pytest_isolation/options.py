@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 KINDS = ("container", "vm")
-HOSTS = ("local",)
+LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,9 @@ class Asked:
     Attributes:
         kinds: "container", "vm" or both, in the order given.
         runtimes: runtimes named, empty for every one that is there.
+        hosts: where container runtimes run: "local", machines of lab.yaml, in the order given.
+        machines: machines of lab.yaml that are sandboxes themselves.
+        lab: the lab.yaml that machines are of, or None for the nearest.
         required: runtimes or kinds without which the run is an error.
         profile: "baseline@1" or "".
         report: where facts/, results.json and index.html go, or None.
@@ -47,6 +50,14 @@ class Asked:
     waivers: Path | None
     scale: float
     sources: tuple[tuple[str, str], ...]
+    hosts: tuple[str, ...] = (LOCAL,)
+    machines: tuple[str, ...] = ()
+    lab: Path | None = None
+
+    @property
+    def needs_lab(self) -> bool:
+        """Whether a machine of lab.yaml was named."""
+        return bool(self.machines) or self.hosts != (LOCAL,)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -59,7 +70,19 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NAMES",
         help="only these runtimes (docker,podman+runc,qemu,self); default: all that are installed",
     )
-    add("--isolation-host", metavar="NAMES", default="local", help="where the runtimes run; there is: local")
+    add(
+        "--isolation-host",
+        metavar="NAMES",
+        default=LOCAL,
+        help="where the container runtimes run: local, machines of lab.yaml (needs the extra lab); default: local",
+    )
+    add(
+        "--isolation-machine",
+        metavar="NAMES",
+        default="",
+        help="machines of lab.yaml to run in, as sandboxes of the kind vm (needs the extra lab)",
+    )
+    add("--isolation-lab", metavar="FILE", help="the lab.yaml; default: the nearest upwards, else the packaged one")
     add(
         "--isolation-require",
         metavar="NAMES",
@@ -93,8 +116,9 @@ def read_options(config: pytest.Config) -> Asked | None:
         raise pytest.UsageError(f"--isolation needs a kind: {', '.join(KINDS)}")
     for kind in kinds:
         _known(kind, KINDS, "--isolation", "kind")
-    for host in _names(config.getoption("isolation_host")):
-        _known(host, HOSTS, "--isolation-host", "host")
+    hosts = _names(config.getoption("isolation_host"))
+    if not hosts:
+        raise pytest.UsageError("--isolation-host needs a host: local, or a machine of lab.yaml")
     sources: list[tuple[str, str]] = []
     profile = _setting(config, "isolation_profile", sources)
     runtimes = _names(_setting(config, "isolation_runtime", sources))
@@ -115,6 +139,9 @@ def read_options(config: pytest.Config) -> Asked | None:
         waivers=config.rootpath / waivers if waivers else (default if default.exists() else None),
         scale=_scale(config.getini("isolation_timeout_scale")),
         sources=tuple(sources),
+        hosts=hosts,
+        machines=_names(config.getoption("isolation_machine")),
+        lab=Path(config.getoption("isolation_lab")) if config.getoption("isolation_lab") else None,
     )
 
 

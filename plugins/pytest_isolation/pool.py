@@ -1,6 +1,6 @@
 """Where sandboxes are leased from: all targets are set up side by side, once, and observed once.
 
-In: targets and a Host.  Out: one `Record` for each target, live sandboxes for tests that act, and what failed.
+In: targets and the hosts.  Out: one `Record` for each target, live sandboxes for tests that act, and what failed.
 Called by plugin.py (session) and fixtures.py (tests).  Lives outside the fixtures, so that a session with workers
 gathers in its controller and the workers judge what was gathered.
 """
@@ -8,9 +8,10 @@ gathers in its controller and the workers judge what was gathered.
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from provisioner.errors import IsolationError
@@ -20,7 +21,9 @@ from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
 from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.sandbox import Sandbox, Spec
+from pytest_isolation.hosts import Hosts
 from pytest_isolation.observe import observe, seen
+from pytest_isolation.options import LOCAL
 from pytest_isolation.record import Record
 from pytest_isolation.targets import Target, instead_of
 
@@ -31,19 +34,18 @@ class Pool:
 
     Args:
         targets: the columns of the matrix.
-        host: makes the host on first use: a worker that only judges records never starts one.
+        hosts: makes each host on first use: a worker that only judges records never starts one.
         records: what a controller gathered already, by target id.
     """
 
-    def __init__(self, targets: Iterable[Target], host: Callable[[], Host], records: dict[str, Record] | None = None):
+    def __init__(self, targets: Iterable[Target], hosts: Hosts, records: dict[str, Record] | None = None):
         self.targets = {target.id: target for target in targets}
         self.records = dict(records or {})
         self.failures: dict[str, IsolationError] = {}
         self.probes_run = 0
         self.recreated = 0
         self.times: dict[str, dict[str, float]] = {}
-        self._make_host = host
-        self._host: Host | None = None
+        self.hosts = hosts
         self._sandboxes: dict[tuple[str, bool], Sandbox] = {}
         self._leased: list[Sandbox] = []
         self._locks: dict[str, threading.Lock] = {}
@@ -53,11 +55,12 @@ class Pool:
 
     @property
     def host(self) -> Host:
-        """The host, started on first use."""
-        with self._lock:
-            if self._host is None:
-                self._host = self._make_host()
-            return self._host
+        """This machine as a host, started on first use."""
+        return self.hosts.host(LOCAL)
+
+    def host_of(self, target_id: str) -> Host:
+        """Return the host that a target's commands run on."""
+        return self.hosts.host(self.targets[target_id].host)
 
     def gather(self) -> None:
         """
@@ -75,8 +78,7 @@ class Pool:
         except BaseException:
             self._stopped = True
             while worker.is_alive():
-                if self._host is not None:
-                    self._host.abort()
+                self.hosts.abort()
                 worker.join(0.2)
             raise
         if failed:
@@ -89,13 +91,12 @@ class Pool:
             failed.append(error)
 
     def _gather(self) -> None:
-        host = self.host
         targets = list(self.targets.values())
         threads = ThreadPoolExecutor(max_workers=max(1, len(targets)))
         try:
-            outcomes = list(threads.map(lambda target: self._try(target, host), targets))
+            outcomes = list(threads.map(self._try, targets))
         except BaseException:  # Ctrl-C: nobody waits for a guest to boot
-            host.abort()
+            self.hosts.abort()
             raise
         finally:
             threads.shutdown(cancel_futures=True)
@@ -106,30 +107,42 @@ class Pool:
             else:
                 self.records[target.id] = result
 
-    def _try(self, target: Target, host: Host) -> tuple[Target, Record | IsolationError]:
+    def _try(self, target: Target) -> tuple[Target, Record | IsolationError]:
         try:
-            return target, self._observe(target, host)
+            return target, self._observe(target)
         except IsolationError as error:
             option = None if target.named else _instead(target, error)
             if option is None:
                 return target, error
             other = instead_of(target, option)
         try:
-            return other, self._observe(other, host)
+            return other, self._observe(other)
         except IsolationError as error:
             return other, error
 
-    def _observe(self, target: Target, host: Host) -> Record:
+    def _observe(self, target: Target) -> Record:
         """Create the target's sandbox and its peer and ask for all their facts: one round trip for each view."""
-        with step(f"start {target.id}"):
+        self.hosts.host(target.host)  # a machine that starts is told of by itself
+        with self._turn(target), step(f"start {target.id}"):
             main, peer = _side_by_side(
                 lambda: self._live(target, peer=False),
                 lambda: None if "peer" in target.runtime.cannot else self._live(target, peer=True),
             )
-        record = observe(target, host, main, peer)
+            record = observe(target, main, peer)
         self.probes_run += 1
         self.times[target.id] = {"hello": main.hello_seconds, "facts": time.monotonic() - main.ready}
         return record
+
+    @contextlib.contextmanager
+    def _turn(self, target: Target) -> Iterator[None]:
+        """On a machine one target starts after the other: emulated processors start two slower than one by one."""
+        if target.host == LOCAL:
+            yield
+            return
+        with self._lock:
+            lock = self._locks.setdefault(f"turn {target.host}", threading.Lock())
+        with lock:
+            yield
 
     def sandbox(self, target_id: str, peer: bool = False) -> Sandbox:
         """Return the target's live sandbox or the peer beside it; one that died is made anew, and counted."""
@@ -148,12 +161,16 @@ class Pool:
             if found is not None:
                 found.close()
                 self.recreated += 1
-            self._sandboxes[key] = Sandbox(self.host, target.runtime, Spec())
+            self._sandboxes[key] = self._create(target, Spec())
             return self._sandboxes[key]
+
+    def _create(self, target: Target, spec: Spec) -> Sandbox:
+        around = self.hosts.around(target.host) if target.is_machine else None
+        return Sandbox(self.hosts.host(target.host), target.runtime, spec, around)
 
     def create(self, target_id: str, spec: Spec) -> Sandbox:
         """Create a further sandbox of a target; closed with the pool at the latest."""
-        sandbox = Sandbox(self.host, self.targets[target_id].runtime, spec)
+        sandbox = self._create(self.targets[target_id], spec)
         with self._lock:
             self._leased.append(sandbox)
         return sandbox
@@ -175,16 +192,13 @@ class Pool:
         guest for its boot.
         """
         if self._ahead is None:
-            self._ahead = ThreadPoolExecutor(max_workers=self.host_cpus + 1, thread_name_prefix="isolation-ahead")
+            self._ahead = ThreadPoolExecutor(
+                max_workers=(os.cpu_count() or 1) + 1, thread_name_prefix="isolation-ahead"
+            )
         # the slowest to start first
         for target_id in sorted(target_ids, key=lambda one: self.targets[one].runtime.kind != "vm"):
             for name in list(self.targets[target_id].runtime.limits)[:1]:
                 self._ahead.submit(seen, lambda one=target_id, first=name: self.load(one, first))
-
-    @property
-    def host_cpus(self) -> int:
-        """Processors that the host has online."""
-        return self.host.facts.system.cpus if self.host.facts.system else 1
 
     def add(
         self, target_id: str, loads: dict[str, Load] | None = None, reaches: dict[str, Reach] | None = None
@@ -202,7 +216,9 @@ class Pool:
     def _measure_loads(self, target_id: str) -> dict[str, Load]:
         target = self.targets[target_id]
         try:
-            return measure_loads(lambda spec: self.create(target_id, spec), target.runtime, self.host_cpus)
+            return measure_loads(
+                lambda spec: self.create(target_id, spec), target.runtime, self.host_of(target_id).cpus
+            )
         except IsolationError as error:
             return {str(name): unobserved(str(error)) for name in target.runtime.limits}
 
@@ -231,21 +247,33 @@ class Pool:
             with step("end the sandboxes"), ThreadPoolExecutor(max_workers=len(sandboxes)) as threads:
                 list(threads.map(lambda sandbox: sandbox.close(), sandboxes))
 
+    def roll_back(self, target_id: str) -> None:
+        """
+        Undo what a destructive test did: a machine goes back to its snapshot, with all that ran on it; elsewhere the
+        sandbox is made anew.
+        """
+        host = self.targets[target_id].host
+        with self._lock:
+            lost = [key for key in self._sandboxes if key[0] == target_id or self._shares_machine(key[0], host)]
+            sandboxes = [self._sandboxes.pop(key) for key in lost]
+        for sandbox in sandboxes:
+            sandbox.close()
+        if host != LOCAL:
+            self.hosts.roll_back(host)
+
+    def _shares_machine(self, target_id: str, host: str) -> bool:
+        return host != LOCAL and self.targets[target_id].host == host
+
     def abort(self) -> None:
         """End whatever is being waited for: the session was interrupted."""
-        if self._host is not None:
-            self._host.abort()
+        self.hosts.abort()
 
     def close(self) -> None:
         """End every sandbox and the host's probe, and close the journal; safe to repeat."""
         try:
             self.release()
         finally:
-            host, self._host = self._host, None
-            if host is not None:
-                with contextlib.ExitStack() as last:
-                    last.callback(host.run.close)
-                    host.close()
+            self.hosts.close()
 
 
 def _instead(target: Target, error: IsolationError) -> str | None:

@@ -17,6 +17,7 @@ from provisioner.errors import IsolationError
 from pytest_isolation.options import Asked
 
 if TYPE_CHECKING:
+    from provisioner.lab import Lab
     from pytest_isolation.policy import Policy
     from pytest_isolation.pool import Pool
     from pytest_isolation.targets import Skipped
@@ -81,23 +82,45 @@ def start_state(asked: Asked, workerinput: dict[str, Any] | None) -> State:
         pytest.UsageError: something asked for cannot be meant.
     """
     from provisioner.deadlines import set_scale
-    from provisioner.sandboxes.runtime import load_runtime
+    from pytest_isolation.hosts import Hosts
     from pytest_isolation.pool import Pool
     from pytest_isolation.record import parse_record
-    from pytest_isolation.targets import Target, select_targets
+    from pytest_isolation.targets import named_target, select_targets
 
     set_scale(asked.scale)
     policy = make_policy(asked.profile, asked.waivers)
     skipped: list[Skipped] = []
+    lab = read_lab(asked)
     if workerinput is None:
-        targets, skipped = select_targets(asked)
-        pool = Pool(targets, lambda: make_host(asked.kernel))
+        targets, skipped = select_targets(asked, lab)
+        pool = Pool(targets, Hosts(asked.kernel, lab))
     else:
         records = {name: parse_record(text.encode(), name) for name, text in workerinput["records"].items()}
-        targets = [Target(name, load_runtime(name), "local", named=True) for name in workerinput["targets"]]
-        pool = Pool(targets, lambda: make_host(asked.kernel), records)
+        targets = [named_target(name, host) for name, host in workerinput["targets"]]
+        pool = Pool(targets, Hosts(asked.kernel, lab, worker=True), records)
         pool.failures = {name: IsolationError(*parts) for name, parts in workerinput["failures"].items()}
     return State(asked, [target.id for target in targets], skipped, pool, policy)
+
+
+def read_lab(asked: Asked) -> Lab | None:
+    """
+    Read the lab when a machine was named.
+
+    Raises:
+        pytest.UsageError: it cannot be read, in one line, or what machines need is not installed.
+    """
+    if not asked.needs_lab:
+        return None
+    from importlib.util import find_spec
+
+    from provisioner.lab import load_lab
+
+    if find_spec("fabric") is None:
+        raise pytest.UsageError("machines of lab.yaml need Fabric: pip install 'pytest-isolation[lab]'")
+    try:
+        return load_lab(asked.lab)
+    except IsolationError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def make_policy(profile: str, waivers: Path | None) -> Policy:
@@ -123,31 +146,12 @@ def make_policy(profile: str, waivers: Path | None) -> Policy:
         raise pytest.UsageError(str(error)) from None
 
 
-def make_host(kernel: Path | None) -> Any:
-    """Prune what dead runs left, start this run's journal, build the probe, and start it on this host."""
-    from provisioner.connection import LocalConnection
-    from provisioner.host import Host
-    from provisioner.journal import Run, prune
-    from provisioner.probe.build import probe_binary
-    from provisioner.progress import step
-
-    prune()
-    with step("build the probe"):
-        probe = probe_binary()
-    run = Run.start()
-    try:
-        return Host(LocalConnection(), run, probe, kernel)
-    except BaseException:
-        run.close()
-        raise
-
-
 def worker_input(state: State) -> dict[str, Any]:
     """Return what a worker needs to judge without observing again."""
     from pytest_isolation.record import dump_record
 
     return {
-        "targets": state.targets,
+        "targets": [(target.id, target.host) for target in state.pool.targets.values()],
         "records": {name: dump_record(record).decode() for name, record in state.pool.records.items()},
         "failures": {name: [error.what, error.hint, error.log] for name, error in state.pool.failures.items()},
     }

@@ -1,20 +1,25 @@
 """Which targets a run has: kind × runtime × host, from options, YAML and a look at PATH.
 
-In: `Asked`.  Out: `Target`s, and what was left out with its reason and mend.
+In: `Asked`, and the lab where machines were named.  Out: `Target`s, and what was left out with its reason and mend.
 Called by plugin.py when it collects.  Starts nothing: pool.py tries what is listed here.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import pytest
 
 from provisioner.connection import find_program
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.runtime import Runtime, load_runtime, runtime_names
-from pytest_isolation.options import KINDS, Asked
+from provisioner.sandboxes.runtime import MACHINE, Runtime, load_runtime, runtime_names
+from pytest_isolation.options import KINDS, LOCAL, Asked
+
+if TYPE_CHECKING:
+    from provisioner.lab import Lab, MachineSpec
 
 SELF = "self"
 
@@ -28,6 +33,11 @@ class Target:
     host: str
     named: bool
 
+    @property
+    def is_machine(self) -> bool:
+        """Whether the host itself is the sandbox."""
+        return self.runtime.name == MACHINE
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -38,50 +48,142 @@ class Skipped:
     mend: str
 
 
-def select_targets(asked: Asked) -> tuple[list[Target], list[Skipped]]:
+def select_targets(asked: Asked, lab: Lab | None = None) -> tuple[list[Target], list[Skipped]]:
     """
     List the targets of a run.
 
+    Args:
+        asked: what the user asked for.
+        lab: the lab that machines are of, None where no machine was named.
+
     Raises:
-        pytest.UsageError: a runtime that is unknown, of another kind than asked for, or named and not installed.
+        pytest.UsageError: a runtime or machine that is unknown, of another kind than asked for, or named and not
+            installed.
     """
-    required = [name for name in asked.required if name not in KINDS]
-    names = [*asked.runtimes, *(name for name in required if name not in asked.runtimes)]
     skipped: list[Skipped] = []
-    targets = [_named(name, asked) for name in names]
-    if not asked.runtimes:
-        for name in runtime_names():
-            if name in required or name == SELF:
-                continue
-            runtime = _load(name)
-            lack = _lack(runtime)
-            if runtime.kind not in asked.kinds:
-                continue
-            if lack:
-                skipped.append(Skipped(name, *lack))
-            else:
-                targets.append(Target(name, runtime, "local", named=False))
+    targets: list[Target] = []
+    for host in asked.hosts:
+        targets += _local(asked, skipped) if host == LOCAL else _remote(asked, _machine(host, lab))
+    targets += [
+        Target(name, _load(MACHINE), name, named=True)
+        for name in asked.machines
+        if _machine(name, lab) and _fits(MACHINE, asked)
+    ]
+    targets = list({target.id: target for target in targets}.values())
+    _check_required(asked, targets)
     order = {kind: at for at, kind in enumerate(asked.kinds)}
-    targets.sort(key=lambda target: (order[target.runtime.kind], names.index(target.id) if target.named else 0))
+    targets.sort(key=lambda target: order[target.runtime.kind])
     return targets, skipped
 
 
-def instead_of(target: Target, option: str) -> Target:
-    """Return the same target with an option of its runtime, for a runtime whose default does not start here."""
-    name = f"{target.id}+{option}"
-    return Target(name, _load(name), target.host, target.named)
+def _local(asked: Asked, skipped: list[Skipped]) -> list[Target]:
+    """Return the runtimes on this machine that were named, else all that are installed."""
+    names = [*asked.runtimes, *(name for name in _required_runtimes(asked) if name not in asked.runtimes)]
+    targets = [_named(name, asked) for name in names]
+    if asked.runtimes:
+        return targets
+    for name in runtime_names():
+        runtime = _load(name)
+        if name in names or name == SELF or runtime.kind not in asked.kinds:
+            continue
+        if runtime.kind == "vm" and asked.machines:
+            continue  # a VM was named: the machine
+        lack = _lack(runtime)
+        if lack:
+            skipped.append(Skipped(name, *lack))
+        else:
+            targets.append(Target(name, runtime, LOCAL, named=False))
+    return targets
 
 
-def _named(name: str, asked: Asked) -> Target:
+def _remote(asked: Asked, machine: MachineSpec) -> list[Target]:
+    """Return the container runtimes on a machine: those named, else those that lab.yaml gives it."""
+    known = runtime_names()
+    names = asked.runtimes or tuple(role for role in machine.roles if role in known)
+    if not names and "container" in asked.kinds:
+        raise pytest.UsageError(
+            f"--isolation-host: '{machine.name}' has no container runtime among its roles in lab.yaml; "
+            f"give it one: roles: [docker]"
+        )
+    loaded = [(name, _on_machine(_load(name))) for name in names]
+    for name, runtime in loaded:
+        if runtime.kind == "vm" and LOCAL not in asked.hosts:
+            raise pytest.UsageError(f"'{name}' runs on this machine alone: --isolation-host=local,{machine.name}")
+    return [
+        Target(f"{machine.name}/{name}", runtime, machine.name, named=True)
+        for name, runtime in loaded
+        if runtime.kind in asked.kinds and runtime.kind == "container" and name != SELF
+    ]
+
+
+def _on_machine(runtime: Runtime) -> Runtime:
+    """Say what cannot be asked of a runtime where commands go over SSH."""
+    by_hand = {
+        f"limits.{name}": "cgroups by hand are made on this machine alone"
+        for name, how in runtime.limits.items()
+        if how.cgroup
+    }
+    return runtime.model_copy(update={"cannot": {**runtime.cannot, **by_hand}})
+
+
+def _machine(name: str, lab: Lab | None) -> MachineSpec:
+    assert lab is not None  # read with the options, when a machine was named
+    if name not in lab.machines and difflib.get_close_matches(name, [LOCAL], 1, 0.6):
+        raise pytest.UsageError(f"cannot find machine '{name}'; did you mean '{LOCAL}'?")
+    try:
+        return lab.machine(name)
+    except IsolationError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def _fits(name: str, asked: Asked) -> bool:
     runtime = _load(name)
     if runtime.kind not in asked.kinds:
         raise pytest.UsageError(
             f"'{name}' makes sandboxes of the kind {runtime.kind}; ask for --isolation={runtime.kind}"
         )
+    return True
+
+
+def _required_runtimes(asked: Asked) -> list[str]:
+    """Return the runtimes among what is required: neither a kind, nor a machine, nor something on one."""
+    others = (*KINDS, *asked.machines, *asked.hosts)
+    return [name for name in asked.required if name not in others and "/" not in name]
+
+
+def _check_required(asked: Asked, targets: list[Target]) -> None:
+    """A machine, or a runtime on one, is a target that was named, or it is not there."""
+    ids = {target.id for target in targets}
+    hosts = {target.host for target in targets}
+    for name in asked.required:
+        if name not in (*KINDS, *hosts, *ids) and not any(one.runtime.name == name for one in targets):
+            if name in _required_runtimes(asked) and LOCAL in asked.hosts:
+                continue
+            raise pytest.UsageError(f"--isolation-require: '{name}' is none of this run's targets: {', '.join(ids)}")
+
+
+def named_target(name: str, host: str) -> Target:
+    """Return a target that was selected before, by its id and host; for a worker of pytest-xdist."""
+    if host == name:
+        return Target(name, _load(MACHINE), host, named=True)
+    runtime = _load(name.rpartition("/")[2])
+    return Target(name, runtime if host == LOCAL else _on_machine(runtime), host, named=True)
+
+
+def instead_of(target: Target, option: str) -> Target:
+    """Return the same target with an option of its runtime, for a runtime whose default does not start here."""
+    return replace(named_target(f"{target.id}+{option}", target.host), named=target.named)
+
+
+def _named(name: str, asked: Asked) -> Target:
+    if name == MACHINE:
+        raise pytest.UsageError("name the machine itself: --isolation-machine=NAME")
+    _fits(name, asked)
+    runtime = _load(name)
     lack = _lack(runtime)
     if lack:
         raise pytest.UsageError(f"cannot run '{name}': {lack[0]}; {lack[1]}")
-    return Target(name, runtime, "local", named=True)
+    return Target(name, runtime, LOCAL, named=True)
 
 
 def _load(name: str) -> Runtime:

@@ -15,7 +15,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from provisioner.accelerator import accelerator
@@ -40,6 +40,7 @@ from provisioner.machines.qmp import Qmp, await_socket
 from provisioner.machines.vmm import end_vmm, read_log, read_vmm, start_vmm
 from provisioner.processes import wait_gone
 from provisioner.progress import step
+from provisioner.undo import import_path
 
 PROGRAM = "qemu-system-x86_64"
 HOST = "127.0.0.1"
@@ -179,7 +180,7 @@ class QemuMachine:
             (self._vmm / name).unlink(missing_ok=True)
         argv = [*drop_privileges(hardware.accelerator, uid), *render_command(self.spec, self.box, hardware, tag)]
         undo = [sys.executable, "-m", "provisioner.machines.vmm", str(self.directory)]
-        record = self._run.made("command", undo, _import_path())
+        record = self._run.made("command", undo, import_path())
         try:
             start_vmm(argv, self.directory, self._vmm)
             self._await_ssh(self._read_port(argv), how)
@@ -286,9 +287,3 @@ def read_end(path: Path, size: int) -> str:
             return ESCAPES.sub("", file.read(size).decode("utf-8", "replace"))
     except OSError:
         return ""
-
-
-def _import_path() -> Mapping[str, str]:
-    """Return what lets another interpreter find this package, wherever it was imported from."""
-    root = str(Path(__file__).parents[2])
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}

@@ -36,10 +36,14 @@ class _Strict(BaseModel):
 
 
 class State(_Strict):
-    """How to learn the pid of a sandbox: a command, and where its JSON answer holds the pid (a JSON pointer)."""
+    """
+    How to learn the pid of a sandbox: a command, and where its JSON answer holds the pid.
+
+    That is a JSON pointer: "json:/0/State/Pid", or "json:" for an answer that is nothing but the number (RFC 6901).
+    """
 
     argv: Argv
-    pid: str = Field(pattern=r"^json:/")
+    pid: str = Field(pattern=r"^json:(/|$)")
 
 
 class Listing(_Strict):
@@ -59,8 +63,8 @@ class Symptom(_Strict):
     """
     What a runtime says when it cannot start, in a user's words.
 
-    `match` is searched in its error stream; `cause` and `mend` are shown; `instead` names the option of this runtime
-    that is tried in its place when the user did not name the runtime.
+    `match` is searched in its error stream; `cause`, which may quote groups of it as \\1, and `mend` are shown;
+    `instead` names the option of this runtime that is tried in its place when the user did not name the runtime.
     """
 
     match: str
@@ -226,8 +230,11 @@ def overlay(runtime: Runtime, changes: Mapping[str, Any], where: str) -> Runtime
 
 
 def symptom_in(runtime: Runtime, said: str) -> Symptom | None:
-    """Return the known symptom that a runtime's own words show, if any."""
-    return next((symptom for symptom in runtime.symptoms if re.search(symptom.match, said)), None)
+    """Return the first known symptom that a runtime's own words show, if any, its cause filled in from them."""
+    for symptom in runtime.symptoms:
+        if found := re.search(symptom.match, said, re.MULTILINE):
+            return symptom.model_copy(update={"cause": found.expand(symptom.cause)})
+    return None
 
 
 def _extended(old: Any, more: Any, where: str) -> Any:

@@ -253,7 +253,7 @@ class Sandbox:
         if done.status != 0:
             raise IsolationError(f"cannot ask '{self.runtime.name}' for its state: {done.last_words}")
         value: Any = json.loads(done.stdout)
-        for part in state.pid.removeprefix("json:/").split("/"):
+        for part in state.pid.removeprefix("json:").split("/")[1:]:
             value = value[int(part)] if isinstance(value, list) else value[part]
         return int(value)
 

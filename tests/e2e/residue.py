@@ -161,6 +161,10 @@ class Home:
             command = ["podman", "--root", f"{state}/root", "--runroot", f"{state}/run", "--cgroup-manager", "cgroupfs"]
         elif self.target == "runc" and (self.path / "state" / "runc" / "run").exists():
             return [f"container {path.name}" for path in (self.path / "state" / "runc" / "run").iterdir()]
+        elif self.target.startswith("lxc"):
+            told = _lines(["lxc-ls", "--lxcpath", "/.", "--active", "--line"])
+            told += [str(path) for path in Path("/run/lxc").rglob("*")]  # its locks
+            return [f"lxc {line}" for line in told if self._names(line)]
         else:
             return []
         names = "{{.Names}}", "{{.Repository}}:{{.Tag}}"

@@ -57,7 +57,8 @@ def test_both_views_are_of_the_same_namespaces(sandbox: LiveView) -> None:
 
     inside = sandbox.live.inside()  # answered by a child of the subject: another pid, the same walls
     assert outside.process.namespaces == inside.process.namespaces
-    assert outside.boot_id == inside.boot_id
+    made_up = any(mount.target == "/proc/sys/kernel/random/boot_id" for mount in outside.process.mounts)  # LXC's
+    assert made_up or outside.boot_id == inside.boot_id
 
 
 def test_time_to_the_first_answer_is_recorded(sandbox: LiveView, request: pytest.FixtureRequest) -> None:

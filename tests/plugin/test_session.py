@@ -101,7 +101,7 @@ def nothing_left(home: Path) -> bool:
         (["--isolation="], "--isolation needs a kind: container, vm"),
         (["--isolation=container", "--isolation-runtime=selff"], "cannot find runtime 'selff'; did you mean 'self'?"),
         (["--isolation=vm", "--isolation-runtime=self"], "'self' makes sandboxes of the kind container"),
-        (["--isolation=container", "--isolation-host=locl"], "unknown host 'locl'; did you mean 'local'?"),
+        (["--isolation=container", "--isolation-host=locl"], "cannot find machine 'locl'; did you mean 'local'?"),
         (["--isolation=container", "--isolation-profile=baselin@1"], "baseline"),
         (["--isolation=container", "--isolation-max-skip=-1"], "--isolation-max-skip must be 0 or more, not -1"),
         (["--isolation=container", "--isolation-require=selv"], "cannot find runtime 'selv'"),

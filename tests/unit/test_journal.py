@@ -161,6 +161,7 @@ def test_close_that_fails_says_so_and_keeps_the_record(folders: Path) -> None:
 def test_what_is_not_there_any_more_is_undone(folders: Path) -> None:
     run = Run.start()
     run.made("command", ["sh", "-c", "echo 'Error: No such container: x' >&2; exit 1"])
+    run.made("command", ["sh", "-c", "echo 'lxc-stop: x: lxc_stop.c: main: 168 x is not running' >&2; exit 2"])
     run.made("path", folders / "cache" / "absent")
     run.made("cgroup", folders / "absent")
     run.made("netns", f"absent-{run.id}")

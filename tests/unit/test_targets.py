@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from provisioner.lab import Lab, MachineSpec
 from pytest_isolation.options import Asked
-from pytest_isolation.targets import instead_of, select_targets
+from pytest_isolation.targets import instead_of, named_target, select_targets
 
 
 def asked(*kinds: str, runtimes: tuple[str, ...] = (), required: tuple[str, ...] = ()) -> Asked:
@@ -129,3 +132,72 @@ def test_nothing_is_made_by_listing(installed: set[str], tmp_path: Path, monkeyp
     select_targets(asked("container", "vm"))
 
     assert list(tmp_path.iterdir()) == []
+
+
+LAB = Lab(
+    path=Path("/lab.yaml"),
+    machines={
+        "debian12": MachineSpec(name="debian12", roles=["docker", "runc"]),
+        "bare": MachineSpec(name="bare"),
+    },
+)
+
+
+def on(*hosts: str, kinds: tuple[str, ...] = ("container",), **more: Any) -> Asked:
+    return replace(asked(*kinds), hosts=hosts, **more)
+
+
+def targets_of(found: Asked) -> list[tuple[str, str]]:
+    return [(target.id, target.host) for target in select_targets(found, LAB)[0]]
+
+
+def test_on_a_machine_its_roles_are_the_targets(installed: set[str]) -> None:
+    assert targets_of(on("debian12")) == [("debian12/docker", "debian12"), ("debian12/runc", "debian12")]
+
+
+def test_here_and_on_a_machine_stand_side_by_side(installed: set[str]) -> None:
+    installed |= {"docker"}
+
+    found = targets_of(on("local", "debian12", runtimes=("docker",)))
+
+    assert found == [("docker", "local"), ("debian12/docker", "debian12")]
+
+
+def test_a_machine_is_a_vm_and_takes_the_place_of_those_that_were_not_named(installed: set[str]) -> None:
+    installed |= {"qemu-system-x86_64"}
+
+    assert targets_of(on("local", kinds=("vm",), machines=("debian12",))) == [("debian12", "debian12")]
+    assert targets_of(on("local", kinds=("vm",), machines=("debian12",), required=("qemu",))) == [
+        ("qemu", "local"),
+        ("debian12", "debian12"),
+    ]
+
+
+def test_limits_by_hand_cannot_be_asked_for_over_ssh(installed: set[str]) -> None:
+    (target,), _ = select_targets(on("debian12", runtimes=("unshare",)), LAB)
+
+    assert target.runtime.cannot["limits.pids"] == "cgroups by hand are made on this machine alone"
+
+
+def test_a_worker_knows_a_target_by_its_name_and_host(installed: set[str]) -> None:
+    found, _ = select_targets(on("debian12", kinds=("container", "vm"), machines=("debian12",)), LAB)
+
+    assert [named_target(target.id, target.host) for target in found] == found
+    assert [target.is_machine for target in found] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (on("debian13"), "cannot find machine 'debian13'; did you mean 'debian12'"),
+        (on("locl"), "did you mean 'local'"),
+        (on("bare"), "'bare' has no container runtime among its roles"),
+        (on("local", machines=("debian12",)), "ask for --isolation=vm"),
+        (on("debian12", kinds=("vm",), runtimes=("qemu",)), "'qemu' runs on this machine alone"),
+        (on("local", kinds=("vm",), runtimes=("machine",)), "name the machine itself: --isolation-machine=NAME"),
+        (on("debian12", required=("debian12/podman",)), "'debian12/podman' is none of this run's targets"),
+    ],
+)
+def test_what_a_machine_cannot_be_asked_is_a_usage_error(installed: set[str], found: Asked, told: str) -> None:
+    with pytest.raises(pytest.UsageError, match=told):
+        select_targets(found, LAB)

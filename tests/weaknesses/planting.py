@@ -118,7 +118,7 @@ def _base(pool: Pool, target: Target, name: str) -> Record:
         with ExitStack() as undo:
             ground = _ground(pool, target, undo)
             with Sandbox(pool.host, target.runtime, _spec(BASES[target.runtime.name, name], ground)) as sandbox:
-                _bases[key] = observe(target, pool.host, sandbox, ground.peer)
+                _bases[key] = observe(target, sandbox, ground.peer)
     return _bases[key]
 
 
@@ -138,9 +138,9 @@ def _look(ground: Ground, target: Target, sandbox: Sandbox, plant: Plant, make: 
     seen_as = Target(target.id, sandbox.runtime, target.host, target.named)
     if plant.planted_peer:
         with make() as peer:
-            record = observe(seen_as, ground.host, sandbox, peer)
+            record = observe(seen_as, sandbox, peer)
     else:
-        record = observe(seen_as, ground.host, sandbox, ground.peer)
+        record = observe(seen_as, sandbox, ground.peer)
     host = ground.host.facts
     now = ground.host.outside_pid(ground.host.pid, host.nonce)
     process = host.process.model_copy(update={"mounts": now.process.mounts})

@@ -1,0 +1,158 @@
+"""A machine over SSH as the place where a run puts its things: the same as provisioner.site.LocalSite is here.
+
+In: an SshConnection.  Out: `SshSite`.  Called by machines/ready.py's callers.  The machine needs a POSIX shell, GNU
+coreutils and findutils, and nothing of this project.  What is made there stands in the journal here, as a command that
+goes over again: `provisioner.ssh_undo`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from provisioner.artifacts.image import FOLDERS, check_architecture
+from provisioner.cgroups import PREFIX
+from provisioner.connection import Connection
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.journal import Run
+from provisioner.machines.protocol import SshAddress
+from provisioner.mounts import MountPoint, parse_mountinfo
+from provisioner.paths import NAME
+from provisioner.probe.build import BuiltProbe
+from provisioner.ssh import SshConnection
+from provisioner.undo import Record, import_path
+
+MAKE_FOLDER = '[ -d "$1" ] || { mkdir -p -- "${1%/*}" && mkdir -m "$2" -- "$1"; }'
+# the machine's architecture, and whether the program is there already
+LOOK = 'uname -m; printf "%s  %s\\n" "$2" "$1" | sha256sum --check --status 2>/dev/null && echo there; :'
+# arguments: the folder, the probe, then name:mode of each folder in it
+MAKE_ROOTFS = """\
+path=$1 probe=$2 fresh=$1.$$
+shift 2
+[ ! -d "$path" ] || ! cmp -s -- "$probe" "$path/probe" || exit 0
+rm -rf -- "$fresh" && mkdir -p -- "${path%/*}" && mkdir -m 755 -- "$fresh" || exit
+for folder; do mkdir -m "${folder#*:}" -- "$fresh/${folder%:*}" || exit; done
+cp -- "$probe" "$fresh/probe" && chmod 755 -- "$fresh/probe" || exit
+rm -rf -- "$path"
+mv -T -- "$fresh" "$path" 2>/dev/null || { rm -rf -- "$fresh"; cmp -s -- "$probe" "$path/probe"; }"""
+# cgroup.kill is v2's (cgroup-v2.rst); on v1 each member is killed
+DELETE_CGROUPS = """\
+for folder; do
+  try=0
+  while [ -d "$folder" ] && [ $try -lt 100 ]; do
+    [ ! -e "$folder/cgroup.kill" ] || echo 1 >"$folder/cgroup.kill"
+    find "$folder" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -s KILL 2>/dev/null
+    find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null
+    [ ! -d "$folder" ] || sleep 0.05
+    try=$((try + 1))
+  done
+  [ ! -d "$folder" ] || { echo "$folder: still in use" >&2; exit 1; }
+done"""
+
+
+class SshSite:
+    """
+    One machine, as root or as a user who may become root.
+
+    Args:
+        connection: to it.
+    """
+
+    cache = Path("/var/cache") / NAME
+    state = Path("/var/lib") / NAME
+    run = Path("/run") / NAME
+    remembers = False
+
+    def __init__(self, connection: SshConnection) -> None:
+        self.connection: Connection = connection
+        self._address = connection.address
+        self._ssh = connection
+
+    def mounts(self) -> list[MountPoint]:
+        return parse_mountinfo(self.read(Path("/proc/self/mountinfo")).decode("utf-8", "surrogateescape"))
+
+    def make_folder(self, path: Path, mode: int) -> None:
+        self._sh(f"make folder '{path}'", MAKE_FOLDER, str(path), f"{mode:o}")
+
+    def read(self, path: Path) -> bytes:
+        done = self._ssh.run(["cat", "--", str(path)], deadline("command"), retry=True)
+        if done.status:
+            raise IsolationError(f"cannot read '{path}' on '{self._ssh.name}': {done.last_words}")
+        return done.stdout
+
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        self._ssh.put(str(path), data, mode)
+
+    def delete(self, path: Path) -> None:
+        self._ssh.run(_removal(path), deadline("command"))
+
+    def install_probe(self, probe: BuiltProbe) -> Path:
+        path = self.cache / f"probe-{probe.hash}" / "probe"
+        data = probe.path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        machine, *there = self._sh("look for the probe", LOOK, str(path), digest).split()
+        check_architecture(probe.path, machine)
+        if not there:
+            self.make_folder(path.parent, 0o755)
+            self.write(path, data, 0o755)
+        return path
+
+    def make_rootfs(self, probe: BuiltProbe) -> Path:
+        path = self.cache / f"rootfs-{probe.hash}"
+        folders = [f"{name}:{mode:o}" for name, mode in FOLDERS.items()]
+        self._sh(f"make '{path}'", MAKE_ROOTFS, str(path), str(self.install_probe(probe)), *folders)
+        return path
+
+    def delete_cgroups(self, folders: Sequence[Path]) -> None:
+        self._sh("remove the cgroups", DELETE_CGROUPS, *_checked(folders))
+
+    def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> Record:
+        words = [f"{name}={value}" for name, value in env.items()]
+        return self._made(run, ["env", *words, *argv] if words else argv)
+
+    def made_folder(self, run: Run, path: Path) -> Record:
+        return self._made(run, _removal(path))
+
+    def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[Record]:
+        return [self._made(run, ["sh", "-c", DELETE_CGROUPS, "sh", *_checked(folders)])]
+
+    def _made(self, run: Run, argv: Sequence[str]) -> Record:
+        """The journal's undo runs it from here, as long as the machine lives."""
+        undo = [sys.executable, "-m", "provisioner.ssh_undo", dump_address(self._address), self._ssh.name, "--", *argv]
+        return run.made("command", undo, import_path())
+
+    def _sh(self, what: str, script: str, *arguments: str) -> str:
+        done = self._ssh.run(["sh", "-c", script, "sh", *arguments], deadline("command"))
+        if done.status:
+            raise IsolationError(f"cannot {what} on '{self._ssh.name}': {done.last_words}")
+        return done.stdout.decode("utf-8", "replace")
+
+
+def dump_address(address: SshAddress) -> str:
+    """Return an address as one line of JSON, for another process."""
+    return json.dumps({**asdict(address), "private_key": str(address.private_key)})
+
+
+def load_address(text: str) -> SshAddress:
+    """Read what `dump_address` wrote."""
+    entry = json.loads(text)
+    return SshAddress(**{**entry, "private_key": Path(entry["private_key"])})
+
+
+def _removal(path: Path) -> list[str]:
+    if NAME not in path.parts:
+        raise IsolationError(f"cannot remove '{path}': not below our own folders")
+    return ["rm", "-rf", "--one-file-system", "--", str(path)]
+
+
+def _checked(folders: Sequence[Path]) -> list[str]:
+    """Return the paths; processes are killed only below a folder named isolation-<id>."""
+    for folder in folders:
+        if not any(part.startswith(PREFIX) for part in folder.parts):
+            raise IsolationError(f"cannot remove cgroup '{folder}': not one of ours")
+    return [str(folder) for folder in folders]
