@@ -22,6 +22,7 @@ from provisioner.errors import IsolationError
 from provisioner.yaml import load_yaml
 
 ROLES = Path(__file__).resolve().parent.parent / "roles"
+MACHINE = "machine"  # the runtime whose sandbox is a machine of lab.yaml that runs already
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 EXPRESSION = re.compile(r"\{\{(?P<expression>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\}")
 
@@ -182,8 +183,8 @@ class Runtime(_Strict):
 
 
 def runtime_names(roles: Path = ROLES) -> list[str]:
-    """Return the names of the roles that hold a runtime.yaml, sorted."""
-    return sorted(path.parent.name for path in roles.glob("*/runtime.yaml"))
+    """Return the names of the roles that hold a runtime.yaml, sorted; without MACHINE, which makes nothing anew."""
+    return sorted(name for path in roles.glob("*/runtime.yaml") if (name := path.parent.name) != MACHINE)
 
 
 def load_runtime(name: str, roles: Path = ROLES) -> Runtime:
@@ -247,7 +248,7 @@ def _extended(old: Any, more: Any, where: str) -> Any:
 
 def _folder_of(base: str, roles: Path) -> tuple[str, str]:
     names = runtime_names(roles)
-    if base in names:
+    if base in (*names, MACHINE):
         return base, ""
     folder, dash, variant = base.rpartition("-")
     if dash and folder in names:

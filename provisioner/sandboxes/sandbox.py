@@ -6,10 +6,10 @@ Called by loads.py and pytest_isolation's pool.  Judges nothing.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from provisioner.cgroups import Cgroups, make_cgroups
 from provisioner.connection import Stream, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.host import FACTS_BYTES, Host, checked, remembered
+from provisioner.host import FACTS_BYTES, Host, checked
 from provisioner.sandboxes.channel import Channel, ChannelError, Reply
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.limits import Limits
@@ -52,11 +52,39 @@ class Spec:
     edits: tuple[Callable[[dict[str, Any]], None], ...] = ()
 
 
-class Sandbox:
-    """A running sandbox.  Close it, or use it in a `with`."""
+@dataclass(frozen=True)
+class Around:
+    """
+    What stands around a sandbox that is a machine itself: commands run *in* it, and are seen from elsewhere.
 
-    def __init__(self, host: Host, runtime: Runtime, spec: Spec) -> None:
+    Attributes:
+        host: the host that the machine runs on.
+        vmm_pid: its hypervisor's process there, None where nobody knows.
+    """
+
+    host: Host
+    vmm_pid: int | None
+
+
+class Sandbox:
+    """
+    A running sandbox.  Close it, or use it in a `with`.
+
+    Args:
+        host: where its commands run.
+        runtime: what makes it.
+        spec: what is asked of it.
+        around: what stands around `host`, when that is the sandbox itself.
+
+    Raises:
+        RefusedError: the runtime would not make it so.
+        IsolationError: it does not answer.
+    """
+
+    def __init__(self, host: Host, runtime: Runtime, spec: Spec, around: Around | None = None) -> None:
         self.host = host
+        self.outer = around.host if around else host
+        self._around = around
         self.runtime = runtime
         self.spec = spec
         self.name = f"isolation-{host.run.id}-{next(_numbers)}"
@@ -79,7 +107,7 @@ class Sandbox:
     def _make_values(self) -> dict[str, object]:
         values = self.host.values(self.runtime)
         limits = self.spec.limits
-        self._bundle.mkdir(mode=0o755)
+        self.host.site.make_folder(self._bundle, 0o755)
         values |= {
             "name": self.name,
             "nonce": self.nonce,
@@ -89,9 +117,9 @@ class Sandbox:
             "limit": {"memory": limits.memory, "cpus": limits.cpus, "pids": limits.pids},
             "cgroups": [],
         }
-        # written by the hypervisor, which runs as another user
-        (self._bundle / "console.log").touch()
-        (self._bundle / "console.log").chmod(0o666)
+        if self.runtime.image == "initramfs":
+            # written by the hypervisor, which runs as another user
+            self.host.site.write(self._bundle / "console.log", b"", 0o666)
         values["limits"] = self._limit_flags(values)
         mode = self.runtime.network.get(self.spec.network)
         if mode is None:
@@ -143,7 +171,7 @@ class Sandbox:
             self._write_config()
         if runtime.delete:
             delete = render_argv(runtime.delete, self._values, f"{runtime.name}: delete")
-            self._records.append(self.host.run.made("command", delete, remembered(runtime)))
+            self._records.append(self.host.site.made_command(self.host.run, delete, self.host.remembered(runtime)))
         argv = render_argv(runtime.create, self._values, f"{runtime.name}: create")
         env = {key: str(render_value(text, self._values, key)) for key, text in runtime.environment.items()}
         return self.host.start(argv, env or None, self._bundle)
@@ -157,7 +185,7 @@ class Sandbox:
         if done.status != 0:
             raise IsolationError(f"cannot prepare '{self.runtime.name}': {done.last_words}")
         path = self._bundle / prepare.file
-        config = json.loads(path.read_bytes())
+        config = json.loads(self.host.site.read(path))
         for key, template in prepare.set.items():
             set_key(config, key, render_value(template, self._values, f"{self.runtime.name}: prepare.set.{key}"))
         for name, asked in self._asked().items():
@@ -166,11 +194,12 @@ class Sandbox:
                 set_key(config, key, render_value(template, {**self._values, **asked}, f"{self.runtime.name}: {key}"))
         for edit in self.spec.edits:
             edit(config)
-        path.write_text(json.dumps(config, indent=1))
+        self.host.site.write(path, json.dumps(config, indent=1).encode())
 
     def _connect(self, stream: Stream) -> Channel:
         try:
-            return Channel(stream, self.nonce, self.runtime.name, deadline(f"hello.{self.runtime.kind}"))
+            far = "" if self.host.site.remembers else ".remote"
+            return Channel(stream, self.nonce, self.runtime.name, deadline(f"hello.{self.runtime.kind}{far}"))
         except ChannelError as error:
             stream.kill()
             raise self._explain(error, stream) from None
@@ -190,9 +219,11 @@ class Sandbox:
 
     def console(self) -> str:
         """Return the last 4,000 characters of a machine's console."""
+        if self.runtime.image != "initramfs":
+            return ""
         try:
-            return (self._bundle / "console.log").read_bytes()[-4000:].decode("utf-8", "backslashreplace")
-        except OSError:
+            return self.host.site.read(self._bundle / "console.log")[-4000:].decode("utf-8", "backslashreplace")
+        except IsolationError:
             return ""
 
     @property
@@ -213,7 +244,7 @@ class Sandbox:
 
     def inside(self) -> Facts:
         """Return what the subject sees of itself."""
-        canary = f"canary={self.host.pid}:{self.host.nonce}"
+        canary = f"canary={self.outer.pid}:{self.outer.nonce}"
         reply = self.channel.request("facts", self.nonce, canary, deadline=deadline("facts"), bound=FACTS_BYTES)
         return parse_facts(checked(reply, "facts", self.runtime.name), self.nonce)
 
@@ -225,7 +256,10 @@ class Sandbox:
         """Return what the host sees of the hypervisor's process; None for a container."""
         if self.runtime.boundary != "vmm" or self._stream is None:
             return None
-        return self.host.outside_pid(self._stream.pid, self.nonce)
+        pid = self._around.vmm_pid if self._around else self._stream.pid
+        if pid is None:
+            raise IsolationError(f"cannot look at the hypervisor of '{self.name}': nobody knows which process it is")
+        return self.outer.outside_pid(pid, self.nonce)
 
     def exec_facts(self) -> Facts:
         """
@@ -275,7 +309,8 @@ class Sandbox:
             for record in self._records:
                 self.host.run.gone(record)
         self._records.clear()
-        shutil.rmtree(self._bundle, ignore_errors=True)
+        with contextlib.suppress(IsolationError):  # it goes with the run's folder at the latest
+            self.host.site.delete(self._bundle)
 
     def _delete(self) -> bool:
         """Let the runtime take it away; False when that cannot be known, so that the run's end tries again."""
