@@ -14,11 +14,13 @@ from typing import Annotated
 
 import typer
 
+from provisioner.doctor.command import doctor
 from provisioner.errors import IsolationError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0], pretty_exceptions_enable=False
 )
+app.command()(doctor)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -1,4 +1,4 @@
-"""Publishes the JSON Schemas of the probe's facts, of runtime.yaml, role.yaml and lab.yaml.
+"""Publishes the JSON Schemas of the probe's facts, of runtime.yaml, role.yaml, lab.yaml and doctor's report.
 
 In: the pydantic models.  Out: probe/facts.schema.json and schemas/*.schema.json.  Called by `provisioner schemas`
 and by the test that compares the files with the models.
@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from provisioner.converge.role import role_model
+from provisioner.doctor.finding import Report
 from provisioner.lab import LabFile
 from provisioner.sandboxes.facts import Facts
 from provisioner.sandboxes.runtime import Runtime
@@ -23,6 +24,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "schemas/runtime.schema.json": Runtime,
     "schemas/role.schema.json": role_model(),
     "schemas/lab.schema.json": LabFile,
+    "schemas/doctor.schema.json": Report,
 }
 
 

@@ -58,6 +58,12 @@ def guest_kernel(explicit: Path | None = None) -> Path:
         raise IsolationError("cannot fetch a guest kernel: another process holds the lock", hint=HINT) from None
 
 
+def find_kernel() -> Path | None:
+    """Return the kernel that `guest_kernel` would not have to fetch, None when there is none."""
+    arch = DEBIAN_MACHINES.get(platform.machine())
+    return _find_cached(arch) if arch else None
+
+
 def check_kernel(path: Path, machine: str) -> None:
     """Raise IsolationError unless the file is a readable kernel image for `machine` (a name of uname(2))."""
     try:

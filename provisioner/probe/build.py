@@ -59,12 +59,13 @@ class BuiltProbe:
     compiler: str
 
 
-def probe_binary(progress: Progress | None = None) -> BuiltProbe:
+def probe_binary(progress: Progress | None = None, fetch: bool = True) -> BuiltProbe:
     """
     Return the probe for this machine, building it when there is none yet.
 
     Args:
         progress: told one line about each thing that is tried.
+        fetch: whether a compiler may be fetched when none is here.
 
     Raises:
         IsolationError: no compiler works here, or the one that PYTEST_ISOLATION_CC names does not.
@@ -84,7 +85,7 @@ def probe_binary(progress: Progress | None = None) -> BuiltProbe:
         return found
     try:
         with FileLock(cache_dir() / "probe.lock", timeout=LOCK_TIMEOUT):
-            return _read_cached(folder, wanted) or _make(folder, wanted, chosen, say)
+            return _read_cached(folder, wanted) or _make(folder, wanted, chosen, say, fetch)
     except Timeout:
         raise IsolationError("cannot build the probe: another process has been at it for 15 minutes") from None
     except OSError as error:
@@ -119,11 +120,11 @@ def _read_cached(folder: Path, wanted: str) -> BuiltProbe | None:
     return BuiltProbe(folder / "probe", wanted, compiler)
 
 
-def _make(folder: Path, wanted: str, chosen: str, say: Progress) -> BuiltProbe:
+def _make(folder: Path, wanted: str, chosen: str, say: Progress, fetch: bool) -> BuiltProbe:
     """Build into a folder of its own and move each file into place, the sum last."""
     with tempfile.TemporaryDirectory(prefix=".probe-", dir=cache_dir()) as name:
         binary = Path(name) / "probe"
-        compiler = _copy_prebuilt(binary, wanted, chosen) or _compile(binary, wanted, chosen, say)
+        compiler = _copy_prebuilt(binary, wanted, chosen) or _compile(binary, wanted, chosen, say, fetch)
         binary.chmod(0o755)
         total = Path(name) / "sum"
         total.write_text(f"{hashlib.sha256(binary.read_bytes()).hexdigest()} {compiler}\n")
@@ -145,12 +146,19 @@ def _copy_prebuilt(binary: Path, wanted: str, chosen: str) -> str:
     return ""
 
 
-def _compile(binary: Path, wanted: str, chosen: str, say: Progress) -> str:
+def _compile(binary: Path, wanted: str, chosen: str, say: Progress, fetch: bool) -> str:
     sources = [str(path) for path in sorted(SOURCES.glob("*.c"))]
-    return compile_static("the probe", binary, [f'-DPROBE_HASH="{wanted}"', *sources], chosen, say)
+    return compile_static("the probe", binary, [f'-DPROBE_HASH="{wanted}"', *sources], chosen, say, fetch)
 
 
-def compile_static(what: str, binary: Path, arguments: Sequence[str], chosen: str = "", say: Progress = _quiet) -> str:
+def compile_static(
+    what: str,
+    binary: Path,
+    arguments: Sequence[str],
+    chosen: str = "",
+    say: Progress = _quiet,
+    fetch: bool = True,
+) -> str:
     """
     Let one compiler after another make a static program, until one makes a program that runs.
 
@@ -160,6 +168,7 @@ def compile_static(what: str, binary: Path, arguments: Sequence[str], chosen: st
         arguments: definitions and source files.
         chosen: the one compiler to use; "" for whichever works.
         say: told one line about each that is tried.
+        fetch: whether a compiler may be fetched when none is here.
 
     Returns:
         The name of the compiler that did it.
@@ -169,7 +178,7 @@ def compile_static(what: str, binary: Path, arguments: Sequence[str], chosen: st
     """
     log = ""
     for name, plan in COMPILERS.items():
-        if chosen and name != chosen:
+        if (chosen and name != chosen) or (name == FETCHED and not fetch):
             continue
         try:
             for argv in plan(binary, arguments):
@@ -266,6 +275,7 @@ def _unpack_tcc() -> Path:
     return root
 
 
+FETCHED = "tcc"
 COMPILERS: dict[str, Callable[[Path, Sequence[str]], Plan]] = {
     "musl-gcc": _plan_musl,
     "cc": _plan_cc,

@@ -1,0 +1,91 @@
+"""From findings to what can be run here: a container, a VM, the lab, each runtime; and what `--require` asks for.
+
+In: findings.  Out: `Ability` objects, and a line for each that was required and is not there.  Called by examine.py
+and command.py.  Pure.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from provisioner.doctor.finding import Ability, Finding, Report, State
+from provisioner.errors import IsolationError
+
+KINDS = ("container", "vm", "lab")
+
+
+def judge_abilities(findings: Sequence[Finding]) -> tuple[Ability, ...]:
+    """
+    Return what can be run, the kinds first.
+
+    An ability is there when nothing that it needs is lacking and, where findings decide about it, one of them gives it.
+    """
+    names = dict.fromkeys(KINDS)
+    for finding in findings:
+        names.update(dict.fromkeys((*finding.decides, *finding.gives, *finding.needed_for)))
+    return tuple(_judge(name, findings) for name in names)
+
+
+def _judge(name: str, findings: Sequence[Finding]) -> Ability:
+    needs = [finding for finding in findings if name in finding.needed_for]
+    missing = [finding for finding in needs if finding.state in (State.LACKING, State.UNKNOWN)]
+    givers = [finding for finding in findings if name in finding.gives]
+    deciders = [finding for finding in findings if name in finding.decides]
+    if not missing and (givers or (needs and not deciders)):
+        return Ability(name=name, state=State.OK, by=tuple(_giver(finding) for finding in givers or needs))
+    failed = missing or deciders
+    if not failed:
+        return Ability(name=name, state=State.LACKING, reason="nothing here makes one")
+    lacks = [finding for finding in failed if finding.state != State.UNKNOWN]
+    # one unknown need leaves all open only when nothing is known to lack; one unknown decider always does
+    certain = bool(lacks) if missing else len(lacks) == len(failed)
+    told = (lacks or failed) if certain or missing else [one for one in failed if one.state == State.UNKNOWN]
+    reason = "; ".join(finding.seen if finding.name == name else f"{finding.name}: {finding.seen}" for finding in told)
+    mend = next((finding.mend for finding in told if finding.mend), "")
+    return Ability(name=name, state=State.LACKING if certain else State.UNKNOWN, reason=reason, mend=mend)
+
+
+def _giver(finding: Finding) -> str:
+    """Name what a run would take: a finding of 'podman' may stand for 'podman+runc'."""
+    return next((given for given in finding.gives if given.partition("+")[0] == finding.name), finding.name)
+
+
+def parse_required(texts: Iterable[str]) -> tuple[str, ...]:
+    """
+    Return the names in `--require` options, each once; commas separate, blanks count for nothing.
+
+    Raises:
+        IsolationError: a name is neither a kind nor a runtime; names the nearest.
+    """
+    from provisioner.sandboxes.runtime import load_runtime, runtime_names
+
+    names = tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
+    for name in names:
+        if name in KINDS:
+            continue
+        try:
+            runtime = load_runtime(name)
+        except IsolationError:
+            if name.partition("+")[0] in runtime_names():
+                raise  # it is known, its option is not, and the error names the nearest
+            known = [*KINDS, *runtime_names()]
+            near = difflib.get_close_matches(name, known, 1, 0.5)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            hint += f"(there are: {', '.join(known)})"
+            raise IsolationError(f"cannot require '{name}': no such kind or runtime", hint) from None
+        if runtime.binary is None:
+            raise IsolationError(f"cannot require '{name}': it needs no program, so there is nothing to try")
+    return names
+
+
+def unmet(report: Report, required: Iterable[str]) -> list[str]:
+    """Return one line for each required thing that cannot run here, or of which that could not be told."""
+    lines = []
+    known = {ability.name: ability for ability in report.abilities}
+    for name in required:
+        ability = known.get(name) or Ability(name=name, state=State.UNKNOWN, reason="nothing looked at it")
+        if ability.state != State.OK:
+            what = "cannot run" if ability.state == State.LACKING else "cannot tell whether this machine runs"
+            lines.append(f"{what} '{name}': {ability.reason}" + (f"; {ability.mend}" if ability.mend else ""))
+    return lines

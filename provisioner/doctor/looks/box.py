@@ -1,0 +1,75 @@
+"""The box that machines boot: the tools that build it, a mirror for its packages, and whether it is built.
+
+In: a System; the nearest lab.yaml.  Out: one `Seen` each.  Found by look.py.  Builds nothing and asks no mirror: only
+whether apt's own sources name one.
+"""
+
+from __future__ import annotations
+
+import shutil
+
+from provisioner.doctor.finding import Seen, lacking, limited, ok
+from provisioner.doctor.look import Ask, Look, look
+from provisioner.doctor.system import System, as_root
+from provisioner.errors import IsolationError
+from provisioner.lab import load_lab
+from provisioner.machines.box import ROOM
+from provisioner.machines.lookup import box_of
+from provisioner.machines.recipe import load_recipe, recipe_names
+from provisioner.machines.tree import TOOLS, read_mirrors
+from provisioner.paths import cache_dir
+
+GROUP = "box"
+BUILD = "provisioner box build"
+AT_RUN = ("qemu-img",)  # also makes the disk of each machine
+
+
+def more_looks(also: tuple[str, ...] = ()) -> list[Look]:
+    """Return one look for each tool."""
+    return [
+        Look(GROUP, tool, _ask(tool, package), needed_for=("lab",) if tool in AT_RUN else ())
+        for tool, package in TOOLS.items()
+    ]
+
+
+def _ask(tool: str, package: str) -> Ask:
+    def ask(system: System) -> Seen:
+        if system.find(tool) is not None:
+            return ok("is installed")
+        cost = "no machine gets a disk" if tool in AT_RUN else "no box can be built"
+        return lacking("is not installed", cost, as_root(system, f"apt-get install --no-install-recommends {package}"))
+
+    return ask
+
+
+@look(GROUP, "Debian mirror")
+def look_at_mirror(system: System) -> Seen:
+    """See that apt's own sources name an archive of Debian's; it is not asked."""
+    suite = load_recipe("debian12").suite
+    try:
+        lines = read_mirrors(suite)
+    except IsolationError as error:
+        return lacking(error.what.rpartition(": ")[2], "no box can be built", note=error.hint)
+    return ok(f"apt's sources name {', '.join(line.split()[2] for line in lines)}")
+
+
+@look(GROUP, "box", needed_for=("lab",))
+def look_at_box(system: System) -> Seen:
+    """Find the boxes of lab.yaml's machines, or say what keeps them from being built."""
+    own = [machine for machine in load_lab().machines.values() if machine.box in recipe_names()]
+    if not own:
+        return ok("lab.yaml names only boxes that Vagrant fetches")
+    without = [machine.name for machine in own if box_of(machine, build=False) is None]
+    if not without:
+        return ok(f"built, for {', '.join(machine.name for machine in own)}")
+    seen = f"not built, for {', '.join(without)}"
+    missing = [package for tool, package in TOOLS.items() if system.find(tool) is None]
+    if not system.root:
+        note = "run as root: only root can build a box, and it lies in root's own cache"
+        return lacking(seen, "no machine can be booted", note=note)
+    if missing:
+        mend = f"apt-get install --no-install-recommends {' '.join(missing)}"
+        return lacking(f"{seen}, and tools for it are missing", "no machine can be booted", mend)
+    if shutil.disk_usage(cache_dir()).free < ROOM:
+        return lacking(f"{seen}, and less than {ROOM >> 30} GiB are free", "no machine can be booted")
+    return limited(seen, "the first `provisioner up` builds it, which takes a minute", BUILD)

@@ -1,0 +1,83 @@
+"""Which limits this user can set: the hierarchy, and each controller by making a cgroup with a limit.
+
+In: a System.  Out: one `Seen` each.  Found by look.py.  What is made stands in the journal first and is removed at
+once; on v2 a controller that was switched on is switched off again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from provisioner.cgroups import cgroup_mode, make_cgroups
+from provisioner.doctor.finding import Seen, lacking, limited, ok
+from provisioner.doctor.look import look
+from provisioner.doctor.system import System
+from provisioner.errors import IsolationError
+from provisioner.sandboxes.limits import Limits
+
+GROUP = "limits"
+V2_AT_BOOT = "v2 is chosen at boot: systemd.unified_cgroup_hierarchy=1 on the kernel's command line"
+# user@.service gives its children what it was itself given: systemd.resource-control(5), Delegate=
+DELEGATE = (
+    r"printf '[Service]\nDelegate=cpu io memory pids\n' | "
+    "sudo install -D /dev/stdin /etc/systemd/system/user@.service.d/delegate.conf && sudo systemctl daemon-reload"
+)
+
+
+@look(GROUP, "cgroup hierarchy")
+def look_at_hierarchy(system: System) -> Seen:
+    """Tell which version of cgroups holds the controllers."""
+    mode = cgroup_mode()
+    if mode == "v2":
+        return ok("v2")
+    if mode == "none":
+        cost = "no sandbox can be limited, and docker, podman and runc do not start"
+        return lacking("no controllers are mounted", cost, note="this is up to what started this system")
+    if mode == "v1":
+        return limited("v1", "nothing is delegated to users: rootless sandboxes have no limits", note=V2_AT_BOOT)
+    cost = "crun refuses it, and rootless sandboxes have no limits"
+    return limited("v1 holds the controllers, v2 is mounted beside it", cost, note=V2_AT_BOOT)
+
+
+@look(GROUP, "memory")
+def look_at_memory_limit(system: System) -> Seen:
+    """Try a memory limit."""
+    return _try(system, "memory", Limits(memory=64 << 20))
+
+
+@look(GROUP, "cpu")
+def look_at_cpu_limit(system: System) -> Seen:
+    """Try a cpu quota."""
+    return _try(system, "cpu", Limits(cpus=0.5))
+
+
+@look(GROUP, "pids")
+def look_at_pids_limit(system: System) -> Seen:
+    """Try a bound on the number of processes."""
+    return _try(system, "pids", Limits(pids=64))
+
+
+def _try(system: System, controller: str, limits: Limits) -> Seen:
+    run = system.journal()
+
+    def record(folder: Path) -> None:
+        run.made("cgroup", folder)
+
+    try:
+        # a parent of its own for each look: they run side by side, and the last one out removes it
+        made = make_cgroups(f"{run.id}-{controller}", "doctor", limits, before=record)
+    except IsolationError as error:
+        return _refused(system, controller, error.what.replace(f"/isolation-{run.id}-{controller}/doctor", ""))
+    made.delete()
+    return ok("a cgroup with this limit could be made")
+
+
+def _refused(system: System, controller: str, why: str) -> Seen:
+    cost = f"'unshare' and rootless runtimes get no {controller} limit: their lim.* checks cannot hold"
+    if system.root:
+        return lacking(why, cost, note="this is up to what started this system")
+    if cgroup_mode() != "v2" or (system.read("/proc/1/comm") or "").strip() != "systemd":
+        return lacking(why, cost, note="run as root: cgroups are delegated to users by systemd, on v2")
+    if "has no " in why:
+        return lacking(why, cost, DELEGATE, "then log in again")
+    return lacking(why, cost, "systemd-run --user --scope -p Delegate=yes provisioner doctor")

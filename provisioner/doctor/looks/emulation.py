@@ -1,0 +1,73 @@
+"""What virtual machines need: an accelerator, an emulator, a kernel to boot.
+
+In: a System.  Out: one `Seen` each.  Found by look.py.  Fetches no kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from provisioner.accelerator import DEVICE, accelerator
+from provisioner.artifacts.kernel import DEBIAN_MACHINES, find_kernel
+from provisioner.doctor.finding import Seen, lacking, limited, ok
+from provisioner.doctor.look import look
+from provisioner.doctor.system import System, as_root
+
+GROUP = "virtual machines"
+# medians of QEMU 7.2 on two cores, seen under emulation; loaded machines took three times as long
+EMULATED = "guests are emulated: a micro VM answers after 3 to 10 s, a machine of the lab after 6 to 20 s"
+MODULES = {"vmx": "kvm_intel", "svm": "kvm_amd"}
+PROGRAMS = {"x86_64": "qemu-system-x86_64", "aarch64": "qemu-system-aarch64"}
+PACKAGES = {"qemu-system-x86_64": "qemu-system-x86", "qemu-system-aarch64": "qemu-system-arm"}
+
+
+@look(GROUP, "KVM")
+def look_at_kvm(system: System) -> Seen:
+    """Time a loop in a tiny guest: that /dev/kvm opens proves nothing."""
+    found = accelerator()
+    if found.name == "kvm":
+        return ok(found.why)
+    if not DEVICE.exists():
+        return _without_device(system, found.why)
+    if not os.access(DEVICE, os.R_OK | os.W_OK):
+        return limited(found.why, EMULATED, f"sudo usermod -aG kvm {system.user}", "then log in again")
+    note = "what runs this system interprets its guests' code; bare metal, or nested virtualisation, would not"
+    return limited(found.why, EMULATED, note=note)
+
+
+def _without_device(system: System, why: str) -> Seen:
+    flags = re.search(r"^flags\s*:.*$", system.read("/proc/cpuinfo") or "", re.MULTILINE)
+    words = flags[0].split() if flags else []
+    for flag, module in MODULES.items():
+        if flag in words:
+            return limited(f"{why}, and the processor has {flag}", EMULATED, as_root(system, f"modprobe {module}"))
+    note = "the processor shows neither vmx nor svm: switch virtualisation on in the firmware, or nesting in the host"
+    return limited(why, EMULATED, note=note)
+
+
+@look(GROUP, "emulator", needed_for=("lab",))
+def look_at_emulator(system: System) -> Seen:
+    """Find QEMU for this architecture; that it boots a guest, the trial of 'qemu' shows."""
+    program = PROGRAMS.get(system.architecture, f"qemu-system-{system.architecture}")
+    if system.find(program) is None:
+        package = PACKAGES.get(program, "qemu-system")
+        mend = as_root(system, f"apt-get install --no-install-recommends {package}")
+        return lacking(f"{program} is not installed", "no VM, and no machine of the lab", mend)
+    done = system.run([program, "--version"])
+    if done.status != 0:
+        return lacking(f"{program} does not start: {done.last_words}", "no VM, and no machine of the lab")
+    found = re.search(rb"version ([\d.]+)", done.stdout)
+    return ok(f"{program} {found[1].decode() if found else ''}".strip())
+
+
+@look(GROUP, "guest kernel")
+def look_at_guest_kernel(system: System) -> Seen:
+    """Find the kernel that micro VMs boot in the cache."""
+    found = find_kernel()
+    if found is not None:
+        return ok(found.parent.name)
+    if system.architecture not in DEBIAN_MACHINES:
+        note = "name one: --isolation-kernel=FILE"
+        return lacking(f"none is known for {system.architecture}", "no micro VM", note=note)
+    return limited("none is in the cache", "the first micro VM waits until one is fetched by apt", "provisioner kernel")

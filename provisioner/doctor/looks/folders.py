@@ -1,0 +1,88 @@
+"""Where this project keeps its files: room, rights, and what dead runs left there.
+
+In: a System.  Out: one `Seen` each.  Found by look.py.  Deletes nothing: `provisioner prune` does.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from provisioner.doctor.finding import Seen, lacking, limited, ok
+from provisioner.doctor.look import look
+from provisioner.doctor.system import System
+from provisioner.errors import IsolationError
+from provisioner.journal import parse_journal
+from provisioner.machines.box import DESCRIPTION, ROOM
+from provisioner.paths import HOME, cache_dir, run_dir, state_dir
+from provisioner.processes import boot_id, is_alive
+
+GIB = 1 << 30
+MIB = 1 << 20
+ELSEWHERE = f"export {HOME}=/a/folder/with/room"
+
+
+@look("host", "cache folder")
+def look_at_cache(system: System) -> Seen:
+    """See that programs can run from the cache, and that a box finds room there while it is built."""
+    seen = _room(cache_dir, 256 * MIB, "neither probe nor kernel can be kept")
+    if seen.state != "ok":
+        return seen
+    folder = cache_dir()
+    if os.statvfs(folder).f_flag & os.ST_NOEXEC:
+        return lacking(f"{folder}: mounted noexec", "no probe runs from there: no sandbox at all", ELSEWHERE)
+    built = any(folder.glob(f"boxes/*/{DESCRIPTION}"))
+    if not built and shutil.disk_usage(folder).free < ROOM:
+        return limited(seen.seen, f"no box can be built: it takes {ROOM // GIB} GiB meanwhile", ELSEWHERE)
+    return seen
+
+
+@look("host", "state folder")
+def look_at_state(system: System) -> Seen:
+    """See that machines' disks and snapshots find room."""
+    return _room(state_dir, 2 * GIB, "machines' disks, snapshots and podman's storage may not fit")
+
+
+@look("host", "run folder")
+def look_at_run(system: System) -> Seen:
+    """See that the data of a daemon of our own finds room: `provisioner daemon` keeps it there."""
+    return _room(run_dir, 256 * MIB, "the data of `provisioner daemon docker` may not fit")
+
+
+def _room(folder: Callable[[], Path], wanted: int, cost: str) -> Seen:
+    try:
+        path = folder()
+    except IsolationError as error:
+        return lacking(error.what, "nothing can be run", ELSEWHERE)
+    if not os.access(path, os.W_OK):
+        return lacking(f"{path}: not writable", "nothing can be run", ELSEWHERE)
+    free = shutil.disk_usage(path).free
+    told = f"{path}: {free / GIB:.1f} GiB free"
+    return ok(told) if free >= wanted else limited(told, cost, ELSEWHERE)
+
+
+@look("host", "leftovers")
+def look_at_leftovers(system: System) -> Seen:
+    """Count what stands in the journals of runs that are dead, of this user."""
+    things = runs = 0
+    for file in sorted((run_dir() / "runs").glob("*.jsonl")):
+        try:
+            owner, records = parse_journal(file.read_text(errors="replace"))
+        except FileNotFoundError:
+            continue  # it has just ended
+        if owner is not None and is_alive(owner):
+            continue
+        if owner is None or owner.boot != boot_id():
+            records = [record for record in records if record.outlives_boot()]
+        runs += 1
+        things += len(records)
+    if not runs:
+        return ok("none of dead runs")
+    told = f"{_count(things, 'thing')} of {_count(runs, 'dead run')}"
+    return limited(told, "their sandboxes, cgroups, mounts and files may still be there", "provisioner prune")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,121 @@
+"""What this machine is: in what it is nested, its processors, its memory, its security module.
+
+In: a System.  Out: one `Seen` each.  Found by look.py.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from provisioner.doctor.finding import Seen, lacking, limited, ok, unknown
+from provisioner.doctor.look import look
+from provisioner.doctor.system import System, as_root
+
+MIB = 1 << 20
+MACHINE_MIB = 1024  # what lab.yaml gives a machine that names no other
+MICRO_MIB = 2 * 256  # a micro VM and the peer beside it
+CONFINING = ("apparmor", "selinux", "smack", "tomoyo")
+SECURITYFS = "/sys/kernel/security"
+
+
+@look("host", "nesting")
+def look_at_nesting(system: System) -> Seen:
+    """Tell in what this system runs; what that forbids, the other looks find by trying."""
+    found = [_detected(system, "--vm"), _detected(system, "--container")]
+    if found == [None, None]:
+        flags = re.search(r"^flags\s*:.*$", system.read("/proc/cpuinfo") or "", re.MULTILINE)
+        if flags is None:
+            return unknown("neither systemd-detect-virt nor /proc/cpuinfo tells")
+        found = ["hypervisor" if " hypervisor" in flags[0] else "none", _container_by_file(system)]
+    told = [f"a {what} ({name})" for what, name in zip(("VM", "container"), found, strict=True) if name != "none"]
+    return ok(f"runs in {' and '.join(told)}" if told else "runs on bare metal")
+
+
+def _detected(system: System, option: str) -> str | None:
+    """Ask systemd-detect-virt, which exits with 1 for "none"; None when it is not there."""
+    if system.find("systemd-detect-virt") is None:
+        return None
+    return system.run(["systemd-detect-virt", option]).stdout.decode().strip() or None
+
+
+def _container_by_file(system: System) -> str:
+    for path, name in (("/.dockerenv", "docker"), ("/run/.containerenv", "podman")):
+        if system.read(path) is not None:
+            return name
+    return "none"
+
+
+@look("host", "processors")
+def look_at_processors(system: System) -> Seen:
+    """Count the processors that this process may use, within the quota of the cgroup that it sees as the root."""
+    count: float = len(os.sched_getaffinity(0))
+    told = f"{count:.0f} online for this process"
+    quota = _cpu_quota(system)
+    if quota is not None and quota < count:
+        count, told = quota, f"{told}, with a quota of {quota:g}"
+    if count < 2:
+        cost = "machines of lab.yaml have two each: all takes more than twice as long"
+        return limited(told, cost, note="give this system two processors")
+    return ok(told)
+
+
+def _cpu_quota(system: System) -> float | None:
+    quota, period = [*(system.read("/sys/fs/cgroup/cpu.max") or "").split(), "", ""][:2]
+    if not quota:
+        quota = (system.read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us") or "").strip()
+        period = (system.read("/sys/fs/cgroup/cpu/cpu.cfs_period_us") or "").strip()
+    return int(quota) / int(period) if quota.isdigit() and period.isdigit() and int(period) else None
+
+
+@look("host", "memory")
+def look_at_memory(system: System) -> Seen:
+    """Compare the memory that is free for use, and the limit on it, with what VMs take."""
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", system.read("/proc/meminfo") or "", re.MULTILINE)
+    if found is None:
+        return unknown("/proc/meminfo names no MemAvailable")
+    available = int(found[1]) >> 10
+    told = f"{available} MiB available"
+    limit = _memory_limit(system)
+    if limit is not None and limit < available:
+        available, told = limit, f"{told}, limited to {limit} MiB"
+    note = "give this system more memory"
+    if available < MICRO_MIB:
+        return lacking(told, f"micro VMs take {MICRO_MIB} MiB: the kernel may kill them", note=note)
+    if available < MACHINE_MIB + MICRO_MIB:
+        return limited(told, f"a machine of {MACHINE_MIB} MiB has no room beside micro VMs", note=note)
+    return ok(told)
+
+
+def _memory_limit(system: System) -> int | None:
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        text = (system.read(path) or "").strip()
+        if text.isdigit():
+            return int(text) // MIB  # without a limit v1 shows a number near 2^63
+    return None
+
+
+@look("host", "security module")
+def look_at_security_module(system: System) -> Seen:
+    """Tell whether a security module is active that confines processes by labels (lsm.rst)."""
+    listed = system.read(f"{SECURITYFS}/lsm")
+    if listed is not None:
+        names = listed.strip().split(",")
+    elif (system.read("/sys/module/apparmor/parameters/enabled") or "").strip() == "Y":
+        names = ["apparmor"]
+    elif system.read("/sys/fs/selinux/enforce") is not None:
+        names = ["selinux"]
+    else:
+        return unknown(
+            f"{SECURITYFS}/lsm is not there: securityfs is not mounted",
+            "whether lsm.confined can hold is not known",
+            as_root(system, f"mount -t securityfs securityfs {SECURITYFS}"),
+            "it may still show none: modules are chosen at boot",
+        )
+    if not set(names) & set(CONFINING):
+        return limited(
+            f"active: {', '.join(names) or 'none'}",
+            "no label confines any sandbox: lsm.confined does not apply",
+            note="modules are chosen at boot: lsm=… on the kernel's command line",
+        )
+    return ok(f"active: {', '.join(names)}")

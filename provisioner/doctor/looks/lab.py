@@ -1,0 +1,114 @@
+"""What the lab's machines need: lab.yaml itself, the Python packages, and Vagrant where lab.yaml asks for it.
+
+In: a System; the nearest lab.yaml.  Out: one `Seen` each.  Found by look.py.  Starts no daemon and no machine; imports
+nothing of the extra [lab].
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from dataclasses import dataclass
+
+from provisioner.doctor.finding import Seen, lacking, ok
+from provisioner.doctor.look import Ask, Look, look
+from provisioner.doctor.system import System, as_root
+from provisioner.errors import IsolationError
+from provisioner.lab import load_lab
+
+GROUP = "lab"
+PACKAGES = ("fabric", "python-vagrant", "pytest-testinfra")
+EXTRA = "pip install 'pytest-isolation[lab]'"
+PLUGIN = "vagrant-libvirt"
+COST = "machines with `provider: vagrant` do not start"
+INSTEAD = "or `provider: qemu` in lab.yaml, which needs no Vagrant"
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that the provider vagrant needs, and its package."""
+
+    name: str
+    package: str
+
+
+PROGRAMS = (
+    Program("vagrant", "vagrant"),
+    Program("libvirtd", "libvirt-daemon-system"),
+    Program("virsh", "libvirt-clients"),
+    Program("dnsmasq", "dnsmasq-base"),
+    Program("slirp4netns", "slirp4netns"),
+)
+
+
+def more_looks(also: tuple[str, ...] = ()) -> list[Look]:
+    """Return the looks at Vagrant and what belongs to it; the lab needs them when a machine has that provider."""
+    try:
+        wanted = any(machine.provider == "vagrant" for machine in load_lab().machines.values())
+    except IsolationError:
+        wanted = True
+    needed_for = ("lab",) if wanted else ()
+    looks = [Look(GROUP, program.name, _ask(program), needed_for=needed_for) for program in PROGRAMS]
+    looks.insert(1, Look(GROUP, PLUGIN, look_at_plugin, needed_for=needed_for))
+    return [*looks, Look(GROUP, "root", look_at_root, needed_for=needed_for)]
+
+
+@look(GROUP, "lab.yaml", needed_for=("lab",))
+def look_at_lab_file(system: System) -> Seen:
+    """Read it as a run would."""
+    try:
+        lab = load_lab()
+    except IsolationError as error:
+        return lacking(error.what, "no machine can be named", note=error.hint)
+    providers = ", ".join(f"{name} ({machine.provider})" for name, machine in lab.machines.items())
+    return ok(f"{lab.path}: {providers}")
+
+
+@look(GROUP, "Python packages", needed_for=("lab",))
+def look_at_packages(system: System) -> Seen:
+    """Find what the extra [lab] installs."""
+    found, missing = [], []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+    if missing:
+        return lacking(f"not installed: {', '.join(missing)}", "no command reaches a machine", EXTRA)
+    return ok(", ".join(found))
+
+
+def _ask(program: Program) -> Ask:
+    def ask(system: System) -> Seen:
+        if system.find(program.name) is None:
+            mend = as_root(system, f"apt-get install --no-install-recommends {program.package}")
+            return lacking("is not installed", COST, mend, INSTEAD)
+        done = system.run([program.name, "--version"])
+        if done.status != 0:
+            return lacking(f"does not start: {done.last_words}", COST, note=INSTEAD)
+        version = re.search(rb"\d+(\.\d+)+", done.stdout)
+        return ok(version[0].decode() if version else "is installed")
+
+    return ask
+
+
+def look_at_plugin(system: System) -> Seen:
+    """Ask Vagrant for its plugins in a home of nobody's, as a lab has one: plugins of the user's own do not count."""
+    if system.find("vagrant") is None:
+        return lacking("there is no Vagrant to have it", COST, note=INSTEAD)
+    env = {"VAGRANT_HOME": str(system.folder()), "VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_NO_COLOR": "1"}
+    done = system.run(["vagrant", "plugin", "list", "--machine-readable"], env)
+    if done.status != 0:
+        return lacking(f"Vagrant does not tell: {done.last_words}", COST, note=INSTEAD)
+    found = re.search(rf",{PLUGIN},plugin-version,([\d.]+)", done.stdout.decode("utf-8", "replace"))
+    if found:
+        return ok(found[1])
+    mend = as_root(system, f"apt-get install --no-install-recommends {PLUGIN}")
+    return lacking("is not installed for all users", COST, mend, INSTEAD)
+
+
+def look_at_root(system: System) -> Seen:
+    """Say whether this user may make the lab's network namespace."""
+    if system.root:
+        return ok("may make the lab's network namespace")
+    return lacking("this user may not make the lab's network namespace", COST, "sudo provisioner up", INSTEAD)

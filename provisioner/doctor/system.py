@@ -1,0 +1,156 @@
+"""What a look may use of this machine: files, programs, commands, and what is made for a trial.
+
+In: nothing but the machine.  Out: `System`, the protocol, and `LocalSystem`, the machine itself.  Called by the looks;
+tests put another one in its place.  Whatever a look makes goes through the journal of `journal()`, and `close` takes
+it away.  It fetches nothing from any network.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from provisioner.connection import Completed, LocalConnection
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+
+if TYPE_CHECKING:
+    from provisioner.doctor.trial import Hello, Trials
+    from provisioner.journal import Run
+    from provisioner.probe.build import BuiltProbe
+    from provisioner.sandboxes.runtime import Runtime
+
+
+class System(Protocol):
+    """
+    This machine, as a look sees it.
+
+    Attributes:
+        root: whether this process is root.
+        user: its name.
+        architecture: as uname(2) has it.
+    """
+
+    @property
+    def root(self) -> bool: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def architecture(self) -> str: ...
+
+    def read(self, path: str) -> str | None:
+        """Return a file's text, None when it is not there; OSError when it cannot be read."""
+
+    def find(self, program: str) -> str | None:
+        """Return a program's path, None when it is not installed."""
+
+    def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Completed:
+        """Run a command to its end; IsolationError when it cannot be started or does not end in time."""
+
+    def journal(self) -> Run:
+        """Return the journal that must know of a thing before it is made."""
+
+    def folder(self) -> Path:
+        """Return a new folder that goes with the report."""
+
+    def probe(self) -> BuiltProbe:
+        """Return the probe, built when a compiler is here; IsolationError when there is none to be had."""
+
+    def try_runtime(self, runtime: Runtime) -> Hello:
+        """Create a sandbox, hear its hello, and take it away; IsolationError when that fails."""
+
+
+def as_root(system: System, command: str) -> str:
+    """Return a command as this user has to type it."""
+    return command if system.root else f"sudo {command}"
+
+
+class LocalSystem:
+    """The machine itself.  Use it in a `with`: the end takes away what was made."""
+
+    def __init__(self) -> None:
+        self.root = os.geteuid() == 0
+        self.user = _user()
+        self.architecture = platform.machine()
+        self._lock = threading.RLock()
+        self._run: Run | None = None
+        self._trials: Trials | None = None
+        self._closed = False
+
+    def read(self, path: str) -> str | None:
+        try:
+            return Path(path).read_text(errors="replace")
+        except FileNotFoundError:
+            return None
+
+    def find(self, program: str) -> str | None:
+        return LocalConnection().find(program)
+
+    def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Completed:
+        return LocalConnection().run(argv, deadline("doctor.command"), env)
+
+    def journal(self) -> Run:
+        from provisioner.journal import Run
+
+        with self._lock:
+            if self._closed:
+                raise IsolationError("cannot make anything: the report is closed")
+            if self._run is None:
+                self._run = Run.start()
+            return self._run
+
+    def folder(self) -> Path:
+        from provisioner.paths import run_dir
+
+        run = self.journal()
+        path = run_dir() / f"{run.id}-{secrets.token_hex(4)}"
+        run.made("path", path)
+        path.mkdir(mode=0o700)
+        return path
+
+    def probe(self) -> BuiltProbe:
+        from provisioner.probe.build import probe_binary
+
+        return probe_binary(fetch=False)
+
+    def try_runtime(self, runtime: Runtime) -> Hello:
+        from provisioner.doctor.trial import Trials
+
+        with self._lock:
+            run = self.journal()
+            if self._trials is None:
+                self._trials = Trials(run, self.probe)
+            trials = self._trials
+        return trials.hello(runtime)
+
+    def close(self) -> None:
+        """End what is still under way and take away all that was made; safe to repeat."""
+        with self._lock:
+            self._closed = True
+            run, self._run = self._run, None
+            trials, self._trials = self._trials, None
+        try:
+            if trials is not None:
+                trials.close()
+        finally:
+            if run is not None:
+                run.close()
+
+    def __enter__(self) -> LocalSystem:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without a name
+        return str(os.geteuid())

@@ -1,0 +1,105 @@
+"""Tries a runtime by a sandbox whose probe says hello: what `--version` promises is not believed.
+
+In: a Run, a way to the probe, a Runtime.  Out: `Hello`, or an IsolationError in a user's words.  Called by system.py
+for the looks at runtimes, from several threads.  It fetches nothing: what would have to be fetched first is `NotTried`.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from provisioner.artifacts.kernel import find_kernel
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.host import Host
+from provisioner.journal import Run
+from provisioner.probe.build import BuiltProbe
+from provisioner.sandboxes.runtime import Runtime, render_argv
+from provisioner.sandboxes.sandbox import Sandbox, Spec
+from provisioner.site import LocalSite
+
+
+class NotTried(IsolationError):
+    """The trial itself lacked something, so nothing is known of the runtime."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """A sandbox answered: after how many seconds, and which version made it ("" when it does not say)."""
+
+    seconds: float
+    version: str
+
+
+class Trials:
+    """The host on which runtimes are tried; it starts with the first trial."""
+
+    def __init__(self, run: Run, probe: Callable[[], BuiltProbe]) -> None:
+        self._run = run
+        self._probe = probe
+        self._lock = threading.Lock()
+        self._idle = threading.Condition()
+        self._going = 0
+        self._host: Host | None = None
+        self._why: IsolationError | None = None
+
+    def hello(self, runtime: Runtime) -> Hello:
+        """
+        Create a sandbox of the runtime and take it away again.
+
+        Raises:
+            NotTried: the trial lacks something of its own.
+            IsolationError: the runtime does not make a sandbox here.
+        """
+        if runtime.image == "initramfs" and find_kernel() is None:
+            raise NotTried("not tried: no guest kernel is in the cache", "provisioner kernel")
+        with self._idle:
+            self._going += 1
+        try:
+            host = self._started()
+            with Sandbox(host, runtime, Spec()) as sandbox:
+                return Hello(sandbox.hello_seconds, _version(runtime, host))
+        finally:
+            with self._idle:
+                self._going -= 1
+                self._idle.notify_all()
+
+    def _started(self) -> Host:
+        with self._lock:
+            if self._host is None and self._why is None:
+                try:
+                    self._host = Host(LocalSite(), self._run, self._probe())
+                except IsolationError as error:
+                    self._why = error
+            if self._host is None:
+                assert self._why is not None  # one of the two is set
+                raise NotTried(f"not tried: {self._why.what}", self._why.hint, self._why.log)
+            return self._host
+
+    def abort(self) -> None:
+        """End whatever is being waited for."""
+        if self._host is not None:
+            self._host.abort()
+
+    def close(self) -> None:
+        """End what is under way, then the host's probe, and take away what was imported."""
+        self.abort()
+        with self._idle:
+            self._idle.wait_for(lambda: not self._going, deadline("close"))
+        if self._host is not None:
+            self._host.close()
+
+
+def _version(runtime: Runtime, host: Host) -> str:
+    if runtime.version is None:
+        return ""
+    argv = render_argv(runtime.version.argv, host.values(runtime), "version")
+    try:
+        done = host.connection.run(argv, deadline("doctor.command"))
+    except IsolationError:
+        return ""
+    found = re.search(runtime.version.match, done.stdout.decode("utf-8", "replace"))
+    return found[1] if found else ""
