@@ -12,6 +12,9 @@ from typing import Any
 
 from ground import Ground
 
+from provisioner.sandboxes.limits import Limits
+from provisioner.sandboxes.loads import CPUS, MEMORY, PIDS
+from provisioner.sandboxes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 
 # where no mount of the host's is shared there is no group to be in
@@ -20,6 +23,11 @@ SHARED = ("mnt.propagation",) if " shared:" in Path("/proc/self/mountinfo").read
 SYSRQ = {"path.sysrq": "sysrq-trigger opens for writing"} if Path("/proc/sysrq-trigger").exists() else {}
 PROC_SYS = {"path.proc_sys": "opens for writing", "path.core_pattern": "core_pattern opens for writing"}
 NOT_ENFORCED = (("memory", "it took 80 MiB of 64"), ("cpu", "no limit"), ("pids", "64 children came up"))
+TOO_LARGE = (
+    ("memory", "the cgroup shows 67112960 bytes", Limits(memory=MEMORY + 4096)),
+    ("cpu", "a quota of 60000", Limits(cpus=CPUS + 0.1)),
+    ("pids", "a limit of 33 tasks", Limits(pids=PIDS + 1)),
+)
 
 Make = Mapping[str, Any] | Callable[[Ground], Mapping[str, Any]]
 
@@ -30,7 +38,7 @@ class Plant:
     One thing that is missing, and what must be seen.
 
     Attributes:
-        runtimes: the role names of the runtimes that it is for.
+        runtimes: the runtimes that it is for, as `named` names them.
         opens: check id to a fragment of the reason; each held before and has `verdict` afterwards.
         also: what must move with them because it rests on the same wall, check id to its new verdict.
         spec: keyword arguments of Spec, or a function that makes them.
@@ -67,6 +75,12 @@ class Plant:
         return not self.opens
 
 
+def named(runtime: Runtime) -> str:
+    """Return the name that plants know a runtime by: its role's, and its variant's after a dash."""
+    variant = runtime.conditions.get("variant", "default")
+    return runtime.name if variant == "default" else f"{runtime.name}-{variant}"
+
+
 def flags(*words: str) -> Mapping[str, Any]:
     """Return a Spec with further arguments."""
     return {"flags": words}
@@ -100,3 +114,24 @@ def limits_left_out(*runtimes: str) -> tuple[Plant, ...]:
         )
         for name, fragment in NOT_ENFORCED
     )
+
+
+def limits_too_large(*runtimes: str) -> tuple[Plant, ...]:
+    """Return the plants of sandboxes that were told a limit a little larger than the one that is looked for."""
+    return tuple(
+        Plant(
+            f"{name} limit a little too large",
+            runtimes,
+            {f"lim.{name}": fragment},
+            limit=name,
+            verdict="ignored",
+            spec={"limits": limits},
+            overlay=alone(name),
+        )
+        for name, fragment, limits in TOO_LARGE
+    )
+
+
+def alone(name: str) -> Callable[[Ground], Mapping[str, Any]]:
+    """Return the overlay that leaves one limit, as the role asks for it."""
+    return lambda ground: {"limits": {name: ground.runtime.limits[name].model_dump()}}

@@ -15,7 +15,7 @@ from typing import Any
 
 from ground import Ground
 from judging import Found, judge
-from plant import Make, Plant
+from plant import Make, Plant, named
 from plants import BASES
 
 from provisioner.paths import cache_dir
@@ -117,7 +117,7 @@ def _base(pool: Pool, target: Target, name: str) -> Record:
     if key not in _bases:
         with ExitStack() as undo:
             ground = _ground(pool, target, undo)
-            with Sandbox(pool.host, target.runtime, _spec(BASES[target.runtime.name, name], ground)) as sandbox:
+            with Sandbox(pool.host, target.runtime, _spec(BASES[named(target.runtime), name], ground)) as sandbox:
                 _bases[key] = observe(target, sandbox, ground.peer)
     return _bases[key]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from plant import Plant
+from plant import Plant, named
 from planting import try_plant
 from plants import PLANTS
 
@@ -24,7 +24,7 @@ NONE = "no plant is for the runtimes of this session"
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Pair each of the session's targets with the plants of its runtime."""
     state = metafunc.config.stash.get(STATE, None)
-    runtimes = {} if state is None else {name: state.pool.targets[name].runtime.name for name in state.targets}
+    runtimes = {} if state is None else {name: named(state.pool.targets[name].runtime) for name in state.targets}
     found = [
         pytest.param(name, plant, id=f"{name}: {plant.name}")
         for name, runtime in runtimes.items()

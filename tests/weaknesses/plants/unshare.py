@@ -6,10 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ground import Ground, as_root, without
-from plant import PROC_SYS, SHARED, SYSRQ, Plant, flags, limited, limits_left_out, opened
-
-from provisioner.sandboxes.limits import Limits
-from provisioner.sandboxes.loads import CPUS, MEMORY, PIDS
+from plant import PROC_SYS, SHARED, SYSRQ, Plant, flags, limits_left_out, limits_too_large, opened
 
 UNSHARE = ("unshare",)
 
@@ -28,23 +25,6 @@ def _bare(ground: Ground) -> list[str]:
 
 
 PLANTS = (
-    # limits
-    *(
-        Plant(
-            f"{name} limit a little too large",
-            UNSHARE,
-            {f"lim.{name}": fragment},
-            limit=name,
-            verdict="ignored",
-            spec={"limits": limits},
-            overlay=limited(name, cgroup=True),
-        )
-        for name, fragment, limits in (
-            ("memory", "the cgroup shows 67112960 bytes", Limits(memory=MEMORY + 4096)),
-            ("cpu", "a quota of 60000", Limits(cpus=CPUS + 0.1)),
-            ("pids", "a limit of 33 tasks", Limits(pids=PIDS + 1)),
-        )
-    ),
     # look-alikes
     Plant("a time namespace of its own", UNSHARE, spec=flags("--time")),
     Plant("mounts that only receive", UNSHARE, spec=flags("--propagation", "slave")),
@@ -107,5 +87,7 @@ PLANTS = (
         },
         reach=True,
     ),
+    # limits
     *limits_left_out(*UNSHARE),
+    *limits_too_large(*UNSHARE),
 )

@@ -1,0 +1,284 @@
+"""Plants for LXC: keys of lxc.container.conf(5), after those of common.conf and of the role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ground import CALLS, Ground, nsenter, replaced, with_descriptor
+from plant import PROC_SYS, SYSRQ, Make, Plant, flags, opened
+
+from provisioner.sandboxes.sandbox import Sandbox
+
+LXC = ("lxc",)
+UNPRIVILEGED = ("lxc-unprivileged",)
+BOTH = (*LXC, *UNPRIVILEGED)
+COMMON = "/usr/share/lxc/config/common.conf"
+# Pod Security Standards, baseline
+FEW = (
+    "audit_write chown dac_override fowner fsetid kill mknod net_bind_service setfcap setgid setpcap setuid sys_chroot"
+)
+
+
+def define(*pairs: str) -> Mapping[str, Any]:
+    """Return a Spec with further keys."""
+    return flags(*(word for pair in pairs for word in ("--define", pair)))
+
+
+def joined(kind: str) -> Make:
+    """Return a Spec that joins one of the peer's namespaces."""
+    return lambda ground: define(f"lxc.namespace.share.{kind}={ground.peer_pid}")
+
+
+def keep(kind: str) -> Mapping[str, Any]:
+    """Return a Spec that leaves it in the host's namespace of that kind; what is not kept is made, a user's too."""
+    return define(f"lxc.namespace.keep=user {kind}")
+
+
+def attach_with(*more: str) -> Callable[[Ground, Sandbox], list[str]]:
+    """Return lxc-attach with further arguments."""
+    return lambda ground, sandbox: [*(ground.runtime.exec or ())[:1], *more, *(ground.runtime.exec or ())[1:]]
+
+
+def denied(allowed: str = "", errno: int = 1) -> Make:
+    """Return a Spec with a profile that refuses every dangerous call but one."""
+    rules = (f"{call} errno {errno}" for call in CALLS if call != allowed)
+    text = "\n".join(("2", "denylist", "[all]", *rules, ""))
+    return lambda ground: define(f"lxc.seccomp.profile={ground.file('denied', text)}")
+
+
+def bound(source: Path | str, target: str, options: str = "bind,ro") -> str:
+    """Return the key that binds a path of the host; `target` is there in the rootfs, or is made below /dev, a tmpfs."""
+    return f"lxc.mount.entry={source} {target} none {options} 0 0"
+
+
+def loop_node(ground: Ground, *more: str) -> Mapping[str, Any]:
+    """Return a Spec with the node of a loop device of the test's own."""
+    device = ground.loop_device()
+    minor = device.removeprefix("/dev/loop")
+    return define(
+        "lxc.mount.entry=", bound(device, "dev/disk", "bind,create=file"), *(key.format(minor) for key in more)
+    )
+
+
+BASES: dict[tuple[str, str], Make] = {
+    ("lxc", "user"): define("lxc.init.uid=1000", "lxc.init.gid=1000"),
+    ("lxc", "few capabilities"): define("lxc.cap.drop=", f"lxc.cap.keep={FEW}"),
+    ("lxc", "nnp"): define("lxc.no_new_privs=1"),
+    ("lxc", "profile"): denied(),
+    ("lxc", "no fuse"): define("lxc.mount.entry="),
+}
+
+PLANTS = (
+    # namespaces
+    Plant(
+        "lxc.namespace.keep=pid",
+        LXC,
+        {
+            "ns.pid": "host's pid namespace",
+            "ns.pid.procfs": "host's pid namespace",
+            "sig.outside": "signal the host's process",
+        },
+        spec=keep("pid"),
+    ),
+    Plant(
+        "lxc.net.0.type=none",
+        LXC,
+        {"ns.net": "host's network namespace"},
+        spec={**define("lxc.mount.entry="), "network": "host"},
+        base="no fuse",  # a sysfs of the host's network is the host's sysfs, and so are its parts
+    ),
+    *(
+        Plant(f"lxc.namespace.keep={kind}", LXC, {f"ns.{kind}": "host's"}, also, spec=keep(kind))
+        # without a cgroup namespace LXC mounts its cgroups, writable: cgroup:mixed
+        for kind, also in (("ipc", {}), ("uts", {}), ("cgroup", opened("path.cgroup_ro")))
+    ),
+    *(
+        Plant(f"lxc.namespace.share.{kind}=PEER", LXC, {"ns.peer": f"its {kind} namespace"}, spec=joined(kind))
+        for kind in ("pid", "ipc", "uts")
+    ),
+    Plant(
+        "lxc.namespace.share.net=PEER",
+        LXC,
+        {"ns.peer": "its net namespace", "net.peer_same": "its peer's token"},
+        spec=joined("net"),
+        reach=True,
+    ),
+    # users
+    Plant(
+        "the default user",
+        LXC,
+        {"user.nonroot": "uid 0 inside", "cap.baseline": "SYS_ADMIN"},
+        # another user's process has none in effect; lxc-attach enters as root all the same
+        {**opened("cap.net_raw", "cap.sys_admin"), "cap.exec_parity": "holds"},
+        base="user",
+    ),
+    Plant("lxc.init.groups=6", LXC, {"user.groups": "groups 6"}, spec=define("lxc.init.groups=6")),
+    # capabilities and no_new_privs
+    Plant(
+        "lxc.cap.drop cleared",
+        LXC,
+        {"cap.bounding": "SYS_MODULE", "cap.sys_module": "CAP_SYS_MODULE"},
+        spec=define("lxc.cap.drop="),
+    ),
+    *(
+        Plant(
+            f"lxc.cap.keep={name.lower()}",
+            LXC,
+            {"cap.baseline": name, **more},
+            also,
+            spec=define("lxc.cap.drop=", f"lxc.cap.keep={FEW} {name.lower()}"),
+            base="few capabilities",
+        )
+        for name, more, also in (
+            # so it does for one that may not mount them itself
+            ("SYS_ADMIN", {"cap.sys_admin": "CAP_SYS_ADMIN"}, {"path.cgroup_ro": "holds"}),
+            ("SYS_MODULE", {"cap.sys_module": "CAP_SYS_MODULE", "cap.bounding": "SYS_MODULE"}, {}),
+            ("NET_RAW", {"cap.net_raw": "socket.packet_raw, socket.inet_raw"}, {}),
+        )
+    ),
+    Plant("lxc.no_new_privs left out", LXC, {"nnp.set": "no_new_privs is off"}, base="nnp"),
+    # seccomp
+    Plant(
+        "lxc.seccomp.profile cleared",
+        LXC,
+        {"seccomp.mode": "no seccomp filter (mode 0)", "seccomp.dangerous": "personality.no_randomize"},
+        spec=define("lxc.seccomp.profile="),
+        base="profile",
+    ),
+    *(
+        Plant(
+            f"a profile that allows {call}",
+            LXC,
+            {"seccomp.dangerous": f"the filter lets through {', '.join(rows)}"},
+            spec=denied(allowed=call),
+            base="profile",
+        )
+        for call, rows in CALLS.items()
+    ),
+    # kernel files
+    Plant("lxc.mount.auto=proc:rw", LXC, {**PROC_SYS, **SYSRQ}, spec=define("lxc.mount.auto=proc:rw")),
+    Plant("lxc.mount.auto=sys:rw", LXC, {"path.sys_ro": "writable"}, spec=define("lxc.mount.auto=sys:rw")),
+    Plant(
+        "lxc.mount.auto=cgroup:rw:force",
+        LXC,
+        {"path.cgroup_ro": "cgroup.procs of /sys/fs/cgroup"},
+        spec=define("lxc.mount.auto=cgroup:rw:force"),
+    ),
+    # devices
+    Plant(
+        "a strange node",
+        LXC,
+        {"dev.nodes": "/dev/other"},
+        spec=define("lxc.mount.entry=", bound("/dev/zero", "dev/other", "bind,create=file")),
+        base="no fuse",
+    ),
+    Plant(
+        "a loop device",
+        LXC,
+        {"dev.nodes": "/dev/disk", "dev.block": "/dev/disk opens for reading"},
+        spec=lambda ground: loop_node(
+            ground, "lxc.cgroup.devices.allow=b 7:{} r", "lxc.cgroup2.devices.allow=b 7:{} r"
+        ),
+        base="no fuse",
+        needs="/dev/loop-control",
+    ),
+    Plant(
+        "a loop device that its cgroup refuses",
+        LXC,
+        {"dev.nodes": "/dev/disk"},
+        spec=loop_node,
+        base="no fuse",
+        needs="/dev/loop-control",
+    ),
+    # mounts and descriptors
+    *(
+        Plant(
+            f"the host's {path} bound",
+            LXC,
+            {"mnt.host_paths": f"/{target} is the host's {path}"},
+            spec=define("lxc.mount.entry=", bound(path, target)),
+            base="no fuse",
+        )
+        for path, target in (("/etc", "usr"), ("/usr", "usr"), ("/var/log", "run"))
+    ),
+    Plant(
+        "a descriptor handed down",
+        LXC,
+        {"fd.inherited": "descriptors 3 ("},
+        overlay=lambda ground: {"create": with_descriptor(ground.runtime.create, ground.directory("given"))},
+    ),
+    # the runtime's own exec, changed
+    Plant(
+        "exec by nsenter",
+        LXC,
+        {"cap.exec_parity": "SYS_MODULE", "seccomp.exec_parity": "has seccomp mode 0, the first one 2"},
+        exec=nsenter,
+    ),
+    Plant(
+        "lxc-attach --elevated-privileges",
+        LXC,
+        {"cap.exec_parity": "SYS_MODULE", "seccomp.exec_parity": "has seccomp mode 0, the first one 2"},
+        exec=attach_with("--elevated-privileges"),
+    ),
+    Plant(
+        "a configuration without common.conf",
+        LXC,
+        {
+            "cap.bounding": "SYS_MODULE",
+            "cap.sys_module": "CAP_SYS_MODULE",
+            "seccomp.mode": "no seccomp filter (mode 0)",
+        },
+        {"mnt.host_paths": "holds"},
+        spec=define("lxc.mount.auto=proc:mixed sys:mixed"),
+        overlay=lambda ground: {"create": replaced(ground.runtime.create, COMMON, "/dev/null")},
+    ),
+    # look-alikes
+    Plant(
+        "an innocent file",
+        BOTH,
+        spec=lambda ground: define(bound(ground.file("data"), "dev/data", "bind,ro,create=file")),
+    ),
+    Plant(
+        "a tree that looks like the host's root",
+        BOTH,
+        spec=lambda ground: define(bound(ground.directory("etc", "passwd"), "run")),
+    ),
+    Plant(
+        "a shared bind, which LXC makes its own",
+        LXC,
+        spec=lambda ground: define(bound(ground.shared_folder(), "run", "bind,rshared")),
+    ),
+    Plant("a tmpfs of its own", BOTH, spec=define("lxc.mount.entry=tmpfs tmp tmpfs size=1m 0 0")),
+    Plant("a default device once more", BOTH, spec=define(bound("/dev/zero", "dev/zero", "bind,create=file"))),
+    Plant("a name of its own", BOTH, spec=define("lxc.uts.name=localhost")),
+    Plant("a clock of its own", LXC, spec=define("lxc.time.offset.boot=1h")),
+    Plant("a capability dropped", LXC, spec=define("lxc.cap.drop=sys_tty_config")),
+    Plant("its own group once more", LXC, spec=define("lxc.init.groups=0")),
+    Plant("the caller's keyring", BOTH, spec=define("lxc.keyring.session=0")),
+    Plant("a cgroup one level deeper", LXC, spec=define("lxc.cgroup.dir.container.inner=inner")),
+    *(
+        Plant(f"a filter that answers {name}", LXC, spec=denied(errno=errno), base="profile")
+        for name, errno in (("ENOSYS", 38), ("EACCES", 13))
+    ),
+    # in a user namespace
+    Plant(
+        "no lxc.idmap",
+        UNPRIVILEGED,
+        {
+            "ns.user": "host's user namespace",
+            "user.root_mapped": "runs as the host's root",
+            "cap.baseline": "SYS_ADMIN",
+        },
+        opened("cap.sys_admin", "cap.sys_module"),
+        spec=define("lxc.idmap="),
+    ),
+    Plant(
+        "root mapped to root",
+        UNPRIVILEGED,
+        {"user.root_mapped": "root"},
+        spec=define("lxc.idmap=", "lxc.idmap=u 0 0 1", "lxc.idmap=g 0 0 1"),
+    ),
+    Plant("lxc.mount.auto=proc:rw, which file modes keep", UNPRIVILEGED, spec=define("lxc.mount.auto=proc:rw")),
+)
