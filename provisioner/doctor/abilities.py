@@ -13,6 +13,7 @@ from provisioner.doctor.finding import Ability, Finding, Report, State
 from provisioner.errors import IsolationError
 
 KINDS = ("container", "vm", "lab")
+REASONS = 3  # that a line names
 
 
 def judge_abilities(findings: Sequence[Finding]) -> tuple[Ability, ...]:
@@ -33,7 +34,7 @@ def _judge(name: str, findings: Sequence[Finding]) -> Ability:
     givers = [finding for finding in findings if name in finding.gives]
     deciders = [finding for finding in findings if name in finding.decides]
     if not missing and (givers or (needs and not deciders)):
-        return Ability(name=name, state=State.OK, by=tuple(_giver(finding) for finding in givers or needs))
+        return Ability(name=name, state=State.OK, by=tuple(dict.fromkeys(_giver(one) for one in givers or needs)))
     failed = missing or deciders
     if not failed:
         return Ability(name=name, state=State.LACKING, reason="nothing here makes one")
@@ -41,7 +42,8 @@ def _judge(name: str, findings: Sequence[Finding]) -> Ability:
     # one unknown need leaves all open only when nothing is known to lack; one unknown decider always does
     certain = bool(lacks) if missing else len(lacks) == len(failed)
     told = (lacks or failed) if certain or missing else [one for one in failed if one.state == State.UNKNOWN]
-    reason = "; ".join(finding.seen if finding.name == name else f"{finding.name}: {finding.seen}" for finding in told)
+    reasons = [finding.seen if finding.name == name else f"{finding.name}: {finding.seen}" for finding in told]
+    reason = "; ".join(reasons[:REASONS] + ([f"and {len(reasons) - REASONS} more"] if len(reasons) > REASONS else []))
     mend = next((finding.mend for finding in told if finding.mend), "")
     return Ability(name=name, state=State.LACKING if certain else State.UNKNOWN, reason=reason, mend=mend)
 

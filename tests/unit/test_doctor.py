@@ -132,7 +132,7 @@ def test_one_runtime_that_runs_gives_the_kind() -> None:
 
 
 def test_what_stands_in_for_a_runtime_gives_the_kind_but_not_the_name() -> None:
-    found = [trial("podman", State.LIMITED, ("podman+runc", "container"))]
+    found = [trial("podman", State.LIMITED, ("podman+runc", "container")), trial("podman+runc", State.OK)]
 
     assert ability(found, "container").by == ("podman+runc",)
     assert ability(found, "podman+runc").state == State.OK
@@ -158,6 +158,12 @@ def test_the_lab_needs_all_of_its_parts(states: tuple[State, State], expected: S
     found = [finding(name, state, needed_for=("lab",)) for name, state in zip("ab", states, strict=True)]
 
     assert ability(found, "lab").state == expected
+
+
+def test_of_many_reasons_three_are_named() -> None:
+    found = [finding(name, State.LACKING, needed_for=("lab",)) for name in "abcde"]
+
+    assert ability(found, "lab").reason == "a: a is lacking; b: b is lacking; c: c is lacking; and 2 more"
 
 
 def test_a_kind_that_nothing_decides_about_is_lacking() -> None:

@@ -55,6 +55,7 @@ def test_nesting_is_what_systemd_detects(vm: str, container: str, seen: str) -> 
     ("files", "seen"),
     [
         ({"/proc/cpuinfo": "flags\t\t: fpu vmx\n"}, "runs on bare metal"),
+        ({"/proc/cpuinfo": "flags : hypervisor\n", "/sys/class/dmi/id/sys_vendor": "QEMU\n"}, "runs in a VM (QEMU)"),
         (
             {"/proc/cpuinfo": "flags\t\t: fpu hypervisor\n", "/.dockerenv": ""},
             "runs in a VM (hypervisor) and a container (docker)",

@@ -40,14 +40,29 @@ def test_a_mirror_is_read_from_apt_and_not_asked(monkeypatch: pytest.MonkeyPatch
     assert ask("box", "Debian mirror", FakeSystem()).seen == "apt's sources name bookworm"
 
 
-def test_without_a_mirror_the_mend_is_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("file", "text", "seen", "mend"),
+    [
+        ("sources.list", "deb http://nowhere/debian bookworm main\n", "apt's sources name one", "sudo apt-get update"),
+        ("sources.list.d/a.sources", "URIs: http://nowhere/debian/\n", "apt's sources name one", "sudo apt-get update"),
+        ("sources.list", "# deb http://nowhere/debian bookworm main\n", "this host's apt has no source", ""),
+        ("sources.list", "deb http://nowhere/ubuntu noble main\n", "this host's apt has no source", ""),
+    ],
+)
+def test_without_a_mirror_sources_that_were_never_fetched_are_told_apart(
+    file: str, text: str, seen: str, mend: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def none(suite: str) -> list[str]:
         raise IsolationError("cannot build a box: this host's apt has no source of Debian's", "set the variable")
 
+    (home / file).parent.mkdir(exist_ok=True)
+    (home / file).write_text(text)
     monkeypatch.setattr(box, "read_mirrors", none)
-    seen = ask("box", "Debian mirror", FakeSystem())
+    monkeypatch.setattr(box, "APT", home)
+    found = ask("box", "Debian mirror", FakeSystem(root=False))
 
-    assert (seen.state, seen.seen) == (State.LACKING, "this host's apt has no source of Debian's")
+    assert (found.state, found.mend) == (State.LACKING, mend)
+    assert found.seen.startswith(seen)
 
 
 ALL_TOOLS = {"mmdebstrap": "", "mke2fs": "", "qemu-img": "", "ssh-keygen": ""}
@@ -164,4 +179,4 @@ def test_a_missing_plugin_is_lacking(programs: dict[str, Any], seen: str) -> Non
 
 @pytest.mark.parametrize(("root", "state"), [(True, State.OK), (False, State.LACKING)])
 def test_the_labs_network_needs_root(root: bool, state: State) -> None:
-    assert ask("lab", "root", FakeSystem(root=root)).state == state
+    assert ask("lab", "network", FakeSystem(root=root)).state == state

@@ -63,8 +63,18 @@ def test_subordinate_ids_by_name_or_number_are_ok() -> None:
     assert ask("users", "subordinate ids", FakeSystem(RANGES, MAPPERS, root=False)).state == State.OK
 
 
-def test_root_needs_no_subordinate_ids() -> None:
-    assert ask("users", "subordinate ids", FakeSystem()).state == State.OK
+@pytest.mark.parametrize(
+    ("files", "programs", "state"),
+    [
+        ({}, {}, State.OK),
+        ({"/etc/subuid": "root:1:2", "/etc/subgid": "root:1:2"}, MAPPERS, State.OK),
+        ({}, MAPPERS, State.LIMITED),
+    ],
+)
+def test_root_needs_subordinate_ids_only_where_lxc_insists(
+    files: dict[str, str], programs: dict[str, str], state: State
+) -> None:
+    assert ask("users", "subordinate ids", FakeSystem(files, programs)).state == state
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ whether apt's own sources name one.
 
 from __future__ import annotations
 
+import re
 import shutil
+from pathlib import Path
 
 from provisioner.doctor.finding import Seen, lacking, limited, ok
 from provisioner.doctor.look import Ask, Look, look
@@ -21,6 +23,9 @@ from provisioner.paths import cache_dir
 
 GROUP = "box"
 BUILD = "provisioner box build"
+COST = "no box can be built"
+APT = Path("/etc/apt")
+SOURCE = re.compile(r"^(deb\s.*|URIs:.*)/debian\b", re.MULTILINE)
 AT_RUN = ("qemu-img",)  # also makes the disk of each machine
 
 
@@ -36,7 +41,7 @@ def _ask(tool: str, package: str) -> Ask:
     def ask(system: System) -> Seen:
         if system.find(tool) is not None:
             return ok("is installed")
-        cost = "no machine gets a disk" if tool in AT_RUN else "no box can be built"
+        cost = "no machine gets a disk" if tool in AT_RUN else COST
         return lacking("is not installed", cost, as_root(system, f"apt-get install --no-install-recommends {package}"))
 
     return ask
@@ -49,8 +54,16 @@ def look_at_mirror(system: System) -> Seen:
     try:
         lines = read_mirrors(suite)
     except IsolationError as error:
-        return lacking(error.what.rpartition(": ")[2], "no box can be built", note=error.hint)
+        if _has_sources():  # of which apt says nothing before its first update
+            return lacking("apt's sources name one, and were never fetched", COST, as_root(system, "apt-get update"))
+        return lacking(error.what.rpartition(": ")[2], COST, note=error.hint)
     return ok(f"apt's sources name {', '.join(line.split()[2] for line in lines)}")
+
+
+def _has_sources() -> bool:
+    """Tell whether a file of sources.list(5) names an archive of Debian's."""
+    files = [APT / "sources.list", *APT.glob("sources.list.d/*.list"), *APT.glob("sources.list.d/*.sources")]
+    return any(SOURCE.search(file.read_text(errors="replace")) for file in files if file.is_file())
 
 
 @look(GROUP, "box", needed_for=("lab",))

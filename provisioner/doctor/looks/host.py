@@ -27,7 +27,8 @@ def look_at_nesting(system: System) -> Seen:
         flags = re.search(r"^flags\s*:.*$", system.read("/proc/cpuinfo") or "", re.MULTILINE)
         if flags is None:
             return unknown("neither systemd-detect-virt nor /proc/cpuinfo tells")
-        found = ["hypervisor" if " hypervisor" in flags[0] else "none", _container_by_file(system)]
+        vendor = (system.read("/sys/class/dmi/id/sys_vendor") or "").strip() or "hypervisor"
+        found = [vendor if " hypervisor" in flags[0] else "none", _container_by_file(system)]
     told = [f"a {what} ({name})" for what, name in zip(("VM", "container"), found, strict=True) if name != "none"]
     return ok(f"runs in {' and '.join(told)}" if told else "runs on bare metal")
 

@@ -50,7 +50,7 @@ def more_looks(also: tuple[str, ...] = ()) -> list[Look]:
     needed_for = ("lab",) if wanted else ()
     looks = [Look(GROUP, program.name, _ask(program), needed_for=needed_for) for program in PROGRAMS]
     looks.insert(1, Look(GROUP, PLUGIN, look_at_plugin, needed_for=needed_for))
-    return [*looks, Look(GROUP, "root", look_at_root, needed_for=needed_for)]
+    return [*looks, Look(GROUP, "network", look_at_network, needed_for=needed_for)]
 
 
 @look(GROUP, "lab.yaml", needed_for=("lab",))
@@ -82,7 +82,7 @@ def _ask(program: Program) -> Ask:
     def ask(system: System) -> Seen:
         if system.find(program.name) is None:
             mend = as_root(system, f"apt-get install --no-install-recommends {program.package}")
-            return lacking("is not installed", COST, mend, INSTEAD)
+            return lacking("is not installed", COST, mend, INSTEAD if program.name == "vagrant" else "")
         done = system.run([program.name, "--version"])
         if done.status != 0:
             return lacking(f"does not start: {done.last_words}", COST, note=INSTEAD)
@@ -94,8 +94,9 @@ def _ask(program: Program) -> Ask:
 
 def look_at_plugin(system: System) -> Seen:
     """Ask Vagrant for its plugins in a home of nobody's, as a lab has one: plugins of the user's own do not count."""
+    mend = as_root(system, f"apt-get install --no-install-recommends {PLUGIN}")
     if system.find("vagrant") is None:
-        return lacking("there is no Vagrant to have it", COST, note=INSTEAD)
+        return lacking("there is no Vagrant to have it", COST, mend)
     env = {"VAGRANT_HOME": str(system.folder()), "VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_NO_COLOR": "1"}
     done = system.run(["vagrant", "plugin", "list", "--machine-readable"], env)
     if done.status != 0:
@@ -103,11 +104,10 @@ def look_at_plugin(system: System) -> Seen:
     found = re.search(rf",{PLUGIN},plugin-version,([\d.]+)", done.stdout.decode("utf-8", "replace"))
     if found:
         return ok(found[1])
-    mend = as_root(system, f"apt-get install --no-install-recommends {PLUGIN}")
     return lacking("is not installed for all users", COST, mend, INSTEAD)
 
 
-def look_at_root(system: System) -> Seen:
+def look_at_network(system: System) -> Seen:
     """Say whether this user may make the lab's network namespace."""
     if system.root:
         return ok("may make the lab's network namespace")

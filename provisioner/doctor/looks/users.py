@@ -77,19 +77,23 @@ def _value(system: System, switch: Switch) -> str:
 @look("users", "subordinate ids")
 def look_at_subordinate_ids(system: System) -> Seen:
     """Tell whether this user may map more ids than its own: newuidmap(1), and ranges in subuid(5) and subgid(5)."""
-    if system.root:
+    mapped = system.find("newuidmap") is not None and system.find("newgidmap") is not None
+    if system.root and not mapped:
         return ok("root maps ids without them")
     cost = "rootless podman maps one id only: most images do not run"
-    if system.find("newuidmap") is None or system.find("newgidmap") is None:
+    if not mapped:
         return lacking("newuidmap is not installed", cost, as_root(system, "apt-get install uidmap"))
     without = [file for file in ("/etc/subuid", "/etc/subgid") if not _has_range(system, file)]
     if not without:
         return ok(f"{system.user} has ranges")
-    if re.search(r"^subid:", system.read("/etc/nsswitch.conf") or "", re.MULTILINE):
-        return unknown(f"{', '.join(without)}: no range, but nsswitch.conf names another source", cost)
     ranges = "--add-subuids 100000-165535 --add-subgids 100000-165535"
     mend = as_root(system, f"usermod {ranges} {system.user}")
-    return lacking(f"{system.user} has no range in {' and '.join(without)}", cost, mend)
+    seen = f"{system.user} has no range in {' and '.join(without)}"
+    if system.root:
+        return limited(seen, "no column 'lxc-unprivileged': where newuidmap is, LXC wants a range for root too", mend)
+    if re.search(r"^subid:", system.read("/etc/nsswitch.conf") or "", re.MULTILINE):
+        return unknown(f"{', '.join(without)}: no range, but nsswitch.conf names another source", cost)
+    return lacking(seen, cost, mend)
 
 
 def _has_range(system: System, file: str) -> bool:
