@@ -13,10 +13,12 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 from provisioner.accelerator import accelerator
-from provisioner.artifacts import image
+from provisioner.artifacts import image as images
 from provisioner.artifacts.kernel import guest_kernel
+from provisioner.artifacts.shell import Shell, find_shell
 from provisioner.cgroups import PREFIX, Mode, mode_of
 from provisioner.connection import Stream
 from provisioner.deadlines import deadline
@@ -27,11 +29,13 @@ from provisioner.probe.build import BuiltProbe
 from provisioner.sandboxes.channel import Channel, Reply
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.runtime import Runtime, render_argv, symptom_in
-from provisioner.site import Site
+from provisioner.site import Site, rootfs_name
 from provisioner.undo import Record
 
 FACTS_BYTES = 1 << 20
 CAP_SYS_RESOURCE = 24
+ImageName = Literal["probe", "shell"]
+
 UNPRIVILEGED = 65534  # nobody: runtimes that need no root get none, also when root starts them
 
 
@@ -119,22 +123,26 @@ class Host:
         reply = self._channel.request(*argv, deadline=deadline("outside"), bound=FACTS_BYTES)
         return parse_facts(checked(reply, argv[0], self.connection.name), view_nonce)
 
-    def values(self, runtime: Runtime) -> dict[str, object]:
+    def values(self, runtime: Runtime, image: ImageName = "probe") -> dict[str, object]:
         """
         Return what this runtime's templates may name, its image made and imported once for this run.
+
+        Args:
+            runtime: whose templates.
+            image: "probe", which holds the probe alone, or "shell", with a BusyBox beside it.
 
         Raises:
             IsolationError: the image could not be made or imported.
         """
-        key = f"{runtime.name}/{runtime.conditions}"
+        key = f"{runtime.name}/{runtime.conditions}/{image}"
         with self._lock:
             lock, values = self._prepared.setdefault(key, (threading.Lock(), {}))
         with lock:
             if not values:
-                values.update(self._prepare(runtime))
+                values.update(self._prepare(runtime, image))
         return dict(values)
 
-    def _prepare(self, runtime: Runtime) -> dict[str, object]:
+    def _prepare(self, runtime: Runtime, image: ImageName) -> dict[str, object]:
         state = self.site.state / runtime.name
         if runtime.image == "archive" or runtime.prepare:
             self.site.make_folder(state, PASSABLE)
@@ -142,31 +150,33 @@ class Host:
             "run": self.run.id,
             "probe": str(self.probe_path),
             "state": str(state),
-            "image": f"localhost/isolation-probe:{self.run.id}",
+            "image": f"localhost/isolation-{image}:{self.run.id}",
             "host": self.facts_for_templates,
         }
         for name, argv in runtime.define.items():
             values[name] = render_argv(argv, values, f"{runtime.name}: define.{name}")
+        shell = find_shell() if image == "shell" and runtime.image != "none" else None
         if runtime.image == "archive":
-            values["archive"] = str(self._write_archive(runtime.name, str(values["image"])))
+            values["archive"] = str(self._write_archive(f"{runtime.name}-{image}", str(values["image"]), shell))
         elif runtime.image == "rootfs":
-            values["rootfs"] = str(self.site.make_rootfs(self.probe))
+            values["rootfs"] = str(self.site.make_rootfs(self.probe, shell))
         elif runtime.image == "initramfs":
-            path = cache_dir() / f"initramfs-{self.probe.hash}.cpio"
-            if not path.exists():
-                image.initramfs(self.probe.path, path)
-            values["initramfs"] = str(path)
-            values["kernel"] = str(guest_kernel(self._kernel))
-            chosen = accelerator()
-            values["accelerator"] = chosen.name
+            values |= self._guest(shell)
         if runtime.import_:
             self._import(runtime, values)
         return values
 
-    def _write_archive(self, name: str, ref: str) -> Path:
+    def _guest(self, shell: Shell | None) -> dict[str, object]:
+        """Return what a micro VM boots; micro VMs run on this machine alone."""
+        path = cache_dir() / f"{rootfs_name(self.probe, shell).replace('rootfs', 'initramfs')}.cpio"
+        if not path.exists():
+            images.initramfs(self.probe.path, path, shell)
+        return {"initramfs": str(path), "kernel": str(guest_kernel(self._kernel)), "accelerator": accelerator().name}
+
+    def _write_archive(self, name: str, ref: str, shell: Shell | None) -> Path:
         path = self.directory / f"{name}.tar"
         with tempfile.TemporaryDirectory() as folder:
-            image.archive(self.probe.path, ref, Path(folder) / path.name)
+            images.archive(self.probe.path, ref, Path(folder) / path.name, shell=shell)
             self.site.write(path, (Path(folder) / path.name).read_bytes())
         return path
 

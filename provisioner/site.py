@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from provisioner.artifacts import image
+from provisioner.artifacts.shell import Shell
 from provisioner.cgroups import delete_cgroup
 from provisioner.connection import Connection, LocalConnection
 from provisioner.errors import IsolationError
@@ -62,7 +63,7 @@ class Site(Protocol):
     def install_probe(self, probe: BuiltProbe) -> Path:
         """Have the probe there, once for all runs, and return its path."""
 
-    def make_rootfs(self, probe: BuiltProbe) -> Path:
+    def make_rootfs(self, probe: BuiltProbe, shell: Shell | None) -> Path:
         """Have the folder of provisioner.artifacts.image.rootfs there, once for all runs, and return its path."""
 
     def delete_cgroups(self, folders: Sequence[Path]) -> None:
@@ -115,9 +116,9 @@ class LocalSite:
     def install_probe(self, probe: BuiltProbe) -> Path:
         return probe.path
 
-    def make_rootfs(self, probe: BuiltProbe) -> Path:
-        path = self.cache / f"rootfs-{probe.hash}"
-        image.rootfs(probe.path, path)
+    def make_rootfs(self, probe: BuiltProbe, shell: Shell | None) -> Path:
+        path = self.cache / rootfs_name(probe, shell)
+        image.rootfs(probe.path, path, shell)
         return path
 
     def delete_cgroups(self, folders: Sequence[Path]) -> None:
@@ -132,3 +133,8 @@ class LocalSite:
 
     def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[Record]:
         return [run.made("cgroup", folder) for folder in folders]
+
+
+def rootfs_name(probe: BuiltProbe, shell: Shell | None) -> str:
+    """Return the name of the root folder for a probe and a shell: what is in it is in its name."""
+    return f"rootfs-{probe.hash}" + (f"-{shell.hash}" if shell else "")

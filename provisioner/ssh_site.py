@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import secrets
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from provisioner.artifacts.image import FOLDERS, check_architecture
+from provisioner.artifacts.image import check_architecture, rootfs_tar
+from provisioner.artifacts.shell import Shell
 from provisioner.cgroups import PREFIX
 from provisioner.connection import Connection
 from provisioner.deadlines import deadline
@@ -22,24 +24,21 @@ from provisioner.errors import IsolationError
 from provisioner.journal import Run
 from provisioner.machines.protocol import SshAddress
 from provisioner.mounts import MountPoint, parse_mountinfo
-from provisioner.paths import NAME
+from provisioner.paths import NAME, READABLE
 from provisioner.probe.build import BuiltProbe
+from provisioner.site import rootfs_name
 from provisioner.ssh import SshConnection
 from provisioner.undo import Record, import_path
 
 MAKE_FOLDER = '[ -d "$1" ] || { mkdir -p -- "${1%/*}" && mkdir -m "$2" -- "$1"; }'
 # the machine's architecture, and whether the program is there already
 LOOK = 'uname -m; printf "%s  %s\\n" "$2" "$1" | sha256sum --check --status 2>/dev/null && echo there; :'
-# arguments: the folder, the probe, then name:mode of each folder in it
+# arguments: the folder, a tar of all that is in it
 MAKE_ROOTFS = """\
-path=$1 probe=$2 fresh=$1.$$
-shift 2
-[ ! -d "$path" ] || ! cmp -s -- "$probe" "$path/probe" || exit 0
-rm -rf -- "$fresh" && mkdir -p -- "${path%/*}" && mkdir -m 755 -- "$fresh" || exit
-for folder; do mkdir -m "${folder#*:}" -- "$fresh/${folder%:*}" || exit; done
-cp -- "$probe" "$fresh/probe" && chmod 755 -- "$fresh/probe" || exit
-rm -rf -- "$path"
-mv -T -- "$fresh" "$path" 2>/dev/null || { rm -rf -- "$fresh"; cmp -s -- "$probe" "$path/probe"; }"""
+path=$1 fresh=$1.$$
+rm -rf -- "$fresh" && mkdir -m 755 -- "$fresh" || exit
+tar -x -p -f "$2" -C "$fresh" && rm -- "$2" || exit
+mv -T -- "$fresh" "$path" 2>/dev/null || { rm -rf -- "$fresh"; [ -x "$path/probe" ]; }"""
 # cgroup.kill is v2's (cgroup-v2.rst); on v1 each member is killed
 DELETE_CGROUPS = """\
 for folder; do
@@ -102,10 +101,13 @@ class SshSite:
             self.write(path, data, 0o755)
         return path
 
-    def make_rootfs(self, probe: BuiltProbe) -> Path:
-        path = self.cache / f"rootfs-{probe.hash}"
-        folders = [f"{name}:{mode:o}" for name, mode in FOLDERS.items()]
-        self._sh(f"make '{path}'", MAKE_ROOTFS, str(path), str(self.install_probe(probe)), *folders)
+    def make_rootfs(self, probe: BuiltProbe, shell: Shell | None) -> Path:
+        path = self.cache / rootfs_name(probe, shell)
+        if self._ssh.run(["test", "-x", f"{path}/probe"], deadline("command"), retry=True).status:
+            archive = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tar")
+            self.make_folder(self.cache, READABLE)
+            self.write(archive, rootfs_tar(probe.path, shell))
+            self._sh(f"make '{path}'", MAKE_ROOTFS, str(path), str(archive))
         return path
 
     def delete_cgroups(self, folders: Sequence[Path]) -> None:

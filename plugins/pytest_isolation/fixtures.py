@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_isolation.options import LOCAL
 from pytest_isolation.session import STATE, State
 
 if TYPE_CHECKING:
     from provisioner.sandboxes.sandbox import Sandbox
+    from pytest_isolation.machine import MachineView
     from pytest_isolation.view import HostView, SandboxView
 
 OFF = "needs sandboxes: run with --isolation=container, vm, or container,vm"
@@ -61,12 +63,29 @@ def host_facts(request: pytest.FixtureRequest, isolation_target: str) -> HostVie
 
 
 @pytest.fixture
+def machine(request: pytest.FixtureRequest, isolation_target: str) -> MachineView:
+    """
+    The machine of lab.yaml that this target is, or runs on, as `MachineView`; other targets are skipped.
+
+    Example:
+        def test_docker_is_confined(machine):
+            assert machine.testinfra.service("docker").is_running
+    """
+    state = _state(request)
+    host = state.pool.targets[isolation_target].host
+    if host == LOCAL:
+        pytest.skip(f"{isolation_target} runs on no machine of lab.yaml")
+    return state.pool.hosts.machine(host)
+
+
+@pytest.fixture
 def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> Iterator[Callable[..., Sandbox]]:
     """
     Make further sandboxes of this target; they are closed when the test ends.
 
-    The function that it gives takes `memory` (bytes), `cpus`, `pids`, `network` ("none", "private", "host") and
-    `flags` (further arguments for the runtime), and returns a live `provisioner.sandboxes.sandbox.Sandbox`.
+    The function that it gives takes `memory` (bytes), `cpus`, `pids`, `network` ("none", "private", "host"), `flags`
+    (further arguments for the runtime) and `image` ("probe", or "shell" with a BusyBox beside it), and returns a live
+    `provisioner.sandboxes.sandbox.Sandbox`.
 
     Example:
         def test_small_sandbox_answers(sandbox_factory):
@@ -87,7 +106,9 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
         from provisioner.sandboxes.sandbox import Spec
 
         limits = Limits(memory=memory, cpus=cpus, pids=pids)
-        made.append(state.pool.create(isolation_target, Spec(limits, network, tuple(flags), **spec)))
+        made.append(
+            state.pool.create(isolation_target, Spec(limits=limits, network=network, flags=tuple(flags), **spec))
+        )
         return made[-1]
 
     yield make

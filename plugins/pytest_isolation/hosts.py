@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from pytest_isolation.options import LOCAL
 if TYPE_CHECKING:
     from provisioner.lab import Lab
     from provisioner.machines.ready import Ready
+    from pytest_isolation.machine import MachineView
 
 
 class Hosts:
@@ -71,6 +73,14 @@ class Hosts:
                     made.abort()
             return self._hosts[name]
 
+    def machine(self, name: str) -> MachineView:
+        """Return a machine as tests see it; IsolationError as `host`."""
+        from pytest_isolation.machine import MachineView
+
+        assert self._lab is not None
+        host = self.host(name)
+        return MachineView(self._machines[name], host, self._lab.machine(name))
+
     def around(self, name: str) -> Around:
         """Return what stands around a machine: this host, and the machine's hypervisor on it."""
         self.host(name)
@@ -78,6 +88,8 @@ class Hosts:
 
     def roll_back(self, name: str) -> None:
         """Bring a machine back to its snapshot; the host on it is made anew on its next use."""
+        from provisioner.machines.ready import connect
+
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
@@ -87,7 +99,11 @@ class Hosts:
                     host.close()
             ready.connection.close()
             if not ready.machine.restore(ready.snapshot):
-                raise IsolationError(f"cannot roll back machine '{name}': its snapshot is gone", "provisioner up")
+                raise IsolationError(
+                    f"cannot roll back machine '{name}': its snapshot is gone", f"provisioner up {name}"
+                )
+            # a restored machine may answer elsewhere
+            self._machines[name] = replace(ready, connection=connect(ready.machine, name))
 
     def abort(self) -> None:
         """End every command that was started on any host, and all that will be."""

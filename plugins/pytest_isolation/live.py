@@ -6,6 +6,7 @@ In: the pool and a target.  Out: `LiveView`.  Called by session.py.  In an archi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from provisioner.sandboxes.sandbox import Sandbox
 from pytest_isolation.pool import Pool
@@ -38,6 +39,22 @@ class LiveView(SandboxView):
     def live(self) -> Sandbox:
         """The running sandbox itself, started on first use in a worker and made anew when it died."""
         return self._pool.sandbox(self._name, self._peer)
+
+    @property
+    def testinfra(self) -> Any:
+        """
+        testinfra's host object (testinfra.host.Host) for a sandbox of this target that has a shell.
+
+        Raises:
+            ImportError: testinfra is not installed (the extra lab).
+
+        Example:
+            def test_root_folder(sandbox):
+                assert sandbox.testinfra.file("/").is_directory
+        """
+        from pytest_isolation.testinfra_backend import testinfra_host
+
+        return testinfra_host(self._name)
 
     def run(self, *argv: str, stdin: bytes = b"", seconds: float = 30.0) -> Ran:
         """

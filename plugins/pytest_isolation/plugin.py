@@ -16,6 +16,7 @@ import pytest
 from pytest_isolation.fixtures import (  # noqa: F401 - fixtures are registered by being here
     host_facts,
     isolation_target,
+    machine,
     peer,
     sandbox,
     sandbox_factory,
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from xdist.scheduler.protocol import Scheduling
 
 TARGET = "isolation_target"
+TESTINFRA = "pytest11.testinfra"
+TESTINFRA_HOST = "_testinfra_host"
 SUITE = Path(__file__).resolve().parent / "suite"
 
 
@@ -39,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "isolation(id, *, severity, profile, refs, remedy, shows, reproduce, kinds, kinds_reason): one named part of "
         "the wall between a sandbox and its host",
         "isolation_active: acts on the sandbox (loads, reaches) instead of reading facts",
-        "isolation_destructive: leaves the sandbox or its machine changed",
+        "isolation_destructive: leaves the sandbox or its machine changed: it is made anew, or rolled back, afterwards",
     ):
         config.addinivalue_line("markers", line)
     asked = read_options(config)
@@ -80,6 +83,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     started = time.monotonic()
     gather_targets(state, distributed=config.getoption("numprocesses", None) is not None)
     state.seconds = time.monotonic() - started
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Targets are settled now, in a worker too: testinfra asks for its hosts while collecting."""
+    config = session.config
+    state = config.stash.get(STATE, None)
+    if state is not None and config.pluginmanager.hasplugin(TESTINFRA):
+        from pytest_isolation.testinfra_backend import register
+
+        register(state.pool, config.option, state.targets)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -137,12 +151,28 @@ def pytest_runtest_makereport(
     return report
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
+    """Undo what a destructive test did, after its fixtures are done."""
+    result = yield
+    found = _state_and_target(item)
+    if found is not None and item.get_closest_marker("isolation_destructive") is not None:
+        state, target = found
+        state.pool.roll_back(target)
+    return result
+
+
 def _state_and_target(item: pytest.Item) -> tuple[State, str] | None:
+    """Return the session's state and the target that a test runs on, by our fixtures or by testinfra's."""
     state = item.config.stash.get(STATE, None)
     callspec = getattr(item, "callspec", None)
-    if state is None or callspec is None or TARGET not in callspec.params:
+    if state is None or callspec is None:
         return None
-    return state, str(callspec.params[TARGET])
+    if TARGET in callspec.params:
+        return state, str(callspec.params[TARGET])
+    backend = getattr(callspec.params.get(TESTINFRA_HOST), "backend", None)
+    target = getattr(backend, "target", None)
+    return (state, str(target)) if target in state.pool.targets else None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
 from provisioner.errors import IsolationError
 from provisioner.host import Host
@@ -26,6 +27,8 @@ from pytest_isolation.observe import observe, seen
 from pytest_isolation.options import LOCAL
 from pytest_isolation.record import Record
 from pytest_isolation.targets import Target, instead_of
+
+Part = Literal["main", "peer", "shell"]  # of a target's sandboxes
 
 
 class Pool:
@@ -46,7 +49,7 @@ class Pool:
         self.recreated = 0
         self.times: dict[str, dict[str, float]] = {}
         self.hosts = hosts
-        self._sandboxes: dict[tuple[str, bool], Sandbox] = {}
+        self._sandboxes: dict[tuple[str, Part], Sandbox] = {}
         self._leased: list[Sandbox] = []
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.RLock()
@@ -125,8 +128,8 @@ class Pool:
         self.hosts.host(target.host)  # a machine that starts is told of by itself
         with self._turn(target), step(f"start {target.id}"):
             main, peer = _side_by_side(
-                lambda: self._live(target, peer=False),
-                lambda: None if "peer" in target.runtime.cannot else self._live(target, peer=True),
+                lambda: self._live(target, "main"),
+                lambda: None if "peer" in target.runtime.cannot else self._live(target, "peer"),
             )
             record = observe(target, main, peer)
         self.probes_run += 1
@@ -146,10 +149,15 @@ class Pool:
 
     def sandbox(self, target_id: str, peer: bool = False) -> Sandbox:
         """Return the target's live sandbox or the peer beside it; one that died is made anew, and counted."""
-        return self._live(self.targets[target_id], peer)
+        return self._live(self.targets[target_id], "peer" if peer else "main")
 
-    def _live(self, target: Target, peer: bool) -> Sandbox:
-        key = (target.id, peer)
+    def shell(self, target_id: str) -> Sandbox:
+        """Return a live sandbox of the target in which /bin/sh is: one with a BusyBox, or the one that has its own."""
+        target = self.targets[target_id]
+        return self._live(target, "main" if target.runtime.image == "none" else "shell")
+
+    def _live(self, target: Target, part: Part) -> Sandbox:
+        key = (target.id, part)
         with self._lock:
             lock = self._locks.setdefault(f"{key}", threading.Lock())
         with lock:
@@ -161,7 +169,7 @@ class Pool:
             if found is not None:
                 found.close()
                 self.recreated += 1
-            self._sandboxes[key] = self._create(target, Spec())
+            self._sandboxes[key] = self._create(target, Spec(image="shell" if part == "shell" else "probe"))
             return self._sandboxes[key]
 
     def _create(self, target: Target, spec: Spec) -> Sandbox:

@@ -1,4 +1,4 @@
-"""Keeps each target on one worker of pytest-xdist.
+"""Keeps each target on one worker of pytest-xdist, and all targets of one machine together: it may be rolled back.
 
 `--dist loadgroup` is silently ignored by pytest 9.2 with xdist 3.8 (xdist issue 1386), so the scope is read from the
 test's own parameters.
@@ -19,8 +19,8 @@ class TargetScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
 
 
 def scope_of(nodeid: str, targets: list[str]) -> str:
-    """Return the target of a test, and for a test without one the test itself: such tests may run anywhere."""
+    """Return the target of a test, or the machine of that target; for a test without one the test itself."""
     _, bracket, parameters = nodeid.partition("[")
     text = f"-{parameters.removesuffix(']')}-"
     named = [target for target in targets if f"-{target}-" in text]
-    return max(named, key=len) if bracket and named else nodeid
+    return max(named, key=len).partition("/")[0] if bracket and named else nodeid

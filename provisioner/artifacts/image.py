@@ -1,7 +1,8 @@
 """Makes the image that is made of nothing: the probe and a few empty folders, in three shapes.
 
-In: the probe's static executable.  Out: a docker-archive tar, a folder, or an initramfs.  Called by sandboxes/ before a
-target is set up.  Needs no root, no tool and no network, and equal inputs give equal bytes.
+In: the probe's static executable, and a shell where one is wanted.  Out: a docker-archive tar, a folder, or an
+initramfs.  Called by host.py and the sites before a target is set up.  Needs no root, no tool and no network, and equal
+inputs give equal bytes.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import tarfile
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from provisioner.artifacts.shell import Shell
 from provisioner.errors import IsolationError
 
 # systemd-nspawn takes a folder without usr/ for no operating system at all
@@ -29,6 +32,10 @@ NODES = (
     ("dev/ttyS0", 0o600, 4, 64),
     ("dev/ttyS1", 0o600, 4, 65),
 )
+ACCOUNTS = {
+    "etc/passwd": b"root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
+    "etc/group": b"root:x:0:\nnogroup:x:65534:\n",
+}
 Entry = tuple[str, int, int, int, bytes]  # of a cpio archive: name, mode with its type, major, minor, data
 TRAILER: Entry = ("TRAILER!!!", 0, 0, 0, b"")
 LABELS = {"isolation": "probe"}
@@ -67,7 +74,37 @@ def check_architecture(probe: Path, machine: str) -> None:
         )
 
 
-def archive(probe: Path, ref: str, out: Path, machine: str | None = None) -> None:
+@dataclass(frozen=True)
+class Item:
+    """One thing of an image: a folder (no data), a file, or a symbolic link, whose data is where it points to."""
+
+    name: str
+    mode: int  # with its type, as stat(2) has it
+    data: bytes = b""
+
+
+def contents(probe: Path, shell: Shell | None = None, name: str = "probe") -> list[Item]:
+    """
+    Return what an image holds, each thing after the folder that it lies in.
+
+    Args:
+        probe: the executable.
+        shell: a BusyBox for /bin, None for an image without one.
+        name: where the probe lies.
+    """
+    items = [Item(folder, stat.S_IFDIR | mode) for folder, mode in FOLDERS.items()]
+    items.append(Item(name, stat.S_IFREG | 0o755, probe.read_bytes()))
+    if shell is not None:
+        items.append(Item("bin", stat.S_IFDIR | 0o755))
+        items.append(Item("bin/busybox", stat.S_IFREG | 0o755, shell.path.read_bytes()))
+        items += [
+            Item(f"bin/{applet}", stat.S_IFLNK | 0o777, b"busybox") for applet in shell.applets if applet != "busybox"
+        ]
+        items += [Item(path, stat.S_IFREG | 0o644, data) for path, data in ACCOUNTS.items()]
+    return items
+
+
+def archive(probe: Path, ref: str, out: Path, machine: str | None = None, shell: Shell | None = None) -> None:
     """
     Write a docker-archive tar that `docker load` and `podman load` accept.
 
@@ -76,13 +113,14 @@ def archive(probe: Path, ref: str, out: Path, machine: str | None = None) -> Non
         ref: the image's name with its tag.
         out: the file to write, atomically.
         machine: a name of uname(2); this machine's when left out.
+        shell: a BusyBox to put beside the probe, None for none.
 
     Raises:
         IsolationError: the probe cannot be read, or is for another machine.
     """
     machine = machine or platform.machine()
     check_architecture(probe, machine)
-    layer = _tar([*((f"{name}/", mode, None) for name, mode in FOLDERS.items()), ("probe", 0o755, probe.read_bytes())])
+    layer = _tar(contents(probe, shell))
     digest = hashlib.sha256(layer).hexdigest()
     config = _json(
         {
@@ -96,12 +134,19 @@ def archive(probe: Path, ref: str, out: Path, machine: str | None = None) -> Non
     )
     name = f"{hashlib.sha256(config).hexdigest()}.json"
     manifest = _json([{"Config": name, "Layers": [f"{digest}/layer.tar"], "RepoTags": [ref]}])
-    files = [(name, 0o644, config), (f"{digest}/", 0o755, None), (f"{digest}/layer.tar", 0o644, layer)]
+    file_mode = stat.S_IFREG | 0o644
+    folder = Item(digest, stat.S_IFDIR | 0o755)
+    files = [Item(name, file_mode, config), folder, Item(f"{digest}/layer.tar", file_mode, layer)]
     with _written(out) as file:
-        file.write(_tar([*files, ("manifest.json", 0o644, manifest)]))
+        file.write(_tar([*files, Item("manifest.json", file_mode, manifest)]))
 
 
-def rootfs(probe: Path, out: Path) -> None:
+def rootfs_tar(probe: Path, shell: Shell | None = None) -> bytes:
+    """Return the same root file system as `rootfs` makes, as a tar, for a host that is elsewhere."""
+    return _tar(contents(probe, shell))
+
+
+def rootfs(probe: Path, out: Path, shell: Shell | None = None) -> None:
     """
     Make a folder that serves as a root file system, traversable by any mapped id.
 
@@ -110,6 +155,7 @@ def rootfs(probe: Path, out: Path) -> None:
     Args:
         probe: the executable, which becomes /probe.
         out: the folder to make.
+        shell: a BusyBox to put beside the probe, None for none.
     """
     probe_architecture(probe)
     if _is_rootfs(out, probe):
@@ -118,7 +164,7 @@ def rootfs(probe: Path, out: Path) -> None:
     made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     aside = made.with_name(f"{made.name}.old")
     try:
-        _fill_rootfs(made, probe)
+        _fill_rootfs(made, contents(probe, shell))
         if out.exists():
             os.rename(out, aside)
         os.rename(made, out)
@@ -130,18 +176,18 @@ def rootfs(probe: Path, out: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def initramfs(probe: Path, out: Path) -> None:
+def initramfs(probe: Path, out: Path, shell: Shell | None = None) -> None:
     """
     Write an uncompressed initramfs (cpio newc, initramfs-buffer-format.rst) whose /init is the probe.
 
     Args:
         probe: the executable.
         out: the file to write, atomically.
+        shell: a BusyBox to put beside the probe, None for none.
     """
     probe_architecture(probe)
-    entries = [(name, stat.S_IFDIR | mode, 0, 0, b"") for name, mode in FOLDERS.items()]
+    entries = [(item.name, item.mode, 0, 0, item.data) for item in contents(probe, shell, "init")]
     entries += [(name, stat.S_IFCHR | mode, major, minor, b"") for name, mode, major, minor in NODES]
-    entries.append(("init", stat.S_IFREG | 0o755, 0, 0, probe.read_bytes()))
     write_cpio(entries, out)
 
 
@@ -170,26 +216,34 @@ def _is_rootfs(folder: Path, probe: Path) -> bool:
     return same and modes == [0o755, 0o755, *FOLDERS.values()]
 
 
-def _fill_rootfs(folder: Path, probe: Path) -> None:
+def _fill_rootfs(folder: Path, items: list[Item]) -> None:
     """Set each mode by hand: the caller's umask may be 077."""
-    for name, mode in FOLDERS.items():
-        (folder / name).mkdir()
-        (folder / name).chmod(mode)
-    shutil.copyfile(probe, folder / "probe")
-    (folder / "probe").chmod(0o755)
+    for item in items:
+        path = folder / item.name
+        if stat.S_ISLNK(item.mode):
+            path.symlink_to(os.fsdecode(item.data))
+            continue
+        if stat.S_ISDIR(item.mode):
+            path.mkdir()
+        else:
+            path.write_bytes(item.data)
+        path.chmod(stat.S_IMODE(item.mode))
     folder.chmod(0o755)
 
 
-def _tar(entries: list[tuple[str, int, bytes | None]]) -> bytes:
-    """Return a tar of (name, mode, data), in which None makes a folder, and no time nor owner stands."""
+def _tar(items: list[Item]) -> bytes:
+    """Return a tar in which no time nor owner stands."""
+    types = {stat.S_IFDIR: tarfile.DIRTYPE, stat.S_IFREG: tarfile.REGTYPE, stat.S_IFLNK: tarfile.SYMTYPE}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, mode, data in entries:
-            info = tarfile.TarInfo(name.rstrip("/"))
-            info.mode = mode
-            info.type = tarfile.DIRTYPE if data is None else tarfile.REGTYPE
-            info.size = len(data or b"")
-            tar.addfile(info, io.BytesIO(data or b""))
+        for item in items:
+            info = tarfile.TarInfo(item.name)
+            info.mode = stat.S_IMODE(item.mode)
+            info.type = types[stat.S_IFMT(item.mode)]
+            if stat.S_ISLNK(item.mode):
+                info.linkname = os.fsdecode(item.data)
+            info.size = len(item.data) if stat.S_ISREG(item.mode) else 0
+            tar.addfile(info, io.BytesIO(item.data))
     return buffer.getvalue()
 
 

@@ -19,7 +19,7 @@ from provisioner.cgroups import Cgroups, make_cgroups
 from provisioner.connection import Stream, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.host import FACTS_BYTES, Host, checked
+from provisioner.host import FACTS_BYTES, Host, ImageName, checked
 from provisioner.sandboxes.channel import Channel, ChannelError, Reply
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.limits import Limits
@@ -42,12 +42,14 @@ class Spec:
     Attributes:
         limits: bounds to set.
         network: "none", "private" or "host".
+        image: "probe", which holds the probe alone, or "shell", with a BusyBox beside it.
         flags: further arguments for `create`, before the image.
         edits: functions that change the runtime's config before it is used (for runtimes with a `prepare`).
     """
 
     limits: Limits = field(default_factory=Limits)
     network: str = "none"
+    image: ImageName = "probe"
     flags: tuple[str, ...] = ()
     edits: tuple[Callable[[dict[str, Any]], None], ...] = ()
 
@@ -105,7 +107,7 @@ class Sandbox:
             raise
 
     def _make_values(self) -> dict[str, object]:
-        values = self.host.values(self.runtime)
+        values = self.host.values(self.runtime, self.spec.image)
         limits = self.spec.limits
         self.host.site.make_folder(self._bundle, 0o755)
         values |= {
