@@ -65,7 +65,9 @@ mv -f "$fresh" "$path" || fail
 
 class SshConnection:
     """
-    A machine as a place where commands run; safe to use from many threads.
+    A machine as a place where commands run, as root; safe to use from many threads.
+
+    A user other than root becomes root by sudo, which must not ask for a password there.
 
     Args:
         address: where it answers, and the keys of both sides.
@@ -186,7 +188,7 @@ class SshConnection:
     def _begin(
         self, argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None, seconds: float
     ) -> RemoteStream:
-        line = render_line(argv, env, cwd, self.name)
+        line = render_line(argv, env, cwd, self.name, sudo=self.address.user != "root")
         channel = self._open_session(argv, time.monotonic() + seconds)
         try:
             send_line(channel, line)

@@ -22,7 +22,11 @@ SAID = re.compile(rb"\nisolation (pid [0-9]+|absent|folder)\n")
 
 
 def render_line(
-    argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | None = None, where: str = ""
+    argv: Sequence[str],
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    where: str = "",
+    sudo: bool = False,
 ) -> bytes:
     """
     Return the command line: it says its pid, then becomes the program, so that this pid is the program's.
@@ -32,6 +36,7 @@ def render_line(
         env: variables added to the session's own.
         cwd: the folder to start in; None for the user's home.
         where: the machine's name, for errors.
+        sudo: whether the program becomes root by sudo(8), which must not ask for a password.
 
     Raises:
         IsolationError: a NUL byte, the name of a variable that is none, or too long for one line.
@@ -39,7 +44,8 @@ def render_line(
     _check(argv, env or {}, cwd, where)
     program = shlex.quote(argv[0])
     variables = [f"{name}={value}" for name, value in (env or {}).items()]
-    words = shlex.join(["env", *variables, *argv] if variables else argv)
+    become = ["sudo", "-n", "--"] if sudo else []
+    words = shlex.join([*become, *(["env", *variables] if variables else []), *argv])
     steps = [f"PATH=$PATH:{FOLDERS}"]
     if cwd is not None:
         folder = shlex.quote(cwd if cwd.startswith("/") else f"./{cwd}")  # "-" and CDPATH mean something to cd

@@ -251,3 +251,10 @@ def test_an_owner_that_is_none_is_refused(owner: str) -> None:
 
     with pytest.raises(IsolationError, match="is no owner"):
         SshConnection(None, "debian12").put("/a", b"", owner=owner)  # type: ignore[arg-type]
+
+
+def test_a_user_who_may_becomes_root_with_the_variables_kept() -> None:
+    line = render_line(["id", "-u"], {"LANG": "C"}, sudo=True)
+
+    assert line.endswith(b"exec sudo -n -- env LANG=C id -u")
+    assert render_line(["id", "-u"]).endswith(b"exec id -u")
