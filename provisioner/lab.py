@@ -10,9 +10,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from provisioner.errors import IsolationError
 from provisioner.paths import PASSABLE, state_dir
@@ -22,10 +22,12 @@ from provisioner.yaml_dialects import check_dialects
 FILE = "lab.yaml"
 PACKAGE = Path(__file__).parent
 ROLES = PACKAGE / "roles"
+BOXES = PACKAGE / "machines" / "boxes"
 
 MachineName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")]  # a host name too
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Scalar = bool | int | float | str
+Hypervisor = Literal["libvirt", "virtualbox", "vmware_desktop", "parallels", "hyperv"]
 
 
 class MachineEntry(BaseModel):
@@ -34,11 +36,14 @@ class MachineEntry(BaseModel):
 
     Attributes:
         box: what it boots: a box of our own by its name, or one that Vagrant knows ("debian/bookworm64").
+        box_version: the one version to take of a box that Vagrant knows; pin it, or the newest one there is taken.
         cpus: virtual processors.
         memory: MiB.
         cgroup: which hierarchy its systemd mounts.
         provider: "vagrant", or "qemu": the same box booted directly, without Vagrant and libvirt.
-        driver: "kvm" or "qemu" (emulation); None lets the timed loop decide.
+        hypervisor: which of Vagrant's providers runs it.  All but libvirt are written to their documentation and not
+            verified; they take boxes that Vagrant knows, and need neither root nor a network of the lab's own.
+        driver: libvirt's: "kvm" or "qemu" (emulation); None lets the timed loop decide.
         roles: what is installed on it, by the names of the folders in roles/.
         bake: roles whose packages lie in its box already, so that nothing is installed under emulation.
         variables: values for the roles' templates.
@@ -47,10 +52,12 @@ class MachineEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     box: str = Field(default="debian12", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?$")
+    box_version: str | None = Field(default=None, pattern=r"^[0-9][0-9A-Za-z.-]*$")
     cpus: int = Field(default=2, ge=1, le=256)
     memory: int = Field(default=1024, ge=256, le=1 << 20)
     cgroup: Literal["v2", "v1"] = "v2"
     provider: Literal["vagrant", "qemu"] = "vagrant"
+    hypervisor: Hypervisor = "libvirt"
     driver: Literal["kvm", "qemu"] | None = None
     roles: list[str] = []
     bake: list[str] = []
@@ -67,6 +74,31 @@ class MachineEntry(BaseModel):
             if role in roles[:at]:
                 raise ValueError(f"the role '{role}' stands twice")
         return roles
+
+    @field_validator("box")
+    @classmethod
+    def _box_is_ours_or_vagrants(cls, box: str) -> str:
+        ours = sorted(path.stem for path in BOXES.glob("*.yaml"))
+        if "/" not in box and box not in ours:
+            raise ValueError(f"should be a box of ours ({', '.join(ours)}) or, with a '/', one that Vagrant knows")
+        return box
+
+    @model_validator(mode="after")
+    def _keys_fit_together(self) -> Self:
+        public = "/" in self.box
+        elsewhere = self.hypervisor != "libvirt"
+        refusals = (
+            (self.box_version and not public, "box_version: only a box that Vagrant knows has one"),
+            (self.cgroup == "v1" and public, "cgroup: v1 needs a box of our own, whose kernel is booted directly"),
+            (self.bake and public, "bake: only into a box of our own"),
+            (self.provider == "qemu" and public, "provider: qemu boots only boxes of our own"),
+            (elsewhere and not public, f"hypervisor: {self.hypervisor} needs a box that Vagrant knows"),
+            (elsewhere and self.driver, "driver: only hypervisor libvirt has one"),
+        )
+        for refused, why in refusals:
+            if refused:
+                raise ValueError(why)
+        return self
 
 
 class MachineSpec(MachineEntry):

@@ -69,6 +69,22 @@ def test_the_packaged_lab_has_both_hierarchies() -> None:
         ("machines: [\n", "not YAML"),
         ("machines:\n  web: {box: ../../etc}\n", "machines.web.box: String should match pattern"),
         ("machines:\n  web: {name: other}\n", "unknown key 'name'"),
+        (
+            "machines:\n  web: {box: debain12}\n",
+            "machines.web.box: should be a box of ours (debian12) or, with a '/', one that Vagrant knows, not 'debain12'",
+        ),
+        ("machines:\n  web: {box: a/b, box_version: 12.1}\n", "box_version: should be a valid string, not 12.1"),
+        ('machines:\n  web: {box: a/b, box_version: ">= 12"}\n', "machines.web.box_version: String should match"),
+        ('machines:\n  web: {box_version: "1"}\n', "web: box_version: only a box that Vagrant knows has one"),
+        ("machines:\n  web: {box: a/b, cgroup: v1}\n", "lab.yaml:2: machines.web: cgroup: v1 needs a box of our own"),
+        ("machines:\n  web: {box: a/b, bake: [docker]}\n", "machines.web: bake: only into a box of our own"),
+        ("machines:\n  web: {box: a/b, provider: qemu}\n", "web: provider: qemu boots only boxes of our own"),
+        ("machines:\n  web: {hypervisor: hyperv}\n", "web: hypervisor: hyperv needs a box that Vagrant knows"),
+        ("machines:\n  web: {hypervisor: hyper, box: a/b}\n", "not 'hyper'; did you mean 'hyperv'?"),
+        (
+            "machines:\n  web: {hypervisor: parallels, box: a/b, driver: kvm}\n",
+            "machines.web: driver: only hypervisor libvirt has one",
+        ),
     ],
 )
 def test_a_fault_is_one_line_with_its_place(text: str, message: str, tmp_path: Path) -> None:
@@ -99,6 +115,13 @@ def test_what_ruby_reads_otherwise_is_refused(scalar: str, mend: str, tmp_path: 
 
     assert message == error_of(tmp_path, f"machines:\n  web:\n    variables:\n      a: {scalar}\n")
     load(tmp_path, f'machines:\n  web:\n    variables:\n      a: "{scalar}"\n')
+
+
+def test_a_box_that_vagrant_knows_has_a_version_and_a_hypervisor(tmp_path: Path) -> None:
+    keys = '{box: debian/bookworm64, box_version: "12.20240905.1", hypervisor: virtualbox}'
+    found = load(tmp_path, f"machines:\n  web: {keys}\n").machines["web"]
+
+    assert (found.box, found.box_version, found.hypervisor) == ("debian/bookworm64", "12.20240905.1", "virtualbox")
 
 
 def test_variables_keep_their_types(tmp_path: Path) -> None:
