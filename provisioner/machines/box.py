@@ -32,6 +32,7 @@ from provisioner.paths import cache_dir, state_dir
 from provisioner.progress import step
 
 DISK, KERNEL, INITRD, DESCRIPTION = "disk.qcow2", "vmlinuz", "initrd", "box.json"
+BAKED = "baked.json"  # the packages beside the recipe's, for whoever lists boxes
 UNPRIVILEGED = 65534  # the group that a hypervisor runs as: it must read the disk, which holds a private key
 LOCK_TIMEOUT = 1800.0  # seconds that another process may take to build it
 # what lies in the .box itself; kernel, initramfs and key are named by the lab's own Vagrantfile
@@ -145,14 +146,17 @@ def build_box(name: str = "debian12", bake: Sequence[str] = ()) -> Box:
 
 def package_box(box: Box) -> Path:
     """
-    Return the box as a file that `vagrant box add` takes, for the provider libvirt; it is made once.
+    Return the box as a file that `vagrant box add` takes, for the provider libvirt.
+
+    It is made once, and again when it is not as long as it was.
 
     Raises:
         IsolationError: there is no qemu-img, or no space.
     """
-    out = box.directory / f"{box.name}.box"
-    if out.exists():
-        return out
+    out, length = box.directory / f"{box.name}.box", box.directory / f"{box.name}.box.size"
+    with contextlib.suppress(OSError):
+        if out.stat().st_size == int(length.read_text() or -1):
+            return out
     with tempfile.TemporaryDirectory(prefix=".package-", dir=_boxes()) as name, step(f"pack box '{box.name}'"):
         image, packed = Path(name) / "box.img", Path(name) / out.name
         convert = ["qemu-img", "convert", "-c", "-m", "4", "-W", "-O", "qcow2", "-o", "compression_type=zstd"]
@@ -165,6 +169,7 @@ def package_box(box: Box) -> Path:
             for part in ("metadata.json", "Vagrantfile", "box.img"):
                 tar.add(Path(name) / part, arcname=part)
         packed.chmod(0o600)
+        length.write_text(str(packed.stat().st_size))
         os.replace(packed, out)
     return out
 
@@ -188,6 +193,7 @@ def _build(name: str, bake: Sequence[str]) -> None:
             _make_disk(tree, recipe, work / "disk.raw", box / DISK)
         _allow(box)
         sizes = {part: (box / part).stat().st_size for part in (DISK, KERNEL, INITRD)}
+        (box / BAKED).write_text(json.dumps(sorted(set(bake))))
         (box / DESCRIPTION).write_text(json.dumps(_describe(sizes, keys)))
         if target.exists():
             os.rename(target, work / "old")

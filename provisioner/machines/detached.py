@@ -1,26 +1,45 @@
-"""Starts a process that outlives us, and remembers by a file which one it is.
+"""Starts a process so that it outlives us, knows it again by a file, and ends it.
 
-In: an argument list, a log, a Run.  Out: its `Process` on disk, and the journal's record.  Called by labnet.py and
-libvirt.py, whose daemons belong to the lab, not to the command that needed them first.  It ends nothing.
+In: an argument list, a file, a Run.  Out: the file, which says which process it is and is written by the process itself
+before it becomes the program; and the journal's record, made before that.  Called by labnet.py and libvirt.py, whose
+daemons belong to the lab, and by vagrant_program.py; and as `python -m provisioner.machines.detached FILE` by a journal
+that is undone: however early its starter is killed, what was started is found and ended.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import signal
 import subprocess
-import tempfile
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal import Run
-from provisioner.processes import Process, read_process
-from provisioner.undo import Record
+from provisioner.processes import Process, is_alive, kill_all, send_signal, wait_gone, with_descendants
+from provisioner.undo import Record, import_path
+
+POLL = 0.005  # seconds
+# $$ is this shell's number, and the number and start time of whatever it becomes
+BECOME = 'cat "/proc/$$/stat" /proc/sys/kernel/random/boot_id >"$0.new" && mv "$0.new" "$0" && exec "$@"'
 
 # Popen warns when it is collected before its process ended; polling those still held keeps zombies from piling up
 _held: list[subprocess.Popen[bytes]] = []
+
+
+def become(argv: Sequence[str], file: Path) -> list[str]:
+    """Return the arguments of a shell that writes down who it is, and becomes a program."""
+    file.unlink(missing_ok=True)
+    return ["sh", "-c", BECOME, str(file), *argv]
+
+
+def record_undo(run: Run, file: Path) -> Record:
+    """Let a journal know, before it is started, how a process that writes itself into a file is ended."""
+    return run.made("command", [sys.executable, "-m", "provisioner.machines.detached", str(file)], import_path())
 
 
 def start_detached(argv: Sequence[str], log: Path, file: Path, run: Run, pass_fds: Sequence[int] = ()) -> Record:
@@ -28,20 +47,21 @@ def start_detached(argv: Sequence[str], log: Path, file: Path, run: Run, pass_fd
     Start a process in a session of its own.
 
     Args:
-        argv: what to run; it finds programs on PATH itself.
+        argv: what to run; it must not fork into the background.
         log: takes both of its output streams, from the beginning.
-        file: where its identity is kept, for `load_process`.
-        run: whose journal records it.
+        file: where it says who it is, for `load_process`.
+        run: whose journal records it, from before it is there.
         pass_fds: descriptors that it inherits.
 
     Raises:
-        IsolationError: it cannot be started, or ended at once.
+        IsolationError: it cannot be started.
     """
     _held[:] = [process for process in _held if process.poll() is None]
+    record = record_undo(run, file)
     try:
         with log.open("wb") as output:
             process = subprocess.Popen(
-                argv,
+                become(argv, file),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -50,27 +70,59 @@ def start_detached(argv: Sequence[str], log: Path, file: Path, run: Run, pass_fd
                 pass_fds=tuple(pass_fds),
                 start_new_session=True,
             )
-    except OSError as error:
-        raise IsolationError(f"cannot run '{argv[0]}': {error.strerror}") from None
-    _held.append(process)
-    record = run.made("process", process.pid)
-    identity = read_process(process.pid)
-    if identity is None:
-        raise IsolationError(f"cannot start '{argv[0]}': it ended at once")
-    save_process(file, identity)
+        _held.append(process)
+        _await_identity(process, argv[0], file)
+    except BaseException as error:
+        end_detached(file)
+        run.gone(record)
+        if isinstance(error, OSError):
+            raise IsolationError(f"cannot start '{argv[0]}': {error.strerror}") from None
+        raise
     return record
 
 
-def save_process(file: Path, process: Process) -> None:
-    """Write down which process is meant, whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=f".{file.name}-", delete=False) as stream:
-        json.dump({"pid": process.pid, "start": process.start, "boot": process.boot}, stream)
-    os.replace(stream.name, file)
-
-
 def load_process(file: Path) -> Process | None:
-    """Return the process that `save_process` wrote down, None when nothing was; it may have ended since."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        entry = json.loads(file.read_text())
-        return Process(int(entry["pid"]), int(entry["start"]), str(entry["boot"]))
+    """Return the process that wrote itself into a file, None when none did; it may have ended since."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        # /proc/PID/stat: its first field, and the 22nd
+        stat, boot = file.read_text(errors="replace").rstrip("\n").rsplit("\n", 1)
+        return Process(int(stat.split(maxsplit=1)[0]), int(stat.rpartition(")")[2].split()[19]), boot)
     return None
+
+
+def end_detached(file: Path, seconds: float = 0.0) -> None:
+    """
+    End a process that wrote itself into a file, with all that descend from it; not there is fine.
+
+    Args:
+        file: where it did.
+        seconds: to wait for an end by SIGTERM, before all are killed.
+
+    Raises:
+        IsolationError: one is still there after SIGKILL.
+    """
+    process = load_process(file)
+    if process is not None and is_alive(process):
+        if seconds:
+            send_signal(process, signal.SIGTERM)
+            wait_gone([process], seconds)
+        left = kill_all(with_descendants([process]))
+        if left:
+            raise IsolationError(f"cannot end process {left[0].pid}: it is still there after SIGKILL")
+    file.unlink(missing_ok=True)
+
+
+def _await_identity(process: subprocess.Popen[bytes], program: str, file: Path) -> None:
+    until = time.monotonic() + deadline("command")
+    while not file.exists():
+        if process.poll() is not None or time.monotonic() > until:
+            raise IsolationError(f"cannot start '{program}': it ended at once")
+        time.sleep(POLL)
+
+
+if __name__ == "__main__":
+    try:
+        end_detached(Path(os.fsdecode(sys.argv[1])))
+    except IsolationError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None

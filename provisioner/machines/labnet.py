@@ -18,13 +18,13 @@ from provisioner.connection import find_program, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal import Run
-from provisioner.machines.detached import load_process, start_detached
+from provisioner.machines.detached import end_detached, load_process, start_detached
 from provisioner.mounts import mounted_below
 from provisioner.netns import delete_netns, make_netns, netns_path
-from provisioner.processes import Process, is_alive, kill_all
+from provisioner.processes import is_alive
 from provisioner.undo import Record
 
-FILE = "net.json"
+FILE = "uplink.pid"
 INTERFACE = "uplink0"
 RESOLVER = "10.0.2.3"  # slirp4netns(1): its own resolver, which asks the host's
 HINT = "apt-get install --no-install-recommends slirp4netns"
@@ -52,7 +52,7 @@ class LabNet:
 
     def is_up(self) -> bool:
         """Tell whether the namespace is there and its uplink runs."""
-        uplink = self._uplink()
+        uplink = load_process(self.directory / FILE)
         return uplink is not None and is_alive(uplink) and self.path in mounted_below(self.path)
 
     def up(self, run: Run) -> list[Record]:
@@ -85,12 +85,8 @@ class LabNet:
 
     def down(self) -> None:
         """End everything that lives in it, the uplink and itself; safe to repeat."""
-        uplink = self._uplink()
-        left = kill_all([uplink]) if uplink is not None else []
-        if left:
-            raise IsolationError(f"cannot end the lab's uplink: process {left[0].pid} is still there after SIGKILL")
+        end_detached(self.directory / FILE)
         delete_netns(self.name)
-        (self.directory / FILE).unlink(missing_ok=True)
 
     def _forward(self) -> None:
         done = subprocess.run(
@@ -119,6 +115,3 @@ class LabNet:
             os.close(ready)
             if tell >= 0:
                 os.close(tell)
-
-    def _uplink(self) -> Process | None:
-        return load_process(self.directory / FILE)

@@ -3,14 +3,15 @@
 In: the lab's network and a Run.  Out: `enter`, the arguments in front of libvirt's clients, Vagrant among them.  Called
 by vagrant.py.  libvirt's folders are fixed when it is built, so it gets a mount namespace in which they are folders of
 the lab: definitions, disks and sockets of two labs, and of the host's own libvirtd, never meet.  What it consists of
-stands in the lab's folder; it ends with the lab's network at the latest.
+stands in the lab's folder; it ends with the lab's network at the latest.  Labs share what libvirt found out about QEMU.
 """
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
-import signal
+import stat
 import subprocess
 import sys
 import time
@@ -20,9 +21,10 @@ from provisioner.connection import find_program, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal import Run
-from provisioner.machines.detached import load_process, start_detached
+from provisioner.machines.detached import end_detached, load_process, start_detached
 from provisioner.machines.labnet import RESOLVER, LabNet
-from provisioner.processes import is_alive, read_process, send_signal, wait_gone
+from provisioner.paths import cache_dir
+from provisioner.processes import is_alive, read_process
 from provisioner.progress import step
 from provisioner.undo import Record
 
@@ -36,19 +38,24 @@ HINT = (
     "apt-get install --no-install-recommends libvirt-daemon-system libvirt-clients dnsmasq-base; "
     "or `provider: qemu` in lab.yaml, which needs none of them"
 )
+KVM = Path("/dev/kvm")
 FOLDERS = {
     "etc": Path("/etc/libvirt"),
     "lib": Path("/var/lib/libvirt"),
     "run": Path("/run/libvirt"),
     "log": Path("/var/log/libvirt"),
-    "cache": Path("/var/cache/libvirt"),
 }
-# mounts SOURCE=TARGET each, in a mount namespace that is private already, and becomes the command after --
+CACHE = Path("/var/cache/libvirt")
+# mounts SOURCE=TARGET each, in a mount namespace that is private already, and becomes the command after --; a file is
+# mounted read-only: access(2) then denies even root to write, which a file's mode does not
 MOUNT_AND_EXEC = """
 import os, subprocess, sys
 end = sys.argv.index("--")
 for pair in sys.argv[1:end]:
-    subprocess.run(["mount", "--bind", *pair.split("=", 1)], check=True, timeout=10)
+    source, target = pair.split("=", 1)
+    subprocess.run(["mount", "--bind", source, target], check=True, timeout=10)
+    if os.path.isfile(source):
+        subprocess.run(["mount", "-o", "remount,bind,ro", target], check=True, timeout=10)
 os.execv(sys.argv[end + 1], sys.argv[end + 1:])
 """
 QEMU_CONF = """\
@@ -67,7 +74,8 @@ auth_unix_rw = "none"
 unix_sock_ro_perms = "0700"
 unix_sock_rw_perms = "0700"
 """
-# no-ping and stp off: a lease at 9 s instead of 15 under emulation
+# no-ping and stp off: a lease at 9 s instead of 15 under emulation.  A lease never expires: a machine that slept in a
+# snapshot for long is still found by it, and one hardware address for each machine's name keeps their number small
 NETWORK_XML = f"""\
 <network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>
   <name>{NETWORK}</name>
@@ -75,7 +83,7 @@ NETWORK_XML = f"""\
   <bridge name='virbr0' stp='off' delay='0'/>
   <dns><forwarder addr='{RESOLVER}'/></dns>
   <ip address='{GATEWAY}' netmask='255.255.255.0'>
-    <dhcp><range start='192.168.121.2' end='192.168.121.254'/></dhcp>
+    <dhcp><range start='192.168.121.2' end='192.168.121.254'><lease expiry='0'/></range></dhcp>
   </ip>
   <dnsmasq:options><dnsmasq:option value='no-ping'/></dnsmasq:options>
 </network>
@@ -96,7 +104,7 @@ class Libvirt:
     def __init__(self, net: LabNet) -> None:
         self.net = net
         self.directory = net.directory / "libvirt"
-        self._file = net.directory / "libvirt.json"
+        self._file = net.directory / "libvirtd.pid"
         self._log = net.directory / "libvirtd.log"
 
     @property
@@ -112,9 +120,15 @@ class Libvirt:
         process = load_process(self._file)
         return process is not None and is_alive(process) and self.net.is_up()
 
-    def up(self, run: Run) -> list[Record]:
+    def up(self, run: Run, kvm: bool = False) -> list[Record]:
         """
         Start it with its network and its storage, unless it runs.
+
+        Args:
+            run: whose journal knows of it until it is handed over.
+            kvm: whether it may use KVM.  libvirt 9 finds KVM with more rights than its guests get: where these may not
+                open /dev/kvm, it holds every answer that it has kept for outdated, and asks QEMU again, half a minute
+                for each machine that is defined.  So it does not see KVM where no guest is to use it.
 
         Returns:
             The journal's records of what was made; `run.gone` for each hands it over to the lab.
@@ -128,9 +142,9 @@ class Libvirt:
         lacking = [name for name, path in programs.items() if path is None]
         if lacking:
             raise IsolationError(f"cannot start libvirt: {lacking[0]} is not installed", hint=HINT)
-        self._write_folders()
+        self._write_folders(kvm)
         with step("start libvirt"):
-            record = self._start(str(programs["libvirtd"]), run)
+            record = self._start(str(programs["libvirtd"]), run, kvm)
             try:
                 self._await_ready()
                 self._define()
@@ -142,13 +156,7 @@ class Libvirt:
 
     def down(self) -> None:
         """Ask it to end; what it leaves running ends with the lab's network."""
-        process = load_process(self._file)
-        if process is not None:
-            send_signal(process, signal.SIGTERM)
-            if wait_gone([process], deadline("close")):
-                send_signal(process, signal.SIGKILL)
-                wait_gone([process], deadline("close"))
-        self._file.unlink(missing_ok=True)
+        end_detached(self._file, deadline("close"))
 
     def virsh(self, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run one command of virsh against it, in English; its status is the caller's to judge."""
@@ -166,35 +174,41 @@ class Libvirt:
             raise IsolationError(f"cannot run 'virsh {argv[0]}': {error}") from None
 
     def vmm_pid(self, domain: str) -> int | None:
-        """Return the process of a running domain."""
+        """Return the process of a running domain; its file outlives a reboot, after which the number is another's."""
         try:
             pid = int((self.directory / "run" / "qemu" / f"{domain}.pid").read_text())
+            here = os.stat(f"/proc/{pid}/ns/net").st_ino == self.net.path.stat().st_ino
         except (OSError, ValueError):
             return None
-        return pid if read_process(pid) is not None else None
+        return pid if here and read_process(pid) is not None else None
 
     def busy(self) -> bool:
         """Tell whether any machine of the lab runs."""
         found = (self.directory / "run" / "qemu").glob(f"{PREFIX}*.pid")  # driver.pid is libvirtd's own
         return any(self.vmm_pid(file.stem) is not None for file in found)
 
-    def _write_folders(self) -> None:
+    def _write_folders(self, kvm: bool) -> None:
         """Make the lab's folders, and those of the host that they are mounted on where libvirt never ran."""
         for name, target in FOLDERS.items():
-            folder = self.directory / name
-            folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+            (self.directory / name).mkdir(mode=0o711, parents=True, exist_ok=True)
             target.mkdir(mode=0o755, parents=True, exist_ok=True)
         for folder in (self.directory.parent, self.directory, *(self.directory / name for name in FOLDERS)):
             folder.chmod(0o711)  # the hypervisor runs as another user
+        CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _cache(kvm).mkdir(mode=0o711, exist_ok=True)
         (self.directory / "lib" / "images").mkdir(mode=0o711, exist_ok=True)
-        user, group = _user()
+        user, group = _user(kvm)
         (self.directory / "etc" / "qemu.conf").write_text(QEMU_CONF.format(user=user, group=group))
         (self.directory / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF)
         (self.directory / "network.xml").write_text(NETWORK_XML)
         (self.directory / "pool.xml").write_text(POOL_XML)
+        (self.directory / "empty").touch(mode=0)
 
-    def _start(self, binary: str, run: Run) -> Record:
+    def _start(self, binary: str, run: Run, kvm: bool) -> Record:
         mounts = [f"{self.directory / name}={target}" for name, target in FOLDERS.items()]
+        mounts.append(f"{_cache(kvm)}={CACHE}")
+        if not kvm and KVM.exists():
+            mounts.append(f"{self.directory / 'empty'}={KVM}")
         argv = [*self.net.enter, "unshare", "--mount", "--propagation", "private", "--"]
         argv += [sys.executable, "-I", "-c", MOUNT_AND_EXEC, *mounts, "--"]
         argv += [binary, "--pid-file", "/run/libvirt/libvirtd.pid"]
@@ -233,12 +247,25 @@ def _failure(verb: str, done: subprocess.CompletedProcess[str]) -> IsolationErro
     return IsolationError(f"cannot run 'virsh {verb}': {last_line(said) or done.returncode}", log=done.stderr)
 
 
-def _user() -> tuple[str, str]:
-    """Return whom the hypervisor runs as: the distribution's user for it where there is one."""
+def _cache(kvm: bool) -> Path:
+    """Return where libvirt keeps what QEMU can do, which takes it seconds to find out: with KVM, or without."""
+    return cache_dir() / f"libvirt-{'kvm' if kvm else 'tcg'}"
+
+
+def _user(kvm: bool) -> tuple[str, str]:
+    """Return whom the hypervisor runs as: the distribution's user for it where there is one, and it may use KVM."""
     for name, group in (("libvirt-qemu", "kvm"), ("qemu", "qemu")):
         try:
-            pwd.getpwnam(name)
+            user, gid = pwd.getpwnam(name), grp.getgrnam(group).gr_gid
         except KeyError:
             continue
-        return name, group
+        if not kvm or _may_open(KVM, user.pw_uid, {gid, user.pw_gid}):
+            return name, group
     return "root", "root"
+
+
+def _may_open(device: Path, uid: int, groups: set[int]) -> bool:
+    """Tell whether a user may read and write a device by its mode."""
+    status = device.stat()
+    shift = 6 if status.st_uid == uid else 3 if status.st_gid in groups else 0
+    return stat.S_IMODE(status.st_mode) >> shift & 0o6 == 0o6

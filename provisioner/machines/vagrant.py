@@ -1,44 +1,52 @@
 """The provider that boots a box through Vagrant and libvirt, in the lab's own network.
 
 In: a machine's specification, a box, the lab's folder.  Out: a `Machine`.  Called by the command line and the pool.
-Vagrant makes, starts, freezes, restores and stops machines; what libvirt's files say at once (whether it runs, which
-process it is) is not asked of Vagrant, whose every answer costs more than a second.  The lab's network and libvirtd
+Vagrant makes, starts, freezes, restores and stops machines; what libvirt says at once (whether it runs, its address,
+its snapshots) is not asked of Vagrant, whose every answer costs more than a second.  The lab's network and libvirtd
 come up with the first machine and end with the last.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from provisioner.accelerator import accelerator
 from provisioner.connection import last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.journal import Run
+from provisioner.journal import Run, prune
 from provisioner.machines.banner import set_clock
-from provisioner.machines.box import Box, package_box
+from provisioner.machines.box import Box
 from provisioner.machines.domain import Domain
 from provisioner.machines.labnet import LabNet
-from provisioner.machines.libvirt import NETWORK, NETWORK_ADDRESS, PREFIX, Libvirt
+from provisioner.machines.libvirt import Libvirt
 from provisioner.machines.lock import only_one
-from provisioner.machines.protocol import Spec, SshAddress, Status
+from provisioner.machines.protocol import SshAddress, Status
 from provisioner.machines.qemu import read_end
-from provisioner.machines.qemu_command import LEGACY
+from provisioner.machines.vagrant_boxes import add_own, box_name, drop_half, drop_unused, link_known, mark_whole
+from provisioner.machines.vagrant_lab import (
+    VagrantSpec,
+    hardware_mark,
+    render_cmdline,
+    render_known,
+    render_own,
+    write_entry,
+)
+from provisioner.machines.vagrant_login import Login, learn_login, load_login
+from provisioner.machines.vagrant_made import Made, identify, load_made, made_file, save_made, used_boxes
 from provisioner.machines.vagrant_program import VagrantProgram
-from provisioner.processes import read_process
 from provisioner.progress import step
-from provisioner.undo import Record
+from provisioner.undo import Record, import_path
 
 CONSOLE_BYTES = 4000
+CONSOLES = "/var/log/libvirt/consoles"  # as libvirtd sees it
+PANIC = "Kernel panic - not syncing"
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-RUNNING = ("running",)
-ABSENT = ("not_created",)
 
 
 class VagrantMachine:
@@ -47,7 +55,7 @@ class VagrantMachine:
 
     Args:
         spec: from lab.yaml.
-        box: what it boots.
+        box: what it boots, where that is a box of our own and built; None for a box that Vagrant knows.
         directory: the lab's folder, which all of its machines share.
         run: whose journal knows of what is being started, and no longer.
 
@@ -56,14 +64,15 @@ class VagrantMachine:
         >>> machine.up()  # doctest: +SKIP
     """
 
-    def __init__(self, spec: Spec, box: Box, directory: Path, run: Run) -> None:
+    def __init__(self, spec: VagrantSpec, box: Box | None, directory: Path, run: Run) -> None:
         self.spec = spec
         self.box = box
         self.directory = directory
         self._run = run
+        self._box_name = box_name(box) if box else spec.box
         self._net = LabNet(directory)
         self._libvirt = Libvirt(self._net)
-        self._program = VagrantProgram(directory / "vagrant", lambda: self._libvirt.enter, self._journaled)
+        self._program = VagrantProgram(directory / "vagrant", run, enter=lambda: self._libvirt.enter)
         self._domain = Domain(self._libvirt, directory / "vagrant", spec.name)
 
     @property
@@ -71,50 +80,66 @@ class VagrantMachine:
         return self.spec.name
 
     def up(self) -> None:
+        if self.box is None and "/" not in self.spec.box:
+            raise self._failure("start", "its box is not built", "provisioner box build")
+        prune()  # what a killed start has left would be in the way, and its Vagrant may still be at it
         with self._locked("start"):
-            if self._runs() and self._reached() is not None:
-                return
-            with step(f"start machine '{self.name}' by Vagrant"):
-                self._start()
+            if self._came_up():
+                if self._same_hardware():
+                    return
+                with step(f"stop machine '{self.name}': lab.yaml gives it other hardware now"):
+                    self._program.halt(self.name)
+            to: Literal["halted", "absent"] = "halted" if self._fits() else "absent"
+            with step(f"start machine '{self.name}' by Vagrant"), self._services(), self._undoing(to):
+                self._prepare(to)
+                self._program.up(self.name, self._watch)
+                self._remember()
+                mark_whole(self._program, self._box_name)
+                drop_unused(self._program, self._libvirt, used_boxes(self.directory))
 
     def status(self) -> Status:
         if not self._domain.known_to_vagrant:
             return "absent"
-        if not self._libvirt.is_up():
-            return "halted"
-        state = self._program.state(self.name)
-        return "running" if state in RUNNING else "absent" if state in ABSENT else "halted"
+        return "running" if self._runs() and self._domain.state() == "running" else "halted"
 
     def ssh(self) -> SshAddress:
-        if not self._runs():
-            hint = f"provisioner up {self.name}"
-            raise IsolationError(f"cannot reach machine '{self.name}': it does not run", hint)
-        host, port = self._reached() or self._ask_address()
-        box = self.box
-        return SshAddress(host, port, box.user, box.private_key, box.host_key, str(self._net.path))
+        address = self._domain.address() if self._runs() else None
+        login = self._login()
+        if address is None or login is None:
+            raise self._failure("reach", "it does not run")
+        return SshAddress(address, login.port, login.user, login.private_key, login.host_key, str(self._net.path))
 
     def snapshot(self, name: str) -> None:
-        tag = _tag(name)
+        tag = self._tag(name)
         with self._locked("freeze"), step(f"freeze machine '{self.name}'"):
+            if not self._came_up():
+                raise self._failure("freeze", "it does not run")
+            if not self._same_hardware():
+                raise self._failure("freeze", "lab.yaml gives it other hardware than it runs with")
             self._program.save_snapshot(self.name, tag)
+            self._delete_snapshots(name, keep=tag)
 
     def restore(self, name: str) -> bool:
-        tag = _tag(name)
+        self._tag(name)
         with self._locked("restore"):
-            if not self._domain.known_to_vagrant:
+            if name not in self.snapshots():
                 return False
-            with self._services():
-                if tag not in self._domain.snapshots():
-                    return False
-                with step(f"restore machine '{self.name}'"):
-                    self._program.restore_snapshot(self.name, tag)
-                    set_clock(self.ssh(), self.directory / f"{self.name}.known_hosts", deadline("machine.restore"))
+            with step(f"restore machine '{self.name}'"), self._services(), self._undoing("halted"):
+                self._program.restore_snapshot(self.name, self._tag(name))
+                set_clock(self.ssh(), self.directory / f"{self.name}.known_hosts", deadline("machine.restore"))
+                self._remember()
         return True
 
     def snapshots(self) -> list[str]:
-        if not self._domain.known_to_vagrant or not self._libvirt.is_up():
-            return []
-        return self._domain.snapshots()
+        """Return the names of those that fit its box and its hardware."""
+        end = f"+{self._hardware}"
+        tags = self._domain.snapshots() if self._fits() else []
+        return [tag.removesuffix(end) for tag in tags if tag.endswith(end)]
+
+    def delete_snapshot(self, name: str) -> None:
+        """Delete a snapshot, whatever hardware it was frozen with."""
+        with self._locked("thin out"), self._services():
+            self._delete_snapshots(name)
 
     def console(self) -> str:
         return read_end(self._console, CONSOLE_BYTES)
@@ -124,162 +149,140 @@ class VagrantMachine:
 
     def down(self, destroy: bool = False) -> None:
         """Stop it; with `destroy`, for good: its disk and its snapshots go.  The last one ends the lab's network."""
-        if not self._domain.known_to_vagrant:
+        if not self._domain.known_to_vagrant or not (destroy or self.vmm_pid()):
             return
-        with self._locked("stop"), step(f"stop machine '{self.name}' by Vagrant"):
+        with self._locked("stop"), step(f"stop machine '{self.name}' by Vagrant"), self._services():
             if destroy:
-                with self._services():
-                    self._program.destroy(self.name)
-                    self._domain.remove()
-            elif self._runs():
+                self._forget()
+                self._program.destroy(self.name)
+                self._domain.remove()
+            else:
                 self._program.halt(self.name)
-            self._address.unlink(missing_ok=True)
-            if not self._libvirt.busy():
-                self._libvirt.down()
-                self._net.down()
 
-    def _start(self) -> None:
-        """Start it; what was there before stays when it fails, and the journal ends what a killed run was starting."""
-        to = "halted" if self._domain.known_to_vagrant else "absent"
-        with self._services():
-            undo = [sys.executable, "-m", "provisioner.machines.domain", str(self.directory), self.name, to]
-            record = self._run.made("command", undo, _import_path())
-            try:
-                self._clear(to)
-                self._write_lab()
-                self._program.add_box(_box_name(self.box), package_box(self.box))
-                self._program.up(self.name)
-                self._ask_address()
-            except BaseException as error:
-                console = self.console()
-                with contextlib.suppress(IsolationError):
-                    self._domain.stop() if to == "halted" else self._domain.remove()
-                self._run.gone(record)
-                raise self._explain(error, console) from None
-            self._run.gone(record)
-
-    def _clear(self, to: str) -> None:
-        """Take away what libvirt has of a machine that Vagrant does not know, and the console of the last boot."""
+    def _prepare(self, to: str) -> None:
+        """Give Vagrant its box and what it must know; take away what a start that was cut short has left."""
+        driver, console = self._driver(), f"{CONSOLES}/{self.name}.log"
         if to == "absent":
+            self._forget()
             self._domain.remove()
+        else:
+            self._domain.stop()
+            self._domain.change(driver, render_cmdline(self.spec, self.box) if self.box else None)
+        if self.box:
+            add_own(self._program, self.box)
+            entry = render_own(self.spec, self.box, driver, console)
+        else:
+            link_known(self._program, self._box_name)
+            entry = render_known(self.spec, driver, console)
+        drop_half(self._program, self._libvirt, self._box_name)
+        write_entry(self._program.lab_file, self.name, entry)
         self._console.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._console.unlink(missing_ok=True)
 
-    def _explain(self, error: BaseException, console: str) -> BaseException:
-        if not isinstance(error, IsolationError) or not console:
-            return error
-        what = f"{error.what}; its console ends: {last_line(console.encode())}"
-        return IsolationError(what, error.hint, f"{error.log}\n--- console\n{console}".strip())
-
     @contextlib.contextmanager
     def _services(self) -> Iterator[None]:
-        """Have the lab's network and libvirtd up; they are the lab's from then on, and go again where we made them."""
+        """Have the lab's network and libvirtd up; they end when no machine needs them, else they are the lab's."""
         records: list[Record] = []
         try:
             records += self._net.up(self._run)
-            records += self._libvirt.up(self._run)
+            records += self._libvirt.up(self._run, kvm=self._driver() == "kvm")
             yield
-        except BaseException:
-            if records and not self._libvirt.busy():
+        finally:
+            if not self._libvirt.busy():
                 self._libvirt.down()
                 self._net.down()
-            raise
-        finally:
             for record in records:
                 self._run.gone(record)
 
     @contextlib.contextmanager
-    def _journaled(self, pid: int) -> Iterator[None]:
-        """Let the journal know Vagrant's process: a prune ends it before it puts back what it was making."""
-        record = self._run.made("process", pid) if read_process(pid) else None
+    def _undoing(self, to: Literal["halted", "absent"]) -> Iterator[None]:
+        """Put the machine back to what it was when something fails; the journal does when this process is killed."""
+        undo = [sys.executable, "-m", "provisioner.machines.domain", str(self.directory), self.name, to]
+        record = self._run.made("command", undo, import_path())
         try:
             yield
-        finally:
-            if record is not None:
-                self._run.gone(record)
+        except BaseException as error:
+            console = self.console()
+            self._domain.stop() if to == "halted" else self._domain.remove()
+            self._run.gone(record)
+            if isinstance(error, IsolationError) and console:
+                what = f"{error.what}; its console ends: {last_line(console.encode())}"
+                raise IsolationError(what, error.hint, f"{error.log}\n--- console\n{console}".strip()) from None
+            raise
+        self._run.gone(record)
 
-    def _write_lab(self) -> None:
-        """Tell the Vagrantfile what this machine is made of; the other machines' entries stay."""
-        lab = self._program.lab_file
-        try:
-            known = dict(json.loads(lab.read_text())["machines"])
-        except (OSError, ValueError, KeyError, TypeError):
-            known = {}
-        known[self.name] = self._describe()
-        lab.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = lab.with_suffix(".new")
-        fresh.write_text(json.dumps({"boot_timeout": int(deadline("machine.boot")), "machines": known}, indent=1))
-        fresh.replace(lab)
+    def _watch(self) -> None:
+        """Do not wait for a guest that is dead: libvirt starts it again and again."""
+        if PANIC in self.console():
+            raise self._failure("start", "its kernel has panicked", "")
 
-    def _describe(self) -> Mapping[str, object]:
-        spec, box = self.spec, self.box
-        words = [box.cmdline, f"systemd.hostname={spec.name}"]
-        return {
-            "box": _box_name(box),
-            "user": box.user,
-            "private_key": str(box.private_key),
-            "driver": spec.driver or {"kvm": "kvm", "tcg": "qemu"}[accelerator().name],
-            "cpus": spec.cpus,
-            "memory": spec.memory,
-            "machine_type": "q35",
-            "kernel": str(box.kernel),
-            "initrd": str(box.initrd),
-            "cmd_line": " ".join([*words, LEGACY] if spec.cgroup == "v1" else words),
-            "prefix": PREFIX,
-            "network": NETWORK,
-            "network_address": NETWORK_ADDRESS,
-            "consoles": [f"/var/log/libvirt/consoles/{spec.name}.log"],
-        }
+    def _remember(self) -> None:
+        """Write down what it was made from, and which process it is now: it has come up."""
+        if self._login() is None:
+            address = self._domain.address()
+            config = self._program.ssh_config(self.name)
+            learn_login(self._learned, self.name, config, address or config.host, self._net.enter)
+        save_made(self.directory, self.name, Made(self._box_name, self._hardware, identify(self.vmm_pid())))
+
+    def _forget(self) -> None:
+        for file in (made_file(self.directory, self.name), self._learned):
+            file.unlink(missing_ok=True)
+
+    def _delete_snapshots(self, name: str, keep: str = "") -> None:
+        for tag in self._domain.snapshots():
+            if tag.rpartition("+")[0] == name and tag != keep:
+                self._domain.delete_snapshot(tag)
+
+    def _login(self) -> Login | None:
+        box = self.box
+        return Login(22, box.user, box.private_key, box.host_key) if box else load_login(self._learned)
+
+    def _driver(self) -> Literal["kvm", "qemu"]:
+        return self.spec.driver or ("kvm" if accelerator().name == "kvm" else "qemu")
+
+    @property
+    def _hardware(self) -> str:
+        return hardware_mark(self.spec, self._driver())
+
+    def _tag(self, name: str) -> str:
+        if not TAG.fullmatch(name):
+            hint = "letters, digits, dots and dashes, at most 64"
+            raise IsolationError(f"cannot name a snapshot '{name}'", hint)
+        return f"{name}+{self._hardware}"
 
     @property
     def _console(self) -> Path:
         return self._libvirt.directory / "log" / "consoles" / f"{self.name}.log"
 
     @property
-    def _address(self) -> Path:
-        return self.directory / f"{self.name}.address"
+    def _learned(self) -> Path:
+        return self.directory / f"{self.name}.login"
 
-    def _ask_address(self) -> tuple[str, int]:
-        """Ask Vagrant once for each boot, and keep it beside the identity of the hypervisor that it is true of."""
-        found = self._program.ssh_config(self.name)
-        entry = {"host": found.host, "port": found.port, "vmm": self._identity()}
-        self._address.write_text(json.dumps(entry))
-        return found.host, found.port
+    @property
+    def _made(self) -> Made | None:
+        return load_made(self.directory, self.name)
 
-    def _reached(self) -> tuple[str, int] | None:
-        """Return the address that was kept, None when it is of another boot."""
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            entry = json.loads(self._address.read_text())
-            if entry["vmm"] is not None and entry["vmm"] == self._identity():
-                return str(entry["host"]), int(entry["port"])
-        return None
+    def _fits(self) -> bool:
+        """Tell whether it has come up once, from this box."""
+        return bool(self._domain.known_to_vagrant and self._made and self._made.box == self._box_name)
 
-    def _identity(self) -> list[object] | None:
-        pid = self._domain.pid()
-        process = read_process(pid) if pid is not None else None
-        return [process.pid, process.start, process.boot] if process else None
+    def _came_up(self) -> bool:
+        """Tell whether it has come up from this box, and runs since."""
+        made = self._made
+        return bool(made and self._fits() and self.status() == "running" and made.vmm == identify(self.vmm_pid()))
+
+    def _same_hardware(self) -> bool:
+        return self._made is not None and self._made.hardware == self._hardware
 
     def _runs(self) -> bool:
-        return self._domain.pid() is not None and self._libvirt.is_up()
+        return self.vmm_pid() is not None and self._libvirt.is_up()
+
+    def _failure(self, verb: str, why: str, hint: str | None = None) -> IsolationError:
+        mend = f"provisioner up {self.name}" if hint is None else hint
+        return IsolationError(f"cannot {verb} machine '{self.name}': {why}", mend)
 
     @contextlib.contextmanager
     def _locked(self, verb: str) -> Iterator[None]:
         self.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         with only_one(self.directory, f"{verb} machine '{self.name}'", deadline("lab.wait")):
             yield
-
-
-def _box_name(box: Box) -> str:
-    return f"isolation-{box.name}-{box.hash}"
-
-
-def _tag(name: str) -> str:
-    if not TAG.fullmatch(name):
-        raise IsolationError(f"cannot name a snapshot '{name}'", hint="letters, digits, dots and dashes, at most 64")
-    return name
-
-
-def _import_path() -> Mapping[str, str]:
-    """Return what lets another interpreter find this package, wherever it was imported from."""
-    root = str(Path(__file__).parents[2])
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}

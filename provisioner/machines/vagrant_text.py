@@ -1,6 +1,6 @@
-"""Reads what Vagrant prints: machine-readable lines, ssh-config, and why something failed.
+"""Reads what Vagrant prints: machine-readable lines, ssh-config, snapshots, and why something failed.
 
-In: text.  Out: frozen objects.  Called by vagrant_program.py and vagrant.py.  Runs nothing.  Lines that are not
+In: text.  Out: frozen objects.  Called by vagrant_program.py and vagrant_story.py.  Runs nothing.  Lines that are not
 understood are passed over: plugins and Ruby print their own between them, and new kinds come with each version.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 COMMA = "%!(VAGRANT_COMMA)"
 BOOT = re.compile(r"^\d+$")
 NOISE = re.compile(r"^(/.*|.*\bgem): warning: |^\[fog\]|^==> |warning: (constant|already|previous)", re.IGNORECASE)
+TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 CHARACTERS = 300
 QEMU_INSTEAD = "or `provider: qemu` in lab.yaml, which needs no Vagrant"
 INSTALL = f"apt-get install --no-install-recommends vagrant vagrant-libvirt; {QEMU_INSTEAD}"
@@ -59,6 +60,12 @@ def parse_state(text: str, name: str) -> str | None:
     """Return the state of one machine, None when the output says nothing of it."""
     states = [line.data[0] for line in parse_lines(text) if (line.target, line.kind) == (name, "state") and line.data]
     return states[-1] if states else None
+
+
+def parse_snapshots(text: str, name: str) -> list[str]:
+    """Return the names of one machine's snapshots; "there are none" is said in a sentence, and a name has no blanks."""
+    said = [line.data for line in parse_lines(text) if (line.target, line.kind) == (name, "ui")]
+    return [data[1] for data in said if len(data) > 1 and data[0] == "detail" and TAG.fullmatch(data[1])]
 
 
 def parse_ssh_config(text: str, name: str) -> SshConfig | None:
