@@ -14,6 +14,9 @@ from provisioner.sandboxes.sandbox import Sandbox
 LXC = ("lxc",)
 UNPRIVILEGED = ("lxc-unprivileged",)
 BOTH = (*LXC, *UNPRIVILEGED)
+# On v1 LXC mounts its cgroups, writable, only for one that has no cgroup namespace or may not mount them itself.
+V1 = "/sys/fs/cgroup/memory"
+MOUNTED = ("path.cgroup_ro",) if Path(V1).exists() else ()
 COMMON = "/usr/share/lxc/config/common.conf"
 # Pod Security Standards, baseline
 FEW = (
@@ -91,8 +94,7 @@ PLANTS = (
     ),
     *(
         Plant(f"lxc.namespace.keep={kind}", LXC, {f"ns.{kind}": "host's"}, also, spec=keep(kind))
-        # without a cgroup namespace LXC mounts its cgroups, writable: cgroup:mixed
-        for kind, also in (("ipc", {}), ("uts", {}), ("cgroup", opened("path.cgroup_ro")))
+        for kind, also in (("ipc", {}), ("uts", {}), ("cgroup", opened(*MOUNTED)))
     ),
     *(
         Plant(f"lxc.namespace.share.{kind}=PEER", LXC, {"ns.peer": f"its {kind} namespace"}, spec=joined(kind))
@@ -132,8 +134,7 @@ PLANTS = (
             base="few capabilities",
         )
         for name, more, also in (
-            # so it does for one that may not mount them itself
-            ("SYS_ADMIN", {"cap.sys_admin": "CAP_SYS_ADMIN"}, {"path.cgroup_ro": "holds"}),
+            ("SYS_ADMIN", {"cap.sys_admin": "CAP_SYS_ADMIN"}, dict.fromkeys(MOUNTED, "holds")),
             ("SYS_MODULE", {"cap.sys_module": "CAP_SYS_MODULE", "cap.bounding": "SYS_MODULE"}, {}),
             ("NET_RAW", {"cap.net_raw": "socket.packet_raw, socket.inet_raw"}, {}),
         )
@@ -165,6 +166,7 @@ PLANTS = (
         LXC,
         {"path.cgroup_ro": "cgroup.procs of /sys/fs/cgroup"},
         spec=define("lxc.mount.auto=cgroup:rw:force"),
+        needs=V1,
     ),
     # devices
     Plant(
