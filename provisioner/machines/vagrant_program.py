@@ -127,6 +127,11 @@ class VagrantProgram:
         with self._for(name, "ask for the snapshots of", "vagrant.call"):
             return parse_snapshots(self._call(["snapshot", "list", name, "--machine-readable"]), name)
 
+    def delete_snapshot(self, name: str, snapshot: str) -> None:
+        """Delete a snapshot."""
+        with self._for(name, "thin out", "vagrant.call"):
+            self._call(["snapshot", "delete", name, snapshot])
+
     @contextlib.contextmanager
     def _for(self, name: str, verb: str, seconds: str, watch: Watch = lambda: None) -> Iterator[None]:
         """Say of every failure below which machine it befell."""

@@ -23,6 +23,17 @@ SYMPTOMS = (
     (r"Authentication failure", "it refuses the box's key", "provisioner down, then build the box anew"),
     (r"domain about to create is already taken", "libvirt has a machine of that name left", "provisioner prune"),
     (r"No space left on device", "the disk is full", "free some space"),
+    (r"box failed to unpackage properly", "the box file is damaged or cut short", "fetch it again, or free some space"),
+    (
+        r"could not be found or\s+could not be accessed",
+        "no such box is here, and it cannot be fetched",
+        "vagrant box add --name NAME FILE; or `box: debian12` in lab.yaml, which is built here",
+    ),
+    (
+        r"could not (find capabilities for|get preferred machine for .*) (domain)?type=kvm",
+        "KVM cannot be used here",
+        "`driver: qemu` in lab.yaml; provisioner doctor says why",
+    ),
     (r"(failed to connect|Call to virConnectOpen failed).*", "libvirtd does not answer", "provisioner down; up again"),
 )
 

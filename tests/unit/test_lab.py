@@ -71,7 +71,7 @@ def test_the_packaged_lab_has_both_hierarchies() -> None:
         ("machines:\n  web: {name: other}\n", "unknown key 'name'"),
         (
             "machines:\n  web: {box: debain12}\n",
-            "machines.web.box: should be a box of ours (debian12) or, with a '/', one that Vagrant knows, not 'debain12'",
+            "web.box: should be a box of ours (debian12) or, with a '/', one that Vagrant knows, not 'debain12'",
         ),
         ("machines:\n  web: {box: a/b, box_version: 12.1}\n", "box_version: should be a valid string, not 12.1"),
         ('machines:\n  web: {box: a/b, box_version: ">= 12"}\n', "machines.web.box_version: String should match"),
