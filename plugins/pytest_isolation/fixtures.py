@@ -103,7 +103,7 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
         **spec: Any,
     ) -> Sandbox:
         from provisioner.sandboxes.limits import Limits
-        from provisioner.sandboxes.sandbox import Spec
+        from provisioner.sandboxes.spec import Spec
 
         limits = Limits(memory=memory, cpus=cpus, pids=pids)
         made.append(

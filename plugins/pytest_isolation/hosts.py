@@ -18,7 +18,7 @@ from provisioner.host import Host
 from provisioner.journal import Run, prune
 from provisioner.probe.build import BuiltProbe, probe_binary
 from provisioner.progress import step
-from provisioner.sandboxes.sandbox import Around
+from provisioner.sandboxes.spec import Around
 from provisioner.site import LocalSite
 from pytest_isolation.options import LOCAL
 

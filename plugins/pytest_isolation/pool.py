@@ -21,7 +21,8 @@ from provisioner.progress import step
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
 from provisioner.sandboxes.observed import unobserved
-from provisioner.sandboxes.sandbox import Sandbox, Spec
+from provisioner.sandboxes.sandbox import Sandbox
+from provisioner.sandboxes.spec import Spec
 from pytest_isolation.hosts import Hosts
 from pytest_isolation.observe import observe, seen
 from pytest_isolation.options import LOCAL

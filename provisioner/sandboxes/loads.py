@@ -21,7 +21,8 @@ from provisioner.sandboxes.limits import Limits
 from provisioner.sandboxes.measured import Load, Reach
 from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.runtime import Runtime
-from provisioner.sandboxes.sandbox import RefusedError, Sandbox, Spec
+from provisioner.sandboxes.sandbox import Sandbox
+from provisioner.sandboxes.spec import RefusedError, Spec
 
 Create = Callable[[Spec], Sandbox]
 

@@ -11,61 +11,24 @@ import itertools
 import json
 import secrets
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
 from provisioner.cgroups import Cgroups, make_cgroups
 from provisioner.connection import Stream, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.host import FACTS_BYTES, Host, ImageName, checked
+from provisioner.host import FACTS_BYTES, Host, checked
 from provisioner.sandboxes.channel import Channel, ChannelError, Reply
+from provisioner.sandboxes.config import write_config
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.limits import Limits
 from provisioner.sandboxes.runtime import Runtime, render_argv, render_value, symptom_in
+from provisioner.sandboxes.spec import Around, Asked, RefusedError, Spec
 from provisioner.undo import Record
 
 FACTS_MARK = b"\x7fISOFACTS "
 _numbers = itertools.count(1)
-
-
-class RefusedError(IsolationError):
-    """The runtime would not create the sandbox as it was asked to; `what` holds the runtime's own words."""
-
-
-@dataclass(frozen=True)
-class Spec:
-    """
-    What is asked of one sandbox.
-
-    Attributes:
-        limits: bounds to set.
-        network: "none", "private" or "host".
-        image: "probe", which holds the probe alone, or "shell", with a BusyBox beside it.
-        flags: further arguments for `create`, before the image.
-        edits: functions that change the runtime's config before it is used (for runtimes with a `prepare`).
-    """
-
-    limits: Limits = field(default_factory=Limits)
-    network: str = "none"
-    image: ImageName = "probe"
-    flags: tuple[str, ...] = ()
-    edits: tuple[Callable[[dict[str, Any]], None], ...] = ()
-
-
-@dataclass(frozen=True)
-class Around:
-    """
-    What stands around a sandbox that is a machine itself: commands run *in* it, and are seen from elsewhere.
-
-    Attributes:
-        host: the host that the machine runs on.
-        vmm_pid: its hypervisor's process there, None where nobody knows.
-    """
-
-    host: Host
-    vmm_pid: int | None
 
 
 class Sandbox:
@@ -156,7 +119,7 @@ class Sandbox:
             values["cgroups"] = [part for directory in self._cgroups.dirs for part in ("--cgroup", str(directory))]
         return flags
 
-    def _asked(self) -> Mapping[str, Mapping[str, object]]:
+    def _asked(self) -> Asked:
         limits = self.spec.limits
         asked: dict[str, Mapping[str, object]] = {}
         if limits.memory is not None:
@@ -170,33 +133,13 @@ class Sandbox:
     def _start(self) -> Stream:
         runtime = self.runtime
         if runtime.prepare:
-            self._write_config()
+            write_config(self.host, runtime, self._values, self._asked(), self.spec.edits)
         if runtime.delete:
             delete = render_argv(runtime.delete, self._values, f"{runtime.name}: delete")
             self._records.append(self.host.site.made_command(self.host.run, delete, self.host.remembered(runtime)))
         argv = render_argv(runtime.create, self._values, f"{runtime.name}: create")
         env = {key: str(render_value(text, self._values, key)) for key, text in runtime.environment.items()}
         return self.host.start(argv, env or None, self._bundle)
-
-    def _write_config(self) -> None:
-        """Make the runtime's stock config, set what the sandbox needs in it, and let the edits have their say."""
-        prepare = self.runtime.prepare
-        assert prepare is not None
-        argv = render_argv(prepare.argv, self._values, f"{self.runtime.name}: prepare")
-        done = self.host.connection.run(argv, deadline("command"))
-        if done.status != 0:
-            raise IsolationError(f"cannot prepare '{self.runtime.name}': {done.last_words}")
-        path = self._bundle / prepare.file
-        config = json.loads(self.host.site.read(path))
-        for key, template in prepare.set.items():
-            set_key(config, key, render_value(template, self._values, f"{self.runtime.name}: prepare.set.{key}"))
-        for name, asked in self._asked().items():
-            how = self.runtime.limits[name]
-            for key, template in how.config.items():
-                set_key(config, key, render_value(template, {**self._values, **asked}, f"{self.runtime.name}: {key}"))
-        for edit in self.spec.edits:
-            edit(config)
-        self.host.site.write(path, json.dumps(config, indent=1).encode())
 
     def _connect(self, stream: Stream) -> Channel:
         try:
@@ -330,14 +273,6 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def set_key(config: dict[str, Any], dotted: str, value: object) -> None:
-    """Set a key of nested maps, making the maps on the way."""
-    *folders, last = dotted.split(".")
-    for folder in folders:
-        config = config.setdefault(folder, {})
-    config[last] = value
 
 
 def _after_mark(output: bytes, nonce: str) -> bytes:

@@ -134,7 +134,7 @@ def test_a_request_under_way_hears_that_the_server_was_killed(sandbox: LiveView)
 
 
 def test_a_closed_sandbox_is_asked_in_vain(sandbox: LiveView, pool: Pool) -> None:
-    from provisioner.sandboxes.sandbox import Spec
+    from provisioner.sandboxes.spec import Spec
 
     further = pool.create(sandbox.target.id, Spec(network=next(iter(sandbox.live.runtime.network))))
     further.close()

@@ -44,7 +44,7 @@ def tree(rootfs: Path) -> dict[str, tuple[int, int, int]]:
 def test_sandboxes_leave_the_root_that_they_share_as_it_was(sandbox: LiveView, request: pytest.FixtureRequest) -> None:
     if sandbox.live.runtime.name != "lxc":
         pytest.skip("for LXC, which could write to the folder: run with --isolation-runtime=lxc")
-    from provisioner.sandboxes.sandbox import Spec
+    from provisioner.sandboxes.spec import Spec
 
     pool = request.config.stash[STATE].pool
     rootfs = Path(str(pool.host.values(sandbox.live.runtime)["rootfs"]))

@@ -70,7 +70,7 @@ def test_time_to_the_first_answer_is_recorded(sandbox: LiveView, request: pytest
 
 
 def test_a_closed_sandbox_has_no_process(sandbox: LiveView, request: pytest.FixtureRequest) -> None:
-    from provisioner.sandboxes.sandbox import Spec
+    from provisioner.sandboxes.spec import Spec
 
     pool = request.config.stash[STATE].pool
     further = pool.create(sandbox.target.id, Spec(network=next(iter(sandbox.live.runtime.network))))

@@ -22,7 +22,8 @@ from provisioner.mounts import read_mounts
 from provisioner.paths import NAME
 from provisioner.probe.build import BuiltProbe, probe_binary
 from provisioner.sandboxes.runtime import load_runtime
-from provisioner.sandboxes.sandbox import Around, Sandbox, Spec
+from provisioner.sandboxes.sandbox import Sandbox
+from provisioner.sandboxes.spec import Around, Spec
 from provisioner.site import LocalSite
 from provisioner.ssh import SshConnection
 from provisioner.ssh_site import SshSite, dump_address, load_address
@@ -212,7 +213,8 @@ from provisioner.host import Host
 from provisioner.journal import Run
 from provisioner.probe.build import probe_binary
 from provisioner.sandboxes.runtime import load_runtime
-from provisioner.sandboxes.sandbox import Sandbox, Spec
+from provisioner.sandboxes.sandbox import Sandbox
+from provisioner.sandboxes.spec import Spec
 from provisioner.ssh import SshConnection
 from provisioner.ssh_site import SshSite, load_address
 run = Run.start()

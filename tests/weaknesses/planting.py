@@ -22,7 +22,8 @@ from provisioner.paths import cache_dir
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
 from provisioner.sandboxes.runtime import Runtime, overlay
-from provisioner.sandboxes.sandbox import Sandbox, Spec
+from provisioner.sandboxes.sandbox import Sandbox
+from provisioner.sandboxes.spec import Spec
 from pytest_isolation.observe import observe
 from pytest_isolation.pool import Pool
 from pytest_isolation.record import Record

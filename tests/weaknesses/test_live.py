@@ -13,7 +13,7 @@ from plant import Plant, named
 from planting import try_plant
 from plants import PLANTS
 
-from provisioner.sandboxes.sandbox import RefusedError
+from provisioner.sandboxes.spec import RefusedError
 from pytest_isolation.fixtures import OFF
 from pytest_isolation.session import STATE, State
 from pytest_isolation.verdict import Verdict

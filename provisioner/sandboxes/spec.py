@@ -1,0 +1,56 @@
+"""What is asked of one sandbox, and what stands around it.
+
+In: nothing.  Out: frozen objects.  Made by loads.py, pytest_isolation's pool and tests; used by sandbox.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioner.errors import IsolationError
+from provisioner.host import Host, ImageName
+from provisioner.sandboxes.limits import Limits
+
+Edit = Callable[[dict[str, Any]], None]
+# each limit that is asked for, with the values that its templates may name
+Asked = Mapping[str, Mapping[str, object]]
+
+
+class RefusedError(IsolationError):
+    """The runtime would not create the sandbox as it was asked to; `what` holds the runtime's own words."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """
+    What is asked of one sandbox.
+
+    Attributes:
+        limits: bounds to set.
+        network: "none", "private" or "host".
+        image: "probe", which holds the probe alone, or "shell", with a BusyBox beside it.
+        flags: further arguments for `create`, before the image.
+        edits: functions that change the runtime's config before it is used (for runtimes with a `prepare`).
+    """
+
+    limits: Limits = field(default_factory=Limits)
+    network: str = "none"
+    image: ImageName = "probe"
+    flags: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True)
+class Around:
+    """
+    What stands around a sandbox that is a machine itself: commands run *in* it, and are seen from elsewhere.
+
+    Attributes:
+        host: the host that the machine runs on.
+        vmm_pid: its hypervisor's process there, None where nobody knows.
+    """
+
+    host: Host
+    vmm_pid: int | None
