@@ -47,7 +47,7 @@ def test_the_packaged_lab_has_both_hierarchies() -> None:
     found = load_lab(PACKAGE / "lab.yaml")
 
     assert {name: spec.cgroup for name, spec in found.machines.items()} == {"debian12": "v2", "debian12-v1": "v1"}
-    assert found.machines["debian12"].roles == ["docker", "podman", "runc"]
+    assert found.machines["debian12"].roles == found.machines["debian12"].bake == ["docker", "podman", "runc", "lxc"]
 
 
 @pytest.mark.parametrize(
