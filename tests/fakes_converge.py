@@ -3,18 +3,22 @@
 `LayerConnection` implements provisioner.connection.Connection.  Each command gets a mount namespace of its own, in
 which the layer is mounted; nothing is mounted here, and nothing of this machine changes but what is not below its root:
 the kernel.  So tests write no kernel setting outside a network namespace (`network=False`), and load no module.
-`FAKE_SYSTEMCTL` stands in for systemd: units are files with three words.
+`FAKE_SYSTEMCTL` stands in for systemd.  `ScriptedConnection` is a machine whose answers are written beforehand;
+`ModelMachine` one that does what a plan says.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from provisioner.connection import Completed, LocalConnection, Stream
 from provisioner.converge.kinds import Change
 from provisioner.converge.resources import file, module, package, service, sysctl
 from provisioner.converge.state import Present, Wanted
+from provisioner.errors import IsolationError
 
 ENTER = """\
 mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root" &&
@@ -23,29 +27,46 @@ mount --rbind /dev "$2/root/dev" &&
 mkdir -p "$2/root/run/lock" &&
 top=$2 && shift 2 && exec chroot "$top/root" "$@"
 """
-# unit files hold: load active enabled; every start is a line of its own in /var/lib/fake/starts
+# Units are files in /lib/systemd/system; they run when a file of theirs lies in /var/lib/fake/active.
 FAKE_SYSTEMCTL = """\
 #!/bin/sh
-units=/var/lib/fake/units
-verb=$1; shift
-case $verb in is-system-running|daemon-reload|reset-failed) exit 0;; esac
-names=; after=
+top=/etc/systemd/system fake=/var/lib/fake verb= runtime= names= skip=
 for word; do
-  case $word in --) after=1;; *) [ -z "$after" ] || names="$names $word";; esac
-done
-for name in $names; do
-  load=not-found active=inactive enabled=
-  [ ! -e $units/$name ] || read -r load active enabled <$units/$name
-  case $verb in
-    show) printf 'LoadState=%s\\nActiveState=%s\\nUnitFileState=%s\\nNeedDaemonReload=no\\n\\n' $load $active $enabled;;
-    start|restart|try-restart) echo "$verb $name" >>/var/lib/fake/starts; active=active;;
-    stop) active=inactive;;
-    enable) enabled=enabled;;
-    disable) enabled=disabled;;
-    unmask) load=loaded;;
+  if [ -n "$skip" ]; then skip=; continue; fi
+  case $word in
+    --runtime) runtime=1;;
+    -p) skip=1;;
+    -*) ;;
+    *) if [ -z "$verb" ]; then verb=$word; else names="$names $word"; fi;;
   esac
-  [ $verb = show ] || echo "$load $active $enabled" >$units/$name
 done
+mkdir -p $fake/active /run/systemd/system $top/multi-user.target.wants
+echo "$verb$names" >>$fake/calls
+for name in $names; do
+  wants=$top/multi-user.target.wants/$name load=not-found active=inactive enabled=
+  if [ -e /lib/systemd/system/$name ]; then load=loaded enabled=disabled; fi
+  if [ -h $wants ]; then enabled=enabled; fi
+  if [ -h $top/$name ]; then load=masked enabled=masked; fi
+  if [ -h /run/systemd/system/$name ]; then load=masked enabled=masked-runtime; fi
+  if [ -e $fake/active/$name ]; then active=active; fi
+  case $verb in
+    list-units) [ $active = inactive ] || printf '%-20s %s %s running Some words\\n' $name $load $active;;
+    show) printf 'Id=%s\\nLoadState=%s\\nActiveState=%s\\nUnitFileState=%s\\n\\n' $name $load $active $enabled;;
+    start|restart)
+      if [ $load != loaded ]; then echo "Failed to $verb $name: Unit $name not found." >&2; exit 5; fi
+      if grep -q FAILS /lib/systemd/system/$name; then echo "Job for $name failed because." >&2; exit 1; fi
+      : >$fake/active/$name;;
+    stop) rm -f $fake/active/$name;;
+    enable) ln -sf /lib/systemd/system/$name $wants;;
+    disable) rm -f $wants;;
+    mask) ln -sfn /dev/null /run/systemd/system/$name;;
+    unmask) if [ -n "$runtime" ]; then rm -f /run/systemd/system/$name; else rm -f $top/$name; fi;;
+  esac
+done
+"""
+FAKE_JOURNALCTL = """\
+#!/bin/sh
+echo 'the journal says why'
 """
 
 
@@ -148,16 +169,90 @@ class ModelMachine:
         wanted: Mapping[str, service.WantedService], present: service.Services, change: Change
     ) -> service.Services:
         unit = present.units.get(change.name, service.PresentService("loaded", "inactive", "disabled"))
-        load, active, enabled, reload, due = unit.load, unit.active, unit.enabled, unit.reload, unit.due
         for aspect in change.aspects:
-            reload = reload and aspect.after != "read again"
-            load = "loaded" if aspect.after == "unmasked" else load
+            if aspect.after in ("unmasked", service.HELD):
+                unit = replace(unit, load="loaded", enabled="disabled" if "masked" in unit.enabled else unit.enabled)
+            if aspect.after == service.HELD:
+                unit = replace(unit, active="inactive", enabled="enabled", due=False, reload=False)
+            if aspect.after == "read again":
+                unit = replace(unit, reload=False)
             if aspect.what == "boot":
-                enabled = aspect.after
+                unit = replace(unit, enabled=aspect.after)
             if aspect.what == "state":
-                active = {"started": "active", "stopped": "inactive"}[aspect.after]
+                unit = replace(unit, active={"started": "active", "stopped": "inactive"}[aspect.after])
             if aspect.what == "restart":
-                due = False
-        return service.Services(
-            {**present.units, change.name: service.PresentService(load, active, enabled, reload, due)}
-        )
+                unit = replace(unit, due=False)
+        return service.Services({**present.units, change.name: unit})
+
+
+class ScriptedStream:
+    """A script that "runs": what it prints was written beforehand, and then it ends or hangs."""
+
+    pid = 1
+
+    def __init__(self, said: bytes, errors: bytes, hangs: bool) -> None:
+        self._chunks = [said[at : at + 7] for at in range(0, len(said), 7)]
+        self._errors = errors
+        self._hangs = hangs
+        self._killed = threading.Event()
+        self.written = bytearray()
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def read(self) -> bytes:
+        if self._chunks:
+            return self._chunks.pop(0)
+        if self._hangs:
+            self._killed.wait(20)
+        return b""
+
+    def end_input(self) -> None:
+        pass
+
+    def errors(self) -> bytes:
+        return self._errors
+
+    def wait(self, seconds: float) -> int | None:
+        return None if self._hangs else 0
+
+    def kill(self) -> None:
+        self._killed.set()
+
+
+class ScriptedConnection:
+    """
+    A machine whose answers are written beforehand, one for each script that is started there.
+
+    Args:
+        answers: what is printed, word by word; an error stands for a machine that cannot be reached.
+        errors: what each says on its error stream.
+        hangs: each stays open at the end of its answer.
+    """
+
+    def __init__(
+        self, *answers: bytes | IsolationError, name: str = "web", errors: bytes = b"", hangs: bool = False
+    ) -> None:
+        self.name = name
+        self.streams: list[ScriptedStream] = []
+        self._answers = list(answers)
+        self._errors = errors
+        self._hangs = hangs
+
+    def find(self, binary: str) -> str | None:
+        return None
+
+    def run(self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Completed:
+        raise AssertionError("converging runs scripts only")
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | None = None) -> Stream:
+        answer = self._answers.pop(0)
+        if isinstance(answer, IsolationError):
+            raise answer
+        self.streams.append(ScriptedStream(answer, self._errors, self._hangs))
+        return self.streams[-1]
+
+
+def words(*said: str) -> bytes:
+    """Return words as a script prints them."""
+    return b"".join(word.encode() + b"\0" for word in said)

@@ -14,10 +14,22 @@ from dataclasses import dataclass
 
 from provisioner.connection import Connection, last_line
 from provisioner.converge.kinds import Fault, Step, find_kinds
-from provisioner.converge.plan import Plan, plan_changes, plan_wanted
+from provisioner.converge.plan import Plan, plan_wanted
 from provisioner.converge.role import Role
-from provisioner.converge.script import Answer
-from provisioner.converge.state import LOCK, WAIT, parse_answer, read_present, render_read
+from provisioner.converge.script import WAITING, Answer
+from provisioner.converge.state import (
+    AWAIT_BOOT,
+    BOOTED,
+    FOLDER,
+    LOCK,
+    LOG,
+    WAIT,
+    collect_wanted,
+    parse_answer,
+    read_state,
+    render_read,
+)
+from provisioner.converge.state import HEAD as STATE_HEAD
 from provisioner.converge.templates import Scalar
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
@@ -25,27 +37,33 @@ from provisioner.progress import step
 
 HEAD = "isolation-apply 1"
 LOG_TAIL = 8000  # bytes
-# A connection that drops must not end dpkg half-way: SIGPIPE and SIGHUP are ignored, here and in what is started.
-# Descriptor 9 is the lock: closed in the steps, so that no daemon inherits it.
-SCRIPT = """\
+# A connection that drops must not end dpkg half-way: SIGHUP is ignored, here and in what is started, and SIGPIPE here
+# alone (the steps write to a file).  Descriptor 9 is the lock: closed in the steps, so that no daemon inherits it.
+SCRIPT = f"""\
 trap '' PIPE HUP
 umask 022
-mkdir -p {folder} /run/pytest-isolation || return
-exec 9>{lock}
-flock --timeout {wait} 9 || {{ echo 'another apply still runs there' >&2; return; }}
-log=/run/pytest-isolation/apply.log
-printf '%s\\0' '{head}' || return
-take() {{
+mkdir -p {FOLDER} || return
+exec 9>{LOCK}
+flock --nonblock 9 || {{{{
+  printf '%s\\0' {WAITING}
+  flock --timeout {WAIT} 9 || {{{{ echo 'another apply still runs there' >&2; return; }}}}
+}}}}
+log={LOG}
+: >"$log" || return
+{AWAIT_BOOT}
+: >{BOOTED}
+printf '%s\\0' '{HEAD}' || return
+take() {{{{
   : >"$log"
-  ( set -e; "step_$1" ) >>"$log" 2>&1 9>&-
+  ( trap - PIPE; set -e; "step_$1" ) >>"$log" 2>&1 9>&-
   status=$?
   if [ $status -eq 0 ]; then printf '%s\\0' done || exit
-  else printf '%s\\0' failed $status "$(tail -c {tail} "$log")"; exit; fi
-}}
-{steps}
+  else printf '%s\\0' failed $status "$(tail -c {LOG_TAIL} "$log")"; rm -f "$log"; exit; fi
+}}}}
+{{steps}}
 rm -f "$log"
 exec 9>&-
-{read}"""
+{{read}}"""
 
 
 @dataclass(frozen=True)
@@ -90,7 +108,8 @@ def converge(connection: Connection, roles: Sequence[Role], variables: Mapping[s
         IsolationError: as `read_present`, `plan_changes` and `apply_plan`.
     """
     started = time.monotonic()
-    plan = plan_changes(roles, variables, read_present(connection, roles, variables))
+    wanted = collect_wanted(roles, variables)
+    plan = plan_wanted(wanted, read_state(connection, wanted))
     applied = apply_plan(connection, plan)
     seconds = time.monotonic() - started
     return Applied(applied.machine, applied.changed, applied.steps, seconds, applied.round_trips + 1)
@@ -110,8 +129,11 @@ def apply_plan(connection: Connection, plan: Plan) -> Applied:
     what = f"apply the plan on '{plan.machine}'"
     with step(f"apply {len(plan.changes)} changes on {plan.machine}"):
         with Answer(connection, render_apply(plan), what) as answer:
-            answer.expect(HEAD, deadline("converge.wait"))
+            answer.expect_turn(
+                HEAD, deadline("converge.step"), f"another apply on {plan.machine}", deadline("converge.wait")
+            )
             taken = tuple(_await(answer, one, plan.machine) for one in plan.steps)
+            answer.expect(STATE_HEAD, deadline("converge.read"))
             present = parse_answer(answer, plan.machine, plan.wanted)
             answer.expect_end(deadline("converge.read"))
         _expect_nothing_left(plan_wanted(plan.wanted, present))
@@ -121,20 +143,12 @@ def apply_plan(connection: Connection, plan: Plan) -> Applied:
 def render_apply(plan: Plan) -> str:
     """Return the script: each step a function, called in order; then the state is read again."""
     steps = [f"step_{at}() {{\n{one.script}\n}}\ntake {at}" for at, one in enumerate(plan.steps)]
-    return SCRIPT.format(
-        folder=LOCK.rpartition("/")[0],
-        lock=LOCK,
-        wait=WAIT,
-        head=HEAD,
-        tail=LOG_TAIL,
-        steps="\n".join(steps),
-        read=render_read(plan.wanted),
-    )
+    return SCRIPT.format(steps="\n".join(steps), read=render_read(plan.wanted))
 
 
 def _await(answer: Answer, one: Step, machine: str) -> Taken:
     started = time.monotonic()
-    with step(one.title):
+    with step(f"{one.title} on {machine}"):
         word = answer.word(deadline(one.deadline))
         if word is None:
             raise answer.cut_short(one.title)

@@ -1,7 +1,7 @@
 """What a kind of resource is (package, file, service …), and which kinds there are.
 
 In: the modules below resources/, each of which satisfies `Kind`.  Out: `find_kinds()`, in the order of applying.
-Called by role.py, wanted.py, state.py, plan.py and apply.py.  A new kind is one new module: nothing here names any.
+Called by role.py, state.py, plan.py and apply.py.  A new kind is one new module: nothing here names any.
 """
 
 from __future__ import annotations

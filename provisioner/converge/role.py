@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Self, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
 from provisioner.converge.kinds import find_kinds
 from provisioner.converge.templates import Scalar
@@ -111,9 +111,21 @@ class Role:
 
 
 @functools.cache
-def role_model() -> type[RoleFile]:
-    """Return the model of role.yaml: its own keys, and one for each kind of resource."""
-    fields: dict[str, Any] = {}
+def role_model(known: tuple[str, ...] = ()) -> type[RoleFile]:
+    """
+    Return the model of role.yaml: its own keys, and one for each kind of resource.
+
+    Args:
+        known: the roles that it may need; none: any.
+    """
+
+    def check_known(name: str) -> str:
+        if known and name not in known:
+            near = difflib.get_close_matches(name, known, 1, 0.5)
+            raise ValueError(f"no such role '{name}'" + (f", did you mean '{near[0]}'?" if near else ""))
+        return name
+
+    fields: dict[str, Any] = {"needs": (list[Annotated[RoleName, AfterValidator(check_known)]], [])}
     for kind in find_kinds():
         empty = dict if get_origin(kind.FIELD) is dict else list
         fields[kind.KEY] = (kind.FIELD, Field(default_factory=empty))
@@ -160,7 +172,7 @@ def load_role(name: str, roles: Path = ROLES) -> Role:
         raise IsolationError(
             f"cannot find role '{name}'", hint=f"did you mean '{near[0]}'? ({listed})" if near else listed
         )
-    file = load_yaml(roles / name / "role.yaml", role_model())
+    file = load_yaml(roles / name / "role.yaml", role_model(tuple(known)))
     return Role(
         name,
         tuple(file.needs),

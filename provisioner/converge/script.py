@@ -7,6 +7,7 @@ It is one function that is called in its last line: cut off on its way, it does 
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -15,10 +16,13 @@ from typing import Self
 
 from provisioner.connection import Connection, last_line
 from provisioner.errors import IsolationError
+from provisioner.progress import step
 
 MAX_ANSWER = 8 << 20  # bytes
-# Root, or a user who may become root without a password: as Vagrant's public boxes have it.
-SHELL = ("sh", "-c", 'if [ "$(id -u)" = 0 ]; then exec sh -s; else exec sudo -n sh -s; fi')
+# Root, or a user who may become root without a password: as Vagrant's public boxes have it.  Whose process 1 is, the
+# shell sees by itself; id(1) would be one process more.
+SHELL = ("sh", "-c", "if [ -O /proc/1 ]; then exec sh -s; else exec sudo -n sh -s; fi")
+WAITING = "isolation-waiting"
 FRAME = """\
 LC_ALL=C
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -28,6 +32,10 @@ main() {{
 }}
 main </dev/null
 """
+
+
+class AnswerEnded(IsolationError):
+    """The answer ended before the script did: the connection, or the machine, went away."""
 
 
 class Answer:
@@ -90,11 +98,30 @@ class Answer:
 
     def expect(self, wanted: str, seconds: float) -> None:
         """Read one word that must be this one."""
-        word = self.word(seconds)
+        self._compare(self.word(seconds), wanted)
+
+    def _compare(self, word: str | None, wanted: str) -> None:
         if word is None:
             raise self.cut_short()
         if word != wanted:
             raise self.garbled(f"'{wanted}' was expected, not '{last_line(word.encode())}'")
+
+    def expect_turn(self, wanted: str, seconds: float, waiting_for: str, patience: float) -> None:
+        """
+        Read one word that must be this one; before it the script may say that it waits for something.
+
+        Args:
+            wanted: the word.
+            seconds: how long it may take.
+            waiting_for: what it may wait for, for the progress shown: "another apply".
+            patience: how long that may take, in seconds.
+        """
+        word = self.word(seconds)
+        if word == WAITING:
+            with step(f"wait for {waiting_for}"):
+                self.expect(wanted, patience)
+        else:
+            self._compare(word, wanted)
 
     def expect_end(self, seconds: float) -> None:
         """See that nothing follows."""
@@ -103,11 +130,12 @@ class Answer:
 
     def cut_short(self, during: str = "") -> IsolationError:
         """Return the error for an answer that ended too early, with the last words of the machine's error stream."""
-        said = self._ending()
-        why = f"the connection ended{f' during: {during}' if during else ''}"
-        return IsolationError(
-            f"cannot {self._what}: {said or why}",
-            hint="it must be root or have sudo without a password" if said.startswith("sudo") else "try again",
+        if said := self._ending():
+            hint = "it must be root or have sudo without a password" if said.startswith("sudo") else "try again"
+            return IsolationError(f"cannot {self._what}: {said}", hint=hint)
+        return AnswerEnded(
+            f"cannot {self._what}: the connection ended{f' during: {during}' if during else ''}",
+            hint="apply again: it takes up there",
         )
 
     def garbled(self, why: str) -> IsolationError:
@@ -115,7 +143,8 @@ class Answer:
         return IsolationError(f"cannot {self._what}: its answer is garbled: {why}", log=self._ending())
 
     def _ending(self) -> str:
-        self._stream.wait(0.5)
+        with contextlib.suppress(IsolationError):  # where the connection is lost, nobody knows how it ended
+            self._stream.wait(0.5)
         return last_line(self._stream.errors())
 
     def __enter__(self) -> Self:

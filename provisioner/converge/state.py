@@ -13,7 +13,7 @@ from typing import Any
 from provisioner.connection import Connection
 from provisioner.converge.kinds import find_kinds
 from provisioner.converge.role import Role, check_variables, effective_variables
-from provisioner.converge.script import Answer
+from provisioner.converge.script import WAITING, Answer, AnswerEnded
 from provisioner.converge.templates import Scalar, Source
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
@@ -21,10 +21,24 @@ from provisioner.progress import step
 
 HEAD = "isolation-state 1"
 TAIL = "isolation-state-end"
-LOCK = "/run/lock/pytest-isolation.converge"
+FOLDER = "/run/pytest-isolation"
+LOCK = f"{FOLDER}/lock"
+LOG = f"{FOLDER}/apply.log"
+BOOTED = f"{FOLDER}/booted"
 WAIT = 600  # seconds
-# a machine on which nothing was ever applied has no such file, and gets none here
-WAIT_FOR_APPLY = f"if [ -e {LOCK} ]; then exec 9<{LOCK}; flock --shared --timeout {WAIT} 9; exec 9<&-; fi"
+TRIES = 3  # reading changes nothing, so that it may be repeated
+# Where no apply is under way there is no log, and nothing is started or made to find that out.
+AWAIT_APPLY = f"""\
+if [ -e {LOG} ]; then
+  exec 9<{LOCK}
+  flock --shared --nonblock 9 || {{ printf '%s\\0' {WAITING}; flock --shared --timeout {WAIT} 9; }}
+  exec 9<&-
+fi"""
+# What still starts at boot would look stopped, and a setting that systemd has yet to make would look changed.
+AWAIT_BOOT = f"""\
+if [ ! -e {BOOTED} ] && [ -d /run/systemd/system ]; then
+  timeout 120 systemctl is-system-running --wait >/dev/null 2>&1
+fi"""
 
 
 @dataclass(frozen=True)
@@ -69,31 +83,56 @@ def read_present(connection: Connection, roles: Sequence[Role], variables: Mappi
     Raises:
         IsolationError: as `collect_wanted`; the machine does not answer, in time or in order.
     """
-    wanted = collect_wanted(roles, variables)
-    what = f"read the state of '{connection.name}'"
-    body = f"{WAIT_FOR_APPLY}\n{render_read(wanted)}"
-    with step(f"read the state of {connection.name}"), Answer(connection, body, what) as answer:
+    return read_state(connection, collect_wanted(roles, variables))
+
+
+def read_state(connection: Connection, wanted: Wanted) -> Present:
+    """Read; as `read_present`, of what was collected before.  A connection that is lost is tried again."""
+    with step(f"read the state of {connection.name}"):
+        for left in reversed(range(TRIES)):
+            try:
+                return _read_once(connection, wanted)
+            except AnswerEnded:
+                if not left:
+                    raise
+        raise AssertionError("the last try returns or raises")
+
+
+def _read_once(connection: Connection, wanted: Wanted) -> Present:
+    body = f"{AWAIT_APPLY}\n{AWAIT_BOOT}\n{render_read(wanted)}"
+    seconds = deadline("converge.read")
+    with Answer(connection, body, f"read the state of '{connection.name}'") as answer:
+        answer.expect_turn(HEAD, seconds, f"another apply on {connection.name}", deadline("converge.wait") + seconds)
         present = parse_answer(answer, connection.name, wanted)
-        answer.expect_end(deadline("converge.read"))
+        answer.expect_end(seconds)
     return present
 
 
 def render_read(wanted: Wanted) -> str:
-    """Return lines of sh that print the state of all kinds: head, then name and text of each, then tail."""
+    """
+    Return lines of sh that print the state of all kinds: head, then name and text of each, then tail.
+
+    The last kind asks systemd, which takes longest and does so in a process of its own: meanwhile the others are read.
+    """
+    scripts = {kind.NAME: kind.render_read(wanted.kinds[kind.NAME]) for kind in find_kinds()}
+    found = [(name, script) for name, script in scripts.items() if script]
     lines = [f"printf '%s\\0' '{HEAD}'"]
-    for kind in find_kinds():
-        script = kind.render_read(wanted.kinds[kind.NAME])
-        if script:
-            # $( ) drops what text cannot hold: NUL, and newlines at the end
-            lines.append(f"text=$(\n{script}\n)\nprintf '%s\\0' {kind.NAME} \"$text\"")
+    if found:
+        slow = found.pop()
+        lines += ["{", _frame(*slow), "} | {"]
+        lines += [_frame(name, f"{{\n{script}\n}} </dev/null") for name, script in found]
+        lines += ["cat", "}"]
     lines.append(f"printf '%s\\0' '{TAIL}'")
     return "\n".join(lines)
 
 
+def _frame(name: str, script: str) -> str:
+    return f"printf '%s\\0' {name}\n{script}\nprintf '\\0'"
+
+
 def parse_answer(answer: Answer, machine: str, wanted: Wanted) -> Present:
-    """Turn what these lines print into the state; IsolationError where it is cut short or not in order."""
+    """Turn what these lines print after their head into the state; IsolationError where it is not in order."""
     seconds = deadline("converge.read")
-    answer.expect(HEAD, seconds)
     found = {}
     for kind in find_kinds():
         text = ""

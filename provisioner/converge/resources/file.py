@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import difflib
 import hashlib
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -95,7 +96,8 @@ def collect_wanted(sources: Sequence[Source]) -> dict[str, WantedFile]:
             if wanted.setdefault(item.path, one) != one:
                 raise IsolationError(
                     f"cannot write file '{item.path}': the roles '{owners[item.path]}' and '{source.role}'"
-                    " want it different"
+                    " want it different",
+                    hint="leave it to one of them",
                 )
             owners.setdefault(item.path, source.role)
     return wanted
@@ -106,14 +108,16 @@ READ = """\
 stat -c 'stat %f %U %G %n' -- {paths} 2>/dev/null
 set --
 for path in {paths}; do [ -h "$path" ] || [ ! -f "$path" ] || set -- "$@" "$path"; done
-[ $# -eq 0 ] || sha256sum -- "$@" | while read -r hash path; do
+[ $# -eq 0 ] || sums=$(sha256sum -- "$@")
+[ $# -eq 0 ] || while read -r hash path; do
   echo "sha256 $hash $path"
   case "$hash $path" in
     {known}) ;;
     *) echo "base64 $(head -c {bytes} -- "$path" | base64 -w0) $path" ;;
   esac
-done
-:"""
+done <<END
+$sums
+END"""
 
 
 def render_read(wanted: Mapping[str, WantedFile]) -> str:
@@ -233,4 +237,9 @@ def _octal(mode: int) -> str:
 
 
 def explain_failure(log: str) -> Fault | None:
+    match = re.search(r"chown: invalid (user|group): '(.+?)'", log)
+    if match:
+        return Fault(f"give a file to '{match[2]}'", f"no such {match[1]}", "name a package that makes the account")
+    if "No space left on device" in log:
+        return Fault("write a file", "there is no space left", "free some space there")
     return None

@@ -24,13 +24,15 @@ RANK = 20
 FIELD = list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]]
 OWNED = "/etc/modules-load.d/90-isolation.conf"
 
-# /sys/module lacks those built-in modules that have no parameters
+# /sys/module lacks those built-in modules that have no parameters; all but these are found without a process
 READ = f"""\
 for module in {{names}}; do
   if [ -d "/sys/module/$module" ]; then echo "loaded $module"
   elif grep -Eqs "/$module[.]ko" "/lib/modules/$(uname -r)/modules.builtin"; then echo "loaded $module"; fi
 done
-if [ -e {OWNED} ]; then sed 's/^/boot /' {OWNED}; fi"""
+if [ -e {OWNED} ]; then
+  while read -r line || [ -n "$line" ]; do echo "boot $line"; done <{OWNED}
+fi"""
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,15 @@
 
 In: unit names and what roles want of them.  Out: changes of "state", "boot", "restart" and "unit file".
 A kind: see converge/kinds.py.  That a restart is due is noted below /run before any file is written, so that a run that
-ends between the two is mended by the next.
+ends between the two is mended by the next.  A unit that a package will bring is held back (masked until it is started
+here), so that it starts once, with its files, and one that must not run never does.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from shlex import join, quote
 from typing import Annotated, Literal
 
@@ -22,12 +23,15 @@ from provisioner.errors import IsolationError
 NAME = "service"
 KEY = "services"
 RANK = 50
-DUE = "/run/pytest-isolation/restart"
-UNIT_FOLDERS = ("/etc/systemd/system/", "/usr/lib/systemd/system/", "/lib/systemd/system/")
+STOP_RANK = 25  # before files: it is stopped by the settings that it was started with
+DUE, RELOAD = "/run/pytest-isolation/restart", "/run/pytest-isolation/reload"
+HELD = "held back until its files are written"
+# systemd.unit(5), in its order of precedence
+UNIT_FOLDERS = tuple(f"{top}/systemd/system" for top in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"))
 # UnitFileState of units that have no switch of their own or are switched on by another one (systemctl(1), is-enabled)
-ENABLED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated", "transient")
+ENABLED = ("enabled", "static", "alias", "indirect", "generated", "transient")
 STARTED = ("active", "reloading")
-STOPPED = ("inactive", "failed", "absent")
+STOPPED = ("inactive", "absent")  # one that failed is mended too: it would leave the machine "degraded"
 
 
 class ServiceItem(BaseModel):
@@ -55,13 +59,13 @@ class WantedService:
 
 @dataclass(frozen=True)
 class PresentService:
-    """A unit as systemd shows it: `due` when a run ended before it could restart it."""
+    """A unit as it is; `due` and `reload` when a run ended before it could restart it, or have its file read again."""
 
     load: str
     active: str
     enabled: str
-    reload: bool = False
     due: bool = False
+    reload: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ def unit_name(name: str) -> str:
 
 def collect_wanted(sources: Sequence[Source]) -> dict[str, WantedService]:
     wanted: dict[str, WantedService] = {}
+    owners: dict[str, str] = {}
     for source in sources:
         for item in source.items:
             name = unit_name(item.name)
@@ -87,9 +92,11 @@ def collect_wanted(sources: Sequence[Source]) -> dict[str, WantedService]:
             for one, other in ((old.state, item.state), (old.enabled, item.enabled)):
                 if one is not None and other is not None and one != other:
                     raise IsolationError(
-                        f"cannot converge service '{name}': two roles want it different",
-                        hint=f"see the role '{source.role}'",
+                        f"cannot converge service '{name}': the roles '{owners[name]}' and '{source.role}'"
+                        " want it different",
+                        hint="leave it to one of them",
                     )
+            owners.setdefault(name, source.role)
             wanted[name] = WantedService(
                 item.state if old.state is None else old.state,
                 item.enabled if old.enabled is None else old.enabled,
@@ -98,34 +105,81 @@ def collect_wanted(sources: Sequence[Source]) -> dict[str, WantedService]:
     return wanted
 
 
-# What still starts at boot would look stopped: wait for it.
+# systemctl takes some twenty milliseconds of an emulated processor for all that it shows of one unit.  Which units run
+# is one answer for all; that one is enabled, a link says (systemctl(1), "enable").  Only where these do not suffice (an
+# alias, a mask, an instance, a unit that needs no link) it is asked.
 READ = """\
-if [ -d /run/systemd/system ]; then
-  timeout 120 systemctl is-system-running --wait >/dev/null 2>&1
-  systemctl show -p LoadState -p ActiveState -p UnitFileState -p NeedDaemonReload -- {names}
-else
-  echo '!offline'
-fi
-for unit in {names}; do [ ! -e {due}/"$unit" ] || echo "due=$unit"; done
-for unit in {names}; do echo "unit=$unit"; done"""
+[ -d /run/systemd/system ] || {{ echo '!offline'; exit; }}
+top=/etc/systemd/system aliases= ask=
+for link in $top/*; do [ ! -h "$link" ] || [ ! -f "$link" ] || aliases="$aliases $link"; done
+listed=$(systemctl list-units --all --full --plain --no-legend -- {names})
+look() {{
+  for folder in {folders}; do
+    file=$folder/$1
+    [ ! -h "$file" ] || return 1
+    [ ! -s "$file" ] || break
+  done
+  [ -s "$file" ] || return 1
+  load=loaded active=inactive
+  while read -r name one two rest; do [ "$name" != "$1" ] || {{ load=$one active=$two; break; }}; done <<END
+$listed
+END
+  [ "$load" = loaded ] || return 1
+  boot=enabled
+  for link in $top/*.wants/"$1" $top/*.requires/"$1"; do [ ! -h "$link" ] || return 0; done
+  [ "$2" != enabled ] || return 1
+  for link in $aliases; do [ ! "$link" -ef "$file" ] || return 1; done
+  boot=disabled
+}}
+for word in {words}; do
+  unit=${{word%=*}}
+  if look "$unit" "${{word#*=}}"; then echo "unit $unit $load $active $boot"; else ask="$ask $unit"; fi
+  [ ! -e {due}/"$unit" ] || echo "due $unit"
+  [ ! -e {reload}/"$unit" ] || echo "reload $unit"
+done
+[ -z "$ask" ] || systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState -- $ask
+for unit in $ask; do echo "asked $unit"; done"""
 
 
 def render_read(wanted: Mapping[str, WantedService]) -> str:
-    return READ.format(names=join(wanted), due=DUE) if wanted else ""
+    if not wanted:
+        return ""
+    return READ.format(
+        names=join(wanted),
+        words=join(f"{name}={'enabled' if one.enabled else 'any'}" for name, one in wanted.items()),
+        folders=" ".join(UNIT_FOLDERS),
+        due=DUE,
+        reload=RELOAD,
+    )
 
 
 def parse_present(text: str) -> Services:
-    lines = text.splitlines()
-    names = [line.removeprefix("unit=") for line in lines if line.startswith("unit=")]
-    due = {line.removeprefix("due=") for line in lines if line.startswith("due=")}
-    shown = [line for line in lines if not line.startswith(("unit=", "due="))]
-    if "!offline" in shown:
+    if text.strip() == "!offline":
         return Services({}, running=False)
-    blocks = [dict(_pair(line) for line in block.split("\n") if line) for block in "\n".join(shown).split("\n\n")]
+    units: dict[str, PresentService] = {}
+    words: dict[str, list[str]] = {"due": [], "reload": [], "asked": []}
+    shown: list[str] = []
+    for line in text.splitlines():
+        word, *rest = line.split(" ")
+        if word == "unit" and len(rest) == 4:
+            units[rest[0]] = PresentService(rest[1], rest[2], rest[3])
+        elif word in words and len(rest) == 1:
+            words[word].append(rest[0])
+        else:
+            shown.append(line)
+    units.update(_parse_shown(shown, words["asked"]))
+    return Services(
+        {name: replace(unit, due=name in words["due"], reload=name in words["reload"]) for name, unit in units.items()}
+    )
+
+
+def _parse_shown(lines: Sequence[str], asked: Sequence[str]) -> dict[str, PresentService]:
+    """Read what `systemctl show` printed: a block for each unit asked for, in that order."""
+    blocks = [dict(_pair(line) for line in block.split("\n") if line) for block in "\n".join(lines).split("\n\n")]
     blocks = [block for block in blocks if block]
-    if len(blocks) != len(names):
-        raise ValueError(f"systemctl showed {len(blocks)} units, not {len(names)}")
-    return Services({name: _parse_unit(block, name in due) for name, block in zip(names, blocks, strict=True)})
+    if len(blocks) != len(asked):
+        raise ValueError(f"systemctl showed {len(blocks)} units, not {len(asked)}")
+    return {name: _parse_unit(block) for name, block in zip(asked, blocks, strict=True)}
 
 
 def _pair(line: str) -> tuple[str, str]:
@@ -135,18 +189,13 @@ def _pair(line: str) -> tuple[str, str]:
     return key, value
 
 
-def _parse_unit(block: Mapping[str, str], due: bool) -> PresentService:
+def _parse_unit(block: Mapping[str, str]) -> PresentService:
     try:
         load, active = block["LoadState"], block["ActiveState"]
-        return PresentService(
-            load,
-            "absent" if load == "not-found" and active == "inactive" else active,
-            block.get("UnitFileState", "") or "absent",
-            block.get("NeedDaemonReload") == "yes",
-            due,
-        )
     except KeyError as error:
         raise ValueError(f"systemctl showed no {error.args[0]}") from None
+    gone = load == "not-found" and active == "inactive"
+    return PresentService(load, "absent" if gone else active, block.get("UnitFileState", "") or "absent")
 
 
 def diff_state(wanted: Mapping[str, WantedService], present: Services, earlier: Sequence[Change]) -> list[Change]:
@@ -154,19 +203,39 @@ def diff_state(wanted: Mapping[str, WantedService], present: Services, earlier: 
         first = next(iter(wanted))
         raise IsolationError(f"cannot converge service '{first}': systemd does not run there")
     written = [change.name for change in earlier if change.kind == "file" and change.changes("content")]
+    installs = any(change.kind == "package" for change in earlier)
     absent = PresentService("not-found", "absent", "absent")
     changes = []
     for name, one in wanted.items():
-        aspects = _diff_service(name, one, present.units.get(name, absent), written)
+        unit = present.units.get(name, absent)
+        if installs and _waits_for_package(one, unit):
+            aspects = _diff_new(one)
+        else:
+            aspects = _diff_service(name, one, unit, written)
         if aspects:
             changes.append(Change(NAME, name, tuple(aspects)))
     return changes
 
 
+def _waits_for_package(wanted: WantedService, present: PresentService) -> bool:
+    """Tell whether a unit is not there yet; a role that leaves its state open leaves that to its package too."""
+    return present.load == "not-found" and wanted.state is not None
+
+
+def _diff_new(wanted: WantedService) -> list[Aspect]:
+    """Return what is made of a unit that a package will bring; Debian's packages enable what they bring."""
+    aspects = [Aspect("unit file", "absent", HELD)]
+    if wanted.enabled is not None:
+        aspects.append(Aspect("boot", "absent", "enabled" if wanted.enabled else "disabled"))
+    if wanted.state == "started":
+        aspects.append(Aspect("state", "absent", "started"))
+    return aspects
+
+
 def _unit_written(name: str, written: Sequence[str]) -> bool:
     """Tell whether one of these files is the unit's own or a drop-in of it."""
     return any(
-        path.startswith(f"{folder}{name}.d/") or path == f"{folder}{name}"
+        path.startswith(f"{folder}/{name}.d/") or path == f"{folder}/{name}"
         for folder in UNIT_FOLDERS
         for path in written
     )
@@ -176,11 +245,12 @@ def _diff_service(name: str, wanted: WantedService, present: PresentService, wri
     aspects = []
     if present.reload or _unit_written(name, written):
         aspects.append(Aspect("unit file", "changed since systemd read it", "read again"))
-    on = present.enabled in ENABLED
-    if (wanted.enabled is True and not on) or (wanted.enabled is False and present.enabled.startswith("enabled")):
-        aspects.append(Aspect("boot", present.enabled, "enabled" if wanted.enabled else "disabled"))
-    if wanted.state == "started" and present.load == "masked":
+    if present.enabled == "masked-runtime" or (wanted.state == "started" and present.load == "masked"):
         aspects.append(Aspect("unit file", "masked", "unmasked"))
+    if wanted.enabled is True and present.enabled not in ENABLED:
+        aspects.append(Aspect("boot", present.enabled, "enabled"))
+    if wanted.enabled is False and present.enabled == "enabled":
+        aspects.append(Aspect("boot", present.enabled, "disabled"))
     if wanted.state == "started" and present.active not in STARTED:
         aspects.append(Aspect("state", present.active, "started"))
     if wanted.state == "stopped" and present.active not in STOPPED:
@@ -188,49 +258,84 @@ def _diff_service(name: str, wanted: WantedService, present: PresentService, wri
     if wanted.state != "stopped":
         reasons = [path for path in wanted.restart_on if path in written]
         if reasons or present.due:
-            # also where it does not run yet: its package may start it before the file is written
             why = f"older than {', '.join(reasons)}" if reasons else "due since a run that was cut off"
             aspects.append(Aspect("restart", why, "restarted"))
     return aspects
 
 
 def make_steps(wanted: Mapping[str, WantedService], changes: Sequence[Change]) -> list[Step]:
-    """A restart that is due is noted first (rank 0); what is started is also restarted when that is due."""
-    restarts = [change.name for change in changes if change.changes("restart")]
+    """Before all others come the notes of what is due, and the masks of what must not start yet."""
+    return [*_first_steps(changes), *_unit_file_steps(changes), *_state_steps(wanted, changes)]
+
+
+def _first_steps(changes: Sequence[Change]) -> list[Step]:
     steps = []
-    if restarts:
-        notes = "\n".join(f": >{DUE}/{quote(name)}" for name in restarts)
-        steps.append(Step("note the restarts that are due", f"mkdir -p {DUE}\n{notes}", NAME, 0))
-    if any(aspect.after == "read again" for change in changes for aspect in change.aspects):
-        steps.append(_step("reload the unit files", "systemctl daemon-reload"))
-    for verb, names in _verbs(changes).items():
-        steps.append(_step(_title(verb, names), f"systemctl {verb} -- {join(names)}"))
+    notes = [f"{DUE}/{name}" for name in _to_restart(changes)]
+    notes += [f"{RELOAD}/{name}" for name in _turning(changes, "read again")]
+    if notes:
+        script = "\n".join([f"mkdir -p {DUE} {RELOAD}", *(f": >{quote(note)}" for note in notes)])
+        steps.append(Step("note what is due", script, NAME, 0))
+    if held := _turning(changes, HELD):
+        steps.append(Step(_title("hold back", held), _systemctl("mask --runtime", held), NAME, 0))
+    if stops := _turning(changes, "stopped"):
+        steps.append(Step(_title("stop", stops), _stop(stops), NAME, STOP_RANK))
+    return steps
+
+
+def _unit_file_steps(changes: Sequence[Change]) -> list[Step]:
+    """Change what systemd reads, in one step: it reads all of it again at the end, once."""
+    verbs = {
+        "unmask --runtime": _turning(changes, HELD, "unmasked"),
+        "unmask": _turning(changes, "unmasked"),
+        "enable": _turning(changes, "enabled"),
+        "disable": _turning(changes, "disabled"),
+    }
+    lines = [_systemctl(verb, names) for verb, names in verbs.items() if names]
+    if not lines and not _turning(changes, "read again"):
+        return []
+    names = list(dict.fromkeys(name for found in verbs.values() for name in found))
+    title = _title("enable, disable or unmask", names) if names else "reload the unit files"
+    settled = join([RELOAD, *(f"{DUE}/{name}" for name in _turning(changes, HELD))])
+    return [_step(title, "\n".join([*lines, "systemctl daemon-reload", f"rm -rf -- {settled}"]))]
+
+
+def _state_steps(wanted: Mapping[str, WantedService], changes: Sequence[Change]) -> list[Step]:
+    """Return what restarts and starts units; what is restarted is not also started."""
+    restarts = _to_restart(changes)
+    steps = []
     sure = [name for name in restarts if wanted[name].state == "started"]
     maybe = [name for name in restarts if wanted[name].state is None]
     for verb, names in (("restart", sure), ("try-restart", maybe)):
         if names:
             notes = join(f"{DUE}/{name}" for name in names)
             steps.append(_step(_title(verb, names), f"{_start(verb, names)}\nrm -f -- {notes}"))
-    starts = [change.name for change in changes if _turns(change, "started") and change.name not in restarts]
-    if starts:
+    if starts := [name for name in _turning(changes, "started") if name not in restarts]:
         steps.append(_step(_title("start", starts), _start("start", starts)))
     return steps
 
 
-def _verbs(changes: Sequence[Change]) -> dict[str, list[str]]:
-    """Return what must come before anything is started."""
-    verbs: dict[str, list[str]] = {"unmask": [], "enable": [], "disable": [], "stop": []}
-    for change in changes:
-        if any(aspect.before == "masked" for aspect in change.aspects):
-            verbs["unmask"].append(change.name)
-        for word, verb in (("enabled", "enable"), ("disabled", "disable"), ("stopped", "stop")):
-            if _turns(change, word):
-                verbs[verb].append(change.name)
-    return {verb: names for verb, names in verbs.items() if names}
+def _to_restart(changes: Sequence[Change]) -> list[str]:
+    return [change.name for change in changes if change.changes("restart")]
 
 
-def _turns(change: Change, after: str) -> bool:
-    return any(aspect.after == after and aspect.what in ("boot", "state") for aspect in change.aspects)
+def _turning(changes: Sequence[Change], *after: str) -> list[str]:
+    """Return the units of which something becomes one of these."""
+    return [change.name for change in changes if any(aspect.after in after for aspect in change.aspects)]
+
+
+def _systemctl(verb: str, names: Sequence[str]) -> str:
+    """
+    A unit file's verb, after which systemd has yet to read it again.
+
+    Scripts of SysV are left alone: systemd reads none whose name a unit has (systemd-sysv-generator(8)), and
+    update-rc.d(8) would reload systemd once for each.
+    """
+    return f"SYSTEMCTL_SKIP_SYSV=1 systemctl --no-reload {verb} -- {join(names)}"
+
+
+def _stop(names: Sequence[str]) -> str:
+    """A unit whose ExecStop fails has stopped all the same."""
+    return f"systemctl stop -- {join(names)}\nsystemctl reset-failed -- {join(names)} 2>/dev/null || :"
 
 
 def _start(verb: str, names: Sequence[str]) -> str:

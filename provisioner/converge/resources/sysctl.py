@@ -24,13 +24,15 @@ KEY = "sysctls"
 RANK = 40
 FIELD = dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+([./][A-Za-z0-9_-]+)+$")], str | int]
 OWNED = "/etc/sysctl.d/90-isolation.conf"
+PROC = "/proc/sys/"
 
-# `read` is the shell's own: no process for a key
+# One process for all values: the shell's own `read` takes a byte at a time, and a number is given to the first read
+# alone (proc_first_pos_non_zero_ignore() in the kernel's kernel/sysctl.c).
 READ = f"""\
-for path in {{paths}}; do
-  if [ -r "$path" ] && read -r value <"$path"; then echo "now ${{{{path#/proc/sys/}}}}=$value"; fi
-done
-if [ -e {OWNED} ]; then sed 's/^/boot /' {OWNED}; fi"""
+grep -s '' /dev/null {{paths}}
+if [ -e {OWNED} ]; then
+  while read -r line || [ -n "$line" ]; do echo "{OWNED}:$line"; done <{OWNED}
+fi"""
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,18 @@ class Sysctls:
 
 def collect_wanted(sources: Sequence[Source]) -> dict[str, str]:
     wanted: dict[str, str] = {}
+    owners: dict[str, str] = {}
     for source in sources:
         for key, value in source.items.items():
             rendered = _normal(source.render(str(value), f"sysctls.{key}"))
             name = _slashes(key)
             if wanted.setdefault(name, rendered) != rendered:
                 raise IsolationError(
-                    f"cannot set sysctl '{key}': two roles want '{wanted[name]}' and '{rendered}'",
-                    hint=f"see the role '{source.role}'",
+                    f"cannot set sysctl '{key}': the role '{owners[name]}' wants '{wanted[name]}',"
+                    f" '{source.role}' wants '{rendered}'",
+                    hint="leave it to one of them",
                 )
+            owners.setdefault(name, source.role)
     return dict(sorted(wanted.items()))
 
 
@@ -66,21 +71,23 @@ def _normal(value: str) -> str:
 
 
 def render_read(wanted: Mapping[str, str]) -> str:
-    return READ.format(paths=join(f"/proc/sys/{key}" for key in wanted)) if wanted else ""
+    return READ.format(paths=join(PROC + key for key in wanted)) if wanted else ""
 
 
 def parse_present(text: str) -> Sysctls:
-    found: dict[str, dict[str, str]] = {"now": {}, "boot": {}}
+    now: dict[str, str] = {}
+    boot: dict[str, str] = {}
     for line in text.splitlines():
-        word, _, rest = line.partition(" ")
-        key, equals, value = rest.partition("=")
-        if word not in found:
+        path, colon, rest = line.partition(":")
+        if path == OWNED:
+            key, equals, value = rest.partition("=")
+            boot[key.strip()] = _normal(value) if equals else "(no value)"
+        elif colon and path.startswith(PROC):
+            key = path.removeprefix(PROC)
+            now[key] = _normal(f"{now.get(key, '')} {rest}")
+        else:
             raise ValueError(f"no line of this script: '{line[:80]}'")
-        if equals:
-            found[word][key.strip()] = _normal(value)
-        elif rest.strip():
-            found[word][rest.strip()] = "(no value)"
-    return Sysctls(found["now"], found["boot"])
+    return Sysctls(now, {key: value for key, value in boot.items() if key})
 
 
 def diff_state(wanted: Mapping[str, str], present: Sysctls, earlier: Sequence[Change]) -> list[Change]:
@@ -106,7 +113,7 @@ def make_steps(wanted: Mapping[str, str], changes: Sequence[Change]) -> list[Ste
         steps.append(Step(f"write file '{OWNED}'", render_owned(OWNED, lines), NAME, RANK))
     for change in changes:
         if change.changes("now"):
-            script = f"printf '%s\\n' {quote(wanted[change.name])} >{quote('/proc/sys/' + change.name)}"
+            script = f"printf '%s\\n' {quote(wanted[change.name])} >{quote(PROC + change.name)}"
             steps.append(Step(f"set sysctl '{change.name}'", script, NAME, RANK))
     return steps
 
