@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from provisioner import box_cli, lab_cli, machine_cli
 from provisioner.doctor.command import doctor
 from provisioner.errors import IsolationError
 
@@ -21,6 +22,9 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0], pretty_exceptions_enable=False
 )
 app.command()(doctor)
+app.add_typer(box_cli.app, name="box")
+lab_cli.add_to(app)
+machine_cli.add_to(app)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -87,10 +91,13 @@ def prune() -> None:
     """Take away what killed runs left on this host: sandboxes, cgroups, namespaces, mounts, files."""
     from provisioner import journal
 
-    removed = journal.prune()
-    for line in removed:
-        typer.echo(f"removed {line}")
-    typer.echo(f"{len(removed)} things of dead runs were left" if removed else "nothing was left")
+    said = journal.prune()
+    failures = [line for line in said if line.startswith("cannot ")]
+    for line in said:
+        typer.echo(line, err=line in failures)
+    typer.echo(f"{len(said) - len(failures)} things of dead runs were left" if said else "nothing was left")
+    if failures:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -25,7 +25,7 @@ from provisioner.processes import Process, is_alive, kill_all
 
 Kind = Literal["command", "cgroup", "path", "process", "netns", "mount"]
 
-TIMEOUT = 60.0  # seconds for one command
+TIMEOUT = 240.0  # seconds for one command: an emulated machine that halts in order may take minutes
 NOT_THERE = re.compile(
     r"no such|not found|not exist|no longer exist|unknown (container|domain)|not known|is not running", re.IGNORECASE
 )
@@ -119,6 +119,12 @@ def undo(record: Record) -> bool:
     if record.kind not in actions:
         raise IsolationError(f"cannot undo '{record.kind}': no such kind of thing")
     return actions[record.kind]()
+
+
+def import_path() -> dict[str, str]:
+    """Return what lets another interpreter find this package, wherever it was imported from; for undoing commands."""
+    root = str(Path(__file__).parents[1])
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
 
 
 def check_path(path: Path) -> Path:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from provisioner.errors import IsolationError
+from provisioner.machines.openssh import render_ssh, write_known_hosts
 from provisioner.machines.protocol import SshAddress
 
 PAUSE = 0.7  # seconds from one connection to the next
@@ -58,34 +59,11 @@ def set_clock(address: SshAddress, known_hosts: Path, seconds: float) -> None:
     Raises:
         IsolationError: there is no ssh, or it cannot log in in time.
     """
-    known_hosts.write_text(f"machine {address.host_key}\n")
-    options = {
-        "BatchMode": "yes",
-        "ConnectTimeout": str(max(1, int(seconds))),
-        "HostKeyAlias": "machine",
-        "IdentitiesOnly": "yes",
-        "LogLevel": "ERROR",
-        "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": str(known_hosts),
-        "GlobalKnownHostsFile": "/dev/null",
-    }
-    enter = ["nsenter", f"--net={address.netns}", "--"] if address.netns else []
-    argv = [
-        *enter,
-        "ssh",
-        "-F",
-        "/dev/null",
-        "-i",
-        str(address.private_key),
-        "-p",
-        str(address.port),
-        "-l",
-        address.user,
-    ]
-    argv += [part for key, value in options.items() for part in ("-o", f'{key}="{value}"')]
+    write_known_hosts(address, known_hosts)
+    argv = render_ssh(address, known_hosts, SET_CLOCK, seconds)
     pipe = subprocess.PIPE
     try:
-        with subprocess.Popen([*argv, address.host, SET_CLOCK], stdin=pipe, stdout=pipe, stderr=pipe) as ssh:
+        with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe) as ssh:
             try:
                 ready = _read_line(ssh, seconds)
                 _, stderr = ssh.communicate(b"%.3f\n" % time.time() if ready else None, timeout=seconds)

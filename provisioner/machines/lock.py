@@ -1,6 +1,7 @@
 """Lets one process at a time change a machine, and tells the others for whom they wait.
 
-In: a folder, and what is about to be done.  Out: a context in which nobody else is in.  Called by providers.
+In: a folder, and what is about to be done.  Out: a context in which nobody else is in.  Called by providers for each
+step, and by kept.py for all that one command does with a machine, in a file of its own.
 """
 
 from __future__ import annotations
@@ -16,11 +17,24 @@ from provisioner.errors import IsolationError
 from provisioner.progress import step
 
 FILE = "lock"
-HOLDER = "lock.holder"
+
+
+class Busy(IsolationError):
+    """
+    Another one holds the lock.
+
+    Args:
+        what: as of IsolationError.
+        pid: the holder's process; 0 when it has not said so yet.
+    """
+
+    def __init__(self, what: str, pid: int) -> None:
+        super().__init__(what, hint="wait, or end it")
+        self.pid = pid
 
 
 @contextlib.contextmanager
-def only_one(folder: Path, doing: str, seconds: float) -> Iterator[None]:
+def only_one(folder: Path, doing: str, seconds: float, file: str = FILE) -> Iterator[None]:
     """
     Hold a machine's lock.
 
@@ -28,30 +42,32 @@ def only_one(folder: Path, doing: str, seconds: float) -> Iterator[None]:
         folder: the machine's.
         doing: what is done meanwhile, such as "start machine 'debian12'"; those who wait read it.
         seconds: to wait for another one.
+        file: its name in the folder; beside it stands who holds it.
 
     Raises:
-        IsolationError: another process holds it for longer; says which, and what it does.
+        Busy: another process holds it for longer; says which, and what it does.
     """
-    lock = FileLock(folder / FILE)
+    lock, holder = FileLock(folder / file), folder / f"{file}.holder"
     with contextlib.suppress(Timeout):
         lock.acquire(timeout=0)
     if not lock.is_locked:
-        holder = _read_holder(folder)
         try:
-            with step(f"wait for {holder}"):
+            with step(f"wait for {_read_holder(holder)[1]}") if seconds else contextlib.nullcontext():
                 lock.acquire(timeout=seconds)
         except Timeout:
-            raise IsolationError(f"cannot {doing}: {_read_holder(folder)} holds it", hint="wait, or end it") from None
+            pid, who = _read_holder(holder)
+            raise Busy(f"cannot {doing}: {who} holds it", pid) from None
     try:
-        (folder / HOLDER).write_text(f"process {os.getpid()}, which is to {doing}")
+        holder.write_text(f"{os.getpid()} {doing}")
         yield
     finally:
-        (folder / HOLDER).unlink(missing_ok=True)
+        holder.unlink(missing_ok=True)
         lock.release()
 
 
-def _read_holder(folder: Path) -> str:
-    try:
-        return (folder / HOLDER).read_text() or "another process"
-    except OSError:
-        return "another process"
+def _read_holder(file: Path) -> tuple[int, str]:
+    """Return who holds a lock, as a number and in words."""
+    with contextlib.suppress(OSError, ValueError):
+        pid, doing = file.read_text().split(" ", 1)
+        return int(pid), f"process {int(pid)}, which is to {doing}"
+    return 0, "another process"

@@ -83,7 +83,10 @@ class Machine(Protocol):
         """Go back to a snapshot and run, with the clock set; False when there is none of that name."""
 
     def snapshots(self) -> list[str]:
-        """Return the names of its snapshots."""
+        """Return the names of its snapshots that can be restored."""
+
+    def delete_snapshot(self, name: str) -> None:
+        """Delete a snapshot, to make room; not there is fine."""
 
     def console(self) -> str:
         """Return the end of what it wrote to its serial console, for error texts."""
@@ -91,5 +94,5 @@ class Machine(Protocol):
     def vmm_pid(self) -> int | None:
         """Return its hypervisor's process, None when it does not run."""
 
-    def down(self) -> None:
-        """Stop it; its disk and its snapshots stay."""
+    def down(self, destroy: bool = False) -> None:
+        """Stop it; its disk and its snapshots stay, unless it is to be destroyed. Not there is fine."""

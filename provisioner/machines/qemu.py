@@ -8,18 +8,15 @@ its snapshots.  QEMU runs as nobody, in a seccomp filter of its own, in the fold
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shlex
-import shutil
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from provisioner.accelerator import accelerator
-from provisioner.connection import LocalConnection, find_program, last_line
+from provisioner.connection import last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal import Run
@@ -29,20 +26,19 @@ from provisioner.machines.lock import only_one
 from provisioner.machines.protocol import Spec, SshAddress, Status
 from provisioner.machines.qemu_command import (
     CONSOLE,
-    DISK,
     SOCKET,
-    Hardware,
     drop_privileges,
+    find_hardware,
     render_command,
     unprivileged_uid,
 )
+from provisioner.machines.qemu_disk import Disk
 from provisioner.machines.qmp import Qmp, await_socket
 from provisioner.machines.vmm import end_vmm, read_log, read_vmm, start_vmm
 from provisioner.processes import wait_gone
 from provisioner.progress import step
 from provisioner.undo import import_path
 
-PROGRAM = "qemu-system-x86_64"
 HOST = "127.0.0.1"
 CONSOLE_BYTES = 4000
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -58,7 +54,7 @@ class QemuMachine:
 
     Args:
         spec: from lab.yaml.
-        box: what it boots.
+        box: what it boots; None when that is not built: then it can be looked at and stopped, not started.
         directory: the machine's own; made when it is started.
         run: whose journal knows of the machine while it is being started, and no longer.
 
@@ -67,73 +63,93 @@ class QemuMachine:
         >>> machine.up()  # doctest: +SKIP
     """
 
-    def __init__(self, spec: Spec, box: Box, directory: Path, run: Run) -> None:
+    def __init__(self, spec: Spec, box: Box | None, directory: Path, run: Run) -> None:
         self.spec = spec
         self.box = box
         self.directory = directory
         self._run = run
-        self._vmm = directory / "vmm"
+        self._disk = Disk(directory)
 
     @property
     def name(self) -> str:
         return self.spec.name
 
     def up(self) -> None:
+        box = self._need_box("start")
         with self._locked("start"):
-            port = self._port()
-            if port and read_vmm(self.directory) and self._fits():
-                self._await_ssh(port, "machine.boot")
-                return
-            with step(f"start machine '{self.name}'"):
-                self._end()
-                if not self._fits():
-                    self._make_disk()
-                self._start(None, "machine.boot")
+            made = self._disk.made
+            if made and made.port and read_vmm(self.directory) and self._disk.fits(box):
+                if made.hardware == find_hardware(self.spec).mark:
+                    self._await_ssh(made.port, "machine.boot")
+                    return
+                with step(f"stop machine '{self.name}': lab.yaml gives it other hardware now"):
+                    self._power_off()
+            self._end()
+            why = self._disk.why_anew(box)
+            with step(f"start machine '{self.name}'" + (f" anew: {why}" if why else "")):
+                if why is not None:
+                    self._disk.begin_anew(box)
+                self._start(box, None, "machine.boot")
 
     def status(self) -> Status:
         if read_vmm(self.directory):
             return "running"
-        return "halted" if (self._vmm / DISK).exists() else "absent"
+        return "halted" if self._disk.exists() else "absent"
 
     def ssh(self) -> SshAddress:
-        port = self._port()
-        if not port or not read_vmm(self.directory):
-            raise IsolationError(
-                f"cannot reach machine '{self.name}': it does not run", hint=f"provisioner up {self.name}"
-            )
-        return SshAddress(HOST, port, self.box.user, self.box.private_key, self.box.host_key)
+        box, made = self._need_box("reach"), self._disk.made
+        if not made or not made.port or not read_vmm(self.directory):
+            raise self._not_running("reach")
+        if not self._disk.fits(box):
+            hint = f"provisioner up {self.name} begins anew"
+            raise IsolationError(f"cannot reach machine '{self.name}': it runs from another box than it has now", hint)
+        return _address(box, made.port)
 
     def snapshot(self, name: str) -> None:
         tag = self._tag(name)
-        with self._locked("freeze"), step(f"freeze machine '{self.name}'"), self._qmp() as qmp:
-            if fault := qmp.monitor(f"savevm {tag}").strip():
-                raise IsolationError(f"cannot freeze machine '{self.name}': {last_line(fault.encode())}")
+        with self._locked("freeze"), step(f"freeze machine '{self.name}'"):
+            made = self._disk.made
+            if not made or not read_vmm(self.directory):
+                raise self._not_running("freeze")
+            if made.hardware != find_hardware(self.spec).mark:
+                what = f"cannot freeze machine '{self.name}': lab.yaml gives it other hardware than it runs with"
+                raise IsolationError(what, f"provisioner up {self.name}")
+            self._ask(f"savevm {tag}", "freeze")
+            for older in self._disk.tags(name):
+                if older != tag:  # of other hardware, which cannot restore it
+                    self._ask(f"delvm {older}", "freeze")
 
     def restore(self, name: str) -> bool:
         tag = self._tag(name)
         with self._locked("restore"):
-            if not self._fits() or name not in self.snapshots():
+            if name not in self.snapshots():
                 return False
             with step(f"restore machine '{self.name}'"):
                 self._end()
-                self._start(tag, "machine.restore")
-                known_hosts = self.directory / "known_hosts"
-                set_clock(self.ssh(), known_hosts, deadline("machine.restore"))
+                if not self._disk.is_whole():
+                    hint = f"provisioner up {self.name} begins anew"
+                    raise IsolationError(f"cannot restore machine '{self.name}': its disk is damaged", hint)
+                self._start(self._need_box("restore"), tag, "machine.restore")
         return True
 
     def snapshots(self) -> list[str]:
-        if not (self._vmm / DISK).exists():
+        """Return the names of those that fit its box and its hardware."""
+        if not self._disk.fits(self.box):
             return []
-        argv = ["qemu-img", "info", "--force-share", "--output=json", "-f", "qcow2", str(self._vmm / DISK)]
-        done = LocalConnection().run(argv, deadline("command"))
-        if done.status != 0:
-            raise IsolationError(f"cannot read the disk of machine '{self.name}': {done.last_words}")
-        tags = [str(entry["name"]) for entry in json.loads(done.stdout).get("snapshots", [])]
-        end = f"+{self._hardware().mark}"
-        return [tag.removesuffix(end) for tag in tags if tag.endswith(end)]
+        end = f"+{find_hardware(self.spec).mark}"
+        return [tag.removesuffix(end) for tag in self._disk.tags() if tag.endswith(end)]
+
+    def delete_snapshot(self, name: str) -> None:
+        """Delete a snapshot, whatever hardware it was frozen with."""
+        with self._locked("thin out"):
+            for tag in self._disk.tags(name):
+                if read_vmm(self.directory):
+                    self._ask(f"delvm {tag}", "thin out")
+                else:
+                    self._disk.delete_tag(tag)
 
     def console(self) -> str:
-        return read_end(self._vmm / CONSOLE, CONSOLE_BYTES)
+        return read_end(self._disk.folder / CONSOLE, CONSOLE_BYTES)
 
     def vmm_pid(self) -> int | None:
         process = read_vmm(self.directory)
@@ -148,8 +164,7 @@ class QemuMachine:
                 self._power_off()
             self._end()
             if destroy:
-                shutil.rmtree(self._vmm, ignore_errors=True)
-                self._made.unlink(missing_ok=True)
+                self._disk.delete()
 
     def _power_off(self) -> None:
         """
@@ -164,40 +179,49 @@ class QemuMachine:
             wait_gone([process], PRESS_AGAIN)
 
     def _end(self) -> None:
+        """End QEMU at once: by its own means, so that its disk is closed in order, or by a kill if it hears nothing."""
+        seconds = 0.0
         if read_vmm(self.directory):
             with contextlib.suppress(IsolationError), self._qmp() as qmp:
                 qmp.quit()
-        end_vmm(self.directory, QUIT_TIMEOUT)
+                seconds = QUIT_TIMEOUT
+        end_vmm(self.directory, seconds)
 
-    def _start(self, tag: str | None, how: str) -> None:
+    def _start(self, box: Box, tag: str | None, how: str) -> None:
         """Start QEMU and wait for SSH; the journal ends a machine whose starter is killed half-way."""
-        hardware = self._hardware()
-        uid = unprivileged_uid(self.directory, self.box.directory)
+        hardware, made = find_hardware(self.spec), self._disk.made
+        assert made is not None  # of a disk that is there and fits
+        uid = unprivileged_uid(self.directory, box.directory)
         owner = os.geteuid() if uid is None else uid
-        os.chown(self._vmm, owner, -1)
-        os.chown(self._vmm / DISK, owner, -1)
+        os.chown(self._disk.folder, owner, -1)
+        os.chown(self._disk.path, owner, -1)
         for name in (CONSOLE, SOCKET):
-            (self._vmm / name).unlink(missing_ok=True)
-        argv = [*drop_privileges(hardware.accelerator, uid), *render_command(self.spec, self.box, hardware, tag)]
+            (self._disk.folder / name).unlink(missing_ok=True)
+        argv = [*drop_privileges(hardware.accelerator, uid), *render_command(self.spec, box, hardware, tag)]
         undo = [sys.executable, "-m", "provisioner.machines.vmm", str(self.directory)]
         record = self._run.made("command", undo, import_path())
+        made = made.model_copy(update={"port": 0, "hardware": ""})
+        self._disk.remember(made)
         try:
-            start_vmm(argv, self.directory, self._vmm)
-            self._await_ssh(self._read_port(argv), how)
+            start_vmm(argv, self.directory, self._disk.folder)
+            port = self._read_port(argv)
+            self._await_ssh(port, how)
+            if tag:
+                set_clock(_address(box, port), self.directory / "known_hosts", deadline("machine.restore"))
         except BaseException:
             end_vmm(self.directory)
             self._run.gone(record)
             raise
+        self._disk.remember(made.model_copy(update={"port": port, "hardware": hardware.mark, "whole": True}))
         self._run.gone(record)
 
     def _read_port(self, argv: list[str]) -> int:
-        """Ask QEMU which port it forwards, and keep it for whoever asks later."""
+        """Ask QEMU which port it forwards."""
         until = time.monotonic() + deadline("machine.qmp")
         while read_vmm(self.directory) and time.monotonic() < until:
-            if await_socket(self._vmm / SOCKET, 0.2):
+            if await_socket(self._disk.folder / SOCKET, 0.2):
                 with contextlib.suppress(IsolationError), self._qmp() as qmp:
                     if found := FORWARD.search(qmp.monitor("info usernet")):
-                        self._made.write_text(json.dumps({"box": self.box.hash, "port": int(found[1])}))
                         return int(found[1])
         log = read_log(self.directory)
         raise IsolationError(
@@ -217,66 +241,42 @@ class QemuMachine:
             log=console,
         )
 
-    def _make_disk(self) -> None:
-        """Begin anew, on a box that is another than before or for the first time."""
-        shutil.rmtree(self._vmm, ignore_errors=True)
-        self._made.unlink(missing_ok=True)
-        self._vmm.mkdir(mode=0o700)
-        argv = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(self.box.disk)]
-        done = LocalConnection().run([*argv, str(self._vmm / DISK)], deadline("command"))
-        if done.status != 0:
-            raise IsolationError(f"cannot make the disk of machine '{self.name}': {done.last_words}")
-        (self._vmm / DISK).chmod(0o600)
-        self._made.write_text(json.dumps({"box": self.box.hash}))
-
-    @property
-    def _made(self) -> Path:
-        return self.directory / "machine.json"
-
-    def _read_made(self) -> dict[str, object]:
-        try:
-            return dict(json.loads(self._made.read_text()))
-        except (OSError, ValueError, TypeError):
-            return {}
-
-    def _fits(self) -> bool:
-        """Tell whether the machine's disk lies on this box."""
-        return self._read_made().get("box") == self.box.hash and (self._vmm / DISK).exists()
-
-    def _port(self) -> int:
-        port = self._read_made().get("port")
-        return port if isinstance(port, int) else 0
-
-    def _hardware(self) -> Hardware:
-        path = find_program(PROGRAM)
-        if path is None:
-            hint = "apt-get install --no-install-recommends qemu-system-x86"
-            raise IsolationError(f"cannot start machine '{self.name}': {PROGRAM} is not installed", hint=hint)
-        spec = self.spec
-        name = accelerator().name if spec.driver is None else "kvm" if spec.driver == "kvm" else "tcg"
-        status = os.stat(path)
-        version = f"{status.st_size} {status.st_mtime_ns}"  # asking it costs fifty milliseconds
-        return Hardware(spec.cpus, spec.memory, spec.cgroup, name, path, version)
-
     def _tag(self, name: str) -> str:
         if not TAG.fullmatch(name):
             raise IsolationError(
                 f"cannot name a snapshot '{name}'", hint="letters, digits, dots and dashes, at most 64"
             )
-        return f"{name}+{self._hardware().mark}"
+        return f"{name}+{find_hardware(self.spec).mark}"
+
+    def _ask(self, command: str, verb: str) -> None:
+        """Run a command of QEMU's monitor that says something only when it fails."""
+        with self._qmp() as qmp:
+            if fault := qmp.monitor(command).strip():
+                raise IsolationError(f"cannot {verb} machine '{self.name}': {last_line(fault.encode())}")
 
     def _qmp(self) -> Qmp:
         if not read_vmm(self.directory):
-            raise IsolationError(
-                f"cannot ask machine '{self.name}': it does not run", hint=f"provisioner up {self.name}"
-            )
-        return Qmp(self._vmm / SOCKET, deadline("machine.qmp"))
+            raise self._not_running("ask")
+        return Qmp(self._disk.folder / SOCKET, deadline("machine.qmp"))
+
+    def _not_running(self, verb: str) -> IsolationError:
+        return IsolationError(f"cannot {verb} machine '{self.name}': it does not run", f"provisioner up {self.name}")
+
+    def _need_box(self, verb: str) -> Box:
+        if self.box is None:
+            hint = f"provisioner up {self.name}"
+            raise IsolationError(f"cannot {verb} machine '{self.name}': its box is not built", hint)
+        return self.box
 
     @contextlib.contextmanager
     def _locked(self, verb: str) -> Iterator[None]:
         self.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         with only_one(self.directory, f"{verb} machine '{self.name}'", 2 * deadline("machine.boot")):
             yield
+
+
+def _address(box: Box, port: int) -> SshAddress:
+    return SshAddress(HOST, port, box.user, box.private_key, box.host_key)
 
 
 def read_end(path: Path, size: int) -> str:

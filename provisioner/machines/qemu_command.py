@@ -1,6 +1,6 @@
 """Says how QEMU boots a box: its argument list, and what must be equal for a snapshot to fit.
 
-In: a specification, a box, an accelerator.  Out: an argument list.  Called by qemu.py.  Runs nothing.
+In: a specification, a box, what this host has.  Out: an argument list.  Called by qemu.py.  Starts no machine.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from provisioner.accelerator import accelerator
+from provisioner.connection import find_program
+from provisioner.errors import IsolationError
 from provisioner.machines.box import UNPRIVILEGED, Box
 from provisioner.machines.protocol import Spec
 
+PROGRAM = "qemu-system-x86_64"
 DISK, CONSOLE, SOCKET = "disk.qcow2", "console.log", "qmp.sock"  # in the folder that QEMU runs in
 ADDRESS = "10.0.2.15,255.255.255.0,10.0.2.2,10.0.2.3"  # of user-mode networks: guest, mask, gateway, nameserver
 LEGACY = "systemd.unified_cgroup_hierarchy=0"  # systemd.special(7): cgroup v1, with systemd's own hierarchy beside it
@@ -37,6 +41,18 @@ class Hardware:
         """Eight hex digits over all of it."""
         text = f"{self.cpus} {self.memory} {self.cgroup} {self.accelerator} {self.qemu} {self.version}"
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def find_hardware(spec: Spec) -> Hardware:
+    """Return what a machine runs with on this host; IsolationError when there is no QEMU."""
+    path = find_program(PROGRAM)
+    if path is None:
+        hint = "apt-get install --no-install-recommends qemu-system-x86"
+        raise IsolationError(f"cannot start machine '{spec.name}': {PROGRAM} is not installed", hint=hint)
+    name = accelerator().name if spec.driver is None else "kvm" if spec.driver == "kvm" else "tcg"
+    status = os.stat(path)
+    version = f"{status.st_size} {status.st_mtime_ns}"  # asking it costs fifty milliseconds
+    return Hardware(spec.cpus, spec.memory, spec.cgroup, name, path, version)
 
 
 def render_command(spec: Spec, box: Box, hardware: Hardware, snapshot: str | None = None) -> list[str]:

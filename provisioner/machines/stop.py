@@ -1,6 +1,7 @@
-"""Stops one machine of a lab, for a journal that is undone: `python -m provisioner.machines.stop LAB-FILE NAME`.
+"""Stops one machine of a lab that nobody needs, for a journal that is undone: `python -m provisioner.machines.stop`.
 
 In: the lab's file and the machine's name.  Out: exit status 0, or 1 and one line.  Called by undo.py's records alone.
+It works without lab.yaml too: the lab's folder, which is named by that file's path, says what runs.
 """
 
 from __future__ import annotations
@@ -11,15 +12,20 @@ from pathlib import Path
 
 from provisioner.errors import IsolationError
 from provisioner.journal import Run
-from provisioner.lab import load_lab
-from provisioner.machines.lookup import find_machine
+from provisioner.lab import Lab, load_lab
+from provisioner.machines.kept import stop_unneeded
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Stop it; a lab, a machine or a box that is not there any more has nothing that runs."""
+    """Stop it; where nothing is left of it, there is nothing to stop."""
+    path, name = Path(arguments[0]), arguments[1]
+    try:
+        lab = load_lab(path)
+    except IsolationError:
+        lab = Lab(path=path, machines={})
     try:
         with Run.start() as run:
-            find_machine(load_lab(Path(arguments[0])), arguments[1], run).down()
+            stop_unneeded(lab, name, run)
     except IsolationError as error:
         sys.stderr.write(f"{error}\n")
         return 1

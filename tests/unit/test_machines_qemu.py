@@ -24,6 +24,8 @@ from provisioner.machines.box import Box
 from provisioner.machines.lock import only_one
 from provisioner.machines.qemu import QemuMachine, read_end
 from provisioner.machines.qemu_command import Hardware, drop_privileges, render_cmdline, render_command
+from provisioner.machines.qemu_disk import Disk, identify
+from provisioner.machines.qemu_made import Made
 from provisioner.machines.qmp import Qmp
 from provisioner.machines.snapshot import snapshot_name
 from provisioner.machines.vmm import end_vmm, read_vmm, start_vmm
@@ -158,17 +160,59 @@ def test_a_machine_never_made_is_absent(machine: QemuMachine) -> None:
         machine.ssh()
 
 
+def test_a_machine_whose_box_is_gone_is_seen_and_stopped_but_not_started(machine: QemuMachine) -> None:
+    bare = QemuMachine(machine.spec, None, machine.directory, machine._run)
+
+    assert (bare.status(), bare.snapshots()) == ("absent", [])
+    bare.down()
+    with pytest.raises(IsolationError, match="cannot start machine 'debian12': its box is not built; provisioner up"):
+        bare.up()
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (None, "it does not run"),  # or nobody knows where
+        ({"port": 0}, "it does not run"),  # it is being started
+        ({"hash": "other", "port": 2222}, "it runs from another box than it has now; provisioner up debian12 begins"),
+    ],
+)
+def test_one_that_runs_is_reached_only_as_what_it_is(
+    machine: QemuMachine, made: dict[str, object] | None, message: str
+) -> None:
+    machine.directory.mkdir()
+    start_vmm(["sleep", "600"], machine.directory, machine.directory)
+    assert machine.box is not None
+    try:
+        empty_disk(machine._disk, machine.box)
+        if made is None:
+            (machine.directory / "machine.json").write_bytes(b"\xff{garbage")
+        else:
+            box = str(made.pop("hash", machine.box.hash))
+            machine._disk.remember(Made(box=box, base=identify(machine.box.disk), **made))  # type: ignore[arg-type]
+        with pytest.raises(IsolationError, match=message):
+            machine.ssh()
+    finally:
+        end_vmm(machine.directory)
+
+
 def test_a_snapshots_name_cannot_be_a_command(machine: QemuMachine) -> None:
     with pytest.raises(IsolationError, match="cannot name a snapshot 'a b'"):
         machine._tag("a b")
 
 
+def empty_disk(disk: Disk, box: Box) -> None:
+    disk.folder.mkdir()
+    disk.path.touch()
+    disk.remember(Made(box=box.hash, base=identify(box.disk)))
+
+
 def test_a_qemu_that_does_not_start_is_quoted(machine: QemuMachine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioner.machines.qemu.find_program", lambda name: "/bin/false")
+    monkeypatch.setattr("provisioner.machines.qemu_command.find_program", lambda name: "/bin/false")
     monkeypatch.setattr(
         "provisioner.machines.qemu.render_command", lambda *args: ["sh", "-c", "echo no such option >&2; exit 1"]
     )
-    monkeypatch.setattr(machine, "_make_disk", lambda: (machine._vmm.mkdir(), (machine._vmm / "disk.qcow2").touch()))
+    monkeypatch.setattr(Disk, "begin_anew", empty_disk)
 
     with pytest.raises(IsolationError, match="cannot start machine 'debian12': QEMU: no such option"):
         machine.up()
