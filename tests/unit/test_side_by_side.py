@@ -1,0 +1,102 @@
+"""Commands side by side: so many at once, each by itself, and all of them put away when we are interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+import pytest
+from fakes import wait_for
+
+from provisioner import side_by_side
+from provisioner.side_by_side import Ended, interruptible, run_side_by_side
+
+WAIT = 'trap \'echo put away >>"$1"; exit 1\' TERM; echo started >>"$1"; while :; do sleep 0.05; done'
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands are lines of sh, with what follows as their arguments."""
+
+    def start(command: Sequence[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+        argv = ["sh", "-c", command[0], "sh", *command[1:]]
+        return subprocess.Popen(argv, stdout=output, stdin=subprocess.DEVNULL, start_new_session=True)
+
+    monkeypatch.setattr(side_by_side, "_start", start)
+
+
+def test_each_has_its_own_end_and_output_in_the_order_asked_for(shell: None) -> None:
+    slow, quick = ["sleep 0.3; echo slow"], ["echo quick; exit 3"]
+
+    assert run_side_by_side([slow, quick], 2) == [Ended(0, "slow\n"), Ended(3, "quick\n")]
+
+
+def test_no_more_than_asked_for_run_at_once(shell: None, tmp_path: Path) -> None:
+    busy = 'mkdir "$1" || echo two; sleep 0.1; rmdir "$1"'
+
+    assert {ended.output for ended in run_side_by_side([[busy, str(tmp_path / "busy")]] * 3, 1)} == {""}
+
+
+def test_what_they_print_may_be_more_than_a_pipe_holds(shell: None) -> None:
+    (ended,) = run_side_by_side([["head -c 300000 /dev/zero"]], 1)
+
+    assert len(ended.output) == 300000
+
+
+def test_an_interrupt_ends_all_and_waits_for_them(shell: None, tmp_path: Path) -> None:
+    files = [tmp_path / "a", tmp_path / "b"]
+
+    def interrupt() -> None:
+        wait_for(lambda: all(file.exists() and file.read_text() for file in files))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_side_by_side([[WAIT, str(file)] for file in files], 2)
+    thread.join()
+    assert [file.read_text() for file in files] == ["started\nput away\n"] * 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_being_told_to_end_is_an_interrupt(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+    assert signal.getsignal(number) == before
+
+
+def test_the_real_command_is_this_programs_own() -> None:
+    helped, wrong = run_side_by_side([["up", "--help"], ["nosuch"]], 2)
+
+    assert (helped.status, wrong.status) == (0, 2)
+    assert "Usage: " in helped.output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
+def test_what_runs_is_told_when_we_are_killed(tmp_path: Path) -> None:
+    said = tmp_path / "said"
+    code = (
+        "import sys, time\n"
+        "from provisioner import side_by_side\n"
+        "side_by_side.sys.executable = sys.argv[1]\n"
+        "side_by_side.run_side_by_side([[]], 1)\n"
+    )
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\nset -- {said}\n{WAIT}\n")
+    program.chmod(0o755)
+    with subprocess.Popen([sys.executable, "-c", code, str(program)], stdin=subprocess.DEVNULL) as killed:
+        try:
+            wait_for(lambda: said.exists() and said.read_text())
+        finally:
+            killed.kill()
+    wait_for(lambda: said.read_text() == "started\nput away\n")
