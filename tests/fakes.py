@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import queue
+import shutil
 import struct
 import subprocess
 import threading
@@ -17,6 +18,10 @@ from provisioner.probe.build import probe_binary
 from provisioner.sandboxes.channel import HEADER, MAGIC
 
 NONCE = "0123456789abcdef"
+# whether this user may make them here
+USER_NAMESPACES = shutil.which("unshare") is not None and (
+    subprocess.run(["unshare", "--user", "--map-root-user", "--net", "true"], capture_output=True).returncode == 0
+)
 
 
 def frame(kind: int, identity: int, payload: bytes = b"") -> bytes:

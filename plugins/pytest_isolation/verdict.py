@@ -85,6 +85,11 @@ class Check:
     nodeid: str = ""
     version: int = 1
 
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a user's test without a marker, whose id is its node id."""
+        return "::" in self.id
+
     def level_for(self, kind: str) -> str:
         """Return the lowest profile level that requires this check of targets of `kind`, "" for none."""
         return self.profile if isinstance(self.profile, str) else dict(self.profile).get(kind, "")

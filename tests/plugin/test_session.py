@@ -9,23 +9,21 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from fakes import USER_NAMESPACES
 
 from provisioner.paths import HOME
-from provisioner.probe.build import probe_binary
 from pytest_isolation.schema_files import DIRECTORY
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.usefixtures("plain")
 
 ARGS = ("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:testinfra")
 OWN_TEST = """
@@ -37,35 +35,8 @@ def test_answers(sandbox):
 def test_plain():
     pass
 """
-USER_NAMESPACES = shutil.which("unshare") is not None and (
-    subprocess.run(["unshare", "--user", "--map-root-user", "--net", "true"], capture_output=True).returncode == 0
-)
 TARGETS = "self,unshare" if USER_NAMESPACES else "self"
 COUNT = len(TARGETS.split(","))
-
-
-@pytest.fixture(scope="session")
-def home() -> Iterator[Path]:
-    """
-    A home for all sessions of this file, with the probe in its cache.
-
-    Not below pytest's own folder, which is closed to the users that sandboxes run as.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="isolation-home-"))
-    folder.chmod(0o711)
-    built = probe_binary().path.parent
-    shutil.copytree(built, folder / "cache" / built.name)
-    (folder / "cache").chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(autouse=True)
-def plain(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    for name in ("PYTEST_ADDOPTS", "DOCKER_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv(HOME, str(home))
 
 
 def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:

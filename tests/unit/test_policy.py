@@ -246,3 +246,11 @@ def test_unknown_profile_names_the_nearest(text: str, mend: str) -> None:
         parse_profile(text)
 
     assert mend == caught.value.hint
+
+
+def test_a_users_own_test_that_fails_in_self_is_a_finding() -> None:
+    own = Check(id="test_mine.py::test_mine")
+
+    ruling = Policy().judge(own, "container", "self", "self", {}, Verdict.OPEN)
+
+    assert ruling.judgement is Judgement.FINDING

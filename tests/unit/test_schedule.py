@@ -31,3 +31,11 @@ def test_targets_are_apart() -> None:
 @pytest.mark.parametrize("name", ["test_x", "test_x[tcp]", "test_x[dockerfile]"])
 def test_a_test_without_a_target_may_run_anywhere(name: str) -> None:
     assert scope(f"test_a.py::{name}") == f"test_a.py::{name}"
+
+
+def test_targets_on_one_machine_are_together_for_it_may_be_rolled_back() -> None:
+    targets = ["docker", "debian12", "debian12/docker", "debian12-v1/docker"]
+
+    assert scope_of("test_a.py::test_x[debian12/docker]", targets) == "debian12"
+    assert scope_of("test_a.py::test_x[debian12]", targets) == "debian12"
+    assert scope_of("test_a.py::test_x[debian12-v1/docker]", targets) == "debian12-v1"
