@@ -50,11 +50,15 @@ def test_sandboxes_leave_the_root_that_they_share_as_it_was(sandbox: LiveView, r
     rootfs = Path(str(pool.host.values(sandbox.live.runtime)["rootfs"]))
     before = tree(rootfs)
 
-    further = pool.create(sandbox.target.id, Spec())
+    further = pool.create(sandbox.target.id, Spec(image="shell"))
+    shared = Path(str(pool.host.values(sandbox.live.runtime, "shell")["rootfs"]))
+    written = further.request("run", "/bin/sh", "-c", "echo mine >/canary && mv /canary /probe")
     during = tree(rootfs)
     further.exec_facts()
     further.close()
 
+    assert written.ended == "exit 0", "it has a root of its own to write to"
+    assert (shared / "probe").read_bytes() == pool.host.probe.path.read_bytes()
     assert during == before
     assert tree(rootfs) == before
 
