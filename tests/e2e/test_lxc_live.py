@@ -52,9 +52,9 @@ def test_sandboxes_leave_the_root_that_they_share_as_it_was(sandbox: LiveView, r
 
     further = pool.create(sandbox.target.id, Spec(image="shell"))
     shared = Path(str(pool.host.values(sandbox.live.runtime, "shell")["rootfs"]))
+    further.exec_facts()
     written = further.request("run", "/bin/sh", "-c", "echo mine >/canary && mv /canary /probe")
     during = tree(rootfs)
-    further.exec_facts()
     further.close()
 
     assert written.ended == "exit 0", "it has a root of its own to write to"
