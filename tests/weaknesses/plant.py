@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ground import Ground
 
@@ -49,6 +49,8 @@ class Plant:
         planted_peer: whether the peer is planted too; peer: another Spec for the peer.
         kind: the kind under which the sandbox is judged.
         needs: a path of the host without which there is nothing to plant.
+        where: whether it is planted on this machine, in machines of lab.yaml, or on both; what needs files of the
+            test's own, or this machine's kernel, is for "here".
         mended_by: what makes newer runtimes refuse it.
     """
 
@@ -67,6 +69,7 @@ class Plant:
     peer: Make | None = None
     kind: str = ""
     needs: str = ""
+    where: Literal["here", "machine", "both"] = "here"
     mended_by: str = ""
 
     @property
@@ -111,6 +114,7 @@ def limits_left_out(*runtimes: str) -> tuple[Plant, ...]:
             limit=name,
             verdict="ignored",
             overlay=limited(name),
+            where="both",
         )
         for name, fragment in NOT_ENFORCED
     )

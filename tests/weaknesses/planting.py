@@ -72,7 +72,7 @@ def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
         ground = _ground(pool, target, undo)
         if plant.peer is not None:
             spec = _spec(plant.peer, ground)
-            ground.make_peer = lambda: undo.enter_context(Sandbox(pool.host, target.runtime, spec))
+            ground.make_peer = lambda: undo.enter_context(Sandbox(ground.host, target.runtime, spec))
         if plant.reach:
             pool.reach(target_id, "none")
             before = before.model_copy(update={"reaches": pool.records[target_id].reaches})
@@ -92,9 +92,10 @@ def _ground(pool: Pool, target: Target, undo: ExitStack) -> Ground:
 
     It lies on disk: the run's own folder is below /run, on most hosts a tmpfs, which is what a mask is made of.
     """
+    host = pool.host_of(target.id)
     folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="plant-", dir=cache_dir())))
     folder.chmod(0o755)
-    return Ground(pool.host, target.runtime, lambda: pool.sandbox(target.id, peer=True), folder, undo)
+    return Ground(host, target.runtime, lambda: pool.sandbox(target.id, peer=True), folder, undo)
 
 
 def _runtime(ground: Ground, plant: Plant) -> Runtime:
@@ -118,7 +119,7 @@ def _base(pool: Pool, target: Target, name: str) -> Record:
     if key not in _bases:
         with ExitStack() as undo:
             ground = _ground(pool, target, undo)
-            with Sandbox(pool.host, target.runtime, _spec(BASES[named(target.runtime), name], ground)) as sandbox:
+            with Sandbox(ground.host, target.runtime, _spec(BASES[named(target.runtime), name], ground)) as sandbox:
                 _bases[key] = observe(target, sandbox, ground.peer)
     return _bases[key]
 
@@ -162,8 +163,7 @@ def _limited(ground: Ground, target: Target, plant: Plant, before: Record) -> Re
             raise
         return sandbox
 
-    cpus = ground.host.facts.system.cpus if ground.host.facts.system else 1
-    loads: dict[str, Load] = measure_loads(create, runtime, cpus, **_words(plant.spec, ground))
+    loads: dict[str, Load] = measure_loads(create, runtime, ground.host.cpus, **_words(plant.spec, ground))
     assert set(loads) == {plant.limit}, f"the overlay of plant '{plant.name}' leaves the limits {sorted(loads)}"
     return _with(seen[-1] if seen else before, before.loads.root | loads, before.reaches.root)
 

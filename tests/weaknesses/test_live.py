@@ -15,6 +15,7 @@ from plants import PLANTS
 
 from provisioner.sandboxes.spec import RefusedError
 from pytest_isolation.fixtures import OFF
+from pytest_isolation.options import LOCAL
 from pytest_isolation.session import STATE, State
 from pytest_isolation.verdict import Verdict
 
@@ -29,10 +30,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         pytest.param(name, plant, id=f"{name}: {plant.name}")
         for name, runtime in runtimes.items()
         for plant in PLANTS
-        if runtime in plant.runtimes and (not plant.needs or Path(plant.needs).exists())
+        if runtime in plant.runtimes and _is_for(plant, state.pool.targets[name].host)
     ]
     off = pytest.param("", None, id="off", marks=pytest.mark.skip(reason=OFF if state is None else NONE))
     metafunc.parametrize(("column", "plant"), found or [off])
+
+
+def _is_for(plant: Plant, host: str) -> bool:
+    if host != LOCAL:
+        return plant.where != "here"
+    return plant.where != "machine" and (not plant.needs or Path(plant.needs).exists())
 
 
 @pytest.fixture
