@@ -46,8 +46,8 @@ PLANTS = (
         spec=flags("--pid=host", "--user", "1000:1000"),
         base="user",
     ),
-    Plant("--ipc=host", ENGINES, {"ns.ipc": "host's IPC namespace"}, spec=flags("--ipc=host"), where="both"),
-    Plant("--uts=host", ENGINES, {"ns.uts": "host's UTS namespace"}, spec=flags("--uts=host"), where="both"),
+    Plant("--ipc=host", ENGINES, {"ns.ipc": "host's IPC namespace"}, spec=flags("--ipc=host")),
+    Plant("--uts=host", ENGINES, {"ns.uts": "host's UTS namespace"}, spec=flags("--uts=host")),
     Plant("--cgroupns=host", ENGINES, {"ns.cgroup": "cgroup"}, spec=flags("--cgroupns=host"), base="cgroupns"),
     *(
         Plant(
@@ -85,7 +85,7 @@ PLANTS = (
         exec=nsenter,
     ),
     # users
-    Plant("--group-add disk", ENGINES, {"user.groups": "groups 6"}, spec=flags("--group-add", "6"), where="both"),
+    Plant("--group-add disk", ENGINES, {"user.groups": "groups 6"}, spec=flags("--group-add", "6")),
     # capabilities and no_new_privs
     Plant("no-new-privileges left out", ENGINES, {"nnp.set": "no_new_privs is off"}, base="nnp"),
     # seccomp
@@ -122,7 +122,7 @@ PLANTS = (
             ENGINES,
             {"mnt.host_paths": f"/x is the host's {path}"},
             spec=flags("-v", f"{path}:/x:ro"),
-            where="both",
+            where="both" if path == "/etc" else "here",
         )
         for path in ("/etc", "/usr", "/var/log")
     ),
@@ -162,8 +162,8 @@ PLANTS = (
         spec=lambda ground: flags("-v", f"{ground.directory('etc', 'passwd')}:/host/etc"),
     ),
     Plant("a capability added and dropped", ENGINES, spec=flags("--cap-add", "CHOWN", "--cap-drop", "KILL")),
-    Plant("a larger /dev/shm", ENGINES, spec=flags("--shm-size", "16m"), where="both"),
-    Plant("a tmpfs of its own", ENGINES, spec=flags("--tmpfs", "/scratch:size=1m"), where="both"),
+    Plant("a larger /dev/shm", ENGINES, spec=flags("--shm-size", "16m")),
+    Plant("a tmpfs of its own", ENGINES, spec=flags("--tmpfs", "/scratch:size=1m")),
     Plant("a name of its own", ENGINES, spec=flags("--hostname", "localhost")),
     Plant("a default device once more", ENGINES, spec=flags("--device", "/dev/zero:/dev/zero")),
     Plant("a slave bind", ENGINES, spec=lambda ground: flags("-v", f"{ground.shared_folder()}:/d:rslave")),

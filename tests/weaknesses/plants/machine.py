@@ -15,7 +15,7 @@ PLANTS = (
     Plant(
         "apparmor=unconfined",
         ENGINES,
-        {"lsm.confined": "unconfined"},
+        {"lsm.confined": "no mandatory-access label confines it"},
         spec=flags("--security-opt", "apparmor=unconfined"),
         where="machine",
     ),
