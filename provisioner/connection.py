@@ -46,6 +46,10 @@ class Completed:
         return last_line(self.stderr) or last_line(self.stdout) or f"exit status {self.status}"
 
 
+class ConnectionLost(IsolationError):
+    """The connection to a machine ended before a command did, or cannot be opened any more."""
+
+
 class Stream(Protocol):
     """A running command and its attached standard streams."""
 

@@ -7,6 +7,7 @@ sandbox itself.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import tempfile
@@ -20,7 +21,7 @@ from provisioner.artifacts import image as images
 from provisioner.artifacts.kernel import guest_kernel
 from provisioner.artifacts.shell import Shell, find_shell
 from provisioner.cgroups import PREFIX, Mode, mode_of
-from provisioner.connection import Stream
+from provisioner.connection import ConnectionLost, Stream
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal import Run
@@ -226,18 +227,25 @@ class Host:
             stream.kill()
 
     def close(self) -> None:
-        """Take away the imported images, the cgroups' parents and the run's folder, and end the host's probe."""
+        """
+        Take away the imported images, the cgroups' parents and the run's folder, and end the host's probe.
+
+        On a machine that was rolled back or is gone nothing is left, and the journal finds that out.
+        """
         for argv, record in self._forget:
-            if self.connection.run(argv, deadline("command")).status == 0:
-                self.run.gone(record)
+            with contextlib.suppress(ConnectionLost):
+                if self.connection.run(argv, deadline("command")).status == 0:
+                    self.run.gone(record)
         self._forget.clear()
         self._stream.end_input()
-        self._stream.wait(deadline("close"))
+        with contextlib.suppress(ConnectionLost):
+            self._stream.wait(deadline("close"))
         self._stream.kill()
-        self.site.delete_cgroups(self._cgroups)
-        self.site.delete(self.directory)
-        for record in self._records:
-            self.run.gone(record)
+        with contextlib.suppress(ConnectionLost):
+            self.site.delete_cgroups(self._cgroups)
+            self.site.delete(self.directory)
+            for record in self._records:
+                self.run.gone(record)
 
 
 def checked(reply: Reply, verb: str, name: str) -> bytes:

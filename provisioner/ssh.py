@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any
 import fabric
 import paramiko
 
-from provisioner.connection import MAX_STDOUT, Completed, Stream
+from provisioner.connection import MAX_STDOUT, Completed, ConnectionLost, Stream
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.ssh_line import render_line
 from provisioner.ssh_login import log_in
-from provisioner.ssh_stream import ConnectionLost, RemoteStream, end_group, send_line
+from provisioner.ssh_stream import RemoteStream, end_group, send_line
 
 if TYPE_CHECKING:
     from provisioner.machines.protocol import SshAddress

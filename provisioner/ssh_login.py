@@ -24,6 +24,7 @@ import fabric
 import paramiko
 from paramiko.common import MSG_CHANNEL_REQUEST
 
+from provisioner.connection import ConnectionLost
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.progress import step
@@ -222,9 +223,9 @@ def _load_private_key(address: SshAddress, name: str) -> Any:
         raise IsolationError(f"cannot log in to '{name}': key '{address.private_key}': {why}") from None
 
 
-def _unreachable(address: SshAddress, name: str, error: Exception) -> IsolationError:
+def _unreachable(address: SshAddress, name: str, error: Exception) -> ConnectionLost:
     why = (error.strerror if isinstance(error, OSError) else None) or str(error) or "it hung up"
-    return IsolationError(
+    return ConnectionLost(
         f"cannot reach '{name}' at {address.host} port {address.port}: {why}",
         hint=f"see whether it is up: provisioner status {name}",
     )

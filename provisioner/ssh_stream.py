@@ -18,16 +18,12 @@ from typing import Any
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
-from provisioner.connection import MAX_STDERR, last_line
+from provisioner.connection import MAX_STDERR, ConnectionLost, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.ssh_line import Preamble
 
 PIECE = 1 << 16
-
-
-class ConnectionLost(IsolationError):
-    """The connection to a machine ended before a command did."""
 
 
 def send_line(channel: Any, line: bytes) -> None:

@@ -239,3 +239,22 @@ def test_undoing_on_a_machine_that_is_gone_is_done(
     assert undo([gone, "there", "--", "rm", "-rf", str(tmp_path)]) == 1
     assert "machine 'there' no longer exists" in capsys.readouterr().err
     assert tmp_path.exists()
+
+
+def test_a_host_whose_machine_was_rolled_back_is_closed_without_it(tmp_path: Path, probe: BuiltProbe) -> None:
+    """The machine is another one now, or none: what the run had there is gone, and so are its journal's records."""
+    with sshd.serving(tmp_path) as server, Run.start() as run:
+        connection = SshConnection(server.address, "there")
+        host = Host(SshSite(connection), run, probe)
+        folder = host.directory
+        for session in server.sessions():
+            os.kill(session, 9)
+        server.process.kill()
+        server.process.wait(10)
+
+        host.close()
+    assert folder.exists(), "here the machine is this host, where nothing was rolled back"
+    shutil.rmtree(folder)
+    for mount in read_mounts():
+        if mount.fstype.startswith("cgroup"):
+            assert not (mount.target / f"isolation-{run.id}").exists()
