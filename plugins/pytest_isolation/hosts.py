@@ -8,7 +8,9 @@ of pytest-xdist machines run already: its controller has them.
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from provisioner.errors import IsolationError
 from provisioner.host import Host
 from provisioner.journal import Run, prune
 from provisioner.probe.build import BuiltProbe, probe_binary
+from provisioner.processes import read_process, send_signal
 from provisioner.progress import step
 from provisioner.sandboxes.spec import Around
 from provisioner.site import LocalSite
@@ -50,6 +53,7 @@ class Hosts:
         self._run: Run | None = None
         self._probe: BuiltProbe | None = None
         self._aborted = False
+        self._starting: set[str] = set()
 
     def host(self, name: str) -> Host:
         """
@@ -110,6 +114,20 @@ class Hosts:
         self._aborted = True
         for host in list(self._hosts.values()):
             host.abort()
+        for name in list(self._starting):
+            self._end_start(name)
+
+    def _end_start(self, name: str) -> None:
+        """End the hypervisor of a machine that this session is starting, so that nobody waits for its boot."""
+        from provisioner.machines.lookup import find_machine
+
+        assert self._lab is not None
+        assert self._run is not None
+        with contextlib.suppress(IsolationError):
+            pid = find_machine(self._lab, name, self._run).vmm_pid()
+            process = read_process(pid) if pid is not None else None
+            if process is not None:
+                send_signal(process, signal.SIGKILL)
 
     def close(self) -> None:
         """Take away what this session made on each host, stop the machines that it started, close the journal."""
@@ -156,7 +174,25 @@ class Hosts:
             found = Ready(machine, connect(machine, name), snapshot_of(spec, load_roles(spec.roles)), "ran")
         else:
             self._last.enter_context(stopped_at_the_end(self._lab, name, run))
-            found = ready_machine(self._lab, name, run)
+            with self._starting_of(name, run):
+                found = ready_machine(self._lab, name, run)
         with self._lock:
             self._machines[name] = found
         return found
+
+    @contextlib.contextmanager
+    def _starting_of(self, name: str, run: Run) -> Iterator[None]:
+        """While a machine that did not run before is being started, `abort` may end it."""
+        from provisioner.machines.lookup import find_machine
+
+        assert self._lab is not None
+        try:
+            runs = find_machine(self._lab, name, run).status() == "running"
+        except IsolationError:
+            runs = False  # its box is not built yet
+        if not runs:
+            self._starting.add(name)
+        try:
+            yield
+        finally:
+            self._starting.discard(name)
