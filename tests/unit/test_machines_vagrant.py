@@ -23,9 +23,17 @@ from provisioner.machines import vagrant_program
 from provisioner.machines.box import Box
 from provisioner.machines.detached import end_detached, load_process, start_detached
 from provisioner.machines.domain import Domain
+from provisioner.machines.lease import reserve_address
 from provisioner.machines.vagrant_boxes import add_own, box_name, link_known
 from provisioner.machines.vagrant_elsewhere import ElsewhereMachine
-from provisioner.machines.vagrant_lab import hardware_address, hardware_mark, render_known, render_own, write_entry
+from provisioner.machines.vagrant_lab import (
+    hardware_address,
+    hardware_mark,
+    render_cmdline,
+    render_known,
+    render_own,
+    write_entry,
+)
 from provisioner.machines.vagrant_login import Login, learn_login, load_login, parse_keyscan
 from provisioner.machines.vagrant_made import Made, load_made, made_file, save_made, used_boxes
 from provisioner.machines.vagrant_program import VagrantProgram
@@ -389,14 +397,22 @@ def box(tmp_path: Path) -> Box:
 
 
 def test_a_box_of_ours_is_booted_by_its_kernel_and_reached_by_its_key(box: Box) -> None:
-    v2 = render_own(MachineSpec(name="web"), box, "qemu", "/console")
-    v1 = render_own(MachineSpec(name="web", cgroup="v1"), box, "qemu", "/console")
+    entry = render_own(MachineSpec(name="web"), box, "words", "qemu", "/console")
 
-    assert v2["box"] == "isolation-debian12-abc"
-    assert dict(v2["ssh"])["private_key_path"] == str(box.private_key)  # type: ignore[call-overload]
-    assert dict(v2["ssh"])["insert_key"] is False  # type: ignore[call-overload]
-    assert dict(v2["libvirt"])["cmd_line"] == "quiet systemd.hostname=web"  # type: ignore[call-overload]
-    assert dict(v1["libvirt"])["cmd_line"].endswith("systemd.unified_cgroup_hierarchy=0")  # type: ignore[call-overload]
+    assert entry["box"] == "isolation-debian12-abc"
+    assert dict(entry["ssh"])["private_key_path"] == str(box.private_key)  # type: ignore[call-overload]
+    assert dict(entry["ssh"])["insert_key"] is False  # type: ignore[call-overload]
+    assert dict(entry["libvirt"])["cmd_line"] == "words"  # type: ignore[call-overload]
+
+
+def test_the_command_line_has_name_address_and_cgroup_mode(box: Box) -> None:
+    v2, v1 = MachineSpec(name="web"), MachineSpec(name="web", cgroup="v1")
+
+    assert render_cmdline(v2, box, None) == "quiet systemd.hostname=web"
+    assert render_cmdline(v1, box, None) == "quiet systemd.hostname=web systemd.unified_cgroup_hierarchy=0"
+    assert render_cmdline(v2, box, "192.168.121.128").endswith(
+        " earlynet=192.168.121.128,255.255.255.0,192.168.121.1,192.168.121.1"
+    )
 
 
 def test_a_box_that_vagrant_knows_keeps_what_its_own_vagrantfile_says() -> None:
@@ -536,6 +552,36 @@ def test_the_lease_is_read_and_no_lease_is_none(tmp_path: Path) -> None:
 
     assert Domain(known, tmp_path, "web").address() == "192.168.121.9"  # type: ignore[arg-type]
     assert Domain(unknown, tmp_path, "web").address() is None  # type: ignore[arg-type]
+
+
+class FakeLeases(FakeLibvirt):
+    """Sees in its file what libvirt would."""
+
+    def virsh(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        text = (self.directory / "lib/dnsmasq/virbr0.status").read_text()
+        seen = [f" {lease['ip-address']}/24" for lease in json.loads(text) if lease["mac-address"] == argv[-1]]
+        return subprocess.CompletedProcess(argv, 0, "\n".join(seen), "")
+
+
+def test_an_address_is_one_cards_and_stays_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "lib" / "dnsmasq" / "virbr0.status"
+    file.parent.mkdir(parents=True)
+    libvirt: Any = FakeLeases(tmp_path, {})
+    first, second = (reserve_address(libvirt, mac) for mac in ("52:54:00:00:00:01", "52:54:00:00:00:02"))
+    assert (first, second) == ("192.168.121.128", "192.168.121.129")
+
+    given = {"ip-address": "192.168.121.7", "mac-address": "52:54:00:00:00:03", "expiry-time": 9}  # by DHCP
+    file.write_text(json.dumps([*json.loads(file.read_text()), given]))
+    assert reserve_address(libvirt, "52:54:00:00:00:01") == first
+    assert reserve_address(libvirt, "52:54:00:00:00:03") == "192.168.121.130"
+    assert [lease["mac-address"][-1] for lease in json.loads(file.read_text())] == ["1", "2", "3"]
+
+
+def test_a_libvirt_that_does_not_see_the_lease_leaves_it_to_dhcp(tmp_path: Path) -> None:
+    (tmp_path / "lib" / "dnsmasq").mkdir(parents=True)
+    libvirt: Any = FakeLibvirt(tmp_path, {"net-dhcp-leases": " Expiry Time   MAC address\n----\n"})
+
+    assert reserve_address(libvirt, "52:54:00:00:00:01") is None
 
 
 def test_a_command_line_that_changed_is_defined_anew(tmp_path: Path) -> None:
