@@ -257,7 +257,7 @@ def test_a_box_that_vagrant_knows_runs_in_a_second_lab_beside_the_first(
     assert not (second.directory / "one.login").exists()
 
 
-def test_a_halted_machine_keeps_its_disk_and_its_snapshots(up: VagrantMachine) -> None:
+def test_a_halted_machine_keeps_its_disk_and_snapshots_and_takes_what_lab_yaml_says_now(up: VagrantMachine) -> None:
     up.snapshot("halted")
     ask(up, "sh", "-c", "echo kept >/kept")
     up.down()
@@ -267,9 +267,14 @@ def test_a_halted_machine_keeps_its_disk_and_its_snapshots(up: VagrantMachine) -
     with pytest.raises(IsolationError, match="cannot reach machine 'one': it does not run; provisioner up one"):
         up.ssh()
 
-    up.up()
-    assert ask(up, "cat", "/kept") == "kept\n"
-    assert up.restore("halted")
+    other = VagrantMachine(
+        MachineSpec(name="one", driver="qemu", memory=768, cgroup="v1"), up.box, up.directory, up._run
+    )
+    other.up()
+    assert ask(other, "sh", "-c", "cat /kept; findmnt -no FSTYPE /sys/fs/cgroup/memory") == "kept\ncgroup\n"
+    assert int(ask(other, "sh", "-c", "grep MemTotal /proc/meminfo").split()[1]) < 800 << 10
+    assert other.snapshots() == []
+    assert up.restore("halted")  # with the hardware that it was frozen with
     assert ask(up, "sh", "-c", "ls /kept 2>/dev/null || echo gone") == "gone\n"
     up.delete_snapshot("halted")
     assert "halted" not in up.snapshots()

@@ -24,6 +24,7 @@ from provisioner.machines.box import Box
 from provisioner.machines.detached import end_detached, load_process, start_detached
 from provisioner.machines.domain import Domain
 from provisioner.machines.lease import reserve_address
+from provisioner.machines.vagrant import VagrantMachine
 from provisioner.machines.vagrant_boxes import add_own, box_name, link_known
 from provisioner.machines.vagrant_elsewhere import ElsewhereMachine
 from provisioner.machines.vagrant_lab import (
@@ -601,6 +602,36 @@ def test_what_libvirt_refuses_is_quoted(tmp_path: Path) -> None:
 
     with pytest.raises(IsolationError, match="cannot run 'virsh destroy': error: broken"):
         domain.stop()
+
+
+def test_a_machine_never_made_is_absent(tmp_path: Path, run: Run, box: Box) -> None:
+    machine = VagrantMachine(MachineSpec(name="web", driver="qemu"), box, tmp_path / "lab", run)
+
+    assert (machine.status(), machine.snapshots(), machine.vmm_pid(), machine.console()) == ("absent", [], None, "")
+    machine.down()
+    assert not machine.restore("nothing")
+    with pytest.raises(IsolationError, match="cannot reach machine 'web': it does not run; provisioner up web"):
+        machine.ssh()
+    with pytest.raises(IsolationError, match="cannot freeze machine 'web': it does not run"):
+        machine.snapshot("now")
+    with pytest.raises(IsolationError, match=r"cannot name a snapshot '\.\./x'"):
+        machine.snapshot("../x")
+
+
+def test_one_whose_box_is_not_built_is_not_started(tmp_path: Path, run: Run) -> None:
+    machine = VagrantMachine(MachineSpec(name="web", driver="qemu"), None, tmp_path / "lab", run)
+
+    with pytest.raises(IsolationError, match="cannot start machine 'web': its box is not built; provisioner box build"):
+        machine.up()
+
+
+def test_a_process_that_is_not_in_the_labs_network_is_not_the_machine(tmp_path: Path, run: Run, box: Box) -> None:
+    machine = VagrantMachine(MachineSpec(name="web", driver="qemu"), box, tmp_path / "lab", run)
+    folder = tmp_path / "lab" / "libvirt" / "run" / "qemu"
+    folder.mkdir(parents=True)
+    (folder / "isolation_web.pid").write_text(str(os.getpid()))  # of before a reboot
+
+    assert machine.vmm_pid() is None
 
 
 ELSEWHERE = """
