@@ -9,13 +9,11 @@ come up with the first machine and end with the last.
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from provisioner.accelerator import accelerator
 from provisioner.connection import last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
@@ -24,7 +22,7 @@ from provisioner.machines.banner import set_clock
 from provisioner.machines.box import Box
 from provisioner.machines.domain import Domain
 from provisioner.machines.labnet import LabNet
-from provisioner.machines.lease import reserve_address
+from provisioner.machines.lease import reserve_address, sees_lease
 from provisioner.machines.libvirt import Libvirt
 from provisioner.machines.lock import only_one
 from provisioner.machines.protocol import SshAddress, Status
@@ -32,6 +30,8 @@ from provisioner.machines.qemu import read_end
 from provisioner.machines.vagrant_boxes import add_own, box_name, drop_half, drop_unused, link_known, mark_whole
 from provisioner.machines.vagrant_lab import (
     VagrantSpec,
+    check_tag,
+    choose_driver,
     hardware_address,
     hardware_mark,
     render_cmdline,
@@ -48,7 +48,6 @@ from provisioner.undo import Record, import_path
 CONSOLE_BYTES = 4000
 CONSOLES = "/var/log/libvirt/consoles"  # as libvirtd sees it
 PANIC = "Kernel panic - not syncing"
-TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class VagrantMachine:
@@ -76,6 +75,8 @@ class VagrantMachine:
         self._libvirt = Libvirt(self._net)
         self._program = VagrantProgram(directory / "vagrant", run, enter=lambda: self._libvirt.enter)
         self._domain = Domain(self._libvirt, directory / "vagrant", spec.name)
+        self._console = self._libvirt.directory / "log" / "consoles" / f"{spec.name}.log"
+        self._learned = directory / f"{spec.name}.login"
 
     @property
     def name(self) -> str:
@@ -92,10 +93,11 @@ class VagrantMachine:
                 with step(f"stop machine '{self.name}': lab.yaml gives it other hardware now"):
                     self._program.halt(self.name)
             to: Literal["halted", "absent"] = "halted" if self._fits() else "absent"
+            self._reserve()
             with step(f"start machine '{self.name}' by Vagrant"), self._services(), self._undoing(to):
-                self._prepare(to)
+                address = self._prepare(to)
                 self._program.up(self.name, self._watch)
-                self._remember()
+                self._remember(address)
                 mark_whole(self._program, self._box_name)
                 drop_unused(self._program, self._libvirt, used_boxes(self.directory))
 
@@ -105,8 +107,8 @@ class VagrantMachine:
         return "running" if self._runs() and self._domain.state() == "running" else "halted"
 
     def ssh(self) -> SshAddress:
-        address = self._domain.address() if self._runs() else None
-        login = self._login()
+        made, login = self._made, self._login()
+        address = (made.address if made and made.address else self._domain.address()) if self._runs() else None
         if address is None or login is None:
             raise self._failure("reach", "it does not run")
         return SshAddress(address, login.port, login.user, login.private_key, login.host_key, str(self._net.path))
@@ -126,10 +128,13 @@ class VagrantMachine:
         with self._locked("restore"):
             if name not in self.snapshots():
                 return False
+            address = self._made.address if self._made else ""
+            if address:
+                self._reserve()
             with step(f"restore machine '{self.name}'"), self._services(), self._undoing("halted"):
                 self._program.restore_snapshot(self.name, self._tag(name))
                 set_clock(self.ssh(), self.directory / f"{self.name}.known_hosts", deadline("machine.restore"))
-                self._remember()
+                self._remember(address)
         return True
 
     def snapshots(self) -> list[str]:
@@ -161,11 +166,22 @@ class VagrantMachine:
             else:
                 self._program.halt(self.name)
 
-    def _prepare(self, to: str) -> None:
-        """Give Vagrant its box and what it must know; take away what a start that was cut short has left."""
-        driver, console, cmdline = self._driver(), f"{CONSOLES}/{self.name}.log", None
+    def _reserve(self) -> str:
+        """Return the address that the lab's network has for it; a box that Vagrant knows asks for one by itself."""
+        return (reserve_address(self._libvirt, hardware_address(self.name)) or "") if self.box else ""
+
+    def _prepare(self, to: str) -> str:
+        """
+        Give Vagrant its box and what it must know; take away what a start that was cut short has left.
+
+        Returns:
+            The address that it boots with; "" where it asks for one.
+        """
+        driver, console, cmdline = choose_driver(self.spec), f"{CONSOLES}/{self.name}.log", None
+        address = self._reserve()
+        if address and not sees_lease(self._libvirt, hardware_address(self.name), address):
+            address = ""
         if self.box:
-            address = reserve_address(self._libvirt, hardware_address(self.name))
             cmdline = render_cmdline(self.spec, self.box, address)
         if to == "absent":
             self._forget()
@@ -183,6 +199,7 @@ class VagrantMachine:
         write_entry(self._program.lab_file, self.name, entry)
         self._console.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._console.unlink(missing_ok=True)
+        return address
 
     @contextlib.contextmanager
     def _services(self) -> Iterator[None]:
@@ -190,7 +207,7 @@ class VagrantMachine:
         records: list[Record] = []
         try:
             records += self._net.up(self._run)
-            records += self._libvirt.up(self._run, kvm=self._driver() == "kvm")
+            records += self._libvirt.up(self._run, kvm=choose_driver(self.spec) == "kvm")
             yield
         finally:
             if not self._libvirt.busy():
@@ -220,14 +237,14 @@ class VagrantMachine:
         """Do not wait for a guest that is dead: libvirt starts it again and again."""
         if PANIC in self.console():
             raise self._failure("start", "its kernel has panicked", "")
+        self._reserve()  # what dnsmasq's helper writes at the same time as we is all that there is then
 
-    def _remember(self) -> None:
+    def _remember(self, address: str) -> None:
         """Write down what it was made from, and which process it is now: it has come up."""
         if self._login() is None:
-            address = self._domain.address()
             config = self._program.ssh_config(self.name)
-            learn_login(self._learned, self.name, config, address or config.host, self._net.enter)
-        save_made(self.directory, self.name, Made(self._box_name, self._hardware, identify(self.vmm_pid())))
+            learn_login(self._learned, self.name, config, self._domain.address() or config.host, self._net.enter)
+        save_made(self.directory, self.name, Made(self._box_name, self._hardware, identify(self.vmm_pid()), address))
 
     def _forget(self) -> None:
         for file in (made_file(self.directory, self.name), self._learned):
@@ -242,26 +259,13 @@ class VagrantMachine:
         box = self.box
         return Login(22, box.user, box.private_key, box.host_key) if box else load_login(self._learned)
 
-    def _driver(self) -> Literal["kvm", "qemu"]:
-        return self.spec.driver or ("kvm" if accelerator().name == "kvm" else "qemu")
-
     @property
     def _hardware(self) -> str:
-        return hardware_mark(self.spec, self._driver())
+        return hardware_mark(self.spec, choose_driver(self.spec))
 
     def _tag(self, name: str) -> str:
-        if not TAG.fullmatch(name):
-            hint = "letters, digits, dots and dashes, at most 64"
-            raise IsolationError(f"cannot name a snapshot '{name}'", hint)
+        check_tag(name)
         return f"{name}+{self._hardware}"
-
-    @property
-    def _console(self) -> Path:
-        return self._libvirt.directory / "log" / "consoles" / f"{self.name}.log"
-
-    @property
-    def _learned(self) -> Path:
-        return self.directory / f"{self.name}.login"
 
     @property
     def _made(self) -> Made | None:

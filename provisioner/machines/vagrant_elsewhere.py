@@ -9,7 +9,6 @@ hypervisors are not verified here, only what is said to Vagrant and made of its 
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,13 +20,11 @@ from provisioner.machines.banner import set_clock
 from provisioner.machines.lock import only_one
 from provisioner.machines.protocol import SshAddress, Status
 from provisioner.machines.vagrant_boxes import link_known
-from provisioner.machines.vagrant_lab import VagrantSpec, render_elsewhere, write_entry
+from provisioner.machines.vagrant_lab import VagrantSpec, check_tag, render_elsewhere, write_entry
 from provisioner.machines.vagrant_login import learn_login
 from provisioner.machines.vagrant_program import VagrantProgram
 from provisioner.progress import step
 from provisioner.undo import import_path
-
-TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class ElsewhereMachine:
@@ -77,12 +74,12 @@ class ElsewhereMachine:
         return SshAddress(config.host, config.port, login.user, login.private_key, login.host_key)
 
     def snapshot(self, name: str) -> None:
-        _check(name)
+        check_tag(name)
         with self._locked("freeze"), step(f"freeze machine '{self.name}'"):
             self._program.save_snapshot(self.name, name)
 
     def restore(self, name: str) -> bool:
-        _check(name)
+        check_tag(name)
         with self._locked("restore"):
             if name not in self.snapshots():
                 return False
@@ -144,11 +141,6 @@ def put_back(program: VagrantProgram, name: str, to: Status) -> None:
         program.destroy(name)
     else:
         program.halt(name)
-
-
-def _check(tag: str) -> None:
-    if not TAG.fullmatch(tag):
-        raise IsolationError(f"cannot name a snapshot '{tag}'", "letters, digits, dots and dashes, at most 64")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
+from provisioner.accelerator import accelerator
 from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
 from provisioner.lab import Hypervisor
 from provisioner.machines.box import Box
 from provisioner.machines.libvirt import GATEWAY, NETWORK, NETWORK_ADDRESS, PREFIX
@@ -21,6 +24,8 @@ from provisioner.machines.qemu_command import LEGACY
 from provisioner.machines.vagrant_boxes import box_name
 
 Entry = Mapping[str, object]
+Driver = Literal["kvm", "qemu"]
+TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class VagrantSpec(Spec, Protocol):
@@ -39,7 +44,7 @@ class VagrantSpec(Spec, Protocol):
         """Which of Vagrant's providers runs it."""
 
 
-def render_cmdline(spec: Spec, box: Box, address: str | None) -> str:
+def render_cmdline(spec: Spec, box: Box, address: str = "") -> str:
     """Return the guest kernel's command line; with an address, the guest has it from its first moment."""
     words = [box.cmdline, f"systemd.hostname={spec.name}"]
     if address:
@@ -47,7 +52,7 @@ def render_cmdline(spec: Spec, box: Box, address: str | None) -> str:
     return " ".join([*words, LEGACY] if spec.cgroup == "v1" else words)
 
 
-def render_own(spec: VagrantSpec, box: Box, cmdline: str, driver: Literal["kvm", "qemu"], console: str) -> Entry:
+def render_own(spec: VagrantSpec, box: Box, cmdline: str, driver: Driver, console: str) -> Entry:
     """Return the entry of a machine that boots a box of our own: its kernel directly, with its key."""
     ssh = {
         "username": box.user,
@@ -62,7 +67,7 @@ def render_own(spec: VagrantSpec, box: Box, cmdline: str, driver: Literal["kvm",
     return {**entry, "vm": {"guest": "debian"}, "ssh": ssh}
 
 
-def render_known(spec: VagrantSpec, driver: Literal["kvm", "qemu"], console: str) -> Entry:
+def render_known(spec: VagrantSpec, driver: Driver, console: str) -> Entry:
     """Return the entry of a machine that boots a box that Vagrant knows, by its own boot loader and key."""
     return {**_render(spec, spec.box, driver, console, {}), "box_version": spec.box_version}
 
@@ -88,6 +93,17 @@ def _render(spec: Spec, box: str, driver: str, console: str, more: Entry) -> Ent
         "consoles": [console],
         "libvirt": {**libvirt, **more},
     }
+
+
+def choose_driver(spec: Spec) -> Driver:
+    """Return what runs a machine: as lab.yaml says, or as this host can."""
+    return spec.driver or ("kvm" if accelerator().name == "kvm" else "qemu")
+
+
+def check_tag(name: str) -> None:
+    """Refuse a snapshot's name that could be an option or a path."""
+    if not TAG.fullmatch(name):
+        raise IsolationError(f"cannot name a snapshot '{name}'", "letters, digits, dots and dashes, at most 64")
 
 
 def hardware_mark(spec: Spec, driver: str) -> str:

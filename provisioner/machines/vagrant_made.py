@@ -24,11 +24,13 @@ class Made:
         box: the name of its box in Vagrant.
         hardware: the mark of what it had when it came up last.
         vmm: the identity of the process that it became then.
+        address: that it was booted with; "" where it got one by DHCP.
     """
 
     box: str
     hardware: str
     vmm: str
+    address: str
 
 
 def identify(pid: int | None) -> str:

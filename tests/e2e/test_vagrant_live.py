@@ -330,7 +330,7 @@ def test_a_guest_that_does_not_come_up_in_its_time_shows_its_console(
     with pytest.raises(IsolationError) as caught:
         hung.up()
     assert re.match(
-        "cannot start machine 'hung': Vagrant: it has no address after 12 s; its console ends: .+; raise isolation_",
+        "cannot start machine 'hung': Vagrant: it did not answer by SSH in time; its console ends: .+",
         str(caught.value),
     )
     assert "Command line: " in caught.value.log or "systemd[1]" in caught.value.log

@@ -23,7 +23,7 @@ from provisioner.machines import vagrant_program
 from provisioner.machines.box import Box
 from provisioner.machines.detached import end_detached, load_process, start_detached
 from provisioner.machines.domain import Domain
-from provisioner.machines.lease import reserve_address
+from provisioner.machines.lease import reserve_address, sees_lease
 from provisioner.machines.vagrant import VagrantMachine
 from provisioner.machines.vagrant_boxes import add_own, box_name, link_known
 from provisioner.machines.vagrant_elsewhere import ElsewhereMachine
@@ -409,8 +409,8 @@ def test_a_box_of_ours_is_booted_by_its_kernel_and_reached_by_its_key(box: Box) 
 def test_the_command_line_has_name_address_and_cgroup_mode(box: Box) -> None:
     v2, v1 = MachineSpec(name="web"), MachineSpec(name="web", cgroup="v1")
 
-    assert render_cmdline(v2, box, None) == "quiet systemd.hostname=web"
-    assert render_cmdline(v1, box, None) == "quiet systemd.hostname=web systemd.unified_cgroup_hierarchy=0"
+    assert render_cmdline(v2, box) == "quiet systemd.hostname=web"
+    assert render_cmdline(v1, box) == "quiet systemd.hostname=web systemd.unified_cgroup_hierarchy=0"
     assert render_cmdline(v2, box, "192.168.121.128").endswith(
         " earlynet=192.168.121.128,255.255.255.0,192.168.121.1,192.168.121.1"
     )
@@ -520,12 +520,12 @@ def test_a_login_without_a_key_is_refused(tmp_path: Path) -> None:
 
 
 def test_garbage_is_as_good_as_a_machine_that_was_never_up(tmp_path: Path) -> None:
-    save_made(tmp_path, "web", Made("a", "b", "c"))
-    save_made(tmp_path, "db", Made("d", "b", "c"))
+    save_made(tmp_path, "web", Made("a", "b", "c", "d"))
+    save_made(tmp_path, "db", Made("d", "b", "c", ""))
     made_file(tmp_path, "x").write_text("[]")
     made_file(tmp_path, "y").write_text('{"box": "a"}')
 
-    assert load_made(tmp_path, "web") == Made("a", "b", "c")
+    assert load_made(tmp_path, "web") == Made("a", "b", "c", "d")
     assert [load_made(tmp_path, name) for name in ("x", "y", "z")] == [None] * 3
     assert sorted(used_boxes(tmp_path)) == ["a", "d"]
 
@@ -555,34 +555,44 @@ def test_the_lease_is_read_and_no_lease_is_none(tmp_path: Path) -> None:
     assert Domain(unknown, tmp_path, "web").address() is None  # type: ignore[arg-type]
 
 
-class FakeLeases(FakeLibvirt):
-    """Sees in its file what libvirt would."""
-
-    def virsh(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        text = (self.directory / "lib/dnsmasq/virbr0.status").read_text()
-        seen = [f" {lease['ip-address']}/24" for lease in json.loads(text) if lease["mac-address"] == argv[-1]]
-        return subprocess.CompletedProcess(argv, 0, "\n".join(seen), "")
-
-
 def test_an_address_is_one_cards_and_stays_its_own(tmp_path: Path) -> None:
     file = tmp_path / "lib" / "dnsmasq" / "virbr0.status"
-    file.parent.mkdir(parents=True)
-    libvirt: Any = FakeLeases(tmp_path, {})
-    first, second = (reserve_address(libvirt, mac) for mac in ("52:54:00:00:00:01", "52:54:00:00:00:02"))
-    assert (first, second) == ("192.168.121.128", "192.168.121.129")
+    libvirt: Any = FakeLibvirt(tmp_path, {})
+    macs = [hardware_address("web"), "52:54:00:00:00:01", "52:54:00:00:00:80"]  # of the last two, the first try is one
+    found = [reserve_address(libvirt, mac) for mac in macs]
+    assert len(set(found)) == 3
+    assert all(address and 128 <= int(address.rpartition(".")[2]) <= 254 for address in found)
 
     given = {"ip-address": "192.168.121.7", "mac-address": "52:54:00:00:00:03", "expiry-time": 9}  # by DHCP
     file.write_text(json.dumps([*json.loads(file.read_text()), given]))
+    assert [reserve_address(libvirt, mac) for mac in macs] == found
+    assert reserve_address(libvirt, "52:54:00:00:00:03") not in {*found, "192.168.121.7"}
+    assert len(json.loads(file.read_text())) == 4
+
+
+def test_a_lease_that_was_lost_comes_back_the_same(tmp_path: Path) -> None:
+    libvirt: Any = FakeLibvirt(tmp_path, {})
+    first = reserve_address(libvirt, "52:54:00:00:00:01")
+    (tmp_path / "lib" / "dnsmasq" / "virbr0.status").write_text("")
+
     assert reserve_address(libvirt, "52:54:00:00:00:01") == first
-    assert reserve_address(libvirt, "52:54:00:00:00:03") == "192.168.121.130"
-    assert [lease["mac-address"][-1] for lease in json.loads(file.read_text())] == ["1", "2", "3"]
 
 
-def test_a_libvirt_that_does_not_see_the_lease_leaves_it_to_dhcp(tmp_path: Path) -> None:
-    (tmp_path / "lib" / "dnsmasq").mkdir(parents=True)
-    libvirt: Any = FakeLibvirt(tmp_path, {"net-dhcp-leases": " Expiry Time   MAC address\n----\n"})
+def test_when_all_addresses_are_taken_dhcp_has_the_say(tmp_path: Path) -> None:
+    libvirt: Any = FakeLibvirt(tmp_path, {})
+    for number in range(127):
+        assert reserve_address(libvirt, f"52:54:00:00:01:{number:02x}")
 
-    assert reserve_address(libvirt, "52:54:00:00:00:01") is None
+    assert reserve_address(libvirt, "52:54:00:00:02:00") is None
+
+
+def test_libvirt_is_asked_whether_it_sees_a_lease(tmp_path: Path) -> None:
+    seen: Any = FakeLibvirt(
+        tmp_path, {"net-dhcp-leases": " never  52:54:00:00:00:01  ipv4  192.168.121.128/24  -  -\n"}
+    )
+
+    assert sees_lease(seen, "52:54:00:00:00:01", "192.168.121.128")
+    assert not sees_lease(seen, "52:54:00:00:00:01", "192.168.121.12")
 
 
 def test_a_command_line_that_changed_is_defined_anew(tmp_path: Path) -> None:
