@@ -64,6 +64,12 @@ for name in $names; do
   esac
 done
 """
+# the conditions of a unit hold unless its file says so
+FAKE_ANALYZE = """\
+#!/bin/sh
+if grep -q UNMET /lib/systemd/system/${2#--unit=}; then echo 'Conditions failed.' >&2; exit 1; fi
+echo 'Conditions succeeded.' >&2
+"""
 FAKE_JOURNALCTL = """\
 #!/bin/sh
 echo 'the journal says why'

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fakes_converge import FAKE_JOURNALCTL, FAKE_SYSTEMCTL, LayerConnection
+from fakes_converge import FAKE_ANALYZE, FAKE_JOURNALCTL, FAKE_SYSTEMCTL, LayerConnection
 
 from provisioner.converge.apply import Applied, converge
 from provisioner.converge.plan import plan_changes, render_diff
@@ -32,6 +32,7 @@ def layer(tmp_path: Path) -> LayerConnection:
     """A machine with systemd and one unit that runs."""
     made = LayerConnection(tmp_path, network=False)
     made.give("/usr/local/sbin/systemctl", FAKE_SYSTEMCTL, 0o755)
+    made.give("/usr/local/sbin/systemd-analyze", FAKE_ANALYZE, 0o755)
     made.give("/usr/local/sbin/journalctl", FAKE_JOURNALCTL, 0o755)
     made.give(UNIT, "[Service]\nExecStart=true\n")
     made.give("/run/systemd/system/keep", "")
@@ -211,6 +212,13 @@ def test_a_unit_that_is_held_back_is_released_by_the_next_run(layer: LayerConnec
     assert "unit file: masked → unmasked" in shown(layer, one)[1]
     converge(layer, [one], {})
     assert again(layer, one).changed == 0
+
+
+def test_a_unit_whose_conditions_do_not_hold_there_is_as_wanted(layer: LayerConnection) -> None:
+    layer.give(UNIT, "UNMET\n")
+    hand(layer, "rm /var/lib/fake/active/*")
+
+    assert shown(layer, role(service=[unit(state="started", enabled=True)])) == ["layer: nothing to change"]
 
 
 def test_an_alias_is_asked_of_systemd(layer: LayerConnection) -> None:

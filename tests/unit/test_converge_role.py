@@ -212,4 +212,4 @@ def test_the_roles_that_come_with_the_package_render(name: str) -> None:
 def test_all_roles_that_come_with_the_package_agree() -> None:
     wanted = collect_wanted(load_roles(["docker", "podman", "runc", "lxc"], ROLES), {})
 
-    assert wanted.kinds["module"] == ("bridge", "fuse", "overlay", "veth")
+    assert wanted.kinds["module"] == ("br_netfilter", "bridge", "fuse", "overlay", "veth")

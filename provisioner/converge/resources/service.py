@@ -30,8 +30,9 @@ HELD = "held back until its files are written"
 UNIT_FOLDERS = tuple(f"{top}/systemd/system" for top in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"))
 # UnitFileState of units that have no switch of their own or are switched on by another one (systemctl(1), is-enabled)
 ENABLED = ("enabled", "static", "alias", "indirect", "generated", "transient")
-STARTED = ("active", "reloading")
-STOPPED = ("inactive", "absent")  # one that failed is mended too: it would leave the machine "degraded"
+UNMET = "inactive, its conditions do not hold here"  # systemd.unit(5): to start it succeeds and does nothing
+STARTED = ("active", "reloading", UNMET)
+STOPPED = ("inactive", "absent", UNMET)  # one that failed is mended too: it would leave the machine "degraded"
 
 
 class ServiceItem(BaseModel):
@@ -125,6 +126,9 @@ look() {{
 $listed
 END
   [ "$load" = loaded ] || return 1
+  if [ "$active" = inactive ] && [ "$3" = started ]; then
+    case $(systemd-analyze condition --unit="$1" 2>&1) in *'Conditions failed.'*) active=unmet;; esac
+  fi
   boot=enabled
   for link in $top/*.wants/"$1" $top/*.requires/"$1"; do [ ! -h "$link" ] || return 0; done
   [ "$2" != enabled ] || return 1
@@ -132,8 +136,8 @@ END
   boot=disabled
 }}
 for word in {words}; do
-  unit=${{word%=*}}
-  if look "$unit" "${{word#*=}}"; then echo "unit $unit $load $active $boot"; else ask="$ask $unit"; fi
+  unit=${{word%%=*}} rest=${{word#*=}}
+  if look "$unit" "${{rest%=*}}" "${{rest#*=}}"; then echo "unit $unit $load $active $boot"; else ask="$ask $unit"; fi
   [ ! -e {due}/"$unit" ] || echo "due $unit"
   [ ! -e {reload}/"$unit" ] || echo "reload $unit"
 done
@@ -146,7 +150,9 @@ def render_read(wanted: Mapping[str, WantedService]) -> str:
         return ""
     return READ.format(
         names=join(wanted),
-        words=join(f"{name}={'enabled' if one.enabled else 'any'}" for name, one in wanted.items()),
+        words=join(
+            f"{name}={'enabled' if one.enabled else 'any'}={one.state or 'any'}" for name, one in wanted.items()
+        ),
         folders=" ".join(UNIT_FOLDERS),
         due=DUE,
         reload=RELOAD,
@@ -162,7 +168,7 @@ def parse_present(text: str) -> Services:
     for line in text.splitlines():
         word, *rest = line.split(" ")
         if word == "unit" and len(rest) == 4:
-            units[rest[0]] = PresentService(rest[1], rest[2], rest[3])
+            units[rest[0]] = PresentService(rest[1], UNMET if rest[2] == "unmet" else rest[2], rest[3])
         elif word in words and len(rest) == 1:
             words[word].append(rest[0])
         else:
