@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from provisioner.accelerator import accelerator
+from provisioner.accelerator import DEVICE, accelerator
 from provisioner.artifacts import image as images
 from provisioner.artifacts.kernel import guest_kernel
 from provisioner.artifacts.shell import Shell, find_shell
@@ -168,11 +168,18 @@ class Host:
         return values
 
     def _guest(self, shell: Shell | None) -> dict[str, object]:
-        """Return what a micro VM boots; micro VMs run on this machine alone."""
+        """Return what a micro VM boots, and the group that may use KVM; micro VMs run on this machine alone."""
         path = cache_dir() / f"{rootfs_name(self.probe, shell).replace('rootfs', 'initramfs')}.cpio"
         if not path.exists():
             images.initramfs(self.probe.path, path, shell)
-        return {"initramfs": str(path), "kernel": str(guest_kernel(self._kernel)), "accelerator": accelerator().name}
+        chosen = accelerator().name
+        return {
+            "initramfs": str(path),
+            "kernel": str(guest_kernel(self._kernel)),
+            "accelerator": chosen,
+            # /dev/kvm is root's and a group's (systemd's 50-udev-default.rules); the hypervisor is another user
+            "kvm_gid": DEVICE.stat().st_gid if chosen == "kvm" else UNPRIVILEGED,
+        }
 
     def _write_archive(self, name: str, ref: str, shell: Shell | None) -> Path:
         path = self.directory / f"{name}.tar"

@@ -77,7 +77,7 @@ def read_mirrors(suite: str) -> list[str]:
     if not lines:
         raise IsolationError(
             "cannot build a box: this host's apt has no source of Debian's",
-            hint=f"set {MIRROR} to the address of a mirror's folder 'debian'",
+            hint=f"apt-get update, or set {MIRROR} to the address of a mirror's folder 'debian'",
         )
     return lines
 
