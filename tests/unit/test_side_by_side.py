@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -50,15 +50,7 @@ def test_what_they_print_may_be_more_than_a_pipe_holds(shell: None) -> None:
     assert len(ended.output) == 300000
 
 
-@pytest.fixture
-def sigint() -> Iterator[None]:
-    """Ctrl-C interrupts, whatever shell has started the tests: one in the background lets its children ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-def test_an_interrupt_ends_all_and_waits_for_them(shell: None, sigint: None, tmp_path: Path) -> None:
+def test_an_interrupt_ends_all_and_waits_for_them(shell: None, tmp_path: Path) -> None:
     files = [tmp_path / "a", tmp_path / "b"]
 
     def interrupt() -> None:
