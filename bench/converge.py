@@ -1,6 +1,6 @@
 """How much an apply that changes nothing costs, against ansible-core with the same steps on the same machine.
 
-    python bench/converge.py [ROUNDS]
+    python bench/converge.py [ROUNDS] [docker | "all four roles"]
 
 One machine under QEMU, with the packages of all roles baked in; for ansible's sake its box also has python3 and
 python3-apt, which no other box of ours has.  ansible-core comes from PyPI into a virtual environment of its own.  Every
@@ -239,6 +239,8 @@ def main() -> None:
         connection, observer = connect(), connect()
         converge(connection, load_roles(ROLES["all four roles"]), {})
         for at, (title, names) in enumerate(ROLES.items()):
+            if sys.argv[2:] not in ([], [title]):
+                continue
             roles = load_roles(names)
             converge(connection, roles, {})  # what the next boot loads is said by these roles alone
             wanted = collect_wanted(roles, {})
