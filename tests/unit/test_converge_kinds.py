@@ -280,6 +280,17 @@ def test_a_service_whose_state_a_role_leaves_open_is_not_held_back() -> None:
     assert service.diff_state(wanted, found, (INSTALLED,)) == []
 
 
+def test_a_service_that_its_package_enables_is_disabled_though_its_state_is_left_open() -> None:
+    wanted = {"podman.service": WantedService(enabled=False)}
+    found = Services({"podman.service": PresentService("not-found", "absent", "absent")})
+
+    changes = service.diff_state(wanted, found, (INSTALLED,))
+
+    assert aspects(changes) == [("podman.service", "boot", "absent", "disabled")]
+    assert [step.rank for step in service.make_steps(wanted, changes)] == [50], "after the package is there"
+    assert service.diff_state(wanted, found, ()) == [], "what nothing brings is disabled already"
+
+
 def test_what_stops_does_so_before_files_change() -> None:
     wanted = {"lxc-net.service": WantedService("stopped", False)}
     found = Services({"lxc-net.service": RUNNING})

@@ -218,6 +218,9 @@ def diff_state(wanted: Mapping[str, WantedService], present: Services, earlier: 
             aspects = _diff_new(one)
         else:
             aspects = _diff_service(name, one, unit, written)
+            if installs and unit.load == "not-found" and one.enabled is False:
+                # Debian's packages enable what they bring: what is left open is its state, not this
+                aspects.append(Aspect("boot", "absent", "disabled"))
         if aspects:
             changes.append(Change(NAME, name, tuple(aspects)))
     return changes
