@@ -44,6 +44,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
 
 @pytest.fixture
 def there(server: sshd.Sshd) -> Iterator[SshConnection]:
+    wait_for(lambda: server.sessions() == [])  # sshd ends the session of a connection a little after it was closed
     connection = SshConnection(server.address, "debian12")
     with contextlib.closing(connection):
         yield connection
@@ -190,6 +191,7 @@ def test_a_command_costs_four_packets_and_no_second_connection(there: SshConnect
 
 
 def test_the_first_use_of_many_at_once_opens_one_connection(server: sshd.Sshd) -> None:
+    wait_for(lambda: server.sessions() == [])
     with contextlib.closing(SshConnection(server.address, "debian12")) as connection, ThreadPoolExecutor(16) as pool:
         numbers = list(pool.map(lambda n: connection.run(["echo", str(n)], 60).stdout, range(64)))
         sessions = server.sessions()

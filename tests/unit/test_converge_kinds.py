@@ -273,8 +273,8 @@ def test_a_service_that_was_held_back_by_a_run_that_was_cut_off_is_released() ->
     assert aspects(service.diff_state(wanted, found, ())) == [("lxc.service", "unit file", "masked", "unmasked")]
 
 
-def test_a_service_whose_state_a_role_leaves_open_is_not_held_back() -> None:
-    wanted = {"podman.service": WantedService(None, False)}
+def test_a_service_of_which_a_role_says_nothing_is_left_to_its_package() -> None:
+    wanted = {"podman.service": WantedService(None, None)}
     found = Services({"podman.service": PresentService("not-found", "absent", "absent")})
 
     assert service.diff_state(wanted, found, (INSTALLED,)) == []
