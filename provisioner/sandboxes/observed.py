@@ -23,6 +23,7 @@ MAX_DEPTH = 16
 MAX_ITEMS = 4096
 MAX_TEXT = 4096
 U64 = (1 << 64) - 1
+NOT_HELD = "these facts do not hold it"
 
 
 class FactsError(IsolationError):
@@ -57,6 +58,16 @@ class Unobserved(BaseModel):
 def unobserved(why: str) -> Any:
     """Return a fact that nobody saw, for any field that is a `Fact`; its static type is that of the fact's value."""
     return Unobserved(unobserved="", why=why[:MAX_TEXT])
+
+
+def added() -> Any:
+    """
+    Return the default of a fact that documents of an older probe do not hold: there nobody saw it.
+
+    Example:
+        landlock: Fact[Number] = added()
+    """
+    return Field(default_factory=lambda: Unobserved(unobserved="", why=NOT_HELD))
 
 
 class _MayBeUnobserved:
@@ -101,7 +112,7 @@ class Named(RootModel[dict[str, V]]):
     def __getitem__(self, name: str) -> V:
         value = self.root.get(name)
         if value is None:
-            raise UnobservedFact(name, "", "these facts do not hold it")
+            raise UnobservedFact(name, "", NOT_HELD)
         if isinstance(value, Unobserved):
             raise UnobservedFact(name, value.unobserved, value.why)
         return value

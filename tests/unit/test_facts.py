@@ -14,7 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.sandboxes.facts import Facts, parse_facts
-from provisioner.sandboxes.observed import MAX_BYTES, FactsError, Named, UnobservedFact, unobserved
+from provisioner.sandboxes.observed import (
+    MAX_BYTES,
+    Fact,
+    FactsError,
+    Named,
+    Number,
+    Observed,
+    UnobservedFact,
+    added,
+    unobserved,
+)
 from provisioner.schema_files import PACKAGE, render_schemas
 
 DOCUMENT = facts_document()
@@ -270,6 +280,28 @@ def test_a_real_document_fits_the_published_schema() -> None:
     jsonschema.validate(json.loads(DOCUMENT), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**json.loads(DOCUMENT), "walls": 1}, schema)
+
+
+def test_the_probe_of_today_holds_every_fact() -> None:
+    def missing(part: object, where: str) -> list[str]:
+        if isinstance(part, Named):
+            return [found for name, value in part.root.items() for found in missing(value, f"{where}[{name}]")]
+        if not isinstance(part, Observed):
+            return []
+        own = [f"{where}.{name}" for name in type(part).model_fields.keys() - part.model_fields_set]
+        return own + [
+            found for name in type(part).model_fields for found in missing(part.seen(name), f"{where}.{name}")
+        ]
+
+    assert missing(parse_facts(DOCUMENT, NONCE), "facts") == []
+
+
+def test_a_fact_that_an_older_probe_did_not_know_was_not_observed() -> None:
+    class Younger(Observed):
+        number: Fact[Number] = added()
+
+    with pytest.raises(UnobservedFact, match="number could not be observed: these facts do not hold it"):
+        _ = Younger.model_validate_json("{}").number
 
 
 def test_every_role_fits_the_published_schema() -> None:

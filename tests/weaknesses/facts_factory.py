@@ -8,7 +8,10 @@ Numbers are those of real systems where a check looks at them: initial namespace
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
+
+from sound import complete, left_open
 
 from pytest_isolation.record import Record, parse_record
 from pytest_isolation.walls.capabilities import mask_of
@@ -192,11 +195,20 @@ def vm() -> Dict:
 KERNEL_SHARED = frozenset({"vm.kernel", "vm.boot_id"})
 PODMAN_OPEN = KERNEL_SHARED | {"ns.user", "user.root_mapped", "user.nonroot", "nnp.set"}
 DOCKER_OPEN = PODMAN_OPEN | frozenset({"cap.baseline", "cap.net_raw"})
+
+
+def _whole(make: Callable[[], Dict], name: str) -> Callable[[], Dict]:
+    return lambda: _apart(complete(make(), name))
+
+
 SOUND = {
-    "container": (container, KERNEL_SHARED),
-    "docker": (docker, DOCKER_OPEN),
-    "podman": (podman, PODMAN_OPEN),
-    "vm": (vm, frozenset[str]()),
+    name: (_whole(make, name), documented | left_open(name))
+    for name, make, documented in (
+        ("container", container, KERNEL_SHARED),
+        ("docker", docker, DOCKER_OPEN),
+        ("podman", podman, PODMAN_OPEN),
+        ("vm", vm, frozenset[str]()),
+    )
 }
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from facts_factory import SOUND, Dict, record_of
 from judging import Found, checks, judge
-from synthetic import LOOKALIKES, WEAKNESSES, Lookalike, Weakness
+from synthetic import LOOKALIKES, WEAKNESSES
+from weakness import Lookalike, Weakness
 
 from provisioner.sandboxes.observed import Named, Observed, Unobserved, _MayBeUnobserved
 from pytest_isolation.record import Record

@@ -1,0 +1,101 @@
+"""Synthetic weaknesses and look-alikes: limits."""
+
+from __future__ import annotations
+
+from facts_factory import MIB, PEER_BOOT
+from weakness import UNSEEN, Lookalike, load, put, weak
+
+WEAKNESSES = (
+    weak("lim.memory", "not taken", load("memory", "ended", "exit 0"), "it took 62 MiB of 64", verdict="ignored"),
+    weak("lim.memory", "too much", load("memory", "steps_mib", 80), "it took 80 MiB of 64", verdict="ignored"),
+    weak(
+        "lim.memory",
+        "one page more",
+        put("loads", "memory", "shown", "memory", "limit", to=64 * MIB + 4096),
+        "the cgroup shows 67112960 bytes",
+        verdict="ignored",
+    ),
+    weak(
+        "lim.memory",
+        "no limit shown",
+        put("loads", "memory", "shown", "memory", "limit", to=None),
+        "shows no limit",
+        verdict="ignored",
+    ),
+    weak(
+        "lim.memory",
+        "a peak above it",
+        put("loads", "memory", "after", "memory", "peak", to=65 * MIB),
+        "at its peak",
+        verdict="ignored",
+    ),
+    weak(
+        "lim.memory",
+        "a VM with more",
+        load("memory", "inside", 100.0 * MIB),
+        "seen inside",
+        record="vm",
+        verdict="ignored",
+    ),
+    weak("lim.memory", "refused", load("memory", "refused", "no memory controller"), "no memory", verdict="refused"),
+    weak("lim.cpu", "not throttled", load("cpu", "cpu_us", 7_900_000), "it used 3.95 CPUs of 0.5", verdict="ignored"),
+    weak("lim.cpu", "11 % more", load("cpu", "cpu_us", 1_110_000), "it used 0.56 CPUs", verdict="ignored"),
+    weak(
+        "lim.cpu",
+        "no quota shown",
+        put("loads", "cpu", "shown", "cpu", "quota_us", to=None),
+        "a quota of no limit",
+        verdict="ignored",
+    ),
+    weak("lim.cpu", "a VM with more CPUs", load("cpu", "inside", 4), "4 CPUs are seen", record="vm", verdict="ignored"),
+    weak("lim.cpu", "refused", load("cpu", "refused", "no cpu controller"), "no cpu", verdict="refused"),
+    weak("lim.pids", "no bound", load("pids", "fork_error", "ok"), "62 children came up", verdict="ignored"),
+    weak("lim.pids", "one more", load("pids", "children", 64), "64 children came up", verdict="ignored"),
+    weak(
+        "lim.pids",
+        "one more shown",
+        put("loads", "pids", "shown", "pids", "limit", to=65),
+        "a limit of 65 tasks",
+        verdict="ignored",
+    ),
+    weak("lim.pids", "refused", load("pids", "refused", "no pids controller"), "no pids", verdict="refused"),
+)
+
+LOOKALIKES = (
+    Lookalike("a limit in whole pages", "container", load("memory", "limit", float(64 * MIB + 100))),
+    Lookalike("the sandbox went with its load", "container", load("memory", "ended", "end of stream")),
+    Lookalike("its cgroup went with it", "container", load("memory", "after", dict(UNSEEN))),
+    Lookalike("6 % more than the quota", "container", load("cpu", "cpu_us", 1_060_000)),
+    Lookalike("a cgroup v1 without counters", "container", put("loads", "pids", "after", "pids", "refusals", to=None)),
+    Lookalike(
+        "a limit that cannot be set",
+        "container",
+        put("target", "cannot", to={"limits.memory": "no controller"}),
+        (("lim.memory", "not_applicable"),),
+    ),
+    # what cannot tell must not turn green
+    Lookalike("a load that came not near", "container", load("cpu", "cpu_us", 100_000), (("lim.cpu", "unknown"),)),
+    Lookalike("a quota above the host's CPUs", "container", load("cpu", "host_cpus", 0), (("lim.cpu", "unknown"),)),
+    Lookalike("killed far below", "container", load("memory", "steps_mib", 10), (("lim.memory", "unknown"),)),
+    Lookalike(
+        "killed by another",
+        "container",
+        put("loads", "memory", "after", "memory", "oom_kills", to=0),
+        (("lim.memory", "unknown"),),
+    ),
+    Lookalike("a load that timed out", "container", load("memory", "ended", "deadline"), (("lim.memory", "unknown"),)),
+    Lookalike("another bound on forks", "container", load("pids", "children", 5), (("lim.pids", "unknown"),)),
+    Lookalike(
+        "a listener that was not there",
+        "container",
+        put("reaches", "none", "control", to="refused"),
+        (("net.peer_same", "unknown"),),
+    ),
+    Lookalike("no canary", "container", put("inside", "system", "canary", to=None), (("sig.outside", "unknown"),)),
+    Lookalike(
+        "no view from outside, and a made-up boot id",
+        "docker",
+        lambda d: (put("inside", "boot_id", to=PEER_BOOT)(d), put("outside", to=dict(UNSEEN))(d))[0],
+        (("vm.boot_id", "holds"), ("user.root_mapped", "unknown"), ("mnt.host_paths", "unknown")),
+    ),
+)

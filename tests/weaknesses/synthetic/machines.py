@@ -1,0 +1,39 @@
+"""Synthetic weaknesses and look-alikes: machines."""
+
+from __future__ import annotations
+
+from facts_factory import HOST_BOOT, PEER_BOOT
+from weakness import put, weak
+
+# A container under the name of a VM: nothing that a VM has for itself is there.
+MISLABELLED = (
+    *("vm.boot_id", "ns.pid", "ns.net", "ns.mnt", "ns.ipc", "ns.uts", "ns.user", "user.root_mapped", "seccomp.mode"),
+    *("cap.sys_module", "lsm.confined", "path.proc_sys", "path.core_pattern", "path.sysrq", "path.sys_ro"),
+    *("dev.nodes", "dev.block", "mnt.host_paths"),
+)
+
+WEAKNESSES = (
+    weak(
+        "vm.kernel",
+        "a mislabelled target",
+        put("inside", "boot_id", to=HOST_BOOT),
+        "host's kernel",
+        *MISLABELLED,
+        record="vm",
+    ),
+    weak(
+        "vm.boot_id", "a restored clone", put("inside", "boot_id", to=PEER_BOOT), "its peer's", "ns.peer", record="vm"
+    ),
+    weak(
+        "vm.boot_id",
+        "a machine id baked in",
+        put("inside", "system", "machine_id", to="c" * 32),
+        "machine id is its peer's",
+        record="vm",
+    ),
+    weak(
+        "vm.boot_id", "the host's machine id", put("inside", "system", "machine_id", to="a" * 32), "host's", record="vm"
+    ),
+    weak("net.peer_same", "the token came", put("reaches", "none", "token_seen", to=True), "read its peer's token"),
+    weak("net.peer_same", "the listener logged it", put("reaches", "none", "accepted", to=2), "accepted a connection"),
+)

@@ -1,0 +1,31 @@
+"""Synthetic weaknesses and look-alikes: processes."""
+
+from __future__ import annotations
+
+from weakness import Lookalike, add, put, weak
+
+WEAKNESSES = (
+    weak(
+        "fd.inherited",
+        "--preserve-fds",
+        add("inside", "process", "fds", item={"fd": 9, "target": "/etc"}),
+        "descriptors 9 (/etc)",
+    ),
+    weak(
+        "sig.outside",
+        "kill reaches the canary",
+        put("inside", "system", "canary", to={"pid": 3999, "signal": "ok", "same": True}),
+        "signal the host's process 3999",
+    ),
+)
+
+LOOKALIKES = (
+    Lookalike(
+        "another process of the canary's number", "container", put("inside", "system", "canary", "signal", to="ok")
+    ),
+    Lookalike(
+        "the canary's uid protects it",
+        "container",
+        put("inside", "system", "canary", to={"pid": 3999, "signal": "EPERM", "same": True}),
+    ),
+)
