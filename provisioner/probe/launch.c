@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,13 +19,13 @@
 #define SYS_close_range 436
 #endif
 
-static const char synopsis[] = "launch [--cgroup DIR]... [--uid N] [--gid N] [--pivot ROOT] "
-			       "[--loopback] -- ARGV...";
+static const char synopsis[] = "launch [--cgroup DIR]... [--without-mount TARGET] [--uid N] "
+			       "[--gid N] [--pivot ROOT] [--loopback] -- ARGV...";
 
 struct plan {
 	const char *cgroups[64];
 	size_t ncgroups;
-	const char *uid, *gid, *pivot;
+	const char *uid, *gid, *pivot, *without;
 	bool loopback;
 };
 
@@ -54,6 +55,21 @@ static void drop(const char *uid, const char *gid)
 	if (uid && (!parse_number(uid, UINT32_MAX - 1, &number) ||
 		    setresuid((uid_t)number, (uid_t)number, (uid_t)number) < 0))
 		die(EX_OSERR, "cannot become user %s", uid);
+}
+
+/* Goes on in a mount namespace without that mount; in this one where there is no such mount. */
+static void take_mount_away(const char *target)
+{
+	struct stat there, above;
+	char parent[MAX_TEXT];
+
+	snprintf(parent, sizeof(parent), "%s/..", target);
+	if (stat(target, &there) < 0 || stat(parent, &above) < 0 || there.st_dev == above.st_dev)
+		return;
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		die(EX_OSERR, "cannot make a mount namespace");
+	if (umount2(target, MNT_DETACH) < 0)
+		die(EX_OSERR, "cannot unmount %s", target);
 }
 
 static void bind_devices(void)
@@ -113,6 +129,7 @@ static int take_option(struct plan *plan, char **argv)
 		{ "--uid", &plan->uid },
 		{ "--gid", &plan->gid },
 		{ "--pivot", &plan->pivot },
+		{ "--without-mount", &plan->without },
 		{ "--cgroup", &plan->cgroups[plan->ncgroups] },
 	};
 
@@ -152,6 +169,8 @@ int cmd_launch(int argc, char **argv)
 	errno = 0;
 	for (size_t i = 0; i < plan.ncgroups; i++)
 		join_cgroup(plan.cgroups[i]);
+	if (plan.without)
+		take_mount_away(plan.without);
 	drop(plan.uid, plan.gid);
 	if (plan.pivot)
 		pivot(plan.pivot);

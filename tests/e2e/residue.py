@@ -159,8 +159,8 @@ class Home:
         elif self.target.startswith("podman") and (self.path / "state" / "podman").exists():
             state = self.path / "state" / "podman"
             command = ["podman", "--root", f"{state}/root", "--runroot", f"{state}/run", "--cgroup-manager", "cgroupfs"]
-        elif self.target == "runc" and (self.path / "state" / "runc" / "run").exists():
-            return [f"container {path.name}" for path in (self.path / "state" / "runc" / "run").iterdir()]
+        elif self.target in ("runc", "crun") and (self.path / "state" / self.target / "run").exists():
+            return [f"container {path.name}" for path in (self.path / "state" / self.target / "run").iterdir()]
         elif self.target.startswith("lxc"):
             told = _lines(["lxc-ls", "--lxcpath", "/.", "--active", "--line"])
             told += [str(path) for path in Path("/run/lxc").rglob("*")]  # its locks

@@ -1,4 +1,4 @@
-"""Plants for runc: edits of the config.json that `runc spec` writes."""
+"""Plants for runc and crun: edits of the config.json that `runc spec` and `crun spec` write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from plant import Make, Plant, edits, flags, limited, limits_left_out
 
 from provisioner.sandboxes.sandbox import Sandbox
 
-RUNC = ("runc",)
+RUNC = ("runc", "crun")
 MAP = [{"containerID": 0, "hostID": 100000, "size": 65536}]
 USERNS = (append("linux.namespaces", {"type": "user"}), put("linux.uidMappings", MAP), put("linux.gidMappings", MAP))
 
@@ -41,12 +41,13 @@ def exec_below(ground: Ground, sandbox: Sandbox) -> list[str]:
     return exec_with("--cgroup", "pids:below")(ground, sandbox)
 
 
-BASES: dict[tuple[str, str], Make] = {
-    ("runc", "cgroupns"): edits(append("linux.namespaces", {"type": "cgroup"})),
-    ("runc", "user"): edits(put("process.user", {"uid": 1000, "gid": 1000})),
-    ("runc", "userns"): edits(*USERNS),
-    ("runc", "profile"): runc_profile(),
+_SOUND: dict[str, Make] = {
+    "cgroupns": edits(append("linux.namespaces", {"type": "cgroup"})),
+    "user": edits(put("process.user", {"uid": 1000, "gid": 1000})),
+    "userns": edits(*USERNS),
+    "profile": runc_profile(),
 }
+BASES = {(runtime, name): make for runtime in RUNC for name, make in _SOUND.items()}
 
 PLANTS = (
     # namespaces
@@ -174,7 +175,7 @@ PLANTS = (
     Plant(
         "cpu limit refused",
         RUNC,
-        {"lim.cpu": "failed to write"},
+        {"lim.cpu": "cpu.cfs_quota_us"},
         limit="cpu",
         verdict="refused",
         overlay=limited("cpu", config={"linux.resources.cpu": "{{ {'quota': 10, 'period': period} }}"}),
@@ -192,10 +193,17 @@ PLANTS = (
         {"ns.user": "host's user namespace", "user.root_mapped": "runs as the host's root"},
         base="userns",
     ),
-    Plant("the default user", RUNC, {"user.nonroot": "uid 0 inside"}, base="user"),
-    Plant(
+    Plant("the default user", ("runc",), {"user.nonroot": "uid 0 inside"}, base="user"),
+    Plant(  # crun 1.8.1 gives what it execs as another user than root the capabilities that the first process has not
+        "the default user",
+        ("crun",),
+        {"user.nonroot": "uid 0 inside"},
+        base="user",
+        also={"cap.exec_parity": "holds"},
+    ),
+    Plant(  # crun is started by `probe launch`, which closes descriptors
         "--preserve-fds",
-        RUNC,
+        ("runc",),
         {"fd.inherited": "descriptors 3 ("},
         spec=flags("--preserve-fds", "1"),
         overlay=lambda ground: {"create": with_descriptor(ground.runtime.create, ground.directory("given"))},

@@ -8,7 +8,7 @@ from typing import Any
 from ground import Ground, append, bind, mount_option, put, remove
 from plant import PROC_SYS, Plant, edits
 
-RUNC = ("runc",)
+RUNC = ("runc", "crun")
 
 
 def loop_node(ground: Ground) -> tuple[Callable[[dict[str, Any]], None], ...]:
@@ -53,7 +53,7 @@ PLANTS = (
     ),
     Plant(
         "/dev/null is another device (CVE-2025-31133)",
-        RUNC,
+        ("runc",),  # crun masks with the host's /dev/null, opened before
         {"path.mask_real": "a char, not the null device", "dev.nodes": "/dev/null"},
         spec=edits(bind("/dev/zero", "/dev/null", "ro")),
         mended_by="runc 1.2.8 and 1.3.3 look at what they mask with",
@@ -115,7 +115,7 @@ PLANTS = (
     ),
     Plant(
         "a shared bind",
-        RUNC,
+        ("runc",),  # crun is started in a mount namespace of its own where cgroup v2 is beside v1
         {"mnt.propagation": "/d is in a peer group of the host's"},
         spec=lambda ground: edits(
             put("linux.rootfsPropagation", "rshared"), bind(ground.shared_folder(), "/d", "rshared")
