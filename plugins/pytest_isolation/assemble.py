@@ -23,12 +23,14 @@ def assemble(
     policy: Policy,
     settings: Iterable[r.Setting] = (),
     times: Mapping[str, Mapping[str, float]] | None = None,
+    beside: Iterable[r.Beside] = (),
 ) -> r.Results:
     """
     Return the results of a run, waivers that cover nothing among what was left out.
 
     Args:
         times: for a live run, seconds by name for each target.
+        beside: how attached sandboxes compare with fresh ones.
     """
     cells, records = list(cells), list(records)
     unused = [
@@ -45,7 +47,7 @@ def assemble(
         settings=tuple(settings),
     )
     targets = [_target(record, (times or {}).get(record.target.id, {})) for record in records]
-    return r.results_of(cells, run, map(_host, records), targets, [*skipped, *unused])
+    return r.results_of(cells, run, map(_host, records), targets, [*skipped, *unused], beside)
 
 
 def _version() -> str:

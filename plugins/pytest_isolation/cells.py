@@ -12,6 +12,7 @@ from provisioner.errors import IsolationError
 from pytest_isolation.judge import judge_verdict, not_meant
 from pytest_isolation.outcomes import apply_judgement, carry_cell, cell_of
 from pytest_isolation.session import State
+from pytest_isolation.targets import ATTACHED
 from pytest_isolation.verdict import Cell, Judgement, Verdict, check_of, verdict_of
 
 
@@ -29,9 +30,12 @@ class CellCollector:
 
 
 def require_kind(item: pytest.Item, state: State, target: str) -> None:
-    """Skip a check that has no meaning for this kind of target, with the reason that its marker gives."""
+    """Skip a check that has no meaning for this kind of target, and one that acts on somebody else's sandbox."""
     check = check_of(item, target)
-    reason = not_meant(check, state.pool.targets[target].runtime.kind)
+    found = state.pool.targets[target]
+    reason = not_meant(check, found.runtime.kind)
+    if found.attached is not None and (check.active or item.get_closest_marker("isolation_destructive")):
+        reason = ATTACHED
     if reason:
         pytest.skip(reason)
 

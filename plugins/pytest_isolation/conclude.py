@@ -12,6 +12,7 @@ import pytest
 
 from pytest_isolation import results as r
 from pytest_isolation.assemble import assemble
+from pytest_isolation.beside import beside_fresh
 from pytest_isolation.record import save_record
 from pytest_isolation.report.html import write_page
 from pytest_isolation.report.terminal import draw, takes_unicode, write_lines
@@ -53,6 +54,7 @@ def make_results(state: State) -> r.Results:
         state.policy,
         [r.Setting(name=name, value=_value(state, name), source=source) for name, source in state.asked.sources],
         state.pool.times,
+        beside_fresh(state.cells.values(), state.pool.fresh),
     )
 
 

@@ -16,7 +16,6 @@ from provisioner.host import Host
 from provisioner.sandboxes.facts import Facts, Namespaces
 from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.runtime import Runtime, render_argv
-from provisioner.sandboxes.sandbox import Sandbox
 from pytest_isolation.options import LOCAL
 from pytest_isolation.record import TargetInfo
 from pytest_isolation.targets import Target
@@ -34,10 +33,17 @@ INITIAL = {
 CONFINING = ("apparmor", "selinux", "smack", "tomoyo")
 
 
-def describe(target: Target, sandbox: Sandbox, inside: Facts) -> TargetInfo:
-    """Return what reports and checks may know of a target; the host of a machine is the one that it runs on."""
-    runtime, host = target.runtime, sandbox.outer
-    version = runtime_version(runtime, sandbox.host)
+def describe(target: Target, inner: Host, host: Host) -> TargetInfo:
+    """
+    Return what reports and checks may know of a target.
+
+    Args:
+        target: it.
+        inner: where its runtime's commands run.
+        host: where it stands, which for a machine is the host that it runs on.
+    """
+    runtime = target.runtime
+    version = runtime_version(runtime, inner)
     capabilities = runtime.capabilities
     class_: str = runtime.class_
     conditions: dict[str, str] = {}

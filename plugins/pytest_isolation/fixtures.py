@@ -92,6 +92,10 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
             assert sandbox_factory(memory=64 << 20).request("echo", data=b"hello").data == b"hello"
     """
     state = _state(request)
+    if state.pool.targets[isolation_target].attached is not None:
+        from pytest_isolation.targets import ATTACHED
+
+        pytest.skip(ATTACHED)
     made: list[Sandbox] = []
 
     def make(

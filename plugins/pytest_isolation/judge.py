@@ -20,6 +20,7 @@ from pytest_isolation.assemble import assemble
 from pytest_isolation.evidence import show_evidence
 from pytest_isolation.policy import Policy
 from pytest_isolation.record import Record, load_record
+from pytest_isolation.targets import ATTACHED
 from pytest_isolation.verdict import Cell, Check, Verdict, check_of, verdict_of
 from pytest_isolation.view import judge_fixtures
 
@@ -74,7 +75,7 @@ def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunc
 def judge_check(function: CheckFunction, record: Record, fixtures: dict[str, object], policy: Policy) -> Cell:
     """Run one check over one record, and judge what it observed."""
     check = check_of(function)
-    why = not_meant(check, record.target.kind)
+    why = not_meant(check, record.target.kind) or (ATTACHED if check.active and record.target.attached else "")
     if why:
         return judge_verdict(check, record, policy, Verdict.NOT_APPLICABLE, why)
     given = {name: fixtures[name] for name in inspect.signature(function).parameters}
@@ -97,7 +98,7 @@ def not_meant(check: Check, kind: str) -> str:
 def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict, reason: str) -> Cell:
     """Judge one verdict by the policy and show the check's facts; the live run makes its cells in the same way."""
     target = record.target
-    ruling = policy.judge(check, target.kind, target.id, target.runtime, target.conditions, verdict)
+    ruling = policy.judge(check, target.kind, target.id, target.runtime, target.conditions, verdict, reason)
     inside, outside = show_evidence(record, check.shows)
     return Cell(
         check=check,

@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from provisioner.sandboxes.sandbox import Sandbox
 from pytest_isolation.pool import Pool
+from pytest_isolation.targets import ATTACHED
 from pytest_isolation.view import SandboxView
 
 
@@ -37,8 +40,17 @@ class LiveView(SandboxView):
 
     @property
     def live(self) -> Sandbox:
-        """The running sandbox itself, started on first use in a worker and made anew when it died."""
+        """
+        The running sandbox itself, started on first use in a worker and made anew when it died.
+
+        One that somebody else runs is not acted on: the test is skipped.
+        """
+        self._require_ours()
         return self._pool.sandbox(self._name, self._peer)
+
+    def _require_ours(self) -> None:
+        if self.target.attached:
+            pytest.skip(ATTACHED)
 
     @property
     def testinfra(self) -> Any:
@@ -54,6 +66,7 @@ class LiveView(SandboxView):
         """
         from pytest_isolation.testinfra_backend import testinfra_host
 
+        self._require_ours()
         return testinfra_host(self._name)
 
     def run(self, *argv: str, stdin: bytes = b"", seconds: float = 30.0) -> Ran:

@@ -7,37 +7,50 @@ A view that fails is itself a fact: nobody saw it, and why.  Judges nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from provisioner.errors import IsolationError
+from provisioner.host import Host
+from provisioner.sandboxes.facts import Facts
 from provisioner.sandboxes.measured import Loads, Reaches
-from provisioner.sandboxes.observed import unobserved
-from provisioner.sandboxes.sandbox import Sandbox
+from provisioner.sandboxes.observed import Unobserved, unobserved
 from pytest_isolation.describe import describe, initial_host_facts
-from pytest_isolation.record import Record
+from pytest_isolation.record import Record, TargetInfo
 from pytest_isolation.targets import Target
 
 T = TypeVar("T")
 
 
-def observe(target: Target, main: Sandbox, peer: Sandbox | None) -> Record:
+class Observable(Protocol):
+    """What can be looked at: a Sandbox, or an Attached one."""
+
+    host: Host
+    outer: Host
+
+    def inside(self) -> Facts: ...
+    def outside(self) -> Facts | None: ...
+    def vmm(self) -> Facts | None: ...
+    def exec_facts(self) -> Facts: ...
+
+
+def observe(target: Target, main: Observable, peer: Observable | None) -> Record:
     """
     Look at a sandbox from inside, from outside, through its runtime's exec, and at its peer.
 
     Args:
         target: what they are sandboxes of.
-        main: the target's own; its inside view is the one that must succeed.
+        main: the target's own; its inside view is the one that must succeed, unless somebody else made it.
         peer: the second one, None where there can be none.
 
     Raises:
         IsolationError: the sandbox does not answer.
     """
-    inside = main.inside()
+    inside = seen(main.inside) if target.attached else main.inside()
     no_peer = target.runtime.cannot.get("peer", "no peer was made")
     return Record.model_construct(
         schema_=1,
         run=main.host.run.id,
-        target=describe(target, main, inside),
+        target=_described(target, main, inside),
         host=initial_host_facts(inside) if target.runtime.boundary == "none" else main.outer.facts,
         inside=inside,
         outside=seen(main.outside),
@@ -48,6 +61,15 @@ def observe(target: Target, main: Sandbox, peer: Sandbox | None) -> Record:
         loads=Loads({}),
         reaches=Reaches({}),
     )
+
+
+def _described(target: Target, main: Observable, inside: Facts) -> TargetInfo:
+    """Say of an attached one that it is, and why nobody saw its inside, for the policy."""
+    info = describe(target, main.host, main.outer)
+    if not target.attached:
+        return info
+    unseen = {"unseen": inside.why} if isinstance(inside, Unobserved) else {}
+    return info.model_copy(update={"attached": True, "conditions": {**info.conditions, **unseen}})
 
 
 def seen(look: Callable[[], T]) -> T:

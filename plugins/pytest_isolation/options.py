@@ -37,6 +37,7 @@ class Asked:
         waivers: the waivers' file, or None.
         scale: what every deadline is multiplied with.
         sources: where each setting that is not the default came from.
+        attach: sandboxes that somebody else runs, as "docker:NAME"; only_attached: no other kind was asked for.
     """
 
     kinds: tuple[str, ...]
@@ -53,6 +54,8 @@ class Asked:
     hosts: tuple[str, ...] = (LOCAL,)
     machines: tuple[str, ...] = ()
     lab: Path | None = None
+    attach: tuple[str, ...] = ()
+    only_attached: bool = False
 
     @property
     def needs_lab(self) -> bool:
@@ -84,6 +87,14 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add("--isolation-lab", metavar="FILE", help="the lab.yaml; default: the nearest upwards, else the packaged one")
     add(
+        "--isolation-attach",
+        metavar="RUNTIME:NAME",
+        action="append",
+        default=[],
+        help="look at a sandbox that runs already and leave it as it is: docker:NAME, podman:, runc:, lxc:, pid:N; "
+        "repeatable; without --isolation these alone",
+    )
+    add(
         "--isolation-require",
         metavar="NAMES",
         default="",
@@ -103,15 +114,16 @@ def add_options(parser: pytest.Parser) -> None:
 
 def read_options(config: pytest.Config) -> Asked | None:
     """
-    Return what was asked for, or None without `--isolation`.
+    Return what was asked for, or None without `--isolation` and `--isolation-attach`.
 
     Raises:
         pytest.UsageError: a value that cannot be meant, naming the nearest one that can.
     """
     given = config.getoption("isolation")
-    if given is None:
+    attach = tuple(dict.fromkeys(config.getoption("isolation_attach")))
+    if given is None and not attach:
         return None
-    kinds = _names(given)
+    kinds = ("container",) if given is None else _names(given)
     if not kinds:
         raise pytest.UsageError(f"--isolation needs a kind: {', '.join(KINDS)}")
     for kind in kinds:
@@ -142,6 +154,8 @@ def read_options(config: pytest.Config) -> Asked | None:
         hosts=hosts,
         machines=_names(config.getoption("isolation_machine")),
         lab=Path(config.getoption("isolation_lab")) if config.getoption("isolation_lab") else None,
+        attach=attach,
+        only_attached=given is None,
     )
 
 

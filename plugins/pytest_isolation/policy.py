@@ -15,7 +15,7 @@ from pytest_isolation.profile import Profile
 from pytest_isolation.verdict import Check, Judgement, Verdict
 from pytest_isolation.waivers import Waiver
 
-SELF = "self"
+CLAIM_NO_WALL = ("self", "pid")  # the place pytest runs in, and a process that no runtime names
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Policy:
         runtime: str,
         conditions: Mapping[str, str],
         verdict: Verdict,
+        reason: str = "",
     ) -> Ruling:
         """
         Judge one verdict by the table of the design, section 5.
@@ -64,9 +65,10 @@ class Policy:
             check: what was checked.
             kind: "container" or "vm".
             target: the target's id, which waivers name.
-            runtime: whose expected.yaml counts; `self` claims no wall.
+            runtime: whose expected.yaml counts; `self` and a bare process claim no wall.
             conditions: what its `when` is compared with.
             verdict: what was observed.
+            reason: why, as the check told it.
         """
         if verdict is Verdict.NOT_APPLICABLE:
             return Ruling(Judgement.NONE)
@@ -78,9 +80,13 @@ class Policy:
         named = documented is not None and documented.verdict == verdict.value
         if documented is not None and named and not required:
             return Ruling(Judgement.DOCUMENTED, source=documented.source)
+        unseen = conditions.get("unseen", "")  # of a sandbox that somebody else runs, why its inside was not seen
+        if unseen and verdict is Verdict.UNKNOWN and unseen in reason and not required:
+            return Ruling(Judgement.DOCUMENTED, source=f"attached: {unseen}")
         # what a user's own test demands of that place is no wall that it might lack
-        if runtime == SELF and not check.is_own and verdict in (Verdict.OPEN, Verdict.UNKNOWN) and not required:
-            return Ruling(Judgement.DOCUMENTED, source="self claims no wall")
+        lacking = verdict in (Verdict.OPEN, Verdict.UNKNOWN) and not required
+        if runtime in CLAIM_NO_WALL and not check.is_own and lacking:
+            return Ruling(Judgement.DOCUMENTED, source=f"{runtime} claims no wall")
         if waiver is not None:
             reason = f"waived until {waiver.until.isoformat()} by {waiver.owner}: {waiver.reason}"
             return Ruling(Judgement.WAIVED, reason, waiver=waiver.name)

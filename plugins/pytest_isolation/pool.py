@@ -13,21 +13,24 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Literal
 
 from provisioner.errors import IsolationError
 from provisioner.host import Host
 from provisioner.progress import step
+from provisioner.sandboxes.attached import Attached
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
 from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
+from pytest_isolation.fresh import Fresh, observe_fresh
 from pytest_isolation.hosts import Hosts
 from pytest_isolation.observe import observe, seen
 from pytest_isolation.options import LOCAL
 from pytest_isolation.record import Record
-from pytest_isolation.targets import Target, instead_of
+from pytest_isolation.targets import ATTACHED, Target, instead_of
 
 Part = Literal["main", "peer", "shell"]  # of a target's sandboxes
 
@@ -49,6 +52,7 @@ class Pool:
         self.probes_run = 0
         self.recreated = 0
         self.times: dict[str, dict[str, float]] = {}
+        self.fresh: dict[str, Fresh] = {}  # beside each attached target, or why there is none
         self.hosts = hosts
         self._sandboxes: dict[tuple[str, Part], Sandbox] = {}
         self._leased: list[Sandbox] = []
@@ -110,6 +114,10 @@ class Pool:
                 self.failures[target.id] = result
             else:
                 self.records[target.id] = result
+        attached = [target for target in self.targets.values() if target.attached is not None]
+        if attached and not self.failures:
+            columns = {target.id: (target, self.records[target.id]) for target in self.targets.values()}
+            self.fresh = observe_fresh(attached, lambda: self.host, columns)
 
     def _try(self, target: Target) -> tuple[Target, Record | IsolationError]:
         try:
@@ -126,6 +134,8 @@ class Pool:
 
     def _observe(self, target: Target) -> Record:
         """Create the target's sandbox and its peer and ask for all their facts: one round trip for each view."""
+        if target.attached is not None:
+            return self._attach(target)
         self.hosts.host(target.host)  # a machine that starts is told of by itself
         with self._turn(target), step(f"start {target.id}"):
             main, peer = _side_by_side(
@@ -135,6 +145,17 @@ class Pool:
             record = observe(target, main, peer)
         self.probes_run += 1
         self.times[target.id] = {"hello": main.hello_seconds, "facts": time.monotonic() - main.ready}
+        return record
+
+    def _attach(self, target: Target) -> Record:
+        """Look at a sandbox that somebody else runs; it stays as it is."""
+        assert target.attached is not None
+        with step(f"attach to {target.id}"):
+            started = time.monotonic()
+            attached = Attached(self.hosts.host(target.host), replace(target.attached, runtime=target.runtime))
+            record = observe(target, attached, None)
+        self.probes_run += 1
+        self.times[target.id] = {"facts": time.monotonic() - started}
         return record
 
     @contextlib.contextmanager
@@ -174,6 +195,8 @@ class Pool:
             return self._sandboxes[key]
 
     def _create(self, target: Target, spec: Spec) -> Sandbox:
+        if target.attached is not None:
+            raise IsolationError(f"cannot start anything for '{target.id}': {ATTACHED}")
         around = self.hosts.around(target.host) if target.is_machine else None
         return Sandbox(self.hosts.host(target.host), target.runtime, spec, around)
 
@@ -205,7 +228,8 @@ class Pool:
                 max_workers=(os.cpu_count() or 1) + 1, thread_name_prefix="isolation-ahead"
             )
         # the slowest to start first
-        for target_id in sorted(target_ids, key=lambda one: self.targets[one].runtime.kind != "vm"):
+        ours = [name for name in target_ids if self.targets[name].attached is None]
+        for target_id in sorted(ours, key=lambda one: self.targets[one].runtime.kind != "vm"):
             for name in list(self.targets[target_id].runtime.limits)[:1]:
                 self._ahead.submit(seen, lambda one=target_id, first=name: self.load(one, first))
 

@@ -27,7 +27,7 @@ class TargetInfo(Observed):
     `kind` is "container" or "vm"; `boundary` is "process", "sentry", "vmm" or "none" (`self`).  `capabilities` is the
     runtime's documented default bounding set, None where none is documented.  `cannot` says why something cannot be
     asked of this runtime, by name: "exec", "limits.pids", "network.private" …  `conditions` are what expected.yaml's
-    `when` is compared with.
+    `when` is compared with.  `attached`: somebody else made it and runs it, so that the subject is no probe.
     """
 
     id: Text
@@ -40,6 +40,7 @@ class TargetInfo(Observed):
     capabilities: list[Text] | None
     cannot: dict[str, str]
     conditions: dict[str, str]
+    attached: bool = False
 
 
 class Record(Observed):

@@ -118,6 +118,22 @@ class Skipped(_Part):
     mend: Line = ""
 
 
+class Beside(_Part):
+    """
+    A sandbox that somebody else runs beside a fresh one of the same runtime.
+
+    `weaker` names the checks that hold in the fresh one alone; `compared` counts those that were observed in both;
+    `reason` says why there is no fresh one.
+    """
+
+    target: Line
+    fresh: Line = ""
+    weaker: tuple[Line, ...] = ()
+    stronger: tuple[Line, ...] = ()
+    compared: int = 0
+    reason: Line = ""
+
+
 class Results(_Part):
     """The whole file.  Lists are sorted and hold no key twice, so that equal results are equal bytes."""
 
@@ -129,6 +145,7 @@ class Results(_Part):
     checks: tuple[Check, ...] = ()
     cells: tuple[Cell, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    beside: tuple[Beside, ...] = ()
 
     def findings(self) -> list[Cell]:
         """Return the cells that are findings, the worst first."""
@@ -144,6 +161,7 @@ def results_of(
     hosts: Iterable[Host] = (),
     targets: Iterable[Target] = (),
     skipped: Iterable[Skipped] = (),
+    beside: Iterable[Beside] = (),
 ) -> Results:
     """Gather what the reports' cells carry and what is known around them."""
     listed = list(cells)
@@ -154,6 +172,7 @@ def results_of(
         checks=tuple(_check(cell.check) for cell in listed),
         cells=tuple(_cell(cell) for cell in listed),
         skipped=tuple(skipped),
+        beside=tuple(beside),
     )
 
 
@@ -208,6 +227,7 @@ def merge(first: Results, second: Results) -> Results:
         checks=first.checks + second.checks,
         cells=first.cells + second.cells,
         skipped=first.skipped + second.skipped,
+        beside=first.beside + second.beside,
     )
 
 
@@ -221,6 +241,7 @@ def _normal(
     checks: tuple[Check, ...],
     cells: tuple[Cell, ...],
     skipped: tuple[Skipped, ...],
+    beside: tuple[Beside, ...] = (),
 ) -> Results:
     return Results(
         run=run.model_copy(
@@ -236,6 +257,7 @@ def _normal(
         checks=_union(checks, lambda check: (check.id, check.version)),
         cells=_union(cells, lambda cell: (cell.check, cell.version, cell.target)),
         skipped=_union(skipped, _text),
+        beside=_union(beside, lambda one: one.target),
     )
 
 

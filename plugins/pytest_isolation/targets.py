@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import pytest
 
 from provisioner.connection import find_program
 from provisioner.errors import IsolationError
+from provisioner.sandboxes.attached import BARE, Named
 from provisioner.sandboxes.runtime import MACHINE, Runtime, load_runtime, runtime_names
 from pytest_isolation.options import KINDS, LOCAL, Asked
 
@@ -22,16 +24,25 @@ if TYPE_CHECKING:
     from provisioner.lab import Lab, MachineSpec
 
 SELF = "self"
+ATTACHED = "attached: it is somebody else's, and nothing is started in it or beside it"
+ATTACHABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
+MAX_PID = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
 class Target:
-    """One column of the matrix.  `named`: the user asked for it by name, so that its lack is an error."""
+    """
+    One column of the matrix.
+
+    `named`: the user asked for it by name, so that its lack is an error.  `attached`: the sandbox that somebody else
+    runs, None for those that we make.
+    """
 
     id: str
     runtime: Runtime
     host: str
     named: bool
+    attached: Named | None = None
 
     @property
     def is_machine(self) -> bool:
@@ -62,17 +73,18 @@ def select_targets(asked: Asked, lab: Lab | None = None) -> tuple[list[Target], 
     """
     skipped: list[Skipped] = []
     targets: list[Target] = []
-    for host in asked.hosts:
+    for host in () if asked.only_attached else asked.hosts:
         targets += _local(asked, skipped) if host == LOCAL else _remote(asked, _machine(host, lab))
     targets += [
         Target(name, _load(MACHINE), name, named=True)
         for name in asked.machines
         if _machine(name, lab) and _fits(MACHINE, asked)
     ]
+    targets += _attached(asked)
     targets = list({target.id: target for target in targets}.values())
     _check_required(asked, targets)
     order = {kind: at for at, kind in enumerate(asked.kinds)}
-    targets.sort(key=lambda target: order[target.runtime.kind])
+    targets.sort(key=lambda target: order.get(target.runtime.kind, -1))
     return targets, skipped
 
 
@@ -148,7 +160,7 @@ def _fits(name: str, asked: Asked) -> bool:
 def _required_runtimes(asked: Asked) -> list[str]:
     """Return the runtimes among what is required: neither a kind, nor a machine, nor something on one."""
     others = (*KINDS, *asked.machines, *asked.hosts)
-    return [name for name in asked.required if name not in others and "/" not in name]
+    return [name for name in asked.required if name not in others and "/" not in name and ":" not in name]
 
 
 def _check_required(asked: Asked, targets: list[Target]) -> None:
@@ -157,13 +169,78 @@ def _check_required(asked: Asked, targets: list[Target]) -> None:
     hosts = {target.host for target in targets}
     for name in asked.required:
         if name not in (*KINDS, *hosts, *ids) and not any(one.runtime.name == name for one in targets):
-            if name in _required_runtimes(asked) and LOCAL in asked.hosts:
+            if name in _required_runtimes(asked) and LOCAL in asked.hosts and not asked.only_attached:
                 continue
             raise pytest.UsageError(f"--isolation-require: '{name}' is none of this run's targets: {', '.join(ids)}")
 
 
+def _attached(asked: Asked) -> list[Target]:
+    """Return the sandboxes of others that were named; two that would have one column are refused."""
+    targets: dict[str, Target] = {}
+    for text in asked.attach:
+        target = attached_target(text)
+        if target.id in targets:
+            raise pytest.UsageError(f"--isolation-attach: two sandboxes are called '{target.id}': name one at a time")
+        targets[target.id] = target
+    return list(targets.values())
+
+
+def attached_target(text: str) -> Target:
+    """
+    Return the target of a sandbox that somebody else runs.
+
+    Args:
+        text: "docker:web", "runc:/run/other/web" (kept by its runtime in that folder), "pid:4242".
+
+    Raises:
+        pytest.UsageError: it names none, or a runtime of which nobody knows how to look at others' sandboxes.
+    """
+    base, colon, rest = text.partition(":")
+    if not colon or not rest:
+        raise pytest.UsageError(f"--isolation-attach: '{text}' names no sandbox; it is RUNTIME:NAME: docker:web")
+    if base == BARE.name:
+        if not re.fullmatch(r"[1-9][0-9]{0,9}", rest) or int(rest) > MAX_PID:
+            raise pytest.UsageError(f"--isolation-attach: '{rest}' is no process id; it is pid:N")
+        named = Named(BARE, rest)
+    else:
+        runtime = _attachable(base)
+        at, _, name = rest.rpartition("/")
+        named = Named(runtime, name, at)
+        assert runtime.attach is not None
+        if not ATTACHABLE.fullmatch(name):
+            raise pytest.UsageError(f"--isolation-attach: '{name}' is no name of a sandbox")
+        if at and not (runtime.attach.folder and os.path.isabs(at)):
+            example = f"{base}:/FOLDER/NAME" if runtime.attach.folder else f"{base}:NAME"
+            raise pytest.UsageError(f"--isolation-attach: '{text}' is no name of a sandbox; it is {example}")
+        if runtime.binary and find_program(runtime.binary) is None:
+            raise pytest.UsageError(f"cannot attach to '{text}': {runtime.binary} is not installed; {runtime.install}")
+    return Target(named.id, _not_ours(named.runtime), LOCAL, named=True, attached=named)
+
+
+def _attachable(name: str) -> Runtime:
+    known = [one for one in runtime_names() if _load(one).attach is not None]
+    listed = ", ".join(f"{one}:NAME" for one in known)
+    if name.partition("+")[0].partition("-")[0] not in known:
+        near = difflib.get_close_matches(name, [*known, BARE.name], 1, 0.5)
+        mend = f"did you mean '{near[0]}'?" if near else f"there are: {listed}, pid:N"
+        raise pytest.UsageError(f"--isolation-attach: nothing of '{name}' can be attached to; {mend}")
+    return _load(name)
+
+
+def _not_ours(runtime: Runtime) -> Runtime:
+    """Say what cannot be asked of a sandbox that somebody else runs, and why."""
+    names = ["peer", *(f"limits.{name}" for name in ("memory", "cpu", "pids"))]
+    names += [f"network.{mode}" for mode in ("none", "private", "host")]
+    cannot = {**runtime.cannot, **dict.fromkeys(names, ATTACHED)}
+    if runtime.attach is None or runtime.attach.exec is None:
+        cannot["exec"] = runtime.cannot["attach.exec"]
+    return runtime.model_copy(update={"cannot": cannot})
+
+
 def named_target(name: str, host: str) -> Target:
     """Return a target that was selected before, by its id and host; for a worker of pytest-xdist."""
+    if ":" in name:
+        return attached_target(name)  # its folder is not needed: a worker has its record
     if host == name:
         return Target(name, _load(MACHINE), host, named=True)
     runtime = _load(name.rpartition("/")[2])

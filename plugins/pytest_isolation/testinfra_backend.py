@@ -80,7 +80,7 @@ def exit_status(ended: str) -> int:
 
 def hosts_of(targets: list[str]) -> str:
     """Return the value of --hosts that names these targets."""
-    named = [name.partition("/") for name in targets]
+    named = [name.partition("/") for name in targets if ":" not in name]  # nothing is run in what others made
     return ",".join(
         f"{NAME}://{runtime}@{machine}" if slash else f"{NAME}://{machine}" for machine, slash, runtime in named
     )

@@ -20,13 +20,13 @@
 #endif
 
 static const char synopsis[] = "launch [--cgroup DIR]... [--without-mount TARGET] [--uid N] "
-			       "[--gid N] [--pivot ROOT] [--loopback] -- ARGV...";
+			       "[--gid N] [--pivot ROOT] [--loopback] [--hand-on] -- ARGV...";
 
 struct plan {
 	const char *cgroups[64];
 	size_t ncgroups;
 	const char *uid, *gid, *pivot, *without;
-	bool loopback;
+	bool loopback, hand_on;
 };
 
 static void join_cgroup(const char *folder)
@@ -119,6 +119,17 @@ static void close_above_2(void)
 		close(fd);
 }
 
+/* The one descriptor above 2 that ARGV gets is HANDED_FD: this program. */
+static void hand_on(void)
+{
+	int fd = hand_program();
+
+	if (fd < 0)
+		die(EX_OSERR, "cannot copy this program into memory");
+	if (fd == HANDED_FD ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, HANDED_FD) < 0)
+		die(EX_OSERR, "cannot open descriptor %d", HANDED_FD);
+}
+
 /* One option with its value; how many words it took, 0 when it is none. */
 static int take_option(struct plan *plan, char **argv)
 {
@@ -135,6 +146,10 @@ static int take_option(struct plan *plan, char **argv)
 
 	if (strcmp(argv[0], "--loopback") == 0) {
 		plan->loopback = true;
+		return 1;
+	}
+	if (strcmp(argv[0], "--hand-on") == 0) {
+		plan->hand_on = true;
 		return 1;
 	}
 	for (size_t i = 0; i < COUNT(options); i++) {
@@ -177,6 +192,8 @@ int cmd_launch(int argc, char **argv)
 	if (plan.loopback && loopback_up() < 0)
 		die(EX_OSERR, "cannot bring lo up");
 	close_above_2();
+	if (plan.hand_on)
+		hand_on();
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		die(EX_OSERR, "prctl");

@@ -194,6 +194,11 @@ void request_close_all(void);
 int split_words(unsigned char *payload, size_t size, char **argv, int most);
 pid_t spawn(const struct verb *verb, int argc, char **argv, int ends[3]);
 
+/* hand.c */
+#define HANDED_NAME "isolation-probe"
+#define HANDED_FD   3
+int hand_program(void);
+
 /* machine.c */
 int loopback_up(void);
 void machine_start(void);

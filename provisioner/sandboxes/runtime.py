@@ -19,6 +19,7 @@ from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner.errors import IsolationError
+from provisioner.sandboxes.attach import Attach
 from provisioner.yaml import load_yaml
 
 ROLES = Path(__file__).resolve().parent.parent / "roles"
@@ -142,6 +143,7 @@ class Runtime(_Strict):
         define: argument lists with names of their own, which the other templates may use.
         remember: variables by which its client finds its daemon: a later prune needs them too.
         create: attached, speaks the probe's protocol on its standard streams.
+        attach: how to look at sandboxes that somebody else made; None: nobody knows.
         capabilities: its documented default bounding set (capabilities(7) names without CAP_), None: none documented.
         cannot: what cannot be asked of it, with the reason that a skip shows.
     """
@@ -165,6 +167,7 @@ class Runtime(_Strict):
     exec: Argv | None = None
     state: State | None = None
     update: Argv | None = None
+    attach: Attach | None = None
     delete: Argv | None = None
     list_: Listing | None = Field(default=None, alias="list")
     limits: dict[LimitName, LimitMap] = {}

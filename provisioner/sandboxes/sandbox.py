@@ -221,7 +221,7 @@ class Sandbox:
         done = self.host.connection.run(argv, deadline("exec"))
         if done.status != 0:
             raise IsolationError(f"cannot exec in '{self.runtime.name}': {done.last_words}")
-        return parse_facts(_after_mark(done.stdout, self.nonce), self.nonce)
+        return parse_facts(after_mark(done.stdout, self.nonce), self.nonce)
 
     def state_pid(self) -> int:
         """Return the pid that the runtime itself names as the sandbox's first process."""
@@ -275,7 +275,7 @@ class Sandbox:
         self.close()
 
 
-def _after_mark(output: bytes, nonce: str) -> bytes:
+def after_mark(output: bytes, nonce: str) -> bytes:
     """Take the document that follows the mark with our nonce; whatever a runtime prints around it is not it."""
     mark = FACTS_MARK + nonce.encode() + b" "
     at = output.find(mark)
@@ -283,6 +283,8 @@ def _after_mark(output: bytes, nonce: str) -> bytes:
     length = output[at + len(mark) : end]
     if at < 0 or not length.isdigit() or len(length) > 7:
         raise IsolationError("cannot read the exec'd process's facts: they are not there")
+    if output.count(mark) > 1:
+        raise IsolationError("cannot accept the exec'd process's facts: there are two documents")
     document = output[end + 1 : end + 1 + int(length)]
     if len(document) != int(length):
         raise IsolationError("cannot read the exec'd process's facts: cut short")

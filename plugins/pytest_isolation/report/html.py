@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pytest_isolation.report.escape import escape
 from pytest_isolation.report.matrix import arrange, counted, documented, not_applicable, sign_at, totals
 from pytest_isolation.report.signs import SIGNS
+from pytest_isolation.report.terminal import beside_text
 from pytest_isolation.results import Results
 from pytest_isolation.verdict import Judgement
 
@@ -31,7 +32,7 @@ def render_html(results: Results) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(safe_text=_text, day=_day, is_link=_is_link)
+    environment.filters.update(safe_text=_text, beside_text=beside_text, day=_day, is_link=_is_link)
     environment.globals["sign_at"] = sign_at
     matrix = arrange(results)
     signs = {sign_at(cell).word for row in matrix.rows for cell in row.cells}

@@ -15,7 +15,7 @@ from pytest_isolation.report.columns import MAX_ID, Columns, lay_out
 from pytest_isolation.report.escape import escape
 from pytest_isolation.report.matrix import Matrix, Row, arrange, counted, documented, not_applicable, sign_at, totals
 from pytest_isolation.report.signs import SIGNS, Sign
-from pytest_isolation.results import Cell, Check, Results, Target
+from pytest_isolation.results import Beside, Cell, Check, Results, Target
 from pytest_isolation.verdict import Cell as CheckedCell
 from pytest_isolation.verdict import Check as CheckedCheck
 from pytest_isolation.verdict import Judgement
@@ -84,6 +84,7 @@ def draw(results: Results, width: int = 80, unicode: bool = True, findings: bool
         _header(results, style),
         _draw_matrix(matrix, style),
         _totals(matrix, style),
+        _beside(results, style),
         _documented(results, style),
         _better(results, style),
         _skipped(results, style),
@@ -186,6 +187,25 @@ def _totals(matrix: Matrix, style: _Style) -> list[Line]:
 
 def _class(target: Target) -> str:
     return target.kind if not target.class_ or target.class_ == target.kind else f"{target.kind}, {target.class_}"
+
+
+def _beside(results: Results, style: _Style) -> list[Line]:
+    """Tell how what somebody else runs compares with a fresh sandbox of the same runtime."""
+    lines = []
+    for one in results.beside:
+        text, markup = beside_text(one), {"red": True} if one.weaker else PLAIN
+        lines += [style.line(text, markup)]
+    return lines
+
+
+def beside_text(one: Beside) -> str:
+    """Return one line: "docker:web: 4 weaker than a fresh docker: cap.sys_admin, ...; 30 checks compared"."""
+    if one.reason:
+        return f"{one.target}: not compared with a fresh one: {one.reason}"
+    told = f"{one.target}: {len(one.weaker) or 'none'} weaker than a fresh {one.fresh}"
+    told += f" ({', '.join(one.weaker)})" if one.weaker else ""
+    told += f", {len(one.stronger)} stronger ({', '.join(one.stronger)})" if one.stronger else ""
+    return f"{told}; {one.compared} checks compared"
 
 
 def _documented(results: Results, style: _Style) -> list[Line]:

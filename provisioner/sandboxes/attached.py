@@ -1,0 +1,228 @@
+"""A sandbox that somebody else made, looked at and left as it is.
+
+In: a Host, a Runtime with `attach`, a name.  Out: `Attached`, which answers what observe.py asks of a Sandbox.  Called
+by pytest_isolation's pool.  It is never ours: nothing of it stands in the journal, and nothing here starts, stops or
+deletes it.  The one thing that runs in it is its runtime's own exec of the probe, which is handed on as an open
+descriptor (`probe launch --hand-on`): no file is written.  A seccomp filter is not asked for: that would stop it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.host import Host
+from provisioner.mounts import MountPoint, read_mounts
+from provisioner.sandboxes.facts import NAMESPACES, Cgroup, Facts, parse_facts
+from provisioner.sandboxes.observed import Unobserved
+from provisioner.sandboxes.runtime import Runtime, render_argv, symptom_in
+from provisioner.sandboxes.sandbox import after_mark
+
+HANDED_ON = "/proc/self/fd/3"
+HANDED_FD = 3  # probe.h: HANDED_FD and HANDED_NAME
+HANDED_LINK = "/memfd:isolation-probe"
+
+# A process of this host that no runtime names: what confines it, nobody says.
+BARE = Runtime.model_validate(
+    {
+        "name": "pid",
+        "title": "a process of this host, whoever confined it",
+        "kind": "container",
+        "class": "container",
+        "boundary": "process",
+        "create": [],
+        "network": {},
+        "install": "",
+        "cannot": {"attach.exec": "no runtime's exec leads to a bare process", "fresh": "nobody says what made it"},
+    }
+)
+
+
+@dataclass(frozen=True)
+class Named:
+    """
+    Which sandbox was named.
+
+    Attributes:
+        runtime: what made it; BARE for a bare process.
+        name: its name there, or the pid.
+        at: the folder where its runtime keeps it, "" for the default.
+    """
+
+    runtime: Runtime
+    name: str
+    at: str = ""
+
+    @property
+    def id(self) -> str:
+        """The target's id: "docker:web"."""
+        options = [self.runtime.conditions.get(key, "default") for key in ("variant", "option")]
+        variant, option = ("" if one == "default" else one for one in options)
+        base = f"{self.runtime.name}-{variant}" if variant else self.runtime.name
+        return f"{base}+{option}:{self.name}" if option else f"{base}:{self.name}"
+
+
+class Attached:
+    """
+    One sandbox that runs, and that is not ours.
+
+    Args:
+        host: where it runs: this machine.
+        named: which.
+
+    Raises:
+        IsolationError: it is not there, does not run, or this user may not look at it; in one line.
+    """
+
+    def __init__(self, host: Host, named: Named) -> None:
+        self.host = self.outer = host
+        self.runtime = named.runtime
+        self.nonce = secrets.token_hex(8)
+        self._named = named
+        self._values = {"name": named.name, "at": named.at}
+        self.pid = self._find()
+        self._seen = self._look()
+
+    def _find(self) -> int:
+        attach = self.runtime.attach
+        if attach is None:
+            return int(self._named.name)
+        if self._named.at and not Path(self._named.at).is_dir():
+            raise self._error(f"there is no folder '{self._named.at}'")
+        done = self.host.connection.run(render_argv(attach.state, self._values, "attach.state"), deadline("command"))
+        if done.status != 0:
+            said = done.stderr.decode("utf-8", "backslashreplace")
+            symptom = symptom_in(self.runtime, said)
+            raise self._error(*((symptom.cause, symptom.mend) if symptom else (done.last_words,)))
+        pid = pid_in(done.stdout, attach.pid)
+        if not pid:
+            raise self._error("it does not run")
+        return pid
+
+    def _look(self) -> Facts:
+        if not Path(f"/proc/{self.pid}").exists():
+            raise self._error("there is no such process" if self.runtime.name == BARE.name else "it has ended")
+        try:
+            facts = self.host.outside_pid(self.pid, self.nonce)
+        except IsolationError as error:
+            raise self._error(error.what) from None
+        seen = [facts.process.namespaces.seen(name) for name in NAMESPACES]
+        if not any(isinstance(one, int) for one in seen):
+            why = next((one.unobserved for one in seen if isinstance(one, Unobserved)), "")
+            if why in ("EACCES", "EPERM"):
+                raise self._error(f"this user may not look at process {self.pid}", "run as root")
+            raise self._error("it has ended")
+        return facts
+
+    def _error(self, why: str, hint: str = "") -> IsolationError:
+        return IsolationError(f"cannot attach to '{self._named.id}': {why}", hint)
+
+    def outside(self) -> Facts:
+        """Return what the host sees of its first process."""
+        return self._seen
+
+    def vmm(self) -> None:
+        """Return None: there is no hypervisor's process."""
+
+    def inside(self) -> Facts:
+        """
+        Return what a process sees that its runtime's own exec starts there; it is asked once.
+
+        Raises:
+            IsolationError: the exec cannot hand the probe in without leaving it there, or failed.
+        """
+        if isinstance(self._inside, IsolationError):
+            raise self._inside
+        return self._inside
+
+    def exec_facts(self) -> Facts:
+        """Return the same: what is seen inside is seen by an exec'd process."""
+        return self.inside()
+
+    @cached_property
+    def _inside(self) -> Facts | IsolationError:
+        try:
+            return self._exec()
+        except IsolationError as error:
+            return error
+
+    def _exec(self) -> Facts:
+        attach = self.runtime.attach
+        if attach is None or attach.exec is None:
+            raise IsolationError(self.runtime.cannot["attach.exec"])
+        cgroups = cgroup_folders(self._seen, read_mounts())
+        if is_frozen(cgroups):
+            raise IsolationError("it is paused: what is started in it does not run")
+        left = [folder / name for folder in cgroups for name in attach.leaves]
+        before = [folder for folder in left if folder.exists()]
+        argv = ["facts", self.nonce, f"canary={self.outer.pid}:{self.outer.nonce}"]
+        values = {**self._values, "argv": [HANDED_ON, *argv]}
+        launch = [str(self.host.probe_path), "launch", "--hand-on", "--"]
+        try:
+            done = self.host.connection.run(
+                [*launch, *render_argv(attach.exec, values, "attach.exec")], deadline("exec")
+            )
+        finally:
+            for folder in left:
+                if folder not in before:
+                    with contextlib.suppress(OSError):  # not made, or somebody else's exec is in it
+                        folder.rmdir()
+        if done.status != 0:
+            raise IsolationError(f"cannot exec the probe in '{self._named.id}': {done.last_words}")
+        return without_handed(parse_facts(after_mark(done.stdout, self.nonce), self.nonce))
+
+
+def pid_in(answer: bytes, pointer: str) -> int:
+    """Return the pid that a JSON pointer finds in a runtime's answer, 0 where there is none."""
+    try:
+        value: Any = json.loads(answer)
+        for part in pointer.removeprefix("json:").split("/")[1:]:
+            value = value[int(part)] if isinstance(value, list) else value[part]
+        return int(value)
+    except (ValueError, LookupError, TypeError):
+        return 0
+
+
+def without_handed(facts: Facts) -> Facts:
+    """Take the descriptor out that we handed on ourselves."""
+    fds = facts.process.seen("fds")
+    if isinstance(fds, Unobserved):
+        return facts
+    kept = [fd for fd in fds if fd.fd != HANDED_FD or not fd.target.startswith(HANDED_LINK)]
+    return facts.model_copy(update={"process": facts.process.model_copy(update={"fds": kept})})
+
+
+def cgroup_folders(facts: Facts, mounts: Sequence[MountPoint]) -> list[Path]:
+    """Return the folders of a process's cgroups, as far as they are mounted here."""
+    lines = facts.process.seen("cgroups")
+    found = [] if isinstance(lines, Unobserved) else [_folder(line, mounts) for line in lines]
+    return [folder for folder in found if folder is not None and folder.is_dir()]
+
+
+def _folder(line: Cgroup, mounts: Sequence[MountPoint]) -> Path | None:
+    for mount in mounts:
+        v2 = mount.fstype == "cgroup2" and not line.controllers
+        v1 = mount.fstype == "cgroup" and line.controllers and set(line.controllers) <= set(mount.options)
+        if (v1 or v2) and os.path.isabs(line.path):
+            below = line.path.removeprefix(mount.root) if mount.root != "/" else line.path
+            return Path(f"{mount.target}/{os.path.normpath(below).lstrip('/')}")
+    return None
+
+
+def is_frozen(cgroups: Sequence[Path]) -> bool:
+    """Whether any of these cgroups is frozen (cgroup-v1/freezer-subsystem.rst, cgroup-v2.rst cgroup.events)."""
+    for folder in cgroups:
+        for name, words in (("freezer.state", ("FROZEN", "FREEZING")), ("cgroup.events", ("frozen 1",))):
+            with contextlib.suppress(OSError):
+                if any(line.strip() in words for line in (folder / name).read_text().splitlines()):
+                    return True
+    return False
