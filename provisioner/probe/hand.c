@@ -32,7 +32,8 @@ int hand_program(void)
 	ssize_t n;
 
 	if (memory < 0 && errno == EINVAL)
-		memory = (int)syscall(SYS_memfd_create, HANDED_NAME, MEMORY_CLOEXEC | MEMORY_SEALABLE);
+		memory = (int)syscall(SYS_memfd_create, HANDED_NAME,
+				      MEMORY_CLOEXEC | MEMORY_SEALABLE);
 	if (from < 0 || memory < 0)
 		return -1;
 	while ((n = read(from, piece, sizeof(piece))) > 0)
