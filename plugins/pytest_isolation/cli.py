@@ -1,7 +1,7 @@
-"""The command `isolation`: judge archived records again, draw reports again, publish the schemas.
+"""The command `isolation`: judge archived records again, draw reports again, compare runtimes, publish the schemas.
 
 In: the command line.  Out: lines, files, and an exit status: 0, 1 when there is a finding, 4 when the command cannot do
-what was asked (as pytest's).  Observes nothing; pytest does.
+what was asked (as pytest's).  Only `diff` makes sandboxes; elsewhere pytest observes.
 """
 
 from __future__ import annotations
@@ -68,6 +68,20 @@ def report(
     results = load_results(directory)
     write_page(results, (directory if directory.is_dir() else directory.parent) / "index.html")
     _print(results)
+
+
+@app.command()
+def diff(
+    runtime: Annotated[list[str], typer.Option(help="a runtime that reads config.json; give it twice")],
+    config: Annotated[str, typer.Option(help="gen:N, N configurations drawn at random")] = "gen:100",
+    seed: Annotated[int, typer.Option(help="the first one's seed")] = 1,
+    keep: Annotated[Path | None, typer.Option(help="write each difference's smallest config.json there")] = None,
+) -> None:
+    """Compare the walls of two runtimes over configurations drawn at random; exits 1 when they differ."""
+    from pytest_isolation.generated.command import compare
+
+    if compare(runtime, config, seed, keep, typer.echo):
+        raise typer.Exit(FINDING)
 
 
 @app.command()

@@ -74,18 +74,33 @@ def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunc
 
 def judge_check(function: CheckFunction, record: Record, fixtures: dict[str, object], policy: Policy) -> Cell:
     """Run one check over one record, and judge what it observed."""
+    return judge_verdict(check_of(function), record, policy, *observed_by(function, record, fixtures))
+
+
+def judge_record(record: Record) -> dict[str, tuple[Verdict, str]]:
+    """Return what each check of the bundled suite that asks for facts alone says of a record, with its reason."""
+    fixtures = judge_fixtures(record)
+    return {
+        check_of(function).id: observed_by(function, record, fixtures)
+        for function in suite_checks()
+        if fixtures.keys() >= set(inspect.signature(function).parameters)
+    }
+
+
+def observed_by(function: CheckFunction, record: Record, fixtures: dict[str, object]) -> tuple[Verdict, str]:
+    """Return the verdict of one check over one record, and its reason."""
     check = check_of(function)
     why = not_meant(check, record.target.kind) or (ATTACHED if check.active and record.target.attached else "")
     if why:
-        return judge_verdict(check, record, policy, Verdict.NOT_APPLICABLE, why)
+        return Verdict.NOT_APPLICABLE, why
     given = {name: fixtures[name] for name in inspect.signature(function).parameters}
     try:
         function(**given)
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:  # pytest's skip is a BaseException, not an Exception
-        return judge_verdict(check, record, policy, *verdict_of(error))
-    return judge_verdict(check, record, policy, Verdict.HOLDS, "")
+        return verdict_of(error)
+    return Verdict.HOLDS, ""
 
 
 def not_meant(check: Check, kind: str) -> str:

@@ -1,0 +1,355 @@
+"""Draws OCI configurations: walls taken away and added at random, each from a seed that names it.
+
+In: a seed.  Out: `Drawn`, edits of the config.json that `runc spec` writes (OCI runtime-spec, config.md), and what it
+shrinks to.  Called by run.py and by tests that predict verdicts.  Makes nothing and judges nothing.
+
+Whatever is drawn is harmless: what would be written to the host without a namespace (a host name) is left out with it,
+no device that acts when it is opened is granted, and CAP_SYS_RESOURCE, which not every root has, is never asked for.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+Config = dict[str, Any]
+Edit = Callable[[Config], None]
+
+STOCK = ""  # the choice that leaves a feature as the runtime's own spec has it
+NAMESPACES = ("pid", "network", "ipc", "uts")
+# What a user namespace must own to mount proc, sysfs and mqueue: mount_namespaces(7), user_namespaces(7).
+OWNED_MOUNTS = ("pid", "network", "ipc")
+MAPS = {
+    "sub-ids": ({"containerID": 0, "hostID": 100000, "size": 65536},),
+    "identity": ({"containerID": 0, "hostID": 0, "size": 65536},),
+    "no root": ({"containerID": 1, "hostID": 100001, "size": 65535}, {"containerID": 0, "hostID": 165536, "size": 1}),
+}
+CAPABILITIES = (
+    *("SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_TIME", "SYS_BOOT", "SYS_RAWIO", "NET_ADMIN", "NET_RAW", "MKNOD"),
+    *("DAC_READ_SEARCH", "DAC_OVERRIDE", "BPF", "PERFMON", "SYSLOG", "CHOWN", "SETUID"),
+)
+SETS = {
+    "bounding": ("bounding",),
+    "bounding, permitted": ("bounding", "permitted"),
+    "bounding, permitted, effective": ("bounding", "permitted", "effective"),
+    "all five": ("bounding", "permitted", "effective", "inheritable", "ambient"),
+}
+CALLS = (
+    *("bpf", "perf_event_open", "open_by_handle_at", "userfaultfd", "add_key", "request_key", "quotactl", "kcmp"),
+    *("move_pages", "personality"),
+)
+ERRNOS = {"EPERM": 1, "ENOSYS": 38, "EACCES": 13}
+DEVICES = {
+    "fuse": {"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o600, "uid": 0, "gid": 0},
+    "another null": {"path": "/dev/nothing", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666},
+}
+EXTRA_MASK = "/proc/config.gz"
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    What of the host a configuration may name.
+
+    Attributes:
+        innocent: a folder of the run's own.
+        shared: a shared mount of the run's own, None where mounts made for a sandbox would reach the host.
+    """
+
+    innocent: Path
+    shared: Path | None = None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """
+    One configuration: its seed and what was chosen of each feature.
+
+    Attributes:
+        seed: draws it again.
+        chosen: feature to its choice; a feature that is not there is as stock.
+    """
+
+    seed: int
+    chosen: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        parts = (f"{name}: {_words(value)}" for name, value in self.chosen.items())
+        return f"seed {self.seed}: {'; '.join(parts) or 'stock'}"
+
+    def edits(self, place: Place) -> tuple[Edit, ...]:
+        """Return what makes it of a stock config.json, in an order that does not matter."""
+        return tuple(FEATURES[name].edit(value, place) for name, value in self.chosen.items())
+
+    def smaller(self) -> Iterator[Drawn]:
+        """Yield what differs from it by one feature that is stock, or one item less of a feature with several."""
+        for name, value in self.chosen.items():
+            yield replace(self, chosen={other: kept for other, kept in self.chosen.items() if other != name})
+            if isinstance(value, tuple) and len(value) > 1:
+                for item in value:
+                    less = tuple(one for one in value if one != item)
+                    yield replace(self, chosen={**self.chosen, name: less})
+
+
+@dataclass(frozen=True)
+class Feature:
+    """
+    One thing that configurations differ in.
+
+    Attributes:
+        choose: draws a choice, given what was chosen before; None leaves it as stock.
+        edit: what makes a choice of a stock config.json.
+    """
+
+    choose: Callable[[random.Random, Mapping[str, Any]], Any]
+    edit: Callable[[Any, Place], Edit]
+
+
+def draw_config(seed: int, place: Place) -> Drawn:
+    """
+    Draw one configuration.
+
+    Args:
+        seed: the same one draws the same.
+        place: what of the host may be named; it decides which choices there are, never which one is drawn.
+    """
+    dice = random.Random(seed)
+    chosen: dict[str, Any] = {}
+    for name, feature in FEATURES.items():
+        choice = feature.choose(dice, chosen)
+        if choice is not None and (name != "shared bind" or place.shared is not None):
+            chosen[name] = choice
+    return Drawn(seed, chosen)
+
+
+def shrink(drawn: Drawn, still: Callable[[Drawn], bool]) -> Drawn:
+    """Return the smallest configuration of which something is still so, taking one thing away after the other."""
+    for smaller in drawn.smaller():
+        if still(smaller):
+            return shrink(smaller, still)
+    return drawn
+
+
+def _words(value: Any) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
+
+
+def _sometimes(share: float, *choices: Any) -> Callable[[random.Random, Mapping[str, Any]], Any]:
+    """Return a chooser that leaves it as stock but for a share of the draws; it throws its dice in any case."""
+
+    def choose(dice: random.Random, chosen: Mapping[str, Any]) -> Any:
+        choice = dice.choice(choices)
+        return choice if dice.random() < share else None
+
+    return choose
+
+
+def _some_of(share: float, items: Sequence[str], most: int) -> Callable[[random.Random, Mapping[str, Any]], Any]:
+    def choose(dice: random.Random, chosen: Mapping[str, Any]) -> Any:
+        found = tuple(sorted(dice.sample(items, dice.randint(1, most))))
+        return found if dice.random() < share else None
+
+    return choose
+
+
+def _choose_device(dice: random.Random, chosen: Mapping[str, Any]) -> str | None:
+    """In a user namespace no node can be made: runtimes bind the host's own there, and it may have none."""
+    choice = _sometimes(0.3, *DEVICES)(dice, chosen)
+    return None if "user namespace" in chosen else choice
+
+
+def _dropped(dice: random.Random, chosen: Mapping[str, Any]) -> tuple[str, ...] | None:
+    kinds = tuple(kind for kind in NAMESPACES if dice.random() < 0.15)
+    if "user namespace" in chosen:
+        kinds = tuple(kind for kind in kinds if kind not in OWNED_MOUNTS)
+    return kinds or None
+
+
+def _granted(dice: random.Random, chosen: Mapping[str, Any]) -> tuple[str, ...] | None:
+    names = tuple(sorted(dice.sample(CAPABILITIES, dice.randint(1, 3))))
+    where = dice.choice(list(SETS))
+    return tuple(f"{name} in {where}" for name in names) if dice.random() < 0.6 else None
+
+
+# --- what a choice makes of a config
+
+
+def _drop_namespaces(kinds: tuple[str, ...], place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        config["linux"]["namespaces"] = [one for one in config["linux"]["namespaces"] if one["type"] not in kinds]
+        if "uts" in kinds:
+            config.pop("hostname", None)  # it would be the host's own that is set
+
+    return edit
+
+
+def _cgroup_namespace(choice: str, place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        others = [one for one in config["linux"]["namespaces"] if one["type"] != "cgroup"]
+        config["linux"]["namespaces"] = [*others, *([{"type": "cgroup"}] if choice == "own" else [])]
+
+    return edit
+
+
+def _user_namespace(choice: str, place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        config["linux"]["namespaces"].append({"type": "user"})
+        for key in ("uidMappings", "gidMappings"):
+            config["linux"][key] = [dict(line) for line in MAPS[choice]]
+
+    return edit
+
+
+def _user(uid: int, place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        config["process"]["user"] |= {"uid": uid, "gid": uid}
+
+    return edit
+
+
+def _groups(groups: tuple[int, ...], place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        config["process"]["user"]["additionalGids"] = list(groups)
+
+    return edit
+
+
+def _grant(granted: tuple[str, ...], place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        held = config["process"]["capabilities"]
+        for one in granted:
+            name, _, where = one.partition(" in ")
+            for key in SETS[where]:
+                held[key] = [*held.get(key, []), f"CAP_{name}"]
+
+    return edit
+
+
+def _no_new_privileges(choice: bool, place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        config["process"]["noNewPrivileges"] = choice
+
+    return edit
+
+
+def _filter(choice: tuple[str, ...], place: Place) -> Edit:
+    """The last item is the errno; the others are the calls that it refuses."""
+    *calls, errno = choice
+
+    def edit(config: Config) -> None:
+        rule = {"names": list(calls), "action": "SCMP_ACT_ERRNO", "errnoRet": ERRNOS[errno]}
+        config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
+
+    return edit
+
+
+def _choose_filter(dice: random.Random, chosen: Mapping[str, Any]) -> tuple[str, ...] | None:
+    spared = set(dice.sample(CALLS, dice.choice((0, 0, 0, 1, 1, 2))))
+    errno = dice.choice(list(ERRNOS))
+    found = (*(call for call in CALLS if call not in spared), errno)
+    return found if dice.random() < 0.6 else None
+
+
+def _paths(key: str) -> Callable[[tuple[str, ...], Place], Edit]:
+    """Paths that are taken out of a list; "+PATH" is put into it."""
+
+    def of(paths: tuple[str, ...], place: Place) -> Edit:
+        def edit(config: Config) -> None:
+            kept = [] if "all" in paths else [path for path in config["linux"].get(key, []) if path not in paths]
+            config["linux"][key] = [*kept, *(path[1:] for path in paths if path.startswith("+"))]
+
+        return edit
+
+    return of
+
+
+def _writable(target: str, place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        for mount in config["mounts"]:
+            if mount["destination"] == target:
+                mount["options"] = [one for one in mount["options"] if one != "ro"]
+
+    return edit
+
+
+def _root(read_only: bool, place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        config["root"]["readonly"] = read_only
+
+    return edit
+
+
+def _bind(choice: str, place: Place) -> Edit:
+    source = {"own folder": str(place.innocent)}.get(choice, choice)
+    return _mount(source, "/bound", "ro")
+
+
+def _shared_bind(choice: str, place: Place) -> Edit:
+    bound = _mount(str(place.shared), "/spread", choice)
+
+    def edit(config: Config) -> None:
+        bound(config)
+        if choice == "rshared":  # else the runtime makes the tree that it binds from a slave of the host's
+            config["linux"]["rootfsPropagation"] = "rshared"
+
+    return edit
+
+
+def _mount(source: str, target: str, *options: str) -> Edit:
+    def edit(config: Config) -> None:
+        line = {"destination": target, "type": "bind", "source": source, "options": ["rbind", *options]}
+        config["mounts"].append(line)
+
+    return edit
+
+
+def _device(choice: str, place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        config["linux"].setdefault("devices", []).append(dict(DEVICES[choice]))
+
+    return edit
+
+
+def _environment(names: tuple[str, ...], place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        config["process"]["env"] += [f"{name}=generated" for name in names]
+
+    return edit
+
+
+def _open_files(most: int, place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        config["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "hard": most, "soft": most}]
+
+    return edit
+
+
+MASKED = (
+    *("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list"),
+    *("/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi"),
+)
+READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+FEATURES: dict[str, Feature] = {
+    "user namespace": Feature(_sometimes(0.4, *MAPS), _user_namespace),
+    "namespaces left out": Feature(_dropped, _drop_namespaces),
+    "cgroup namespace": Feature(_sometimes(0.5, "own", "the host's"), _cgroup_namespace),
+    "user": Feature(_sometimes(0.4, 1000), _user),
+    "groups": Feature(_sometimes(0.3, (6,), (6, 44)), _groups),
+    "capabilities": Feature(_granted, _grant),
+    "no_new_privs": Feature(_sometimes(0.5, False), _no_new_privileges),
+    "filter": Feature(_choose_filter, _filter),
+    "not masked": Feature(_some_of(0.3, (*MASKED, "all", f"+{EXTRA_MASK}"), 3), _paths("maskedPaths")),
+    "not read-only": Feature(_some_of(0.4, (*READ_ONLY, "all"), 2), _paths("readonlyPaths")),
+    "/sys writable": Feature(_sometimes(0.25, "/sys"), _writable),
+    "cgroups writable": Feature(_sometimes(0.25, "/sys/fs/cgroup"), _writable),
+    "root read-only": Feature(_sometimes(0.5, False), _root),
+    "bind": Feature(_sometimes(0.4, "own folder", "/etc", "/usr/share"), _bind),
+    "shared bind": Feature(_sometimes(0.3, "rshared", "rslave", "rprivate"), _shared_bind),
+    "device": Feature(_choose_device, _device),
+    "environment": Feature(_some_of(0.2, ("API_TOKEN", "https_proxy", "GREETING"), 2), _environment),
+    "open files": Feature(_sometimes(0.2, 256, 512), _open_files),
+}

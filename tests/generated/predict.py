@@ -1,0 +1,122 @@
+"""What each check must say of a configuration, from the runtime-spec and man pages alone, never from the suite.
+
+In: a World.  Out: the verdicts that the configuration decides, by check id.  Whatever no rule names must be as it is in
+the runtime's stock configuration.  `EXPLAINED` are disagreements that are a runtime's own, each with what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from world import World
+
+HOLDS, OPEN, NOT_APPLICABLE = "holds", "open", "not_applicable"
+# Kubernetes Pod Security Standards, "Capabilities" of the profile baseline
+PSS_BASELINE = frozenset(
+    {
+        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP"),
+        *("SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    }
+)
+# what `runc spec` and `crun spec` write
+STOCK_BOUNDING = frozenset({"AUDIT_WRITE", "KILL", "NET_BIND_SERVICE"})
+DANGEROUS = (
+    *("bpf", "perf_event_open", "open_by_handle_at", "userfaultfd", "add_key", "request_key", "quotactl", "kcmp"),
+    *("move_pages", "personality"),
+)
+
+Rule = Callable[[World], str | None]
+
+
+def open_if(wrong: Callable[[World], bool]) -> Rule:
+    """Return the rule of a wall that is not there when something is so, and is there when not."""
+    return lambda world: OPEN if wrong(world) else HOLDS
+
+
+def opened_if(wrong: Callable[[World], bool]) -> Rule:
+    """Return the rule of a wall that is not there when something is so; when not, it is as in the stock one."""
+    return lambda world: OPEN if wrong(world) else None
+
+
+def lacks(kind: str) -> Rule:
+    return open_if(lambda world: not world.has(kind))
+
+
+def masks(world: World) -> str:
+    return HOLDS if world.masks else NOT_APPLICABLE
+
+
+def spreads(world: World) -> bool:
+    """
+    mount_namespaces(7): a bind that is made shared joins its source's peer group, if its mount namespace has it.
+
+    In a mount namespace of another user namespace shared mounts are made slaves ("Restrictions on mount namespaces").
+    """
+    shared = bool(world.bound("/spread")) and "rshared" in world.mount("/spread")["options"]
+    return shared and not world.has("user") and not world.private
+
+
+def signals_outside(world: World) -> bool:
+    """kill(2): the same user, or CAP_KILL in the user namespace of the target."""
+    return not world.has("pid") and (world.host_root or "KILL" in world.over_host)
+
+
+RULES: dict[str, Rule] = {
+    "ns.pid": lacks("pid"),
+    "ns.pid.procfs": lacks("pid"),
+    "ns.net": lacks("network"),
+    "ns.ipc": lacks("ipc"),
+    "ns.uts": lacks("uts"),
+    "ns.cgroup": lacks("cgroup"),
+    "ns.user": lacks("user"),
+    "user.root_mapped": open_if(lambda world: world.host_root or world.on_host(0) == 0),
+    "user.nonroot": open_if(lambda world: world.uid == 0),
+    "user.groups": open_if(lambda world: bool(set(world.groups) - {world.gid})),
+    "cap.bounding": open_if(lambda world: bool(world.asked("bounding") - STOCK_BOUNDING)),
+    "cap.baseline": open_if(lambda world: bool(world.over_host - PSS_BASELINE)),
+    "cap.sys_admin": open_if(lambda world: "SYS_ADMIN" in world.over_host),
+    "cap.sys_module": opened_if(lambda world: "SYS_MODULE" in world.over_host),
+    # the network namespace is owned by the user namespace that was made with it, or both are the host's
+    "cap.net_raw": open_if(lambda world: "NET_RAW" in world.effective),
+    "nnp.set": open_if(lambda world: not world.no_new_privs),
+    "seccomp.mode": open_if(lambda world: not world.filtered),
+    "seccomp.dangerous": open_if(lambda world: not all(world.refused(call) for call in DANGEROUS)),
+    # sysctl(5): the host's root alone writes them, whatever its capabilities
+    "path.proc_sys": open_if(lambda world: not world.kept_read_only("/proc/sys") and world.host_root),
+    "path.core_pattern": open_if(lambda world: not world.kept_read_only("/proc/sys") and world.host_root),
+    "path.mask_real": masks,
+    "path.sys_ro": open_if(lambda world: not world.read_only("/sys")),
+    "path.cgroup_ro": open_if(lambda world: not world.read_only("/sys/fs/cgroup") and world.opens_roots_files),
+    "dev.nodes": open_if(lambda world: bool(world.devices)),
+    "mnt.host_paths": open_if(lambda world: world.bound("/bound").startswith(("/etc", "/usr"))),
+    "mnt.propagation": open_if(spreads),
+    "sig.outside": open_if(signals_outside),
+}
+
+# (runtime, check) to when it disagrees, and what that is.
+EXPLAINED: dict[tuple[str, str], tuple[Callable[[World], bool], str, str]] = {
+    ("crun", "cap.exec_parity"): (
+        lambda world: world.uid != 0 and bool(world.asked("permitted") - world.permitted),
+        OPEN,
+        "crun 1.8.1: exec as another user than root keeps the permitted set, which the first process lost at execve",
+    ),
+}
+
+
+def predict(world: World, stock: dict[str, str]) -> dict[str, str]:
+    """
+    Return the verdict of every check.
+
+    Args:
+        world: the configuration.
+        stock: the verdicts of the runtime's stock configuration.
+    """
+    found = dict(stock)
+    for check, rule in RULES.items():
+        verdict = rule(world)
+        if verdict is not None:
+            found[check] = verdict
+    for (runtime, check), (when, verdict, _) in EXPLAINED.items():
+        if runtime == world.runtime and when(world):
+            found[check] = verdict
+    return found

@@ -1,0 +1,122 @@
+"""Configurations drawn at random: every check says of each what its config.json, by the runtime-spec, makes of it.
+
+PYTEST_ISOLATION_GENERATED=10000 draws as many; PYTEST_ISOLATION_SEED=N begins there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from predict import RULES, predict
+from world import World
+
+from provisioner.paths import cache_dir
+from pytest_isolation.fixtures import OFF
+from pytest_isolation.generated.draw import Drawn, Place, draw_config, shrink
+from pytest_isolation.generated.run import Outcome, run_drawn
+from pytest_isolation.session import STATE, State
+
+COUNT = int(os.environ.get("PYTEST_ISOLATION_GENERATED", "150"))
+FIRST = int(os.environ.get("PYTEST_ISOLATION_SEED", "1"))
+ENOUGH = 5_000  # configurations in which each check must have been seen both ways often
+OFTEN = 50
+Wrong = Callable[[Outcome], dict[str, str]]  # checks that say otherwise than predicted, with what was
+NONE = "no runtime of this session reads a config.json"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run on each of the session's targets whose runtime reads a config.json."""
+    if "column" not in metafunc.fixturenames:
+        return
+    state = metafunc.config.stash.get(STATE, None)
+    targets = () if state is None else state.targets
+    found = [name for name in targets if state and state.pool.targets[name].runtime.prepare is not None]
+    off = pytest.param("", id="off", marks=pytest.mark.skip(reason=OFF if state is None else NONE))
+    metafunc.parametrize("column", found or [off])
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    """A folder of the test's own, and a shared mount of its own where no mount made for a sandbox reaches the host."""
+    with tempfile.TemporaryDirectory(prefix="generated-", dir=cache_dir()) as name, ExitStack() as undo:
+        folder = Path(name)
+        folder.chmod(0o755)
+        innocent, shared = folder / "innocent", folder / "shared"
+        innocent.mkdir()
+        shared.mkdir()
+        spreads = "shared" in run("findmnt", "--noheadings", "--output", "PROPAGATION", "--target", name)
+        if not spreads:
+            run("mount", "--bind", str(shared), str(shared))
+            undo.callback(run, "umount", str(shared))
+            run("mount", "--make-shared", str(shared))
+        yield Place(innocent, None if spreads else shared)
+
+
+def run(*argv: str) -> str:
+    """Run a command that must succeed; returns what it printed."""
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout
+
+
+def test_every_check_says_what_the_configuration_makes_of_it(
+    request: pytest.FixtureRequest, column: str, place: Place, tmp_path: Path
+) -> None:
+    state = request.config.stash[STATE]
+    runtime = state.pool.targets[column].runtime
+    private = runtime.name == "crun" and state.pool.host_of(column).cgroup_mode == "hybrid"
+    plain = verdicts_of(run_drawn(state.pool, column, Drawn(0, {}), place))
+
+    def wrong(outcome: Outcome) -> dict[str, str]:
+        wanted = predict(World(outcome.config, runtime.name, private), plain)
+        seen = verdicts_of(outcome)
+        return {check: wanted[check] for check in sorted(seen) if seen[check] != wanted[check]}
+
+    found: list[str] = []
+    ways: Counter[tuple[str, str]] = Counter()
+    for seed in range(FIRST, FIRST + COUNT):
+        drawn = draw_config(seed, place)
+        outcome = run_drawn(state.pool, column, drawn, place)
+        if outcome.refused:
+            found.append(f"{drawn}\n    refused: {outcome.refused}")
+            continue
+        ways.update((check, verdict) for check, (verdict, _) in outcome.verdicts.items())
+        for check in wrong(outcome):
+            found.append(_explain(state, column, place, drawn, check, wrong, tmp_path))
+    print(f"{column}: {COUNT} configurations, {len(found)} disagreements")
+    for check in RULES:
+        seen = [f"{verdict} {ways[name, verdict]}" for name, verdict in ways if name == check]
+        print(f"    {check}: {', '.join(seen)}")
+
+    assert not found, "\n".join(found[:20])
+    if COUNT >= ENOUGH:
+        assert [
+            check for check in RULES if len([1 for way in ways if way[0] == check and ways[way] >= OFTEN]) < 2
+        ] == []
+
+
+def verdicts_of(outcome: Outcome) -> dict[str, str]:
+    """Return the verdicts without their reasons."""
+    return {check: verdict for check, (verdict, _) in outcome.verdicts.items()}
+
+
+def _explain(state: State, column: str, place: Place, drawn: Drawn, check: str, wrong: Wrong, folder: Path) -> str:
+    """Return what disagrees, with the smallest configuration that shows it, which is kept as config.json."""
+
+    def still(smaller: Drawn) -> bool:
+        outcome = run_drawn(state.pool, column, smaller, place)
+        return not outcome.refused and check in wrong(outcome)
+
+    smallest = shrink(drawn, still)
+    outcome = run_drawn(state.pool, column, smallest, place)
+    (folder / f"{check}.json").write_text(json.dumps(outcome.config, indent=1))
+    verdict, reason = outcome.verdicts[check]
+    wanted = wrong(outcome).get(check, "what it says now")
+    said = f"{check} says {verdict} ({reason}), predicted was {wanted}"
+    return f"{said}; {smallest} (drawn: {drawn})\n    {folder}/{check}.json"
