@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from provisioner.errors import IsolationError
 from provisioner.host import Host
+from provisioner.sandboxes.attached import UNTOUCHED
 from provisioner.sandboxes.facts import Facts
 from provisioner.sandboxes.measured import Loads, Reaches
 from provisioner.sandboxes.observed import Unobserved, unobserved
@@ -64,11 +65,11 @@ def observe(target: Target, main: Observable, peer: Observable | None) -> Record
 
 
 def _described(target: Target, main: Observable, inside: Facts) -> TargetInfo:
-    """Say of an attached one that it is, and why nobody saw its inside, for the policy."""
+    """Say of an attached one that it is, and for the policy why not all of its inside was seen."""
     info = describe(target, main.host, main.outer)
     if not target.attached:
         return info
-    unseen = {"unseen": inside.why} if isinstance(inside, Unobserved) else {}
+    unseen = {"unseen": inside.why if isinstance(inside, Unobserved) else UNTOUCHED}
     return info.model_copy(update={"attached": True, "conditions": {**info.conditions, **unseen}})
 
 

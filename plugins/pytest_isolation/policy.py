@@ -80,7 +80,7 @@ class Policy:
         named = documented is not None and documented.verdict == verdict.value
         if documented is not None and named and not required:
             return Ruling(Judgement.DOCUMENTED, source=documented.source)
-        unseen = conditions.get("unseen", "")  # of a sandbox that somebody else runs, why its inside was not seen
+        unseen = conditions.get("unseen", "")  # of a sandbox that somebody else runs, why not all was seen
         if unseen and verdict is Verdict.UNKNOWN and unseen in reason and not required:
             return Ruling(Judgement.DOCUMENTED, source=f"attached: {unseen}")
         # what a user's own test demands of that place is no wall that it might lack

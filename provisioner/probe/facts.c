@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+bool untouched;
+
 static void json_head(const char *view, const char *nonce)
 {
 	char boot[64];
@@ -36,10 +38,11 @@ int verb_facts(int argc, char **argv)
 	const char *canary = NULL;
 	int proc;
 
-	if (argc == 3 && starts_with(argv[2], "canary="))
+	untouched = argc > 3 && strcmp(argv[3], "untouched") == 0;
+	if (argc == 3 + untouched && starts_with(argv[2], "canary="))
 		canary = argv[2] + strlen("canary=");
 	if (argc != 2 && !canary)
-		return usage("facts NONCE [canary=PID:CANARY-NONCE]");
+		return usage("facts NONCE [canary=PID:CANARY-NONCE [untouched]]");
 	json_head("inside", argv[1]);
 	proc = open_self();
 	json_key("process");

@@ -155,6 +155,11 @@ static const struct try tries[] = {
 	{ "syscall.unknown", 9999, { NULL }, NULL },
 };
 
+static bool makes_something(const struct try *t)
+{
+	return t->call == try_mknod;
+}
+
 static void carry_out(const void *in, void *out)
 {
 	const struct try *t = in;
@@ -188,9 +193,14 @@ void json_tries(void)
 	json_open('{');
 	for (size_t i = 0; i < COUNT(tries); i++) {
 		struct outcome o = { 0, 0 };
-		struct guarded g = guard(carry_out, &tries[i], &o, sizeof(o));
+		struct guarded g;
 
 		json_key(tries[i].name);
+		if (untouched && makes_something(&tries[i])) {
+			json_fail(json_mark(), 0, "not tried, for it would touch the sandbox");
+			continue;
+		}
+		g = guard(carry_out, &tries[i], &o, sizeof(o));
 		if (g.end == GUARD_DONE)
 			json_outcome(o.error ? errno_name(o.error) : "ok", &o.value);
 		else if (g.end == GUARD_TIMEOUT)

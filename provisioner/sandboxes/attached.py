@@ -30,6 +30,7 @@ from provisioner.sandboxes.sandbox import after_mark
 HANDED_ON = "/proc/self/fd/3"
 HANDED_FD = 3  # probe.h: HANDED_FD and HANDED_NAME
 HANDED_LINK = "/memfd:isolation-probe"
+UNTOUCHED = "not tried, for it would touch the sandbox"  # tries.c
 
 # A process of this host that no runtime names: what confines it, nobody says.
 BARE = Runtime.model_validate(
@@ -164,7 +165,7 @@ class Attached:
             raise IsolationError("it is paused: what is started in it does not run")
         left = [folder / name for folder in cgroups for name in attach.leaves]
         before = [folder for folder in left if folder.exists()]
-        argv = ["facts", self.nonce, f"canary={self.outer.pid}:{self.outer.nonce}"]
+        argv = ["facts", self.nonce, f"canary={self.outer.pid}:{self.outer.nonce}", "untouched"]
         values = {**self._values, "argv": [HANDED_ON, *argv]}
         launch = [str(self.host.probe_path), "launch", "--hand-on", "--"]
         try:
