@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from agreeing import agreeing
 from facts_factory import INITIAL, PROC, TMPFS, Dict, mount
 
 from pytest_isolation.walls.capabilities import mask_of
 
+VIEWS = "view.agree"
 Edit = Callable[[Dict], None]
 
 
@@ -22,7 +24,7 @@ class Weakness:
     One thing that is missing, and what must be seen.
 
     `record` names a sound record of facts_factory; `cause` is a fragment of the reason; `also` are the other checks
-    that this one thing must move.
+    that this one thing must move.  Both views show it, unless their disagreement is the weakness.
     """
 
     check: str
@@ -34,18 +36,31 @@ class Weakness:
     verdict: str = "open"
     synthetic: bool = True
 
+    def __post_init__(self) -> None:
+        if self.check != VIEWS:
+            object.__setattr__(self, "edit", agreeing(self.edit))
+
     def __str__(self) -> str:
         return f"{self.check}: {self.name}"
 
 
 @dataclass(frozen=True)
 class Lookalike:
-    """A difference that is no weakness: every verdict must stay as it is but those in `moves`."""
+    """
+    A difference that is no weakness: every verdict must stay as it is but those in `moves`.
+
+    Both views show it, unless it is of `one_view`.
+    """
 
     name: str
     record: str
     edit: Edit
     moves: tuple[tuple[str, str], ...] = ()
+    one_view: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.one_view:
+            object.__setattr__(self, "edit", agreeing(self.edit))
 
     def __str__(self) -> str:
         return self.name

@@ -27,6 +27,7 @@ AREAS = {
     "sig": "signals",
     "lim": "limits",
     "net": "network",
+    "view": "both views",
     "vm": "virtual machine",
 }
 OWN = "own tests"

@@ -96,6 +96,11 @@ LOOKALIKES = (
         "no view from outside, and a made-up boot id",
         "docker",
         lambda d: (put("inside", "boot_id", to=PEER_BOOT)(d), put("outside", to=dict(UNSEEN))(d))[0],
-        (("vm.boot_id", "holds"), ("user.root_mapped", "unknown"), ("mnt.host_paths", "unknown")),
+        (
+            ("vm.boot_id", "holds"),
+            ("user.root_mapped", "unknown"),
+            ("mnt.host_paths", "unknown"),
+            ("view.agree", "unknown"),
+        ),
     ),
 )
