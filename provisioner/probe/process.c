@@ -9,10 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char *const namespaces[] = {
-	"cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts",
-};
-
 static char link_text[MAX_TEXT + 1];
 
 static int read_link(int dir, const char *path)
@@ -52,34 +48,6 @@ int read_start_time(int proc, uint64_t *ticks)
 	}
 	*ticks = strtoull(at, NULL, 10);
 	return 0;
-}
-
-static void json_namespaces(int proc)
-{
-	struct stat folder;
-	int missing = 0;
-
-	if (proc < 0)
-		missing = -proc;
-	else if (fstatat(proc, "ns", &folder, 0) < 0)
-		missing = errno;
-	json_open('{');
-	for (size_t i = 0; i < COUNT(namespaces); i++) {
-		char path[16];
-		const char *inode;
-
-		snprintf(path, sizeof(path), "ns/%s", namespaces[i]);
-		json_key(namespaces[i]);
-		if (missing)
-			json_fail(json_mark(), missing, "open ns");
-		else if (read_link(proc, path) == 0 && (inode = strchr(link_text, '[')))
-			json_u64(strtoull(inode + 1, NULL, 10));
-		else if (errno == ENOENT)
-			json_null();
-		else
-			json_fail(json_mark(), errno, "readlink %s", path);
-	}
-	json_close('}');
 }
 
 static void json_map(int proc, const char *name)
@@ -252,6 +220,7 @@ void json_process(int proc, pid_t pid, bool self)
 		json_fail(json_mark(), errno, "read stat");
 	json_key("namespaces");
 	json_namespaces(proc);
+	json_owners(proc);
 	json_status(proc, self);
 	json_map(proc, "uid_map");
 	json_map(proc, "gid_map");

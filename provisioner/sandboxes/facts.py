@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from provisioner.sandboxes.facts_namespaces import Owners
 from provisioner.sandboxes.observed import (
     Fact,
     FactsError,
@@ -20,6 +21,7 @@ from provisioner.sandboxes.observed import (
     Observed,
     Signed,
     Text,
+    added,
     check_json,
     first_fault,
 )
@@ -105,6 +107,8 @@ class Process(Observed):
     name: Fact[Text]
     start_time: Fact[Number]  # clock ticks since boot, field 22 of stat
     namespaces: Namespaces
+    owners: Fact[Owners] = added()
+    user_parents: Fact[Items[Number]] = added()  # above its own, nearest first, as far as the reader may see
     uid: Fact[list[Number]]  # real, effective, saved, file system
     gid: Fact[list[Number]]
     groups: Fact[Items[Number]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.sandboxes.facts import NAMESPACES, Process
+from provisioner.sandboxes.facts_namespaces import OWNED
 from pytest_isolation.view import HostView, SandboxView
 from pytest_isolation.walls.mounts import topmost
 
@@ -142,6 +143,38 @@ def test_cgroup_path_above_is_hidden(sandbox: SandboxView, host_facts: HostView)
 def test_user_namespace_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     """It lives in a user namespace other than the initial one."""
     assert sandbox.namespaces.user != host_facts.namespaces.user, "it lives in the host's user namespace"
+
+
+@pytest.mark.isolation(
+    "ns.owner",
+    severity="high",
+    profile="baseline",
+    refs=["user_namespaces(7)", "ioctl_nsfs(2)", "moby daemon/oci_linux.go: WithNamespaces"],
+    kinds=["container"],
+    kinds_reason="a VM's namespaces are its own kernel's",
+    shows=["process.owners", "process.user_parents", "process.namespaces"],
+    reproduce="lsns -o NS,TYPE,ONS -p PID    # on the host, PID of the sandbox's process",
+    remedy="when it joins another's namespace, join its user namespace too; make namespaces after the user namespace",
+)
+def test_no_other_user_namespace_owns_its_namespaces(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    No namespace of it is owned by another's user namespace.
+
+    A process has its capabilities over a namespace when it holds them in the user namespace that owns it
+    (user_namespaces(7), "Interaction of user namespaces and other types of namespaces").  So the owner may be the
+    sandbox's own user namespace, or one above it, which only takes power from the sandbox; but root of any other may
+    enter the namespace, mount over its files, or rule its network.  What it has in common with the host is the finding
+    of that kind's own check.
+    """
+    process = sandbox.process
+    strange = []
+    for kind in OWNED:
+        if getattr(sandbox.namespaces, kind) == getattr(host_facts.namespaces, kind):
+            continue
+        owner = getattr(process.owners, kind)
+        if owner not in (None, process.namespaces.user) and owner not in process.user_parents:
+            strange.append(kind)
+    assert not strange, f"another user namespace owns its {', '.join(strange)} namespace"
 
 
 @pytest.mark.isolation(

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from facts_factory import INITIAL, PEER_BOOT
+from facts_factory import INITIAL, PEER_BOOT, Dict
 from weakness import Lookalike, ns, proc, put, weak
+
+
+def without_userns(document: Dict) -> None:
+    """Leave it in the host's user namespace, which then owns all that it has."""
+    ns("user")(document)
+    process = document["outside"]["process"]
+    process["owners"] = dict.fromkeys(process["owners"], INITIAL["user"])
+    process["user_parents"] = []
+
 
 WEAKNESSES = (
     weak("ns.pid", "--pid=host", ns("pid"), "host's pid namespace", "ns.pid.procfs"),
@@ -21,7 +30,23 @@ WEAKNESSES = (
     weak("ns.ipc", "--ipc=host", ns("ipc"), "host's IPC namespace"),
     weak("ns.uts", "--uts=host", ns("uts"), "host's UTS namespace"),
     weak("ns.cgroup", "--cgroupns=host", ns("cgroup"), "host's cgroup namespace"),
-    weak("ns.user", "--userns=host", ns("user"), "host's user namespace"),
+    weak("ns.user", "--userns=host", without_userns, "host's user namespace"),
+    *(
+        weak(
+            "ns.owner",
+            f"a {kind} namespace of another's user namespace",
+            put("outside", "process", "owners", kind, to=INITIAL["user"] + 2000),
+            f"owns its {kind} namespace",
+        )
+        for kind in ("mnt", "net")
+    ),
+    weak(
+        "ns.owner",
+        "a net namespace that a user's root may enter",
+        put("outside", "process", "owners", "net", to=INITIAL["user"] + 2000),
+        "owns its net namespace",
+        record="docker",
+    ),
     weak(
         "ns.peer",
         "--network=container:PEER",
@@ -43,6 +68,16 @@ WEAKNESSES = (
 )
 
 LOOKALIKES = (
+    Lookalike(
+        "a net namespace that the host's root made for it",
+        "container",
+        put("outside", "process", "owners", "net", to=INITIAL["user"]),
+    ),
+    Lookalike(
+        "an owner that cannot be seen from inside",
+        "container",
+        put("inside", "process", "owners", "net", to={"unobserved": "EPERM", "why": "NS_GET_USERNS of ns/net"}),
+    ),
     Lookalike(
         "a made-up boot id (nspawn, LXD)", "docker", put("inside", "boot_id", to=PEER_BOOT), (("vm.boot_id", "holds"),)
     ),

@@ -1,0 +1,63 @@
+"""Plants of namespaces that somebody else's user namespace owns, made by a process of the test's own."""
+
+from __future__ import annotations
+
+import subprocess
+
+from ground import Edit, Ground, append, join_namespace, put
+from plant import Make, Plant, edits, flags
+
+MAP = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+USERNS = (append("linux.namespaces", {"type": "user"}), put("linux.uidMappings", MAP), put("linux.gidMappings", MAP))
+
+
+def holder(ground: Ground, *words: str) -> int:
+    """Start a process in new namespaces, as unshare(1) makes them; it ends with the plant.  Returns its pid."""
+    process = subprocess.Popen(
+        ["unshare", *words, "--", "sh", "-c", "echo made; exec cat"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    ground.undo.callback(_end, process)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"made\n"
+    return process.pid
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.communicate(timeout=10)  # end of input ends it
+
+
+def in_uts(*words: str, more: tuple[Edit, ...] = ()) -> Make:
+    """Return a Spec that joins the UTS namespace of such a process, in OCI's words."""
+    return lambda ground: edits(
+        join_namespace("uts", f"/proc/{holder(ground, *words)}/ns/uts"),
+        put("hostname", ""),
+        *more,
+    )
+
+
+PLANTS = (
+    Plant(
+        "a UTS namespace of another user namespace",
+        ("runc",),
+        {"ns.owner": "owns its uts namespace"},
+        spec=in_uts("--user", "--map-root-user", "--uts"),
+    ),
+    Plant(
+        "a UTS namespace of another user namespace",
+        ("podman",),
+        {"ns.owner": "owns its uts namespace"},
+        spec=lambda ground: flags(f"--uts=ns:/proc/{holder(ground, '--user', '--map-root-user', '--uts')}/ns/uts"),
+    ),
+    # look-alikes
+    Plant("a UTS namespace that root made", ("runc",), spec=in_uts("--uts")),
+    Plant(
+        "a UTS namespace that root made, in a user namespace",
+        ("runc",),
+        # runc's exec enters the user namespace first, and has no power over the other one then
+        also=dict.fromkeys(("ns.exec_parity", "cap.exec_parity", "seccomp.exec_parity"), "unknown"),
+        spec=in_uts("--uts", more=USERNS),
+        base="userns",
+    ),
+)

@@ -1,0 +1,23 @@
+"""Namespaces: every one is owned by the user namespace of the process that lives in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+INITIAL_USER = 4026531837
+OWNED = ("cgroup", "ipc", "mnt", "net", "pid", "time", "uts")
+VIEWS = ("host", "inside", "outside", "vmm", "exec", "peer_inside", "peer_outside")
+
+
+def complete(document: dict[str, Any], name: str) -> dict[str, Any]:
+    """Add the owners, as a reader in the initial user namespace or in the sandbox's own sees them."""
+    for view in VIEWS:
+        facts = document[view]
+        if not facts or "unobserved" in facts:
+            continue
+        process = facts["process"]
+        user = process["namespaces"]["user"]
+        process["owners"] = dict.fromkeys(OWNED, user)
+        from_above = facts["view"] == "outside" and user != INITIAL_USER
+        process["user_parents"] = [INITIAL_USER] if from_above else []
+    return document
