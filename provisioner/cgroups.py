@@ -74,7 +74,9 @@ def mode_of(mounts: Iterable[MountPoint], read_words: Callable[[Path], list[str]
     return "v2" if held & set(CONTROLLERS.values()) else "none"
 
 
-def make_cgroups(run_id: str, name: str, limits: Limits, before: Callable[[Path], object] | None = None) -> Cgroups:
+def make_cgroups(
+    run_id: str, name: str, limits: Limits, before: Callable[[Path], object] | None = None, everywhere: bool = False
+) -> Cgroups:
     """
     Make the cgroups of one sandbox and write its limits into them.
 
@@ -83,6 +85,8 @@ def make_cgroups(run_id: str, name: str, limits: Limits, before: Callable[[Path]
         name: the sandbox's, unique in the run.
         limits: what to limit; what is not asked for is counted all the same.
         before: called with each folder before it is made, for the journal.
+        everywhere: beside v1, also in the hierarchies without controllers (name=systemd, and v2), for what makes
+            cgroups of its own below the one that it is started in.
 
     Returns:
         All of them, or none is left behind.
@@ -97,8 +101,10 @@ def make_cgroups(run_id: str, name: str, limits: Limits, before: Callable[[Path]
     if mode == "none":
         raise IsolationError(f"cannot limit '{name}': no cgroup controllers are mounted", hint=ROOT_HINT)
     path = PurePosixPath(f"{PREFIX}{run_id}", name)
-    make = _make_v2 if mode == "v2" else _make_v1
-    return make(mounts, path, limits, before or (lambda folder: None))
+    before = before or (lambda folder: None)
+    if mode == "v2":
+        return _make_v2(mounts, path, limits, before)
+    return _make_v1(mounts, path, limits, before, everywhere)
 
 
 def delete_cgroup(folder: Path) -> bool:
@@ -129,10 +135,18 @@ def delete_cgroup(folder: Path) -> bool:
 
 
 def _make_v1(
-    mounts: list[MountPoint], path: PurePosixPath, limits: Limits, before: Callable[[Path], object]
+    mounts: list[MountPoint],
+    path: PurePosixPath,
+    limits: Limits,
+    before: Callable[[Path], object],
+    everywhere: bool = False,
 ) -> Cgroups:
     made: list[Path] = []
     try:
+        for bare in mounts if everywhere else ():
+            if bare.fstype == "cgroup2" or "name=systemd" in bare.options:
+                own = _own_folder(bare, "" if bare.fstype == "cgroup2" else "name=systemd")
+                made.append(_make_below([bare.target, own], path, before))
         for controller in ("memory", "cpu", "cpuacct", "pids"):
             mount = _v1_mount(mounts, controller)
             if mount is not None and not any(mount.target in folder.parents for folder in made):

@@ -144,6 +144,7 @@ class Runtime(_Strict):
         remember: variables by which its client finds its daemon: a later prune needs them too.
         create: attached, speaks the probe's protocol on its standard streams.
         attach: how to look at sandboxes that somebody else made; None: nobody knows.
+        own_cgroups: it makes cgroups below the one that it is started in, which is to be the sandbox's own.
         capabilities: its documented default bounding set (capabilities(7) names without CAP_), None: none documented.
         cannot: what cannot be asked of it, with the reason that a skip shows.
     """
@@ -178,6 +179,7 @@ class Runtime(_Strict):
     daemon: DaemonMap | None = None
     cannot: dict[str, str] = {}
     conditions: dict[str, str] = {}
+    own_cgroups: bool = False
     inject: Literal["mount", "copy", "image"] = "image"
     install: str
     options: dict[str, dict[str, Any]] = {}

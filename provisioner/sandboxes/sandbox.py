@@ -109,12 +109,13 @@ class Sandbox:
                 by_hand["cpus" if name == "cpu" else name] = getattr(
                     self.spec.limits, "cpus" if name == "cpu" else name
                 )
-        if by_hand:
+        if by_hand or self.runtime.own_cgroups:
             self._cgroups = make_cgroups(
                 self.host.run.id,
                 self.name,
                 Limits(**by_hand),
                 before=lambda folder: self._records.append(self.host.run.made("cgroup", folder)),
+                everywhere=self.runtime.own_cgroups,
             )
             values["cgroups"] = [part for directory in self._cgroups.dirs for part in ("--cgroup", str(directory))]
         return flags

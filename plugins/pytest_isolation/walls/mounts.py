@@ -33,6 +33,7 @@ GIVEN_FILES = {
     "/sbin/docker-init": INITS,
     "/run/podman-init": INITS,
     "/dev/init": INITS,
+    "/run/host/os-release": ("os-release",),  # systemd-nspawn: systemd.io/CONTAINER_INTERFACE
 }
 # A fresh mount of these in the namespace of that kind is the same superblock as the host's own, so that the table
 # cannot tell it from a bind of the host's; cgroup's superblock is one for the whole kernel.

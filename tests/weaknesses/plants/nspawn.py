@@ -1,0 +1,21 @@
+"""Plants for systemd-nspawn: arguments of systemd-nspawn(1)."""
+
+from __future__ import annotations
+
+from plant import Plant, flags
+
+NSPAWN = ("nspawn",)
+
+PLANTS = (
+    Plant("the host's network", NSPAWN, {"ns.net": "host's network namespace"}, spec={"network": "host"}),
+    Plant(
+        "the host's /etc bound",
+        NSPAWN,
+        {"mnt.host_paths": "/usr is the host's /etc"},
+        spec=flags("--bind-ro=/etc:/usr"),
+    ),
+    Plant("CAP_SYS_RAWIO granted", NSPAWN, {"cap.bounding": "SYS_RAWIO"}, spec=flags("--capability=CAP_SYS_RAWIO")),
+    # look-alikes
+    Plant("an innocent folder", NSPAWN, spec=lambda ground: flags(f"--bind-ro={ground.directory('data')}:/usr")),
+    Plant("a capability dropped", NSPAWN, spec=flags("--drop-capability=CAP_AUDIT_CONTROL")),
+)
