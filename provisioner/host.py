@@ -34,6 +34,7 @@ from provisioner.site import Site, rootfs_name
 from provisioner.undo import Record
 
 FACTS_BYTES = 1 << 20
+CAP_SYS_ADMIN = 21
 CAP_SYS_RESOURCE = 24
 ImageName = Literal["probe", "shell"]
 
@@ -97,6 +98,11 @@ class Host:
         return self.facts.process.uid[1] == 0
 
     @property
+    def sys_admin(self) -> bool:
+        """Whether commands there may make namespaces; a root in a container often may not."""
+        return bool(self.facts.process.capabilities.effective >> CAP_SYS_ADMIN & 1)
+
+    @property
     def cpus(self) -> int:
         """Processors that are online there."""
         return self.facts.system.cpus if self.facts.system else 1
@@ -108,6 +114,7 @@ class Host:
             "root": self.is_root,
             "unprivileged_uid": UNPRIVILEGED if self.is_root else None,
             "sys_resource": bool(self.facts.process.capabilities.effective >> CAP_SYS_RESOURCE & 1),
+            "sys_admin": self.sys_admin,
             "cgroup": self.cgroup_mode,
             "machine": self.facts.system.kernel.machine if self.facts.system else "",
         }

@@ -33,7 +33,7 @@ INITIAL = {
 CONFINING = ("apparmor", "selinux", "smack", "tomoyo")
 
 
-def describe(target: Target, inner: Host, host: Host) -> TargetInfo:
+def describe(target: Target, inner: Host, host: Host, provider: str = "") -> TargetInfo:
     """
     Return what reports and checks may know of a target.
 
@@ -41,6 +41,7 @@ def describe(target: Target, inner: Host, host: Host) -> TargetInfo:
         target: it.
         inner: where its runtime's commands run.
         host: where it stands, which for a machine is the host that it runs on.
+        provider: what started the machine that it is, "" where it is none.
     """
     runtime = target.runtime
     version = runtime_version(runtime, inner)
@@ -67,9 +68,12 @@ def describe(target: Target, inner: Host, host: Host) -> TargetInfo:
             **conditions,
             "cgroup": {"hybrid": "v1"}.get(host.cgroup_mode, host.cgroup_mode),
             "user": "root" if host.is_root else "other",
+            "sys_admin": "yes" if host.sys_admin else "no",
             "lsm": confining_lsm(host.facts),
             **({"version": version} if version else {}),
+            **({"provider": provider} if provider else {}),
         },
+        devices=None if runtime.devices is None else list(runtime.devices),
     )
 
 

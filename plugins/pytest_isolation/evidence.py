@@ -24,7 +24,8 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
     Return what inside and outside saw of the named facts, one line each.
 
     Outside is the host's view of the subject, and beside it the host's own value; for a VM the host's own alone.
-    A path that starts with "loads." or "reaches." names what a load or a try to connect came to.
+    A path that starts with "loads." or "reaches." names what a load or a try to connect came to, and one that starts
+    with "vmm." a fact of the hypervisor's process.
     """
     inside: list[str] = []
     outside: list[str] = []
@@ -32,6 +33,9 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
     for path in shows:
         if path.partition(".")[0] in ("loads", "reaches"):
             inside.append(f"{path} = {show_fact(record, path)}")
+            continue
+        if path.startswith("vmm."):
+            outside.append(f"{path} = {_show_vmm(record, path.removeprefix('vmm.'))}")
             continue
         inside.append(f"{path} = {show_fact(record.seen('inside'), path)}")
         of_host = show_fact(host, path)
@@ -59,6 +63,11 @@ def show_fact(facts: object, path: str) -> str:
         if found:
             return _show(value)
     return "not in these facts"
+
+
+def _show_vmm(record: Record, path: str) -> str:
+    vmm = record.seen("vmm")
+    return "there is no hypervisor" if vmm is None else show_fact(vmm, path)
 
 
 def _look_up(value: object, path: str) -> tuple[bool, object]:

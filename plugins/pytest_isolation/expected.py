@@ -29,6 +29,8 @@ class When(BaseModel):
     version: Line | None = None
     lsm: Line | None = None
     user: Literal["root", "other"] | None = None
+    provider: Line | None = None  # of a machine, as lab.yaml names it
+    sys_admin: Literal["yes", "no"] | None = None  # whether the runtime's commands may make namespaces
     option: Line | None = None
 
     @field_validator("version")

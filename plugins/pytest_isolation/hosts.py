@@ -87,8 +87,9 @@ class Hosts:
 
     def around(self, name: str) -> Around:
         """Return what stands around a machine: this host, and the machine's hypervisor on it."""
+        assert self._lab is not None
         self.host(name)
-        return Around(self.host(LOCAL), self._machines[name].machine.vmm_pid())
+        return Around(self.host(LOCAL), self._machines[name].machine.vmm_pid(), self._lab.machine(name).provider)
 
     def roll_back(self, name: str) -> None:
         """Bring a machine back to its snapshot; the host on it is made anew on its next use."""

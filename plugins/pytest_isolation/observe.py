@@ -27,6 +27,7 @@ class Observable(Protocol):
 
     host: Host
     outer: Host
+    provider: str  # what started the machine that it is, as lab.yaml names it; "" where it is none
 
     def inside(self) -> Facts: ...
     def outside(self) -> Facts | None: ...
@@ -66,7 +67,7 @@ def observe(target: Target, main: Observable, peer: Observable | None) -> Record
 
 def _described(target: Target, main: Observable, inside: Facts) -> TargetInfo:
     """Say of an attached one that it is, and for the policy why not all of its inside was seen."""
-    info = describe(target, main.host, main.outer)
+    info = describe(target, main.host, main.outer, main.provider)
     if not target.attached:
         return info
     unseen = {"unseen": inside.why if isinstance(inside, Unobserved) else UNTOUCHED}

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from provisioner.errors import IsolationError
 from provisioner.sandboxes.facts import Facts
 from provisioner.sandboxes.measured import Loads, Reaches
-from provisioner.sandboxes.observed import Fact, FactsError, Observed, Text, check_json, first_fault
+from provisioner.sandboxes.observed import Fact, FactsError, Observed, Text, added, check_json, first_fault
 
 MAX_RECORD_BYTES = 16 << 20
 
@@ -25,9 +25,11 @@ class TargetInfo(Observed):
     What a check and a report may know of a target.
 
     `kind` is "container" or "vm"; `boundary` is "process", "sentry", "vmm" or "none" (`self`).  `capabilities` is the
-    runtime's documented default bounding set, None where none is documented.  `cannot` says why something cannot be
-    asked of this runtime, by name: "exec", "limits.pids", "network.private" …  `conditions` are what expected.yaml's
-    `when` is compared with.  `attached`: somebody else made it and runs it, so that the subject is no probe.
+    runtime's documented default bounding set, None where none is documented; `devices` are the ids of those that it
+    declares its VMs to have (facts_platform.BusDevice), None where it declares none.  `cannot` says why something
+    cannot be asked of this runtime, by name: "exec", "limits.pids", "network.private" …  `conditions` are what
+    expected.yaml's `when` is compared with.  `attached`: somebody else made it and runs it, so that the subject is no
+    probe.
     """
 
     id: Text
@@ -41,6 +43,7 @@ class TargetInfo(Observed):
     cannot: dict[str, str]
     conditions: dict[str, str]
     attached: bool = False
+    devices: Fact[list[Text] | None] = added()
 
 
 class Record(Observed):

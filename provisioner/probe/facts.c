@@ -38,6 +38,7 @@ int verb_facts(int argc, char **argv)
 	const char *canary = NULL;
 	int proc;
 
+	draw_entropy();
 	untouched = argc > 3 && strcmp(argv[3], "untouched") == 0;
 	if (argc == 3 + untouched && starts_with(argv[2], "canary="))
 		canary = argv[2] + strlen("canary=");
@@ -49,6 +50,8 @@ int verb_facts(int argc, char **argv)
 	json_process(proc, getpid(), true);
 	json_key("limits");
 	json_limits(proc);
+	json_key("listeners");
+	json_fail(json_mark(), 0, "looked at from outside alone");
 	json_key("system");
 	json_system(canary);
 	json_close('}');
@@ -136,6 +139,7 @@ int verb_outside(int argc, char **argv)
 	json_process(proc, pid, false);
 	json_key("limits");
 	json_limits(proc);
+	json_listeners(proc);
 	json_key("system");
 	json_null();
 	json_close('}');

@@ -123,6 +123,9 @@ struct guarded {
 struct guarded guard(void (*call)(const void *in, void *out), const void *in, void *out,
 		     size_t size);
 
+/* digest.c */
+void sha256(const unsigned char *data, size_t size, char hex[65]);
+
 /* sections of a document; proc is a descriptor of /proc/PID or a negative errno */
 int read_start_time(int proc, uint64_t *ticks);
 void record_fds(void);
@@ -138,6 +141,11 @@ void json_interfaces(void);
 void json_devices(void);
 void json_paths(void);
 void json_tries(void);
+void json_platform(void);
+void json_ssh(void);
+void draw_entropy(void);
+void json_entropy(void);
+void json_listeners(int proc);
 pid_t find_subject(const char *subject);
 
 /* request.c and channel.c, the server's parts */

@@ -212,5 +212,8 @@ void json_system(const char *canary)
 	json_cpus();
 	json_file("machine_id", "/etc/machine-id", true);
 	json_canary(canary);
+	json_platform();
+	json_ssh();
+	json_entropy();
 	json_close('}');
 }

@@ -86,6 +86,7 @@ class Attached:
 
     def __init__(self, host: Host, named: Named) -> None:
         self.host = self.outer = host
+        self.provider = ""
         self.runtime = named.runtime
         self.nonce = secrets.token_hex(8)
         self._named = named

@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from provisioner.sandboxes.facts_namespaces import Owners
+from provisioner.sandboxes.facts_platform import Listener, Platform, SshKeys
 from provisioner.sandboxes.observed import (
     Fact,
     FactsError,
@@ -253,6 +254,9 @@ class System(Observed):
     cpus: Fact[Number]  # online
     machine_id: Fact[Text | None]
     canary: Canary | None
+    platform: Fact[Platform] = added()
+    ssh: Fact[SshKeys] = added()
+    entropy: Fact[Text] = added()  # SHA-256 of 32 bytes of getrandom(2), the first thing that the request did
 
 
 class Facts(Observed):
@@ -273,6 +277,7 @@ class Facts(Observed):
     process: Process
     limits: Limits
     system: System | None
+    listeners: Fact[Items[Listener]] = added()  # of the view "outside"
 
 
 def parse_facts(data: bytes, nonce: str | None = None) -> Facts:

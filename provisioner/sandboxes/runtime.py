@@ -31,6 +31,11 @@ Argv = list[str]
 # patterns instead of Literals: the names travel as plain text from here on
 LimitName = Annotated[str, Field(pattern="^(memory|cpu|pids)$")]
 NetworkMode = Annotated[str, Field(pattern="^(none|private|host)$")]
+# as facts_platform.BusDevice.id names a device; "cpu:" is a feature that lets a guest run guests
+DeviceId = Annotated[
+    str,
+    Field(pattern="^((pci|usb):[0-9a-f]{4}:[0-9a-f]{4}|virtio:[0-9]{1,3}|acpi:[A-Z][A-Z0-9]{6,7}|cpu:(vmx|svm))$"),
+]
 
 
 class _Strict(BaseModel):
@@ -146,6 +151,7 @@ class Runtime(_Strict):
         attach: how to look at sandboxes that somebody else made; None: nobody knows.
         own_cgroups: it makes cgroups below the one that it is started in, which is to be the sandbox's own.
         capabilities: its documented default bounding set (capabilities(7) names without CAP_), None: none documented.
+        devices: the devices that its VMs have, by what a guest sees of each, with what it is; None: not declared.
         cannot: what cannot be asked of it, with the reason that a skip shows.
     """
 
@@ -174,6 +180,7 @@ class Runtime(_Strict):
     limits: dict[LimitName, LimitMap] = {}
     network: dict[NetworkMode, NetworkMap]
     capabilities: list[str] | Literal["all"] | None = None
+    devices: dict[DeviceId, str] | None = None
     version: Version | None = None
     symptoms: list[Symptom] = []
     daemon: DaemonMap | None = None

@@ -49,6 +49,7 @@ class Sandbox:
     def __init__(self, host: Host, runtime: Runtime, spec: Spec, around: Around | None = None) -> None:
         self.host = host
         self.outer = around.host if around else host
+        self.provider = around.provider if around else ""
         self._around = around
         self.runtime = runtime
         self.spec = spec

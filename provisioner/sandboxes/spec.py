@@ -50,7 +50,9 @@ class Around:
     Attributes:
         host: the host that the machine runs on.
         vmm_pid: its hypervisor's process there, None where nobody knows.
+        provider: what started it, as lab.yaml names it.
     """
 
     host: Host
     vmm_pid: int | None
+    provider: str = ""

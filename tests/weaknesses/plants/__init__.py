@@ -20,4 +20,6 @@ BASES: dict[tuple[str, str], Make] = {
 }
 
 # What no live plant can move, neither on this machine nor in a machine of lab.yaml, and why.
-ONLY_SYNTHETIC: dict[str, str] = {}
+ONLY_SYNTHETIC: dict[str, str] = {
+    check: why for module in _MODULES for check, why in getattr(module, "ONLY_SYNTHETIC", {}).items()
+}

@@ -23,13 +23,21 @@ def _machine_id(ground: Ground) -> Mapping[str, Any]:
 
 def cpio_file(name: str, data: bytes) -> bytes:
     """Return one file as a `newc` archive (Documentation/driver-api/early-userspace/buffer-format.rst)."""
+    return _cpio(name, 0o100444, data)
 
+
+def cpio_folder(name: str) -> bytes:
+    """Return one folder as such an archive; one that is there already stays."""
+    return _cpio(name, 0o040755, b"")
+
+
+def _cpio(name: str, mode: int, data: bytes) -> bytes:
     def entry(name: str, mode: int, data: bytes) -> bytes:
         fields = (1, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name) + 1, 0)
         head = b"070701" + b"".join(b"%08X" % number for number in fields) + name.encode() + b"\0"
         return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
-    whole = entry(name, 0o100444, data) + entry("TRAILER!!!", 0, b"")
+    whole = entry(name, mode, data) + entry("TRAILER!!!", 0, b"")
     return whole + bytes(-len(whole) % 512)
 
 
@@ -48,19 +56,20 @@ MISLABELLED = opened(
     *("ns.pid", "ns.net", "ns.mnt", "ns.ipc", "ns.uts", "ns.user", "user.root_mapped", "seccomp.mode"),
     *("cap.sys_module", "path.proc_sys", "path.core_pattern", "path.sys_ro"),
     *("dev.nodes", "dev.block", "mnt.host_paths"),
-) | {"path.sysrq": "open" if SYSRQ else "not_applicable"}
+    *("vm.hypervisor", "vm.devices", "vm.shared_folder", "vm.guest_agent", "vm.vsock", "vm.nested", "vm.keys"),
+) | {"vm.process": "unknown", "vm.host_sockets": "unknown", "path.sysrq": "open" if SYSRQ else "not_applicable"}
 
 PLANTS = (
     Plant(
         "QEMU run by root",
         QEMU,
-        {"user.root_mapped": "hypervisor's process runs as root"},
+        {"user.root_mapped": "hypervisor's process runs as root", "vm.process": "runs as root on the host"},
         overlay=_run_as,
     ),
     Plant(
         "QEMU with -sandbox off",
         QEMU,
-        {"seccomp.mode": "the hypervisor's process has no seccomp filter"},
+        {"seccomp.mode": "hypervisor's process has no seccomp filter", "vm.process": "has no seccomp filter"},
         spec=flags("-sandbox", "off"),
     ),
     Plant(

@@ -19,6 +19,7 @@ WEAKNESSES = (
         "QEMU without -sandbox",
         put("vmm", "process", "seccomp", "mode", to=0),
         "the hypervisor's process has no seccomp filter",
+        "vm.process",
         record="vm",
     ),
     *(
@@ -30,7 +31,9 @@ WEAKNESSES = (
     weak("lsm.confined", "apparmor=unconfined", proc("outside", "lsm", "unconfined"), "no mandatory-access label"),
     weak("lsm.confined", "complain mode", proc("outside", "lsm", "docker-default (complain)"), "not enforced"),
     weak("lsm.confined", "label=disable", proc("outside", "lsm", "system_u:system_r:spc_t:s0"), "spc_t"),
-    weak("lsm.confined", "VM without sVirt", proc("vmm", "lsm", "unconfined"), "no mandatory", record="vm"),
+    weak(
+        "lsm.confined", "VM without sVirt", proc("vmm", "lsm", "unconfined"), "no mandatory", "vm.process", record="vm"
+    ),
 )
 
 LOOKALIKES = (

@@ -10,6 +10,7 @@ MISLABELLED = (
     *("vm.boot_id", "ns.pid", "ns.net", "ns.mnt", "ns.ipc", "ns.uts", "ns.user", "user.root_mapped", "seccomp.mode"),
     *("cap.sys_module", "lsm.confined", "path.proc_sys", "path.core_pattern", "path.sysrq", "path.sys_ro"),
     *("dev.nodes", "dev.block", "mnt.host_paths"),
+    *("vm.hypervisor", "vm.devices", "vm.shared_folder", "vm.guest_agent", "vm.vsock", "vm.nested", "vm.keys"),
 )
 
 WEAKNESSES = (

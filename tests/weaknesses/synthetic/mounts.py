@@ -33,6 +33,7 @@ WEAKNESSES = (
         "Vagrant's synced folder",
         add("inside", "process", "mounts", item=mount("/vagrant", "9p", 60)),
         "shared at /vagrant (9p)",
+        "vm.shared_folder",
         record="vm",
     ),
     weak(

@@ -1,0 +1,123 @@
+"""What the probe tells of the machine under it, of SSH keys, of random bytes and of listening sockets."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from provisioner.probe.build import probe_binary
+from provisioner.sandboxes.facts import Facts, parse_facts
+from provisioner.sandboxes.facts_platform import Listener
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+LISTEN = """
+import os, socket, sys
+folder, = sys.argv[1:]
+os.chdir(folder)
+made = [socket.socket(socket.AF_UNIX) for _ in range(4)]
+made[0].bind("open.sock")
+os.chmod("open.sock", 0o777)
+made[1].bind("closed.sock")
+os.chmod("closed.sock", 0o770)
+made[2].bind(f"\\0isolation-{os.getpid()}")
+made[3].bind("quiet.sock")
+made.append(socket.create_server(("127.0.0.1", 0)))
+for one in made[:3]:
+    one.listen()
+made.append(socket.create_connection(made[4].getsockname()))
+print(made[4].getsockname()[1], flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture(scope="session")
+def probe() -> Path:
+    given = os.environ.get("PROBE_UNDER_TEST")
+    return Path(given) if given else probe_binary().path
+
+
+def ask(*argv: str) -> Facts:
+    done = subprocess.run(argv, capture_output=True, timeout=60, check=True)
+    return parse_facts(done.stdout.split(b"\n", 1)[1], "n1")
+
+
+def listeners_in(probe: Path, folder: Path) -> tuple[dict[str, Listener], int, int]:
+    """Return what a process listens on that has its sockets in a folder, its TCP port and its pid."""
+    listening = subprocess.Popen([sys.executable, "-c", LISTEN, str(folder)], stdin=-1, stdout=-1, text=True)
+    try:
+        assert listening.stdout is not None
+        port = int(listening.stdout.readline())
+        facts = ask(str(probe), "outside", "n1", f"pid:{listening.pid}")
+    finally:
+        listening.communicate("", timeout=20)
+    return {one.address: one for one in facts.listeners}, port, listening.pid
+
+
+def test_random_bytes_are_new_each_time_and_shown_as_a_hash(probe: Path) -> None:
+    drawn = {ask(str(probe), "facts", "n1").system.entropy for _ in range(3)}  # type: ignore[union-attr]
+
+    assert len(drawn) == 3
+    assert {len(one) for one in drawn} == {64}
+
+
+def test_devices_are_those_of_sysfs(probe: Path) -> None:
+    system = ask(str(probe), "facts", "n1").system
+    folder = Path("/sys/bus/pci/devices")
+    listed = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+    assert system is not None
+    assert listed == sorted(one.name for one in system.platform.devices if one.id.startswith("pci:"))
+    assert all(one.id.split(":")[0] in ("pci", "usb", "virtio", "acpi") for one in system.platform.devices)
+
+
+def test_the_hypervisor_bit_is_the_one_of_cpuinfo(probe: Path) -> None:
+    system = ask(str(probe), "facts", "n1").system
+    words = Path("/proc/cpuinfo").read_text().split()
+
+    assert system is not None
+    if os.uname().machine == "x86_64":
+        assert system.platform.hypervisor == ("hypervisor" in words)
+
+
+def test_listening_sockets_are_named_with_who_may_connect(probe: Path, tmp_path: Path) -> None:
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    found, port, pid = listeners_in(probe, tmp_path)
+    others = all(folder.stat().st_mode & 1 for folder in (tmp_path, *tmp_path.parents))
+
+    assert set(found) == {"open.sock", "closed.sock", f"@isolation-{pid}", "127.0.0.1"}
+    assert (found["127.0.0.1"].port, found["127.0.0.1"].others) == (port, True)
+    assert found["open.sock"].mode == 0o777
+    assert found["open.sock"].others == others
+    assert not found["closed.sock"].others
+    assert found[f"@isolation-{pid}"].others
+
+
+def test_a_folder_on_the_way_keeps_others_out(probe: Path, tmp_path: Path) -> None:
+    tmp_path.chmod(0o750)
+    found, _, _ = listeners_in(probe, tmp_path)
+
+    assert not found["open.sock"].others
+
+
+@as_root
+def test_keys_are_shown_by_the_hash_of_their_blob(probe: Path, tmp_path: Path) -> None:
+    blobs = [bytes([0, 0, 0, 11]) + b"ssh-ed25519" + bytes([0, 0, 0, 32]) + os.urandom(32) for _ in range(2)]
+    lines = [f"ssh-ed25519 {base64.b64encode(blob).decode()} somebody\n" for blob in blobs]
+    (tmp_path / "ssh_host_ed25519_key.pub").write_text(lines[0])
+    (tmp_path / "root/.ssh").mkdir(parents=True)
+    (tmp_path / "root/.ssh/authorized_keys").write_text(f'# a comment\n\nrestrict,command="x" {lines[1]}')
+    mounts = f"mount --bind {tmp_path} /etc/ssh && mount --bind {tmp_path}/root /root && exec $0 facts n1"
+    system = ask("unshare", "--mount", "--propagation", "private", "sh", "-c", mounts, str(probe)).system
+
+    assert system is not None
+    assert [key.sha256 for key in system.ssh.host] == [hashlib.sha256(blobs[0]).hexdigest()]
+    assert [key.sha256 for key in system.ssh.authorized if key.path.startswith("/root/")] == [
+        hashlib.sha256(blobs[1]).hexdigest()
+    ]
