@@ -4,6 +4,7 @@ what nobody saw.  No privileges, no sandbox: recorded facts alone."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pytest_isolation.record import Record
 from pytest_isolation.verdict import Verdict
 
 GREEN = (Verdict.HOLDS, Verdict.NOT_APPLICABLE)
+ALL = "*"
 TAKEN = Unobserved(unobserved="EACCES", why="taken away")
 
 
@@ -63,11 +65,11 @@ def test_every_check_has_a_plant(check: str) -> None:
 
 @pytest.mark.parametrize("name", SOUND)
 def test_a_fact_that_nobody_saw_is_unknown_and_never_green(name: str) -> None:
-    make = SOUND[name][0]
-    before = judge(record_of(make()))
+    document = SOUND[name][0]()
+    before = judge(record_of(document))
 
-    for where, record in _without_one_fact(make()):
-        for check, (verdict, reason) in judge(record).items():
+    for where, found in _without_one_fact(document):
+        for check, (verdict, reason) in found.items():
             assert verdict in (before[check][0], Verdict.UNKNOWN), (where, check, reason)
             if verdict is Verdict.UNKNOWN:
                 assert "could not be observed" in reason, (where, check, reason)
@@ -77,10 +79,24 @@ def test_every_check_reads_a_fact_that_can_be_taken_away() -> None:
     unknown: set[str] = set()
 
     for make, _ in SOUND.values():
-        for _, record in _without_one_fact(make()):
-            unknown |= {check for check, (verdict, _) in judge(record).items() if verdict is Verdict.UNKNOWN}
+        for _, found in _without_one_fact(make()):
+            unknown |= {check for check, (verdict, _) in found.items() if verdict is Verdict.UNKNOWN}
 
     assert set(checks()) == unknown
+
+
+def test_a_check_that_does_not_read_a_fact_does_not_change_without_it() -> None:
+    """What the other tests here rely on: they judge a record without a fact by the checks that read it alone."""
+    document = SOUND["container"][0]()
+    before = judge(record_of(document))
+    record = record_of(document)
+
+    for number, (_, part, name) in enumerate(_facts_of(record, ())):
+        if number % 20 == 0:
+            with taken_away(part, name):
+                after = judge(record)
+            read = {check for check, found in reads(record_of(document)).items() if name in {one[1] for one in found}}
+            assert {check for check in after if after[check][0] is not before[check][0]} <= read
 
 
 @pytest.mark.parametrize("weakness", WEAKNESSES, ids=str)
@@ -89,11 +105,10 @@ def test_a_weakness_does_not_hide_behind_a_fact_that_nobody_saw(weakness: Weakne
     weakness.edit(document)
     sound = SOUND[weakness.record][0]()
 
-    for where, record in _without_one_fact(document):
+    for where, found in _without_one_fact(document, frozenset({weakness.check})):
         if len(where) > 3 and where[2] in ("tries", "paths"):
-            continue  # seconds: a row more or less is another test's
-        verdict = judge(record, frozenset({weakness.check}))[weakness.check][0]
-        if verdict in GREEN:  # the fact taken away was the weakness itself, and another view of it is sound
+            continue  # a row more or less is another test's
+        if found[weakness.check][0] in GREEN:  # what was taken away was the weakness itself; another view is sound
             assert _at(document, where) != _at(sound, where), where
 
 
@@ -101,27 +116,82 @@ def _moved(before: dict[str, Found], after: dict[str, Found]) -> set[str]:
     return {name for name in before if before[name][0] is not after[name][0]}
 
 
-def _without_one_fact(document: Dict) -> Iterator[tuple[tuple[str, ...], Record]]:
-    """Yield the record lacking one fact, for every fact that can be unobserved; the same object each time."""
+def _without_one_fact(
+    document: Dict, names: frozenset[str] = frozenset()
+) -> Iterator[tuple[tuple[str, ...], dict[str, Found]]]:
+    """Yield what the checks that read a fact (or those of `names`) say without it, for every fact that they read."""
     record = record_of(document)
-    for where, values, name in list(_facts_of(record, ())):
-        seen = values[name]
-        values[name] = TAKEN
-        yield where, record
+    found = reads(record, names)
+    for where, part, name in list(_facts_of(record, ())):
+        readers = frozenset(check for check, read in found.items() if {(id(part), name), (id(part), ALL)} & read)
+        if readers:
+            with taken_away(part, name):
+                yield where, judge(record, readers)
+
+
+@contextmanager
+def taken_away(part: Any, name: str) -> Iterator[None]:
+    """Let nobody have seen one fact of a parsed record."""
+    values = part.root if isinstance(part, Named) else part.__dict__
+    seen = values[name]
+    values[name] = TAKEN
+    try:
+        yield
+    finally:
         values[name] = seen
 
 
-def _facts_of(part: Any, where: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], dict[str, Any], str]]:
-    """Yield where each such fact stands: its path in the document, and the place in the parsed record."""
+def reads(record: Record, names: frozenset[str] = frozenset()) -> dict[str, set[tuple[int, str]]]:
+    """Return what each check reads of a record: (id of the object, name), with ALL for the name where it reads all."""
+    found: dict[str, set[tuple[int, str]]] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        noted: set[tuple[int, str]] = set()
+        real, get = Observed.__getattribute__, Named.__getitem__
+
+        def read(self: Observed, name: str) -> Any:
+            noted.add((id(self), ALL if name == "__dict__" else name))
+            return real(self, name)
+
+        def seen(self: Observed, name: str) -> Any:
+            noted.add((id(self), name))
+            return real(self, "__dict__")[name]
+
+        def item(self: Named[Any], name: str) -> Any:
+            noted.add((id(self), name))
+            return get(self, name)
+
+        def whole(method: Any) -> Any:
+            def call(self: Named[Any], *args: Any) -> Any:
+                noted.add((id(self), ALL))
+                return method(self, *args)
+
+            return call
+
+        patch.setattr(Observed, "__getattribute__", read)
+        patch.setattr(
+            Observed, "seen", lambda self, name: (noted.add((id(self), name)), real(self, "__dict__")[name])[1]
+        )
+        patch.setattr(Named, "__getitem__", item)
+        patch.setattr(Named, "__contains__", whole(Named.__contains__))
+        patch.setattr(Named, "names", whole(Named.names))
+        for check in names or checks():
+            noted.clear()
+            judge(record, frozenset({check}))
+            found[check] = set(noted)
+    return found
+
+
+def _facts_of(part: Any, where: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, str]]:
+    """Yield where each such fact stands: its path in the document, the object that holds it, and its name there."""
     if isinstance(part, Named):
         for name, value in part.root.items():
-            yield (*where, name), part.root, name
+            yield (*where, name), part, name
             yield from _facts_of(value, (*where, name))
     elif isinstance(part, Observed):
         for name, field in type(part).model_fields.items():
             path = (*where, field.alias or name)
             if any(isinstance(meta, _MayBeUnobserved) for meta in field.metadata):
-                yield path, part.__dict__, name
+                yield path, part, name
             yield from _facts_of(part.__dict__[name], path)
 
 
