@@ -146,6 +146,64 @@ def test_user_namespace_is_its_own(sandbox: SandboxView, host_facts: HostView) -
 
 
 @pytest.mark.isolation(
+    "ns.time",
+    severity="low",
+    profile="restricted",
+    refs=["time_namespaces(7)"],
+    shows=["process.namespaces.time"],
+    reproduce="readlink /proc/self/ns/time; cat /proc/self/timens_offsets",
+    remedy="docker 29.5 and newer make one; else lxc.time.offset.boot, an OCI time namespace, unshare --time",
+)
+def test_clocks_are_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Boot and monotonic clocks are its own.
+
+    Without it they tell how long the host is up, which neighbours see too.  A kernel older than 5.6 has no such kind.
+    """
+    own, hosts = sandbox.namespaces.time, host_facts.namespaces.time
+    if hosts.inode is None and sandbox.shares_kernel:
+        pytest.skip("this kernel has no time namespaces")
+    assert own != hosts, "it lives in the host's time namespace"
+
+
+@pytest.mark.isolation(
+    "ns.join",
+    severity="critical",
+    profile="baseline",
+    refs=["setns(2)", "namespaces(7)", "CVE-2024-21626"],
+    kinds=["container"],
+    kinds_reason="a VM's namespaces are its own kernel's",
+    shows=["process.fds", "process.mounts", "process.namespaces"],
+    reproduce="ls -l /proc/PID/fd | grep ':\\['; grep nsfs /proc/PID/mountinfo    # on the host",
+    remedy="bind neither /proc/PID/ns, /run/netns nor an engine's netns folder; close descriptors before it starts",
+)
+def test_nothing_leads_to_a_namespace_outside(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    No path or descriptor leads to a host namespace.
+
+    A bind of a namespace is a mount of nsfs whose root names it, a descriptor's link does (namespaces(7)); setns(2)
+    enters what either leads to.  A descriptor of any namespace but its own counts, and of the mounts those of the
+    host's own namespaces and of such that the host's mount table holds too: what an engine inside mounts of its own
+    containers' leads down, not out.
+    """
+    process = sandbox.process
+    own = {f"{kind}:[{getattr(sandbox.namespaces, kind).inode}]" for kind in NAMESPACES}
+    hosts = {f"{kind}:[{getattr(host_facts.namespaces, kind).inode}]" for kind in NAMESPACES}
+    named = {mount.root for mount in host_facts.process.mounts if mount.fstype == "nsfs"}
+    doors = [
+        f"{mount.target} leads to {mount.root}"
+        for mount in process.mounts
+        if mount.fstype == "nsfs" and mount.root in (hosts | named) - own
+    ]
+    doors += [
+        f"descriptor {fd.fd} leads to {fd.target}"
+        for fd in (*process.fds, *sandbox.inside.process.fds)
+        if is_namespace(fd.target) and fd.target not in own
+    ]
+    assert not doors, "; ".join(dict.fromkeys(doors))
+
+
+@pytest.mark.isolation(
     "ns.owner",
     severity="high",
     profile="baseline",
@@ -231,6 +289,11 @@ def test_exec_enters_the_same_namespaces(sandbox: SandboxView) -> None:
     if attached and sandbox.namespaces.cgroup != sandbox.host.namespaces.cgroup:
         same = set(_cgroups(other).values()) <= {"/"}
     assert same, "an exec'd process lives in another cgroup"
+
+
+def is_namespace(link: str) -> bool:
+    """Whether a descriptor's link is that of a namespace: "net:[4026531840]"."""
+    return link.partition(":[")[0] in NAMESPACES and link.endswith("]")
 
 
 def _cgroups(process: Process) -> dict[tuple[str, ...], str]:

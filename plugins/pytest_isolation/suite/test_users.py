@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isolation.view import SandboxView
+from provisioner.sandboxes.observed import UnobservedFact
+from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.walls.users import overlaps
 
 OVERFLOW_ID = 65534  # kernel.overflowgid: a group that is mapped nowhere
 
@@ -69,3 +71,86 @@ def test_no_group_of_the_host_is_kept(sandbox: SandboxView) -> None:
     process = sandbox.process
     kept = sorted(set(process.groups) - set(process.gid) - {OVERFLOW_ID})
     assert not kept, f"it kept the supplementary groups {', '.join(map(str, kept))}"
+
+
+@pytest.mark.isolation(
+    "user.range_disjoint",
+    severity="medium",
+    profile="restricted",
+    refs=["user_namespaces(7)", "subuid(5)", "podman-run(1) --userns=auto"],
+    kinds=["container"],
+    kinds_reason="a VM's ids are its own kernel's; user.root_mapped asks who its hypervisor's process is",
+    shows=["process.uid_map", "process.gid_map"],
+    reproduce="cat /proc/PID/uid_map /proc/PID/gid_map    # on the host, of a process of each sandbox",
+    remedy="give each its own range: --userns=auto, security.idmap.isolated=true, another lxc.idmap",
+)
+def test_two_sandboxes_ids_do_not_overlap(sandbox: SandboxView, peer: SandboxView, host_facts: HostView) -> None:
+    """
+    Two sandboxes' id ranges do not overlap.
+
+    Where they do, who breaks out of one is the user of the other: its files and processes are open to him.  Without
+    a user namespace its ids are the host's own, and those of every other that has none.
+    """
+    if reason := sandbox.target.cannot.get("peer"):
+        pytest.skip(reason)
+    initial = host_facts.namespaces.user
+    assert sandbox.namespaces.user != initial, "its ids are the host's own"
+    if peer.namespaces.user == initial:
+        pytest.skip("its peer has no user namespace of its own, and so no range")
+    own, other = sandbox.outside.process, peer.outside.process
+    shared = [
+        f"{what} {first} to {last}"
+        for what, mine, theirs in (("uids", own.uid_map, other.uid_map), ("gids", own.gid_map, other.gid_map))
+        for first, last in overlaps(mine, theirs)
+    ]
+    assert not shared, f"it has {', '.join(shared)} in common with its peer"
+
+
+@pytest.mark.isolation(
+    "user.setgroups",
+    severity="low",
+    profile="baseline",
+    refs=["user_namespaces(7)", "CVE-2014-8989"],
+    kinds=["container"],
+    kinds_reason="a VM's groups are its own kernel's",
+    shows=["process.setgroups", "process.gid_map"],
+    reproduce="cat /proc/PID/setgroups /proc/PID/gid_map    # on the host, PID of the sandbox's process",
+    remedy="write deny to /proc/PID/setgroups before the gid_map, or map a range of groups",
+)
+def test_a_single_id_map_forbids_setgroups(sandbox: SandboxView) -> None:
+    """
+    A single-id map forbids setgroups.
+
+    A file may deny what it allows everybody to the members of a group (rw----r--).  Who may drop that group in a user
+    namespace gains by it, so that a map which an ordinary user writes must deny setgroups first.  A longer map is given
+    by an administrator, by /etc/subgid or as root.
+    """
+    process = sandbox.process
+    single = sum(line.count for line in process.gid_map) == 1
+    assert not single or process.setgroups == "deny", f"setgroups is '{process.setgroups}' with a map of one group"
+
+
+@pytest.mark.isolation(
+    "user.nested_userns",
+    severity="medium",
+    profile="restricted",
+    refs=["user_namespaces(7)", "CVE-2022-0185"],
+    shows=["system.tries[unshare.newuser]", "process.seccomp"],
+    reproduce="unshare --user true",
+    remedy="refuse unshare and clone with CLONE_NEWUSER by the seccomp profile, or user.max_user_namespaces=0 inside",
+)
+def test_cannot_make_a_further_user_namespace(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    It cannot create a further user namespace.
+
+    In one of its own it has every capability over that namespace, and so reaches parts of the kernel that are closed
+    to it otherwise.  unshare(CLONE_NEWUSER) is tried in a child that ends; the host's answer is the control.
+    """
+    if not sandbox.shares_kernel:
+        return  # it is its own kernel's
+    answer = sandbox.system.tries["unshare.newuser"].result
+    assert answer != "ok", "it makes a user namespace in which it has every capability"
+    if answer == "timeout":
+        raise UnobservedFact("system.tries[unshare.newuser]", answer, "the try tells nothing")
+    if host_facts.system.tries["unshare.newuser"].result != "ok":
+        pytest.skip("the host makes none itself")

@@ -39,6 +39,7 @@ PLANTS = (
             "cap.baseline": "SYS_ADMIN",
             "cap.sys_admin": "CAP_SYS_ADMIN",
             "seccomp.dangerous": "quotactl",
+            "user.nested_userns": "user namespace",  # moby's profile allows unshare with the capability
         },
         spec=flags("--cap-drop", "NET_RAW", "--cap-add", "SYS_ADMIN"),
         base="no raw",
@@ -77,6 +78,7 @@ PLANTS = (
             "cap.sys_module": "CAP_SYS_MODULE",
             "cap.net_raw": "socket.packet_raw",
             "seccomp.dangerous": "lets through",
+            "user.nested_userns": "user namespace",
         },
         spec=flags("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
         base="no raw",

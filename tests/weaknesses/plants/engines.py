@@ -89,12 +89,16 @@ PLANTS = (
     # capabilities and no_new_privs
     Plant("no-new-privileges left out", ENGINES, {"nnp.set": "no_new_privs is off"}, base="nnp"),
     # seccomp
-    Plant(
-        "seccomp=unconfined",
-        ENGINES,
-        {"seccomp.mode": "no seccomp filter (mode 0)", "seccomp.dangerous": ", ".join(["personality.no_randomize"])},
-        spec=flags("--security-opt", "seccomp=unconfined"),
-        where="both",
+    *(
+        Plant(
+            "seccomp=unconfined",
+            (engine,),
+            {"seccomp.mode": "no seccomp filter (mode 0)", "seccomp.dangerous": "personality.no_randomize", **more},
+            spec=flags("--security-opt", "seccomp=unconfined"),
+            where="both",
+        )
+        # podman's own profile allows user namespaces within
+        for engine, more in (("docker", {"user.nested_userns": "user namespace"}), ("podman", {}))
     ),
     # kernel files
     Plant(

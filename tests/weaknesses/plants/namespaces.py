@@ -1,12 +1,13 @@
-"""Plants of namespaces that somebody else's user namespace owns, made by a process of the test's own."""
+"""Plants of namespaces: clocks, doors to namespaces outside, and namespaces that another user namespace owns."""
 
 from __future__ import annotations
 
 import subprocess
 
-from ground import Edit, Ground, append, join_namespace, put
+from ground import Edit, Ground, append, bind, join_namespace, put, run
 from plant import Make, Plant, edits, flags
 
+ENGINES = ("docker", "podman")
 MAP = [{"containerID": 0, "hostID": 100000, "size": 65536}]
 USERNS = (append("linux.namespaces", {"type": "user"}), put("linux.uidMappings", MAP), put("linux.gidMappings", MAP))
 
@@ -37,7 +38,41 @@ def in_uts(*words: str, more: tuple[Edit, ...] = ()) -> Make:
     )
 
 
+def named_namespace(ground: Ground) -> str:
+    """Mount the network namespace of such a process at a file of the test's own; unmounted with the plant."""
+    path = str(ground.file("netns"))
+    run("mount", "--bind", f"/proc/{holder(ground, '--net')}/ns/net", path)
+    ground.undo.callback(run, "umount", path)
+    return path
+
+
+BASES: dict[tuple[str, str], Make] = {
+    ("unshare", "time"): flags("--time"),
+    ("lxc", "time"): flags("--define", "lxc.time.offset.boot=1h"),
+}
+
 PLANTS = (
+    Plant("no time namespace", tuple(name for name, _ in BASES), {"ns.time": "host's time namespace"}, base="time"),
+    # doors
+    Plant(
+        "the host's network namespace bound",
+        ("runc",),
+        {"ns.join": "/n leads to net:["},
+        spec=lambda ground: edits(bind(f"/proc/{ground.host.pid}/ns/net", "/n")),
+    ),
+    Plant(
+        "-v /proc/PID/ns/net:/n",
+        ENGINES,
+        {"ns.join": "/n leads to net:["},
+        spec=lambda ground: flags("-v", f"/proc/{ground.host.pid}/ns/net:/n"),
+    ),
+    Plant(
+        "a network namespace that has a name on the host",
+        ("runc",),
+        {"ns.join": "/n leads to net:["},
+        spec=lambda ground: edits(bind(named_namespace(ground), "/n")),
+    ),
+    # owners
     Plant(
         "a UTS namespace of another user namespace",
         ("runc",),

@@ -99,7 +99,11 @@ PLANTS = (
     Plant(
         "no user namespace",
         PODMAN,
-        {"ns.user": "host's user namespace", "user.root_mapped": "runs as the host's root"},
+        {
+            "ns.user": "host's user namespace",
+            "user.root_mapped": "runs as the host's root",
+            "user.range_disjoint": "the host's own",
+        },
         base="userns",
     ),
     Plant("the default user", PODMAN, {"user.nonroot": "uid 0 inside"}, base="user"),

@@ -53,7 +53,8 @@ def own_disk(ground: Ground) -> tuple[str, ...]:
 
 
 MISLABELLED = opened(
-    *("ns.pid", "ns.net", "ns.mnt", "ns.ipc", "ns.uts", "ns.user", "user.root_mapped", "seccomp.mode"),
+    *("ns.pid", "ns.net", "ns.mnt", "ns.ipc", "ns.uts", "ns.user", "ns.time", "user.root_mapped", "seccomp.mode"),
+    "user.nested_userns",
     *("cap.sys_module", "path.proc_sys", "path.core_pattern", "path.sys_ro"),
     *("dev.nodes", "dev.block", "mnt.host_paths"),
     *("vm.hypervisor", "vm.devices", "vm.shared_folder", "vm.guest_agent", "vm.vsock", "vm.nested", "vm.keys"),

@@ -26,7 +26,6 @@ def _bare(ground: Ground) -> list[str]:
 
 PLANTS = (
     # look-alikes
-    Plant("a time namespace of its own", UNSHARE, spec=flags("--time")),
     Plant("mounts that only receive", UNSHARE, spec=flags("--propagation", "slave")),
     # namespaces and users
     Plant("no --ipc", UNSHARE, {"ns.ipc": "host's IPC namespace"}, overlay=unshared("--ipc")),

@@ -7,10 +7,11 @@ from typing import Any
 INITIAL_USER = 4026531837
 OWNED = ("cgroup", "ipc", "mnt", "net", "pid", "time", "uts")
 VIEWS = ("host", "inside", "outside", "vmm", "exec", "peer_inside", "peer_outside")
+OPEN = dict.fromkeys(("docker", "podman"), ("user.range_disjoint",))
 
 
 def complete(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """Add the owners, as a reader in the initial user namespace or in the sandbox's own sees them."""
+    """Give the peer ids of its own, and add the owners as each reader sees them."""
     for view in VIEWS:
         facts = document[view]
         if not facts or "unobserved" in facts:
@@ -20,4 +21,8 @@ def complete(document: dict[str, Any], name: str) -> dict[str, Any]:
         process["owners"] = dict.fromkeys(OWNED, user)
         from_above = facts["view"] == "outside" and user != INITIAL_USER
         process["user_parents"] = [INITIAL_USER] if from_above else []
+    if name == "container":
+        for view in ("peer_inside", "peer_outside"):
+            for which in ("uid_map", "gid_map"):
+                document[view]["process"][which] = [{"inside": 0, "outside": 200000, "count": 65536}]
     return document

@@ -43,7 +43,9 @@ LOOKALIKES = (
     ),
     Lookalike("io_uring (docker 20.10)", "container", row("io_uring.setup_null", "EFAULT")),
     Lookalike("keyctl and vsock (podman)", "container", row("keyctl.bad_cmd", "EOPNOTSUPP")),
-    Lookalike("nested user namespaces (podman)", "container", row("unshare.newuser", "ok")),
+    Lookalike(
+        "nested user namespaces (podman)", "container", row("unshare.newuser", "ok"), (("user.nested_userns", "open"),)
+    ),
     Lookalike(
         "no userfaultfd in this kernel",
         "container",

@@ -7,7 +7,8 @@ from weakness import put, weak
 
 # A container under the name of a VM: nothing that a VM has for itself is there.
 MISLABELLED = (
-    *("vm.boot_id", "ns.pid", "ns.net", "ns.mnt", "ns.ipc", "ns.uts", "ns.user", "user.root_mapped", "seccomp.mode"),
+    *("vm.boot_id", "ns.pid", "ns.net", "ns.mnt", "ns.ipc", "ns.uts", "ns.user", "ns.time", "user.root_mapped"),
+    *("user.nested_userns", "seccomp.mode"),
     *("cap.sys_module", "lsm.confined", "path.proc_sys", "path.core_pattern", "path.sysrq", "path.sys_ro"),
     *("dev.nodes", "dev.block", "mnt.host_paths"),
     *("vm.hypervisor", "vm.devices", "vm.shared_folder", "vm.guest_agent", "vm.vsock", "vm.nested", "vm.keys"),

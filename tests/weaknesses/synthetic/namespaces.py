@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from facts_factory import INITIAL, PEER_BOOT, Dict
-from weakness import Lookalike, ns, proc, put, weak
+from facts_factory import INITIAL, PEER_BOOT, Dict, mount
+from weakness import Lookalike, add, mounted, ns, proc, put, weak
 
 
 def without_userns(document: Dict) -> None:
@@ -12,6 +12,13 @@ def without_userns(document: Dict) -> None:
     process = document["outside"]["process"]
     process["owners"] = dict.fromkeys(process["owners"], INITIAL["user"])
     process["user_parents"] = []
+
+
+def named_on_both(document: Dict) -> None:
+    """Show a namespace that the host has mounted, at a path of the sandbox's."""
+    line = mount("/run/netns/a", "nsfs", 4, root="net:[77]")
+    document["host"]["process"]["mounts"].append(line)
+    document["outside"]["process"]["mounts"].append(line | {"target": "/n/a"})
 
 
 WEAKNESSES = (
@@ -30,7 +37,21 @@ WEAKNESSES = (
     weak("ns.ipc", "--ipc=host", ns("ipc"), "host's IPC namespace"),
     weak("ns.uts", "--uts=host", ns("uts"), "host's UTS namespace"),
     weak("ns.cgroup", "--cgroupns=host", ns("cgroup"), "host's cgroup namespace"),
-    weak("ns.user", "--userns=host", without_userns, "host's user namespace"),
+    weak("ns.user", "--userns=host", without_userns, "host's user namespace", "user.range_disjoint"),
+    weak("ns.time", "no time namespace", ns("time"), "host's time namespace"),
+    weak(
+        "ns.join",
+        "-v /proc/1/ns/net:/n",
+        mounted(mount("/n", "nsfs", 4, root=f"net:[{INITIAL['net']}]")),
+        f"/n leads to net:[{INITIAL['net']}]",
+    ),
+    weak("ns.join", "-v /run/netns:/n", named_on_both, "/n/a leads to net:[77]"),
+    weak(
+        "ns.join",
+        "a descriptor of the host's mount namespace",
+        add("outside", "process", "fds", item={"fd": 7, "target": f"mnt:[{INITIAL['mnt']}]"}),
+        "descriptor 7 leads to mnt:",
+    ),
     *(
         weak(
             "ns.owner",
@@ -68,6 +89,17 @@ WEAKNESSES = (
 )
 
 LOOKALIKES = (
+    Lookalike(
+        "its own namespace bound",
+        "container",
+        mounted(mount("/n", "nsfs", 4, root=f"net:[{INITIAL['net'] + 1000}]")),
+    ),
+    Lookalike("a namespace of a container in it, bound", "container", mounted(mount("/n", "nsfs", 4, root="net:[77]"))),
+    Lookalike(
+        "a descriptor of its own namespace",
+        "container",
+        add("outside", "process", "fds", item={"fd": 2, "target": f"net:[{INITIAL['net'] + 1000}]"}),
+    ),
     Lookalike(
         "a net namespace that the host's root made for it",
         "container",

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from weakness import Lookalike, proc, put, weak
+from facts_factory import Dict
+from weakness import Edit, Lookalike, proc, put, row, weak
+
+RANGE = [{"inside": 0, "outside": 100000, "count": 65536}]
+
+
+def single_group(setgroups: str) -> Edit:
+    """Return the edit to a map of one group."""
+
+    def edit(document: Dict) -> None:
+        document["outside"]["process"]["gid_map"][0]["count"] = 1
+        document["outside"]["process"]["setgroups"] = setgroups
+
+    return edit
+
 
 WEAKNESSES = (
     weak(
@@ -25,9 +39,34 @@ WEAKNESSES = (
     weak("user.nonroot", "a saved uid of 0", proc("inside", "uid", [1000, 1000, 0, 1000]), "uid 0 inside"),
     weak("user.groups", "--group-add disk", proc("outside", "groups", [6]), "groups 6"),
     weak("user.groups", "group 0 kept", proc("outside", "groups", [0, 101000]), "groups 0"),
+    weak(
+        "user.range_disjoint",
+        "one range for all",
+        put("peer_outside", "process", "uid_map", to=RANGE),
+        "uids 100000 to 165535 in common",
+    ),
+    weak(
+        "user.range_disjoint",
+        "the last group is the other's first",
+        put("peer_outside", "process", "gid_map", 0, "outside", to=165535),
+        "gids 165535 to 165535",
+    ),
+    weak("user.setgroups", "a helper wrote the map", single_group("allow"), "setgroups is 'allow'"),
+    weak(
+        "user.nested_userns",
+        "seccomp=unconfined",
+        row("unshare.newuser", "ok"),
+        "user namespace in which it has every capability",
+    ),
 )
 
 LOOKALIKES = (
+    Lookalike(
+        "a range beside the peer's", "container", put("peer_outside", "process", "gid_map", 0, "outside", to=165536)
+    ),
+    Lookalike("the filter answers otherwise", "container", row("unshare.newuser", "EPERM")),
+    Lookalike("max_user_namespaces is reached", "docker", row("unshare.newuser", "ENOSPC")),
+    Lookalike("a map of one group without setgroups", "container", single_group("deny")),
     Lookalike("a group that is mapped nowhere", "container", proc("outside", "groups", [65534])),
     Lookalike("its own primary group once more", "container", proc("outside", "groups", [101000])),
     Lookalike("no root in its map", "container", put("outside", "process", "uid_map", 0, "inside", to=1000)),
