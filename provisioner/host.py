@@ -21,7 +21,7 @@ from provisioner.artifacts import image as images
 from provisioner.artifacts.kernel import guest_kernel
 from provisioner.artifacts.shell import Shell, find_shell
 from provisioner.cgroups import PREFIX, Mode, mode_of
-from provisioner.connection import ConnectionLost, Stream
+from provisioner.connection import ConnectionLost, Stream, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal import Run
@@ -266,5 +266,4 @@ def checked(reply: Reply, verb: str, name: str) -> bytes:
     """Return a reply's bytes, or say in one line why the verb failed."""
     if reply.ok:
         return reply.data
-    said = reply.log.decode("utf-8", "backslashreplace").strip().splitlines()
-    raise IsolationError(f"cannot get '{verb}' from '{name}': {said[-1][:300] if said else reply.ended}")
+    raise IsolationError(f"cannot get '{verb}' from '{name}': {last_line(reply.log) or reply.ended}")

@@ -12,6 +12,7 @@ import pytest
 
 from provisioner.errors import IsolationError
 from pytest_isolation.options import KINDS
+from pytest_isolation.report.escape import escape
 from pytest_isolation.session import State
 
 ENDED_BY_SIGTERM = 128 + signal.SIGTERM
@@ -55,9 +56,9 @@ def gather_targets(state: State, distributed: bool) -> None:
     for name, failure in list(state.pool.failures.items()):
         target = state.pool.targets.pop(name)
         if target.named:
-            raise pytest.UsageError(str(failure))
+            raise pytest.UsageError(escape(str(failure)))
         state.skipped.append(
-            Skipped(name, failure.what.removeprefix(f"cannot start '{target.runtime.name}': "), failure.hint)
+            Skipped(name, escape(failure.what.removeprefix(f"cannot start '{target.runtime.name}': ")), failure.hint)
         )
         del state.pool.failures[name]
     state.targets[:] = list(state.pool.targets)

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.errors import IsolationError
 from pytest_isolation.judge import judge_verdict, not_meant
-from pytest_isolation.outcomes import apply_judgement, carry_cell, cell_of
+from pytest_isolation.outcomes import apply_judgement, carry_cell, cell_of, neutralise
 from pytest_isolation.session import State
 from pytest_isolation.targets import ATTACHED
 from pytest_isolation.verdict import Cell, Judgement, Verdict, check_of, verdict_of
@@ -59,4 +59,5 @@ def judge_report(
             report.longrepr = reason
     else:
         apply_judgement(report, cell, item.config.option.verbose)
+    neutralise(report)
     carry_cell(item, report, cell)

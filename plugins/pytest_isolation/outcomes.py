@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import pytest
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
-from pytest_isolation.report.escape import escape
+from pytest_isolation.report.escape import escape, escape_block, is_harmless
 from pytest_isolation.verdict import Cell, Judgement, Verdict
 
 PROPERTY = "isolation"
@@ -45,6 +45,28 @@ def apply_judgement(report: pytest.TestReport, cell: Cell, verbosity: int = 0) -
     else:
         report.outcome = "failed"
         _tell_finding(report, cell, verbosity)
+
+
+def neutralise(report: pytest.TestReport) -> None:
+    """
+    Spell out what would move, hide or reorder text in what pytest shows of a test: names that a sandbox chose are in
+    messages, in tracebacks and in what the test printed.
+    """
+    report.sections = [(escape(title), escape_block(text)) for title, text in report.sections]
+    shown = report.longrepr
+    if isinstance(shown, str):
+        report.longrepr = escape_block(shown)
+    elif isinstance(shown, tuple):
+        path, line, reason = shown
+        report.longrepr = (path, line, escape(reason))
+    elif shown is not None and not is_harmless(text := str(shown)):
+        crash = getattr(shown, "reprcrash", None)
+        path, number, _ = report.location
+        message = escape(next(iter(crash.message.splitlines()), "")) if crash else ""
+        report.longrepr = ReprExceptionInfo(
+            reprtraceback=ReprTraceback([ReprEntryNative([f"{escape_block(text)}\n"])], extraline=None, style="native"),
+            reprcrash=ReprFileLocation(path, (number or 0) + 1, message),
+        )
 
 
 def xfail_reason(cell: Cell) -> str:

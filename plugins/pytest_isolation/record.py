@@ -7,6 +7,7 @@ pool.py fills it, view.py shows it to checks, judge.py reads it again later.  Ju
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ from provisioner.sandboxes.measured import Loads, Reaches
 from provisioner.sandboxes.observed import Fact, FactsError, Observed, Text, added, check_json, first_fault
 
 MAX_RECORD_BYTES = 16 << 20
+_WIDE = re.compile("[^\x00-\x7e]")
 
 
 class TargetInfo(Observed):
@@ -70,8 +72,17 @@ class Record(Observed):
 
 
 def dump_record(record: Record) -> bytes:
-    """Return the record as JSON with sorted, stable bytes: equal records have equal names in the archive."""
-    return record.model_dump_json(by_alias=True).encode()
+    """
+    Return the record as JSON with sorted, stable bytes: equal records have equal names in the archive.
+
+    In ASCII alone: what a sandbox chose may reorder the text of whoever looks at the file.
+    """
+    return _WIDE.sub(_spell, record.model_dump_json(by_alias=True)).encode()
+
+
+def _spell(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def save_record(record: Record, directory: Path) -> Path:

@@ -15,11 +15,24 @@ _HIDDEN = re.compile(
     "\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff\ud800-\udfff]"
 )
 
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
+
 
 def escape(text: str, limit: int = 0) -> str:
     """Return `text` as one harmless line; with a limit, cut to that many characters, the last of them an ellipsis."""
     shown = _HIDDEN.sub(_spell, text)
     return shown if not limit or len(shown) <= limit else shown[: max(limit - 1, 0)] + "…"
+
+
+def escape_block(text: str) -> str:
+    """Return text of several lines, each of them harmless; newlines and tabs stay, colours go."""
+    lines = _COLOUR.sub("", text).split("\n")
+    return "\n".join("\t".join(escape(part) for part in line.split("\t")) for line in lines)
+
+
+def is_harmless(text: str) -> bool:
+    """Whether a text of several lines would stay as it is."""
+    return escape_block(text) == text
 
 
 def _spell(match: re.Match[str]) -> str:
