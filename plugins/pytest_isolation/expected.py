@@ -6,17 +6,21 @@ Called by policy.py.  Judges nothing.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag, field_validator
 
+from provisioner.errors import IsolationError
 from provisioner.yaml import load_yaml
 
 CheckId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
+SUITE = Path(__file__).resolve().parent / "suite"
+_MARKED = re.compile(r'mark\.isolation\(\s*"([a-z0-9_.]+)"')
 _BOUND = re.compile(r"(>=|<=|>|<|==|!=)\s*([0-9]+(?:\.[0-9]+)*)")
 
 
@@ -86,6 +90,52 @@ class Expected(RootModel[dict[CheckId, Entries]]):
 def load_expected(path: Path) -> Expected:
     """Read an expected.yaml; raises IsolationError with file, line and nearest key."""
     return load_yaml(path, Expected)
+
+
+class OwnExpected(RootModel[dict[str, Expected]]):
+    """The file isolation-expected.yaml: documented exceptions of a user's own checks, by runtime."""
+
+    model_config = ConfigDict(frozen=True, strict=True, title="isolation-expected.yaml")
+
+
+def load_own_expected(path: Path, runtimes: Iterable[str]) -> Mapping[str, Expected]:
+    """
+    Read a user's documented exceptions.
+
+    Args:
+        path: the file.
+        runtimes: the names that it may speak of.
+
+    Raises:
+        IsolationError: the file is wrong; it names an unknown runtime, or a check of the bundled suite, whose
+            exceptions stand with its roles: that is what a waiver with its date is for.
+    """
+    found: dict[str, Expected] = load_yaml(path, OwnExpected).root
+    known, bundled = sorted(runtimes), bundled_ids()
+    for runtime, expected in found.items():
+        if runtime not in known:
+            near = difflib.get_close_matches(runtime, known, 1, 0.5)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+            raise IsolationError(f"cannot read {path}: there is no runtime '{runtime}'", hint)
+        for check in expected.root:
+            if check in bundled:
+                raise IsolationError(
+                    f"cannot read {path}: '{check}' is a check of the bundled suite", "waive it in isolation.yaml"
+                )
+    return found
+
+
+def bundled_ids() -> frozenset[str]:
+    """Return the ids of the bundled suite, read from its text: pytest is to import it first, to rewrite its asserts."""
+    texts = [path.read_text() for path in SUITE.glob("test_*.py")]
+    return frozenset(found for text in texts for found in _MARKED.findall(text))
+
+
+def join_expected(first: Mapping[str, Expected], second: Mapping[str, Expected]) -> dict[str, Expected]:
+    """Return the exceptions of both."""
+    names = [*first, *(name for name in second if name not in first)]
+    empty = Expected({})
+    return {name: Expected({**first.get(name, empty).root, **second.get(name, empty).root}) for name in names}
 
 
 def in_range(version: str, wanted: str) -> bool:

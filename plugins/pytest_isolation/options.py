@@ -34,7 +34,7 @@ class Asked:
         suite: whether the bundled suite is added to the paths given.
         kernel: a guest kernel to boot, or None.
         image: a user's own container image, or "".
-        waivers: the waivers' file, or None.
+        waivers: the waivers' file, or None; expected: that of own checks' documented exceptions, or None.
         scale: what every deadline is multiplied with.
         sources: where each setting that is not the default came from.
         attach: sandboxes that somebody else runs, as "docker:NAME"; only_attached: no other kind was asked for.
@@ -56,6 +56,7 @@ class Asked:
     lab: Path | None = None
     attach: tuple[str, ...] = ()
     only_attached: bool = False
+    expected: Path | None = None
 
     @property
     def needs_lab(self) -> bool:
@@ -105,9 +106,15 @@ def add_options(parser: pytest.Parser) -> None:
     add("--isolation-max-skip", metavar="N", type=int, help="fail when more than N cells were skipped")
     add("--isolation-suite", action="store_true", help="add the bundled suite to the paths given")
     add("--isolation-kernel", metavar="FILE", help="boot this kernel in micro VMs instead of the distribution's")
+    add(
+        "--isolation-expected",
+        metavar="FILE",
+        help="documented exceptions of own checks; default: isolation-expected.yaml in the root folder",
+    )
     add("--isolation-waivers", metavar="FILE", help="accepted findings; default: isolation.yaml in the root folder")
     parser.addini("isolation_profile", "as --isolation-profile", default="")
     parser.addini("isolation_runtime", "as --isolation-runtime", default="")
+    parser.addini("isolation_expected", "as --isolation-expected", default="")
     parser.addini("isolation_waivers", "as --isolation-waivers", default="")
     parser.addini("isolation_timeout_scale", "multiplies every deadline; for slow machines", default="1")
 
@@ -135,7 +142,9 @@ def read_options(config: pytest.Config) -> Asked | None:
     profile = _setting(config, "isolation_profile", sources)
     runtimes = _names(_setting(config, "isolation_runtime", sources))
     waivers = _setting(config, "isolation_waivers", sources)
+    expected = _setting(config, "isolation_expected", sources)
     default = config.rootpath / "isolation.yaml"
+    own = config.rootpath / "isolation-expected.yaml"
     most = config.getoption("isolation_max_skip")
     if most is not None and most < 0:
         raise pytest.UsageError(f"--isolation-max-skip must be 0 or more, not {most}")
@@ -155,6 +164,7 @@ def read_options(config: pytest.Config) -> Asked | None:
         machines=_names(config.getoption("isolation_machine")),
         lab=Path(config.getoption("isolation_lab")) if config.getoption("isolation_lab") else None,
         attach=attach,
+        expected=config.rootpath / expected if expected else (own if own.exists() else None),
         only_attached=given is None,
     )
 

@@ -12,12 +12,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pytest_isolation.expected import Expected
+from pytest_isolation.expected import Expected, OwnExpected
 from pytest_isolation.results import Results
 from pytest_isolation.waivers import WaiverFile
 
 DIRECTORY = Path(__file__).parent / "schemas"
-MODELS: dict[str, type[BaseModel]] = {"results": Results, "expected": Expected, "waivers": WaiverFile}
+MODELS: dict[str, type[BaseModel]] = {
+    "results": Results,
+    "expected": Expected,
+    "own_expected": OwnExpected,
+    "waivers": WaiverFile,
+}
 
 
 def render_schemas() -> dict[str, str]:

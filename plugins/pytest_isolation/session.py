@@ -88,7 +88,7 @@ def start_state(asked: Asked, workerinput: dict[str, Any] | None) -> State:
     from pytest_isolation.targets import named_target, select_targets
 
     set_scale(asked.scale)
-    policy = make_policy(asked.profile, asked.waivers)
+    policy = make_policy(asked.profile, asked.waivers, asked.expected)
     skipped: list[Skipped] = []
     lab = read_lab(asked)
     if workerinput is None:
@@ -123,23 +123,26 @@ def read_lab(asked: Asked) -> Lab | None:
         raise pytest.UsageError(str(error)) from None
 
 
-def make_policy(profile: str, waivers: Path | None) -> Policy:
+def make_policy(profile: str, waivers: Path | None, own: Path | None = None) -> Policy:
     """
-    Read the profile, the waivers and every runtime's documented exceptions.
+    Read the profile, the waivers, every runtime's documented exceptions and a user's own.
 
     Raises:
         pytest.UsageError: a name or a file that cannot be read, in one line.
     """
     from provisioner.sandboxes.runtime import ROLES
-    from pytest_isolation.expected import load_expected
+    from pytest_isolation.expected import join_expected, load_expected, load_own_expected
     from pytest_isolation.policy import Policy
     from pytest_isolation.profile import parse_profile
     from pytest_isolation.waivers import load_waivers
 
     try:
+        expected = {path.parent.name: load_expected(path) for path in sorted(ROLES.glob("*/expected.yaml"))}
+        if own is not None:
+            expected = join_expected(expected, load_own_expected(own, [*expected, "pid"]))
         return Policy(
             profile=parse_profile(profile) if profile else None,
-            expected={path.parent.name: load_expected(path) for path in sorted(ROLES.glob("*/expected.yaml"))},
+            expected=expected,
             waivers=load_waivers(waivers) if waivers else (),
         )
     except IsolationError as error:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_isolation.report.escape import escape
+from pytest_isolation.report.escape import escape, escape_block, is_harmless
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,9 @@ def test_result_is_one_printable_line_and_stays_so(text: str) -> None:
 def test_limit_cuts_with_an_ellipsis() -> None:
     assert escape("abcdefgh", 4) == "abc…"
     assert escape("abcd", 4) == "abcd"
+
+
+def test_a_block_keeps_its_lines_and_tabs_and_loses_colours() -> None:
+    assert escape_block("\x1b[31ma\x1b[0m\tb\nc\x1b]0;d\x07\r\u202e\n") == "a\tb\nc\\x1b]0;d\\x07\\x0d\\u202e\n"
+    assert is_harmless("a\tb\n\nc ✓")
+    assert not is_harmless("a\x1b[8mb")

@@ -1,0 +1,78 @@
+"""pytest_isolation.walls.views: what both views show is compared as each of them can tell it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fakes import facts_document
+
+from provisioner.sandboxes.facts import Process, parse_facts
+from provisioner.sandboxes.observed import UnobservedFact
+from pytest_isolation.walls.views import differences
+
+BASE: dict[str, Any] = {
+    "uid": [0] * 4,
+    "gid": [0] * 4,
+    "uid_map": [{"inside": 0, "outside": 0, "count": 10}],
+    "gid_map": [{"inside": 0, "outside": 0, "count": 10}],
+    "lsm": "box (enforce)",
+    "cgroups": [{"hierarchy": 0, "controllers": [], "path": "/"}],
+}
+
+
+def process(**facts: object) -> Process:
+    document = json.loads(facts_document())
+    document["process"] |= BASE | facts
+    return parse_facts(json.dumps(document).encode()).process
+
+
+def mapped(outside: int) -> list[dict[str, int]]:
+    return [{"inside": 0, "outside": outside, "count": 10}]
+
+
+def cgroup(path: str) -> list[dict[str, object]]:
+    return [{"hierarchy": 0, "controllers": [], "path": path}]
+
+
+def test_a_process_agrees_with_itself() -> None:
+    assert differences(process(), process()) == []
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside"),
+    [
+        ({"uid": [1] * 4}, {"uid": [100001] * 4, "uid_map": mapped(100000)}),
+        ({"uid": [65534] * 4}, {"uid": [5] * 4, "uid_map": mapped(100000)}),  # mapped nowhere
+        ({"uid_map": mapped(7)}, {}),  # the third column is relative to who reads it
+        ({"cgroups": cgroup("/box")}, {"cgroups": cgroup("/top/box")}),
+        ({"cgroups": cgroup("/")}, {"cgroups": cgroup("/top/box")}),
+        ({"cgroups": cgroup("/../elsewhere")}, {"cgroups": cgroup("/top/box")}),
+        ({"lsm": "box (enforce)"}, {"lsm": "web//&:web:box (enforce)"}),
+    ],
+)
+def test_what_reads_differently_from_inside_agrees(inside: dict[str, Any], outside: dict[str, Any]) -> None:
+    assert differences(process(**inside), process(**outside)) == []
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "told"),
+    [
+        ({"uid": [0] * 4}, {"uid": [100001] * 4, "uid_map": mapped(100000)}, "uid 0 0 0 0 inside, 100001"),
+        ({"uid_map": []}, {}, "another uid_map inside than outside"),
+        ({"no_new_privs": 5}, {"no_new_privs": 1}, "no_new_privs 5 inside, 1 outside"),
+        ({"lsm": "(enforce)"}, {}, "LSM label '(enforce)' inside, 'box (enforce)' outside"),
+        ({"cgroups": cgroup("/x")}, {"cgroups": cgroup("/box")}, "cgroup /x inside, /box outside"),
+        ({"cgroups": []}, {}, "other cgroup hierarchies"),
+    ],
+)
+def test_what_is_forged_is_named(inside: dict[str, Any], outside: dict[str, Any], told: str) -> None:
+    (found,) = differences(process(**inside), process(**outside))
+
+    assert told in found
+
+
+def test_a_view_that_lacks_a_fact_is_unknown() -> None:
+    with pytest.raises(UnobservedFact):
+        differences(process(lsm={"unobserved": "EACCES", "why": "read attr/current"}), process())
