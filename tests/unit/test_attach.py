@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from fakes import facts_document
 
+from provisioner.errors import IsolationError
 from provisioner.mounts import MountPoint
-from provisioner.sandboxes.attached import BARE, cgroup_folders, is_frozen, pid_in, without_handed
+from provisioner.sandboxes.attached import BARE, Attached, Named, cgroup_folders, is_frozen, pid_in, without_handed
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.runtime import load_runtime, render_argv, runtime_names
 from pytest_isolation import targets
@@ -169,6 +171,28 @@ def test_cgroups_are_found_where_they_are_mounted(tmp_path: Path) -> None:
     assert not is_frozen(found)
     (found[1] / "cgroup.events").write_text("populated 1\nfrozen 1\n")
     assert is_frozen(found)
+
+
+class FakeHost:
+    """A host that remembers how it was asked to look at a process."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[int, dict[str, object]]] = []
+
+    def outside_pid(self, pid: int, nonce: str, **more: object) -> Facts:
+        self.asked.append((pid, more))
+        return facts_of()
+
+
+def test_a_look_stops_nothing() -> None:
+    host = FakeHost()
+
+    attached = Attached(host, Named(BARE, str(os.getpid())))  # type: ignore[arg-type]
+
+    assert host.asked == [(os.getpid(), {})]  # no seccomp filter is asked for: ptrace(2) would stop it
+    assert attached.vmm() is None
+    with pytest.raises(IsolationError, match="no runtime's exec leads to a bare process"):
+        attached.inside()
 
 
 # --- how it is judged and compared
