@@ -63,9 +63,13 @@ def _monitor(ground: Ground) -> Mapping[str, Any]:
     return flags("-qmp", f"unix:{path}/qmp.sock,server=on,wait=off")
 
 
-def _restored(ground: Ground) -> Mapping[str, Any]:
+def _for_everybody(ground: Ground) -> Mapping[str, Any]:
+    return {"create": ["sh", "-c", 'umask 0; exec "$@"', "sh", *ground.runtime.create]}
+
+
+def _restored(ground: Ground, pause: float = 0.5) -> Mapping[str, Any]:
     """
-    Return the overlay that continues a frozen VM instead of booting one.
+    Return the overlay that continues a frozen VM instead of booting one, and lets it run for `pause` seconds.
 
     The frozen probe has said hello already, so a shell says it in its place, when the state is read: what came before,
     the state's own serial port would not have.
@@ -89,7 +93,7 @@ def _restored(ground: Ground) -> Mapping[str, Any]:
     length = len(f"ISOLATION 1 {'0' * 16} {probe}")
     hello = rf"\177ISOPRB\n\000\000\000\{length:03o}\000\000\000\000\000ISOLATION 1 %s {probe}"
     say = f"""
-        (until [ -e {folder}/$1 ]; do sleep 0.1; done; sleep 0.5; printf '{hello}' "$1") &
+        (until [ -e {folder}/$1 ]; do sleep 0.1; done; sleep {pause}; printf '{hello}' "$1") &
         shift; exec "$@"
     """
     incoming = f"exec:cat {state}; : > {folder}/{{{{ nonce }}}}"
@@ -133,6 +137,13 @@ PLANTS = (
         spec=flags("-vnc", "127.0.0.1:0"),
     ),
     Plant(
+        "a monitor for everybody",
+        QEMU,
+        {"vm.host_sockets": "/monitor/qmp.sock"},
+        spec=_monitor,
+        overlay=_for_everybody,
+    ),
+    Plant(
         "QEMU among the host's mounts",
         QEMU,
         {"vm.process": "is in the host's mount namespace"},
@@ -159,6 +170,15 @@ PLANTS = (
         opened("ns.peer"),
         spec=flags(*MAY_SPAWN),
         overlay=_restored,
+        planted_peer=True,
+    ),
+    Plant(
+        "restored twice, and asked when each has seeded itself anew",
+        QEMU,
+        {"vm.boot_id": "its boot id is its peer's"},
+        opened("ns.peer"),
+        spec=flags(*MAY_SPAWN),
+        overlay=lambda ground: _restored(ground, pause=2 * SETTLED),
         planted_peer=True,
     ),
     Plant(
