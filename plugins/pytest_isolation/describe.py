@@ -16,6 +16,7 @@ from provisioner.host import Host
 from provisioner.sandboxes.facts import Facts, Namespaces
 from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.runtime import Runtime, render_argv
+from provisioner.sandboxes.settings import SettingSeen, ask_settings
 from pytest_isolation.options import LOCAL
 from pytest_isolation.record import TargetInfo
 from pytest_isolation.targets import Target
@@ -74,7 +75,20 @@ def describe(target: Target, inner: Host, host: Host, provider: str = "") -> Tar
             **({"provider": provider} if provider else {}),
         },
         devices=None if runtime.devices is None else list(runtime.devices),
+        settings=_settings(runtime, inner),
     )
+
+
+def _settings(runtime: Runtime, host: Host) -> list[SettingSeen] | None:
+    """Ask the engine for its settings; one that does not tell is itself a fact."""
+    if runtime.settings is None:
+        return None
+    argv = render_argv(runtime.settings.argv, host.values(runtime), f"{runtime.name}: settings")
+    try:
+        return ask_settings(runtime.settings, argv, host.connection, runtime.name)
+    except IsolationError as error:
+        nobody: list[SettingSeen] = unobserved(str(error))
+        return nobody
 
 
 def runtime_version(runtime: Runtime, host: Host) -> str:

@@ -17,6 +17,7 @@ from provisioner.errors import IsolationError
 from provisioner.sandboxes.facts import Facts
 from provisioner.sandboxes.measured import Loads, Reaches
 from provisioner.sandboxes.observed import Fact, FactsError, Observed, Text, added, check_json, first_fault
+from provisioner.sandboxes.settings import SettingSeen
 
 MAX_RECORD_BYTES = 16 << 20
 _WIDE = re.compile("[^\x00-\x7e]")
@@ -30,7 +31,8 @@ class TargetInfo(Observed):
     runtime's documented default bounding set, None where none is documented; `devices` are the ids of those that it
     declares its VMs to have (facts_platform.BusDevice), None where it declares none.  `cannot` says why something
     cannot be asked of this runtime, by name: "exec", "limits.pids", "network.private" …  `conditions` are what
-    expected.yaml's `when` is compared with.  `attached`: somebody else made it and runs it, so that the subject is no
+    expected.yaml's `when` is compared with.  `settings` are
+    the engine's own, None where it has none.  `attached`: somebody else made it and runs it, so that the subject is no
     probe.
     """
 
@@ -46,6 +48,7 @@ class TargetInfo(Observed):
     conditions: dict[str, str]
     attached: bool = False
     devices: Fact[list[Text] | None] = added()
+    settings: Fact[list[SettingSeen] | None] = added()
 
 
 class Record(Observed):

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner.errors import IsolationError
 from provisioner.sandboxes.attach import Attach
+from provisioner.sandboxes.settings import Settings
 from provisioner.yaml import load_yaml
 
 ROLES = Path(__file__).resolve().parent.parent / "roles"
@@ -148,6 +149,7 @@ class Runtime(_Strict):
         define: argument lists with names of their own, which the other templates may use.
         remember: variables by which its client finds its daemon: a later prune needs them too.
         create: attached, speaks the probe's protocol on its standard streams.
+        settings: the engine's own, which hold for every sandbox that it makes; None: it has none.
         attach: how to look at sandboxes that somebody else made; None: nobody knows.
         own_cgroups: it makes cgroups below the one that it is started in, which is to be the sandbox's own.
         capabilities: its documented default bounding set (capabilities(7) names without CAP_), None: none documented.
@@ -175,6 +177,7 @@ class Runtime(_Strict):
     state: State | None = None
     update: Argv | None = None
     attach: Attach | None = None
+    settings: Settings | None = None
     delete: Argv | None = None
     list_: Listing | None = Field(default=None, alias="list")
     limits: dict[LimitName, LimitMap] = {}

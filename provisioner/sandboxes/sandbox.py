@@ -24,6 +24,7 @@ from provisioner.sandboxes.config import write_config
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.limits import Limits
 from provisioner.sandboxes.runtime import Runtime, render_argv, render_value, symptom_in
+from provisioner.sandboxes.settings import json_at
 from provisioner.sandboxes.spec import Around, Asked, RefusedError, Spec
 from provisioner.undo import Record
 
@@ -233,10 +234,7 @@ class Sandbox:
         done = self.host.connection.run(render_argv(state.argv, self._values, "state"), deadline("command"))
         if done.status != 0:
             raise IsolationError(f"cannot ask '{self.runtime.name}' for its state: {done.last_words}")
-        value: Any = json.loads(done.stdout)
-        for part in state.pid.removeprefix("json:").split("/")[1:]:
-            value = value[int(part)] if isinstance(value, list) else value[part]
-        return int(value)
+        return int(json_at(json.loads(done.stdout), state.pid))
 
     def close(self) -> None:
         """End it and take away all that it left; safe to repeat."""

@@ -1,0 +1,31 @@
+"""The engine that makes sandboxes, and what it leaves behind."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from pytest_isolation.view import SandboxView
+
+
+@pytest.mark.isolation(
+    "run.daemon_opts",
+    severity="high",
+    profile="baseline",
+    refs=["CIS Docker 2.1-2.18", "containers.conf(5)"],
+    shows=["target.settings"],
+    reproduce="docker info --format '{{json .SecurityOptions}}'; podman info --format json",
+    remedy="take seccomp-profile: unconfined out of daemon.json, and seccomp_profile out of containers.conf",
+)
+def test_no_engine_wide_setting_weakens_every_sandbox(sandbox: SandboxView) -> None:
+    """
+    Engine-wide settings do not weaken every sandbox.
+
+    What the engine itself says of its settings, each compared with what its role calls sound.
+    """
+    settings = sandbox.target.settings
+    if settings is None:
+        pytest.skip("this runtime has no engine-wide settings")
+    weak = [f"{one.name} is '{one.value}': {one.why}" for one in settings if not re.search(one.sound, one.value)]
+    assert not weak, "; ".join(weak)
