@@ -21,9 +21,9 @@ def _machine_id(ground: Ground) -> Mapping[str, Any]:
     return {"create": replaced(ground.runtime.create, "{{ initramfs }}", str(path))}
 
 
-def cpio_file(name: str, data: bytes) -> bytes:
+def cpio_file(name: str, data: bytes, mode: int = 0o444) -> bytes:
     """Return one file as a `newc` archive (Documentation/driver-api/early-userspace/buffer-format.rst)."""
-    return _cpio(name, 0o100444, data)
+    return _cpio(name, 0o100000 | mode, data)
 
 
 def cpio_folder(name: str) -> bytes:

@@ -45,6 +45,15 @@ def _image_with(ground: Ground, name: str, data: bytes) -> Mapping[str, Any]:
     return {"create": replaced(ground.runtime.create, "{{ initramfs }}", str(path))}
 
 
+def _agent(ground: Ground) -> Mapping[str, Any]:
+    """Return the overlay of a VM in which something runs under an agent's name: its init, which takes no orders."""
+    first = str(ground.host.values(ground.runtime)["initramfs"])
+    path = ground.folder / "initramfs.cpio"
+    path.write_bytes(Path(first).read_bytes() + cpio_file("qemu-ga", ground.host.probe.path.read_bytes(), 0o555))
+    create = replaced(ground.runtime.create, "{{ initramfs }}", str(path))
+    return {"create": [f"rdinit=/qemu-ga {word}" if word.startswith("console=") else word for word in create]}
+
+
 def _in_host_namespaces(ground: Ground) -> Mapping[str, Any]:
     return {"create": [word for word in ground.runtime.create if "unshare" not in word]}
 
@@ -118,6 +127,7 @@ PLANTS = (
         {"vm.shared_folder": "can mount a folder of the host: 9p", "vm.devices": "a shared folder (pci:1af4:10"},
         spec=_shared,
     ),
+    Plant("an agent", QEMU, {"vm.guest_agent": "qemu-ga runs in it"}, overlay=_agent),
     # the micro VM's kernel has no driver that would show the port's name
     Plant(
         "a port for the guest agent",
