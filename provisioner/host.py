@@ -119,13 +119,18 @@ class Host:
             "machine": self.facts.system.kernel.machine if self.facts.system else "",
         }
 
-    def outside(self, nonce: str) -> Facts:
-        """Look at the subject that serves `nonce`, from here."""
-        return self._ask("outside", nonce, nonce, view_nonce=nonce)
+    def outside(self, nonce: str, filters: bool = False) -> Facts:
+        """
+        Look at the subject that serves `nonce`, from here.
 
-    def outside_pid(self, pid: int, nonce: str) -> Facts:
-        """Look at one process, from here."""
-        return self._ask("outside", nonce, f"pid:{pid}", view_nonce=nonce)
+        Args:
+            nonce: whose.  filters: also ask its tasks for their filters, which stops each for part of a millisecond.
+        """
+        return self._ask("outside", nonce, nonce, *(["filters"] if filters else []), view_nonce=nonce)
+
+    def outside_pid(self, pid: int, nonce: str, filters: bool = False) -> Facts:
+        """Look at one process, from here; `filters` as above."""
+        return self._ask("outside", nonce, f"pid:{pid}", *(["filters"] if filters else []), view_nonce=nonce)
 
     def _ask(self, *argv: str, view_nonce: str) -> Facts:
         reply = self._channel.request(*argv, deadline=deadline("outside"), bound=FACTS_BYTES)

@@ -1,4 +1,4 @@
-"""The command `isolation`: judge archived records again, draw reports again, compare runtimes, publish the schemas.
+"""The command `isolation`: judge archived records, draw reports again, compare runtimes, show filters, publish schemas.
 
 In: the command line.  Out: lines, files, and an exit status: 0, 1 when there is a finding, 4 when the command cannot do
 what was asked (as pytest's).  Only `diff` makes sandboxes; elsewhere pytest observes.
@@ -70,6 +70,21 @@ def report(
     _print(results)
 
 
+@app.command("filter")
+def filter_(
+    files: Annotated[list[Path], typer.Argument(help="archived records: DIR/facts/*.json")],
+    every: Annotated[bool, typer.Option("--all", help="also the calls that every ABI lets through")] = False,
+) -> None:
+    """Show the installed seccomp filter call by call: number and answer by each ABI, and what is undocumented."""
+    from pytest_isolation.filter_report import filter_table
+    from pytest_isolation.record import load_record
+    from pytest_isolation.report.escape import escape
+
+    for file in files:
+        for line in filter_table(load_record(file), every):
+            typer.echo(escape(line))
+
+
 @app.command()
 def diff(
     runtime: Annotated[list[str], typer.Option(help="a runtime that reads config.json; give it twice")],
@@ -88,7 +103,7 @@ def diff(
 def schemas(
     directory: Annotated[Path | None, typer.Argument(help="where to write; the package's own folder if none")] = None,
 ) -> None:
-    """Write the JSON Schemas of results.json, expected.yaml and isolation.yaml."""
+    """Write the JSON Schemas of results.json, expected.yaml, seccomp.yaml and isolation.yaml."""
     from pytest_isolation.schema_files import DIRECTORY, write_schemas
 
     for path in write_schemas(directory or DIRECTORY):

@@ -13,6 +13,7 @@ from typing import Any
 
 from provisioner.sandboxes.facts import Capabilities, Facts
 from provisioner.sandboxes.observed import Named, Observed, Unobserved
+from pytest_isolation.filter_report import filter_lines
 from pytest_isolation.record import Record
 
 MAX_VALUE = 160
@@ -25,12 +26,16 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
 
     Outside is the host's view of the subject, and beside it the host's own value; for a VM the host's own alone.
     A path that starts with "loads." or "reaches." names what a load or a try to connect came to, and one that starts
-    with "vmm." a fact of the hypervisor's process.
+    with "vmm." a fact of the hypervisor's process; "filter" is what the installed seccomp filter lets through, and what
+    of that the runtime documents to be refused.
     """
     inside: list[str] = []
     outside: list[str] = []
     host = record.seen("host")
     for path in shows:
+        if path == "filter":
+            outside += filter_lines(record)
+            continue
         if path.partition(".")[0] in ("loads", "reaches"):
             inside.append(f"{path} = {show_fact(record, path)}")
             continue

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define OUTSIDE "outside NONCE SUBJECT|pid:N [filters]"
+
 bool untouched;
 
 static void json_head(const char *view, const char *nonce)
@@ -47,7 +49,7 @@ int verb_facts(int argc, char **argv)
 	json_head("inside", argv[1]);
 	proc = open_self();
 	json_key("process");
-	json_process(proc, getpid(), true);
+	json_process(proc, getpid(), true, false);
 	json_key("limits");
 	json_limits(proc);
 	json_key("listeners");
@@ -118,25 +120,26 @@ pid_t find_subject(const char *subject)
 int verb_outside(int argc, char **argv)
 {
 	uint64_t number, before, after;
+	bool filters = argc == 4 && strcmp(argv[3], "filters") == 0;
 	char path[32];
 	pid_t pid;
 	int proc;
 
-	if (argc != 3)
-		return usage("outside NONCE SUBJECT|pid:N");
+	if (argc != 3 && !filters)
+		return usage(OUTSIDE);
 	if (!starts_with(argv[2], "pid:"))
 		pid = find_subject(argv[2]);
 	else if (parse_number(argv[2] + 4, INT32_MAX, &number) && number)
 		pid = (pid_t)number;
 	else
-		return usage("outside NONCE SUBJECT|pid:N");
+		return usage(OUTSIDE);
 	snprintf(path, sizeof(path), "/proc/%d", pid);
 	proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0 || read_start_time(proc, &before) < 0)
 		die(EX_UNAVAILABLE, "cannot look at process %d", pid);
 	json_head("outside", argv[1]);
 	json_key("process");
-	json_process(proc, pid, false);
+	json_process(proc, pid, false, filters);
 	json_key("limits");
 	json_limits(proc);
 	json_listeners(proc);

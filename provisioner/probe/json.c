@@ -138,6 +138,12 @@ size_t json_mark(void)
 	return used;
 }
 
+void json_back(size_t mark)
+{
+	used = mark;
+	full = false;
+}
+
 bool json_over(size_t mark, size_t most)
 {
 	return full || used - mark > most;
@@ -160,6 +166,49 @@ void json_fail(size_t mark, int error, const char *format, ...)
 	json_key("why");
 	json_text(why);
 	json_close('}');
+}
+
+/* A string of bytes, piece by piece (RFC 4648, 4); longer than json_text()'s. */
+static struct {
+	unsigned char bytes[3];
+	size_t count;
+} group;
+
+static void put_group(void)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				     "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	unsigned bits = (unsigned)group.bytes[0] << 16;
+	char text[4] = { '=', '=', '=', '=' };
+
+	bits |= (unsigned)group.bytes[1] << 8 | group.bytes[2];
+	for (size_t i = 0; i <= group.count; i++)
+		text[i] = digits[bits >> (18 - 6 * i) & 63];
+	put(text, sizeof(text));
+	memset(&group, 0, sizeof(group));
+}
+
+void json_base64_open(void)
+{
+	separate();
+	put("\"", 1);
+	memset(&group, 0, sizeof(group));
+}
+
+void json_base64(const unsigned char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		group.bytes[group.count++] = bytes[i];
+		if (group.count == sizeof(group.bytes))
+			put_group();
+	}
+}
+
+void json_base64_close(void)
+{
+	if (group.count)
+		put_group();
+	put("\"", 1);
 }
 
 /* Writes the document to standard output; as a command, behind a line that noise cannot imitate. */

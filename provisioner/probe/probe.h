@@ -84,7 +84,11 @@ void json_u64(uint64_t number);
 void json_i64(int64_t number);
 void json_bool(bool value);
 void json_null(void);
+void json_base64_open(void);
+void json_base64(const unsigned char *bytes, size_t size);
+void json_base64_close(void);
 size_t json_mark(void);
+void json_back(size_t mark);
 bool json_over(size_t mark, size_t most);
 void json_fail(size_t mark, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -126,11 +130,26 @@ struct guarded guard(void (*call)(const void *in, void *out), const void *in, vo
 /* digest.c */
 void sha256(const unsigned char *data, size_t size, char hex[65]);
 
+/* entries.c: calls by the numbers of other architectures */
+long try_i386_personality(void);
+long try_i386_add_key(void);
+long try_i386_bpf(void);
+long try_i386_vsock(void);
+long try_i386_alg(void);
+long try_i386_socketcall_vsock(void);
+long try_i386_socketcall_alg(void);
+long try_x32_personality(void);
+long try_x32_add_key(void);
+long try_x32_bpf(void);
+long try_x32_vsock(void);
+long try_x32_alg(void);
+
 /* sections of a document; proc is a descriptor of /proc/PID or a negative errno */
 int read_start_time(int proc, uint64_t *ticks);
 void record_fds(void);
 int open_self(void);
-void json_process(int proc, pid_t pid, bool self);
+void json_process(int proc, pid_t pid, bool self, bool filters);
+void json_filters(pid_t pid, bool ask);
 uint64_t read_namespace(int dir, const char *path);
 void json_namespaces(int proc);
 void json_owners(int proc);

@@ -206,7 +206,8 @@ static void json_fds(int proc)
 	close_fd(&f.fd);
 }
 
-void json_process(int proc, pid_t pid, bool self)
+/* filters: ask its tasks for the filters installed, which stops them for a moment. */
+void json_process(int proc, pid_t pid, bool self, bool filters)
 {
 	uint64_t ticks;
 
@@ -238,5 +239,6 @@ void json_process(int proc, pid_t pid, bool self)
 	json_link(proc, "cwd");
 	json_link(proc, "root");
 	json_link(proc, "exe");
+	json_filters(self ? 0 : pid, filters);
 	json_close('}');
 }

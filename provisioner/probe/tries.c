@@ -152,6 +152,18 @@ static const struct try tries[] = {
 	{ "socket.netlink_audit", SYS_socket, { N(AF_NETLINK), N(SOCK_RAW), N(9) }, NULL },
 	{ "mknod.null_device", 0, { NULL }, try_mknod },
 	{ "personality.no_randomize", SYS_personality, { N(ADDR_NO_RANDOMIZE) }, NULL },
+	{ "i386.personality", 0, { NULL }, try_i386_personality },
+	{ "i386.add_key", 0, { NULL }, try_i386_add_key },
+	{ "i386.bpf", 0, { NULL }, try_i386_bpf },
+	{ "i386.vsock", 0, { NULL }, try_i386_vsock },
+	{ "i386.alg", 0, { NULL }, try_i386_alg },
+	{ "i386.socketcall_vsock", 0, { NULL }, try_i386_socketcall_vsock },
+	{ "i386.socketcall_alg", 0, { NULL }, try_i386_socketcall_alg },
+	{ "x32.personality", 0, { NULL }, try_x32_personality },
+	{ "x32.add_key", 0, { NULL }, try_x32_add_key },
+	{ "x32.bpf", 0, { NULL }, try_x32_bpf },
+	{ "x32.vsock", 0, { NULL }, try_x32_vsock },
+	{ "x32.alg", 0, { NULL }, try_x32_alg },
 	{ "syscall.unknown", 9999, { NULL }, NULL },
 };
 
@@ -207,6 +219,8 @@ void json_tries(void)
 			json_outcome("timeout", NULL);
 		else if (g.end == GUARD_KILLED && g.number == SIGSYS)
 			json_outcome("SIGSYS", NULL);
+		else if (g.end == GUARD_KILLED && g.number == SIGSEGV)
+			json_outcome("SIGSEGV", NULL); /* int 0x80 where the kernel has no i386 */
 		else if (g.end == GUARD_KILLED)
 			json_fail(json_mark(), 0, "try: killed by signal %d", g.number);
 		else

@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from provisioner.sandboxes.facts_filters import Filters
 from provisioner.sandboxes.facts_namespaces import Owners
 from provisioner.sandboxes.facts_platform import Listener, Platform, SshKeys
 from provisioner.sandboxes.observed import (
@@ -126,6 +127,7 @@ class Process(Observed):
     cwd: Fact[Text]
     root: Fact[Text]
     exe: Fact[Text]
+    filters: Fact[Filters] = added()  # outside alone, and of a sandbox that we made
 
 
 class MemoryLimit(Observed):

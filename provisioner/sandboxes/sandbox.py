@@ -198,7 +198,7 @@ class Sandbox:
 
     def outside(self) -> Facts | None:
         """Return what the host sees of the subject; None for a VM, and where no wall is claimed."""
-        return self.host.outside(self.nonce) if self.runtime.boundary == "process" else None
+        return self.host.outside(self.nonce, filters=True) if self.runtime.boundary == "process" else None
 
     def vmm(self) -> Facts | None:
         """Return what the host sees of the hypervisor's process; None for a container."""
@@ -207,7 +207,7 @@ class Sandbox:
         pid = self._around.vmm_pid if self._around else self._stream.pid
         if pid is None:
             raise IsolationError(f"cannot look at the hypervisor of '{self.name}': nobody knows which process it is")
-        return self.outer.outside_pid(pid, self.nonce)
+        return self.outer.outside_pid(pid, self.nonce, filters=True)
 
     def exec_facts(self) -> Facts:
         """

@@ -22,7 +22,7 @@ PSS_BASELINE = frozenset(
 STOCK_BOUNDING = frozenset({"AUDIT_WRITE", "KILL", "NET_BIND_SERVICE"})
 DANGEROUS = (
     *("bpf", "perf_event_open", "open_by_handle_at", "userfaultfd", "add_key", "request_key", "quotactl", "kcmp"),
-    *("move_pages", "personality"),
+    *("move_pages", "personality", "acct", "swapon", "swapoff", "iopl", "ioperm", "kexec_file_load"),
 )
 
 Rule = Callable[[World], str | None]
@@ -81,6 +81,8 @@ RULES: dict[str, Rule] = {
     "nnp.set": open_if(lambda world: not world.no_new_privs),
     "seccomp.mode": open_if(lambda world: not world.filtered),
     "seccomp.dangerous": open_if(lambda world: not all(world.refused(call) for call in DANGEROUS)),
+    # seccomp_init(3): a filter of libseccomp kills whoever calls by an architecture that it does not name
+    "seccomp.abi": open_if(lambda world: not world.filtered),
     # sysctl(5): the host's root alone writes them, whatever its capabilities
     "path.proc_sys": open_if(lambda world: not world.kept_read_only("/proc/sys") and world.host_root),
     "path.core_pattern": open_if(lambda world: not world.kept_read_only("/proc/sys") and world.host_root),

@@ -5,6 +5,8 @@ PROBE_UNDER_TEST names another binary (`make check` gives the one with sanitizer
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
 import re
@@ -13,6 +15,7 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -156,7 +159,7 @@ def test_the_mounts_are_those_of_mountinfo(probe: Path) -> None:
 def test_every_try_is_in_the_document_and_none_else(probe: Path) -> None:
     facts = read_document(run(probe, "facts", "n1"), "n1")
 
-    assert len(NAMES_OF_TRIES) == 45
+    assert len(NAMES_OF_TRIES) == 57
     assert facts.system is not None
     assert set(facts.system.tries.names()) == NAMES_OF_TRIES
     assert facts.system.tries["syscall.unknown"].result == "ENOSYS"
@@ -219,6 +222,89 @@ def test_outside_takes_a_number_and_refuses_what_is_not_there_or_twice(probe: Pa
     second = subprocess.Popen([str(probe), "serve", served.nonce], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     wait_until(lambda: run(probe, "outside", "o1", served.nonce).returncode == 65)
     second.communicate(timeout=10)
+
+
+FILTERED = str(Path(__file__).parents[1] / "weaknesses" / "with_filters.py")
+ALLOW_ALL = struct.pack("<HBBI", 0x06, 0, 0, 0x7FFF0000)
+REFUSE_ONE = struct.pack("<HBBIHBBIHBBI", 0x20, 0, 0, 0, 0x15, 0, 1, 9998, 0x06, 0, 0, 0x00050001) + ALLOW_ALL
+
+
+@contextlib.contextmanager
+def filtered(*programs: bytes) -> Iterator[int]:
+    """Start a process of two threads under these filters, the oldest first; its number."""
+    words = [base64.b64encode(program).decode() for program in programs]
+    script = "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start(); print(1, flush=True)"
+    argv = [sys.executable, "-I", FILTERED, "0", *words, "--", sys.executable, "-c", script]
+    process = subprocess.Popen(argv, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process.pid
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@as_root
+def test_outside_reads_the_filters_of_every_task_and_lets_it_go_on(probe: Path) -> None:
+    with filtered(REFUSE_ONE, ALLOW_ALL) as pid:
+        facts = read_document(run(probe, "outside", "o1", f"pid:{pid}", "filters"), "o1")
+        state = re.findall(r"(?:State|TracerPid):\t(\w+)", Path(f"/proc/{pid}/status").read_text())
+
+    found = facts.process.filters
+    assert state == ["S", "0"]
+    assert [base64.b64decode(text) for text in found.programs] == [REFUSE_ONE, ALLOW_ALL]
+    assert [task.stack for task in found.tasks] == [[0, 1], [0, 1]]
+    assert {task.pid for task in found.tasks} == {pid}
+    assert found.stopped_us > 0
+
+
+@as_root
+def test_a_long_program_arrives_whole(probe: Path) -> None:
+    program = b"".join(struct.pack("<HBBI", 0x00, 0, 0, number) for number in range(4095)) + ALLOW_ALL
+    with filtered(program) as pid:
+        facts = read_document(run(probe, "outside", "o1", f"pid:{pid}", "filters"), "o1")
+
+    assert [base64.b64decode(text) for text in facts.process.filters.programs] == [program]
+
+
+def test_no_filter_is_what_the_status_says_and_not_what_an_error_says(probe: Path, served: Served) -> None:
+    facts = read_document(run(probe, "outside", "o1", served.nonce, "filters"), "o1")
+    if facts.process.seccomp.mode != 0:
+        pytest.skip("this session is filtered itself")
+
+    assert [(task.tid, task.stack) for task in facts.process.filters.tasks] == [(served.process.pid, [])]
+    assert facts.process.filters.programs == []
+
+
+@as_root
+def test_filters_that_were_not_asked_for_or_not_got_are_unobserved(probe: Path) -> None:
+    with filtered(ALLOW_ALL) as pid:
+        asked = ["setpriv", "--reuid=65534", "--clear-groups", str(probe)]
+        other = subprocess.run([*asked, "outside", "o1", f"pid:{pid}", "filters"], capture_output=True, timeout=60)
+        silent = read_document(run(probe, "outside", "o1", f"pid:{pid}"), "o1")
+        tracer = subprocess.Popen([sys.executable, "-I", "-c", TRACER, str(pid)], stdout=subprocess.PIPE)
+        assert tracer.stdout is not None
+        tracer.stdout.readline()
+        traced = read_document(run(probe, "outside", "o1", f"pid:{pid}", "filters"), "o1")
+        tracer.kill()
+        tracer.communicate()
+
+    for facts, fragment in ((silent, "not asked for"), (traced, "EPERM")):
+        with pytest.raises(UnobservedFact, match=fragment):
+            _ = facts.process.filters
+    if other.returncode == 0:  # a folder that only root may enter hides the probe itself
+        with pytest.raises(UnobservedFact, match=r"EPERM|EACCES"):
+            _ = read_document(other, "o1").process.filters
+
+
+# holds the task by ptrace(2) PTRACE_SEIZE
+TRACER = """
+import ctypes, sys, time
+assert ctypes.CDLL(None).ptrace(0x4206, int(sys.argv[1]), 0, 0) == 0
+print(1, flush=True)
+time.sleep(60)
+"""
 
 
 @as_root

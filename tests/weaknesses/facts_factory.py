@@ -84,6 +84,14 @@ UNFILTERED = {
     "mknod.null_device": "ok",
     "personality.no_randomize": "ok",
     "syscall.unknown": "ENOSYS",
+    **{f"{entry}.{row}": "ok" for entry in ("i386", "x32") for row in ("personality", "vsock", "alg")},
+    **{
+        f"{entry}.{row}": answer
+        for entry in ("i386", "x32")
+        for row, answer in (("add_key", "EFAULT"), ("bpf", "EINVAL"))
+    },
+    "i386.socketcall_vsock": "ok",
+    "i386.socketcall_alg": "ok",
 }
 ABSENT = {"type": "absent", "rdev": None, "fstype": None, "read_only": None, "entries": None, "write": None}
 PROC, SYSFS, TMPFS, CGROUP2, DEVTMPFS = 0x9FA0, 0x62656572, 0x01021994, 0x63677270, 0x01021994

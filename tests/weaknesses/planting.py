@@ -119,7 +119,10 @@ def _base(pool: Pool, target: Target, name: str) -> Record:
     if key not in _bases:
         with ExitStack() as undo:
             ground = _ground(pool, target, undo)
-            with Sandbox(ground.host, target.runtime, _spec(BASES[named(target.runtime), name], ground)) as sandbox:
+            words = _words(BASES[named(target.runtime), name], ground)
+            create = words.pop("create", None)  # a base may also be made by another command
+            runtime = overlay(target.runtime, {"create": create}, f"base '{name}'") if create else target.runtime
+            with Sandbox(ground.host, runtime, Spec(**words)) as sandbox:
                 _bases[key] = observe(target, sandbox, ground.peer)
     return _bases[key]
 

@@ -33,6 +33,54 @@ REVEALING: dict[str, frozenset[str]] = {
     "perf.null": frozenset({"EFAULT"}),
     "open_by_handle_at.null": frozenset({"EFAULT", "EBADF"}),
 }
+# The call behind each row that decides.
+CALLS = {
+    "bpf.bad_cmd": "bpf",
+    "bpf.map_create_zero": "bpf",
+    "perf.null": "perf_event_open",
+    "open_by_handle_at.null": "open_by_handle_at",
+    "userfaultfd.user_bad_flag": "userfaultfd",
+    "add_key.null": "add_key",
+    "request_key.null": "request_key",
+    "quotactl.bad_cmd": "quotactl",
+    "kcmp.self": "kcmp",
+    "move_pages.none": "move_pages",
+    "personality.no_randomize": "personality",
+}
+# Rows that tell whether the kernel has a dangerous call that no row above decides: ENOSYS on the host says no.
+PRESENT = {
+    "init_module": "init_module.null",
+    "finit_module": "finit_module.bad_fd",
+    "delete_module": "delete_module.null",
+    "kexec_load": "kexec_load.bad_flags",
+    "swapon": "swapon.null",
+    "swapoff": "swapoff.null",
+    "acct": "acct.no_such_path",
+    **{call: row for row, call in CALLS.items()},
+}
+# The rows by i386's and x32's numbers, and the row of the same call by the machine's own.
+ENTRIES = {
+    entry: {
+        f"{entry}.{name}": own
+        for name, own in (
+            ("personality", "personality.no_randomize"),
+            ("add_key", "add_key.null"),
+            ("bpf", "bpf.bad_cmd"),
+        )
+    }
+    for entry in ("i386", "x32")
+}
+# Every try to open a socket that no container needs, in words.
+SOCKETS = {
+    "socket.vsock": "AF_VSOCK",
+    "socket.alg": "AF_ALG",
+    "i386.vsock": "AF_VSOCK by i386's socket",
+    "i386.alg": "AF_ALG by i386's socket",
+    "i386.socketcall_vsock": "AF_VSOCK by i386's socketcall",
+    "i386.socketcall_alg": "AF_ALG by i386's socketcall",
+    "x32.vsock": "AF_VSOCK by x32's socket",
+    "x32.alg": "AF_ALG by x32's socket",
+}
 # Every row that the protocol knows (CATALOGUE A.1): a report shows them all.
 ROWS = (
     *("bpf.bad_cmd", "bpf.map_create_zero", "bpf.prog_load_empty", "bpf.prog_get_next_id", "perf.null"),
@@ -44,6 +92,8 @@ ROWS = (
     *("add_key.null", "request_key.null", "keyctl.bad_cmd", "open_by_handle_at.null", "quotactl.bad_cmd"),
     *("kcmp.self", "set_mempolicy.bad_mode", "move_pages.none", "socket.packet_raw", "socket.inet_raw"),
     *("socket.vsock", "socket.alg", "socket.netlink_audit", "mknod.null_device", "personality.no_randomize"),
+    *("i386.personality", "i386.add_key", "i386.bpf", "i386.vsock", "i386.alg", "i386.socketcall_vsock"),
+    *("i386.socketcall_alg", "x32.personality", "x32.add_key", "x32.bpf", "x32.vsock", "x32.alg"),
     "syscall.unknown",
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weakness import Lookalike, proc, put, row, weak
 
-from pytest_isolation.walls.filters import REVEALING, TELLING
+from pytest_isolation.walls.filters import CALLS, REVEALING, TELLING
 
 WEAKNESSES = (
     weak(
@@ -12,6 +12,7 @@ WEAKNESSES = (
         "seccomp=unconfined",
         put("outside", "process", "seccomp", "mode", to=0),
         "no seccomp filter",
+        "seccomp.abi",
         "seccomp.exec_parity",
     ),
     weak(
@@ -23,7 +24,7 @@ WEAKNESSES = (
         record="vm",
     ),
     *(
-        weak("seccomp.dangerous", f"{name} allowed", row(name, sorted(answers)[0]), name)
+        weak("seccomp.dangerous", f"{name} allowed", row(name, sorted(answers)[0]), CALLS[name])
         for name, answers in (TELLING | REVEALING).items()
     ),
     weak("seccomp.exec_parity", "exec without", put("exec", "process", "seccomp", "mode", to=0), "seccomp mode 0"),

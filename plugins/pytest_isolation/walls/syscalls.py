@@ -1,0 +1,67 @@
+"""The ABIs by which a program may call the kernel, and what their numbers are called (seccomp(2), "arch").
+
+In: syscalls.txt beside this file, which script/syscalls makes of the kernel's headers.  Out: `Abi`, tables of names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+TABLE = Path(__file__).with_name("syscalls.txt")
+X32_BIT = 0x40000000
+COUNT = 576  # Linux 6.18 has some 470 and x32 ends at 547; a filter must also refuse those to come
+
+
+@dataclass(frozen=True)
+class Abi:
+    """One set of call numbers: `arch` is what a filter sees (linux/audit.h), `first` the number of call 0."""
+
+    name: str
+    arch: int
+    first: int = 0
+
+    @property
+    def range(self) -> range:
+        """The numbers, as a filter sees them."""
+        return range(self.first, self.first + COUNT)
+
+
+ABIS = {
+    abi.name: abi
+    for abi in (
+        Abi("x86_64", 0xC000003E),
+        Abi("i386", 0x40000003),
+        Abi("x32", 0xC000003E, X32_BIT),
+        Abi("aarch64", 0xC00000B7),
+    )
+}
+# By uname's machine: its own ABI first, then the others that its kernels may have.
+BY_MACHINE = {
+    "x86_64": ("x86_64", "i386", "x32"),
+    "i686": ("i386",),
+    "aarch64": ("aarch64",),
+}
+
+
+@cache
+def call_numbers(abi: str) -> Mapping[str, int]:
+    """Return the number of each call by its name, as a filter sees it."""
+    lines = [line.split() for line in TABLE.read_text().splitlines() if not line.startswith("#")]
+    column = lines[0].index(abi)
+    first = ABIS[abi].first
+    return MappingProxyType({line[0]: first + int(line[column]) for line in lines[1:] if line[column] != "-"})
+
+
+@cache
+def call_names(abi: str) -> Mapping[int, str]:
+    """Return the name of each number."""
+    return MappingProxyType({number: name for name, number in call_numbers(abi).items()})
+
+
+def version() -> str:
+    """Return the line that says of which headers the table was made."""
+    return TABLE.read_text().split("\n", 1)[0].removeprefix("# ")

@@ -1,0 +1,120 @@
+"""Plants for the installed filter: entries, sockets, unknown calls and listeners.
+
+Where a runtime's own profile cannot express it (no OCI runtime installs one that lets other ABIs pass: libseccomp kills
+who calls by an architecture that the profile does not name), the runtime is started under filters of the test's own,
+which its sandbox inherits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ground import Ground, docker_profile, put, with_filters
+from plant import Make, Plant, edits, flags
+from programs import ALLOW, ENOSYS, EPERM, EQUAL, LOAD, NOTIFY, RETURN, Rules, assemble, program
+from sound.filters import PERSONALITY, RULES, SOCKETS, SOUND
+
+from plants.engines import ENGINES, profiled
+from pytest_isolation.walls.installed import DANGEROUS
+
+BY_HAND = ("runc", "unshare")
+NATIVE = ("x86_64",)
+OWN, NEWEST = 9998, 9999  # numbers that no kernel has; the tries use the second
+REFUSED = dict.fromkeys(DANGEROUS, EPERM)
+
+
+def under(*programs: bytes, listener: int = 0) -> Make:
+    """Return the overlay, or the base, that makes the sandbox under these filters."""
+
+    def make(ground: Ground) -> Mapping[str, Any]:
+        return {"create": with_filters(ground.runtime.create, *programs, listener=listener)}
+
+    return make
+
+
+def number(which: int, value: int) -> bytes:
+    """Return a program that answers one number, and lets all others pass."""
+    return assemble([(LOAD, 0, 0, 0), (EQUAL, 0, 1, which), (RETURN, 0, 0, value), (RETURN, 0, 0, ALLOW)])
+
+
+def but(*left_out: str, first: Rules | None = None) -> bytes:
+    """Return the sound program without some of its rules, or with others before them."""
+    return program({**(first or {}), **{call: value for call, value in SOUND_RULES.items() if call not in left_out}})
+
+
+def by_hand(name: str, opens: Mapping[str, str], *programs: bytes) -> Plant:
+    """Return the plant of a sandbox that its runtime was started for under these filters."""
+    return Plant(f"under a filter {name}", BY_HAND, opens, overlay=under(*programs), base="under a filter")
+
+
+SOUND_RULES = RULES | PERSONALITY
+HALVES = [program({call: EPERM for call in DANGEROUS if (call < "k") is early} | SOCKETS) for early in (True, False)]
+SOCKET_RULES = tuple(rule for rule in SOCKETS if rule != "socketcall")
+
+BASES: dict[tuple[str, str], Make] = {(runtime, "under a filter"): under(SOUND) for runtime in BY_HAND}
+
+PLANTS = (
+    by_hand(
+        "for x86_64's numbers alone",
+        {"seccomp.abi": "let through by i386's personality"},
+        program(SOCKETS),
+        program(REFUSED, NATIVE, foreign=ALLOW),
+    ),
+    *(
+        by_hand(f"that lets {call} through", {"seccomp.dangerous": f"the filter lets through {call}"}, but(call))
+        for call in ("bpf", "swapon", "iopl", "kexec_file_load")
+    ),
+    by_hand(
+        "that lets one of bpf's commands through",
+        {"seccomp.dangerous": "bpf (for some arguments)"},
+        but(first={"bpf:0=5": ALLOW}),
+    ),
+    by_hand("without rules for sockets", {"seccomp.sockets": "opens AF_VSOCK"}, but(*SOCKET_RULES)),
+    by_hand("without i386's socketcall", {"seccomp.sockets": "AF_VSOCK by i386's socketcall"}, but("socketcall")),
+    by_hand("of unknown calls", {"seccomp.unknown": "answers EPERM"}, SOUND, number(NEWEST, EPERM)),
+    Plant(
+        "a filter's listener for its standard error",
+        ("unshare",),
+        {"seccomp.notify": "descriptors 2 are listeners"},
+        overlay=under(SOUND, number(OWN, NOTIFY), listener=2),
+        base="under a filter",
+    ),
+    Plant(
+        "a filter's listener by --preserve-fds",
+        ("runc",),
+        {"seccomp.notify": "descriptors 3 are listeners", "fd.inherited": "descriptors 3 ("},
+        spec=flags("--preserve-fds", "1"),
+        overlay=under(SOUND, number(OWN, NOTIFY), listener=3),
+        base="under a filter",
+    ),
+    # the runtimes' own profiles
+    Plant(
+        "a profile without rules for sockets",
+        ENGINES,
+        {"seccomp.sockets": "opens AF_VSOCK"},
+        spec=profiled(allowed="socket"),
+        base="profile",
+    ),
+    Plant(
+        "a profile without rules for sockets",
+        ("runc",),
+        {"seccomp.sockets": "opens AF_VSOCK"},
+        spec=edits(put("linux.seccomp", docker_profile("socket"))),
+        base="profile",
+    ),
+    # look-alikes
+    *(
+        by_hand(f"that {words}", {}, *programs)
+        for words, programs in (
+            ("answers ENOSYS", [program(dict.fromkeys(SOUND_RULES, ENOSYS))]),
+            ("is two, which refuse half each", HALVES),
+            ("is two, the newer one of which lets all through", [SOUND, program({})]),
+            (
+                "looks at the arguments of clone and socket",
+                [but(first={"clone:0=0x10000000": EPERM, "socket:0=39": EPERM})],
+            ),
+            ("hands a call to a supervisor that nobody has inside", [SOUND, number(OWN, NOTIFY)]),
+        )
+    ),
+)

@@ -1,0 +1,75 @@
+"""Seccomp programs for sound records and weaknesses, assembled from rules.
+
+In: what calls are answered, by ABI.  Out: the bytes of a program, and the `filters` part of a process's facts.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pytest_isolation.walls.syscalls import ABIS, X32_BIT, call_numbers
+
+EPERM, ENOSYS = 0x00050001, 0x00050026
+KILL, ALLOW, NOTIFY, LOG = 0x80000000, 0x7FFF0000, 0x7FC00000, 0x7FFC0000
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
+ALL = ("x86_64", "i386", "x32")
+Rules = Mapping[str, int]  # a call's name, or "name:argument=value", to its return value
+
+Code = tuple[int, int, int, int]
+
+
+def assemble(codes: Iterable[Code]) -> bytes:
+    """Return struct sock_filter after struct sock_filter, little endian."""
+    return b"".join(struct.pack("<HBBI", *code) for code in codes)
+
+
+def program(rules: Rules, abis: Iterable[str] = ALL, default: int = ALLOW, foreign: int = KILL) -> bytes:
+    """
+    Return a program as libseccomp makes it: the architecture first, then number after number.
+
+    Args:
+        rules: what is answered to these calls.  abis: by which ABIs they are looked at.
+        default: what all other calls get; foreign: what calls get by ABIs that are not looked at.
+    """
+    abis = list(abis)
+    codes: list[Code] = []
+    for arch in dict.fromkeys(ABIS[abi].arch for abi in abis):
+        names = [abi for abi in abis if ABIS[abi].arch == arch]
+        body = [(LOAD, 0, 0, 0), *(code for abi in names for code in _rules(rules, abi))]
+        if arch == ABIS["x32"].arch and "x32" not in names:
+            body += [(0x35, 0, 1, X32_BIT), (RETURN, 0, 0, foreign)]
+        body.append((RETURN, 0, 0, default))
+        codes += [(LOAD, 0, 0, 4), (EQUAL, 1, 0, arch), (0x05, 0, 0, len(body)), *body]
+    return assemble([*codes, (RETURN, 0, 0, foreign)])
+
+
+def _rules(rules: Rules, abi: str) -> Iterable[Code]:
+    numbers = call_numbers(abi)
+    for rule, value in rules.items():
+        name, _, argument = rule.partition(":")
+        if name not in numbers:
+            continue
+        if not argument:
+            yield from ((EQUAL, 0, 1, numbers[name]), (RETURN, 0, 0, value))
+            continue
+        index, wanted = (int(part, 0) for part in argument.split("="))
+        yield from ((EQUAL, 0, 4, numbers[name]), (LOAD, 0, 0, 16 + 8 * index), (EQUAL, 0, 1, wanted))
+        yield from ((RETURN, 0, 0, value), (LOAD, 0, 0, 0))
+
+
+def installed(*stack: bytes, pid: int = 4242) -> dict[str, Any]:
+    """Return the filters of a process of one task, the oldest first."""
+    return tasks({pid: stack})
+
+
+def tasks(stacks: Mapping[int, Iterable[bytes]]) -> dict[str, Any]:
+    """Return the filters of several tasks."""
+    programs = list(dict.fromkeys(one for stack in stacks.values() for one in stack))
+    return {
+        "tasks": [{"pid": p, "tid": p, "stack": [programs.index(one) for one in s]} for p, s in stacks.items()],
+        "programs": [base64.b64encode(one).decode() for one in programs],
+        "stopped_us": 100,
+    }
