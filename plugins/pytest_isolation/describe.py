@@ -71,6 +71,7 @@ def describe(target: Target, inner: Host, host: Host, provider: str = "") -> Tar
             "user": "root" if host.is_root else "other",
             "sys_admin": "yes" if host.sys_admin else "no",
             "lsm": confining_lsm(host.facts),
+            **kernel_condition(host.facts),
             **({"version": version} if version else {}),
             **({"provider": provider} if provider else {}),
         },
@@ -103,6 +104,11 @@ def runtime_version(runtime: Runtime, host: Host) -> str:
         return ""
     found = re.search(runtime.version.match, done.stdout.decode("utf-8", "replace"))
     return found[1] if found else ""
+
+
+def kernel_condition(facts: Facts) -> dict[str, str]:
+    """Return the condition of the host's kernel release (uname(2)); none where nobody saw it."""
+    return {"kernel": facts.system.kernel.release} if facts.system else {}
 
 
 def confining_lsm(facts: Facts) -> str:

@@ -31,13 +31,14 @@ class When(BaseModel):
     variant: Line | None = None
     cgroup: Literal["v1", "v2"] | None = None
     version: Line | None = None
+    kernel: Line | None = None
     lsm: Line | None = None
     user: Literal["root", "other"] | None = None
     provider: Line | None = None  # of a machine, as lab.yaml names it
     sys_admin: Literal["yes", "no"] | None = None  # whether the runtime's commands may make namespaces
     option: Line | None = None
 
-    @field_validator("version")
+    @field_validator("version", "kernel")
     @classmethod
     def _is_range(cls, value: str | None) -> str | None:
         for part in (value or "").split(",") if value else ():
@@ -49,7 +50,7 @@ class When(BaseModel):
         """Whether a target with these conditions meets them; a condition that nobody observed is not met."""
         for key, wanted in self.model_dump(exclude_none=True).items():
             given = conditions.get(key)
-            if given is None or not (in_range(given, wanted) if key == "version" else given == wanted):
+            if given is None or not (in_range(given, wanted) if key in ("version", "kernel") else given == wanted):
                 return False
         return True
 

@@ -63,6 +63,8 @@ static bool holds_v2(const struct cgroup_mount *m, unsigned controller)
 {
 	char path[1100], list[512];
 
+	if (!controller)
+		return true;
 	snprintf(path, sizeof(path), "%s/cgroup.controllers", m->target);
 	return read_file(AT_FDCWD, path, list, sizeof(list)) >= 0 &&
 	       (parse_controllers(list, ' ') & controller);
@@ -77,7 +79,7 @@ static void find_place(struct place *p, int proc, unsigned controller)
 	p->version = 0;
 	p->path[0] = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (m[i].version == 1 ? !(m[i].controllers & controller)
+		if (m[i].version == 1 ? !controller || !(m[i].controllers & controller)
 				      : !holds_v2(&m[i], controller))
 			continue;
 		if (!p->version)
@@ -90,6 +92,16 @@ static void find_place(struct place *p, int proc, unsigned controller)
 		p->version = m[i].version;
 		return;
 	}
+}
+
+/* The folder of a process in one hierarchy, by controller or (0) in v2; its version, 0: none. */
+int cgroup_folder(int proc, unsigned controller, char *path, size_t size)
+{
+	static struct place p;
+
+	find_place(&p, proc, controller);
+	copy_text(path, size, p.path);
+	return p.version;
 }
 
 static const char *file(const struct place *p, size_t length, const char *name)

@@ -59,6 +59,7 @@ int main(int argc, char **argv)
 	const struct verb *verb;
 
 	record_fds();
+	record_holdings();
 	if (argc < 2)
 		return usage("serve|launch|facts|outside|echo|load|net|run [ARG]...");
 	for (size_t i = 0; i < COUNT(commands); i++)

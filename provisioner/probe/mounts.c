@@ -178,6 +178,7 @@ unsigned parse_controllers(const char *list, char separator)
 		{ "cpu", CTL_CPU },
 		{ "cpuacct", CTL_CPUACCT },
 		{ "pids", CTL_PIDS },
+		{ "devices", CTL_DEVICES },
 	};
 	unsigned bits = 0;
 

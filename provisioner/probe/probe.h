@@ -102,7 +102,7 @@ struct mount {
 	size_t ntags;
 };
 
-enum { CTL_MEMORY = 1, CTL_CPU = 2, CTL_CPUACCT = 4, CTL_PIDS = 8 };
+enum { CTL_MEMORY = 1, CTL_CPU = 2, CTL_CPUACCT = 4, CTL_PIDS = 8, CTL_DEVICES = 16 };
 
 struct cgroup_mount {
 	int version;
@@ -154,6 +154,13 @@ uint64_t read_namespace(int dir, const char *path);
 void json_namespaces(int proc);
 void json_owners(int proc);
 void json_status(int proc, bool self);
+void record_holdings(void);
+void record_terminal(int proc);
+void json_session(int proc, bool self);
+void json_holdings(int proc, bool self);
+void json_device_rules(int proc);
+void json_grants(void);
+int cgroup_folder(int proc, unsigned controller, char *path, size_t size);
 void json_limits(int proc);
 void json_system(const char *canary);
 void json_interfaces(void);

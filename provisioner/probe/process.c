@@ -240,5 +240,7 @@ void json_process(int proc, pid_t pid, bool self, bool filters)
 	json_link(proc, "root");
 	json_link(proc, "exe");
 	json_filters(self ? 0 : pid, filters);
+	json_holdings(proc, self);
+	json_device_rules(proc);
 	json_close('}');
 }

@@ -207,6 +207,7 @@ void json_system(const char *canary)
 	json_devices();
 	json_paths();
 	json_tries();
+	json_grants();
 	json_meminfo("memory_total", "MemTotal");
 	json_meminfo("swap_total", "SwapTotal");
 	json_cpus();

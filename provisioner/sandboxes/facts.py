@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from provisioner.sandboxes.facts_filters import Filters
+from provisioner.sandboxes.facts_holdings import Device, DeviceRules, Handle, Superblock, Terminal
 from provisioner.sandboxes.facts_namespaces import Owners
 from provisioner.sandboxes.facts_platform import Listener, Platform, SshKeys
 from provisioner.sandboxes.observed import (
@@ -128,6 +129,11 @@ class Process(Observed):
     root: Fact[Text]
     exe: Fact[Text]
     filters: Fact[Filters] = added()  # outside alone, and of a sandbox that we made
+    handles: Fact[Named[Fact[Handle]]] = added()  # by descriptor's number, and cwd, root, exe
+    environment: Fact[Items[Text]] = added()  # names alone
+    terminal: Fact[Terminal] = added()  # inside: when the server started
+    beneath: Fact[Superblock | None] = added()  # what its root is mounted on (statmount(2)); None: on nothing
+    device_rules: Fact[DeviceRules] = added()
 
 
 class MemoryLimit(Observed):
@@ -193,16 +199,6 @@ class Path(Observed):
     write: Text | None
 
 
-class Device(Observed):
-    """A device node below /dev.  `open` is a block device's open(O_RDONLY) result; None: not tried."""
-
-    path: Text
-    kind: Literal["char", "block"]
-    major: Number
-    minor: Number
-    open: Text | None
-
-
 class Try(Observed):
     """A system call that cannot take effect: "ok" or the errno's name, "SIGSYS" or "timeout", and its return value."""
 
@@ -251,6 +247,9 @@ class System(Observed):
     devices: Fact[Items[Device]]
     paths: Named[Fact[Path]]
     tries: Named[Fact[Try]]
+    device_node: Fact[Text] = added()  # opening a node made inside of a number that nobody granted
+    root_access: Fact[Text] = added()  # faccessat(2) of / for writing
+    legacy_tiocsti: Fact[Number | None] = added()  # sysctl dev.tty.legacy_tiocsti; None before Linux 6.2
     memory_total: Fact[Number]  # bytes, MemTotal
     swap_total: Fact[Number]
     cpus: Fact[Number]  # online

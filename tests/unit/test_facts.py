@@ -141,7 +141,7 @@ def shortened(node: Any) -> Any:
     if isinstance(node, list):
         return [shortened(child) for child in node[:1]]
     if isinstance(node, dict):
-        kept = list(node.items()) if len(node) < 25 else list(node.items())[:2]
+        kept = list(node.items()) if len(node) < 60 else list(node.items())[:2]
         return {key: shortened(child) for key, child in kept}
     return node
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts import Device, Mount, Path
+from provisioner.sandboxes.facts import Mount, Path
+from provisioner.sandboxes.facts_holdings import Device
 from provisioner.sandboxes.observed import UnobservedFact
 from pytest_isolation.walls import capabilities, devices, labels, mounts, paths
 

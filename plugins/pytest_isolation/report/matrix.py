@@ -27,6 +27,7 @@ AREAS = {
     "sig": "signals",
     "lim": "limits",
     "net": "network",
+    "env": "environment",
     "view": "both views",
     "vm": "virtual machine",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.view import SandboxView
+from pytest_isolation.walls.roots import is_foreign, outside_root
 
 
 @pytest.mark.isolation(
@@ -22,3 +23,48 @@ def test_only_standard_descriptors_are_open(sandbox: SandboxView) -> None:
     """Only 0, 1, 2 are open at start."""
     more = [f"{fd.fd} ({fd.target})" for fd in sandbox.inside.process.fds if fd.fd > 2]
     assert not more, f"it was given the descriptors {', '.join(more[:4])}"
+
+
+@pytest.mark.isolation(
+    "fd.outside_dir",
+    severity="critical",
+    profile="baseline",
+    refs=["CVE-2024-21626", "proc_pid_fdinfo(5)"],
+    kinds=["container"],
+    kinds_reason="a VM holds no folder of the host's",
+    shows=["process.handles", "process.cwd"],
+    reproduce="grep mnt_id /proc/PID/fdinfo/*; cut -d' ' -f1 /proc/PID/mountinfo    # on the host",
+    remedy="update runc to 1.1.12; drop --preserve-fds; set the working directory inside the root",
+)
+def test_no_folder_outside_the_root_is_held(sandbox: SandboxView) -> None:
+    """
+    No descriptor and no cwd refers to a directory outside the root.
+
+    By the id of the mount through which it was opened: one that the process's own mount table does not hold lies
+    outside.  The text of a link is no evidence, for it is relative to the mount's own namespace.
+    """
+    found = outside_root(sandbox.process)
+    assert not found, f"{', '.join(found[:4])} is a folder outside its root"
+
+
+@pytest.mark.isolation(
+    "fd.runtime_exe",
+    severity="critical",
+    profile="baseline",
+    refs=["CVE-2019-5736", "proc_pid_exe(5)"],
+    kinds=["container"],
+    kinds_reason="a VM's processes are its own kernel's",
+    shows=["process.handles", "process.exe"],
+    reproduce="readlink /proc/1/exe; readlink /proc/PID/exe    # inside, and on the host",
+    remedy="update the runtime: it must run from a sealed copy of itself, never from the host's file",
+)
+def test_no_process_runs_from_the_hosts_runtime(sandbox: SandboxView) -> None:
+    """
+    No process inside runs from the host's runtime binary.
+
+    The program of the first process, and that of what the runtime's exec starts, lie on a mount of the sandbox's own
+    table, or in memory, as sealed copies do.
+    """
+    assert not is_foreign(sandbox.process), "it runs from a file outside its root"
+    if "exec" not in sandbox.target.cannot and "attach.exec" not in sandbox.target.cannot:
+        assert not is_foreign(sandbox.exec.process), "what exec started runs from a file outside its root"

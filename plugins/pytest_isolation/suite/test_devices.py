@@ -6,7 +6,18 @@ import pytest
 
 from provisioner.sandboxes.observed import UnobservedFact
 from pytest_isolation.view import HostView, SandboxView
-from pytest_isolation.walls.devices import is_default
+from pytest_isolation.walls.capabilities import mask_of
+from pytest_isolation.walls.devices import (
+    FUSE_TUN,
+    MEMORY,
+    PAST_THE_RULES,
+    VIRTUALISATION,
+    host_terminals,
+    is_default,
+    openable,
+    why_unruled,
+)
+from pytest_isolation.walls.roots import shared_memory
 
 
 @pytest.mark.isolation(
@@ -57,3 +68,176 @@ def test_no_block_device_of_the_host_opens(sandbox: SandboxView, host_facts: Hos
     untried = [device.path for device in blocks if device.open is None]
     if untried:
         raise UnobservedFact("system.devices", "", f"opening {untried[0]} was not tried")
+
+
+@pytest.mark.isolation(
+    "dev.cgroup",
+    severity="high",
+    profile="baseline",
+    refs=["cgroup-v2.rst: Device controller", "cgroup-v1/devices.rst"],
+    kinds=["container"],
+    kinds_reason="a VM's nodes lead to its own kernel's drivers",
+    shows=["system.device_node", "process.device_rules"],
+    reproduce="mknod -m 600 /tmp/n c 60 250 && head -c0 /tmp/n; rm /tmp/n    # 'No such device' = let through",
+    remedy="rule devices: drop --privileged and an allow rule 'a *:* rwm'",
+)
+def test_a_node_that_was_not_granted_does_not_open(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    A node made inside for a device not granted cannot be opened.
+
+    It is made of a number that no driver has and opened: ENXIO says that nothing but the missing driver stood in the
+    way.  Where none can be made (no CAP_MKNOD, a user namespace) the rules themselves decide, as the host sees them,
+    unless a user namespace forbids nodes altogether.
+    """
+    if not sandbox.shares_kernel:
+        return
+    result = sandbox.system.device_node
+    assert result not in PAST_THE_RULES, f"a node of its own opens ({result})"
+    if sandbox.namespaces.user == host_facts.namespaces.user:
+        why = why_unruled(sandbox.process.device_rules)
+        assert not why, why
+
+
+@pytest.mark.isolation(
+    "dev.mem",
+    severity="critical",
+    profile="baseline",
+    refs=["mem(4)"],
+    shows=["system.devices"],
+    reproduce="head -c0 /dev/mem /dev/kmem /dev/port",
+    remedy="drop --device /dev/mem, --privileged and CAP_SYS_RAWIO",
+)
+def test_physical_memory_and_ports_do_not_open(sandbox: SandboxView) -> None:
+    """
+    `/dev/mem`, `/dev/port`, `/dev/kmem` are absent or refused.
+
+    By number, whatever the node is called.
+    """
+    if not sandbox.shares_kernel:
+        return
+    found = openable(sandbox.system.devices, MEMORY)
+    assert not found, f"{', '.join(found)} opens"
+
+
+@pytest.mark.isolation(
+    "dev.kvm_vhost",
+    severity="high",
+    profile="baseline",
+    refs=["Documentation/virt/kvm/api.rst"],
+    kinds=["container"],
+    kinds_reason="a VM's /dev/kvm is its own kernel's",
+    shows=["system.devices"],
+    reproduce="head -c0 /dev/kvm /dev/vhost-net /dev/vhost-vsock /dev/vfio/vfio",
+    remedy="drop --device /dev/kvm and --privileged",
+)
+def test_kvm_vhost_and_vfio_do_not_open(sandbox: SandboxView) -> None:
+    """
+    `/dev/kvm`, `/dev/vhost-*`, `/dev/vfio` are absent.
+
+    By number, whatever the node is called; one that is refused by rules or by its mode is dev.nodes' finding alone.
+    """
+    if not sandbox.shares_kernel:
+        return
+    found = openable(sandbox.system.devices, VIRTUALISATION)
+    assert not found, f"{', '.join(found)} opens"
+
+
+@pytest.mark.isolation(
+    "dev.fuse_tun",
+    severity="medium",
+    profile="baseline",
+    refs=["fuse(4)", "Documentation/networking/tuntap.rst"],
+    kinds=["container"],
+    kinds_reason="a VM's nodes lead to its own kernel's drivers",
+    shows=["system.devices"],
+    reproduce="head -c0 /dev/fuse /dev/net/tun",
+    remedy="drop --device /dev/fuse and --device /dev/net/tun",
+)
+def test_fuse_and_tun_do_not_open(sandbox: SandboxView) -> None:
+    """`/dev/fuse` and `/dev/net/tun` are absent unless declared."""
+    if not sandbox.shares_kernel:
+        return
+    found = openable(sandbox.system.devices, FUSE_TUN)
+    assert not found, f"{', '.join(found)} opens"
+
+
+@pytest.mark.isolation(
+    "dev.tty",
+    severity="high",
+    profile="baseline",
+    refs=["pty(7)", "CVE-2016-2779", "CVE-2017-5226"],
+    kinds=["container"],
+    kinds_reason="a VM's terminals are its own kernel's",
+    shows=["process.mounts", "process.handles"],
+    reproduce="ls -l /proc/PID/fd; grep devpts /proc/PID/mountinfo /proc/1/mountinfo    # on the host",
+    remedy="mount devpts anew inside; start it without a terminal, or with one of its own",
+)
+def test_terminals_are_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Terminals are a private devpts instance; the host console is out of reach.
+
+    Decided by file systems: neither is a devpts of the host's mounted, nor do descriptors 0 to 2 lead to a terminal
+    on one, or to a console in the host's /dev.
+    """
+    if not sandbox.shares_kernel:
+        return
+    hosts = host_facts.process.mounts
+    instances = {(m.major, m.minor) for m in hosts if m.fstype == "devpts"}
+    shown = [m.target for m in sandbox.process.mounts if m.fstype == "devpts" and (m.major, m.minor) in instances]
+    assert not shown, f"{shown[0]} is the host's devpts"
+    dev = {(m.major, m.minor) for m in hosts if m.target == "/dev"}
+    handles = {name: sandbox.process.handles[name] for name in "012" if name in sandbox.process.handles}
+    found = host_terminals(handles, instances | dev)
+    assert not found, f"descriptor {', '.join(found)} is a terminal of the host's"
+
+
+@pytest.mark.isolation(
+    "dev.tiocsti",
+    severity="high",
+    profile="baseline",
+    refs=["CVE-2017-5226", "TIOCSTI(2const)", "Documentation/admin-guide/sysctl: dev.tty.legacy_tiocsti"],
+    kinds=["container"],
+    kinds_reason="a VM has no terminal of the host's",
+    shows=["process.terminal", "system.legacy_tiocsti"],
+    reproduce="ps -o pid,sid,tty -p PID; cat /proc/sys/dev/tty/legacy_tiocsti    # on the host",
+    remedy="start it in a session of its own (setsid, bwrap --new-session); sysctl dev.tty.legacy_tiocsti=0",
+)
+def test_no_input_is_pushed_into_the_terminal_that_started_it(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    It cannot push input into the terminal that started it.
+
+    No ioctl is tried: it could, where its controlling terminal belongs to a session whose leader is outside, and the
+    kernel still lets a process without CAP_SYS_ADMIN push (Linux 6.2 has a switch).
+    """
+    if not sandbox.shares_kernel or sandbox.process.terminal.tty == 0:
+        return
+    if sandbox.namespaces.pid == host_facts.namespaces.pid:
+        shared = sandbox.process.terminal.session != sandbox.process.pid
+    else:
+        shared = sandbox.inside.process.terminal.session == 0
+    switched_off = host_facts.system.legacy_tiocsti == 0 and not sandbox.capabilities_over_host & mask_of(["SYS_ADMIN"])
+    assert not shared or switched_off, "it shares session and terminal with the process that started it"
+
+
+@pytest.mark.isolation(
+    "dev.shm",
+    severity="medium",
+    profile="baseline",
+    refs=["shm_overview(7)", "tmpfs(5)"],
+    kinds=["container"],
+    kinds_reason="a VM's memory is its own kernel's",
+    shows=["process.mounts"],
+    reproduce="grep -E '/dev/(shm|mqueue)' /proc/PID/mountinfo /proc/1/mountinfo    # on the host",
+    remedy="drop --ipc=host and -v /dev/shm:/dev/shm; give it a size: --shm-size",
+)
+def test_shared_memory_is_its_own_and_bounded(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    `/dev/shm` and `/dev/mqueue` are its own and bounded.
+
+    A fresh mqueue in the host's IPC namespace is the host's by that namespace, which is ns.ipc's finding.
+    """
+    if not sandbox.shares_kernel:
+        return
+    own_ipc = sandbox.namespaces.ipc != host_facts.namespaces.ipc
+    found = shared_memory(sandbox.process.mounts, host_facts.process.mounts, own_ipc)
+    assert not found, "; ".join(found)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts import NAMESPACES
 from pytest_isolation.view import HostView, SandboxView
 from pytest_isolation.walls import mounts as walls
+from pytest_isolation.walls import roots
 
 
 @pytest.mark.isolation(
@@ -29,13 +29,16 @@ def test_no_sensitive_host_path_is_mounted(sandbox: SandboxView, host_facts: Hos
     assert not folders, f"a folder of the host is shared at {', '.join(folders)}"
     if not sandbox.shares_kernel and not sandbox.has_outside:
         return
-    mine, hosts = sandbox.namespaces, host_facts.namespaces
-    shared = [
-        kind for kind in NAMESPACES if kind in ("pid", "net", "ipc") and getattr(mine, kind) == getattr(hosts, kind)
-    ]
     process = sandbox.outside.process
+    shared = _shared(sandbox, host_facts)
     found = walls.sensitive_mounts(process.mounts, host_facts.process.mounts, shared, process.exe)
     assert not found, "; ".join(found[:4])
+
+
+def _shared(sandbox: SandboxView, host_facts: HostView) -> list[str]:
+    """Return the kinds of namespace in common with the host in which a fresh mount is the host's superblock."""
+    mine, hosts = sandbox.namespaces, host_facts.namespaces
+    return [kind for kind in ("pid", "net", "ipc") if getattr(mine, kind) == getattr(hosts, kind)]
 
 
 @pytest.mark.isolation(
@@ -60,3 +63,151 @@ def test_mount_events_do_not_travel_to_the_host(sandbox: SandboxView, host_facts
     own, hosts = walls.peer_groups(sandbox.process.mounts), walls.peer_groups(host_facts.process.mounts)
     common = sorted(own[group] for group in own.keys() & hosts.keys())
     assert not common, f"{', '.join(common[:4])} is in a peer group of the host's"
+
+
+@pytest.mark.isolation(
+    "mnt.rootfs_ro",
+    severity="low",
+    profile="restricted",
+    refs=["statvfs(3)", "CIS Docker 5.13"],
+    kinds=["container"],
+    kinds_reason="a VM's root is its own disk",
+    shows=["process.mounts"],
+    reproduce="grep ' / / ' /proc/PID/mountinfo    # on the host",
+    remedy="--read-only, or root.readonly in config.json",
+)
+def test_root_file_system_is_read_only(sandbox: SandboxView) -> None:
+    """The root file system is read-only."""
+    root = walls.topmost(sandbox.process.mounts, "/")
+    assert root is not None, "nothing is mounted at /"
+    assert roots.is_read_only(root), "/ is writable"
+
+
+@pytest.mark.isolation(
+    "mnt.flags",
+    severity="low",
+    profile="baseline",
+    refs=["mount(8)", "OCI runtime-spec: mounts"],
+    kinds=["container"],
+    kinds_reason="a VM mounts its own kernel's file systems",
+    shows=["process.mounts"],
+    reproduce="grep -E ' /(proc|sys|dev)' /proc/self/mountinfo",
+    remedy="mount proc, sys, shm and mqueue with nosuid,nodev,noexec, and /dev with nosuid",
+)
+def test_kernel_mounts_carry_their_flags(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    proc, sys, dev, shm, mqueue carry nosuid/nodev/noexec as documented.
+
+    What is bound in from the host brings the host's flags along, and is what other checks find.
+    """
+    if not sandbox.shares_kernel:
+        return
+    found = roots.missing_flags(sandbox.process.mounts, host_facts.process.mounts, _shared(sandbox, host_facts))
+    assert not found, "; ".join(found)
+
+
+@pytest.mark.isolation(
+    "mnt.old_root",
+    severity="critical",
+    profile="baseline",
+    refs=["pivot_root(2)", "statmount(2)"],
+    kinds=["container"],
+    kinds_reason="a VM's root is its own disk",
+    shows=["process.beneath", "process.handles", "process.mounts"],
+    reproduce="ls -di / /..; cat /proc/self/mountinfo",
+    remedy="let the runtime pivot: drop --no-pivot; give it a root folder of its own",
+)
+def test_old_root_is_out_of_reach(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    The host root cannot be reached by `..`, a leftover mount or a working directory.
+
+    A root that was moved over the host's and not pivoted has the host's beneath it, which its own mount table does
+    not show and `stat /..` does not either: the host asks the kernel what the root is mounted on.  A bind of the
+    host's root somewhere inside is mnt.host_paths' finding, a folder held outside of it that of fd.outside_dir.
+    """
+    if not sandbox.shares_kernel:
+        return
+    process, host = sandbox.process, host_facts.process
+    root = process.handles["root"]
+    hosts = host.handles["root"]
+    same = (root.major, root.minor, root.inode) == (hosts.major, hosts.minor, hosts.inode)
+    assert not same, "its root is the host's own"
+    why = roots.over_hosts_root(process, host)
+    assert not why, why
+
+
+@pytest.mark.isolation(
+    "mnt.locked_ro",
+    severity="high",
+    profile="baseline",
+    refs=["mount_setattr(2)", "moby: recursive read-only mounts"],
+    kinds=["container"],
+    kinds_reason="a VM's mounts are its own kernel's",
+    shows=["process.mounts", "system.tries"],
+    reproduce="grep ' ro[, ]' /proc/PID/mountinfo    # on the host",
+    remedy="bind recursively read-only (rro, readonly-force); drop CAP_SYS_ADMIN",
+)
+def test_read_only_binds_stay_read_only(sandbox: SandboxView) -> None:
+    """
+    A read-only bind stays read-only, submounts included.
+
+    `ro` is a flag of one mount: what lies on it keeps its own.  And who may mount may take the flag away again.
+    """
+    found = roots.writable_below(sandbox.process.mounts)
+    assert not found, "; ".join(found[:4])
+    binds = roots.read_only_binds(sandbox.process.mounts)
+    if binds:
+        result = sandbox.system.tries["mount.no_such_fs"].result
+        assert result != "ENODEV", f"it may mount, and so make {binds[0].target} writable again"
+
+
+@pytest.mark.isolation(
+    "mnt.layers",
+    severity="high",
+    profile="baseline",
+    refs=["overlayfs.rst"],
+    kinds=["container"],
+    kinds_reason="a VM's disk is judged from its hypervisor",
+    shows=["process.handles", "system.root_access"],
+    reproduce="ls -di / && test -w / && echo writable    # in both",
+    remedy="give each its own layer: an overlay, a copy, or a read-only root",
+)
+def test_image_files_are_not_shared_for_writing(sandbox: SandboxView, peer: SandboxView) -> None:
+    """
+    Writing to the image's files does not alter another sandbox or the image.
+
+    Two sandboxes of one image share files for writing when their roots are the same folder, or the same upper layer,
+    and the root may be written.  Decided from facts, so that no image is touched.
+    """
+    if reason := sandbox.target.cannot.get("peer"):
+        pytest.skip(reason)
+    why = roots.same_root(sandbox.process, peer.process)
+    if why:
+        root = walls.topmost(sandbox.process.mounts, "/")
+        writable = sandbox.system.root_access == "ok" and root is not None and not roots.is_read_only(root)
+        assert not writable, f"{why}, and it may write there"
+
+
+@pytest.mark.isolation(
+    "mnt.unshare_leak",
+    severity="low",
+    profile="baseline",
+    refs=["CIS Docker 5.6", "proc_pid_mountinfo(5)"],
+    kinds=["container"],
+    kinds_reason="a VM's mounts are its own kernel's",
+    shows=["process.mounts"],
+    reproduce="cat /proc/self/mountinfo",
+    remedy="do not mount the engine's storage: drop -v /var/lib/docker",
+)
+def test_mounts_of_other_sandboxes_do_not_appear(sandbox: SandboxView, peer: SandboxView) -> None:
+    """
+    Host mount table details (paths of other sandboxes) do not appear.
+
+    A mount that shows the peer's root, or a folder that holds it.
+    """
+    if reason := sandbox.target.cannot.get("peer"):
+        pytest.skip(reason)
+    if not sandbox.shares_kernel:
+        return
+    found = roots.shows_peer(sandbox.process, peer.process)
+    assert not found, f"{', '.join(found[:4])} shows its peer's root"

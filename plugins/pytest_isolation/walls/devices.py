@@ -1,11 +1,14 @@
-"""Which device nodes every sandbox has.
+"""Which device nodes every sandbox has, which lead to the host, and what rules them.
 
-In: a `Device`.  Out: whether it is one of the OCI runtime-spec's default devices.  Pure.
+In: facts.  Out: names and reasons.  Pure.
 """
 
 from __future__ import annotations
 
-from provisioner.sandboxes.facts import Device
+from collections.abc import Collection, Iterable, Mapping
+
+from provisioner.sandboxes.facts_holdings import Device, DeviceRules, Handle
+from provisioner.sandboxes.observed import UnobservedFact
 
 # config-linux.md "Default Devices", numbers of Documentation/admin-guide/devices.txt
 DEFAULTS = {
@@ -29,3 +32,54 @@ def is_default(device: Device) -> bool:
     if device.major in PTY_SLAVES:
         return device.path == "/dev/console" or device.path.startswith("/dev/pts/")
     return DEFAULTS.get(device.path) == (device.major, device.minor)
+
+
+# Documentation/admin-guide/devices.txt: mem, kmem and port; and of major 10 those that reach the host's kernel
+MEMORY = frozenset({(1, 1), (1, 2), (1, 4)})
+VIRTUALISATION = frozenset({(10, 232), (10, 238), (10, 241), (10, 196)})  # kvm, vhost-net, vhost-vsock, vfio
+FUSE_TUN = frozenset({(10, 229), (10, 200)})
+TERMINALS = frozenset({4, 5, *PTY_SLAVES, 204, 229})  # consoles, tty and console, ptys, serial lines, hvc
+# Past the rules the kernel looks for a driver, and there is none
+PAST_THE_RULES = frozenset({"ok", "ENXIO", "ENODEV"})
+
+
+def openable(devices: Iterable[Device], numbers: Collection[tuple[int, int]]) -> list[str]:
+    """
+    Name the character devices of these numbers that open.
+
+    Raises:
+        UnobservedFact: one of them is there and opening it was not tried.
+    """
+    found = [one for one in devices if one.kind == "char" and (one.major, one.minor) in numbers]
+    untried = [one.path for one in found if one.open is None]
+    if untried:
+        raise UnobservedFact("system.devices", "", f"opening {untried[0]} was not tried")
+    return [one.path for one in found if one.open == "ok"]
+
+
+def why_unruled(rules: DeviceRules) -> str:
+    """
+    Say why devices are not ruled, "" when they are.
+
+    On v1 by a line such as "a *:* rwm" of devices.list (Documentation/admin-guide/cgroup-v1/devices.rst), where
+    making a node (m) alone is harmless; on v2 by no BPF_CGROUP_DEVICE program on its cgroup or above.
+    """
+    if rules.version == 2:
+        return "" if rules.programs else "no BPF_CGROUP_DEVICE program rules its cgroup"
+    for line in rules.rules:
+        kind, number, access = (*line.split(), "", "", "")[:3]
+        if number.startswith("*:") and (kind == "a" or set(access) & set("rw")):
+            return f"devices.list of its cgroup says '{line}'"
+    return ""
+
+
+def host_terminals(handles: Mapping[str, Handle], filesystems: Collection[tuple[int, int]]) -> list[str]:
+    """Name those of descriptors 0, 1 and 2 that are a terminal on one of these file systems."""
+    return [
+        name
+        for name, handle in handles.items()
+        if handle.type == "char"
+        and handle.rdev is not None
+        and handle.rdev[0] in TERMINALS
+        and (handle.major, handle.minor) in filesystems
+    ]

@@ -46,7 +46,12 @@ PLANTS = (
         spec=flags("--pid=host", "--user", "1000:1000"),
         base="user",
     ),
-    Plant("--ipc=host", ENGINES, {"ns.ipc": "host's IPC namespace"}, spec=flags("--ipc=host")),
+    Plant(
+        "--ipc=host",
+        ENGINES,
+        {"ns.ipc": "host's IPC namespace", "dev.shm": "/dev/shm is the host's"},
+        spec=flags("--ipc=host"),
+    ),
     Plant("--uts=host", ENGINES, {"ns.uts": "host's UTS namespace"}, spec=flags("--uts=host")),
     Plant("--cgroupns=host", ENGINES, {"ns.cgroup": "cgroup"}, spec=flags("--cgroupns=host"), base="cgroupns"),
     *(

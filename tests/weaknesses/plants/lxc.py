@@ -213,7 +213,7 @@ PLANTS = (
     Plant(
         "a descriptor handed down",
         LXC,
-        {"fd.inherited": "descriptors 3 ("},
+        {"fd.inherited": "descriptors 3 (", "fd.outside_dir": "descriptor 3 is a folder outside"},
         overlay=lambda ground: {"create": with_descriptor(ground.runtime.create, ground.directory("given"))},
     ),
     # the runtime's own exec, changed

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ground import exec_with, with_descriptor
 from plant import PROC_SYS, SYSRQ, Make, Plant, flags, limited
 
 PODMAN = ("podman",)
 USERNS = ("--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")
 
+
+# what --privileged lets in of this host, by number
+REACHING = {
+    check: f"{path} opens"
+    for check, path in (("dev.kvm_vhost", "/dev/kvm"), ("dev.fuse_tun", "/dev/fuse"))
+    if Path(path).exists()
+}
 
 BASES: dict[tuple[str, str], Make] = {("podman", "userns"): flags(*USERNS)}
 
@@ -90,6 +99,8 @@ PLANTS = (
             "path.cgroup_ro": "cgroup.procs of",
             "dev.nodes": "/dev also holds",
             "dev.block": "opens for reading",
+            "dev.cgroup": "",
+            **REACHING,
             **PROC_SYS,
             **SYSRQ,
         },
@@ -110,7 +121,7 @@ PLANTS = (
     Plant(
         "--preserve-fds",
         PODMAN,
-        {"fd.inherited": "descriptors 3 ("},
+        {"fd.inherited": "descriptors 3 (", "fd.outside_dir": "descriptor 3 is a folder outside"},
         spec=flags("--preserve-fds", "1"),
         overlay=lambda ground: {"create": with_descriptor(ground.runtime.create, ground.directory("given"))},
     ),

@@ -190,7 +190,6 @@ PLANTS = (
     Plant("a slave bind", RUNC, spec=lambda ground: edits(bind(ground.shared_folder(), "/d", "rslave"))),
     Plant("a rootfs shared within", RUNC, spec=edits(put("linux.rootfsPropagation", "slave"))),
     Plant("a host name of the peer's", RUNC, spec=edits(put("hostname", "peer"))),
-    Plant("a writable root", RUNC, spec=edits(put("root.readonly", False))),
     Plant("its own group once more", RUNC, spec=edits(put("process.user.additionalGids", [0]))),
     Plant(
         "no user namespace",
@@ -213,7 +212,7 @@ PLANTS = (
     Plant(  # crun is started by `probe launch`, which closes descriptors
         "--preserve-fds",
         ("runc",),
-        {"fd.inherited": "descriptors 3 ("},
+        {"fd.inherited": "descriptors 3 (", "fd.outside_dir": "descriptor 3 is a folder outside"},
         spec=flags("--preserve-fds", "1"),
         overlay=lambda ground: {"create": with_descriptor(ground.runtime.create, ground.directory("given"))},
     ),

@@ -41,7 +41,7 @@ PLANTS = (
     Plant(
         "unshare -r run by root",
         UNSHARE,
-        {"user.root_mapped": "root", **PROC_SYS, **SYSRQ},
+        {"user.root_mapped": "root", "mnt.layers": "and it may write there", **PROC_SYS, **SYSRQ},
         overlay=lambda ground: {"create": as_root(ground.runtime.create)},
     ),
     Plant(
@@ -53,6 +53,8 @@ PLANTS = (
             "cap.baseline": "SYS_ADMIN",
             "cap.sys_admin": "CAP_SYS_ADMIN",
             "cap.sys_module": "CAP_SYS_MODULE",
+            "dev.cgroup": "a node of its own opens",
+            "mnt.layers": "and it may write there",
             **PROC_SYS,
             **SYSRQ,
         },
@@ -62,7 +64,7 @@ PLANTS = (
         "no --mount",
         UNSHARE,
         {"ns.mnt": "host's mount namespace", "mnt.host_paths": "host's /"},
-        opened("ns.pid.procfs", "dev.nodes", "path.sys_ro", *SHARED),
+        opened(*("ns.pid.procfs", "dev.nodes", "dev.tty", "dev.shm", "mnt.old_root", "path.sys_ro"), *SHARED),
         overlay=lambda ground: {"create": _bare(ground)},
     ),
     Plant(

@@ -8,10 +8,10 @@ WEAKNESSES = (
     weak(
         "dev.nodes",
         "--device /dev/kvm",
-        add("inside", "system", "devices", item=node("/dev/kvm", "char", 10, 232)),
+        add("inside", "system", "devices", item=node("/dev/kvm", "char", 10, 232, "EPERM")),
         "/dev/kvm",
     ),
-    weak("dev.nodes", "/dev/null is /dev/mem", put("inside", "system", "devices", 0, "minor", to=1), "/dev/null"),
+    weak("dev.nodes", "/dev/null is /dev/kmsg", put("inside", "system", "devices", 0, "minor", to=11), "/dev/null"),
     weak(
         "dev.nodes",
         "a block node that does not open",

@@ -101,6 +101,8 @@ LOOKALIKES = (
             ("user.root_mapped", "unknown"),
             ("mnt.host_paths", "unknown"),
             ("view.agree", "unknown"),
+            ("dev.cgroup", "unknown"),
+            ("mnt.old_root", "unknown"),
         ),
     ),
 )
