@@ -260,6 +260,28 @@ def test_outside_reads_the_filters_of_every_task_and_lets_it_go_on(probe: Path) 
 
 
 @as_root
+def test_filters_of_processes_beside_it_in_its_pid_namespace_are_read_too(probe: Path) -> None:
+    words = [base64.b64encode(REFUSE_ONE).decode(), "--", "sleep", "60"]
+    beside = subprocess.list2cmdline([sys.executable, "-I", FILTERED, "0", *words])
+    script = f'{beside} & echo $!; exec "$0" serve beside'
+    argv = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script, str(probe)]
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        found: list[list[int]] = []
+
+        def both_seen() -> bool:
+            done = run(probe, "outside", "o1", "beside", "filters")
+            if done.returncode == 0:
+                found[:] = [task.stack for task in read_document(done, "o1").process.filters.tasks]
+            return sorted(found) == [[], [0]]
+
+        wait_until(both_seen)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@as_root
 def test_a_long_program_arrives_whole(probe: Path) -> None:
     program = b"".join(struct.pack("<HBBI", 0x00, 0, 0, number) for number in range(4095)) + ALLOW_ALL
     with filtered(program) as pid:
