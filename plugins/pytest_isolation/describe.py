@@ -63,7 +63,7 @@ def describe(target: Target, inner: Host, host: Host, provider: str = "") -> Tar
         boundary=runtime.boundary,
         versions={runtime.name: version} if version else {},
         capabilities=list(NAMES) if capabilities == "all" else capabilities,
-        cannot=dict(runtime.cannot),
+        cannot=_cannot(target),
         conditions={
             **runtime.conditions,
             **conditions,
@@ -78,6 +78,16 @@ def describe(target: Target, inner: Host, host: Host, provider: str = "") -> Tar
         devices=None if runtime.devices is None else list(runtime.devices),
         settings=_settings(runtime, inner),
     )
+
+
+def _cannot(target: Target) -> dict[str, str]:
+    """Return what cannot be asked of a target, and why."""
+    cannot = dict(target.runtime.cannot)
+    if target.runtime.boundary == "none" or target.is_machine:
+        cannot["residue"] = "this target is not made for the run"
+    elif target.host != LOCAL:
+        cannot["residue"] = "what an ended sandbox leaves is looked for on this machine alone"
+    return cannot
 
 
 def _settings(runtime: Runtime, host: Host) -> list[SettingSeen] | None:

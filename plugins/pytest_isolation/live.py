@@ -34,6 +34,7 @@ class LiveView(SandboxView):
             peer,
             measure_load=lambda name: pool.load(target, name),
             measure_reach=lambda network: pool.reach(target, network),
+            measure_residue=lambda: pool.residue(target),
         )
         self._pool = pool
         self._name = target

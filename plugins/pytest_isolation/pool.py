@@ -22,7 +22,8 @@ from provisioner.progress import step
 from provisioner.sandboxes.attached import Attached
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
-from provisioner.sandboxes.observed import unobserved
+from provisioner.sandboxes.observed import is_missing, unobserved
+from provisioner.sandboxes.residue import measure_residue
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.fresh import Fresh, observe_fresh
@@ -266,6 +267,17 @@ class Pool:
                 )
                 self.add(target_id, reaches={network: found})
         return self.records[target_id].reaches[network]
+
+    def residue(self, target_id: str) -> list[str]:
+        """Return the traces of an ended sandbox of the target, looked for once; UnobservedFact when that failed."""
+        with self._lock:
+            lock = self._locks.setdefault(f"residue {target_id}", threading.Lock())
+        with lock:
+            if is_missing(self.records[target_id].seen("residue")):
+                found = seen(lambda: measure_residue(lambda spec: self._create(self.targets[target_id], spec)))
+                with self._lock:
+                    self.records[target_id] = self.records[target_id].model_copy(update={"residue": found})
+        return self.records[target_id].residue
 
     def release(self) -> None:
         """End every sandbox, side by side; the host stays."""

@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from provisioner.errors import IsolationError
 from provisioner.sandboxes.facts import Facts
 from provisioner.sandboxes.measured import Loads, Reaches
-from provisioner.sandboxes.observed import Fact, FactsError, Observed, Text, added, check_json, first_fault
+from provisioner.sandboxes.observed import Fact, FactsError, Items, Observed, Text, added, check_json, first_fault
 from provisioner.sandboxes.settings import SettingSeen
 
 MAX_RECORD_BYTES = 16 << 20
@@ -57,7 +57,7 @@ class Record(Observed):
 
     `host` is the host's own view of itself; `inside` and `outside` are the two views of the sandbox (`outside` is
     None for a VM, whose process seen from the host is `vmm`); `exec_` is what a process started by the runtime's own
-    exec saw; the peer is a second sandbox made in the same way.
+    exec saw; the peer is a second sandbox made in the same way.  `residue` are the traces of one that was ended.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -72,6 +72,7 @@ class Record(Observed):
     peer_outside: Fact[Facts | None]
     loads: Loads
     reaches: Reaches
+    residue: Fact[Items[Text]] = added()
 
 
 def dump_record(record: Record) -> bytes:

@@ -94,7 +94,7 @@ class SandboxView:
     Args:
         record: what was observed.
         peer: whether this is the second sandbox beside the target's own.
-        measure_load, measure_reach: make what the record does not hold yet; None in an archive.
+        measure_load, measure_reach, measure_residue: make what the record does not hold yet; None in an archive.
     """
 
     def __init__(
@@ -103,11 +103,13 @@ class SandboxView:
         peer: bool = False,
         measure_load: Callable[[str], Load] | None = None,
         measure_reach: Callable[[str], Reach] | None = None,
+        measure_residue: Callable[[], list[str]] | None = None,
     ) -> None:
         self.record = record
         self._peer = peer
         self._measure_load = measure_load
         self._measure_reach = measure_reach
+        self._measure_residue = measure_residue
 
     @property
     def target(self) -> TargetInfo:
@@ -238,6 +240,12 @@ class SandboxView:
         if network in self.record.reaches or self._measure_reach is None:
             return self.record.reaches[network]
         return self._measure_reach(network)
+
+    def residue(self) -> list[str]:
+        """Return the traces of a further sandbox of this target after it was ended; made once for a target."""
+        if self._measure_residue is None:
+            return self.record.residue
+        return self._measure_residue()
 
 
 def peer_of(record: Record) -> SandboxView:

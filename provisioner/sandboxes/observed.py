@@ -70,6 +70,11 @@ def added() -> Any:
     return Field(default_factory=lambda: Unobserved(unobserved="", why=NOT_HELD))
 
 
+def is_missing(fact: Any) -> bool:
+    """Tell whether a document does not hold a fact at all, so that it may be measured yet."""
+    return isinstance(fact, Unobserved) and fact.why == NOT_HELD
+
+
 class _MayBeUnobserved:
     """Widens a field's schema by `Unobserved` while its static type stays the value's."""
 

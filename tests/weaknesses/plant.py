@@ -46,6 +46,7 @@ class Plant:
         overlay: keys of runtime.yaml to replace.
         exec: an argument list in place of the runtime's own exec.
         limit: the limit whose load is measured, in the planted sandbox; reach: whether the peer is tried.
+        leave: what is left behind while the sandbox is ended; what remains of it is then looked for.
         planted_peer: whether the peer is planted too; peer: another Spec for the peer.
         kind: the kind under which the sandbox is judged.
         needs: a path of the host without which there is nothing to plant.
@@ -65,6 +66,7 @@ class Plant:
     verdict: str = "open"
     limit: str = ""
     reach: bool = False
+    leave: Callable[[Ground, Sandbox], object] | None = None
     planted_peer: bool = False
     peer: Make | None = None
     kind: str = ""

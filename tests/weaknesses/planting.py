@@ -21,6 +21,7 @@ from plants import BASES
 from provisioner.paths import cache_dir
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
+from provisioner.sandboxes.residue import measure_residue
 from provisioner.sandboxes.runtime import Runtime, overlay
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
@@ -79,7 +80,16 @@ def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
         if plant.limit:
             pool.load(target_id, plant.limit)
             before = before.model_copy(update={"loads": pool.records[target_id].loads})
-        after = _limited(ground, target, plant, before) if plant.limit else _planted(ground, target, plant, before)
+        if plant.leave:
+            pool.residue(target_id)
+            before = before.model_copy(update={"residue": pool.records[target_id].residue})
+        after = (
+            _left(ground, plant, before)
+            if plant.leave
+            else _limited(ground, target, plant, before)
+            if plant.limit
+            else _planted(ground, target, plant, before)
+        )
     if plant.kind:
         before, after = (one.model_copy(update={"target": after.target}) for one in (before, after))
     expected = dict.fromkeys(plant.opens, plant.verdict) | dict(plant.also)
@@ -135,7 +145,7 @@ def _planted(ground: Ground, target: Target, plant: Plant, before: Record) -> Re
             sandbox.runtime = overlay(runtime, {"exec": plant.exec(ground, sandbox)}, f"plant '{plant.name}'")
         record = _look(ground, target, sandbox, plant, lambda: Sandbox(ground.host, runtime, spec))
         reaches = {"none": measure_reach(sandbox, ground.peer, "none")} if plant.reach else before.reaches.root
-    return _with(record, before.loads.root, reaches)
+    return _with(record, before, before.loads.root, reaches)
 
 
 def _look(ground: Ground, target: Target, sandbox: Sandbox, plant: Plant, make: Callable[[], Sandbox]) -> Record:
@@ -168,8 +178,20 @@ def _limited(ground: Ground, target: Target, plant: Plant, before: Record) -> Re
 
     loads: dict[str, Load] = measure_loads(create, runtime, ground.host.cpus, **_words(plant.spec, ground))
     assert set(loads) == {plant.limit}, f"the overlay of plant '{plant.name}' leaves the limits {sorted(loads)}"
-    return _with(seen[-1] if seen else before, before.loads.root | loads, before.reaches.root)
+    return _with(seen[-1] if seen else before, before, before.loads.root | loads, before.reaches.root)
 
 
-def _with(record: Record, loads: dict[str, Load], reaches: dict[str, Reach]) -> Record:
-    return record.model_copy(update={"loads": Loads(loads), "reaches": Reaches(reaches)})
+def _left(ground: Ground, plant: Plant, before: Record) -> Record:
+    """End a sandbox of which the plant leaves something, and look for it."""
+    leave = plant.leave
+    assert leave is not None
+    found = measure_residue(
+        lambda spec: Sandbox(ground.host, ground.runtime, spec), lambda sandbox: leave(ground, sandbox)
+    )
+    return before.model_copy(update={"residue": found})
+
+
+def _with(record: Record, before: Record, loads: dict[str, Load], reaches: dict[str, Reach]) -> Record:
+    """Add what was measured; what the plant has nothing to do with is as before."""
+    measured = {"loads": Loads(loads), "reaches": Reaches(reaches), "residue": before.seen("residue")}
+    return record.model_copy(update=measured)

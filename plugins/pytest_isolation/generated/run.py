@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.measured import Loads, Reaches
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import RefusedError, Spec
 from pytest_isolation.generated.draw import Drawn, Place
@@ -69,5 +68,7 @@ def _with_mounts_of_now(record: Record, sandbox: Sandbox) -> Record:
 
 def judge_all(record: Record, stock: Record) -> dict[str, tuple[str, str]]:
     """Return the verdict of every check over facts; what was measured of limits and reach is the stock sandbox's."""
-    measured = record.model_copy(update={"loads": Loads(stock.loads.root), "reaches": Reaches(stock.reaches.root)})
+    measured = record.model_copy(
+        update={"loads": stock.loads, "reaches": stock.reaches, "residue": stock.seen("residue")}
+    )
     return {name: (str(verdict), reason) for name, (verdict, reason) in judge_record(measured).items()}

@@ -29,3 +29,26 @@ def test_no_engine_wide_setting_weakens_every_sandbox(sandbox: SandboxView) -> N
         pytest.skip("this runtime has no engine-wide settings")
     weak = [f"{one.name} is '{one.value}': {one.why}" for one in settings if not re.search(one.sound, one.value)]
     assert not weak, "; ".join(weak)
+
+
+@pytest.mark.isolation_active
+@pytest.mark.isolation(
+    "run.no_residue",
+    severity="medium",
+    profile="privileged",
+    refs=["cgroups(7)", "namespaces(7)"],
+    shows=["process.namespaces", "process.cgroups"],
+    reproduce="lsns; findmnt; find /sys/fs/cgroup -name 'NAME*'    # before and after",
+    remedy="update the runtime; end what joined the sandbox's namespaces together with it",
+)
+def test_nothing_is_left_after_the_end(sandbox: SandboxView) -> None:
+    """
+    After destroy nothing is left.
+
+    A further sandbox is made and ended: no process in its namespaces, none of its cgroups, no mount, no hypervisor, and
+    its runtime lists it no more.
+    """
+    if reason := sandbox.target.cannot.get("residue"):
+        pytest.skip(reason)
+    left = sandbox.residue()
+    assert not left, f"it left {'; '.join(left[:4])}"

@@ -1,0 +1,114 @@
+"""What of a sandbox is still on this machine after it was ended.
+
+In: a function that creates sandboxes.  Out: one line for each trace.  Called by pytest_isolation's pool.  Looks at
+what the sandbox was seen to be (namespaces, cgroups, its hypervisor) and at what bears its name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.mounts import read_mounts
+from provisioner.processes import read_process
+from provisioner.sandboxes.facts import NAMESPACES, Facts, Process
+from provisioner.sandboxes.runtime import render_argv
+from provisioner.sandboxes.sandbox import Sandbox
+from provisioner.sandboxes.spec import Spec
+
+PATIENCE = 5.0  # seconds: what ends by itself takes a moment
+SHARED = ("time", "user")  # a user namespace may be shared with others on purpose, a time namespace is the host's
+
+
+def measure_residue(
+    create: Callable[[Spec], Sandbox], meanwhile: Callable[[Sandbox], object] | None = None
+) -> list[str]:
+    """
+    Create a sandbox, end it, and look for what is left of it.
+
+    Args:
+        create: makes it.
+        meanwhile: called with it before it is ended.
+
+    Returns:
+        A line for each trace: processes, cgroups, mounts, and what its runtime still lists.
+
+    Raises:
+        IsolationError: it could not be made or looked at.
+    """
+    with create(Spec()) as sandbox:
+        subject, vmm = sandbox.outside(), sandbox.vmm()
+        host = sandbox.host.outside_pid(sandbox.host.pid, sandbox.nonce)
+        if meanwhile is not None:
+            meanwhile(sandbox)
+    until = time.monotonic() + PATIENCE
+    while (found := sorted(_traces(sandbox, subject, vmm, host))) and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
+
+
+def _traces(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts) -> Iterator[str]:
+    if vmm is not None and (process := read_process(vmm.process.pid)) and process.start == vmm.process.start_time:
+        yield f"its hypervisor's process {vmm.process.pid}"
+    if subject is not None:
+        yield from _in_namespaces(_own_namespaces(subject.process, host.process))
+        yield from _cgroups(subject.process, host.process)
+    for mount in read_mounts():
+        if sandbox.name in str(mount.target):
+            yield f"the mount {mount.target}"
+    yield from _listed(sandbox)
+
+
+def _own_namespaces(subject: Process, host: Process) -> dict[str, int]:
+    """Return the namespaces that were made for it, inode by kind."""
+    found = {}
+    for kind in NAMESPACES:
+        own, hosts = subject.namespaces.seen(kind), host.namespaces.seen(kind)
+        if isinstance(own, int) and own != hosts and kind not in SHARED:
+            found[kind] = own
+    return found
+
+
+def _in_namespaces(own: dict[str, int]) -> Iterator[str]:
+    links = {f"{kind}:[{inode}]" for kind, inode in own.items()}
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        for kind in own:
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                if os.readlink(folder / "ns" / kind) in links:
+                    yield f"process {folder.name} in its {kind} namespace"
+                    break
+
+
+def _cgroups(subject: Process, host: Process) -> Iterator[str]:
+    """Yield the cgroups that it was in and the host's probe was not."""
+    hosts = {(tuple(line.controllers), line.path) for line in host.cgroups}
+    mounts = [mount for mount in read_mounts() if mount.fstype in ("cgroup", "cgroup2")]
+    for line in subject.cgroups:
+        if (tuple(line.controllers), line.path) in hosts or line.path == "/":
+            continue
+        for mount in mounts:
+            names = set(line.controllers)
+            if names <= {*mount.options} if names else mount.fstype == "cgroup2":
+                folder = mount.target / line.path.lstrip("/")
+                if folder.is_dir():
+                    yield f"the cgroup {folder}"
+
+
+def _listed(sandbox: Sandbox) -> Iterator[str]:
+    runtime = sandbox.runtime
+    if runtime.list_ is None:
+        return
+    values = sandbox.host.values(runtime, sandbox.spec.image) | {"name": sandbox.name}
+    done = sandbox.host.connection.run(render_argv(runtime.list_.argv, values, "list"), deadline("command"))
+    if done.status != 0:
+        raise IsolationError(f"cannot list the sandboxes of '{runtime.name}': {done.last_words}")
+    if sandbox.name in json.dumps(done.stdout.decode("utf-8", "replace")):
+        yield f"{runtime.name} still lists it"
