@@ -1,0 +1,60 @@
+"""What rules devices, and what lies on read-only binds."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.sandboxes.facts import Mount
+from provisioner.sandboxes.facts_holdings import Device, DeviceRules
+from provisioner.sandboxes.observed import UnobservedFact
+from pytest_isolation.walls.devices import MEMORY, openable, why_unruled
+from pytest_isolation.walls.roots import missing_flags, writable_below
+
+
+def mount(target: str, id_: int, parent: int, *options: str, minor: int = 9) -> Mount:
+    return Mount(
+        id=id_,
+        parent=parent,
+        major=0,
+        minor=minor,
+        root="/",
+        target=target,
+        options=list(options),
+        tags=[],
+        fstype="tmpfs",
+        source="none",
+        super_options=["rw"],
+    )
+
+
+@pytest.mark.parametrize("line", ["a *:* rwm", "b *:* r", "c *:5 w"])
+def test_a_line_for_every_major_is_no_rule(line: str) -> None:
+    assert line in why_unruled(DeviceRules(version=1, rules=["c 1:3 rwm", line], programs=[]))
+
+
+@pytest.mark.parametrize("line", ["c *:* m", "c 136:* rwm", "b 7:0 r", ""])
+def test_a_narrow_line_is_a_rule(line: str) -> None:
+    assert why_unruled(DeviceRules(version=1, rules=[line], programs=[])) == ""
+
+
+def test_an_untried_device_is_unobserved() -> None:
+    with pytest.raises(UnobservedFact, match="/dev/m"):
+        openable([Device(path="/dev/m", kind="char", major=1, minor=1, open=None)], MEMORY)
+
+
+def test_the_root_and_the_kernels_own_folders_are_no_read_only_binds() -> None:
+    mounts = [
+        mount("/", 1, 0, "ro"),
+        mount("/data", 2, 1, "rw"),
+        mount("/sys", 3, 1, "ro"),
+        mount("/sys/x", 4, 3, "rw"),
+    ]
+
+    assert writable_below(mounts) == []
+
+
+def test_a_bind_of_the_hosts_keeps_the_hosts_flags() -> None:
+    shm = mount("/dev/shm", 2, 1, "rw")
+
+    assert missing_flags([shm], [shm], []) == []
+    assert missing_flags([shm], [], []) == ["/dev/shm lacks nosuid, nodev, noexec"]
