@@ -77,6 +77,7 @@ class Host:
         try:
             self._channel = Channel(self._stream, self.nonce, self.connection.name, deadline("hello.container"))
             self.facts = self._ask("facts", self.nonce, view_nonce=self.nonce)
+            self.canaries = site.make_canaries(run, self.directory)
         except BaseException:
             self._stream.kill()
             raise
@@ -91,6 +92,16 @@ class Host:
     def pid(self) -> int:
         """The host's probe: a process outside every sandbox, so it serves as the canary too."""
         return self._stream.pid
+
+    @property
+    def canary_words(self) -> list[str]:
+        """What the probe inside is told of that must be out of reach."""
+        objects = [f"objects={self.canaries.told}"] if self.canaries is not None else []
+        return [f"canary={self.pid}:{self.nonce}", *objects]
+
+    def moved(self) -> list[str]:
+        """Return one line for each canary that changed since this run began."""
+        return self.canaries.moved() if self.canaries is not None else []
 
     @property
     def is_root(self) -> bool:
@@ -256,6 +267,8 @@ class Host:
                 if self.connection.run(argv, deadline("command")).status == 0:
                     self.run.gone(record)
         self._forget.clear()
+        if self.canaries is not None:
+            self.canaries.close()
         self._stream.end_input()
         with contextlib.suppress(ConnectionLost):
             self._stream.wait(deadline("close"))

@@ -68,9 +68,9 @@ class Run:
         Write down, durably, how a thing is undone; call it before the thing is made (a process: right after).
 
         Args:
-            kind: "command" (an argument list that deletes it), "cgroup", "path", "mount" (a path), "netns" (a name),
-                or "process" (a pid).
-            what: the argument list, path, name or pid.
+            kind: "command" (an argument list that deletes it), "cgroup", "path", "mount" (a path), "netns" or "mqueue"
+                (a name), "shm" (a key), or "process" (a pid).
+            what: the argument list, path, name, key or pid.
             env: variables that the command needs beside the environment's.
 
         Raises:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from provisioner.artifacts import image
 from provisioner.artifacts.shell import Shell
+from provisioner.canaries import Canaries
 from provisioner.cgroups import delete_cgroup
 from provisioner.connection import Connection, LocalConnection
 from provisioner.errors import IsolationError
@@ -68,6 +69,9 @@ class Site(Protocol):
 
     def delete_cgroups(self, folders: Sequence[Path]) -> None:
         """Remove cgroups of ours with all below them, and end what still runs there."""
+
+    def make_canaries(self, run: Run, folder: Path) -> Canaries | None:
+        """Make things that must be out of a sandbox's reach; None where none can be made."""
 
     def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> Record:
         """Write into the run's journal the command that takes a thing away, before it is made."""
@@ -124,6 +128,9 @@ class LocalSite:
     def delete_cgroups(self, folders: Sequence[Path]) -> None:
         for folder in folders:
             delete_cgroup(folder)
+
+    def make_canaries(self, run: Run, folder: Path) -> Canaries | None:
+        return Canaries(run, folder)
 
     def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> Record:
         return run.made("command", argv, env)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from provisioner.artifacts.image import check_architecture, rootfs_tar
 from provisioner.artifacts.shell import Shell
+from provisioner.canaries import Canaries
 from provisioner.cgroups import PREFIX
 from provisioner.connection import Connection
 from provisioner.deadlines import deadline
@@ -112,6 +113,10 @@ class SshSite:
 
     def delete_cgroups(self, folders: Sequence[Path]) -> None:
         self._sh("remove the cgroups", DELETE_CGROUPS, *_checked(folders))
+
+    def make_canaries(self, run: Run, folder: Path) -> Canaries | None:
+        """None: they are made by system calls here, and a machine has nothing of this project but the probe."""
+        return None
 
     def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> Record:
         words = [f"{name}={value}" for name, value in env.items()]

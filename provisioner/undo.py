@@ -18,12 +18,13 @@ from typing import Any, Literal, Self
 
 from provisioner.cgroups import delete_cgroup
 from provisioner.errors import IsolationError
+from provisioner.ipc import delete_mqueue, delete_segment
 from provisioner.mounts import unmount, unmount_below
 from provisioner.netns import delete_netns
 from provisioner.paths import cache_dir, run_dir
 from provisioner.processes import Process, is_alive, kill_all
 
-Kind = Literal["command", "cgroup", "path", "process", "netns", "mount"]
+Kind = Literal["command", "cgroup", "path", "process", "netns", "mount", "shm", "mqueue"]
 
 TIMEOUT = 240.0  # seconds for one command: an emulated machine that halts in order may take minutes
 NOT_THERE = re.compile(
@@ -39,7 +40,7 @@ class Record:
     Args:
         number: its place in the journal.
         kind: what it is.
-        values: the argument list, or the one path, name or pid.
+        values: the argument list, or the one path, name, key or pid.
         env: variables for the command.
         process: the identity behind a pid.
     """
@@ -115,6 +116,8 @@ def undo(record: Record) -> bool:
         "process": lambda: _end_process(record),
         "netns": lambda: delete_netns(record.values[0]),
         "mount": lambda: unmount(path),
+        "shm": lambda: delete_segment(int(record.values[0])),
+        "mqueue": lambda: delete_mqueue(record.values[0]),
     }
     if record.kind not in actions:
         raise IsolationError(f"cannot undo '{record.kind}': no such kind of thing")

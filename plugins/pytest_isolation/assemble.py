@@ -24,6 +24,7 @@ def assemble(
     settings: Iterable[r.Setting] = (),
     times: Mapping[str, Mapping[str, float]] | None = None,
     beside: Iterable[r.Beside] = (),
+    moved: Iterable[str] = (),
 ) -> r.Results:
     """
     Return the results of a run, waivers that cover nothing among what was left out.
@@ -31,6 +32,7 @@ def assemble(
     Args:
         times: for a live run, seconds by name for each target.
         beside: how attached sandboxes compare with fresh ones.
+        moved: what changed outside during a live run and must not have.
     """
     cells, records = list(cells), list(records)
     unused = [
@@ -45,6 +47,7 @@ def assemble(
         tools=(f"pytest-isolation {_version()}",),
         policies=(str(policy),),
         settings=tuple(settings),
+        moved=tuple(moved),
     )
     targets = [_target(record, (times or {}).get(record.target.id, {})) for record in records]
     return r.results_of(cells, run, map(_host, records), targets, [*skipped, *unused], beside)

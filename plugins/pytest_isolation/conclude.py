@@ -21,7 +21,14 @@ from pytest_isolation.verdict import Judgement
 
 
 def conclude(session: pytest.Session, state: State) -> None:
-    """Write the report, and fail the session when more was skipped than --isolation-max-skip allows."""
+    """
+    Write the report, and fail the session.
+
+    It fails when more was skipped than --isolation-max-skip allows, and when something outside moved that must not.
+    """
+    state.moved = state.pool.hosts.moved()
+    if state.moved and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if state.asked.report is not None:
         try:
             write_report(state, state.asked.report)
@@ -55,6 +62,7 @@ def make_results(state: State) -> r.Results:
         [r.Setting(name=name, value=_value(state, name), source=source) for name, source in state.asked.sources],
         state.pool.times,
         beside_fresh(state.cells.values(), state.pool.fresh),
+        state.moved,
     )
 
 

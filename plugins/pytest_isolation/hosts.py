@@ -91,6 +91,12 @@ class Hosts:
         self.host(name)
         return Around(self.host(LOCAL), self._machines[name].machine.vmm_pid(), self._lab.machine(name).provider)
 
+    def moved(self) -> list[str]:
+        """Return one line for each thing outside that must not change and did, since each host was started."""
+        with self._lock:
+            hosts = dict(self._hosts)
+        return [f"{name}: {line}" for name, host in hosts.items() for line in host.moved()]
+
     def roll_back(self, name: str) -> None:
         """Bring a machine back to its snapshot; the host on it is made anew on its next use."""
         from provisioner.machines.ready import connect

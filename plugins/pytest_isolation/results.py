@@ -51,6 +51,7 @@ class Run(_Part):
     tools: tuple[Line, ...] = ()  # "pytest-isolation 0.1.0"
     policies: tuple[Line, ...] = ()  # "as documented", "baseline@1"
     settings: tuple[Setting, ...] = ()
+    moved: tuple[Line, ...] = ()  # what changed outside during a run, and must not have: a finding of the whole run
 
 
 class Host(_Part):
@@ -219,6 +220,7 @@ def merge(first: Results, second: Results) -> Results:
         tools=one.tools + two.tools,
         policies=one.policies + two.policies,
         settings=one.settings + two.settings,
+        moved=one.moved + two.moved,
     )
     return _normal(
         run=run,
@@ -250,6 +252,7 @@ def _normal(
                 "tools": tuple(sorted(set(run.tools))),
                 "policies": tuple(sorted(set(run.policies))),
                 "settings": _union(run.settings, _text),
+                "moved": tuple(sorted(set(run.moved))),
             }
         ),
         hosts=_union(hosts, lambda host: host.id),

@@ -40,6 +40,7 @@ class State:
         policy: how verdicts are judged.
         cells: what was judged so far, in the controller.
         seconds: how long setting up took.
+        moved: what changed outside during the run and must not have.
     """
 
     asked: Asked
@@ -51,6 +52,7 @@ class State:
     seconds: float = 0.0
     failed: set[str] = field(default_factory=set)
     too_many: int = 0
+    moved: list[str] = field(default_factory=list)
 
     def view(self, target: str, peer: bool = False) -> SandboxView:
         """

@@ -37,15 +37,22 @@ static void json_head(const char *view, const char *nonce)
 
 int verb_facts(int argc, char **argv)
 {
-	const char *canary = NULL;
+	const char *canary = NULL, *objects = NULL;
 	int proc;
 
 	draw_entropy();
-	untouched = argc > 3 && strcmp(argv[3], "untouched") == 0;
-	if (argc == 3 + untouched && starts_with(argv[2], "canary="))
-		canary = argv[2] + strlen("canary=");
-	if (argc != 2 && !canary)
-		return usage("facts NONCE [canary=PID:CANARY-NONCE [untouched]]");
+	for (int i = 2; i < argc; i++) {
+		if (starts_with(argv[i], "canary="))
+			canary = argv[i] + strlen("canary=");
+		else if (starts_with(argv[i], "objects="))
+			objects = argv[i] + strlen("objects=");
+		else if (strcmp(argv[i], "untouched") == 0)
+			untouched = true;
+		else
+			argc = 0;
+	}
+	if (argc < 2)
+		return usage("facts NONCE [canary=PID:NONCE] [objects=KEY:NAME] [untouched]");
 	json_head("inside", argv[1]);
 	proc = open_self();
 	json_key("process");
@@ -55,7 +62,7 @@ int verb_facts(int argc, char **argv)
 	json_key("listeners");
 	json_fail(json_mark(), 0, "looked at from outside alone");
 	json_key("system");
-	json_system(canary);
+	json_system(canary, objects);
 	json_close('}');
 	return json_write(argv[1]);
 }

@@ -61,6 +61,8 @@ static const struct look looks[] = {
 	{ "/dev/port", false },
 	{ "/dev/kvm", false },
 	{ "/dev/kmsg", false },
+	{ "/run/secrets/kubernetes.io/serviceaccount/token", false },
+	{ "/var/run/secrets/kubernetes.io/serviceaccount/token", false },
 };
 
 /* What a look saw: each number with the errno of the call that gives it. */

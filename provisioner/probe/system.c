@@ -1,10 +1,9 @@
-/* The section of the system around the process: kernel, tasks, amounts, and a canary outside. */
+/* The section of the system around the process: kernel, tasks, amounts. */
 #include "probe.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -140,56 +139,7 @@ static void json_cpus(void)
 		json_fail(json_mark(), errno, "sched_getaffinity");
 }
 
-/* Whether the process of that number is the canary; our own command line may hold the nonce too. */
-static void json_same(pid_t pid, const char *nonce)
-{
-	static char text[64 << 10];
-	char path[32];
-	ssize_t size;
-	bool found;
-
-	json_key("same");
-	if (access("/proc/self", F_OK) < 0) {
-		json_fail(json_mark(), errno, "access /proc/self");
-		return;
-	}
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-	size = read_file(AT_FDCWD, path, text, sizeof(text));
-	if (size < 0 && errno != ENOENT && errno != ESRCH) {
-		json_fail(json_mark(), errno, "read %s", path);
-		return;
-	}
-	found = size > 0 && memmem(text, (size_t)size, nonce, strlen(nonce)) &&
-		!memmem(text, (size_t)size, "canary=", 7);
-	json_bool(found);
-}
-
-static void json_canary(const char *canary)
-{
-	char number[16];
-	const char *nonce = canary ? strchr(canary, ':') : NULL;
-	uint64_t pid;
-
-	json_key("canary");
-	if (!nonce) {
-		json_null();
-		return;
-	}
-	snprintf(number, sizeof(number), "%.*s", (int)(nonce - canary), canary);
-	if (!parse_number(number, INT32_MAX, &pid) || pid == 0 || !nonce[1]) {
-		errno = 0;
-		die(EX_USAGE, "'%s' is not PID:NONCE", canary);
-	}
-	json_open('{');
-	json_key("pid");
-	json_u64(pid);
-	json_key("signal");
-	json_text(kill((pid_t)pid, 0) == 0 ? "ok" : errno_name(errno));
-	json_same((pid_t)pid, nonce + 1);
-	json_close('}');
-}
-
-void json_system(const char *canary)
+void json_system(const char *canary, const char *objects)
 {
 	struct utsname u;
 
@@ -216,5 +166,10 @@ void json_system(const char *canary)
 	json_platform();
 	json_ssh();
 	json_entropy();
+	json_objects(objects);
+	json_keys();
+	json_guest_api();
+	json_sockets();
+	json_engine_ports();
 	json_close('}');
 }

@@ -166,7 +166,7 @@ class Attached:
             raise IsolationError("it is paused: what is started in it does not run")
         left = [folder / name for folder in cgroups for name in attach.leaves]
         before = [folder for folder in left if folder.exists()]
-        argv = ["facts", self.nonce, f"canary={self.outer.pid}:{self.outer.nonce}", "untouched"]
+        argv = ["facts", self.nonce, *self.outer.canary_words, "untouched"]
         values = {**self._values, "argv": [HANDED_ON, *argv]}
         launch = [str(self.host.probe_path), "launch", "--hand-on", "--"]
         try:

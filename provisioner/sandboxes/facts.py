@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from provisioner.sandboxes.facts_filters import Filters
 from provisioner.sandboxes.facts_holdings import Device, DeviceRules, Handle, Superblock, Terminal
+from provisioner.sandboxes.facts_ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket
 from provisioner.sandboxes.facts_namespaces import Owners
 from provisioner.sandboxes.facts_platform import Listener, Platform, SshKeys
 from provisioner.sandboxes.observed import (
@@ -221,19 +222,6 @@ class Task(Observed):
     name: Text
 
 
-class Canary(Observed):
-    """
-    A process outside that must be out of reach.
-
-    `signal` is the result of kill(pid, 0); `same` says whether /proc/PID/cmdline holds the canary's nonce, so that
-    another process of that number is not taken for it.
-    """
-
-    pid: Number
-    signal: Text
-    same: Fact[bool]
-
-
 class System(Observed):
     """What a process sees of the system around it."""
 
@@ -258,6 +246,11 @@ class System(Observed):
     platform: Fact[Platform] = added()
     ssh: Fact[SshKeys] = added()
     entropy: Fact[Text] = added()  # SHA-256 of 32 bytes of getrandom(2), the first thing that the request did
+    objects: Fact[Objects | None] = added()
+    keys: Fact[Keys] = added()
+    guest_api: Fact[GuestApi | None] = added()
+    sockets: Fact[Items[Socket]] = added()
+    ports: Fact[Items[EnginePort]] = added()
 
 
 class Facts(Observed):

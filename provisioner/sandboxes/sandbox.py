@@ -192,8 +192,9 @@ class Sandbox:
 
     def inside(self) -> Facts:
         """Return what the subject sees of itself."""
-        canary = f"canary={self.outer.pid}:{self.outer.nonce}"
-        reply = self.channel.request("facts", self.nonce, canary, deadline=deadline("facts"), bound=FACTS_BYTES)
+        # where no wall is claimed nothing lies outside
+        canaries = self.outer.canary_words[: 1 if self.runtime.boundary == "none" else None]
+        reply = self.channel.request("facts", self.nonce, *canaries, deadline=deadline("facts"), bound=FACTS_BYTES)
         return parse_facts(checked(reply, "facts", self.runtime.name), self.nonce)
 
     def outside(self) -> Facts | None:

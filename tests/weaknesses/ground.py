@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -95,6 +97,24 @@ class Ground:
         run("mount", "--make-shared", str(path))
         return path
 
+    def unix_socket(self, name: str, answer: bytes = b"", folder: Path | None = None) -> Path:
+        """Listen on a unix socket of the test's own; whoever connects and speaks is given `answer`."""
+        path = (folder or self.folder) / name
+        listener = self.undo.enter_context(socket.socket(socket.AF_UNIX))
+        listener.bind(str(path))
+        self.undo.callback(path.unlink)
+        listener.listen(4)
+        self.undo.callback(listener.shutdown, socket.SHUT_RDWR)  # ends the thread's accept
+        threading.Thread(target=_serve, args=(listener, answer), daemon=True).start()
+        return path
+
+    def listen(self, port: int) -> None:
+        """Listen on a port of a loopback address of the test's own, and answer nobody."""
+        listener = self.undo.enter_context(socket.socket(socket.AF_INET))
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.5", port))
+        listener.listen(1)
+
     def sub_cgroup(self, sandbox: Sandbox, controller: str, name: str) -> None:
         """Make a cgroup below the sandbox's own in one v1 hierarchy; removed with the plant."""
         facts = sandbox.outside()
@@ -104,6 +124,16 @@ class Ground:
         path = mount.target / line.path.lstrip("/") / name
         path.mkdir()
         self.undo.callback(_remove, path)
+
+
+def _serve(listener: socket.socket, answer: bytes) -> None:
+    with suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.settimeout(2)
+                connection.recv(4096)
+                connection.sendall(answer)
 
 
 def _remove(cgroup: Path) -> None:

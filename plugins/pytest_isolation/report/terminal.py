@@ -88,6 +88,7 @@ def draw(results: Results, width: int = 80, unicode: bool = True, findings: bool
         _documented(results, style),
         _better(results, style),
         _skipped(results, style),
+        _moved(results, style),
         _findings(results, style) if findings else [],
         _next(results, style),
     ]
@@ -208,6 +209,11 @@ def beside_text(one: Beside) -> str:
     return f"{told}; {one.compared} checks compared"
 
 
+def _moved(results: Results, style: _Style) -> list[Line]:
+    """Tell what changed outside during the run: a finding of the whole run, whatever the checks say."""
+    return [style.line(f"MOVED OUTSIDE: {text}", {"red": True, "bold": True}) for text in results.run.moved]
+
+
 def _documented(results: Results, style: _Style) -> list[Line]:
     groups = documented(results)
     if not groups:
@@ -278,6 +284,8 @@ def _checked(cell: Cell, check: Check) -> CheckedCell:
 
 def _next(results: Results, style: _Style) -> list[Line]:
     found = results.findings()
+    if results.run.moved and not found:
+        return [style.line("The host changed during the run. Next: find out who did it, and run again.", {"red": True})]
     if found:
         worst = found[0]
         count = f"{len(found)} finding{'s' if len(found) > 1 else ''}"

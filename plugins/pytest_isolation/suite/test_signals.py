@@ -1,4 +1,4 @@
-"""Signals to processes outside (kill(2))."""
+"""Signals to processes outside (kill(2)), and looks into them (ptrace(2))."""
 
 from __future__ import annotations
 
@@ -36,3 +36,33 @@ def test_cannot_signal_a_process_outside(sandbox: SandboxView) -> None:
     if canary.signal != "ok":
         raise UnobservedFact("system.canary.signal", canary.signal, "the try tells nothing")
     assert not canary.same, f"it may signal the host's process {canary.pid}"
+
+
+@pytest.mark.isolation(
+    "ptrace.outside",
+    severity="critical",
+    profile="baseline",
+    refs=["ptrace(2), 'Ptrace access mode checking'", "proc_pid_environ(5)"],
+    kinds=["container"],
+    kinds_reason="a VM's process ids are its own kernel's",
+    shows=["system.canary"],
+    reproduce="sleep 999 &    # on the host; inside: head -c 1 /proc/PID/environ",
+    remedy="give it its own pid namespace, and no CAP_SYS_PTRACE: drop --pid=host and --cap-add=SYS_PTRACE",
+)
+def test_cannot_look_into_a_process_outside(sandbox: SandboxView) -> None:
+    """
+    It cannot read another sandbox's or the host's `/proc/PID`.
+
+    `environ` and `maps` of the canary are opened for reading, where the kernel checks the access mode, and closed.
+    The canary holds all of the host's capabilities, so that without CAP_SYS_PTRACE a container's root is refused it
+    (cap_ptrace_access_check in security/commoncap.c); that it is visible at all is ns.pid's finding.
+    """
+    canary = sandbox.system.canary
+    if canary is None:
+        raise UnobservedFact("system.canary", "", "no canary process was named to the probe")
+    for name, result in (("environ", canary.environ), ("maps", canary.maps)):
+        if result in (*REFUSALS, "ENOENT"):
+            continue
+        if result != "ok":
+            raise UnobservedFact(f"system.canary.{name}", result, "the try tells nothing")
+        assert not canary.same, f"it opens /proc/{canary.pid}/{name} of the host's process"

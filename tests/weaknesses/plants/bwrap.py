@@ -7,7 +7,12 @@ from plant import Plant, flags
 BWRAP = ("bwrap",)
 
 PLANTS = (
-    Plant("--share-net", BWRAP, {"ns.net": "host's network namespace"}, spec=flags("--share-net")),
+    Plant(
+        "--share-net",
+        BWRAP,
+        {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
+        spec=flags("--share-net"),
+    ),
     Plant(
         "the host's /etc bound",
         BWRAP,

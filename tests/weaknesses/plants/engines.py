@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ground import CALLS, nsenter
-from plant import Make, Plant, flags, limited, limits_left_out
+from plant import Make, Plant, flags, limited, limits_left_out, opened
 
 ENGINES = ("docker", "podman")
 
@@ -49,7 +49,7 @@ PLANTS = (
     Plant(
         "--ipc=host",
         ENGINES,
-        {"ns.ipc": "host's IPC namespace", "dev.shm": "/dev/shm is the host's"},
+        {"ns.ipc": "host's IPC namespace", "ipc.sysv_mq": "segment is there", "dev.shm": "/dev/shm is the host's"},
         spec=flags("--ipc=host"),
     ),
     Plant("--uts=host", ENGINES, {"ns.uts": "host's UTS namespace"}, spec=flags("--uts=host")),
@@ -104,6 +104,7 @@ PLANTS = (
                 "seccomp.abi": "no filter",
                 **more,
             },
+            also=opened("key.quota"),
             spec=flags("--security-opt", "seccomp=unconfined"),
             where="both",
         )
@@ -186,6 +187,7 @@ PLANTS = (
             f"a profile that allows {call}",
             ENGINES,
             {"seccomp.dangerous": f"the filter lets through {call}"},
+            also=opened("key.quota") if call == "add_key" else {},
             spec=profiled(allowed=call),
             base="profile",
         )

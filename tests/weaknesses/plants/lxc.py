@@ -89,13 +89,13 @@ PLANTS = (
     Plant(
         "lxc.net.0.type=none",
         LXC,
-        {"ns.net": "host's network namespace"},
+        {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
         spec={**define("lxc.mount.entry="), "network": "host"},
         base="no fuse",  # a sysfs of the host's network is the host's sysfs, and so are its parts
     ),
     *(
         Plant(f"lxc.namespace.keep={kind}", LXC, {f"ns.{kind}": "host's"}, also, spec=keep(kind))
-        for kind, also in (("ipc", {}), ("uts", {}), ("cgroup", opened(*MOUNTED)))
+        for kind, also in (("ipc", opened("ipc.sysv_mq")), ("uts", {}), ("cgroup", opened(*MOUNTED)))
     ),
     *(
         Plant(f"lxc.namespace.share.{kind}=PEER", LXC, {"ns.peer": f"its {kind} namespace"}, spec=joined(kind))

@@ -7,7 +7,12 @@ from plant import Plant, flags
 NSPAWN = ("nspawn",)
 
 PLANTS = (
-    Plant("the host's network", NSPAWN, {"ns.net": "host's network namespace"}, spec={"network": "host"}),
+    Plant(
+        "the host's network",
+        NSPAWN,
+        {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
+        spec={"network": "host"},
+    ),
     Plant(
         "the host's /etc bound",
         NSPAWN,

@@ -22,7 +22,12 @@ BASES: dict[tuple[str, str], Make] = {("podman", "userns"): flags(*USERNS)}
 
 PLANTS = (
     # namespaces
-    Plant("--network=host", PODMAN, {"ns.net": "host's network namespace"}, spec={"network": "host"}),
+    Plant(
+        "--network=host",
+        PODMAN,
+        {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
+        spec={"network": "host"},
+    ),
     # the runtime's own exec, changed
     Plant(
         "exec --privileged",

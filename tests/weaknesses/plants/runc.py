@@ -16,7 +16,7 @@ from ground import (
     put,
     with_descriptor,
 )
-from plant import Make, Plant, edits, flags, limited, limits_left_out
+from plant import Make, Plant, edits, flags, limited, limits_left_out, opened
 
 from provisioner.sandboxes.sandbox import Sandbox
 
@@ -61,8 +61,18 @@ PLANTS = (
         },
         spec=edits(drop_namespace("pid")),
     ),
-    Plant("no net namespace", RUNC, {"ns.net": "host's network namespace"}, spec=edits(drop_namespace("network"))),
-    Plant("no ipc namespace", RUNC, {"ns.ipc": "host's IPC namespace"}, spec=edits(drop_namespace("ipc"))),
+    Plant(
+        "no net namespace",
+        RUNC,
+        {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
+        spec=edits(drop_namespace("network")),
+    ),
+    Plant(
+        "no ipc namespace",
+        RUNC,
+        {"ns.ipc": "host's IPC namespace", "ipc.sysv_mq": "segment is there"},
+        spec=edits(drop_namespace("ipc")),
+    ),
     Plant(
         "no uts namespace",
         RUNC,
@@ -159,6 +169,7 @@ PLANTS = (
             "seccomp.abi": "no filter",
             "seccomp.sockets": "opens AF_VSOCK",
         },
+        opened("key.quota"),
         base="profile",
     ),
     # limits
@@ -199,6 +210,7 @@ PLANTS = (
             "user.root_mapped": "runs as the host's root",
             "user.range_disjoint": "the host's own",
         },
+        opened("key.quota"),
         base="userns",
     ),
     Plant("the default user", ("runc",), {"user.nonroot": "uid 0 inside"}, base="user"),
@@ -221,6 +233,7 @@ PLANTS = (
             f"a profile that allows {call}",
             RUNC,
             {"seccomp.dangerous": f"the filter lets through {call}"},
+            also=opened("key.quota") if call == "add_key" else {},
             spec=runc_profile(allowed=call),
             base="profile",
         )

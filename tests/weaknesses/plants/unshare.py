@@ -28,13 +28,18 @@ PLANTS = (
     # look-alikes
     Plant("mounts that only receive", UNSHARE, spec=flags("--propagation", "slave")),
     # namespaces and users
-    Plant("no --ipc", UNSHARE, {"ns.ipc": "host's IPC namespace"}, overlay=unshared("--ipc")),
+    Plant(
+        "no --ipc",
+        UNSHARE,
+        {"ns.ipc": "host's IPC namespace", "ipc.sysv_mq": "segment is there"},
+        overlay=unshared("--ipc"),
+    ),
     Plant("no --uts", UNSHARE, {"ns.uts": "host's UTS namespace"}, overlay=unshared("--uts")),
     Plant("no --cgroup", UNSHARE, {"ns.cgroup": "host's cgroup namespace"}, overlay=unshared("--cgroup")),
     Plant(
         "no --net",
         UNSHARE,
-        {"ns.net": "host's network namespace"},
+        {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
         {"cap.net_raw": "holds"},
         overlay=unshared("--net", "--loopback"),
     ),
@@ -58,6 +63,7 @@ PLANTS = (
             **PROC_SYS,
             **SYSRQ,
         },
+        opened("key.session"),  # in the host's user namespace it is the caller's own
         overlay=lambda ground: {"create": without(as_root(ground.runtime.create), "--user", "--map-root-user")},
     ),
     Plant(

@@ -24,7 +24,13 @@ WEAKNESSES = (
         record="vm",
     ),
     *(
-        weak("seccomp.dangerous", f"{name} allowed", row(name, sorted(answers)[0]), CALLS[name])
+        weak(
+            "seccomp.dangerous",
+            f"{name} allowed",
+            row(name, sorted(answers)[0]),
+            CALLS[name],
+            *(("key.quota",) if name == "add_key.null" else ()),
+        )
         for name, answers in (TELLING | REVEALING).items()
     ),
     weak("seccomp.exec_parity", "exec without", put("exec", "process", "seccomp", "mode", to=0), "seccomp mode 0"),

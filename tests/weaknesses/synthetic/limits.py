@@ -91,7 +91,12 @@ LOOKALIKES = (
         put("reaches", "none", "control", to="refused"),
         (("net.peer_same", "unknown"),),
     ),
-    Lookalike("no canary", "container", put("inside", "system", "canary", to=None), (("sig.outside", "unknown"),)),
+    Lookalike(
+        "no canary",
+        "container",
+        put("inside", "system", "canary", to=None),
+        (("sig.outside", "unknown"), ("ptrace.outside", "unknown")),
+    ),
     Lookalike(
         "no view from outside, and a made-up boot id",
         "docker",

@@ -14,7 +14,7 @@ WEAKNESSES = (
     weak(
         "sig.outside",
         "kill reaches the canary",
-        put("inside", "system", "canary", to={"pid": 3999, "signal": "ok", "same": True}),
+        lambda d: d["inside"]["system"]["canary"].update(signal="ok", same=True),
         "signal the host's process 3999",
     ),
 )
@@ -26,6 +26,6 @@ LOOKALIKES = (
     Lookalike(
         "the canary's uid protects it",
         "container",
-        put("inside", "system", "canary", to={"pid": 3999, "signal": "EPERM", "same": True}),
+        lambda d: d["inside"]["system"]["canary"].update(signal="EPERM", same=True),
     ),
 )

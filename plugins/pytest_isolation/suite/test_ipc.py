@@ -1,0 +1,101 @@
+"""IPC objects and unix sockets of the host: reached for by name, where the host has made them for this run."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.sandboxes.facts_ipc import Objects
+from provisioner.sandboxes.observed import UnobservedFact
+from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.walls.doors import host_sockets
+
+NOT_THERE = ("ENOENT", "ECONNREFUSED")
+REFUSED = ("ENOSYS", "EPERM", "SIGSYS")
+
+
+def _objects(sandbox: SandboxView) -> Objects:
+    """Return what reaching for them came to; a machine as host makes none."""
+    if reason := sandbox.target.cannot.get("host"):
+        pytest.skip(reason)
+    objects = sandbox.system.objects
+    if objects is None:
+        pytest.skip("no IPC objects are made on this host for the sandbox to reach for")
+    return objects
+
+
+def _is_there(name: str, result: str, *also: str) -> bool:
+    """Whether the result is that of an object which is there; one that tells nothing is unobserved."""
+    if result in (*NOT_THERE, *REFUSED):
+        return False
+    if result != "ok" and result not in also:
+        raise UnobservedFact(f"system.objects.{name}", result, "the try tells nothing")
+    return True
+
+
+@pytest.mark.isolation(
+    "ipc.sysv_mq",
+    severity="high",
+    profile="baseline",
+    refs=["svipc(7)", "mq_overview(7)", "ipc_namespaces(7)"],
+    shows=["system.objects"],
+    reproduce="ipcs -m; ls /dev/mqueue    # inside: what the host made is listed",
+    remedy="give it its own IPC namespace: drop --ipc=host, lxc.namespace.keep=ipc; unshare --ipc",
+)
+def test_ipc_objects_outside_are_not_there(sandbox: SandboxView) -> None:
+    """
+    Shared memory, semaphores and queues made outside are not there.
+
+    shmget(2) by the key of a segment of the host's, without asking for any permission, and mq_open(3) of a queue of
+    the host's.  EACCES means that the object is there and its mode protects it, a second wall.  The three kinds of
+    SysV objects live in one namespace (ipc_namespaces(7)), so that a segment stands for all.
+    """
+    objects = _objects(sandbox)
+    assert not _is_there("shm", objects.shm, "EACCES"), "the host's shared memory segment is there"
+    assert not _is_there("mqueue", objects.mqueue, "EACCES"), "the host's message queue is there"
+
+
+@pytest.mark.isolation(
+    "ipc.abstract",
+    severity="high",
+    profile="baseline",
+    refs=["unix(7)", "network_namespaces(7)", "CVE-2020-15257"],
+    shows=["system.objects", "process.namespaces.net"],
+    reproduce="grep @ /proc/net/unix    # inside: abstract names of the host's",
+    remedy="give it its own network namespace: drop --network=host, lxc.net.0.type = none",
+)
+def test_abstract_sockets_outside_are_unreachable(sandbox: SandboxView) -> None:
+    """
+    Abstract unix sockets outside are unreachable.
+
+    connect(2) to a listener of this run on the host.  Abstract names belong to the network namespace; file modes do
+    not protect them.
+    """
+    objects = _objects(sandbox)
+    assert not _is_there("abstract", objects.abstract, "EAGAIN"), f"it connects to the host's @{objects.name}"
+
+
+@pytest.mark.isolation(
+    "ipc.host_sockets",
+    severity="critical",
+    profile="baseline",
+    refs=["unix(7)", "CIS Docker 5.6"],
+    shows=["system.sockets", "process.mounts"],
+    reproduce="find $(awk '{print $5}' /proc/self/mountinfo) -xdev -maxdepth 1 -type s",
+    remedy="take the bind mount out: -v /run/…, lxc.mount.entry",
+)
+def test_no_socket_of_the_host_is_mounted(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    No host unix socket is bind-mounted.
+
+    Every mount that is a socket, and sockets in every mounted folder that lies on a file system of the host's; one
+    that a process of the sandbox's own network namespace has bound is its own.  A socket does not reach across
+    kernels: with one of its own a sandbox finds only its own behind it.
+    """
+    if reason := sandbox.target.cannot.get("host"):
+        pytest.skip(reason)
+    sockets = sandbox.system.sockets
+    if not sandbox.shares_kernel:
+        return
+    shares_net = sandbox.namespaces.net == host_facts.namespaces.net
+    found = host_sockets(sockets, sandbox.process.mounts, host_facts.process.mounts, shares_net)
+    assert not found, f"{', '.join(found)} is a socket of the host's"

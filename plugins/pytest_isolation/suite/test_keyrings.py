@@ -1,0 +1,78 @@
+"""Keys: keyrings belong to no namespace but the user namespace, and quotas to a user id of the host's kernel."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.sandboxes.observed import UnobservedFact
+from pytest_isolation.view import HostView, SandboxView
+
+REFUSED = ("EPERM", "EACCES", "ENOSYS", "ENOKEY", "SIGSYS")
+VM_HAS_ITS_OWN = "a VM's keys are its own kernel's"
+
+
+@pytest.mark.isolation(
+    "key.session",
+    severity="high",
+    profile="baseline",
+    refs=["keyrings(7)", "session-keyring(7)", "containers.conf(5) keyring"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["system.keys"],
+    reproduce="keyctl show @s    # inside and on the host: the same serial",
+    remedy="drop runc's --no-new-keyring; keyring = true in containers.conf; keyctl new_session before the runtime",
+)
+def test_session_keyring_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Its session keyring is not the host's.
+
+    The serial of keyctl_get_keyring_ID(3), inside and of the process that called the runtime; serials are one
+    numbering for the whole kernel.  A refusal keeps it from the keyring too.
+    """
+    if reason := sandbox.target.cannot.get("host"):
+        pytest.skip(reason)
+    if host_facts.system.keys.session == "ENOSYS":
+        pytest.skip("this kernel has no keyrings")
+    keys = sandbox.system.keys
+    if keys.session in REFUSED or not sandbox.shares_kernel:
+        return
+    outside = host_facts.system.keys
+    for whose, seen in (("inside", keys), ("host", outside)):
+        if seen.session != "ok":
+            raise UnobservedFact(f"{whose}.system.keys.session", seen.session, "the serial was not told")
+    assert keys.serial != outside.serial, f"its session keyring {keys.serial} is the host's"
+
+
+@pytest.mark.isolation(
+    "key.quota",
+    severity="medium",
+    profile="baseline",
+    refs=["keyrings(7)", "Documentation/security/keys/core.rst"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.uid", "system.tries[add_key.null]"],
+    reproduce="cat /proc/key-users    # on the host: the row of the sandbox's outside uid",
+    remedy="a seccomp profile that refuses add_key, or a range of ids of its own: podman --userns=auto",
+)
+def test_keys_count_against_nobody_else(sandbox: SandboxView, host_facts: HostView, peer: SandboxView) -> None:
+    """
+    Keys it makes do not exhaust a uid's quota shared with others.
+
+    Quotas belong to a user id of the kernel's, whatever the namespace (/proc/key-users).  Where add_key(2) is reached,
+    the subject's id outside must be neither the host's own, nor one of the host's by a missing user namespace, nor the
+    neighbour's.
+    """
+    if reason := sandbox.target.cannot.get("host"):
+        pytest.skip(reason)
+    answer, control = sandbox.system.tries["add_key.null"].result, host_facts.system.tries["add_key.null"].result
+    if control == "ENOSYS":
+        pytest.skip("this kernel has no keyrings")
+    if answer in REFUSED or not sandbox.shares_kernel:
+        return
+    if answer != "EFAULT":
+        raise UnobservedFact("system.tries[add_key.null]", answer, "the try tells nothing")
+    uid = sandbox.outside.process.uid[3]
+    assert sandbox.namespaces.user != host_facts.namespaces.user, f"its keys count against the host's uid {uid}"
+    assert uid != host_facts.process.uid[3], f"its keys count against the host's own uid {uid}"
+    if "peer" not in sandbox.target.cannot:
+        assert uid != peer.outside.process.uid[3], f"its keys count against uid {uid}, its neighbour's too"

@@ -1,0 +1,158 @@
+"""The management plane: nothing that steers engines, clusters or instances is within reach.
+
+Nothing is connected to but the instance's own API: what listens is read from tables of sockets, on either side.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.sandboxes.observed import UnobservedFact
+from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.walls import doors
+
+
+def _reachable(sandbox: SandboxView, host: HostView, ports: dict[int, str]) -> list[str]:
+    inside, outside = sandbox.system.ports, host.system.ports
+    net = sandbox.namespaces.net if sandbox.shares_kernel else None
+    shares_net = net is not None and net == host.namespaces.net
+    inode = net.inode if net is not None else None
+    return doors.reachable_ports(ports, inside, outside, inode, shares_net, sandbox.system.interfaces)
+
+
+@pytest.mark.isolation(
+    "mgmt.runtime_sock",
+    severity="critical",
+    profile="baseline",
+    refs=["CIS Docker 5.32", "OWASP Docker Security, rule 1"],
+    shows=["system.sockets", "process.mounts"],
+    reproduce="ls -l /run/docker.sock /run/containerd/containerd.sock /run/podman/podman.sock",
+    remedy="take the bind mount out: whoever writes to an engine's socket is root on the host",
+)
+def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    No container-runtime socket is present (docker, containerd, crio, podman, buildkit, lxd/incus).
+
+    Known by its path, by the path that it was bound from, or because it is the host's by device and inode, whatever
+    its name.  One that the sandbox's own engine has bound is its own.
+    """
+    if reason := sandbox.target.cannot.get("host"):
+        pytest.skip(reason)
+    sockets = sandbox.system.sockets
+    if not sandbox.shares_kernel:
+        return  # its own engine's
+    shares_net = sandbox.namespaces.net == host_facts.namespaces.net
+    found = doors.engine_sockets(sockets, sandbox.process.mounts, host_facts.system.sockets, shares_net)
+    assert not found, f"{', '.join(found)} is an engine's socket"
+
+
+@pytest.mark.isolation(
+    "mgmt.runtime_tcp",
+    severity="critical",
+    profile="baseline",
+    refs=["CIS Docker 2.7", "Docker docs, 'Protect the Docker daemon socket'"],
+    shows=["system.ports", "system.interfaces"],
+    reproduce="ss -ltn 'sport = 2375 or sport = 2376 or sport = 2377 or sport = 8443 or sport = 9323'    # on the host",
+    remedy="no -H tcp://, or on a loopback address alone; no core.https_address on a network of sandboxes",
+)
+def test_engine_ports_are_unreachable(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    The engine's TCP API is unreachable.
+
+    Decided without a packet: which of the ports listen on the host and in engines' network namespaces, on which
+    addresses, and whether the sandbox has an interface that leads there.
+    """
+    if reason := sandbox.target.cannot.get("host"):
+        pytest.skip(reason)
+    found = _reachable(sandbox, host_facts, doors.ENGINE_PORTS)
+    assert not found, f"{', '.join(found)} listens where it can connect"
+
+
+@pytest.mark.isolation(
+    "mgmt.sock_mode",
+    severity="high",
+    profile="baseline",
+    refs=["CIS Docker 3.15", "CIS Docker 3.16", "CIS Docker 3.23", "CIS Docker 3.24", "unix(7)"],
+    shows=["system.sockets"],
+    reproduce="stat -c '%a %U:%G %n' /run/docker.sock /run/containerd/containerd.sock    # on the host",
+    remedy="chmod 0660 the socket: SocketMode=0660 in docker.socket",
+)
+def test_engine_sockets_are_not_for_all(sandbox: SandboxView, host_facts: HostView) -> None:
+    """Engine sockets are not open to all users."""
+    if reason := sandbox.target.cannot.get("host"):
+        pytest.skip(reason)
+    engines = [socket for socket in host_facts.system.sockets if doors.is_engines(socket.path)]
+    if not engines:
+        pytest.skip("no engine's socket lies at a well-known path of the host")
+    found = doors.open_to_all(engines)
+    assert not found, f"{', '.join(found)}: every user may connect"
+
+
+@pytest.mark.isolation(
+    "mgmt.kubelet",
+    severity="critical",
+    profile="baseline",
+    refs=["Kubernetes docs, 'Kubelet authentication/authorization'", "CIS Kubernetes 4.2", "CIS Kubernetes 5.1.6"],
+    shows=["system.paths[/run/secrets/kubernetes.io/serviceaccount/token]", "system.ports"],
+    reproduce="ls /run/secrets/kubernetes.io/serviceaccount; ss -ltn 'sport = 10250 or sport = 10255'",
+    remedy="automountServiceAccountToken: false; no hostNetwork: true; --read-only-port=0",
+)
+def test_kubelet_and_credentials_are_absent(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Kubelet, etcd and API credentials are absent.
+
+    The service account's token by lstat(2) at its path; the ports as mgmt.runtime_tcp has them.
+    """
+    for path in doors.TOKENS:
+        assert sandbox.system.paths[path].type == "absent", f"a service account's token is at {path}"
+    if sandbox.target.cannot.get("host"):
+        return  # the place is its own host
+    found = _reachable(sandbox, host_facts, doors.KUBERNETES_PORTS)
+    assert not found, f"{', '.join(found)} listens where it can connect"
+
+
+@pytest.mark.isolation(
+    "mgmt.devincus",
+    severity="low",
+    profile="baseline",
+    refs=["Incus docs, 'Communication between instance and host'", "LXD docs, dev-lxd"],
+    shows=["system.guest_api"],
+    reproduce="curl --unix-socket /dev/incus/sock http://guest/1.0/config",
+    remedy="keep secrets out of user.* settings, or security.guestapi=false (LXD: security.devlxd=false)",
+)
+def test_guest_api_shows_no_settings(sandbox: SandboxView) -> None:
+    """
+    The guest API socket (`/dev/lxd`, `/dev/incus`) shows only its own instance.
+
+    It is asked for the names of its settings: those below `user.` are the administrator's own, where secrets lie.
+    """
+    api = sandbox.system.guest_api
+    if api is None:
+        return
+    if api.result != "ok":
+        if api.result in ("ECONNREFUSED", "EACCES", "EPERM", "EPROTO"):
+            return  # nobody answers, or not with settings
+        raise UnobservedFact("system.guest_api.result", api.result, "the API gave no answer")
+    assert not api.user_keys, f"{api.path} hands out {api.user_keys} settings below user."
+
+
+@pytest.mark.isolation(
+    "mgmt.lxcfs",
+    severity="medium",
+    profile="baseline",
+    refs=["CVE-2015-1342", "CVE-2015-1344", "lxcfs(8)"],
+    kinds=["container"],
+    kinds_reason="LXCFS is a file system of the host's kernel",
+    shows=["process.mounts"],
+    reproduce="grep fuse.lxcfs /proc/self/mountinfo",
+    remedy="bind LXCFS's files of /proc alone, never its root or its cgroup view",
+)
+def test_lxcfs_shows_no_cgroups(sandbox: SandboxView) -> None:
+    """
+    LXCFS shows only its own cgroup and is not writable.
+
+    Its files of /proc and /sys are harmless and may be there; its root and its view of the cgroup tree let a
+    sandbox see, and in old versions move, what is not its own.
+    """
+    found = doors.lxcfs_doors(sandbox.process.mounts)
+    assert not found, f"{', '.join(found)}"
