@@ -158,7 +158,7 @@ void json_grants(void)
 
 	if (untouched) {
 		json_key("device_node");
-		json_fail(json_mark(), 0, "not tried, for it would touch the sandbox");
+		json_fail(json_mark(), 0, UNTOUCHED);
 	} else {
 		json_guarded("device_node", try_node);
 	}

@@ -28,6 +28,7 @@ struct verb {
 	bool input;                        /* it reads its standard input */
 };
 
+#define UNTOUCHED "not tried, for it would touch the sandbox"
 extern bool untouched; /* make nothing, not even for a moment: the sandbox is somebody else's */
 extern bool one_shot; /* carried out as a command, not for a server */
 const struct verb *find_verb(const char *name);

@@ -209,7 +209,7 @@ void json_tries(void)
 
 		json_key(tries[i].name);
 		if (untouched && makes_something(&tries[i])) {
-			json_fail(json_mark(), 0, "not tried, for it would touch the sandbox");
+			json_fail(json_mark(), 0, UNTOUCHED);
 			continue;
 		}
 		g = guard(carry_out, &tries[i], &o, sizeof(o));

@@ -30,7 +30,7 @@ from provisioner.sandboxes.sandbox import after_mark
 HANDED_ON = "/proc/self/fd/3"
 HANDED_FD = 3  # probe.h: HANDED_FD and HANDED_NAME
 HANDED_LINK = "/memfd:isolation-probe"
-UNTOUCHED = "not tried, for it would touch the sandbox"  # tries.c
+UNTOUCHED = "not tried, for it would touch the sandbox"  # probe.h
 
 # A process of this host that no runtime names: what confines it, nobody says.
 BARE = Runtime.model_validate(

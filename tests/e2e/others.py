@@ -28,7 +28,7 @@ from provisioner.probe.build import probe_binary
 from provisioner.sandboxes.attached import cgroup_folders
 from provisioner.sandboxes.facts import Facts
 
-PAYLOAD = ("/bin/sh", "-c", "echo mine >/tmp/mine && sleep 86400 & wait")
+PAYLOAD = ("/bin/sh", "-c", "echo mine >/tmp/mine || echo mine >/dev/shm/mine; sleep 86400 & wait")
 IMAGE = "localhost/isolation-users-own:1"
 RLIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
 PODMAN = ("podman", "--cgroup-manager", "cgroupfs", "--events-backend", "file", "--runtime", "runc")
@@ -72,7 +72,8 @@ def other(runtime: str, home: Home, name: str, weak: bool = False) -> Iterator[O
     folder.chmod(0o711)
     makers = {"docker": _docker, "podman": _podman, "runc": _runc, "lxc": _lxc, "unshare": _bare}
     with makers[runtime](home, folder, name, weak) as made:
-        wait_for(lambda: Path(f"/proc/{made.pid}/root/tmp/mine").exists() or runtime == "unshare")
+        root = Path(f"/proc/{made.pid}/root")
+        wait_for(lambda: runtime == "unshare" or any((root / name / "mine").exists() for name in ("tmp", "dev/shm")))
         yield made
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -131,7 +132,6 @@ def _runc(home: Home, folder: Path, name: str, weak: bool) -> Iterator[Other]:
     file = folder / "config.json"
     config: dict[str, Any] = json.loads(file.read_text())
     config["process"] |= {"terminal": False, "args": list(PAYLOAD)}
-    config["root"]["readonly"] = False
     config["linux"]["cgroupsPath"] = f"/isolation-users/{name}"
     if weak:
         for kept in config["process"]["capabilities"].values():
