@@ -6,6 +6,7 @@ what was asked (as pytest's).  Only `diff` makes sandboxes; elsewhere pytest obs
 
 from __future__ import annotations
 
+import difflib
 import shutil
 import sys
 from pathlib import Path
@@ -83,6 +84,28 @@ def filter_(
     for file in files:
         for line in filter_table(load_record(file), every):
             typer.echo(escape(line))
+
+
+@app.command()
+def checks(
+    names: Annotated[list[str] | None, typer.Argument(help="checks to tell all of; none lists them all")] = None,
+) -> None:
+    """List the bundled suite's checks, or tell all that is known of some."""
+    from pytest_isolation.judge import suite_checks
+    from pytest_isolation.reference import list_checks, tell_check
+    from pytest_isolation.verdict import check_of
+
+    known = {check.id: check for check in (check_of(function) for function in suite_checks())}
+    if not names:
+        for line in list_checks(known.values()):
+            typer.echo(line)
+    for name in names or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise IsolationError(
+                f"cannot find check '{name}'", f"did you mean '{near[0]}'?" if near else "isolation checks"
+            )
+        typer.echo("\n".join(tell_check(known[name])))
 
 
 @app.command()

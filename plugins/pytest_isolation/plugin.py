@@ -39,8 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
-        "isolation(id, *, severity, profile, refs, remedy, shows, reproduce, kinds, kinds_reason): one named part of "
-        "the wall between a sandbox and its host",
+        "isolation(id, *, severity, profile, refs, gains, remedy, shows, reproduce, kinds, kinds_reason): one named "
+        "part of the wall between a sandbox and its host",
         "isolation_active: acts on the sandbox (loads, reaches) instead of reading facts",
         "isolation_destructive: leaves the sandbox or its machine changed: it is made anew, or rolled back, afterwards",
     ):

@@ -86,6 +86,7 @@ class Check(_Part):
     profile: Line | dict[Line, Line] = ""
     title: Line = ""
     refs: tuple[Line, ...] = ()
+    gains: Line = ""
     remedy: Line = ""
 
 
@@ -186,6 +187,7 @@ def _check(check: verdicts.Check) -> Check:
             "profile": check.profile if isinstance(check.profile, str) else dict(check.profile),
             "title": check.title,
             "refs": check.refs,
+            "gains": check.gains,
             "remedy": check.remedy,
         }
     )

@@ -64,6 +64,7 @@ class Check:
     One named part of the wall, as the marker `isolation` on its function tells it.
 
     Attributes:
+        gains: what an attacker inside gains where it is open, in one sentence.
         profile: the level that requires it, or pairs of kind and level; "" is required by none.
         shows: dotted paths of the facts that a report shows as evidence.
         reproduce: a command that shows the same without this tool.
@@ -76,6 +77,7 @@ class Check:
     severity: str = "medium"
     profile: str | tuple[tuple[str, str], ...] = ""
     refs: tuple[str, ...] = ()
+    gains: str = ""
     remedy: str = ""
     shows: tuple[str, ...] = ()
     reproduce: str = ""
@@ -206,7 +208,18 @@ def _one_line(text: str) -> str:
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
 
 
-_MARKER_KEYS = ("severity", "profile", "refs", "remedy", "shows", "reproduce", "kinds", "kinds_reason", "version")
+_MARKER_KEYS = (
+    "severity",
+    "profile",
+    "refs",
+    "gains",
+    "remedy",
+    "shows",
+    "reproduce",
+    "kinds",
+    "kinds_reason",
+    "version",
+)
 
 
 def check_of(test: Any, target: str = "") -> Check:
@@ -272,7 +285,7 @@ def _check_marker(mark: pytest.Mark, nodeid: str) -> None:
     for key in ("refs", "shows", "kinds"):
         if isinstance(values.get(key, ()), str) or not all(isinstance(item, str) for item in values.get(key, ())):
             raise pytest.UsageError(f"{nodeid}: {key} of @pytest.mark.isolation must be a list of strings")
-    for key in ("remedy", "reproduce", "kinds_reason"):
+    for key in ("gains", "remedy", "reproduce", "kinds_reason"):
         if not isinstance(values.get(key, ""), str):
             raise pytest.UsageError(f"{nodeid}: {key} of @pytest.mark.isolation must be a string")
     for kind in values.get("kinds", ()):

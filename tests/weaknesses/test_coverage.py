@@ -7,6 +7,8 @@ from judging import checks
 from plants import BASES, ONLY_SYNTHETIC, PLANTS
 from synthetic import WEAKNESSES
 
+from pytest_isolation.verdict import check_of
+
 LIVE = {check for plant in PLANTS for check in plant.opens}
 
 
@@ -30,3 +32,15 @@ def test_plants_are_told_apart_by_runtime_and_name() -> None:
     named = [(runtime, plant.name) for plant in PLANTS for runtime in plant.runtimes]
 
     assert len(named) == len(set(named))
+
+
+@pytest.mark.parametrize("check", checks())
+def test_every_check_says_what_is_gained_without_it(check: str) -> None:
+    told = check_of(checks()[check])
+
+    assert told.gains, f"{check} has no gains=: what does an attacker inside gain where it is open?"
+    assert told.gains[0].islower()
+    assert not told.gains.endswith(".")
+    assert told.remedy, f"{check} has no remedy="
+    assert told.reproduce, f"{check} has no reproduce="
+    assert told.refs, f"{check} has no refs="

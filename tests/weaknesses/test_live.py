@@ -5,10 +5,13 @@ Runs with `--isolation`, on the session's own targets; each plant is for the run
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from plant import Plant, named
 from planting import try_plant
 from plants import PLANTS
@@ -60,6 +63,21 @@ def test_a_plant_moves_its_own_checks_and_no_other(
     record_property("confusion", f"{column}: {plant.name}: {outcome.row}")
 
     assert outcome.expected == outcome.moved, outcome.why
+    note_seen(state, column, plant)
     for check, fragment in plant.opens.items():
         assert outcome.before[check][0] in (Verdict.HOLDS, Verdict.NOT_APPLICABLE)
         assert fragment in outcome.after[check][1]
+
+
+def note_seen(state: State, column: str, plant: Plant) -> None:
+    """Write down that the plant opened its checks here, for the reference page: to the file PYTEST_ISOLATION_SEEN."""
+    if not (file := os.environ.get("PYTEST_ISOLATION_SEEN")):
+        return
+    path = Path(file)
+    with FileLock(f"{path}.lock", timeout=30):
+        seen = json.loads(path.read_text()) if path.exists() else {}
+        target = state.pool.records[column].target
+        version = target.versions.get(target.runtime, "")
+        for check in plant.opens:
+            seen.setdefault(check, {})[column] = f"{version} on {state.policy.today}".strip()
+        path.write_text(json.dumps(seen, sort_keys=True))

@@ -270,7 +270,7 @@ def _findings(results: Results, style: _Style) -> list[Line]:
 
 def _checked(cell: Cell, check: Check) -> CheckedCell:
     return CheckedCell(
-        check=CheckedCheck(check.id, check.title, check.severity),
+        check=CheckedCheck(check.id, check.title, check.severity, gains=check.gains),
         target=cell.target,
         verdict=cell.verdict,
         judgement=cell.judgement,

@@ -12,6 +12,7 @@ from pytest_isolation.walls.labels import why_unconfined
     "lsm.confined",
     severity="high",
     profile="baseline",
+    gains="has no second wall behind the namespaces",
     refs=["apparmor(7)", "selinux(8)", "CIS Docker 5.2", "CIS Docker 5.3"],
     shows=["process.lsm", "system.lsms"],
     reproduce="cat /proc/PID/attr/current    # on the host, PID of the sandbox's or the hypervisor's process",

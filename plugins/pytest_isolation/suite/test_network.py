@@ -15,6 +15,7 @@ CONTROL_CONNECTIONS = 1  # the peer connects to itself once, to prove that its l
     "net.peer_same",
     severity="medium",
     profile="restricted",
+    gains="attacks its neighbour's services",
     refs=["network_namespaces(7)", "CIS Docker 2.2", "CIS Docker 5.30"],
     shows=["process.namespaces.net", "system.interfaces"],
     reproduce="nc -l 127.0.0.1 4711    # in one; in the other: nc 127.0.0.1 4711",

@@ -12,6 +12,7 @@ from pytest_isolation.walls.views import differences
     "view.agree",
     severity="high",
     profile="baseline",
+    gains="shows checks that look from inside a wall that is not there",
     refs=["proc_pid_status(5)", "user_namespaces(7)", "cgroup_namespaces(7)"],
     kinds=["container"],
     kinds_reason="the subject of a VM is no process of the host",

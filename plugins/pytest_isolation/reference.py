@@ -1,0 +1,104 @@
+"""All that is known of each check, as text: for `isolation checks` and for the reference page.
+
+In: the suite's checks.  Out: lines and Markdown.  Called by cli.py and script/reference.  Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pytest_isolation.verdict import KINDS, Check
+
+HEAD = """\
+# The checks
+
+{count} checks, as `isolation checks` lists them.
+This page is made from the code by `script/reference`.
+A check's *severity* says what an attacker gains without it, its *profile* is the weakest one that demands it.
+"""
+Rows = Mapping[str, Sequence[str]]
+
+
+def list_checks(checks: Iterable[Check]) -> list[str]:
+    """Return a line for each check: id, severity, profile, claim."""
+    checks = list(checks)
+    width = max((len(check.id) for check in checks), default=0)
+    return [
+        f"{check.id:<{width}}  {check.severity:<8}  {_levels(check):<22}  {check.title}"
+        for check in sorted(checks, key=lambda check: (area_of(check), check.id))
+    ]
+
+
+def tell_check(check: Check) -> list[str]:
+    """Return what is known of one check."""
+    rows = {
+        "claim": check.title,
+        "without it": f"an attacker inside {check.gains}" if check.gains else "",
+        "severity": check.severity,
+        "profile": _levels(check),
+        "asked of": _kinds(check),
+        "remedy": check.remedy,
+        "see it": check.reproduce,
+        "facts": ", ".join(check.shows),
+        "sources": ", ".join(check.refs),
+    }
+    return [check.id, *(f"  {name + ':':<12}{text}" for name, text in rows.items() if text)]
+
+
+def render_reference(checks: Iterable[Check], plants: Rows, seen: Rows) -> str:
+    """
+    Return the reference page.
+
+    Args:
+        checks: all of them.
+        plants: check id to the weaknesses that open it in a live sandbox.
+        seen: check id to where and when a plant was last seen to open it.
+    """
+    checks = sorted(checks, key=lambda check: (area_of(check), check.id))
+    parts = [HEAD.format(count=len(checks))]
+    area = ""
+    for check in checks:
+        if area_of(check) != area:
+            area = area_of(check)
+            parts.append(f"\n## {area}\n")
+        parts.append(_section(check, plants.get(check.id, ()), seen.get(check.id, ())))
+    return "\n".join(parts)
+
+
+def area_of(check: Check) -> str:
+    """Return the first word of a check's id."""
+    return check.id.partition(".")[0]
+
+
+def _section(check: Check, plants: Sequence[str], seen: Sequence[str]) -> str:
+    rows = {
+        "severity": f"{check.severity}, demanded by {_levels(check)}",
+        "asked of": _kinds(check),
+        "without it": f"an attacker inside {_plain(check.gains)}",
+        "remedy": _plain(check.remedy),
+        "see it yourself": f"`{check.reproduce}`" if "`" not in check.reproduce else f"`` {check.reproduce} ``",
+        "facts": ", ".join(f"`{name}`" for name in check.shows),
+        "sources": _plain(", ".join(check.refs)),
+        "opened by": _plain("; ".join(plants)) or "recorded facts alone (tests/weaknesses/synthetic)",
+        "last seen": _plain("; ".join(seen)) or "not on these machines",
+    }
+    lines = [f"### {check.id}", "", f"{_plain(check.title)}.", ""]
+    return "\n".join([*lines, *(f"- {name}: {text}" for name, text in rows.items()), ""])
+
+
+def _levels(check: Check) -> str:
+    by_kind = {kind: check.level_for(kind) for kind in KINDS}
+    if len(set(by_kind.values())) == 1:
+        return by_kind[KINDS[0]] or "no profile"
+    return ", ".join(f"{level} ({kind})" for kind, level in by_kind.items() if level)
+
+
+def _kinds(check: Check) -> str:
+    if set(check.kinds) == set(KINDS):
+        return "containers and VMs"
+    return f"{' and '.join(check.kinds)}s alone: {check.kinds_reason}"
+
+
+def _plain(text: str) -> str:
+    """Return text in which Markdown sees no markup."""
+    return "".join(f"\\{letter}" if letter in "\\`*_<>[]|" else letter for letter in text)
