@@ -205,6 +205,7 @@ PLANTS = (
             f"the host's {path} bound",
             LXC,
             {"mnt.host_paths": f"/{target} is the host's {path}"},
+            opened("mnt.locked_ro"),  # it keeps CAP_SYS_ADMIN
             spec=define("lxc.mount.entry=", bound(path, target)),
             base="no fuse",
         )
@@ -237,6 +238,7 @@ PLANTS = (
             "cap.sys_module": "CAP_SYS_MODULE",
             "seccomp.mode": "no seccomp filter (mode 0)",
             "seccomp.abi": "no filter",
+            "dev.cgroup": "opens",
         },
         {"mnt.host_paths": "holds"},
         spec=define("lxc.mount.auto=proc:mixed sys:mixed"),
@@ -251,7 +253,7 @@ PLANTS = (
     Plant(
         "a tree that looks like the host's root",
         BOTH,
-        spec=lambda ground: define(bound(ground.directory("etc", "passwd"), "run")),
+        spec=lambda ground: define(bound(ground.directory("etc", "passwd"), "run", "bind")),
     ),
     Plant(
         "a shared bind, which LXC makes its own",
