@@ -79,8 +79,8 @@ def finding_lines(cell: Cell) -> list[str]:
     """
     Return what a finding says, in seven lines at most; one that could not be observed takes one line.
 
-    The lines are claim with what is gained without it, target, inside, outside, cause, remedy and the command that shows
-    it without this tool.
+    The lines are claim with what is gained without it, target, inside, outside, cause, remedy and the command that
+    shows it without this tool.
     """
     claim = f"{cell.check.id}: {cell.check.title}" if cell.check.title else cell.check.id
     if cell.check.gains:
