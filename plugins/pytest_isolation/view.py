@@ -7,14 +7,15 @@ Touches no machine itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.sandboxes.facts import NAMESPACES, Capabilities, Facts, Process, System
+from provisioner.sandboxes.facts import NAMESPACES, Capabilities, Facts, Process, System, TaskState
 from provisioner.sandboxes.measured import Load, Reach
 from provisioner.sandboxes.observed import UnobservedFact
 from pytest_isolation.record import Record, TargetInfo
+from pytest_isolation.walls.tasks import weakest
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,27 @@ class Namespace:
 
 
 class NamespaceView:
-    """The namespaces of one process as `Namespace`s, one attribute for each kind of namespaces(7)."""
+    """
+    The namespaces of one process as `Namespace`s, one attribute for each kind of namespaces(7).
 
-    def __init__(self, facts: Facts, boot_id: str) -> None:
+    Args:
+        facts: the process.
+        boot_id: of its kernel.
+        stray: says of a kind which namespace of the host's another task of the sandbox lives in, None for none: what
+            is the host's for one task is it for the sandbox.
+    """
+
+    def __init__(self, facts: Facts, boot_id: str, stray: Callable[[str], int | None] | None = None) -> None:
         self._facts = facts
         self._boot_id = boot_id
+        self._stray = stray
 
     def __getattr__(self, name: str) -> Namespace:
         if name not in NAMESPACES:
             raise AttributeError(name)
-        return Namespace(self._boot_id, getattr(self._facts.process.namespaces, name))
+        inode = getattr(self._facts.process.namespaces, name)
+        stray = self._stray(name) if self._stray else None
+        return Namespace(self._boot_id, inode if stray is None else stray)
 
     def __iter__(self) -> Any:
         """Yield (kind, Namespace) for each kind that could be observed and that this kernel has."""
@@ -190,22 +202,50 @@ class SandboxView:
         Raises:
             UnobservedFact: the sandbox has a kernel of its own and its hypervisor's process was not seen.
         """
-        return self.process if self.has_outside or self.shares_kernel else self.vmm.process
+        if self.has_outside or self.shares_kernel:
+            return self.process
+        return weakest(self.vmm.process, lambda: self.vmm.tasks or (), lambda: self.host.process)
 
     @property
     def process(self) -> Process:
         """
-        The subject as a process: the outside view where there is one (the inside one may be forged), else the inside.
+        The subject as a process, with each wall as the weakest task beside it has it (docs/decisions/0009).
+
+        Capabilities, no_new_privs, the filter and the label are those of the weakest; all else is the subject's own.
+        """
+        return weakest(self.subject, self._tasks, lambda: self.host.process)
+
+    @property
+    def subject(self) -> Process:
+        """
+        The subject alone: the outside view where there is one (the inside one may be forged), else the inside.
 
         A VM's subject is known from inside alone.
         """
         return self.outside.process if self.has_outside else self.inside.process
 
     @property
+    def tasks(self) -> Sequence[TaskState]:
+        """What else runs in the sandbox and shows another state than its subject, each distinct state once."""
+        return self._tasks()
+
+    def _tasks(self) -> Sequence[TaskState]:
+        return (self.outside.tasks or ()) if self.has_outside else ()
+
+    def _stray(self, kind: str) -> int | None:
+        tasks = self._tasks()
+        hosts: int | None = getattr(self.host.process.namespaces, kind) if tasks else None
+        return hosts if any(getattr(task.namespaces, kind) == hosts for task in tasks) else None
+
+    @property
     def namespaces(self) -> NamespaceView:
-        """The subject's namespaces: inodes from outside where they were seen, with the host's own boot id."""
+        """
+        The sandbox's namespaces: inodes from outside where they were seen, with the host's own boot id.
+
+        They are the subject's, or the host's where another task of the sandbox lives in that.
+        """
         if self.has_outside:
-            return NamespaceView(self.outside, self.record.host.boot_id)
+            return NamespaceView(self.outside, self.record.host.boot_id, self._stray)
         return NamespaceView(self.inside, self.host.boot_id if self.shares_kernel else self.inside.boot_id)
 
     @property
@@ -214,15 +254,18 @@ class SandboxView:
         The capabilities that reach the host, as a mask: those in effect and those it may put into effect.
 
         A capability counts only in the user namespace that holds it (user_namespaces(7)): a process in a user
-        namespace of its own, or on a kernel of its own, has none over the host.
+        namespace of its own, or on a kernel of its own, has none over the host.  What any task has counts.
         """
-        if not self.shares_kernel or self.namespaces.user != self.host.namespaces.user:
-            return 0
-        return self.capabilities.effective | self.capabilities.permitted
+        mask = 0
+        if self.shares_kernel:
+            for one in (self.subject, *self._tasks()):
+                if one.namespaces.user == self.host.process.namespaces.user:
+                    mask |= one.capabilities.effective | one.capabilities.permitted
+        return mask
 
     @property
     def capabilities(self) -> Capabilities:
-        """The subject's five sets."""
+        """The five sets, with what any task of the sandbox has."""
         return self.process.capabilities
 
     def load(self, name: str) -> Load:

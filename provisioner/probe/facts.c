@@ -63,6 +63,8 @@ int verb_facts(int argc, char **argv)
 	json_fail(json_mark(), 0, "looked at from outside alone");
 	json_key("system");
 	json_system(canary, objects);
+	json_key("tasks");
+	json_null();
 	json_close('}');
 	return json_write(argv[1]);
 }
@@ -87,7 +89,7 @@ static bool is_subject(pid_t pid, const char *subject)
 	return false;
 }
 
-static pid_t parent_of(pid_t pid)
+pid_t parent_of(pid_t pid)
 {
 	char path[32];
 	uint64_t parent;
@@ -152,6 +154,8 @@ int verb_outside(int argc, char **argv)
 	json_listeners(proc);
 	json_key("system");
 	json_null();
+	json_key("tasks");
+	json_other_tasks(proc, pid);
 	json_close('}');
 	if (read_start_time(proc, &after) < 0 || before != after)
 		die(EX_UNAVAILABLE, "process %d ended while it was looked at", pid);

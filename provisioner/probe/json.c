@@ -149,6 +149,26 @@ bool json_over(size_t mark, size_t most)
 	return full || used - mark > most;
 }
 
+/* The text since the mark; 0 when it does not fit. */
+size_t json_copy(size_t mark, char *to, size_t most)
+{
+	if (full || used - mark > most)
+		return 0;
+	memcpy(to, document + mark, used - mark);
+	return used - mark;
+}
+
+bool json_equal(size_t mark, const char *text, size_t size)
+{
+	return !full && used - mark >= size && memcmp(document + mark, text, size) == 0;
+}
+
+/* Whether what stands at the mark stands at another place as well. */
+bool json_repeats(size_t mark, size_t other, size_t size)
+{
+	return json_equal(mark, document + other, size);
+}
+
 /* Takes everything since the mark back and writes an Unobserved there. */
 void json_fail(size_t mark, int error, const char *format, ...)
 {

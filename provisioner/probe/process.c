@@ -103,6 +103,11 @@ static void json_file(int proc, const char *key, const char *path, bool absent_i
 		json_fail(json_mark(), errno, "read %s", path);
 }
 
+void json_lsm(int proc)
+{
+	json_file(proc, "lsm", "attr/current", true);
+}
+
 static void json_link(int proc, const char *name)
 {
 	json_key(name);
@@ -226,7 +231,7 @@ void json_process(int proc, pid_t pid, bool self, bool filters)
 	json_map(proc, "uid_map");
 	json_map(proc, "gid_map");
 	json_file(proc, "setgroups", "setgroups", false);
-	json_file(proc, "lsm", "attr/current", true);
+	json_lsm(proc);
 	json_key("cgroups");
 	json_cgroups(proc);
 	json_key("mounts");

@@ -216,24 +216,48 @@ static void json_by_calls(void)
 		json_u64((uint64_t)set);
 }
 
-/* The keys nspid, name, uid, gid, groups, capabilities, no_new_privs and seccomp. */
-void json_status(int proc, bool self)
+static void load(int proc)
 {
 	failed = 0;
 	if (proc < 0)
 		failed = -proc;
 	else if (read_file(proc, "status", status, sizeof(status)) < 0)
 		failed = errno;
-	json_numbers("nspid", "NSpid:");
-	json_name();
-	json_seccomp();
-	if (failed && self) {
-		json_by_calls();
-		return;
-	}
+}
+
+static void json_rest(void)
+{
 	json_numbers("uid", "Uid:");
 	json_numbers("gid", "Gid:");
 	json_numbers("groups", "Groups:");
 	json_capabilities();
 	json_number("no_new_privs", "NoNewPrivs:");
+}
+
+/* The keys seccomp, uid, gid, groups, capabilities and no_new_privs of another task. */
+void json_credentials(int proc)
+{
+	load(proc);
+	json_seccomp();
+	json_rest();
+}
+
+/* The keys nspid and name of the task whose credentials were written last. */
+void json_names(void)
+{
+	json_numbers("nspid", "NSpid:");
+	json_name();
+}
+
+/* The keys nspid, name, uid, gid, groups, capabilities, no_new_privs and seccomp. */
+void json_status(int proc, bool self)
+{
+	load(proc);
+	json_names();
+	json_seccomp();
+	if (failed && self) {
+		json_by_calls();
+		return;
+	}
+	json_rest();
 }

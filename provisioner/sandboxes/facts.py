@@ -253,6 +253,24 @@ class System(Observed):
     ports: Fact[Items[EnginePort]] = added()
 
 
+class TaskState(Observed):
+    """A task of the sandbox, process or thread, that shows another state than its subject (docs/decisions/0009)."""
+
+    pid: Number  # the thread's
+    process: Number
+    nspid: Fact[list[Number]]
+    name: Fact[Text]
+    namespaces: Namespaces
+    uid: Fact[list[Number]]
+    gid: Fact[list[Number]]
+    groups: Fact[Items[Number]]
+    capabilities: Fact[Capabilities]
+    no_new_privs: Fact[Number]
+    seccomp: Fact[Seccomp]
+    lsm: Fact[Text]
+    cgroups: Fact[Items[Cgroup]]
+
+
 class Facts(Observed):
     """
     One document of facts.
@@ -271,6 +289,7 @@ class Facts(Observed):
     process: Process
     limits: Limits
     system: System | None
+    tasks: Fact[Items[TaskState] | None] = added()  # None inside; outside: what else runs in the sandbox
     listeners: Fact[Items[Listener]] = added()  # of the view "outside"
 
 

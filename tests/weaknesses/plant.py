@@ -45,6 +45,7 @@ class Plant:
         base: the name in BASES of what it is compared with; "" is the session's own sandbox.
         overlay: keys of runtime.yaml to replace.
         exec: an argument list in place of the runtime's own exec.
+        beside: what else is started in the sandbox before it is looked at; returns what ends it.
         limit: the limit whose load is measured, in the planted sandbox; reach: whether the peer is tried.
         leave: what is left behind while the sandbox is ended; what remains of it is then looked for.
         planted_peer: whether the peer is planted too; peer: another Spec for the peer.
@@ -63,6 +64,7 @@ class Plant:
     base: str = ""
     overlay: Callable[[Ground], Mapping[str, Any]] | None = None
     exec: Callable[[Ground, Sandbox], list[str]] | None = None
+    beside: Callable[[Ground, Sandbox], Callable[[], object]] | None = None
     verdict: str = "open"
     limit: str = ""
     reach: bool = False

@@ -140,7 +140,9 @@ def _base(pool: Pool, target: Target, name: str) -> Record:
 def _planted(ground: Ground, target: Target, plant: Plant, before: Record) -> Record:
     runtime = _runtime(ground, plant)
     spec = _spec(plant.spec, ground)
-    with Sandbox(ground.host, runtime, spec) as sandbox:
+    with Sandbox(ground.host, runtime, spec) as sandbox, ExitStack() as beside:
+        if plant.beside:
+            beside.callback(plant.beside(ground, sandbox))
         if plant.exec:
             sandbox.runtime = overlay(runtime, {"exec": plant.exec(ground, sandbox)}, f"plant '{plant.name}'")
         record = _look(ground, target, sandbox, plant, lambda: Sandbox(ground.host, runtime, spec))

@@ -144,7 +144,7 @@ def test_exec_has_no_more_capabilities(sandbox: SandboxView) -> None:
     """An exec'd process has no more than pid 1."""
     if reason := sandbox.target.cannot.get("exec"):
         pytest.skip(reason)
-    more = _more(sandbox.exec.process.capabilities, sandbox.capabilities)
+    more = _more(sandbox.exec.process.capabilities, sandbox.subject.capabilities)
     assert not more, f"an exec'd process also holds {'; '.join(more)}"
 
 

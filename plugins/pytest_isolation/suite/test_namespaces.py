@@ -12,6 +12,7 @@ from provisioner.sandboxes.facts import NAMESPACES, Process
 from provisioner.sandboxes.facts_namespaces import OWNED
 from pytest_isolation.view import HostView, SandboxView
 from pytest_isolation.walls.mounts import topmost
+from pytest_isolation.walls.tasks import described, elsewhere
 
 
 @pytest.mark.isolation(
@@ -290,18 +291,20 @@ def test_exec_enters_the_same_namespaces(sandbox: SandboxView) -> None:
 
     Both are compared as seen from inside, so that paths are relative to the same cgroup namespace.  Of a sandbox that
     was attached to, the first process is seen from outside alone: in a cgroup namespace of its own, where paths begin
-    anew, the exec'd process must then be at its root.
+    anew, the exec'd process must then be at its root.  Whatever else runs in the sandbox is in its cgroup or below.
     """
     if reason := sandbox.target.cannot.get("exec"):
         pytest.skip(reason)
     attached = sandbox.target.attached
-    own, other = sandbox.process if attached else sandbox.inside.process, sandbox.exec.process
+    own, other = sandbox.subject if attached else sandbox.inside.process, sandbox.exec.process
     strange = [kind for kind in NAMESPACES if getattr(own.namespaces, kind) != getattr(other.namespaces, kind)]
     assert not strange, f"an exec'd process lives in another {', '.join(strange)} namespace"
     same = _cgroups(own) == _cgroups(other)
     if attached and sandbox.namespaces.cgroup != sandbox.host.namespaces.cgroup:
         same = set(_cgroups(other).values()) <= {"/"}
     assert same, "an exec'd process lives in another cgroup"
+    out = elsewhere(sandbox.subject, sandbox.tasks)
+    assert not out, f"{described(out)} lives in another cgroup"
 
 
 def is_namespace(link: str) -> bool:

@@ -183,7 +183,7 @@ def test_exec_is_filtered_alike(sandbox: SandboxView) -> None:
     """Exec'd processes are filtered alike."""
     if reason := sandbox.target.cannot.get("exec"):
         pytest.skip(reason)
-    own, other = sandbox.process.seccomp, sandbox.exec.process.seccomp
+    own, other = sandbox.subject.seccomp, sandbox.exec.process.seccomp
     assert other.mode == own.mode, f"an exec'd process has seccomp mode {other.mode}, the first one {own.mode}"
     if own.filters is not None and other.filters is not None:  # the count came with Linux 5.9
         assert other.filters >= own.filters, f"an exec'd process has {other.filters} filters of {own.filters}"

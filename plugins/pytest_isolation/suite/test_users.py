@@ -6,6 +6,7 @@ import pytest
 
 from provisioner.sandboxes.observed import UnobservedFact
 from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.walls.tasks import described
 from pytest_isolation.walls.users import overlaps
 
 OVERFLOW_ID = 65534  # kernel.overflowgid: a group that is mapped nowhere
@@ -33,6 +34,8 @@ def test_root_inside_is_not_root_outside(sandbox: SandboxView) -> None:
         return
     process = sandbox.outside.process
     assert 0 not in process.uid, "its process runs as the host's root"
+    found = [task for task in sandbox.tasks if 0 in task.uid]
+    assert not found, f"{described(found)} runs as the host's root"
     roots = [line.outside for line in process.uid_map if line.inside == 0]
     assert 0 not in roots, "its root is the host's root"
 
@@ -50,6 +53,10 @@ def test_root_inside_is_not_root_outside(sandbox: SandboxView) -> None:
 def test_payload_is_not_uid_0(sandbox: SandboxView) -> None:
     """The payload does not run as uid 0."""
     assert 0 not in sandbox.inside.process.uid, "its process runs as uid 0 inside"
+    if sandbox.has_outside:
+        roots = {line.outside for line in sandbox.subject.uid_map if line.inside == 0}
+        found = [task for task in sandbox.tasks if roots.intersection(task.uid)]
+        assert not found, f"{described(found)} runs as uid 0 inside"
 
 
 @pytest.mark.isolation(

@@ -16,6 +16,7 @@ def complete(document: dict[str, Any], name: str) -> dict[str, Any]:
         facts = document[view]
         if not facts or "unobserved" in facts:
             continue
+        facts["tasks"] = [] if facts["view"] == "outside" else None
         process = facts["process"]
         user = process["namespaces"]["user"]
         process["owners"] = dict.fromkeys(OWNED, user)
