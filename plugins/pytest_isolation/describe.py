@@ -14,13 +14,15 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.host import Host
 from provisioner.sandboxes.facts import Facts, Namespaces
-from provisioner.sandboxes.observed import unobserved
+from provisioner.sandboxes.facts_kernel import KernelState
+from provisioner.sandboxes.observed import Named, unobserved
 from provisioner.sandboxes.runtime import Runtime, render_argv
 from provisioner.sandboxes.settings import SettingSeen, ask_settings
 from pytest_isolation.options import LOCAL
 from pytest_isolation.record import TargetInfo
 from pytest_isolation.targets import Target
 from pytest_isolation.walls.capabilities import NAMES
+from pytest_isolation.walls.hardware import is_not_told, is_open
 
 # Inodes of the initial namespaces, the same in every kernel: include/linux/proc_ns.h (PROC_*_INIT_INO).
 INITIAL = {
@@ -72,6 +74,7 @@ def describe(target: Target, inner: Host, host: Host, provider: str = "") -> Tar
             "sys_admin": "yes" if host.sys_admin else "no",
             "lsm": confining_lsm(host.facts),
             **kernel_condition(host.facts),
+            **host_settings(host.facts),
             **({"version": version} if version else {}),
             **({"provider": provider} if provider else {}),
         },
@@ -128,6 +131,22 @@ def confining_lsm(facts: Facts) -> str:
     if isinstance(listed, str):
         return next((name for name in CONFINING if name in listed.split(",")), "none")
     return "none" if label == "" else ""
+
+
+def host_settings(facts: Facts) -> dict[str, str]:
+    """Return what the host itself is set to, which rules walls that no runtime makes; what was not seen is left out."""
+    state = facts.system.seen("kernel_state") if facts.system else None
+    if not isinstance(state, KernelState):
+        return {}
+    scope, threads, flaws = (state.seen(name) for name in ("ptrace_scope", "smt_active", "flaws"))
+    found = {"ptrace_scope": str(scope)} if isinstance(scope, int) else {}
+    if isinstance(threads, int):
+        found["smt"] = "on" if threads else "off"
+    if isinstance(flaws, Named):
+        reports = [report for report in flaws.root.values() if isinstance(report, str)]
+        words = ("open", is_open), ("unknown", is_not_told)
+        found["flaws"] = next((word for word, fits in words if any(map(fits, reports))), "mitigated")
+    return found
 
 
 def initial_host_facts(inside: Facts) -> Facts:

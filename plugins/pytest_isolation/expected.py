@@ -37,6 +37,10 @@ class When(BaseModel):
     provider: Line | None = None  # of a machine, as lab.yaml names it
     sys_admin: Literal["yes", "no"] | None = None  # whether the runtime's commands may make namespaces
     option: Line | None = None
+    # the host's own settings, which no runtime makes
+    ptrace_scope: Literal["0"] | None = None
+    smt: Literal["on"] | None = None
+    flaws: Literal["open", "unknown"] | None = None
 
     @field_validator("version", "kernel")
     @classmethod

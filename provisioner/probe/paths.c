@@ -14,11 +14,6 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-struct look {
-	const char *path;
-	bool write;
-};
-
 static const struct look looks[] = {
 	{ "/", false },
 	{ "/..", false },
@@ -28,6 +23,7 @@ static const struct look looks[] = {
 	{ "/proc/sys/kernel/core_pattern", true },
 	{ "/proc/sys/kernel/panic", true },
 	{ "/proc/sys/kernel/modprobe", true },
+	{ "/proc/sys/kernel/hotplug", true },
 	{ "/proc/sys/vm/panic_on_oom", true },
 	{ "/proc/sys/net/ipv4/ip_forward", true },
 	{ "/proc/sysrq-trigger", true },
@@ -39,22 +35,31 @@ static const struct look looks[] = {
 	{ "/proc/sched_debug", false },
 	{ "/proc/kallsyms", false },
 	{ "/proc/interrupts", false },
+	{ "/proc/mtrr", true },
 	{ "/proc/acpi", false },
 	{ "/proc/scsi", false },
 	{ "/proc/bus", false },
 	{ "/proc/fs", false },
 	{ "/proc/irq", false },
+	{ "/proc/bus/pci/00/00.0", true },
+	{ "/proc/irq/default_smp_affinity", true },
+	{ "/proc/scsi/scsi", true },
 	{ "/proc/asound", false },
 	{ "/proc/config.gz", false },
 	{ "/proc/latency_stats", false },
 	{ "/proc/timer_stats", false },
 	{ "/sys/firmware", false },
+	{ "/sys/firmware/efi/efivars", false },
+	{ "/sys/fs/pstore", false },
+	{ "/sys/fs/bpf", false },
 	{ "/sys/fs/cgroup", false },
 	{ "/sys/devices/virtual/powercap", false },
+	{ "/sys/devices/system/cpu/cpu0/thermal_throttle", false },
 	{ "/sys/kernel/mm/transparent_hugepage/enabled", true },
 	{ "/sys/power/state", true },
 	{ "/sys/kernel/uevent_helper", true },
 	{ "/sys/kernel/debug", false },
+	{ "/sys/kernel/tracing", false },
 	{ "/sys/kernel/security", false },
 	{ "/dev/mem", false },
 	{ "/dev/kmem", false },
@@ -200,7 +205,8 @@ static void json_seen(const struct look *l, const struct seen *s)
 	json_close('}');
 }
 
-static void json_look(const char *key, const struct look *l)
+/* One look in a child of its own, for a path that not every system has. */
+void json_look(const char *key, const struct look *l)
 {
 	struct seen s;
 	struct guarded g = guard(look, l, &s, sizeof(s));
@@ -214,29 +220,6 @@ static void json_look(const char *key, const struct look *l)
 		json_fail(json_mark(), 0, "look at %s: killed by signal %d", l->path, g.number);
 	else
 		json_fail(json_mark(), g.number, "fork to look at %s", l->path);
-}
-
-/* The files of each cgroup mount by which a process could leave its cgroup or run a helper. */
-static void json_cgroup_files(void)
-{
-	static const char *const files[] = { "cgroup.procs", "release_agent" };
-	size_t count;
-	const struct cgroup_mount *m = cgroup_mounts(&count);
-
-	for (size_t i = 0; i < count; i++) {
-		bool again = false;
-
-		for (size_t j = 0; j < i; j++)
-			again |= strcmp(m[i].target, m[j].target) == 0;
-		for (size_t k = 0; k < COUNT(files) && !again; k++) {
-			char key[1100], path[1100];
-			struct look l = { path, true };
-
-			snprintf(key, sizeof(key), "%s:%s", files[k], m[i].target);
-			snprintf(path, sizeof(path), "%s/%s", m[i].target, files[k]);
-			json_look(key, &l);
-		}
-	}
 }
 
 void json_paths(void)
@@ -254,6 +237,6 @@ void json_paths(void)
 		json_key(looks[i].path);
 		json_seen(&looks[i], &seen[i]);
 	}
-	json_cgroup_files();
+	json_mount_files();
 	json_close('}');
 }

@@ -120,6 +120,15 @@ const struct cgroup_mount *cgroup_mounts(size_t *count);
 void json_mounts(int proc);
 void json_cgroups(int proc);
 
+/* paths.c and mount_files.c */
+struct look {
+	const char *path;
+	bool write; /* it has a write handler */
+};
+
+void json_look(const char *key, const struct look *l);
+void json_mount_files(void);
+
 /* guard.c: what may hang or be killed runs in a child with an alarm */
 enum guard_end { GUARD_DONE, GUARD_KILLED, GUARD_TIMEOUT, GUARD_ERROR };
 
@@ -187,6 +196,7 @@ void json_ssh(void);
 void draw_entropy(void);
 void json_entropy(void);
 void json_listeners(int proc);
+void json_kernel_state(void);
 pid_t find_subject(const char *subject);
 
 /* request.c and channel.c, the server's parts */

@@ -211,6 +211,21 @@ static void json_fds(int proc)
 	close_fd(&f.fd);
 }
 
+/* Pages that are one with other processes' (since Linux 5.19). */
+static void json_ksm_pages(int proc)
+{
+	uint64_t pages;
+
+	json_key("ksm_pages");
+	errno = proc < 0 ? -proc : 0;
+	if (proc >= 0 && read_number(proc, "ksm_merging_pages", &pages) == 0)
+		json_u64(pages);
+	else if (proc >= 0 && errno == ENOENT)
+		json_null();
+	else
+		json_fail(json_mark(), errno, "read ksm_merging_pages");
+}
+
 /* filters: ask its tasks for the filters installed, which stops them for a moment. */
 void json_process(int proc, pid_t pid, bool self, bool filters)
 {
@@ -247,5 +262,6 @@ void json_process(int proc, pid_t pid, bool self, bool filters)
 	json_filters(self ? 0 : pid, filters);
 	json_holdings(proc, self);
 	json_device_rules(proc);
+	json_ksm_pages(proc);
 	json_close('}');
 }

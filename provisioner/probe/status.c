@@ -67,15 +67,15 @@ static void json_number(const char *key, const char *name)
 		fail(json_mark(), name);
 }
 
-static void json_name(void)
+static void json_line(const char *key, const char *line)
 {
-	const char *at = find("Name:");
-	char name[256];
+	const char *at = find(line);
+	char name[1024];
 	size_t length;
 
-	json_key("name");
+	json_key(key);
 	if (!at) {
-		fail(json_mark(), "Name:");
+		fail(json_mark(), line);
 		return;
 	}
 	length = strcspn(at, "\n");
@@ -246,14 +246,15 @@ void json_credentials(int proc)
 void json_names(void)
 {
 	json_numbers("nspid", "NSpid:");
-	json_name();
+	json_line("name", "Name:");
 }
 
-/* The keys nspid, name, uid, gid, groups, capabilities, no_new_privs and seccomp. */
+/* The keys nspid, name, cpus_allowed, uid, gid, groups, capabilities, no_new_privs and seccomp. */
 void json_status(int proc, bool self)
 {
 	load(proc);
 	json_names();
+	json_line("cpus_allowed", "Cpus_allowed_list:");
 	json_seccomp();
 	if (failed && self) {
 		json_by_calls();

@@ -158,6 +158,7 @@ void json_system(const char *canary, const char *objects)
 	json_paths();
 	json_tries();
 	json_grants();
+	json_kernel_state();
 	json_meminfo("memory_total", "MemTotal");
 	json_meminfo("swap_total", "SwapTotal");
 	json_cpus();

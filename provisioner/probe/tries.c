@@ -35,6 +35,9 @@
 #ifndef SYS_clone3
 #define SYS_clone3 435
 #endif
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#endif
 
 #define N(number) ((const void *)(intptr_t)(number))
 #define NEWUSER   0x10000000
@@ -105,6 +108,25 @@ static long try_mknod(void)
 	return -1;
 }
 
+/* Opened and closed: whether it could be read needs no reading. */
+static long try_kmsg(void)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat("/dev/kmsg", &st) < 0)
+		return -1;
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 11)) {
+		errno = ENODEV;
+		return -1;
+	}
+	fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	if (fd < 0)
+		return -1;
+	close(fd);
+	return 0;
+}
+
 static const struct try tries[] = {
 	{ "bpf.bad_cmd", SYS_bpf, { N(9999), zeros, N(sizeof(zeros)) }, NULL },
 	{ "bpf.map_create_zero", SYS_bpf, { N(0), zeros, N(sizeof(zeros)) }, NULL },
@@ -164,6 +186,10 @@ static const struct try tries[] = {
 	{ "x32.bpf", 0, { NULL }, try_x32_bpf },
 	{ "x32.vsock", 0, { NULL }, try_x32_vsock },
 	{ "x32.alg", 0, { NULL }, try_x32_alg },
+	{ "kmsg.open", 0, { NULL }, try_kmsg },
+	/* LANDLOCK_CREATE_RULESET_VERSION: asks for the ABI's number and makes nothing */
+	{ "landlock.version", SYS_landlock_create_ruleset, { NULL, N(0), N(1) }, NULL },
+	{ "prctl.get_memory_merge", SYS_prctl, { N(68), N(0), N(0), N(0), N(0) }, NULL },
 	{ "syscall.unknown", 9999, { NULL }, NULL },
 };
 

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from provisioner.sandboxes.facts_filters import Filters
 from provisioner.sandboxes.facts_holdings import Device, DeviceRules, Handle, Superblock, Terminal
 from provisioner.sandboxes.facts_ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket
+from provisioner.sandboxes.facts_kernel import KernelState
 from provisioner.sandboxes.facts_namespaces import Owners
 from provisioner.sandboxes.facts_platform import Listener, Platform, SshKeys
 from provisioner.sandboxes.observed import (
@@ -135,6 +136,8 @@ class Process(Observed):
     terminal: Fact[Terminal] = added()  # inside: when the server started
     beneath: Fact[Superblock | None] = added()  # what its root is mounted on (statmount(2)); None: on nothing
     device_rules: Fact[DeviceRules] = added()
+    cpus_allowed: Fact[Text] = added()  # Cpus_allowed_list of proc_pid_status(5)
+    ksm_pages: Fact[Number | None] = added()  # proc_pid_ksm_merging_pages(5); None before Linux 5.19
 
 
 class MemoryLimit(Observed):
@@ -238,6 +241,7 @@ class System(Observed):
     device_node: Fact[Text] = added()  # opening a node made inside of a number that nobody granted
     root_access: Fact[Text] = added()  # faccessat(2) of / for writing
     legacy_tiocsti: Fact[Number | None] = added()  # sysctl dev.tty.legacy_tiocsti; None before Linux 6.2
+    kernel_state: Fact[KernelState] = added()
     memory_total: Fact[Number]  # bytes, MemTotal
     swap_total: Fact[Number]
     cpus: Fact[Number]  # online

@@ -21,7 +21,22 @@ from provisioner.sandboxes.sandbox import Sandbox
 SHARED = ("mnt.propagation",) if " shared:" in Path("/proc/self/mountinfo").read_text() else ()
 # a kernel without CONFIG_MAGIC_SYSRQ has no such file
 SYSRQ = {"path.sysrq": "sysrq-trigger opens for writing"} if Path("/proc/sysrq-trigger").exists() else {}
-PROC_SYS = {"path.proc_sys": "opens for writing", "path.core_pattern": "core_pattern opens for writing"}
+# nor has one without loadable modules a helper for them
+MODPROBE = {"path.modprobe": "modprobe opens for writing"} if Path("/proc/sys/kernel/modprobe").exists() else {}
+PROC_SYS = {
+    "path.proc_sys": "opens for writing",
+    "path.core_pattern": "core_pattern opens for writing",
+    **MODPROBE,
+}
+# what systempaths=unconfined and unmask=ALL take away besides
+UNMASKED = {
+    "path.keys": "/proc/keys",
+    "path.firmware": "/sys/firmware is there",
+    "path.bus_irq_fs": "/proc/irq/default_smp_affinity opens for writing",
+}
+# what CAP_SYSLOG over the host gives
+SYSLOG = {"path.kmsg": "syslog(2)", "path.kallsyms": "shows the kernel's addresses"}
+MAY_MOUNT = {"path.binfmt": "it may mount binfmt_misc"}
 NOT_ENFORCED = (("memory", "it took 80 MiB of 64"), ("cpu", "no limit"), ("pids", "64 children came up"))
 TOO_LARGE = (
     ("memory", "the cgroup shows 67112960 bytes", Limits(memory=MEMORY + 4096)),

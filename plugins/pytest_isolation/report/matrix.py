@@ -20,6 +20,7 @@ AREAS = {
     "nnp": "no_new_privs",
     "seccomp": "system calls",
     "lsm": "security modules",
+    "landlock": "Landlock",
     "path": "kernel files",
     "dev": "devices",
     "mnt": "mounts",
@@ -28,6 +29,7 @@ AREAS = {
     "lim": "limits",
     "net": "network",
     "env": "environment",
+    "hw": "hardware and side channels",
     "view": "both views",
     "vm": "virtual machine",
 }

@@ -2,26 +2,29 @@
 
 Decided by type and by the result of an open for writing that is closed at once, on the fixed list of files that
 have a write handler.  "It opens" is no evidence: a mask is the null device and opens.  A sandbox with a kernel of
-its own steers that one.
+its own steers that one.  What is only to be hidden, test_masks.py looks at.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
+from provisioner.sandboxes.facts import Path
 from provisioner.sandboxes.observed import UnobservedFact
 from pytest_isolation.view import HostView, SandboxView
 from pytest_isolation.walls import paths as walls
-from pytest_isolation.walls.mounts import CGROUP_TYPES, masks
+from pytest_isolation.walls.capabilities import mask_of
+from pytest_isolation.walls.mounts import CGROUP_TYPES
 
-VM_HAS_ITS_OWN = "a VM's /proc and /sys are its own kernel's"
+HELPERS = ("/proc/sys/kernel/modprobe", "/proc/sys/kernel/hotplug", "/sys/kernel/uevent_helper")
 
 
 @pytest.mark.isolation(
     "path.proc_sys",
     severity="critical",
     profile="baseline",
-    gains="changes the host kernel's settings",
     refs=["OCI runtime-spec readonlyPaths", "sysctl(5)"],
     shows=["system.paths[/proc/sys/vm/panic_on_oom]", "system.paths[/proc/sys/kernel/panic]"],
     reproduce="sh -c ': 1<>/proc/sys/vm/panic_on_oom'",
@@ -39,7 +42,6 @@ def test_proc_sys_cannot_be_written(sandbox: SandboxView) -> None:
     "path.core_pattern",
     severity="critical",
     profile="baseline",
-    gains="has a program of its own run as root on the host when a process crashes",
     refs=["core(5)"],
     shows=["system.paths[/proc/sys/kernel/core_pattern]"],
     reproduce="sh -c ': 1<>/proc/sys/kernel/core_pattern'",
@@ -54,10 +56,33 @@ def test_core_handler_cannot_be_replaced(sandbox: SandboxView) -> None:
 
 
 @pytest.mark.isolation(
+    "path.modprobe",
+    severity="critical",
+    profile="baseline",
+    refs=["Documentation/admin-guide/sysctl/kernel.rst, modprobe", "CVE-2022-0492"],
+    shows=[f"system.paths[{path}]" for path in HELPERS],
+    reproduce="sh -c ': 1<>/proc/sys/kernel/modprobe'",
+    remedy="drop --privileged and -v /sys:/sys: /proc/sys and /sys must be mounted read-only",
+)
+def test_kernel_helpers_cannot_be_replaced(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    `modprobe`, `hotplug`, `uevent_helper` paths are unwritable.
+
+    The kernel runs what they name as root in the initial namespaces, whoever brought it to.
+    """
+    if not sandbox.shares_kernel:
+        return  # it names its own kernel's
+    paths = [sandbox.system.paths[name] for name in HELPERS]
+    if all(host_facts.system.paths[name].type == "absent" for name in HELPERS):
+        pytest.skip("this kernel calls no helper that could be named")
+    opened = [name for name, path in zip(HELPERS, paths, strict=True) if walls.is_writable(path)]
+    assert not opened, f"{', '.join(opened)} opens for writing"
+
+
+@pytest.mark.isolation(
     "path.sysrq",
     severity="critical",
     profile="baseline",
-    gains="reboots or crashes the host",
     refs=["Documentation/admin-guide/sysrq.rst"],
     shows=["system.paths[/proc/sysrq-trigger]"],
     reproduce="sh -c ': 1<>/proc/sysrq-trigger'",
@@ -74,65 +99,67 @@ def test_sysrq_cannot_be_triggered(sandbox: SandboxView, host_facts: HostView) -
 
 
 @pytest.mark.isolation(
-    "path.kcore",
-    severity="critical",
+    "path.binfmt",
+    severity="high",
     profile="baseline",
-    gains="reads the memory of the host's kernel, with all keys in it",
-    refs=["OCI runtime-spec maskedPaths", "proc_kcore(5)"],
-    kinds=["container"],
-    kinds_reason=VM_HAS_ITS_OWN,
-    shows=["system.paths[/proc/kcore]"],
-    reproduce="stat -c '%F %t:%T' /proc/kcore",
-    remedy="drop systempaths=unconfined and unmask=; /proc/kcore belongs to maskedPaths",
+    refs=["Documentation/admin-guide/binfmt-misc.rst", "mount(2)"],
+    shows=["process.mounts", "system.tries[mount.no_such_fs]", "system.tries[fsopen.no_such_fs]"],
+    reproduce="grep binfmt_misc /proc/self/mounts; mount -t no_such_fs none /    # must say 'permission denied'",
+    remedy="drop --privileged and --cap-add=SYS_ADMIN; mount no binfmt_misc into it",
 )
-def test_kernel_memory_is_masked(sandbox: SandboxView, host_facts: HostView) -> None:
+def test_interpreters_cannot_be_registered(sandbox: SandboxView) -> None:
     """
-    Physical and kernel memory images are masked.
+    binfmt_misc cannot be mounted or registered.
 
-    A mask is the null device by its number; a fifo or a file of another file system is no kernel memory either.
+    An interpreter registered there runs in place of programs on the host.  A mount of another file system's name tells
+    whether one may mount; a capability in a user namespace of its own does not reach the host's: before Linux 6.7 it
+    mounts none, since then one of its own.
     """
-    path = sandbox.system.paths["/proc/kcore"]
-    if path.type == "absent" and host_facts.system.paths["/proc/kcore"].type == "absent":
-        pytest.skip("this kernel has no /proc/kcore")
-    if path.type != "file" or not sandbox.shares_kernel:
-        return
-    assert path.fstype not in (walls.PROC_MAGIC, None), "/proc/kcore is there, an image of the kernel's memory"
+    if not sandbox.shares_kernel:
+        return  # it registers with its own kernel
+    mounted = {mount.target: mount for mount in sandbox.process.mounts if mount.fstype == "binfmt_misc"}
+    over_host = sandbox.capabilities_over_host
+    hosts = {(mount.major, mount.minor) for mount in sandbox.host.process.mounts if mount.fstype == "binfmt_misc"}
+    its_own_users = sandbox.namespaces.user != sandbox.host.namespaces.user
+    for target, path in _tried(sandbox, "register:", ("binfmt_misc",)).items():
+        is_own = its_own_users and (mounted[target].major, mounted[target].minor) not in hosts
+        assert is_own or not walls.is_writable(path), f"{target}/register opens for writing"
+    tries = sandbox.system.tries
+    may = [row for row in ("mount.no_such_fs", "fsopen.no_such_fs") if tries[row].result == "ENODEV"]
+    assert not (may and over_host & mask_of(("SYS_ADMIN",))), (
+        f"it may mount binfmt_misc: {', '.join(may)} is not refused"
+    )
 
 
 @pytest.mark.isolation(
-    "path.mask_real",
+    "path.bus_irq_fs",
     severity="high",
     profile="baseline",
-    gains="reads what the mask should hide",
-    refs=["CVE-2025-31133", "CVE-2025-52565", "OCI runtime-spec maskedPaths"],
+    refs=["OCI runtime-spec readonlyPaths", "proc(5)"],
     kinds=["container"],
-    kinds_reason=VM_HAS_ITS_OWN,
-    shows=["process.mounts", "system.paths"],
-    reproduce="grep -E ' /(proc|sys)/' /proc/self/mountinfo; stat -c '%n %F %t:%T' /proc/kcore /proc/keys",
-    remedy="update the runtime: a mask must be the null device or an empty read-only tmpfs",
+    kinds_reason="a VM's /proc is its own kernel's",
+    shows=[f"system.paths[{path}]" for path in (*walls.STEERING, *walls.STEERING.values()) if path],
+    reproduce="sh -c ': 1<>/proc/irq/default_smp_affinity'; grep -E ' /proc/(bus|fs|irq) ' /proc/self/mounts",
+    remedy="drop systempaths=unconfined and unmask=; /proc/bus, /proc/fs and /proc/irq belong to readonlyPaths",
 )
-def test_masks_are_what_they_seem(sandbox: SandboxView) -> None:
+def test_devices_and_interrupts_cannot_be_steered(sandbox: SandboxView) -> None:
     """
-    Each masked path is really the null device or an empty read-only tmpfs, not a symlink or other file.
+    `/proc/bus`, `/proc/irq`, `/proc/fs`, `/proc/scsi`, `/proc/asound` cannot be written.
 
-    The mount table names the masks, lstat and statfs tell what stands there; a private fifo (nspawn's /proc/kmsg)
-    hides as well.  A mask that the probe did not look at is judged by its line in the mount table.
+    Files in them that are known to be written are opened for writing; where a folder has none such that is everywhere,
+    its mount decides and, with it, whether the file modes or the label refused the others.
     """
-    found = masks(sandbox.process.mounts)
-    if not found:
-        pytest.skip("nothing is masked")
-    paths = sandbox.system.paths
-    for mount in found:
-        seen = mount.target in paths
-        why = walls.why_no_mask(paths[mount.target]) if seen else walls.why_no_mask_mount(mount)
-        assert not why, f"the mask over {mount.target} is {why}"
+    if not sandbox.shares_kernel:
+        return  # its own kernel's
+    as_root = walls.is_root_of_host(sandbox.process, sandbox.capabilities_over_host)
+    why = walls.why_steered(sandbox.system.paths, as_root)
+    assert not why, why
 
 
 @pytest.mark.isolation(
     "path.sys_ro",
     severity="high",
     profile="baseline",
-    gains="changes devices and power states of the host",
     refs=["OCI runtime-spec mounts", "sysfs(5)"],
     shows=["system.paths[/sys]"],
     reproduce="grep ' /sys ' /proc/self/mounts",
@@ -152,8 +179,7 @@ def test_sys_is_read_only(sandbox: SandboxView) -> None:
     "path.cgroup_ro",
     severity="high",
     profile="baseline",
-    gains="lifts limits or moves processes in the cgroup tree",
-    refs=["cgroups(7)", "CVE-2022-0492"],
+    refs=["cgroups(7)", "cgroup-v2.rst, Delegation"],
     kinds=["container"],
     kinds_reason="a VM's cgroups are its own kernel's",
     shows=["system.paths[cgroup.procs:/sys/fs/cgroup]"],
@@ -164,14 +190,46 @@ def test_cgroup_tree_cannot_be_written(sandbox: SandboxView) -> None:
     """
     The cgroup tree cannot be written.
 
-    Each mounted hierarchy's cgroup.procs, and its release_agent where there is one (v1), are opened for writing.
+    Each mounted hierarchy's cgroup.procs is opened for writing; its release_agent is path.release_agent's.
     """
-    paths = sandbox.system.paths
-    tried = {name: paths[name] for name in paths.names() if name.startswith(("cgroup.procs:", "release_agent:"))}
-    mounted = [mount.target for mount in sandbox.process.mounts if mount.fstype in CGROUP_TYPES]
-    if mounted and not tried:
-        raise UnobservedFact("system.paths[cgroup.procs:…]", "", f"{mounted[0]} is mounted and was not tried")
+    tried = _tried(sandbox, "cgroup.procs:", CGROUP_TYPES)
     if not sandbox.shares_kernel:
         return
-    opened = [name.replace(":", " of ", 1) for name, path in tried.items() if walls.is_writable(path)]
+    opened = [f"cgroup.procs of {target}" for target, path in tried.items() if walls.is_writable(path)]
     assert not opened, f"{', '.join(opened)} opens for writing"
+
+
+@pytest.mark.isolation(
+    "path.release_agent",
+    severity="critical",
+    profile="baseline",
+    refs=["CVE-2022-0492", "cgroups(7)"],
+    kinds=["container"],
+    kinds_reason="a VM's cgroups are its own kernel's",
+    shows=["process.mounts"],
+    reproduce="find /sys/fs/cgroup -maxdepth 2 -name release_agent -exec sh -c ': 1<>{}' \\;",
+    remedy="mount the cgroup tree read-only: drop --privileged; on v1 no root of a hierarchy may be in it",
+)
+def test_no_release_agent_can_be_named(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    No v1 `release_agent` is writable.
+
+    The kernel runs it as root of the host when a cgroup empties; only a hierarchy's own root has the file.
+    """
+    tried = _tried(sandbox, "release_agent:", ("cgroup",))
+    if not sandbox.shares_kernel:
+        return
+    if not any(mount.fstype == "cgroup" for mount in (*host_facts.process.mounts, *sandbox.process.mounts)):
+        pytest.skip("the host has no cgroup v1 hierarchy")
+    opened = [f"release_agent of {target}" for target, path in tried.items() if walls.is_writable(path)]
+    assert not opened, f"{', '.join(opened)} opens for writing"
+
+
+def _tried(sandbox: SandboxView, prefix: str, fstypes: Collection[str]) -> dict[str, Path]:
+    """Return what a look at a file of each mount of these types saw, by the mount's target."""
+    paths = sandbox.system.paths
+    tried = {name.removeprefix(prefix): paths[name] for name in paths.names() if name.startswith(prefix)}
+    for mount in sandbox.process.mounts:
+        if mount.fstype in fstypes and not tried:
+            raise UnobservedFact(f"system.paths[{prefix}…]", "", f"{mount.target} is mounted and was not tried")
+    return tried

@@ -26,3 +26,15 @@ def why_unconfined(label: str, host_label: str) -> str | None:
     if len(parts) >= 3 and parts[2] in UNCONFINED_TYPES:
         return f"its label's type '{parts[2]}' is unconfined"
     return f"its label '{label}' is the host's own" if label == host_label.rstrip("\0\n ") else None
+
+
+def is_selinux(label: str) -> bool:
+    """Whether the label is SELinux's "user:role:type[:level]"."""
+    label = label.rstrip("\0\n ")
+    return not label.endswith(")") and label.count(":") >= 2
+
+
+def domain(label: str) -> str:
+    """Return what two sandboxes must not have in common: the whole label, without AppArmor's mode."""
+    label = label.rstrip("\0\n ")
+    return label.rpartition(" (")[0] if label.endswith(")") and " (" in label else label

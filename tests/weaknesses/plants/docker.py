@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from plant import PROC_SYS, SYSRQ, Make, Plant, flags, limited, opened
+from plant import MAY_MOUNT, PROC_SYS, SYSLOG, SYSRQ, UNMASKED, Make, Plant, flags, limited, opened
 
 DOCKER = ("docker",)
 # whether docker's daemon is the one that `provisioner daemon docker` starts
@@ -40,6 +40,7 @@ PLANTS = (
             "cap.sys_admin": "CAP_SYS_ADMIN",
             "seccomp.dangerous": "quotactl",
             "user.nested_userns": "user namespace",  # moby's profile allows unshare with the capability
+            **MAY_MOUNT,
         },
         spec=flags("--cap-drop", "NET_RAW", "--cap-add", "SYS_ADMIN"),
         base="no raw",
@@ -79,6 +80,8 @@ PLANTS = (
             "cap.net_raw": "socket.packet_raw",
             "seccomp.dangerous": "lets through",
             "user.nested_userns": "user namespace",
+            **MAY_MOUNT,
+            **SYSLOG,
         },
         spec=flags("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
         base="no raw",
@@ -87,7 +90,7 @@ PLANTS = (
     Plant(
         "systempaths=unconfined",
         DOCKER,
-        {**PROC_SYS, **SYSRQ},
+        {**PROC_SYS, **SYSRQ, **UNMASKED},
         {"path.mask_real": "not_applicable"},
         spec=flags("--security-opt", "systempaths=unconfined"),
     ),

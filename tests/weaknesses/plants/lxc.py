@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ground import CALLS, Ground, nsenter, replaced, with_descriptor
-from plant import PROC_SYS, SYSRQ, Make, Plant, flags, opened
+from plant import MAY_MOUNT, PROC_SYS, SYSRQ, Make, Plant, flags, opened
 
 from provisioner.sandboxes.sandbox import Sandbox
 from pytest_isolation.walls.installed import DANGEROUS
@@ -18,6 +18,8 @@ BOTH = (*LXC, *UNPRIVILEGED)
 # On v1 LXC mounts its cgroups, writable, only for one that has no cgroup namespace or may not mount them itself.
 V1 = "/sys/fs/cgroup/memory"
 MOUNTED = ("path.cgroup_ro",) if Path(V1).exists() else ()
+# what only the host's root may do with them, and LXC keeps from nobody
+KERNEL_FILES = ("path.binfmt", "path.bus_irq_fs", "path.kallsyms", "path.kmsg")
 COMMON = "/usr/share/lxc/config/common.conf"
 # Pod Security Standards, baseline
 FEW = (
@@ -114,7 +116,7 @@ PLANTS = (
         LXC,
         {"user.nonroot": "uid 0 inside", "cap.baseline": "SYS_ADMIN"},
         # another user's process has none in effect; lxc-attach enters as root all the same
-        {**opened("cap.net_raw", "cap.sys_admin"), "cap.exec_parity": "holds"},
+        {**opened("cap.net_raw", "cap.sys_admin", *KERNEL_FILES), "cap.exec_parity": "holds"},
         base="user",
     ),
     Plant("lxc.init.groups=6", LXC, {"user.groups": "groups 6"}, spec=define("lxc.init.groups=6")),
@@ -135,7 +137,7 @@ PLANTS = (
             base="few capabilities",
         )
         for name, more, also in (
-            ("SYS_ADMIN", {"cap.sys_admin": "CAP_SYS_ADMIN"}, dict.fromkeys(MOUNTED, "holds")),
+            ("SYS_ADMIN", {"cap.sys_admin": "CAP_SYS_ADMIN", **MAY_MOUNT}, dict.fromkeys(MOUNTED, "holds")),
             ("SYS_MODULE", {"cap.sys_module": "CAP_SYS_MODULE", "cap.bounding": "SYS_MODULE"}, {}),
             ("NET_RAW", {"cap.net_raw": "socket.packet_raw, socket.inet_raw"}, {}),
         )
@@ -281,13 +283,13 @@ PLANTS = (
             "user.root_mapped": "runs as the host's root",
             "cap.baseline": "SYS_ADMIN",
         },
-        opened("cap.sys_admin", "cap.sys_module"),
+        opened("cap.sys_admin", "cap.sys_module", *KERNEL_FILES),
         spec=define("lxc.idmap="),
     ),
     Plant(
         "root mapped to root",
         UNPRIVILEGED,
-        {"user.root_mapped": "root"},
+        {"user.root_mapped": "root", "path.bus_irq_fs": "opens for writing"},
         spec=define("lxc.idmap=", "lxc.idmap=u 0 0 1", "lxc.idmap=g 0 0 1"),
     ),
     Plant("lxc.mount.auto=proc:rw, which file modes keep", UNPRIVILEGED, spec=define("lxc.mount.auto=proc:rw")),

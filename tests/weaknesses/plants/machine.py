@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plant import PROC_SYS, Make, Plant, flags
+from plant import PROC_SYS, UNMASKED, Make, Plant, flags
 
 DOCKER = ("docker",)
 ENGINES = ("docker", "podman")
@@ -15,7 +15,8 @@ PLANTS = (
     Plant(
         "apparmor=unconfined",
         ENGINES,
-        {"lsm.confined": "no mandatory-access label confines it"},
+        # lsm.distinct was open before: engines give all the same profile
+        dict.fromkeys(("lsm.confined", "lsm.enforcing", "lsm.writes"), "no mandatory-access label confines it"),
         spec=flags("--security-opt", "apparmor=unconfined"),
         where="machine",
     ),
@@ -23,7 +24,13 @@ PLANTS = (
     Plant(
         "systempaths=unconfined, without AppArmor",
         DOCKER,
-        {**PROC_SYS, "path.kcore": "kcore", "path.sysrq": "sysrq-trigger opens for writing"},
+        {
+            **PROC_SYS,
+            **UNMASKED,
+            "path.modprobe": "modprobe opens for writing",
+            "path.kcore": "kcore",
+            "path.sysrq": "sysrq-trigger opens for writing",
+        },
         {"path.mask_real": "not_applicable"},
         spec=flags("--security-opt", "apparmor=unconfined", "--security-opt", "systempaths=unconfined"),
         base="no profile",

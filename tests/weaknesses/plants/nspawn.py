@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from plant import Plant, flags
+from plant import Plant, flags, opened
 
 NSPAWN = ("nspawn",)
 
 PLANTS = (
+    # with it goes a /sys of its own: src/nspawn/nspawn.c, mount_sysfs, binds the host's
     Plant(
         "the host's network",
         NSPAWN,
         {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
+        opened("path.firmware"),
         spec={"network": "host"},
     ),
     Plant(

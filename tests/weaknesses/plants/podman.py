@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ground import exec_with, with_descriptor
-from plant import PROC_SYS, SYSRQ, Make, Plant, flags, limited
+from plant import MAY_MOUNT, PROC_SYS, SYSLOG, SYSRQ, UNMASKED, Make, Plant, flags, limited
 
 PODMAN = ("podman",)
 USERNS = ("--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")
@@ -44,6 +44,7 @@ PLANTS = (
             "cap.baseline": "SYS_ADMIN",
             "cap.sys_admin": "CAP_SYS_ADMIN",
             "seccomp.dangerous": "quotactl",
+            **MAY_MOUNT,
         },
         spec=flags("--cap-add", "SYS_ADMIN"),
     ),
@@ -70,7 +71,7 @@ PLANTS = (
     Plant(
         "unmask=ALL",
         PODMAN,
-        {**PROC_SYS, **SYSRQ},
+        {**PROC_SYS, **SYSRQ, **UNMASKED},
         {"path.mask_real": "not_applicable"},
         spec=flags("--security-opt", "unmask=ALL"),
     ),
@@ -108,6 +109,9 @@ PLANTS = (
             **REACHING,
             **PROC_SYS,
             **SYSRQ,
+            **UNMASKED,
+            **MAY_MOUNT,
+            **SYSLOG,
         },
         {"path.mask_real": "not_applicable"},
         spec=flags("--privileged"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ground import Ground, as_root, replaced
-from plant import SYSRQ, Plant, flags, opened
+from plant import MODPROBE, SYSRQ, Plant, flags, opened
 
 QEMU = ("qemu",)
 
@@ -58,7 +58,14 @@ MISLABELLED = opened(
     *("cap.sys_module", "path.proc_sys", "path.core_pattern", "path.sys_ro"),
     *("dev.nodes", "dev.block", "mnt.host_paths"),
     *("vm.hypervisor", "vm.devices", "vm.shared_folder", "vm.guest_agent", "vm.vsock", "vm.nested", "vm.keys"),
-) | {"vm.process": "unknown", "vm.host_sockets": "unknown", "path.sysrq": "open" if SYSRQ else "not_applicable"}
+    *("path.binfmt", "path.interrupts", "path.firmware", "path.kmsg", "path.host_facts"),
+) | {
+    "vm.process": "unknown",
+    "vm.host_sockets": "unknown",
+    "path.sysrq": "open" if SYSRQ else "not_applicable",
+    "path.modprobe": "open" if MODPROBE else "not_applicable",
+    "path.powercap": "open" if Path("/sys/devices/virtual/powercap").exists() else "not_applicable",
+}
 
 PLANTS = (
     Plant(

@@ -16,7 +16,7 @@ from ground import (
     put,
     with_descriptor,
 )
-from plant import Make, Plant, edits, flags, limited, limits_left_out, opened
+from plant import MAY_MOUNT, Make, Plant, edits, flags, limited, limits_left_out, opened
 
 from provisioner.sandboxes.sandbox import Sandbox
 
@@ -149,7 +149,7 @@ PLANTS = (
         Plant(
             f"CAP_{name} granted",
             RUNC,
-            {"cap.bounding": name, "cap.baseline": name, check: reason},
+            {"cap.bounding": name, "cap.baseline": name, check: reason, **(MAY_MOUNT if name == "SYS_ADMIN" else {})},
             spec=edits(grant("bounding", "permitted", "effective", names=[name])),
         )
         for name, check, reason in (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ground import Ground, as_root, without
-from plant import PROC_SYS, SHARED, SYSRQ, Plant, flags, limits_left_out, limits_too_large, opened
+from plant import MAY_MOUNT, PROC_SYS, SHARED, SYSLOG, SYSRQ, Plant, flags, limits_left_out, limits_too_large, opened
 
 UNSHARE = ("unshare",)
 
@@ -46,7 +46,13 @@ PLANTS = (
     Plant(
         "unshare -r run by root",
         UNSHARE,
-        {"user.root_mapped": "root", "mnt.layers": "and it may write there", **PROC_SYS, **SYSRQ},
+        {
+            "user.root_mapped": "root",
+            "mnt.layers": "and it may write there",
+            "path.bus_irq_fs": "opens for writing",
+            **PROC_SYS,
+            **SYSRQ,
+        },
         overlay=lambda ground: {"create": as_root(ground.runtime.create)},
     ),
     Plant(
@@ -60,6 +66,9 @@ PLANTS = (
             "cap.sys_module": "CAP_SYS_MODULE",
             "dev.cgroup": "a node of its own opens",
             "mnt.layers": "and it may write there",
+            "path.bus_irq_fs": "opens for writing",
+            **MAY_MOUNT,
+            **SYSLOG,
             **PROC_SYS,
             **SYSRQ,
         },
@@ -70,7 +79,10 @@ PLANTS = (
         "no --mount",
         UNSHARE,
         {"ns.mnt": "host's mount namespace", "mnt.host_paths": "host's /"},
-        opened(*("ns.pid.procfs", "dev.nodes", "dev.tty", "dev.shm", "mnt.old_root", "path.sys_ro"), *SHARED),
+        opened(
+            *("ns.pid.procfs", "dev.nodes", "dev.tty", "dev.shm", "mnt.old_root", "path.sys_ro", "path.firmware"),
+            *SHARED,
+        ),
         overlay=lambda ground: {"create": _bare(ground)},
     ),
     Plant(

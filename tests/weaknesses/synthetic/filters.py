@@ -6,6 +6,10 @@ from weakness import Lookalike, proc, put, row, weak
 
 from pytest_isolation.walls.filters import CALLS, REVEALING, TELLING
 
+# what rests on there being a label at all
+LSM = ("lsm.enforcing", "lsm.distinct", "lsm.writes")
+NO_LSM = tuple((check, "not_applicable") for check in ("lsm.confined", *LSM[:2]))
+
 WEAKNESSES = (
     weak(
         "seccomp.mode",
@@ -35,11 +39,19 @@ WEAKNESSES = (
     ),
     weak("seccomp.exec_parity", "exec without", put("exec", "process", "seccomp", "mode", to=0), "seccomp mode 0"),
     weak("seccomp.exec_parity", "exec with fewer", put("exec", "process", "seccomp", "filters", to=0), "0 filters"),
-    weak("lsm.confined", "apparmor=unconfined", proc("outside", "lsm", "unconfined"), "no mandatory-access label"),
-    weak("lsm.confined", "complain mode", proc("outside", "lsm", "docker-default (complain)"), "not enforced"),
-    weak("lsm.confined", "label=disable", proc("outside", "lsm", "system_u:system_r:spc_t:s0"), "spc_t"),
     weak(
-        "lsm.confined", "VM without sVirt", proc("vmm", "lsm", "unconfined"), "no mandatory", "vm.process", record="vm"
+        "lsm.confined", "apparmor=unconfined", proc("outside", "lsm", "unconfined"), "no mandatory-access label", *LSM
+    ),
+    weak("lsm.confined", "complain mode", proc("outside", "lsm", "docker-default (complain)"), "not enforced", *LSM),
+    weak("lsm.confined", "label=disable", proc("outside", "lsm", "system_u:system_r:spc_t:s0"), "spc_t", *LSM),
+    weak(
+        "lsm.confined",
+        "VM without sVirt",
+        proc("vmm", "lsm", "unconfined"),
+        "no mandatory",
+        LSM[0],
+        "vm.process",
+        record="vm",
     ),
 )
 
@@ -65,5 +77,5 @@ LOOKALIKES = (
     Lookalike(
         "an SELinux container type", "container", proc("outside", "lsm", "system_u:system_r:container_t:s0:c1,c2")
     ),
-    Lookalike("no LSM on the host", "container", proc("host", "lsm", ""), (("lsm.confined", "not_applicable"),)),
+    Lookalike("no LSM on the host", "container", proc("host", "lsm", ""), NO_LSM),
 )

@@ -36,7 +36,9 @@ WEAKNESSES = (
     of_vm("vm.process", "root", proc("vmm", "uid", [0] * 4), "runs as root", "user.root_mapped"),
     of_vm("vm.process", "root may come back", proc("vmm", "uid", [64055, 64055, 0, 64055]), "root", "user.root_mapped"),
     of_vm("vm.process", "no filter", proc("vmm", "seccomp", {"mode": 0, "filters": 0}), "no seccomp", "seccomp.mode"),
-    of_vm("vm.process", "no label", proc("vmm", "lsm", "unconfined"), "is not labelled", "lsm.confined"),
+    of_vm(
+        "vm.process", "no label", proc("vmm", "lsm", "unconfined"), "is not labelled", "lsm.confined", "lsm.enforcing"
+    ),
     of_vm(
         "vm.process",
         "the host's mounts",

@@ -10,8 +10,9 @@ MISLABELLED = (
     *("vm.boot_id", "ns.pid", "ns.net", "ns.mnt", "ns.ipc", "ns.uts", "ns.user", "ns.time", "user.root_mapped"),
     *("user.nested_userns", "seccomp.mode"),
     *("cap.sys_module", "lsm.confined", "path.proc_sys", "path.core_pattern", "path.sysrq", "path.sys_ro"),
-    *("dev.nodes", "dev.block", "mnt.host_paths"),
     *("vm.hypervisor", "vm.devices", "vm.shared_folder", "vm.guest_agent", "vm.vsock", "vm.nested", "vm.keys"),
+    *("dev.nodes", "dev.block", "mnt.host_paths", "lsm.enforcing"),
+    *("path.modprobe", "path.interrupts", "path.firmware", "path.kmsg", "path.debugfs", "path.host_facts"),
 )
 
 WEAKNESSES = (

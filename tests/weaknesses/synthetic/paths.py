@@ -34,8 +34,8 @@ WEAKNESSES = (
     weak(
         "path.mask_real",
         "a mask of ext4 that was not looked at",
-        mounted(mount("/proc/timer_stats", "overlay", 90, root="/x")),
-        "/proc/timer_stats is a mount of overlay",
+        mounted(mount("/sys/devices/system/cpu/cpu1/thermal_throttle", "overlay", 90, root="/x")),
+        "/sys/devices/system/cpu/cpu1/thermal_throttle is a mount of overlay",
     ),
     weak("path.sys_ro", "-v /sys:/sys", path("/sys", "read_only", False), "/sys is mounted writable"),
     weak(
@@ -45,7 +45,7 @@ WEAKNESSES = (
         "cgroup.procs of /sys/fs/cgroup",
     ),
     weak(
-        "path.cgroup_ro",
+        "path.release_agent",
         "CVE-2022-0492",
         put("inside", "system", "paths", "release_agent:/sys/fs/cgroup/rdma", to=KERNEL_FILE | {"write": "ok"}),
         "release_agent of /sys/fs/cgroup/rdma",
@@ -86,6 +86,8 @@ LOOKALIKES = (
         mounted(mount("/proc/sys/kernel/random/boot_id", "tmpfs", 92, root="/x")),
     ),
     Lookalike(
-        "a mask that was not looked at", "container", mounted(mount("/proc/timer_stats", "devtmpfs", 5, root="/null"))
+        "a mask that was not looked at",
+        "container",
+        mounted(mount("/sys/devices/system/cpu/cpu1/thermal_throttle", "devtmpfs", 5, root="/null")),
     ),
 )

@@ -1,0 +1,126 @@
+"""The processor and the memory below, which sandboxes share whatever their walls.
+
+Most of it is the host's own setting that no runtime changes: it is judged on the host's side, so that a container that
+hides the reports is not taken for one on sound hardware.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.sandboxes.observed import UnobservedFact
+from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.walls.hardware import open_flaws, parse_cpus, shared_cores
+from pytest_isolation.walls.paths import is_writable
+
+
+@pytest.mark.isolation(
+    "hw.vulnerabilities",
+    severity="medium",
+    profile="baseline",
+    refs=["Documentation/admin-guide/hw-vuln/", "Documentation/ABI/testing/sysfs-devices-system-cpu"],
+    shows=["host.system.kernel_state.flaws", "system.kernel_state.flaws"],
+    reproduce="grep -r Vulnerable /sys/devices/system/cpu/vulnerabilities",
+    remedy="boot the host without mitigations=off and with current microcode; for a guest pass on the CPU's features",
+)
+def test_processor_flaws_are_mitigated(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    The kernel it runs on reports each CPU flaw as mitigated.
+
+    A container runs on the host's kernel: the host's reports decide.  A VM's own decide beside the host's.  "Unknown:
+    No mitigations" and what a guest is not told are unknown; that threads of a core may leak is hw.smt's.
+    """
+    flaws = host_facts.system.kernel_state.flaws
+    own = None if sandbox.shares_kernel else sandbox.system.kernel_state.flaws
+    if flaws is None and own is None:
+        pytest.skip("the kernel reports no processor flaws")
+    found = [f"on the host, {flaw}" for flaw in (open_flaws(flaws, "host's flaws") if flaws else [])]
+    found += [f"in the guest, {flaw}" for flaw in (open_flaws(own, "guest's flaws") if own else [])]
+    assert not found, "; ".join(found)
+
+
+@pytest.mark.isolation(
+    "hw.smt",
+    severity="low",
+    profile="restricted",
+    refs=["Documentation/admin-guide/hw-vuln/core-scheduling.rst", "cpuset(7)"],
+    shows=["host.system.kernel_state.smt_active", "host.system.kernel_state.cores", "process.cpus_allowed"],
+    reproduce="cat /sys/devices/system/cpu/smt/active; grep Cpus_allowed_list /proc/PID/status    # on the host",
+    remedy="nosmt on the host, or --cpuset-cpus (vcpupin) with whole cores for each tenant",
+)
+def test_threads_of_a_core_are_not_shared(sandbox: SandboxView, peer: SandboxView, host_facts: HostView) -> None:
+    """
+    Threads of a core are not shared with another tenant.
+
+    With several threads a core, two sandboxes that may run on the same core see each other's use of its caches and
+    ports.  Core scheduling, which would part them as well, is not looked at.
+    """
+    state = host_facts.system.kernel_state
+    if not state.smt_active:
+        return  # one thread a core, or none of the others in use
+    if state.cores is None:
+        raise UnobservedFact("host.system.kernel_state.cores", "", "several threads a core, and which is not told")
+    mine = sandbox.confined.cpus_allowed
+    if sandbox.has_outside or sandbox.shares_kernel:
+        others = peer.process.cpus_allowed
+        shared = shared_cores(state.cores, mine, others)
+        assert not shared, f"it and its peer may run on the threads of the same core: {', '.join(shared)}"
+        return
+    everything = frozenset().union(*(parse_cpus(core) for core in state.cores))
+    assert not everything <= parse_cpus(mine), "its hypervisor's process may run on the threads of every core"
+    raise UnobservedFact("peer.vmm", "", "where the second VM may run was not looked at")
+
+
+@pytest.mark.isolation(
+    "hw.ksm",
+    severity="low",
+    profile="restricted",
+    refs=["Documentation/admin-guide/mm/ksm.rst", "PR_GET_MEMORY_MERGE(2const)"],
+    shows=["host.system.kernel_state.ksm_run", "system.tries[prctl.get_memory_merge]", "process.ksm_pages"],
+    reproduce="cat /sys/kernel/mm/ksm/run /proc/PID/ksm_merging_pages    # on the host",
+    remedy="echo 2 >/sys/kernel/mm/ksm/run; drop MemoryKSM=yes; libvirt: <memoryBacking><nosharepages/>",
+)
+def test_its_pages_are_not_merged(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Its pages are not merged with a neighbour's.
+
+    A write to a merged page takes longer, which tells whether a neighbour holds the same one.  A process that was
+    started with merging on offers all its pages, whenever the host merges; else only pages that are merged now show.
+    """
+    run = host_facts.system.kernel_state.ksm_run
+    asked = sandbox.system.tries["prctl.get_memory_merge"]  # EINVAL before Linux 6.4, which cannot be asked to
+    if run is None:
+        pytest.skip("the host's kernel merges no pages")
+    offered = sandbox.shares_kernel and asked.result == "ok" and asked.value
+    state = "merges now" if run == 1 else "may any time"
+    assert not offered, f"all its pages are offered for merging, and the host {state}"
+    if run == 1:
+        pages = sandbox.confined.ksm_pages
+        assert not pages, f"{pages} of its pages are merged with others"
+
+
+@pytest.mark.isolation(
+    "hw.resctrl",
+    severity="low",
+    profile="restricted",
+    refs=["Documentation/filesystems/resctrl.rst", "OCI runtime-spec linux.intelRdt"],
+    kinds=["container"],
+    kinds_reason="a VM's caches are divided by its own kernel",
+    shows=["process.mounts"],
+    reproduce="grep resctrl /proc/self/mounts",
+    remedy="drop -v /sys/fs/resctrl:…",
+)
+def test_caches_cannot_be_divided(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Cache and bandwidth groups are not writable.
+
+    The file `schemata` of each resctrl mount is opened for writing.
+    """
+    if not sandbox.shares_kernel:
+        return
+    mounted = [mount.target for mount in sandbox.process.mounts if mount.fstype == "resctrl"]
+    if not mounted and not any(mount.fstype == "resctrl" for mount in host_facts.process.mounts):
+        pytest.skip("no resctrl file system is mounted on the host")
+    paths = sandbox.system.paths
+    opened = [target for target in mounted if is_writable(paths[f"schemata:{target}"])]
+    assert not opened, f"{', '.join(opened)}/schemata opens for writing"

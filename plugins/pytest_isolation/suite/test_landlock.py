@@ -1,0 +1,33 @@
+"""Landlock: whether a payload may confine itself further."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_isolation.view import HostView, SandboxView
+
+NONE = ("ENOSYS", "EOPNOTSUPP")  # not built in, and not among the LSMs that were started: landlock_create_ruleset(2)
+
+
+@pytest.mark.isolation(
+    "landlock.available",
+    severity="low",
+    profile="baseline",
+    refs=["landlock(7)", "landlock_create_ruleset(2)"],
+    shows=["system.tries[landlock.version]"],
+    reproduce="landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) must answer with a version",
+    remedy="allow landlock_create_ruleset, landlock_add_rule and landlock_restrict_self in the seccomp profile",
+)
+def test_payload_may_confine_itself(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    The payload can use Landlock, a second wall of its own making.
+
+    Landlock only ever takes access away and asks for no privilege, so that a filter which refuses it makes nothing
+    safer: a compromised payload then reaches all that the sandbox has.  Asking for the version makes no ruleset.  What
+    kernel answers decides: of the host's own the same try outside is the control.
+    """
+    answer = sandbox.system.tries["landlock.version"].result
+    own = host_facts.system.tries["landlock.version"].result if sandbox.shares_kernel else answer
+    if own in NONE:
+        pytest.skip(f"the kernel it runs on has no Landlock ({own})")
+    assert answer == "ok", f"landlock_create_ruleset answers {answer}"

@@ -1,0 +1,269 @@
+"""Files of /proc and /sys that tell what is not a sandbox's to know: each is to be masked or absent.
+
+Decided by what stands there (device number, file system, entries), never by "it does not open": a mask opens.  A
+sandbox with a kernel of its own is told of that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from provisioner.sandboxes.observed import UnobservedFact
+from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.walls import paths as walls
+from pytest_isolation.walls.mounts import masks
+
+VM_HAS_ITS_OWN = "a VM's /proc and /sys are its own kernel's"
+# What OCI default lists (runc libcontainer/specconv/example.go) mask beside kcore.  /proc/key-users is in none:
+# it counts keys and shows none.
+KEYS = ("/proc/keys", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/latency_stats")
+ACTIVITY = ("/proc/interrupts", "/sys/devices/system/cpu/cpu0/thermal_throttle")
+FIRMWARE = ("/sys/firmware", "/sys/firmware/efi/efivars", "/proc/acpi", "/sys/fs/pstore")
+TRACING = ("/sys/kernel/debug", "/sys/kernel/tracing", "/sys/kernel/security", "/sys/fs/bpf")
+TRACING_TYPES = ("debugfs", "tracefs", "securityfs", "bpf")
+
+
+@pytest.mark.isolation(
+    "path.kcore",
+    severity="critical",
+    profile="baseline",
+    refs=["OCI runtime-spec maskedPaths", "proc_kcore(5)"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["system.paths[/proc/kcore]"],
+    reproduce="stat -c '%F %t:%T' /proc/kcore",
+    remedy="drop systempaths=unconfined and unmask=; /proc/kcore belongs to maskedPaths",
+)
+def test_kernel_memory_is_masked(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Physical and kernel memory images are masked.
+
+    A mask is the null device by its number; a fifo or a file of another file system is no kernel memory either.
+    """
+    path = sandbox.system.paths["/proc/kcore"]
+    if path.type == "absent" and host_facts.system.paths["/proc/kcore"].type == "absent":
+        pytest.skip("this kernel has no /proc/kcore")
+    if path.type != "file" or not sandbox.shares_kernel:
+        return
+    assert path.fstype not in (walls.PROC_MAGIC, None), "/proc/kcore is there, an image of the kernel's memory"
+
+
+@pytest.mark.isolation(
+    "path.keys",
+    severity="medium",
+    profile="baseline",
+    refs=["OCI runtime-spec maskedPaths", "proc_keys(5)"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=[f"system.paths[{path}]" for path in (*KEYS, "/proc/key-users")],
+    reproduce="stat -c '%n %F %t:%T' /proc/keys /proc/timer_list",
+    remedy="drop systempaths=unconfined and unmask=; they belong to maskedPaths",
+)
+def test_keys_and_timers_are_masked(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    `/proc/keys`, timer and scheduler debug files are masked.
+
+    They name other users' keys, and the processes of the host with their timers.
+    """
+    _must_hide(sandbox, host_facts, KEYS)
+
+
+@pytest.mark.isolation(
+    "path.interrupts",
+    severity="medium",
+    profile="baseline",
+    refs=["GHSA-6fw5-f8r9-fgfm", "proc_interrupts(5)"],
+    shows=[f"system.paths[{path}]" for path in ACTIVITY],
+    reproduce="stat -c '%n %F %t:%T' /proc/interrupts",
+    remedy="update the engine (docker 28.0.2), or mask it: podman --security-opt mask=/proc/interrupts; maskedPaths",
+)
+def test_interrupt_counts_are_masked(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    `/proc/interrupts` and `thermal_throttle` (keystroke/activity side channel) are masked.
+
+    The time between two interrupts of a keyboard or a network card tells what is typed and sent on the host.
+    """
+    _must_hide(sandbox, host_facts, ACTIVITY)
+
+
+@pytest.mark.isolation(
+    "path.powercap",
+    severity="medium",
+    profile="baseline",
+    refs=["GHSA-jq35-85cj-fj4p", "CVE-2020-8694"],
+    shows=["system.paths[/sys/devices/virtual/powercap]"],
+    reproduce="ls /sys/devices/virtual/powercap",
+    remedy="update the engine (docker 25.0), or mask it: podman --security-opt mask=…; give a guest no RAPL",
+)
+def test_energy_counters_are_masked(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Energy counters are masked.
+
+    What a processor draws depends on what it computes (PLATYPUS).  A guest that has counters reads those of the host's
+    processor, passed on or emulated from them.
+    """
+    path = "/sys/devices/virtual/powercap"
+    if sandbox.shares_kernel:
+        _must_hide(sandbox, host_facts, (path,))
+    assert not walls.shows_kernel(sandbox.system.paths[path]), f"{path} is there in the guest"
+
+
+@pytest.mark.isolation(
+    "path.firmware",
+    severity="high",
+    profile="baseline",
+    refs=["OCI runtime-spec maskedPaths", "CVE-2018-10892"],
+    shows=[f"system.paths[{path}]" for path in FIRMWARE],
+    reproduce="ls /sys/firmware /proc/acpi /sys/fs/pstore",
+    remedy="drop --privileged, systempaths=unconfined and -v /sys:/sys; they belong to maskedPaths",
+)
+def test_firmware_is_masked(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    `/sys/firmware`, `/proc/acpi`, efivars, pstore are masked.
+
+    Read-only is not enough: the tables and variables there identify the machine, and hold keys.
+    """
+    _must_hide(sandbox, host_facts, FIRMWARE)
+
+
+@pytest.mark.isolation(
+    "path.mask_real",
+    severity="high",
+    profile="baseline",
+    refs=["CVE-2025-31133", "CVE-2025-52565", "OCI runtime-spec maskedPaths"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.mounts", "system.paths"],
+    reproduce="grep -E ' /(proc|sys)/' /proc/self/mountinfo; stat -c '%n %F %t:%T' /proc/kcore /proc/keys",
+    remedy="update the runtime: a mask must be the null device or an empty read-only tmpfs",
+)
+def test_masks_are_what_they_seem(sandbox: SandboxView) -> None:
+    """
+    Each masked path is really the null device or an empty read-only tmpfs, not a symlink or other file.
+
+    The mount table names the masks, lstat and statfs tell what stands there; a private fifo (nspawn's /proc/kmsg)
+    hides as well.  A mask that the probe did not look at is judged by its line in the mount table.
+    """
+    found = masks(sandbox.process.mounts)
+    if not found:
+        pytest.skip("nothing is masked")
+    paths = sandbox.system.paths
+    for mount in found:
+        seen = mount.target in paths
+        why = walls.why_no_mask(paths[mount.target]) if seen else walls.why_no_mask_mount(mount)
+        assert not why, f"the mask over {mount.target} is {why}"
+
+
+@pytest.mark.isolation(
+    "path.kallsyms",
+    severity="low",
+    profile="baseline",
+    refs=["Documentation/admin-guide/sysctl/kernel.rst, kptr_restrict"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["system.kernel_state"],
+    reproduce="grep -vm1 ^00000000 /proc/kallsyms",
+    remedy="drop CAP_SYSLOG; sysctl kernel.kptr_restrict=1; mask /proc/kallsyms",
+)
+def test_kernel_addresses_are_hidden(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Kernel addresses are hidden.
+
+    The file is there in most containers; what it shows of addresses depends on CAP_SYSLOG, kernel.kptr_restrict and
+    kernel.perf_event_paranoid.
+    """
+    shown = sandbox.system.kernel_state.addresses
+    if not sandbox.shares_kernel:
+        return  # its own kernel's
+    if shown is None and host_facts.system.kernel_state.addresses is None:
+        pytest.skip("this kernel has no /proc/kallsyms")
+    assert not shown, "/proc/kallsyms shows the kernel's addresses"
+
+
+@pytest.mark.isolation(
+    "path.kmsg",
+    severity="medium",
+    profile="baseline",
+    refs=["syslog(2)", "Documentation/ABI/testing/dev-kmsg"],
+    shows=["system.tries[syslog.size_buffer]", "system.tries[kmsg.open]"],
+    reproduce="dmesg --syslog | head -1; sh -c ': </dev/kmsg'",
+    remedy="drop --privileged, --device /dev/kmsg and --cap-add=SYSLOG; sysctl kernel.dmesg_restrict=1",
+)
+def test_kernel_log_cannot_be_read(sandbox: SandboxView) -> None:
+    """
+    The host's kernel log cannot be read.
+
+    /dev/kmsg is opened and not read; /proc/kmsg, which blocks and consumes, is not opened at all: syslog(2) asks the
+    same question.
+    """
+    tries = sandbox.system.tries
+    asked = {"syslog(2)": tries["syslog.size_buffer"].result, "/dev/kmsg": tries["kmsg.open"].result}
+    if not sandbox.shares_kernel:
+        return  # its own kernel's
+    for name, result in asked.items():
+        if result == "timeout":
+            raise UnobservedFact(f"system.tries of {name}", "", "the try had no end")
+    answered = [name for name, result in asked.items() if result == "ok"]
+    assert not answered, f"{' and '.join(answered)} gives the host's kernel log"
+
+
+@pytest.mark.isolation(
+    "path.debugfs",
+    severity="high",
+    profile="baseline",
+    refs=["Documentation/trace/ftrace.rst", "Documentation/filesystems/debugfs.rst"],
+    shows=[f"system.paths[{path}]" for path in TRACING],
+    reproduce="ls /sys/kernel/debug /sys/kernel/tracing /sys/kernel/security /sys/fs/bpf",
+    remedy="drop -v /sys/kernel/debug:…; for LXC clear the optional binds of common.conf by lxc.mount.entry=",
+)
+def test_debugging_file_systems_are_empty(sandbox: SandboxView) -> None:
+    """
+    debugfs, tracefs, securityfs, bpffs are empty or absent.
+
+    A fresh sysfs has empty folders in these places; mounted elsewhere they count as well.  A bpffs that is not the
+    host's may be its own.
+    """
+    paths, mounts = sandbox.system.paths, sandbox.process.mounts
+    if not sandbox.shares_kernel:
+        return  # its own kernel's
+    hosts = {(mount.major, mount.minor) for mount in sandbox.host.process.mounts if mount.fstype in TRACING_TYPES}
+    of_type = [mount for mount in mounts if mount.fstype in TRACING_TYPES]
+    its_own = {mount.target for mount in of_type if mount.fstype == "bpf" and (mount.major, mount.minor) not in hosts}
+    shown = [path for path in TRACING if walls.shows_kernel(paths[path]) and path not in its_own]
+    shown += [mount.target for mount in of_type if mount.target not in paths and mount.target not in its_own]
+    assert not shown, f"{', '.join(shown)} is there, with something in it"
+
+
+@pytest.mark.isolation(
+    "path.host_facts",
+    severity="low",
+    profile="restricted",
+    refs=["proc_cmdline(5)", "proc_modules(5)", "Documentation/ABI/testing/sysfs-class-dmi-id"],
+    shows=["system.kernel_state"],
+    reproduce="wc -c /proc/cmdline /proc/config.gz /proc/modules /sys/class/dmi/id/product_serial",
+    remedy="mask them: podman --security-opt mask=/proc/cmdline:/proc/config.gz:/proc/modules; maskedPaths",
+)
+def test_the_host_is_not_described(sandbox: SandboxView) -> None:
+    """
+    Host command line, config, modules, DMI serials are not exposed.
+
+    What was read is not kept: of the kernel's own file systems it can only be the host's.
+    """
+    reads = sandbox.system.kernel_state.reads
+    if not sandbox.shares_kernel:
+        return  # its own kernel's
+    shown = [name for name in reads.names() if walls.reaches_kernel(reads[name])]
+    assert not shown, f"{', '.join(shown)} can be read"
+
+
+def _must_hide(sandbox: SandboxView, host: HostView, names: Sequence[str]) -> None:
+    """Fail for what the kernel shows there; skip where the host's kernel has none of it to show."""
+    if not sandbox.shares_kernel:
+        return
+    paths, hosts = sandbox.system.paths, host.system.paths
+    shown = [name for name in names if walls.shows_kernel(paths[name])]
+    if not shown and all(hosts[name].type == "absent" for name in names):
+        pytest.skip(f"this kernel has no {' nor '.join(names)}")
+    assert not shown, f"{', '.join(shown)} is there"
