@@ -13,6 +13,7 @@ NONE = ("ENOSYS", "EOPNOTSUPP")  # not built in, and not among the LSMs that wer
     "landlock.available",
     severity="low",
     profile="baseline",
+    gains="attacks programs that could have confined themselves further",
     refs=["landlock(7)", "landlock_create_ruleset(2)"],
     shows=["system.tries[landlock.version]"],
     reproduce="landlock_create_ruleset(NULL, 0, LANDLOCK_CREATE_RULESET_VERSION) must answer with a version",
