@@ -58,7 +58,13 @@ WEAKNESSES = (
     weak(
         "seccomp.mode", "an exec without the filter", beside(seccomp={"mode": 0, "filters": 0}), "mode 0", "seccomp.abi"
     ),
-    weak("lsm.confined", "an exec without the label", beside(lsm="unconfined"), "no mandatory-access label"),
+    weak(
+        "lsm.confined",
+        "an exec without the label",
+        beside(lsm="unconfined"),
+        "no mandatory-access label",
+        *("lsm.distinct", "lsm.enforcing", "lsm.writes"),
+    ),
     weak("user.root_mapped", "a task of the host's root", beside(uid=[0] * 4), "process 4300 (sh) runs as"),
     weak("user.nonroot", "exec --user 0", beside(uid=[100000] * 4), "process 4300 (sh) runs as uid 0 inside"),
 )
