@@ -127,6 +127,17 @@ static long try_kmsg(void)
 	return 0;
 }
 
+/* The lowest real-time priority, for as long as it takes to give it back. */
+static long try_fifo(void)
+{
+	int priority = 1, none = 0;
+	long value = syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &priority);
+
+	if (value == 0)
+		syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &none);
+	return value;
+}
+
 static const struct try tries[] = {
 	{ "bpf.bad_cmd", SYS_bpf, { N(9999), zeros, N(sizeof(zeros)) }, NULL },
 	{ "bpf.map_create_zero", SYS_bpf, { N(0), zeros, N(sizeof(zeros)) }, NULL },
@@ -190,6 +201,8 @@ static const struct try tries[] = {
 	/* LANDLOCK_CREATE_RULESET_VERSION: asks for the ABI's number and makes nothing */
 	{ "landlock.version", SYS_landlock_create_ruleset, { NULL, N(0), N(1) }, NULL },
 	{ "prctl.get_memory_merge", SYS_prctl, { N(68), N(0), N(0), N(0), N(0) }, NULL },
+	{ "fanotify.bad_flag", SYS_fanotify_init, { N(0x40000000), N(0) }, NULL },
+	{ "sched.fifo", 0, { NULL }, try_fifo },
 	{ "syscall.unknown", 9999, { NULL }, NULL },
 };
 

@@ -35,8 +35,19 @@ UNMASKED = {
     "path.bus_irq_fs": "/proc/irq/default_smp_affinity opens for writing",
 }
 # what CAP_SYSLOG over the host gives
-SYSLOG = {"path.kmsg": "syslog(2)", "path.kallsyms": "shows the kernel's addresses"}
+SYSLOG = {
+    "path.kmsg": "syslog(2)",
+    "path.kallsyms": "shows the kernel's addresses",
+    "cap.bpf_perfmon": "SYSLOG",
+}
 MAY_MOUNT = {"path.binfmt": "it may mount binfmt_misc"}
+# What CAP_SYS_ADMIN opens of the kernel; swap besides where no filter refuses swapon whatever the capability.
+RULES_KERNEL = {
+    "kern.bpf": "bpf's check",
+    "kern.perf": "profile",
+    "kern.mount_api": "mount.no_such_fs",
+    "kern.fanotify": "watch whole mounts",
+}
 NOT_ENFORCED = (("memory", "it took 80 MiB of 64"), ("cpu", "no limit"), ("pids", "64 children came up"))
 TOO_LARGE = (
     ("memory", "the cgroup shows 67112960 bytes", Limits(memory=MEMORY + 4096)),

@@ -1,4 +1,4 @@
-"""Capabilities and no_new_privs (capabilities(7)).
+"""Capabilities (capabilities(7)).
 
 A capability in a user namespace of its own has no power over the host: `capabilities_over_host` leaves it out.
 """
@@ -149,20 +149,174 @@ def test_exec_has_no_more_capabilities(sandbox: SandboxView) -> None:
 
 
 @pytest.mark.isolation(
-    "nnp.set",
+    "cap.restricted",
     severity="medium",
     profile="restricted",
-    gains="gains privileges by any setuid file that it finds",
-    refs=["PR_SET_NO_NEW_PRIVS(2const)", "CIS Docker 2.14", "CIS Docker 5.26"],
+    gains="has a power that a hardened workload does not need",
+    refs=["Pod Security Standards: Capabilities (restricted)", "capabilities(7)"],
     kinds=["container"],
-    kinds_reason="a VM's processes gain privileges over its own kernel alone",
-    shows=["process.no_new_privs"],
-    reproduce="grep NoNewPrivs /proc/self/status",
-    remedy="--security-opt no-new-privileges",
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.capabilities.bounding", "process.capabilities.effective"],
+    reproduce="grep -E 'CapBnd|CapEff' /proc/self/status",
+    remedy="--cap-drop=ALL, and --cap-add=NET_BIND_SERVICE where it listens below port 1024",
 )
-def test_no_new_privs_is_on(sandbox: SandboxView) -> None:
-    """no_new_privs is on."""
-    assert sandbox.process.no_new_privs == 1, "no_new_privs is off"
+def test_nothing_but_net_bind_service(sandbox: SandboxView) -> None:
+    """
+    Nothing but NET_BIND_SERVICE.
+
+    The profile asks for it in a user namespace too: a capability over that one reaches more of the kernel's code.
+    """
+    sets = sandbox.capabilities
+    more = beyond(sets.bounding | sets.effective | sets.permitted, {"NET_BIND_SERVICE"})
+    assert not more, f"it also holds {', '.join(more)}"
+
+
+@pytest.mark.isolation(
+    "cap.sys_ptrace",
+    severity="high",
+    profile="baseline",
+    gains="takes over any process that it can see",
+    refs=["ptrace(2)", "capabilities(7)"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.capabilities.effective", "process.capabilities.permitted", "process.namespaces.user"],
+    reproduce="grep CapEff /proc/self/status    # bit 19",
+    remedy="drop --cap-add=SYS_PTRACE, or run it in a user namespace",
+)
+def test_no_sys_ptrace_over_the_host(sandbox: SandboxView) -> None:
+    """
+    No CAP_SYS_PTRACE over host processes.
+
+    Over the initial user namespace it passes over every process that it can name, and over kernel-mode userfaultfd.
+    """
+    assert not _held_over_host(sandbox, "SYS_PTRACE"), "it holds CAP_SYS_PTRACE over the host"
+
+
+@pytest.mark.isolation(
+    "cap.net_admin",
+    severity="high",
+    profile="baseline",
+    gains="rewrites the routes and firewall of a network that others use",
+    refs=["capabilities(7)", "user_namespaces(7)"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.capabilities.effective", "process.capabilities.permitted", "process.namespaces"],
+    reproduce="grep CapEff /proc/self/status    # bit 12",
+    remedy="drop --cap-add=NET_ADMIN, or run it in a user namespace that owns its network namespace",
+)
+def test_no_net_admin_over_the_host(sandbox: SandboxView) -> None:
+    """
+    No CAP_NET_ADMIN over a namespace it does not own.
+
+    In a user namespace of its own it rules the network namespaces that this one owns, and no other.
+    """
+    assert not _held_over_host(sandbox, "NET_ADMIN"), "it holds CAP_NET_ADMIN over the host"
+
+
+@pytest.mark.isolation(
+    "cap.dac_read_search",
+    severity="critical",
+    profile="baseline",
+    gains="opens any file of the host's file system by its inode number",
+    refs=["open_by_handle_at(2)", "capabilities(7)"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.capabilities.effective", "process.capabilities.permitted", "process.namespaces.user"],
+    reproduce="grep CapEff /proc/self/status    # bit 2",
+    remedy="drop --cap-add=DAC_READ_SEARCH",
+)
+def test_cannot_open_by_handle(sandbox: SandboxView) -> None:
+    """
+    Cannot open files by handle.
+
+    The capability alone decides: the call's errno is the same for everybody on newer kernels.
+    """
+    assert not _held_over_host(sandbox, "DAC_READ_SEARCH"), "it holds CAP_DAC_READ_SEARCH over the host"
+
+
+@pytest.mark.isolation(
+    "cap.mknod",
+    severity="low",
+    profile="restricted",
+    gains="makes a node for a device and opens it, where the device cgroup lets it",
+    refs=["capabilities(7)", "mknod(2)"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.capabilities.effective", "process.namespaces.user", "system.tries[mknod.null_device]"],
+    reproduce="mknod /tmp/null c 1 3",
+    remedy="--cap-drop=MKNOD",
+)
+def test_cannot_make_device_nodes(sandbox: SandboxView) -> None:
+    """
+    Cannot make device nodes.
+
+    mknod(2) asks for the capability over the initial user namespace.  The try tells less: it also needs a place that
+    can be written, which a read-only root has not.
+    """
+    assert not _held_over_host(sandbox, "MKNOD"), "it holds CAP_MKNOD over the host"
+
+
+@pytest.mark.isolation(
+    "cap.rawio_boot_time",
+    severity="high",
+    profile="baseline",
+    gains="writes to hardware, reboots the host or moves its clock",
+    refs=["capabilities(7)"],
+    kinds=["container"],
+    kinds_reason="a VM's firmware and clock are its own",
+    shows=["process.capabilities.effective", "process.capabilities.permitted", "process.namespaces.user"],
+    reproduce="grep CapEff /proc/self/status    # bits 17, 22, 25",
+    remedy="drop --cap-add=SYS_RAWIO, SYS_BOOT, SYS_TIME",
+)
+def test_no_raw_io_reboot_or_clock(sandbox: SandboxView) -> None:
+    """
+    No raw I/O, reboot or clock setting.
+
+    What the tries of the two calls answer is kern.kexec_reboot's and time.set's affair.
+    """
+    held = _held_over_host(sandbox, "SYS_RAWIO", "SYS_BOOT", "SYS_TIME")
+    assert not held, f"it holds {', '.join(held)} over the host"
+
+
+@pytest.mark.isolation(
+    "cap.bpf_perfmon",
+    severity="high",
+    profile="baseline",
+    gains="traces the host's kernel and reads its log and addresses",
+    refs=["capabilities(7)", "moby profiles/seccomp"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.capabilities.effective", "process.capabilities.permitted", "process.namespaces.user"],
+    reproduce="grep CapEff /proc/self/status    # bits 34, 38, 39",
+    remedy="drop --cap-add=BPF, PERFMON, SYSLOG: docker's filter opens the calls with them",
+)
+def test_no_bpf_perfmon_or_syslog(sandbox: SandboxView) -> None:
+    """No CAP_BPF, CAP_PERFMON, CAP_SYSLOG."""
+    held = _held_over_host(sandbox, "BPF", "PERFMON", "SYSLOG")
+    assert not held, f"it holds {', '.join(held)} over the host"
+
+
+@pytest.mark.isolation(
+    "cap.ambient",
+    severity="low",
+    profile="baseline",
+    gains="passes capabilities on to every program it starts, also to one that was to have none",
+    refs=["capabilities(7)", "CVE-2022-24769", "CVE-2022-27650"],
+    kinds=["container"],
+    kinds_reason=VM_HAS_ITS_OWN,
+    shows=["process.capabilities"],
+    reproduce="grep -E 'CapInh|CapAmb' /proc/self/status",
+    remedy="leave `ambient` and `inheritable` out of process.capabilities; update the runtime",
+)
+def test_ambient_and_inheritable_sets_are_empty(sandbox: SandboxView) -> None:
+    """
+    Ambient and inheritable sets are empty.
+
+    A program with file capabilities, or any that another user runs, would get what they hold.
+    """
+    sets = {"ambient": sandbox.capabilities.ambient, "inheritable": sandbox.capabilities.inheritable}
+    full = [f"{', '.join(sorted(names_in(mask)))} in its {name} set" for name, mask in sets.items() if mask]
+    assert not full, f"it holds {'; '.join(full)}"
 
 
 def _more(other: Capabilities, own: Capabilities) -> list[str]:
@@ -172,3 +326,7 @@ def _more(other: Capabilities, own: Capabilities) -> list[str]:
         if names:
             found.append(f"{', '.join(sorted(names))} in its {name} set")
     return found
+
+
+def _held_over_host(sandbox: SandboxView, *names: str) -> list[str]:
+    return sorted(names_in(sandbox.capabilities_over_host) & set(names))

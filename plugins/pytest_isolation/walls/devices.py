@@ -5,6 +5,7 @@ In: facts.  Out: names and reasons.  Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 
 from provisioner.sandboxes.facts_holdings import Device, DeviceRules, Handle
@@ -23,6 +24,8 @@ DEFAULTS = {
     "/dev/pts/ptmx": (5, 2),
 }
 PTY_SLAVES = range(136, 144)
+RTC = (10, 135)  # devices.txt: the real-time clock under its old number
+CLOCK_NAMES = re.compile(r"/(rtc|ptp)[0-9]*\Z")
 
 
 def is_default(device: Device) -> bool:
@@ -83,3 +86,10 @@ def host_terminals(handles: Mapping[str, Handle], filesystems: Collection[tuple[
         and handle.rdev[0] in TERMINALS
         and (handle.major, handle.minor) in filesystems
     ]
+
+
+def is_clock(device: Device) -> bool:
+    """Whether it is a hardware clock, by its name or the number that never changes: the others are given out."""
+    return device.kind == "char" and (
+        CLOCK_NAMES.search(device.path) is not None or (device.major, device.minor) == RTC
+    )

@@ -95,7 +95,7 @@ ROWS = (
     *("i386.personality", "i386.add_key", "i386.bpf", "i386.vsock", "i386.alg", "i386.socketcall_vsock"),
     *("i386.socketcall_alg", "x32.personality", "x32.add_key", "x32.bpf", "x32.vsock", "x32.alg"),
     *("kmsg.open", "landlock.version", "prctl.get_memory_merge"),
-    "syscall.unknown",
+    *("fanotify.bad_flag", "sched.fifo", "syscall.unknown"),
 )
 
 

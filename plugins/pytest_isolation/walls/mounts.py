@@ -48,6 +48,22 @@ MASKED_PATHS = (
 )
 
 
+# File systems whose files are the kernel's own making: nobody can put a setuid binary there.
+WITHOUT_BINARIES = frozenset(
+    {
+        *("proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "bpf"),
+        *("configfs", "pstore", "efivarfs", "binfmt_misc", "fusectl", "selinuxfs", "nsfs", "hugetlbfs"),
+    }
+)
+
+
+def gives_setuid(mount: Mount) -> bool:
+    """Whether a setuid binary could be put there and would count: writable, neither nosuid nor noexec."""
+    writable = "rw" in mount.options and "rw" in mount.super_options
+    guarded = {"nosuid", "noexec"} & set(mount.options)
+    return writable and not guarded and mount.fstype not in WITHOUT_BINARIES
+
+
 def is_at_or_below(path: str, top: str) -> bool:
     """Whether `path` is `top` or lies below it, by whole components."""
     return path == top or path.startswith(top.rstrip("/") + "/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from plant import MAY_MOUNT, PROC_SYS, SYSLOG, SYSRQ, UNMASKED, Make, Plant, flags, limited, opened
+from plant import MAY_MOUNT, PROC_SYS, RULES_KERNEL, SYSLOG, SYSRQ, UNMASKED, Make, Plant, flags, limited, opened
 
 DOCKER = ("docker",)
 # whether docker's daemon is the one that `provisioner daemon docker` starts
@@ -41,6 +41,7 @@ PLANTS = (
             "seccomp.dangerous": "quotactl",
             "user.nested_userns": "user namespace",  # moby's profile allows unshare with the capability
             **MAY_MOUNT,
+            **RULES_KERNEL,
         },
         spec=flags("--cap-drop", "NET_RAW", "--cap-add", "SYS_ADMIN"),
         base="no raw",
@@ -58,6 +59,7 @@ PLANTS = (
         {
             "cap.bounding": "DAC_READ_SEARCH",
             "cap.baseline": "DAC_READ_SEARCH",
+            "cap.dac_read_search": "DAC_READ_SEARCH",
             "seccomp.dangerous": "open_by_handle_at",
         },
         spec=flags("--cap-drop", "NET_RAW", "--cap-add", "DAC_READ_SEARCH"),
@@ -81,10 +83,15 @@ PLANTS = (
             "seccomp.dangerous": "lets through",
             "user.nested_userns": "user namespace",
             **MAY_MOUNT,
+            **RULES_KERNEL,
             **SYSLOG,
         },
         spec=flags("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
         base="no raw",
+        also=opened(
+            *("cap.sys_ptrace", "cap.net_admin", "cap.dac_read_search", "cap.rawio_boot_time", "kern.swap_acct_quota"),
+            "time.set",
+        ),
     ),
     # kernel files
     Plant(

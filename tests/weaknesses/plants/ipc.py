@@ -67,7 +67,7 @@ _OCI: dict[str, Make] = {
 }
 BASES: dict[tuple[str, str], Make] = {
     **{(runtime, name): make for runtime in RUNC for name, make in _OCI.items()},
-    **{(engine, "host's pids"): flags("--pid=host") for engine in ENGINES},
+    **{(engine, "host's pids"): flags("--pid=host", "--cap-drop=NET_RAW") for engine in ENGINES},
 }
 ONLY_SYNTHETIC = {
     "mgmt.sock_mode": "an engine's socket at its well-known path is not the test's to open",
@@ -79,6 +79,7 @@ _PTRACE = {
     "ptrace.outside": "/environ of the host's process",
     "cap.bounding": "SYS_PTRACE",
     "cap.baseline": "SYS_PTRACE",
+    "cap.sys_ptrace": "SYS_PTRACE",
 }
 _API: Callable[[bytes], tuple[Make, Make]] = lambda answer: socket_at("/dev/incus/sock", "api", answer)  # noqa: E731
 
@@ -89,6 +90,7 @@ PLANTS = (
         RUNC,
         _PTRACE,
         spec=edits(drop_namespace("pid"), grant("bounding", "permitted", "effective", names=["SYS_PTRACE"])),
+        also={"kern.userfaultfd": "open"},
         base="host's pids",
     ),
     Plant(
@@ -96,7 +98,7 @@ PLANTS = (
         ENGINES,
         _PTRACE,
         opened("seccomp.dangerous"),  # both profiles let kcmp through with this capability
-        spec=flags("--pid=host", "--cap-add", "SYS_PTRACE"),
+        spec=flags("--pid=host", "--cap-drop=NET_RAW", "--cap-add", "SYS_PTRACE"),
         base="host's pids",
     ),
     # keyrings

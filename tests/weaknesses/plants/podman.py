@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ground import exec_with, with_descriptor
-from plant import MAY_MOUNT, PROC_SYS, SYSLOG, SYSRQ, UNMASKED, Make, Plant, flags, limited
+from plant import MAY_MOUNT, PROC_SYS, RULES_KERNEL, SYSLOG, SYSRQ, UNMASKED, Make, Plant, flags, limited, opened
 
 PODMAN = ("podman",)
 USERNS = ("--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")
@@ -45,13 +45,14 @@ PLANTS = (
             "cap.sys_admin": "CAP_SYS_ADMIN",
             "seccomp.dangerous": "quotactl",
             **MAY_MOUNT,
+            **RULES_KERNEL,
         },
         spec=flags("--cap-add", "SYS_ADMIN"),
     ),
     Plant(
         "--cap-add=SYS_ADMIN in a user namespace, which is none over the host",
         PODMAN,
-        {"cap.bounding": "SYS_ADMIN", "seccomp.dangerous": "quotactl"},
+        {"cap.bounding": "SYS_ADMIN", "seccomp.dangerous": "quotactl", "kern.mount_api": "mount.no_such_fs"},
         spec=flags(*USERNS, "--cap-add", "SYS_ADMIN"),
         base="userns",
     ),
@@ -111,9 +112,16 @@ PLANTS = (
             **SYSRQ,
             **UNMASKED,
             **MAY_MOUNT,
+            **RULES_KERNEL,
             **SYSLOG,
         },
-        {"path.mask_real": "not_applicable"},
+        {
+            "path.mask_real": "not_applicable",
+            **opened("cap.sys_ptrace", "cap.net_admin", "cap.dac_read_search", "cap.mknod", "cap.rawio_boot_time"),
+            **opened(
+                "kern.userfaultfd", "kern.io_uring", "kern.swap_acct_quota", "time.set", "seccomp.abi", "key.quota"
+            ),
+        },
         spec=flags("--privileged"),
     ),
     Plant(

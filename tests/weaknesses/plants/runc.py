@@ -16,11 +16,12 @@ from ground import (
     put,
     with_descriptor,
 )
-from plant import MAY_MOUNT, Make, Plant, edits, flags, limited, limits_left_out, opened
+from plant import MAY_MOUNT, RULES_KERNEL, Make, Plant, edits, flags, limited, limits_left_out, opened
 
 from provisioner.sandboxes.sandbox import Sandbox
 
 RUNC = ("runc", "crun")
+RULES = {**MAY_MOUNT, **RULES_KERNEL, "kern.swap_acct_quota": "swapon.null"}  # no filter stands before it
 MAP = [{"containerID": 0, "hostID": 100000, "size": 65536}]
 USERNS = (append("linux.namespaces", {"type": "user"}), put("linux.uidMappings", MAP), put("linux.gidMappings", MAP))
 
@@ -129,7 +130,7 @@ PLANTS = (
     Plant(
         "CAP_SYS_ADMIN in a user namespace, which is none over the host",
         RUNC,
-        {"cap.bounding": "SYS_ADMIN"},
+        {"cap.bounding": "SYS_ADMIN", "kern.mount_api": "mount.no_such_fs"},
         spec=edits(*USERNS, grant("bounding", "permitted", "effective", names=["SYS_ADMIN"])),
         base="userns",
     ),
@@ -149,7 +150,7 @@ PLANTS = (
         Plant(
             f"CAP_{name} granted",
             RUNC,
-            {"cap.bounding": name, "cap.baseline": name, check: reason, **(MAY_MOUNT if name == "SYS_ADMIN" else {})},
+            {"cap.bounding": name, "cap.baseline": name, check: reason, **(RULES if name == "SYS_ADMIN" else {})},
             spec=edits(grant("bounding", "permitted", "effective", names=[name])),
         )
         for name, check, reason in (

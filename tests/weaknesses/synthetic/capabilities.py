@@ -5,12 +5,19 @@ from __future__ import annotations
 from weakness import Lookalike, grant, proc, put, row, weak
 
 WEAKNESSES = (
-    weak("cap.bounding", "--cap-add=SYS_PTRACE", grant("outside", "bounding", "SYS_PTRACE"), "also holds SYS_PTRACE"),
+    weak(
+        "cap.bounding",
+        "--cap-add=SYS_PTRACE",
+        grant("outside", "bounding", "SYS_PTRACE"),
+        "also holds SYS_PTRACE",
+        "cap.restricted",
+    ),
     weak(
         "cap.baseline",
         "--cap-add=DAC_READ_SEARCH",
         grant("outside", "effective", "DAC_READ_SEARCH"),
         "holds DAC_READ_SEARCH",
+        "cap.dac_read_search",
         record="podman",
     ),
     weak(
@@ -18,6 +25,7 @@ WEAKNESSES = (
         "permitted, not yet in effect",
         grant("outside", "permitted", "SYS_PTRACE"),
         "holds SYS_PTRACE",
+        "cap.sys_ptrace",
         record="podman",
     ),
     weak(
@@ -28,7 +36,13 @@ WEAKNESSES = (
         "cap.baseline",
         record="podman",
     ),
-    weak("cap.sys_admin", "lists BPF programs", row("bpf.prog_get_next_id", "ENOENT"), "enumerate the host's BPF"),
+    weak(
+        "cap.sys_admin",
+        "lists BPF programs",
+        row("bpf.prog_get_next_id", "ENOENT"),
+        "enumerate the host's BPF",
+        "kern.bpf",
+    ),
     weak(
         "cap.sys_module",
         "--cap-add=SYS_MODULE",
@@ -52,11 +66,16 @@ WEAKNESSES = (
         grant("exec", "inheritable", "CHOWN"),
         "CHOWN in its inheritable set",
     ),
-    weak("nnp.set", "no-new-privileges=false", proc("outside", "no_new_privs", 0), "no_new_privs is off"),
+    weak("nnp.set", "no-new-privileges=false", proc("outside", "no_new_privs", 0), "no_new_privs is off", "nnp.setuid"),
 )
 
 LOOKALIKES = (
-    Lookalike("all capabilities in its own user namespace", "container", grant("outside", "effective", "SYS_ADMIN")),
+    Lookalike(
+        "all capabilities in its own user namespace",
+        "container",
+        grant("outside", "effective", "SYS_ADMIN"),
+        (("cap.restricted", "open"),),
+    ),
     Lookalike("fewer than documented", "container", put("target", "capabilities", to=["CAP_CHOWN", "CAP_KILL"])),
     Lookalike(
         "no documented default",

@@ -60,7 +60,9 @@ LOOKALIKES = (
         Lookalike(f"a filter that answers {errno}", "container", row("kcmp.self", errno))
         for errno in ("ENOSYS", "SIGSYS", "EACCES", "EOPNOTSUPP")
     ),
-    Lookalike("io_uring (docker 20.10)", "container", row("io_uring.setup_null", "EFAULT")),
+    Lookalike(
+        "io_uring (docker 20.10)", "container", row("io_uring.setup_null", "EFAULT"), (("kern.io_uring", "open"),)
+    ),
     Lookalike("keyctl and vsock (podman)", "container", row("keyctl.bad_cmd", "EOPNOTSUPP")),
     Lookalike(
         "nested user namespaces (podman)", "container", row("unshare.newuser", "ok"), (("user.nested_userns", "open"),)

@@ -46,7 +46,7 @@ WEAKNESSES = (
         "it may mount",
         both(grant("outside", "effective", "SYS_ADMIN"), row("fsopen.no_such_fs", "ENODEV")),
         "fsopen.no_such_fs is not refused",
-        *("cap.baseline", "cap.sys_admin"),
+        *("cap.baseline", "cap.sys_admin", "kern.mount_api"),
         record="podman",
     ),
     *(
@@ -144,7 +144,12 @@ WEAKNESSES = (
 LOOKALIKES = (
     Lookalike("a mask over modprobe that opens", "container", shown("/proc/sys/kernel/modprobe", dict(ABSENT))),
     Lookalike("a binfmt_misc of its own (Linux 6.7)", "container", register(99)),
-    Lookalike("it may mount in a user namespace of its own", "container", row("fsopen.no_such_fs", "ENODEV")),
+    Lookalike(
+        "it may mount in a user namespace of its own",
+        "container",
+        row("fsopen.no_such_fs", "ENODEV"),
+        (("kern.mount_api", "open"),),
+    ),
     Lookalike("a writable /proc/fs that file modes keep", "container", path("/proc/fs", "read_only", False)),
     Lookalike(
         "a label keeps what no mount does",

@@ -12,6 +12,8 @@ MISLABELLED = (
     *("cap.sys_module", "lsm.confined", "path.proc_sys", "path.core_pattern", "path.sysrq", "path.sys_ro"),
     *("vm.hypervisor", "vm.devices", "vm.shared_folder", "vm.guest_agent", "vm.vsock", "vm.nested", "vm.keys"),
     *("dev.nodes", "dev.block", "mnt.host_paths", "lsm.enforcing"),
+    *("kern.bpf", "kern.perf", "kern.userfaultfd", "kern.io_uring", "kern.kexec_reboot", "kern.swap_acct_quota"),
+    *("kern.fanotify", "kern.rt_sched", "time.set"),
     *("path.modprobe", "path.interrupts", "path.firmware", "path.kmsg", "path.debugfs", "path.host_facts"),
 )
 

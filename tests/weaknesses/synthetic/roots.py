@@ -78,7 +78,13 @@ WEAKNESSES = (
         ),
         "/data/sub is writable below the read-only /data",
     ),
-    weak("mnt.locked_ro", "it may mount", row("mount.no_such_fs", "ENODEV"), "make /probe writable again"),
+    weak(
+        "mnt.locked_ro",
+        "it may mount",
+        row("mount.no_such_fs", "ENODEV"),
+        "make /probe writable again",
+        "kern.mount_api",
+    ),
     weak(
         "mnt.layers",
         "one plain folder for two",

@@ -46,6 +46,7 @@ WEAKNESSES = (
         "exec --cap that stays",
         beside(capabilities={"bounding": mask_of(("SYS_PTRACE",))}),
         "also holds SYS_PTRACE",
+        "cap.restricted",
     ),
     weak(
         "cap.sys_admin",
@@ -54,7 +55,7 @@ WEAKNESSES = (
         "CAP_SYS_ADMIN",
         record="docker",
     ),
-    weak("nnp.set", "an exec without it", beside(no_new_privs=0), "no_new_privs is off"),
+    weak("nnp.set", "an exec without it", beside(no_new_privs=0), "no_new_privs is off", "nnp.setuid"),
     weak(
         "seccomp.mode", "an exec without the filter", beside(seccomp={"mode": 0, "filters": 0}), "mode 0", "seccomp.abi"
     ),

@@ -33,7 +33,13 @@ BOX = [{"hierarchy": 0, "controllers": [], "path": "/box-4242"}]
 
 WEAKNESSES = (
     weak(VIEW, "it invents a namespace", inside("namespaces", "pid", to=1), "pid namespace 1 inside, ", EXEC),
-    weak(VIEW, "it says that it has no capability", outside("capabilities", "inheritable", to=1), "0x0 inside, 0x1"),
+    weak(
+        VIEW,
+        "it says that it has no capability",
+        outside("capabilities", "inheritable", to=1),
+        "0x0 inside, 0x1",
+        "cap.ambient",
+    ),
     weak(VIEW, "it says that no_new_privs is off", inside("no_new_privs", to=0), "no_new_privs 0 inside, 1 outside"),
     weak(VIEW, "it says that it has no filter", inside("seccomp", "mode", to=0), "seccomp mode 0 inside, 2 outside"),
     weak(VIEW, "another label", inside("lsm", to="unconfined"), "LSM label 'unconfined' inside"),

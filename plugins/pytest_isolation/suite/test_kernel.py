@@ -1,0 +1,209 @@
+"""Interfaces of the kernel that a sandbox shares with its host.
+
+Each try has arguments that cannot take effect, and passes only by an answer that comes after the call's check of
+privilege (walls/refusals.py); beside it a report shows the filter, the capabilities and the label.  A sandbox on a
+kernel of its own has these interfaces of that kernel alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.walls.refusals import BPF_ROWS, MOUNT_ROWS, SWAP_ROWS, lacking, rows_passed
+
+AUTHORS = ("process.seccomp", "process.capabilities.effective", "process.lsm")  # who may have refused
+
+
+def shown(*rows: str) -> list[str]:
+    """Return what a report shows of these tries: each errno, and whoever may be its author."""
+    return [*(f"system.tries[{row}]" for row in rows), *AUTHORS]
+
+
+def _judge(sandbox: SandboxView, host: HostView, what: str, rows: Iterable[str]) -> None:
+    """Assert that none of these rows passes; a call that the host's own kernel lacks proves nothing."""
+    if not sandbox.shares_kernel:
+        return  # it reaches its own kernel
+    rows = tuple(rows)
+    passed = rows_passed(sandbox.system, rows)
+    assert not passed, f"{what}: {', '.join(passed)}"
+    if lacking(host.system, rows):
+        pytest.skip("this kernel has no such call")
+
+
+@pytest.mark.isolation(
+    "kern.bpf",
+    severity="high",
+    profile="baseline",
+    gains="loads programs into the host's kernel or lists those of others",
+    refs=["bpf(2)", "Documentation/admin-guide/sysctl/kernel.rst: unprivileged_bpf_disabled"],
+    shows=shown(*BPF_ROWS),
+    reproduce="bpftool prog list",
+    remedy="drop --cap-add=BPF and SYS_ADMIN; kernel.unprivileged_bpf_disabled=1",
+)
+def test_bpf_is_unusable(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    bpf() is unusable.
+
+    A program of no instructions is refused with E2BIG once the call's check of privilege is passed; an unknown
+    command or an empty map answers alike with and without privilege, and tells nothing.
+    """
+    _judge(sandbox, host_facts, "it passes bpf's check of privilege", BPF_ROWS)
+
+
+@pytest.mark.isolation(
+    "kern.perf",
+    severity="medium",
+    profile="baseline",
+    gains="profiles the host's kernel and reads its addresses",
+    refs=["perf_event_open(2)", "Documentation/admin-guide/perf-security.rst"],
+    shows=shown("perf.software_bad_config"),
+    reproduce="perf stat -e cpu-clock:k true",
+    remedy="drop --cap-add=PERFMON and SYS_ADMIN; kernel.perf_event_paranoid=2 or more",
+)
+def test_kernel_profiling_is_unusable(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Kernel profiling is unusable.
+
+    The event asked for does not exist and includes the kernel: ENOENT comes after the check of paranoia.
+    """
+    _judge(sandbox, host_facts, "it may profile the kernel", ("perf.software_bad_config",))
+
+
+@pytest.mark.isolation(
+    "kern.userfaultfd",
+    severity="medium",
+    profile="baseline",
+    gains="stops the kernel at a page fault of its choice, which wins races for exploits",
+    refs=["userfaultfd(2)", "Documentation/admin-guide/sysctl/vm.rst: unprivileged_userfaultfd"],
+    shows=shown("userfaultfd.kernel_bad_flag"),
+    reproduce="sysctl vm.unprivileged_userfaultfd",
+    remedy="drop --cap-add=SYS_PTRACE; vm.unprivileged_userfaultfd=0; a filter that refuses userfaultfd",
+)
+def test_kernel_mode_userfaultfd_is_unusable(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Kernel-mode userfaultfd is unusable.
+
+    Without USER_MODE_ONLY the call asks for CAP_SYS_PTRACE or the sysctl, before it looks at a flag that is unknown.
+    """
+    _judge(sandbox, host_facts, "it may handle the kernel's own page faults", ("userfaultfd.kernel_bad_flag",))
+
+
+@pytest.mark.isolation(
+    "kern.io_uring",
+    severity="medium",
+    profile="restricted",
+    gains="reaches an interface of the kernel that filters cannot look into",
+    refs=["io_uring_setup(2)", "moby profiles/seccomp: io_uring dropped in 25.0"],
+    shows=shown("io_uring.setup_null"),
+    reproduce="sysctl kernel.io_uring_disabled",
+    remedy="a filter that refuses io_uring_setup; kernel.io_uring_disabled=2",
+)
+def test_io_uring_is_unreachable(sandbox: SandboxView, host_facts: HostView) -> None:
+    """io_uring is unreachable."""
+    _judge(sandbox, host_facts, "io_uring_setup is reached", ("io_uring.setup_null",))
+
+
+@pytest.mark.isolation(
+    "kern.kexec_reboot",
+    severity="critical",
+    profile="baseline",
+    gains="replaces the host's kernel or reboots it",
+    refs=["reboot(2)", "kexec_load(2)", "pid_namespaces(7)"],
+    shows=[*shown("kexec_load.bad_flags", "reboot.bad_magic"), "process.namespaces.pid"],
+    reproduce="grep CapEff /proc/self/status    # bit 22",
+    remedy="drop --cap-add=SYS_BOOT, --pid=host",
+)
+def test_neither_loads_a_kernel_nor_reboots(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Cannot load a kernel; reboot() reaches only its own pid namespace.
+
+    reboot(2) in a pid namespace other than the initial one ends that namespace's init and nothing else, so that it
+    counts in the host's own.  A kernel without kexec can load none.
+    """
+    if not sandbox.shares_kernel:
+        return  # it loads and reboots its own kernel
+    loads = rows_passed(sandbox.system, ["kexec_load.bad_flags"])
+    assert not loads, f"it may load a kernel: {loads[0]}"
+    reboots = rows_passed(sandbox.system, ["reboot.bad_magic"])
+    own = sandbox.namespaces.pid != host_facts.namespaces.pid
+    assert own or not reboots, f"it may reboot the host, in whose pid namespace it lives: {reboots[0]}"
+
+
+@pytest.mark.isolation(
+    "kern.mount_api",
+    severity="high",
+    profile="baseline",
+    gains="mounts over masks and reaches the file systems' code",
+    refs=["mount(2)", "fsopen(2)", "open_tree(2)", "move_mount(2)", "pivot_root(2)"],
+    kinds=["container"],
+    kinds_reason="a VM mounts with its own kernel",
+    shows=shown(*MOUNT_ROWS),
+    reproduce="mount -t no_such_fs none /    # ENODEV: it may mount",
+    remedy="drop --cap-add=SYS_ADMIN; a filter that refuses the calls named",
+)
+def test_nothing_can_be_mounted(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    No mount, old or new interface.
+
+    In a user namespace of its own a process may mount with CAP_SYS_ADMIN over it: the file systems' code in the host's
+    kernel is reached all the same, so that this counts.
+    """
+    _judge(sandbox, host_facts, "it passes the check of privilege of", MOUNT_ROWS)
+
+
+@pytest.mark.isolation(
+    "kern.swap_acct_quota",
+    severity="high",
+    profile="baseline",
+    gains="takes the host's swap away or logs its processes",
+    refs=["swapon(2)", "acct(2)", "quotactl(2)"],
+    shows=shown(*SWAP_ROWS),
+    reproduce="swapoff /nonexistent    # ENOENT: it may",
+    remedy="drop --privileged, --cap-add=SYS_ADMIN and SYS_PACCT",
+)
+def test_swap_and_accounting_cannot_be_switched(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Host swap, accounting, quotas cannot be switched.
+
+    No harmless try tells who may switch quotas: quotactl(2) answers a bad command before it checks a privilege.  Its
+    filter is looked at by seccomp.dangerous.
+    """
+    _judge(sandbox, host_facts, "it passes the check of privilege of", SWAP_ROWS)
+
+
+@pytest.mark.isolation(
+    "kern.fanotify",
+    severity="medium",
+    profile="baseline",
+    gains="sees and holds up file accesses of others on the same mount",
+    refs=["fanotify_init(2)"],
+    shows=shown("fanotify.bad_flag"),
+    reproduce="fatrace -c",
+    remedy="drop --cap-add=SYS_ADMIN",
+)
+def test_whole_mounts_cannot_be_watched(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Cannot watch whole mounts.
+
+    Since Linux 5.13 everybody may have a group that reports file handles and watches single inodes; the group that is
+    asked for reports none, so that it is refused before its unknown flag is looked at, but with CAP_SYS_ADMIN.
+    """
+    _judge(sandbox, host_facts, "it may watch whole mounts", ("fanotify.bad_flag",))
+
+
+@pytest.mark.isolation(
+    "kern.rt_sched",
+    severity="medium",
+    profile="baseline",
+    gains="starves the host's processes of processor time",
+    refs=["sched(7)", "sched_setscheduler(2)"],
+    shows=shown("sched.fifo"),
+    reproduce="chrt --fifo 1 true",
+    remedy="drop --cap-add=SYS_NICE and --ulimit rtprio",
+)
+def test_no_real_time_priority(sandbox: SandboxView, host_facts: HostView) -> None:
+    """Cannot take real-time priority."""
+    _judge(sandbox, host_facts, "it takes SCHED_FIFO", ("sched.fifo",))

@@ -1,0 +1,50 @@
+"""no_new_privs and what it keeps away (PR_SET_NO_NEW_PRIVS(2const))."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_isolation.view import SandboxView
+from pytest_isolation.walls.mounts import gives_setuid
+
+
+@pytest.mark.isolation(
+    "nnp.set",
+    severity="medium",
+    profile="restricted",
+    gains="gains privileges by any setuid file that it finds",
+    refs=["PR_SET_NO_NEW_PRIVS(2const)", "CIS Docker 2.14", "CIS Docker 5.26"],
+    kinds=["container"],
+    kinds_reason="a VM's processes gain privileges over its own kernel alone",
+    shows=["process.no_new_privs"],
+    reproduce="grep NoNewPrivs /proc/self/status",
+    remedy="--security-opt no-new-privileges",
+)
+def test_no_new_privs_is_on(sandbox: SandboxView) -> None:
+    """no_new_privs is on."""
+    assert sandbox.process.no_new_privs == 1, "no_new_privs is off"
+
+
+@pytest.mark.isolation(
+    "nnp.setuid",
+    severity="medium",
+    profile="restricted",
+    gains="becomes root inside by a setuid file that it wrote or found",
+    refs=["execve(2)", "mount(8): nosuid"],
+    kinds=["container"],
+    kinds_reason="a VM's processes gain privileges over its own kernel alone",
+    shows=["process.no_new_privs", "process.mounts"],
+    reproduce="grep -v nosuid /proc/self/mountinfo",
+    remedy="--security-opt no-new-privileges; mount volumes nosuid",
+)
+def test_setuid_binaries_give_nothing(sandbox: SandboxView) -> None:
+    """
+    A setuid binary gives nothing.
+
+    With no_new_privs none does.  Without, each mount that holds regular files and can be written must be nosuid, or
+    noexec: there a volume may bring one, or another sandbox put one.
+    """
+    if sandbox.process.no_new_privs == 1:
+        return
+    found = [one.target for one in sandbox.process.mounts if gives_setuid(one)]
+    assert not found, f"no_new_privs is off and setuid binaries count on {', '.join(found)}"
