@@ -61,6 +61,19 @@ def signals_outside(world: World) -> bool:
     return not world.has("pid") and (world.host_root or "KILL" in world.over_host)
 
 
+SINGLE = {
+    "cap.sys_ptrace": "SYS_PTRACE",
+    "cap.net_admin": "NET_ADMIN",
+    "cap.dac_read_search": "DAC_READ_SEARCH",
+    "cap.mknod": "MKNOD",
+}
+
+
+def holds_over_host(name: str) -> Rule:
+    """Return the rule of a check that one capability over the host opens."""
+    return open_if(lambda world: name in world.over_host)
+
+
 RULES: dict[str, Rule] = {
     "ns.pid": lacks("pid"),
     "ns.pid.procfs": lacks("pid"),
@@ -93,6 +106,27 @@ RULES: dict[str, Rule] = {
     "mnt.host_paths": open_if(lambda world: world.bound("/bound").startswith(("/etc", "/usr"))),
     "mnt.propagation": open_if(spreads),
     "sig.outside": open_if(signals_outside),
+    "user.range_disjoint": open_if(lambda world: True),  # one range for all, or none: the peer has the host's ids
+    "cap.restricted": open_if(
+        lambda world: bool((world.asked("bounding") | world.permitted) - frozenset({"NET_BIND_SERVICE"}))
+    ),
+    **{check: holds_over_host(name) for check, name in SINGLE.items()},
+    "cap.rawio_boot_time": open_if(lambda world: bool(world.over_host & {"SYS_RAWIO", "SYS_BOOT", "SYS_TIME"})),
+    "cap.bpf_perfmon": open_if(lambda world: bool(world.over_host & {"BPF", "PERFMON", "SYSLOG"})),
+    "cap.ambient": open_if(lambda world: bool(world.ambient or world.asked("inheritable"))),
+    # bpf(2): CAP_BPF, which CAP_SYS_ADMIN includes, in the initial user namespace
+    "kern.bpf": open_if(lambda world: bool(world.over_host & {"BPF", "SYS_ADMIN"}) and not world.refused("bpf")),
+    "kern.perf": open_if(
+        lambda world: bool(world.over_host & {"PERFMON", "SYS_ADMIN"}) and not world.refused("perf_event_open")
+    ),
+    "kern.userfaultfd": open_if(lambda world: "SYS_PTRACE" in world.over_host and not world.refused("userfaultfd")),
+    "kern.fanotify": open_if(lambda world: "SYS_ADMIN" in world.over_host),
+    "kern.swap_acct_quota": open_if(lambda world: "SYS_ADMIN" in world.over_host),
+    "kern.kexec_reboot": open_if(lambda world: "SYS_BOOT" in world.effective and not world.has("pid")),
+    # mount(2): CAP_SYS_ADMIN in the user namespace that owns the mount namespace, which is its own
+    "kern.mount_api": open_if(lambda world: "SYS_ADMIN" in world.effective),
+    "time.set": open_if(lambda world: "SYS_TIME" in world.over_host),
+    "mnt.rootfs_ro": open_if(lambda world: not world.config["root"]["readonly"]),
 }
 
 # (runtime, check) to when it disagrees, and what that is.

@@ -159,7 +159,7 @@ def test_the_mounts_are_those_of_mountinfo(probe: Path) -> None:
 def test_every_try_is_in_the_document_and_none_else(probe: Path) -> None:
     facts = read_document(run(probe, "facts", "n1"), "n1")
 
-    assert len(NAMES_OF_TRIES) == 60
+    assert len(NAMES_OF_TRIES) == 62
     assert facts.system is not None
     assert set(facts.system.tries.names()) == NAMES_OF_TRIES
     assert facts.system.tries["syscall.unknown"].result == "ENOSYS"

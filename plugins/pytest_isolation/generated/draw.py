@@ -92,6 +92,8 @@ class Drawn:
             yield replace(self, chosen={other: kept for other, kept in self.chosen.items() if other != name})
             if isinstance(value, tuple) and len(value) > 1:
                 for item in value:
+                    if item in ERRNOS:
+                        continue  # a filter needs one
                     less = tuple(one for one in value if one != item)
                     yield replace(self, chosen={**self.chosen, name: less})
 
