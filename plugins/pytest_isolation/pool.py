@@ -235,7 +235,11 @@ class Pool:
                 self._ahead.submit(seen, lambda one=target_id, first=name: self.load(one, first))
 
     def add(
-        self, target_id: str, loads: dict[str, Load] | None = None, reaches: dict[str, Reach] | None = None
+        self,
+        target_id: str,
+        loads: dict[str, Load] | None = None,
+        reaches: dict[str, Reach] | None = None,
+        residue: list[str] | None = None,
     ) -> None:
         """Add what was measured to a target's record."""
         with self._lock:
@@ -244,6 +248,7 @@ class Pool:
                 update={
                     "loads": Loads({**record.loads.root, **(loads or {})}),
                     "reaches": Reaches({**record.reaches.root, **(reaches or {})}),
+                    **({} if residue is None else {"residue": residue}),
                 }
             )
 
@@ -275,8 +280,7 @@ class Pool:
         with lock:
             if is_missing(self.records[target_id].seen("residue")):
                 found = seen(lambda: measure_residue(lambda spec: self._create(self.targets[target_id], spec)))
-                with self._lock:
-                    self.records[target_id] = self.records[target_id].model_copy(update={"residue": found})
+                self.add(target_id, residue=found)
         return self.records[target_id].residue
 
     def release(self) -> None:

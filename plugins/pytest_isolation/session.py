@@ -164,13 +164,15 @@ def worker_input(state: State) -> dict[str, Any]:
 
 def worker_output(state: State) -> str:
     """Return what a worker measured, for the controller's archive."""
+    from provisioner.sandboxes.observed import dump_fact, is_missing
+
     measured = {
         name: [
             record.loads.model_dump(mode="json", by_alias=True),
             record.reaches.model_dump(mode="json", by_alias=True),
+            None if is_missing(residue := record.seen("residue")) else dump_fact(residue),
         ]
         for name, record in state.pool.records.items()
-        if record.loads.root or record.reaches.root
     }
     return json.dumps({"measured": measured, "probes_run": state.pool.probes_run})
 
@@ -178,12 +180,14 @@ def worker_output(state: State) -> str:
 def merge_worker(state: State, output: str) -> None:
     """Add what a worker measured to the controller's records."""
     from provisioner.sandboxes.measured import Loads, Reaches
+    from provisioner.sandboxes.observed import read_fact
 
     told = json.loads(output)
     state.pool.probes_run += told["probes_run"]
-    for name, (loads, reaches) in told["measured"].items():
+    for name, (loads, reaches, residue) in told["measured"].items():
         state.pool.add(
             name,
             loads=Loads.model_validate_json(json.dumps(loads)).root,
             reaches=Reaches.model_validate_json(json.dumps(reaches)).root,
+            residue=None if residue is None else read_fact(residue),
         )

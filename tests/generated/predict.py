@@ -106,7 +106,30 @@ RULES: dict[str, Rule] = {
     "mnt.host_paths": open_if(lambda world: world.bound("/bound").startswith(("/etc", "/usr"))),
     "mnt.propagation": open_if(spreads),
     "sig.outside": open_if(signals_outside),
-    "user.range_disjoint": open_if(lambda world: True),  # one range for all, or none: the peer has the host's ids
+    # the peer is made of the stock configuration, which has the host's own ids
+    "user.range_disjoint": lambda world: NOT_APPLICABLE if world.has("user") else OPEN,
+    "ipc.abstract": lacks("network"),  # network_namespaces(7): abstract sockets belong to it
+    "ipc.sysv_mq": lacks("ipc"),
+    "env.secrets": open_if(lambda world: world.told("API_TOKEN")),
+    "env.proxy": open_if(lambda world: world.told("https_proxy")),
+    # keyrings(7), /proc/key-users: keys are counted by the user's id on the host
+    "key.quota": open_if(lambda world: not world.refused("add_key") and (not world.has("user") or world.host_root)),
+    "path.binfmt": open_if(lambda world: "SYS_ADMIN" in world.over_host),
+    "mnt.locked_ro": opened_if(lambda world: "SYS_ADMIN" in world.effective and bool(world.bound("/bound"))),
+    "path.bus_irq_fs": open_if(
+        lambda world: (
+            world.opens_roots_files and not all(map(world.kept_read_only, ("/proc/bus", "/proc/fs", "/proc/irq")))
+        )
+    ),
+    # syslog(2), proc(5) of kallsyms: CAP_SYSLOG in the initial user namespace
+    "path.kmsg": opened_if(lambda world: "SYSLOG" in world.over_host),
+    "path.kallsyms": opened_if(lambda world: "SYSLOG" in world.over_host),
+    "path.firmware": open_if(lambda world: world.shows("/sys/firmware")),
+    "path.keys": open_if(lambda world: world.shows("/proc/keys") or world.shows("/proc/timer_list")),
+    "nnp.setuid": open_if(
+        lambda world: not world.no_new_privs and (not world.config["root"]["readonly"] or bool(world.bound("/spread")))
+    ),
+    "mnt.layers": open_if(lambda world: not world.config["root"]["readonly"] and world.opens_roots_files),
     "cap.restricted": open_if(
         lambda world: bool((world.asked("bounding") | world.permitted) - frozenset({"NET_BIND_SERVICE"}))
     ),
@@ -121,7 +144,9 @@ RULES: dict[str, Rule] = {
     ),
     "kern.userfaultfd": open_if(lambda world: "SYS_PTRACE" in world.over_host and not world.refused("userfaultfd")),
     "kern.fanotify": open_if(lambda world: "SYS_ADMIN" in world.over_host),
-    "kern.swap_acct_quota": open_if(lambda world: "SYS_ADMIN" in world.over_host),
+    "kern.swap_acct_quota": open_if(
+        lambda world: "SYS_ADMIN" in world.over_host and not (world.refused("swapon") and world.refused("swapoff"))
+    ),
     "kern.kexec_reboot": open_if(lambda world: "SYS_BOOT" in world.effective and not world.has("pid")),
     # mount(2): CAP_SYS_ADMIN in the user namespace that owns the mount namespace, which is its own
     "kern.mount_api": open_if(lambda world: "SYS_ADMIN" in world.effective),

@@ -80,6 +80,7 @@ def test_every_check_says_what_the_configuration_makes_of_it(
 
     found: list[str] = []
     ways: Counter[tuple[str, str]] = Counter()
+    again: Counter[str] = Counter()
     for seed in range(FIRST, FIRST + COUNT):
         drawn = draw_config(seed, place)
         outcome = run_drawn(state.pool, column, drawn, place)
@@ -88,8 +89,10 @@ def test_every_check_says_what_the_configuration_makes_of_it(
             continue
         ways.update((check, verdict) for check, (verdict, _) in outcome.verdicts.items())
         for check in wrong(outcome):
-            found.append(_explain(state, column, place, drawn, check, wrong, tmp_path))
-    print(f"{column}: {COUNT} configurations, {len(found)} disagreements")
+            again[check] += 1
+            if again[check] == 1:  # one of a kind is made small: it takes dozens of sandboxes
+                found.append(_explain(state, column, place, drawn, check, wrong, tmp_path))
+    print(f"{column}: {COUNT} configurations, {sum(again.values())} disagreements: {dict(again)}")
     for check in RULES:
         seen = [f"{verdict} {ways[name, verdict]}" for name, verdict in ways if name == check]
         print(f"    {check}: {', '.join(seen)}")

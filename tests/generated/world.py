@@ -137,6 +137,14 @@ class World:
         """Return the masked paths that this kernel has."""
         return [path for path in self.config["linux"].get("maskedPaths", ()) if os.path.exists(path)]
 
+    def shows(self, path: str) -> bool:
+        """Whether a path that this kernel has is not masked."""
+        return os.path.exists(path) and not self.masked(path)
+
+    def told(self, name: str) -> bool:
+        """Whether a variable of this name is in its environment."""
+        return any(one.startswith(f"{name}=") for one in self.config["process"]["env"])
+
     def kept_read_only(self, path: str) -> bool:
         return path in self.config["linux"].get("readonlyPaths", ())
 

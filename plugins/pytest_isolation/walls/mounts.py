@@ -58,7 +58,13 @@ WITHOUT_BINARIES = frozenset(
 
 
 def gives_setuid(mount: Mount) -> bool:
-    """Whether a setuid binary could be put there and would count: writable, neither nosuid nor noexec."""
+    """
+    Whether a setuid binary could be put there and would count: writable, neither nosuid nor noexec.
+
+    A bind of one device of devtmpfs (a default device, or a mask) holds no files.
+    """
+    if mount.fstype == "devtmpfs" and mount.root != "/":
+        return False
     writable = "rw" in mount.options and "rw" in mount.super_options
     guarded = {"nosuid", "noexec"} & set(mount.options)
     return writable and not guarded and mount.fstype not in WITHOUT_BINARIES

@@ -110,15 +110,17 @@ PLANTS = (
     Plant(
         "no_new_privs off, and a volume without nosuid",
         SPEC,
-        {"nnp.setuid": "/data", "nnp.set": "no_new_privs is off"},
-        spec=lambda ground: edits(put("process.noNewPrivileges", False), bind(ground.directory("data"), "/data", "rw")),
+        {"nnp.setuid": "/volume", "nnp.set": "no_new_privs is off"},
+        spec=lambda ground: edits(
+            put("process.noNewPrivileges", False), bind(ground.directory("volume"), "/volume", "rw")
+        ),
     ),
     Plant(
         "no_new_privs off, and a volume with nosuid",
         SPEC,
         {"nnp.set": "no_new_privs is off"},
         spec=lambda ground: edits(
-            put("process.noNewPrivileges", False), bind(ground.directory("data"), "/data", "rw", "nosuid")
+            put("process.noNewPrivileges", False), bind(ground.directory("volume"), "/volume", "rw", "nosuid")
         ),
     ),
     Plant(

@@ -87,6 +87,7 @@ PLANTS = (
             RUNC,
             {"ns.peer": f"its {name} namespace"},
             spec=joined(kind, name),
+            also=opened("ns.exec_parity") if kind == "pid" else {},  # its peer's tasks are among its own
         )
         for kind, name in (("pid", "pid"), ("ipc", "ipc"), ("uts", "uts"))
     ),
@@ -101,6 +102,7 @@ PLANTS = (
         "the host's /proc bound",
         RUNC,
         {"ns.pid.procfs": "the host's own, mounted again", "mnt.host_paths": "/proc is the host's /proc"},
+        {"mnt.flags": "holds"},  # the host's has the options that runc's lacks
         spec=edits(
             lambda config: config["mounts"].__setitem__(
                 0, {"destination": "/proc", "type": "bind", "source": "/proc", "options": ["bind", "ro"]}
@@ -192,7 +194,7 @@ PLANTS = (
     Plant(
         "cpu limit refused",
         RUNC,
-        {"lim.cpu": "cpu.cfs_quota_us"},
+        {"lim.cpu": "cpu.cfs_qu"},
         limit="cpu",
         verdict="refused",
         overlay=limited("cpu", config={"linux.resources.cpu": "{{ {'quota': 10, 'period': period} }}"}),

@@ -36,6 +36,7 @@ PLANTS = (
         {"user.range_disjoint": "uids 100000 to 165535, gids 100000 to 165535"},
         spec=edits(*mapped(100000)),
         base="userns",
+        also={"key.quota": "open"},
         planted_peer=True,
     ),
     Plant(
