@@ -27,7 +27,7 @@ PLANTS = (
         "the default user",
         DOCKER,
         {"user.nonroot": "uid 0 inside"},
-        opened("cap.baseline", "cap.net_raw"),  # another user's process has none in effect
+        opened("cap.baseline", "cap.net_raw", "cap.mknod"),  # another user's process has none in effect
         base="user",
     ),
     # capabilities and no_new_privs

@@ -60,6 +60,7 @@ PLANTS = (
             ENGINES,
             {"ns.peer": f"its {kind} namespace"},
             spec=beside_peer(kind),
+            also=opened("ns.exec_parity") if kind == "pid" else {},  # its peer's tasks are among its own
             peer=flags("--ipc=shareable"),
         )
         for kind in ("pid", "ipc")
@@ -92,7 +93,12 @@ PLANTS = (
     # users
     Plant("--group-add disk", ENGINES, {"user.groups": "groups 6"}, spec=flags("--group-add", "6")),
     # capabilities and no_new_privs
-    Plant("no-new-privileges left out", ENGINES, {"nnp.set": "no_new_privs is off"}, base="nnp"),
+    Plant(
+        "no-new-privileges left out",
+        ENGINES,
+        {"nnp.set": "no_new_privs is off", "nnp.setuid": "setuid binaries count on /"},
+        base="nnp",
+    ),
     # seccomp
     *(
         Plant(

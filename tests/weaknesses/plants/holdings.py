@@ -114,7 +114,9 @@ PLANTS = (
         {"mnt.rootfs_ro": "/ is writable", "mnt.layers": "the very folder of its peer's"},
         spec=edits(put("root.readonly", False)),
     ),
-    Plant("a writable root", ENGINES, {"mnt.rootfs_ro": "/ is writable"}, base="read-only"),
+    Plant(
+        "a writable root", ENGINES, {"mnt.rootfs_ro": "/ is writable"}, base="read-only", also={"nnp.setuid": "open"}
+    ),
     Plant("/proc as `runc spec` mounts it", RUNC, {"mnt.flags": "/proc lacks nosuid"}, base="flags"),
     Plant(
         "/sys with set-user-ID",
