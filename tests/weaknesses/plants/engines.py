@@ -115,7 +115,10 @@ PLANTS = (
             where="both",
         )
         # podman's own profile allows user namespaces within
-        for engine, more in (("docker", {"user.nested_userns": "user namespace"}), ("podman", {}))
+        for engine, more in ((
+            ("docker", {"user.nested_userns": "user namespace"}),
+            ("podman", {"kern.io_uring": "io_uring_setup is reached"}),
+        )
     ),
     # kernel files
     Plant(
