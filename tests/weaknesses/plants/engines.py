@@ -115,7 +115,7 @@ PLANTS = (
             where="both",
         )
         # podman's own profile allows user namespaces within
-        for engine, more in ((
+        for engine, more in (
             ("docker", {"user.nested_userns": "user namespace"}),
             ("podman", {"kern.io_uring": "io_uring_setup is reached"}),
         )
