@@ -76,6 +76,18 @@ BASES: dict[tuple[str, str], Make] = {
     ("lxc", "no fuse"): define("lxc.mount.entry="),
 }
 
+TIME = {"ns.time": "holds"}  # one is made where others are kept by name, and for an offset
+RULED = ("kern.bpf", "kern.perf", "kern.userfaultfd", "kern.mount_api", "kern.swap_acct_quota", "kern.fanotify")
+BEHIND = {  # what the capabilities that LXC keeps let through once the filter does
+    "bpf": ("kern.bpf",),
+    "perf_event_open": ("kern.perf",),
+    "userfaultfd": ("kern.userfaultfd",),
+    "swapon": ("kern.swap_acct_quota",),
+    "swapoff": ("kern.swap_acct_quota",),
+    "acct": ("kern.swap_acct_quota",),
+    "add_key": ("key.quota",),
+}
+
 PLANTS = (
     # namespaces
     Plant(
@@ -86,6 +98,7 @@ PLANTS = (
             "ns.pid.procfs": "host's pid namespace",
             "sig.outside": "signal the host's process",
         },
+        {**TIME, **opened("kern.kexec_reboot", "ptrace.outside")},
         spec=keep("pid"),
     ),
     Plant(
@@ -96,7 +109,7 @@ PLANTS = (
         base="no fuse",  # a sysfs of the host's network is the host's sysfs, and so are its parts
     ),
     *(
-        Plant(f"lxc.namespace.keep={kind}", LXC, {f"ns.{kind}": "host's"}, also, spec=keep(kind))
+        Plant(f"lxc.namespace.keep={kind}", LXC, {f"ns.{kind}": "host's"}, {**also, **TIME}, spec=keep(kind))
         for kind, also in (("ipc", opened("ipc.sysv_mq")), ("uts", {}), ("cgroup", opened(*MOUNTED)))
     ),
     *(
@@ -116,7 +129,11 @@ PLANTS = (
         LXC,
         {"user.nonroot": "uid 0 inside", "cap.baseline": "SYS_ADMIN"},
         # another user's process has none in effect; lxc-attach enters as root all the same
-        {**opened("cap.net_raw", "cap.sys_admin", *KERNEL_FILES), "cap.exec_parity": "holds"},
+        {
+            **opened("cap.net_raw", "cap.sys_admin", "cap.mknod", "cap.rawio_boot_time", *KERNEL_FILES),
+            **opened("cap.sys_ptrace", "cap.net_admin", "cap.dac_read_search", "cap.bpf_perfmon", *RULED),
+            "cap.exec_parity": "holds",
+        },
         base="user",
     ),
     Plant("lxc.init.groups=6", LXC, {"user.groups": "groups 6"}, spec=define("lxc.init.groups=6")),
@@ -125,6 +142,7 @@ PLANTS = (
         "lxc.cap.drop cleared",
         LXC,
         {"cap.bounding": "SYS_MODULE", "cap.sys_module": "CAP_SYS_MODULE"},
+        opened("time.set"),
         spec=define("lxc.cap.drop="),
     ),
     *(
@@ -137,12 +155,16 @@ PLANTS = (
             base="few capabilities",
         )
         for name, more, also in (
-            ("SYS_ADMIN", {"cap.sys_admin": "CAP_SYS_ADMIN", **MAY_MOUNT}, dict.fromkeys(MOUNTED, "holds")),
+            (
+                "SYS_ADMIN",
+                {"cap.sys_admin": "CAP_SYS_ADMIN", **MAY_MOUNT},
+                {**dict.fromkeys(MOUNTED, "holds"), **opened(*(set(RULED) - {"kern.userfaultfd"}))},
+            ),
             ("SYS_MODULE", {"cap.sys_module": "CAP_SYS_MODULE", "cap.bounding": "SYS_MODULE"}, {}),
             ("NET_RAW", {"cap.net_raw": "socket.packet_raw, socket.inet_raw"}, {}),
         )
     ),
-    Plant("lxc.no_new_privs left out", LXC, {"nnp.set": "no_new_privs is off"}, base="nnp"),
+    Plant("lxc.no_new_privs left out", LXC, {"nnp.set": "no_new_privs is off"}, opened("nnp.setuid"), base="nnp"),
     # seccomp
     Plant(
         "lxc.seccomp.profile cleared",
@@ -152,6 +174,7 @@ PLANTS = (
             "seccomp.dangerous": "dangerous calls: ",
             "seccomp.abi": "no filter",
         },
+        opened("kern.bpf", "kern.perf", "kern.userfaultfd", "kern.swap_acct_quota", "key.quota"),
         spec=define("lxc.seccomp.profile="),
         base="profile",
     ),
@@ -160,6 +183,7 @@ PLANTS = (
             f"a profile that allows {call}",
             LXC,
             {"seccomp.dangerous": f"the filter lets through {call}"},
+            opened(*BEHIND.get(call, ())),
             spec=denied(allowed=call),
             base="profile",
         )
@@ -242,7 +266,7 @@ PLANTS = (
             "seccomp.abi": "no filter",
             "dev.cgroup": "opens",
         },
-        {"mnt.host_paths": "holds"},
+        {"mnt.host_paths": "holds", **opened("time.set")},
         spec=define("lxc.mount.auto=proc:mixed sys:mixed"),
         overlay=lambda ground: {"create": replaced(ground.runtime.create, COMMON, "/dev/null")},
     ),
@@ -265,7 +289,7 @@ PLANTS = (
     Plant("a tmpfs of its own", BOTH, spec=define("lxc.mount.entry=tmpfs tmp tmpfs size=1m 0 0")),
     Plant("a default device once more", BOTH, spec=define(bound("/dev/zero", "dev/zero", "bind,create=file"))),
     Plant("a name of its own", BOTH, spec=define("lxc.uts.name=localhost")),
-    Plant("a clock of its own", LXC, spec=define("lxc.time.offset.boot=1h")),
+    Plant("a clock of its own", LXC, {}, TIME, spec=define("lxc.time.offset.boot=1h")),
     Plant("a capability dropped", LXC, spec=define("lxc.cap.drop=sys_tty_config")),
     Plant("its own group once more", LXC, spec=define("lxc.init.groups=0")),
     Plant("the caller's keyring", BOTH, spec=define("lxc.keyring.session=0")),
