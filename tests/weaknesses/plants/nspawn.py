@@ -12,7 +12,7 @@ PLANTS = (
         "the host's network",
         NSPAWN,
         {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
-        opened("path.firmware"),
+        {**opened("path.firmware"), "cap.net_admin": "holds"},  # granted on a network of its own alone
         spec={"network": "host"},
     ),
     Plant(

@@ -53,6 +53,7 @@ PLANTS = (
             **PROC_SYS,
             **SYSRQ,
         },
+        {"user.range_disjoint": "holds"},
         overlay=lambda ground: {"create": as_root(ground.runtime.create)},
     ),
     Plant(
@@ -72,14 +73,19 @@ PLANTS = (
             **PROC_SYS,
             **SYSRQ,
         },
-        opened("key.session"),  # in the host's user namespace it is the caller's own
+        opened(
+            "key.session",  # in the host's user namespace it is the caller's own
+            *("cap.sys_ptrace", "cap.net_admin", "cap.dac_read_search", "cap.mknod", "cap.rawio_boot_time", "time.set"),
+            *("kern.bpf", "kern.perf", "kern.userfaultfd", "kern.swap_acct_quota", "kern.fanotify", "kern.rt_sched"),
+        ),
         overlay=lambda ground: {"create": without(as_root(ground.runtime.create), "--user", "--map-root-user")},
     ),
     Plant(
         "no --mount",
         UNSHARE,
         {"ns.mnt": "host's mount namespace", "mnt.host_paths": "host's /"},
-        opened(
+        {"kern.mount_api": "holds"}  # the mount namespace is not its user namespace's
+        | opened(
             *("ns.pid.procfs", "dev.nodes", "dev.tty", "dev.shm", "mnt.old_root", "path.sys_ro", "path.firmware"),
             *SHARED,
         ),
@@ -97,7 +103,7 @@ PLANTS = (
         "the peer's network namespace",
         UNSHARE,
         {"ns.peer": "its net namespace", "net.peer_same": "its peer's token"},
-        {"cap.net_raw": "holds"},
+        {"cap.net_raw": "holds", "ns.owner": "open"},
         overlay=lambda ground: {
             "create": [
                 *("nsenter", f"--net=/proc/{ground.peer_pid}/ns/net", "--"),
