@@ -58,6 +58,8 @@ MISLABELLED = opened(
     *("cap.sys_module", "path.proc_sys", "path.core_pattern", "path.sys_ro"),
     *("dev.nodes", "dev.block", "mnt.host_paths"),
     *("vm.hypervisor", "vm.devices", "vm.shared_folder", "vm.guest_agent", "vm.vsock", "vm.nested", "vm.keys"),
+    *("env.clean", "ipc.sysv_mq", "ipc.abstract", "kern.bpf", "kern.perf", "kern.userfaultfd", "kern.io_uring"),
+    *("kern.kexec_reboot", "kern.swap_acct_quota", "kern.fanotify", "kern.rt_sched", "time.set"),
     *("path.binfmt", "path.interrupts", "path.firmware", "path.kmsg", "path.host_facts"),
 ) | {
     "vm.process": "unknown",
