@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+
 import pytest
 from judging import checks
 from plants import BASES, ONLY_SYNTHETIC, PLANTS
@@ -44,3 +48,12 @@ def test_every_check_says_what_is_gained_without_it(check: str) -> None:
     assert told.remedy, f"{check} has no remedy="
     assert told.reproduce, f"{check} has no reproduce="
     assert told.refs, f"{check} has no refs="
+
+
+def test_the_reference_page_is_that_of_the_code() -> None:
+    script = Path(__file__).parents[2] / "script/reference"
+    loader = SourceFileLoader("reference_script", str(script))
+    module = module_from_spec(spec_from_loader("reference_script", loader) or pytest.fail("no such script"))
+    loader.exec_module(module)
+
+    assert module.PAGE.read_text() == module.page(), "run script/reference"
