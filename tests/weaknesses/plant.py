@@ -45,7 +45,7 @@ MAY_MOUNT = {"path.binfmt": "it may mount binfmt_misc"}
 RULES_KERNEL = {
     "kern.bpf": "bpf's check",
     "kern.perf": "profile",
-    "kern.mount_api": "mount.no_such_fs",
+    "kern.mount_api": "fsopen.no_such_fs",
     "kern.fanotify": "watch whole mounts",
 }
 NOT_ENFORCED = (("memory", "it took 80 MiB of 64"), ("cpu", "no limit"), ("pids", "64 children came up"))

@@ -163,7 +163,7 @@ def test_read_only_binds_stay_read_only(sandbox: SandboxView) -> None:
     assert not found, "; ".join(found[:4])
     binds = roots.read_only_binds(sandbox.process.mounts)
     if binds:
-        result = sandbox.system.tries["mount.no_such_fs"].result
+        result = sandbox.system.tries["fsopen.no_such_fs"].result
         assert result != "ENODEV", f"it may mount, and so make {binds[0].target} writable again"
 
 

@@ -52,7 +52,7 @@ PLANTS = (
     Plant(
         "--cap-add=SYS_ADMIN in a user namespace, which is none over the host",
         PODMAN,
-        {"cap.bounding": "SYS_ADMIN", "seccomp.dangerous": "quotactl", "kern.mount_api": "mount.no_such_fs"},
+        {"cap.bounding": "SYS_ADMIN", "seccomp.dangerous": "quotactl", "kern.mount_api": "fsopen.no_such_fs"},
         spec=flags(*USERNS, "--cap-add", "SYS_ADMIN"),
         base="userns",
     ),

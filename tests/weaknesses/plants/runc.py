@@ -132,7 +132,7 @@ PLANTS = (
     Plant(
         "CAP_SYS_ADMIN in a user namespace, which is none over the host",
         RUNC,
-        {"cap.bounding": "SYS_ADMIN", "kern.mount_api": "mount.no_such_fs"},
+        {"cap.bounding": "SYS_ADMIN", "kern.mount_api": "fsopen.no_such_fs"},
         spec=edits(*USERNS, grant("bounding", "permitted", "effective", names=["SYS_ADMIN"])),
         base="userns",
     ),

@@ -46,7 +46,7 @@ WEAKNESSES = (
         "it may mount",
         both(grant("outside", "effective", "SYS_ADMIN"), row("fsopen.no_such_fs", "ENODEV")),
         "fsopen.no_such_fs is not refused",
-        *("cap.baseline", "cap.sys_admin", "kern.mount_api"),
+        *("cap.baseline", "cap.sys_admin", "kern.mount_api", "mnt.locked_ro"),
         record="podman",
     ),
     *(
@@ -148,7 +148,7 @@ LOOKALIKES = (
         "it may mount in a user namespace of its own",
         "container",
         row("fsopen.no_such_fs", "ENODEV"),
-        (("kern.mount_api", "open"),),
+        (("kern.mount_api", "open"), ("mnt.locked_ro", "open")),
     ),
     Lookalike("a writable /proc/fs that file modes keep", "container", path("/proc/fs", "read_only", False)),
     Lookalike(

@@ -27,7 +27,7 @@ def also(check: str, name: str) -> tuple[str, ...]:
     return tuple(other for other, names in SHARED.items() if name in names and other != check)
 
 
-SHARED = {"cap.sys_admin": ("bpf.prog_get_next_id",), "mnt.locked_ro": ("mount.no_such_fs",)}
+SHARED = {"cap.sys_admin": ("bpf.prog_get_next_id",), "mnt.locked_ro": ("fsopen.no_such_fs",)}
 
 WEAKNESSES = (
     weak("cap.restricted", "a default set", grant("outside", "bounding", "CHOWN"), "also holds CHOWN"),
@@ -64,6 +64,7 @@ WEAKNESSES = (
 )
 
 LOOKALIKES = (
+    Lookalike("AppArmor knows no such file system", "container", row("mount.no_such_fs", "ENODEV")),
     Lookalike("reboot in its own pid namespace", "container", row("reboot.bad_magic", "EINVAL")),
     Lookalike("io_uring refused with ENOSYS", "container", row("io_uring.setup_null", "ENOSYS")),
     Lookalike("a bad command of bpf", "container", row("kexec_load.bad_flags", "ENOSYS")),

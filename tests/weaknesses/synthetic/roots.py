@@ -81,7 +81,7 @@ WEAKNESSES = (
     weak(
         "mnt.locked_ro",
         "it may mount",
-        row("mount.no_such_fs", "ENODEV"),
+        row("fsopen.no_such_fs", "ENODEV"),
         "make /probe writable again",
         "kern.mount_api",
     ),
