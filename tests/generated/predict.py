@@ -106,7 +106,8 @@ RULES: dict[str, Rule] = {
     "mnt.host_paths": open_if(lambda world: world.bound("/bound").startswith(("/etc", "/usr"))),
     "mnt.propagation": open_if(spreads),
     "sig.outside": open_if(signals_outside),
-    # the peer is made of the stock configuration, which has the host's own ids
+    # ptrace(2), "Ptrace access mode checking": the host's process holds more capabilities, so that root alone may not
+    "ptrace.outside": open_if(lambda world: not world.has("pid") and "SYS_PTRACE" in world.over_host),
     "user.range_disjoint": lambda world: NOT_APPLICABLE if world.has("user") else OPEN,
     "ipc.abstract": lacks("network"),  # network_namespaces(7): abstract sockets belong to it
     "ipc.sysv_mq": lacks("ipc"),
