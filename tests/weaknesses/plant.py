@@ -31,7 +31,7 @@ PROC_SYS = {
 # what systempaths=unconfined and unmask=ALL take away besides
 UNMASKED = {
     "path.keys": "/proc/keys",
-    "path.firmware": "/sys/firmware is there",
+    "path.firmware": "/sys/firmware",
     "path.bus_irq_fs": "/proc/irq/default_smp_affinity opens for writing",
 }
 # what CAP_SYSLOG over the host gives
