@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
@@ -26,6 +25,7 @@ from provisioner.sandboxes.facts import NAMESPACES, Cgroup, Facts, parse_facts
 from provisioner.sandboxes.observed import Unobserved
 from provisioner.sandboxes.runtime import Runtime, render_argv, symptom_in
 from provisioner.sandboxes.sandbox import after_mark
+from provisioner.sandboxes.settings import json_at
 
 HANDED_ON = "/proc/self/fd/3"
 HANDED_FD = 3  # probe.h: HANDED_FD and HANDED_NAME
@@ -186,11 +186,8 @@ class Attached:
 def pid_in(answer: bytes, pointer: str) -> int:
     """Return the pid that a JSON pointer finds in a runtime's answer, 0 where there is none."""
     try:
-        value: Any = json.loads(answer)
-        for part in pointer.removeprefix("json:").split("/")[1:]:
-            value = value[int(part)] if isinstance(value, list) else value[part]
-        return int(value)
-    except (ValueError, LookupError, TypeError):
+        return int(json_at(json.loads(answer), pointer))
+    except (ValueError, TypeError):
         return 0
 
 

@@ -6,7 +6,6 @@ In: a Record.  Out: verdict and reason by check id.  Uses the project's own mapp
 from __future__ import annotations
 
 import importlib
-import inspect
 import pkgutil
 from collections.abc import Callable
 from functools import cache
@@ -15,8 +14,9 @@ from typing import Any
 import pytest
 
 import pytest_isolation.suite
+from pytest_isolation.judge import observed_by
 from pytest_isolation.record import Record
-from pytest_isolation.verdict import Verdict, verdict_of
+from pytest_isolation.verdict import Verdict
 from pytest_isolation.view import judge_fixtures
 
 Found = tuple[Verdict, str]
@@ -45,17 +45,7 @@ def marker(function: Any) -> pytest.Mark | None:
 
 def judge(record: Record, names: frozenset[str] | None = None) -> dict[str, Found]:
     """Return what each check (or each of `names`) says of the record."""
-    return {name: _judge(check, record) for name, check in checks().items() if names is None or name in names}
-
-
-def _judge(check: Callable[..., None], record: Record) -> Found:
-    mark = marker(check)
-    assert mark is not None
-    if record.target.kind not in mark.kwargs.get("kinds", ("container", "vm")):
-        return Verdict.NOT_APPLICABLE, mark.kwargs["kinds_reason"]
-    try:
-        given = judge_fixtures(record)
-        check(**{name: given[name] for name in inspect.signature(check).parameters})
-    except (Exception, pytest.skip.Exception) as error:
-        return verdict_of(error)
-    return verdict_of(None)
+    fixtures = judge_fixtures(record)
+    return {
+        name: observed_by(check, record, fixtures) for name, check in checks().items() if names is None or name in names
+    }
