@@ -20,7 +20,8 @@ from world import World
 
 from provisioner.paths import cache_dir
 from pytest_isolation.fixtures import OFF
-from pytest_isolation.generated.draw import Drawn, Place, draw_config, shrink
+from pytest_isolation.generated.draw import Drawn, draw_config, shrink
+from pytest_isolation.generated.edits import Place
 from pytest_isolation.generated.run import Outcome, run_drawn
 from pytest_isolation.session import STATE, State
 

@@ -11,7 +11,8 @@ import pytest
 
 from provisioner.errors import IsolationError
 from pytest_isolation.generated.command import compare
-from pytest_isolation.generated.draw import FEATURES, OWNED_MOUNTS, Drawn, Place, draw_config, shrink
+from pytest_isolation.generated.draw import FEATURES, OWNED_MOUNTS, Drawn, draw_config, shrink
+from pytest_isolation.generated.edits import Place
 
 PLACE = Place(Path("/own/innocent"), Path("/own/shared"))
 SPEC: dict[str, Any] = {

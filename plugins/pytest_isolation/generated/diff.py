@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from provisioner.errors import IsolationError
-from pytest_isolation.generated.draw import Drawn, Place, draw_config, shrink
+from pytest_isolation.generated.draw import Drawn, draw_config, shrink
+from pytest_isolation.generated.edits import Place
 from pytest_isolation.generated.run import Outcome, run_drawn
 from pytest_isolation.hosts import Hosts
 from pytest_isolation.options import LOCAL, Asked

@@ -12,57 +12,23 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-Config = dict[str, Any]
-Edit = Callable[[Config], None]
+from pytest_isolation.generated import edits
+from pytest_isolation.generated.edits import DEVICES, ERRNOS, MAPS, SETS, Edit, Place
 
-STOCK = ""  # the choice that leaves a feature as the runtime's own spec has it
 NAMESPACES = ("pid", "network", "ipc", "uts")
 # What a user namespace must own to mount proc, sysfs and mqueue: mount_namespaces(7), user_namespaces(7).
 OWNED_MOUNTS = ("pid", "network", "ipc")
-MAPS = {
-    "sub-ids": ({"containerID": 0, "hostID": 100000, "size": 65536},),
-    "identity": ({"containerID": 0, "hostID": 0, "size": 65536},),
-    "no root": ({"containerID": 1, "hostID": 100001, "size": 65535}, {"containerID": 0, "hostID": 165536, "size": 1}),
-}
 CAPABILITIES = (
     *("SYS_ADMIN", "SYS_MODULE", "SYS_PTRACE", "SYS_TIME", "SYS_BOOT", "SYS_RAWIO", "NET_ADMIN", "NET_RAW", "MKNOD"),
     *("DAC_READ_SEARCH", "DAC_OVERRIDE", "BPF", "PERFMON", "SYSLOG", "CHOWN", "SETUID"),
 )
-SETS = {
-    "bounding": ("bounding",),
-    "bounding, permitted": ("bounding", "permitted"),
-    "bounding, permitted, effective": ("bounding", "permitted", "effective"),
-    "all five": ("bounding", "permitted", "effective", "inheritable", "ambient"),
-}
 CALLS = (
     *("bpf", "perf_event_open", "open_by_handle_at", "userfaultfd", "add_key", "request_key", "quotactl", "kcmp"),
     *("move_pages", "personality", "acct", "swapon", "swapoff", "iopl", "ioperm", "kexec_file_load"),
 )
-# Refused by every filter: many kernels have none of them, and what is let through there is no lack.
-MODULES = ("init_module", "finit_module", "delete_module", "kexec_load")
-ERRNOS = {"EPERM": 1, "ENOSYS": 38, "EACCES": 13}
-DEVICES = {
-    "fuse": {"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o600, "uid": 0, "gid": 0},
-    "another null": {"path": "/dev/nothing", "type": "c", "major": 1, "minor": 3, "fileMode": 0o666},
-}
 EXTRA_MASK = "/proc/config.gz"
-
-
-@dataclass(frozen=True)
-class Place:
-    """
-    What of the host a configuration may name.
-
-    Attributes:
-        innocent: a folder of the run's own.
-        shared: a shared mount of the run's own, None where mounts made for a sandbox would reach the host.
-    """
-
-    innocent: Path
-    shared: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -178,157 +144,11 @@ def _granted(dice: random.Random, chosen: Mapping[str, Any]) -> tuple[str, ...] 
     return tuple(f"{name} in {where}" for name in names) if dice.random() < 0.6 else None
 
 
-# --- what a choice makes of a config
-
-
-def _drop_namespaces(kinds: tuple[str, ...], place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        config["linux"]["namespaces"] = [one for one in config["linux"]["namespaces"] if one["type"] not in kinds]
-        if "uts" in kinds:
-            config.pop("hostname", None)  # it would be the host's own that is set
-
-    return edit
-
-
-def _cgroup_namespace(choice: str, place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        others = [one for one in config["linux"]["namespaces"] if one["type"] != "cgroup"]
-        config["linux"]["namespaces"] = [*others, *([{"type": "cgroup"}] if choice == "own" else [])]
-
-    return edit
-
-
-def _user_namespace(choice: str, place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        config["linux"]["namespaces"].append({"type": "user"})
-        for key in ("uidMappings", "gidMappings"):
-            config["linux"][key] = [dict(line) for line in MAPS[choice]]
-
-    return edit
-
-
-def _user(uid: int, place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        config["process"]["user"] |= {"uid": uid, "gid": uid}
-
-    return edit
-
-
-def _groups(groups: tuple[int, ...], place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        config["process"]["user"]["additionalGids"] = list(groups)
-
-    return edit
-
-
-def _grant(granted: tuple[str, ...], place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        held = config["process"]["capabilities"]
-        for one in granted:
-            name, _, where = one.partition(" in ")
-            for key in SETS[where]:
-                held[key] = [*held.get(key, []), f"CAP_{name}"]
-
-    return edit
-
-
-def _no_new_privileges(choice: bool, place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        config["process"]["noNewPrivileges"] = choice
-
-    return edit
-
-
-def _filter(choice: tuple[str, ...], place: Place) -> Edit:
-    """The last item is the errno; the others are the calls that it refuses."""
-    *calls, errno = choice
-
-    def edit(config: Config) -> None:
-        rule = {"names": [*calls, *MODULES], "action": "SCMP_ACT_ERRNO", "errnoRet": ERRNOS[errno]}
-        config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule]}
-
-    return edit
-
-
 def _choose_filter(dice: random.Random, chosen: Mapping[str, Any]) -> tuple[str, ...] | None:
     spared = set(dice.sample(CALLS, dice.choice((0, 0, 0, 1, 1, 2))))
     errno = dice.choice(list(ERRNOS))
     found = (*(call for call in CALLS if call not in spared), errno)
     return found if dice.random() < 0.6 else None
-
-
-def _paths(key: str) -> Callable[[tuple[str, ...], Place], Edit]:
-    """Paths that are taken out of a list; "+PATH" is put into it."""
-
-    def of(paths: tuple[str, ...], place: Place) -> Edit:
-        def edit(config: Config) -> None:
-            kept = [] if "all" in paths else [path for path in config["linux"].get(key, []) if path not in paths]
-            config["linux"][key] = [*kept, *(path[1:] for path in paths if path.startswith("+"))]
-
-        return edit
-
-    return of
-
-
-def _writable(target: str, place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        for mount in config["mounts"]:
-            if mount["destination"] == target:
-                mount["options"] = [one for one in mount["options"] if one != "ro"]
-
-    return edit
-
-
-def _root(read_only: bool, place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        config["root"]["readonly"] = read_only
-
-    return edit
-
-
-def _bind(choice: str, place: Place) -> Edit:
-    source = {"own folder": str(place.innocent)}.get(choice, choice)
-    return _mount(source, "/bound", "ro")
-
-
-def _shared_bind(choice: str, place: Place) -> Edit:
-    bound = _mount(str(place.shared), "/spread", choice)
-
-    def edit(config: Config) -> None:
-        bound(config)
-        if choice == "rshared":  # else the runtime makes the tree that it binds from a slave of the host's
-            config["linux"]["rootfsPropagation"] = "rshared"
-
-    return edit
-
-
-def _mount(source: str, target: str, *options: str) -> Edit:
-    def edit(config: Config) -> None:
-        line = {"destination": target, "type": "bind", "source": source, "options": ["rbind", *options]}
-        config["mounts"].append(line)
-
-    return edit
-
-
-def _device(choice: str, place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        config["linux"].setdefault("devices", []).append(dict(DEVICES[choice]))
-
-    return edit
-
-
-def _environment(names: tuple[str, ...], place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        config["process"]["env"] += [f"{name}=generated" for name in names]
-
-    return edit
-
-
-def _open_files(most: int, place: Place) -> Edit:
-    def edit(config: Config) -> None:
-        config["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "hard": most, "soft": most}]
-
-    return edit
 
 
 MASKED = (
@@ -338,22 +158,22 @@ MASKED = (
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 FEATURES: dict[str, Feature] = {
-    "user namespace": Feature(_sometimes(0.4, *MAPS), _user_namespace),
-    "namespaces left out": Feature(_dropped, _drop_namespaces),
-    "cgroup namespace": Feature(_sometimes(0.5, "own", "the host's"), _cgroup_namespace),
-    "user": Feature(_sometimes(0.4, 1000), _user),
-    "groups": Feature(_sometimes(0.3, (6,), (6, 44)), _groups),
-    "capabilities": Feature(_granted, _grant),
-    "no_new_privs": Feature(_sometimes(0.5, False), _no_new_privileges),
-    "filter": Feature(_choose_filter, _filter),
-    "not masked": Feature(_some_of(0.3, (*MASKED, "all", f"+{EXTRA_MASK}"), 3), _paths("maskedPaths")),
-    "not read-only": Feature(_some_of(0.4, (*READ_ONLY, "all"), 2), _paths("readonlyPaths")),
-    "/sys writable": Feature(_sometimes(0.25, "/sys"), _writable),
-    "cgroups writable": Feature(_sometimes(0.25, "/sys/fs/cgroup"), _writable),
-    "root read-only": Feature(_sometimes(0.5, False), _root),
-    "bind": Feature(_sometimes(0.4, "own folder", "/etc", "/usr/share"), _bind),
-    "shared bind": Feature(_sometimes(0.3, "rshared", "rslave", "rprivate"), _shared_bind),
-    "device": Feature(_choose_device, _device),
-    "environment": Feature(_some_of(0.2, ("API_TOKEN", "https_proxy", "GREETING"), 2), _environment),
-    "open files": Feature(_sometimes(0.2, 256, 512), _open_files),
+    "user namespace": Feature(_sometimes(0.4, *MAPS), edits.user_namespace),
+    "namespaces left out": Feature(_dropped, edits.drop_namespaces),
+    "cgroup namespace": Feature(_sometimes(0.5, "own", "the host's"), edits.cgroup_namespace),
+    "user": Feature(_sometimes(0.4, 1000), edits.user),
+    "groups": Feature(_sometimes(0.3, (6,), (6, 44)), edits.groups),
+    "capabilities": Feature(_granted, edits.grant),
+    "no_new_privs": Feature(_sometimes(0.5, False), edits.no_new_privileges),
+    "filter": Feature(_choose_filter, edits.filter),
+    "not masked": Feature(_some_of(0.3, (*MASKED, "all", f"+{EXTRA_MASK}"), 3), edits.paths("maskedPaths")),
+    "not read-only": Feature(_some_of(0.4, (*READ_ONLY, "all"), 2), edits.paths("readonlyPaths")),
+    "/sys writable": Feature(_sometimes(0.25, "/sys"), edits.writable),
+    "cgroups writable": Feature(_sometimes(0.25, "/sys/fs/cgroup"), edits.writable),
+    "root read-only": Feature(_sometimes(0.5, False), edits.root),
+    "bind": Feature(_sometimes(0.4, "own folder", "/etc", "/usr/share"), edits.bind),
+    "shared bind": Feature(_sometimes(0.3, "rshared", "rslave", "rprivate"), edits.shared_bind),
+    "device": Feature(_choose_device, edits.device),
+    "environment": Feature(_some_of(0.2, ("API_TOKEN", "https_proxy", "GREETING"), 2), edits.environment),
+    "open files": Feature(_sometimes(0.2, 256, 512), edits.open_files),
 }

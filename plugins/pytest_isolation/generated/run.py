@@ -12,7 +12,8 @@ from typing import Any
 from provisioner.errors import IsolationError
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import RefusedError, Spec
-from pytest_isolation.generated.draw import Drawn, Place
+from pytest_isolation.generated.draw import Drawn
+from pytest_isolation.generated.edits import Place
 from pytest_isolation.judge import judge_record
 from pytest_isolation.observe import observe
 from pytest_isolation.pool import Pool
