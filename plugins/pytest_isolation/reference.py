@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pytest_isolation.report.matrix import AREAS, area_of
 from pytest_isolation.verdict import KINDS, Check
 
 HEAD = """\
@@ -25,7 +26,7 @@ def list_checks(checks: Iterable[Check]) -> list[str]:
     width = max((len(check.id) for check in checks), default=0)
     return [
         f"{check.id:<{width}}  {check.severity:<8}  {_levels(check):<22}  {check.title}"
-        for check in sorted(checks, key=lambda check: (area_of(check), check.id))
+        for check in sorted(checks, key=lambda check: (area_of(check.id), check.id))
     ]
 
 
@@ -54,20 +55,15 @@ def render_reference(checks: Iterable[Check], plants: Rows, seen: Rows) -> str:
         plants: check id to the weaknesses that open it in a live sandbox.
         seen: check id to where and when a plant was last seen to open it.
     """
-    checks = sorted(checks, key=lambda check: (area_of(check), check.id))
+    checks = sorted(checks, key=lambda check: (area_of(check.id), check.id))
     parts = [HEAD.format(count=len(checks))]
     area = ""
     for check in checks:
-        if area_of(check) != area:
-            area = area_of(check)
-            parts.append(f"\n## {area}\n")
+        if area_of(check.id) != area:
+            area = area_of(check.id)
+            parts.append(f"\n## {AREAS.get(area, area)}\n")
         parts.append(_section(check, plants.get(check.id, ()), seen.get(check.id, ())))
     return "\n".join(parts)
-
-
-def area_of(check: Check) -> str:
-    """Return the first word of a check's id."""
-    return check.id.partition(".")[0]
 
 
 def _section(check: Check, plants: Sequence[str], seen: Sequence[str]) -> str:
