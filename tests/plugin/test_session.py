@@ -304,6 +304,23 @@ def test_judging_the_archive_gives_the_same_verdicts(
     assert cells(tmp_path) == cells(report)
 
 
+def test_judging_under_a_profile_gives_what_a_run_under_it_does(pytester: pytest.Pytester) -> None:
+    report, again, plain = (pytester.path / name for name in ("report", "again", "plain"))
+    args = ("--isolation=container", f"--isolation-runtime={TARGETS}", f"--isolation-report={report}", "-n0")
+
+    ran = run(pytester, *args, "--isolation-profile=restricted@1")
+    for folder, asked in ((again, ["--profile=restricted@1"]), (plain, [])):
+        argv = [sys.executable, "-m", "pytest_isolation", "judge", *map(str, (report / "facts").iterdir())]
+        subprocess.run([*argv, "--report", str(folder), *asked], capture_output=True, timeout=60)
+
+    assert ran.ret == pytest.ExitCode.TESTS_FAILED
+    assert cells(again) == cells(report)
+    assert {key: verdict for key, (verdict, _) in cells(plain).items()} == {
+        key: verdict for key, (verdict, _) in cells(report).items()
+    }
+    assert cells(plain) != cells(report)
+
+
 def test_nothing_is_left_of_any_run(runs: dict[str, tuple[int, str, Path]], home: Path) -> None:
     assert nothing_left(home)
 
