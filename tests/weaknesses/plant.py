@@ -19,14 +19,18 @@ from provisioner.sandboxes.sandbox import Sandbox
 
 # where no mount of the host's is shared there is no group to be in
 SHARED = ("mnt.propagation",) if " shared:" in Path("/proc/self/mountinfo").read_text() else ()
-# a kernel without CONFIG_MAGIC_SYSRQ has no such file
-SYSRQ = {"path.sysrq": "sysrq-trigger opens for writing"} if Path("/proc/sysrq-trigger").exists() else {}
-# nor has one without loadable modules a helper for them
-MODPROBE = {"path.modprobe": "modprobe opens for writing"} if Path("/proc/sys/kernel/modprobe").exists() else {}
+# what not every kernel has: where it is not there, nothing opens its check
+KERNEL_FILES = {
+    "path.sysrq": "/proc/sysrq-trigger",
+    "path.modprobe": "/proc/sys/kernel/modprobe",
+    "dev.kvm_vhost": "/dev/kvm",
+    "dev.fuse_tun": "/dev/fuse",
+}
+SYSRQ = {"path.sysrq": "sysrq-trigger opens for writing"}
 PROC_SYS = {
     "path.proc_sys": "opens for writing",
     "path.core_pattern": "core_pattern opens for writing",
-    **MODPROBE,
+    "path.modprobe": "modprobe opens for writing",
 }
 # what systempaths=unconfined and unmask=ALL take away besides
 UNMASKED = {
@@ -65,7 +69,8 @@ class Plant:
 
     Attributes:
         runtimes: the runtimes that it is for, as `named` names them.
-        opens: check id to a fragment of the reason; each held before and has `verdict` afterwards.
+        opens: check id to a fragment of the reason; each held before and has `verdict` afterwards, but for those
+            whose KERNEL_FILES this machine lacks.
         also: what must move with them because it rests on the same wall, check id to its new verdict.
         spec: keyword arguments of Spec, or a function that makes them.
         base: the name in BASES of what it is compared with; "" is the session's own sandbox.
@@ -76,7 +81,7 @@ class Plant:
         leave: what is left behind while the sandbox is ended; what remains of it is then looked for.
         planted_peer: whether the peer is planted too; peer: another Spec for the peer.
         kind: the kind under which the sandbox is judged.
-        needs: a path of the host without which there is nothing to plant.
+        needs: a path of the host without which there is nothing to plant; when: whether this machine is for it.
         where: whether it is planted on this machine, in machines of lab.yaml, or on both; what needs files of the
             test's own, or this machine's kernel, is for "here".
         mended_by: what makes newer runtimes refuse it.
@@ -99,8 +104,14 @@ class Plant:
     peer: Make | None = None
     kind: str = ""
     needs: str = ""
+    when: bool = True
     where: Literal["here", "machine", "both"] = "here"
     mended_by: str = ""
+
+    def opens_on(self, here: bool) -> Mapping[str, str]:
+        """Return what it opens on this machine, or on one of lab.yaml, whose kernel has all."""
+        lacking = {check for check, path in KERNEL_FILES.items() if here and not Path(path).exists()}
+        return {check: fragment for check, fragment in self.opens.items() if check not in lacking}
 
     @property
     def look_alike(self) -> bool:

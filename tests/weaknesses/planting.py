@@ -26,6 +26,7 @@ from provisioner.sandboxes.runtime import Runtime, overlay
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.observe import observe
+from pytest_isolation.options import LOCAL
 from pytest_isolation.pool import Pool
 from pytest_isolation.record import Record
 from pytest_isolation.targets import Target
@@ -92,7 +93,7 @@ def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
         )
     if plant.kind:
         before, after = (one.model_copy(update={"target": after.target}) for one in (before, after))
-    expected = dict.fromkeys(plant.opens, plant.verdict) | dict(plant.also)
+    expected = dict.fromkeys(plant.opens_on(target.host == LOCAL), plant.verdict) | dict(plant.also)
     return Outcome(judge(before), judge(after), expected)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -42,7 +42,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _is_for(plant: Plant, host: str) -> bool:
     if host != LOCAL:
         return plant.where != "here"
-    return plant.where != "machine" and (not plant.needs or Path(plant.needs).exists())
+    return plant.where != "machine" and plant.when and (not plant.needs or Path(plant.needs).exists())
 
 
 @pytest.fixture
@@ -63,13 +63,14 @@ def test_a_plant_moves_its_own_checks_and_no_other(
     record_property("confusion", f"{column}: {plant.name}: {outcome.row}")
 
     assert outcome.expected == outcome.moved, outcome.why
-    note_seen(state, column, plant)
-    for check, fragment in plant.opens.items():
+    opens = plant.opens_on(state.pool.targets[column].host == LOCAL)
+    note_seen(state, column, opens)
+    for check, fragment in opens.items():
         assert outcome.before[check][0] in (Verdict.HOLDS, Verdict.NOT_APPLICABLE)
         assert fragment in outcome.after[check][1]
 
 
-def note_seen(state: State, column: str, plant: Plant) -> None:
+def note_seen(state: State, column: str, opens: Iterable[str]) -> None:
     """Write down that the plant opened its checks here, for the reference page: to the file PYTEST_ISOLATION_SEEN."""
     if not (file := os.environ.get("PYTEST_ISOLATION_SEEN")):
         return
@@ -78,6 +79,6 @@ def note_seen(state: State, column: str, plant: Plant) -> None:
         seen = json.loads(path.read_text()) if path.exists() else {}
         target = state.pool.records[column].target
         version = target.versions.get(target.runtime, "")
-        for check in plant.opens:
+        for check in opens:
             seen.setdefault(check, {})[column] = f"{version} on {state.policy.today}".strip()
         path.write_text(json.dumps(seen, sort_keys=True))

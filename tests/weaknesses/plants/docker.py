@@ -18,9 +18,18 @@ PLANTS = (
     Plant(
         "--network=host, both",
         DOCKER,
-        {"ns.peer": "its net namespace"} if OWN_DAEMON else {"ns.net": "host's network namespace"},
+        {"ns.peer": "its net namespace"},
         spec={"network": "host"},
         planted_peer=True,
+        when=OWN_DAEMON,
+    ),
+    Plant(
+        "--network=host",
+        DOCKER,
+        {"ns.net": "host's network namespace"},
+        spec={"network": "host"},
+        planted_peer=True,
+        when=not OWN_DAEMON,
     ),
     # users
     Plant(

@@ -27,7 +27,6 @@ PLANTS = (
         {
             **PROC_SYS,
             **UNMASKED,
-            "path.modprobe": "modprobe opens for writing",
             "path.kcore": "kcore",
             "path.sysrq": "sysrq-trigger opens for writing",
         },

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ground import exec_with, with_descriptor
 from plant import MAY_MOUNT, PROC_SYS, RULES_KERNEL, SYSLOG, SYSRQ, UNMASKED, Make, Plant, flags, limited, opened
 
@@ -12,11 +10,7 @@ USERNS = ("--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")
 
 
 # what --privileged lets in of this host, by number
-REACHING = {
-    check: f"{path} opens"
-    for check, path in (("dev.kvm_vhost", "/dev/kvm"), ("dev.fuse_tun", "/dev/fuse"))
-    if Path(path).exists()
-}
+REACHING = {"dev.kvm_vhost": "/dev/kvm opens", "dev.fuse_tun": "/dev/fuse opens"}
 
 BASES: dict[tuple[str, str], Make] = {("podman", "userns"): flags(*USERNS)}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ground import Ground, as_root, replaced
-from plant import MODPROBE, SYSRQ, Plant, flags, opened
+from plant import KERNEL_FILES, Plant, flags, opened
 
 QEMU = ("qemu",)
 
@@ -61,12 +61,14 @@ MISLABELLED = opened(
     *("env.clean", "ipc.sysv_mq", "ipc.abstract", "kern.bpf", "kern.perf", "kern.userfaultfd", "kern.io_uring"),
     *("kern.kexec_reboot", "kern.swap_acct_quota", "kern.fanotify", "kern.rt_sched", "time.set"),
     *("path.binfmt", "path.interrupts", "path.firmware", "path.kmsg", "path.host_facts"),
-) | {
-    "vm.process": "unknown",
-    "vm.host_sockets": "unknown",
-    "path.sysrq": "open" if SYSRQ else "not_applicable",
-    "path.modprobe": "open" if MODPROBE else "not_applicable",
-    "path.powercap": "open" if Path("/sys/devices/virtual/powercap").exists() else "not_applicable",
+) | {"vm.process": "unknown", "vm.host_sockets": "unknown"}
+MISLABELLED |= {
+    check: "open" if Path(path).exists() else "not_applicable"
+    for check, path in (
+        ("path.sysrq", KERNEL_FILES["path.sysrq"]),
+        ("path.modprobe", KERNEL_FILES["path.modprobe"]),
+        ("path.powercap", "/sys/devices/virtual/powercap"),
+    )
 }
 
 PLANTS = (
