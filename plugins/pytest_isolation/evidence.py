@@ -8,8 +8,9 @@ Called by plugin.py and judge.py.  Never raises for a fact that is not there: th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import cast
 
 from provisioner.sandboxes.facts import Capabilities, Facts
 from provisioner.sandboxes.observed import Named, Observed, Unobserved
@@ -76,29 +77,31 @@ def _show_vmm(record: Record, path: str) -> str:
 
 
 def _look_up(value: object, path: str) -> tuple[bool, object]:
-    rest = re.sub(r"\[([^\]]*)\]", r".\1", path)
+    rest = path
     while rest:
-        if isinstance(value, Unobserved):
-            return True, value
-        found, value, rest = _step(value, rest)
-        if not found:
-            return False, None
+        here = _held_by(value)
+        head = next(((name, after) for name, after in _heads(rest) if name in here), None)
+        if head is None:
+            return type(value) is Unobserved, value
+        value, rest = here[head[0]], head[1]
     return True, value
 
 
-def _step(value: object, path: str) -> tuple[bool, object, str]:
-    """Take the longest name that stands at the path's head: names of paths and tries hold dots of their own."""
-    here: dict[str, Any] = {}
+def _held_by(value: object) -> Mapping[str, object]:
     if isinstance(value, Named):
-        here = value.root
-    elif isinstance(value, Observed):
-        here = value.__dict__
-    parts = path.split(".")
-    for count in range(len(parts), 0, -1):
-        name = ".".join(parts[:count])
-        if name in here:
-            return True, here[name], ".".join(parts[count:])
-    return False, None, ""
+        return cast("Mapping[str, object]", value.root)
+    return value.__dict__ if isinstance(value, Observed) else {}
+
+
+@cache
+def _heads(path: str) -> tuple[tuple[str, str], ...]:
+    """
+    Return the names that may stand at a path's head, each with what follows it, the longest first.
+
+    Names of paths and tries hold dots of their own.
+    """
+    parts = re.sub(r"\[([^\]]*)\]", r".\1", path).split(".")
+    return tuple((".".join(parts[:count]), ".".join(parts[count:])) for count in range(len(parts), 0, -1))
 
 
 def _show(value: object) -> str:
@@ -107,20 +110,22 @@ def _show(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, Unobserved):
-        return f"not observed: {value.why}{f' ({value.unobserved})' if value.unobserved else ''}"
     if value is None:
         return "none"
-    if isinstance(value, Capabilities):
-        return " ".join(f"{name}={mask:#x}" for name, mask in value.__dict__.items())
-    if isinstance(value, Named):
-        return _text(value.root)
-    if isinstance(value, Observed):
-        return _text(value.__dict__)
+    if isinstance(value, str | int | float):  # most are: asking a model's class whether it is one takes longest
+        return str(value)
     if isinstance(value, dict):
         return " ".join(f"{name}={_text(one)}" for name, one in list(value.items())[:MAX_LISTED])
     if isinstance(value, list | tuple):
         shown = ", ".join(_text(one) for one in value[:MAX_LISTED])
         more = len(value) - MAX_LISTED
         return f"[{shown}{f', and {more} more' if more > 0 else ''}]"
+    if isinstance(value, Unobserved):
+        return f"not observed: {value.why}{f' ({value.unobserved})' if value.unobserved else ''}"
+    if isinstance(value, Capabilities):
+        return " ".join(f"{name}={mask:#x}" for name, mask in value.__dict__.items())
+    if isinstance(value, Named):
+        return _text(value.root)
+    if isinstance(value, Observed):
+        return _text(value.__dict__)
     return str(value)

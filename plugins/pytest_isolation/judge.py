@@ -10,6 +10,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -48,7 +49,7 @@ def judge_files(paths: Iterable[Path], policy: Policy) -> tuple[r.Results, list[
     for record in records:
         fixtures = judge_fixtures(record)
         for function in functions:
-            lacking = [name for name in inspect.signature(function).parameters if name not in fixtures]
+            lacking = [name for name in _asked_by(function) if name not in fixtures]
             if lacking:
                 skipped.append(_needs_sandbox(function, lacking))
             else:
@@ -74,26 +75,26 @@ def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunc
 
 def judge_check(function: CheckFunction, record: Record, fixtures: dict[str, object], policy: Policy) -> Cell:
     """Run one check over one record, and judge what it observed."""
-    return judge_verdict(check_of(function), record, policy, *observed_by(function, record, fixtures))
+    return judge_verdict(_check_of(function), record, policy, *observed_by(function, record, fixtures))
 
 
 def judge_record(record: Record) -> dict[str, tuple[Verdict, str]]:
     """Return what each check of the bundled suite that asks for facts alone says of a record, with its reason."""
     fixtures = judge_fixtures(record)
     return {
-        check_of(function).id: observed_by(function, record, fixtures)
+        _check_of(function).id: observed_by(function, record, fixtures)
         for function in suite_checks()
-        if fixtures.keys() >= set(inspect.signature(function).parameters)
+        if fixtures.keys() >= set(_asked_by(function))
     }
 
 
 def observed_by(function: CheckFunction, record: Record, fixtures: dict[str, object]) -> tuple[Verdict, str]:
     """Return the verdict of one check over one record, and its reason."""
-    check = check_of(function)
+    check = _check_of(function)
     why = not_meant(check, record.target.kind) or (ATTACHED if check.active and record.target.attached else "")
     if why:
         return Verdict.NOT_APPLICABLE, why
-    given = {name: fixtures[name] for name in inspect.signature(function).parameters}
+    given = {name: fixtures[name] for name in _asked_by(function)}
     try:
         function(**given)
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -101,6 +102,19 @@ def observed_by(function: CheckFunction, record: Record, fixtures: dict[str, obj
     except BaseException as error:  # pytest's skip is a BaseException, not an Exception
         return verdict_of(error)
     return Verdict.HOLDS, ""
+
+
+# once for a check, however many records it judges
+
+
+@cache
+def _check_of(function: CheckFunction) -> Check:
+    return check_of(function)
+
+
+@cache
+def _asked_by(function: CheckFunction) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
 def not_meant(check: Check, kind: str) -> str:
@@ -132,7 +146,7 @@ def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict
 
 def _needs_sandbox(function: CheckFunction, lacking: list[str]) -> r.Skipped:
     return r.Skipped(
-        what=check_of(function).id,
+        what=_check_of(function).id,
         reason=f"asks for {', '.join(lacking)}: an archive holds no running sandbox",
         mend="run it with pytest --isolation",
     )
