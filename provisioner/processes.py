@@ -44,6 +44,33 @@ def is_alive(process: Process) -> bool:
     return read_process(process.pid) == process
 
 
+def has_live_task(process: Process) -> bool:
+    """Tell whether a thread of exactly this process still runs: a leader that is a zombie may have left some."""
+    stat = _read_stat(process.pid)
+    if stat is None or int(stat[19]) != process.start:
+        return False
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{process.pid}/task"):
+            if (stat := _read_stat(f"{process.pid}/task/{thread}")) and stat[0] not in "ZX":
+                return True
+    return False
+
+
+def parent_of(process: Process) -> Process | None:
+    """Return the process that this one has as its parent, None when either is gone."""
+    stat = _read_stat(process.pid)
+    return None if stat is None or int(stat[19]) != process.start else read_process(int(stat[1]))
+
+
+def read_link(process: Process, name: str) -> str | None:
+    """Return the text of a link below /proc/PID, None when it cannot be read or the process is gone."""
+    try:
+        text = os.readlink(f"/proc/{process.pid}/{name}")
+    except OSError:
+        return None
+    return text if is_alive(process) else None
+
+
 def find_in_netns(inode: int) -> list[Process]:
     """Return every process whose network namespace has this inode."""
     found = []
@@ -110,7 +137,7 @@ def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def _read_stat(pid: int) -> list[str] | None:
+def _read_stat(pid: int | str) -> list[str] | None:
     """Return the fields of stat after the command's name: [0] is the state, [1] the parent, [19] the start time."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")

@@ -34,7 +34,7 @@ class LiveView(SandboxView):
             peer,
             measure_load=lambda name: pool.load(target, name),
             measure_reach=lambda network: pool.reach(target, network),
-            measure_residue=lambda: pool.residue(target),
+            measure_end=lambda: pool.ended(target),
         )
         self._pool = pool
         self._name = target

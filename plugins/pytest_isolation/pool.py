@@ -23,7 +23,7 @@ from provisioner.sandboxes.attached import Attached
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
 from provisioner.sandboxes.observed import is_missing, unobserved
-from provisioner.sandboxes.residue import measure_residue
+from provisioner.sandboxes.residue import End, measure_end
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.fresh import Fresh, observe_fresh
@@ -239,7 +239,7 @@ class Pool:
         target_id: str,
         loads: dict[str, Load] | None = None,
         reaches: dict[str, Reach] | None = None,
-        residue: list[str] | None = None,
+        end: End | None = None,
     ) -> None:
         """Add what was measured to a target's record."""
         with self._lock:
@@ -248,7 +248,7 @@ class Pool:
                 update={
                     "loads": Loads({**record.loads.root, **(loads or {})}),
                     "reaches": Reaches({**record.reaches.root, **(reaches or {})}),
-                    **({} if residue is None else {"residue": residue}),
+                    **({} if end is None else {"survivors": end.survivors, "residue": end.residue}),
                 }
             )
 
@@ -273,15 +273,15 @@ class Pool:
                 self.add(target_id, reaches={network: found})
         return self.records[target_id].reaches[network]
 
-    def residue(self, target_id: str) -> list[str]:
-        """Return the traces of an ended sandbox of the target, looked for once; UnobservedFact when that failed."""
+    def ended(self, target_id: str) -> Record:
+        """Return the target's record with what a further sandbox of it left when it was ended, once."""
         with self._lock:
-            lock = self._locks.setdefault(f"residue {target_id}", threading.Lock())
+            lock = self._locks.setdefault(f"end {target_id}", threading.Lock())
         with lock:
             if is_missing(self.records[target_id].seen("residue")):
-                found = seen(lambda: measure_residue(lambda spec: self._create(self.targets[target_id], spec)))
-                self.add(target_id, residue=found)
-        return self.records[target_id].residue
+                found = seen(lambda: measure_end(lambda spec: self._create(self.targets[target_id], spec)))
+                self.add(target_id, end=found if isinstance(found, End) else End(found, found))
+        return self.records[target_id]
 
     def release(self) -> None:
         """End every sandbox, side by side; the host stays."""

@@ -57,7 +57,8 @@ class Record(Observed):
 
     `host` is the host's own view of itself; `inside` and `outside` are the two views of the sandbox (`outside` is
     None for a VM, whose process seen from the host is `vmm`); `exec_` is what a process started by the runtime's own
-    exec saw; the peer is a second sandbox made in the same way.  `residue` are the traces of one that was ended.
+    exec saw; the peer is a second sandbox made in the same way.  `survivors` outlived the first process of one that
+    was ended, `residue` are the traces of it after its runtime's delete.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -73,6 +74,7 @@ class Record(Observed):
     loads: Loads
     reaches: Reaches
     residue: Fact[Items[Text]] = added()
+    survivors: Fact[Items[Text]] = added()
 
 
 def dump_record(record: Record) -> bytes:

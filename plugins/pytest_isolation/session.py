@@ -7,7 +7,7 @@ Imports heavy modules only inside functions: without `--isolation` none of them 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,12 +165,13 @@ def worker_input(state: State) -> dict[str, Any]:
 def worker_output(state: State) -> str:
     """Return what a worker measured, for the controller's archive."""
     from provisioner.sandboxes.observed import dump_fact, is_missing
+    from provisioner.sandboxes.residue import End
 
     measured = {
         name: [
             record.loads.model_dump(mode="json", by_alias=True),
             record.reaches.model_dump(mode="json", by_alias=True),
-            None if is_missing(residue := record.seen("residue")) else dump_fact(residue),
+            None if is_missing(record.seen("residue")) else [dump_fact(record.seen(one.name)) for one in fields(End)],
         ]
         for name, record in state.pool.records.items()
     }
@@ -181,13 +182,14 @@ def merge_worker(state: State, output: str) -> None:
     """Add what a worker measured to the controller's records."""
     from provisioner.sandboxes.measured import Loads, Reaches
     from provisioner.sandboxes.observed import read_fact
+    from provisioner.sandboxes.residue import End
 
     told = json.loads(output)
     state.pool.probes_run += told["probes_run"]
-    for name, (loads, reaches, residue) in told["measured"].items():
+    for name, (loads, reaches, end) in told["measured"].items():
         state.pool.add(
             name,
             loads=Loads.model_validate_json(json.dumps(loads)).root,
             reaches=Reaches.model_validate_json(json.dumps(reaches)).root,
-            residue=None if residue is None else read_fact(residue),
+            end=None if end is None else End(*map(read_fact, end)),
         )

@@ -106,7 +106,7 @@ class SandboxView:
     Args:
         record: what was observed.
         peer: whether this is the second sandbox beside the target's own.
-        measure_load, measure_reach, measure_residue: make what the record does not hold yet; None in an archive.
+        measure_load, measure_reach, measure_end: make what the record does not hold yet; None in an archive.
     """
 
     def __init__(
@@ -115,13 +115,13 @@ class SandboxView:
         peer: bool = False,
         measure_load: Callable[[str], Load] | None = None,
         measure_reach: Callable[[str], Reach] | None = None,
-        measure_residue: Callable[[], list[str]] | None = None,
+        measure_end: Callable[[], Record] | None = None,
     ) -> None:
         self.record = record
         self._peer = peer
         self._measure_load = measure_load
         self._measure_reach = measure_reach
-        self._measure_residue = measure_residue
+        self._measure_end = measure_end
 
     @property
     def target(self) -> TargetInfo:
@@ -286,9 +286,14 @@ class SandboxView:
 
     def residue(self) -> list[str]:
         """Return the traces of a further sandbox of this target after it was ended; made once for a target."""
-        if self._measure_residue is None:
-            return self.record.residue
-        return self._measure_residue()
+        return self._ended().residue
+
+    def survivors(self) -> list[str]:
+        """Return what outlived the first process of that sandbox, before its runtime was asked to delete it."""
+        return self._ended().survivors
+
+    def _ended(self) -> Record:
+        return self.record if self._measure_end is None else self._measure_end()
 
 
 def peer_of(record: Record) -> SandboxView:

@@ -1,4 +1,4 @@
-/* The verb load: uses up memory, processors or tasks, bounded in amount and time. */
+/* The verb load: takes memory, processors or tasks, or leaves some; bounded in amount and time. */
 #include "probe.h"
 
 #include <errno.h>
@@ -13,8 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MIB          (1ul << 20)
-#define MAX_CHILDREN 4096
+#define MIB                (1ul << 20)
+#define MAX_CHILDREN       4096
+#define MAX_ORPHANS        16
+#define MAX_ORPHAN_SECONDS 60
 
 static pid_t children[MAX_CHILDREN];
 
@@ -135,15 +137,60 @@ static int load_pids(char **argv)
 	return 0;
 }
 
+/* It holds no descriptor, so that the request's pipes end, and ends by itself in any case. */
+static _Noreturn void orphan(unsigned int seconds)
+{
+	for (int fd = 0; fd < 3; fd++)
+		close(fd);
+	while (seconds)
+		seconds = sleep(seconds);
+	_exit(0);
+}
+
+/* Forked twice, each in a session of its own: no group and no parent ends them. */
+static int load_orphans(char **argv)
+{
+	uint64_t wanted, seconds;
+	size_t count = 0;
+	int error = 0;
+
+	if (!argv[1] || !parse_number(argv[0], MAX_ORPHANS, &wanted) ||
+	    !parse_number(argv[1], MAX_ORPHAN_SECONDS, &seconds))
+		return usage("load orphans COUNT SECONDS (at most 16, 60)");
+	for (; count < wanted && !error; count++) {
+		int status = 0;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			setsid();
+			pid = fork();
+			if (pid == 0)
+				orphan((unsigned int)seconds);
+			_exit(pid < 0 ? errno : 0);
+		}
+		while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		error = pid < 0 ? errno : WEXITSTATUS(status);
+	}
+	dprintf(1, "orphans %zu errno %s\n", error ? count - 1 : count,
+		error ? errno_name(error) : "ok");
+	return 0;
+}
+
 int verb_load(int argc, char **argv)
 {
 	static const struct {
 		const char *name;
 		int (*run)(char **argv);
-	} loads[] = { { "memory", load_memory }, { "cpu", load_cpu }, { "pids", load_pids } };
+	} loads[] = {
+		{ "memory", load_memory },
+		{ "cpu", load_cpu },
+		{ "pids", load_pids },
+		{ "orphans", load_orphans },
+	};
 
 	for (size_t i = 0; argc > 2 && i < COUNT(loads); i++)
 		if (strcmp(argv[1], loads[i].name) == 0)
 			return loads[i].run(argv + 2);
-	return usage("load memory BYTES | cpu THREADS MS | pids COUNT");
+	return usage("load memory BYTES | cpu THREADS MS | pids COUNT | orphans COUNT SECONDS");
 }

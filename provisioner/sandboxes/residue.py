@@ -1,7 +1,8 @@
-"""What of a sandbox is still on this machine after it was ended.
+"""What of a sandbox is still on this machine after it was ended: first by its first process, then by its runtime.
 
-In: a function that creates sandboxes.  Out: one line for each trace.  Called by pytest_isolation's pool.  Looks at
-what the sandbox was seen to be (namespaces, cgroups, its hypervisor) and at what bears its name.
+In: a function that creates sandboxes.  Out: `End`: one line for each process that outlived the first (reaping.py), and
+for each trace that is left after the runtime's own delete.  Called by pytest_isolation's pool.  Looks at what the
+sandbox was seen to be (namespaces, cgroups, its hypervisor) and at what bears its name.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.deadlines import deadline
@@ -18,6 +20,8 @@ from provisioner.errors import IsolationError
 from provisioner.mounts import read_mounts
 from provisioner.processes import read_process
 from provisioner.sandboxes.facts import NAMESPACES, Facts, Process
+from provisioner.sandboxes.observed import unobserved
+from provisioner.sandboxes.reaping import end_first
 from provisioner.sandboxes.runtime import render_argv
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
@@ -26,9 +30,15 @@ PATIENCE = 5.0  # seconds: what ends by itself takes a moment
 SHARED = ("time", "user")  # a user namespace may be shared with others on purpose, a time namespace is the host's
 
 
-def measure_residue(
-    create: Callable[[Spec], Sandbox], meanwhile: Callable[[Sandbox], object] | None = None
-) -> list[str]:
+@dataclass(frozen=True)
+class End:
+    """What outlived a sandbox's first process, and what its runtime left; each is a fact, and may be `Unobserved`."""
+
+    survivors: list[str]
+    residue: list[str]
+
+
+def measure_end(create: Callable[[Spec], Sandbox], meanwhile: Callable[[Sandbox], object] | None = None) -> End:
     """
     Create a sandbox, end it, and look for what is left of it.
 
@@ -47,6 +57,19 @@ def measure_residue(
         host = sandbox.host.outside_pid(sandbox.host.pid, sandbox.nonce)
         if meanwhile is not None:
             meanwhile(sandbox)
+        survivors = _seen(lambda: end_first(sandbox, subject, vmm, host))
+    return End(survivors, _seen(lambda: _left(sandbox, subject, vmm, host)))
+
+
+def _seen(look: Callable[[], list[str]]) -> list[str]:
+    try:
+        return look()
+    except IsolationError as error:
+        nobody: list[str] = unobserved(str(error))
+        return nobody
+
+
+def _left(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts) -> list[str]:
     until = time.monotonic() + PATIENCE
     while (found := sorted(_traces(sandbox, subject, vmm, host))) and time.monotonic() < until:
         time.sleep(0.1)

@@ -23,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.probe.build import SOURCES, probe_binary
+from provisioner.processes import read_process, wait_gone, with_descendants
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.observed import UnobservedFact
 
@@ -511,6 +512,22 @@ def test_loads_say_what_they_used(served: Served) -> None:
     words = output(served.answer("load", "cpu", "2", "200")).split()
     assert words[::2] == [b"cpu_us", b"wall_us"]
     assert int(words[3]) >= 200_000
+
+
+def test_orphans_outlive_their_request_and_belong_to_the_server(served: Served) -> None:
+    server = read_process(served.process.pid)
+    assert server is not None
+    assert output(served.answer("load", "orphans", "3", "2")) == b"orphans 3 errno ok\n"
+    orphans = [one for one in with_descendants([server]) if one != server]
+
+    assert len(orphans) == 3
+    assert len({os.getsid(one.pid) for one in orphans} - {os.getsid(0)}) == 3
+    assert wait_gone(orphans, 10) == []  # by themselves
+
+
+@pytest.mark.parametrize("words", [("17", "2"), ("3", "61"), ("3",)])
+def test_orphans_are_few_and_end_soon(served: Served, words: tuple[str, ...]) -> None:
+    assert served.answer("load", "orphans", *words)[-1] == (RESULT, b"\0\x40")  # EX_USAGE
 
 
 def test_the_listener_answers_with_its_token(served: Served) -> None:

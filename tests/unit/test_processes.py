@@ -6,9 +6,11 @@ import dataclasses
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
+from fakes import wait_for
 
 from provisioner import processes
 
@@ -44,6 +46,34 @@ def test_a_zombie_is_gone(child: subprocess.Popen[bytes]) -> None:
     assert processes.kill_all([it]) == []
     assert processes.read_process(child.pid) is None
     assert child.wait(5) == -signal.SIGKILL
+
+
+def test_threads_count_after_their_leader_ended() -> None:
+    script = (
+        "import ctypes, os, threading, time; threading.Thread(target=time.sleep, args=(60,)).start();"
+        "print(flush=True); ctypes.CDLL(None).syscall(60 if os.uname().machine == 'x86_64' else 93, 0)"  # exit(2)
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        it = processes.read_process(process.pid)
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert it is not None
+        wait_for(lambda: processes.read_process(process.pid) is None)  # its leader is a zombie
+
+        assert processes.has_live_task(it)
+        assert not processes.has_live_task(dataclasses.replace(it, start=it.start + 1))
+        os.kill(process.pid, signal.SIGKILL)
+        wait_for(lambda: not processes.has_live_task(it))
+
+
+def test_the_parent_and_links_are_those_of_exactly_this_process(child: subprocess.Popen[bytes]) -> None:
+    it = processes.read_process(child.pid)
+    assert it is not None
+    other = dataclasses.replace(it, start=it.start + 1)
+
+    assert processes.parent_of(it) == processes.read_process(os.getpid())
+    assert processes.read_link(it, "ns/pid") == os.readlink("/proc/self/ns/pid")
+    assert (processes.parent_of(other), processes.read_link(other, "ns/pid")) == (None, None)
 
 
 def test_descendants_are_found_through_the_tree() -> None:

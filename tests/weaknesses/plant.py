@@ -79,6 +79,7 @@ class Plant:
         beside: what else is started in the sandbox before it is looked at; returns what ends it.
         limit: the limit whose load is measured, in the planted sandbox; reach: whether the peer is tried.
         leave: what is left behind while the sandbox is ended; what remains of it is then looked for.
+        ends: whether it is ended with processes left in it, and what remains of it is looked for.
         planted_peer: whether the peer is planted too; peer: another Spec for the peer.
         kind: the kind under which the sandbox is judged.
         needs: a path of the host without which there is nothing to plant; when: whether this machine is for it.
@@ -100,6 +101,7 @@ class Plant:
     limit: str = ""
     reach: bool = False
     leave: Callable[[Ground, Sandbox], object] | None = None
+    ends: bool = False
     planted_peer: bool = False
     peer: Make | None = None
     kind: str = ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from plants import BASES
 from provisioner.paths import cache_dir
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
-from provisioner.sandboxes.residue import measure_residue
+from provisioner.sandboxes.residue import End, measure_end
 from provisioner.sandboxes.runtime import Runtime, overlay
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
@@ -31,6 +31,7 @@ from pytest_isolation.pool import Pool
 from pytest_isolation.record import Record
 from pytest_isolation.targets import Target
 
+ENDED = [one.name for one in fields(End)]
 _bases: dict[tuple[int, str, str], Record] = {}
 
 
@@ -81,9 +82,8 @@ def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
         if plant.limit:
             pool.load(target_id, plant.limit)
             before = before.model_copy(update={"loads": pool.records[target_id].loads})
-        if plant.leave:
-            pool.residue(target_id)
-            before = before.model_copy(update={"residue": pool.records[target_id].residue})
+        if plant.leave or plant.ends:
+            before = _ended(before, End(**{name: pool.ended(target_id).seen(name) for name in ENDED}))
         after = (
             _left(ground, plant, before)
             if plant.leave
@@ -148,7 +148,8 @@ def _planted(ground: Ground, target: Target, plant: Plant, before: Record) -> Re
             sandbox.runtime = overlay(runtime, {"exec": plant.exec(ground, sandbox)}, f"plant '{plant.name}'")
         record = _look(ground, target, sandbox, plant, lambda: Sandbox(ground.host, runtime, spec))
         reaches = {"none": measure_reach(sandbox, ground.peer, "none")} if plant.reach else before.reaches.root
-    return _with(record, before, before.loads.root, reaches)
+    record = _with(record, before, before.loads.root, reaches)
+    return _ended(record, measure_end(lambda _: Sandbox(ground.host, runtime, spec))) if plant.ends else record
 
 
 def _look(ground: Ground, target: Target, sandbox: Sandbox, plant: Plant, make: Callable[[], Sandbox]) -> Record:
@@ -188,13 +189,15 @@ def _left(ground: Ground, plant: Plant, before: Record) -> Record:
     """End a sandbox of which the plant leaves something, and look for it."""
     leave = plant.leave
     assert leave is not None
-    found = measure_residue(
-        lambda spec: Sandbox(ground.host, ground.runtime, spec), lambda sandbox: leave(ground, sandbox)
-    )
-    return before.model_copy(update={"residue": found})
+    end = measure_end(lambda spec: Sandbox(ground.host, ground.runtime, spec), lambda sandbox: leave(ground, sandbox))
+    return _ended(before, end)
+
+
+def _ended(record: Record, end: End) -> Record:
+    return record.model_copy(update={name: getattr(end, name) for name in ENDED})
 
 
 def _with(record: Record, before: Record, loads: dict[str, Load], reaches: dict[str, Reach]) -> Record:
     """Add what was measured; what the plant has nothing to do with is as before."""
-    measured = {"loads": Loads(loads), "reaches": Reaches(reaches), "residue": before.seen("residue")}
-    return record.model_copy(update=measured)
+    ends = {name: before.seen(name) for name in ENDED}
+    return record.model_copy(update={"loads": Loads(loads), "reaches": Reaches(reaches), **ends})

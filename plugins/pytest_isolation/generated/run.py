@@ -69,7 +69,6 @@ def _with_mounts_of_now(record: Record, sandbox: Sandbox) -> Record:
 
 def judge_all(record: Record, stock: Record) -> dict[str, tuple[str, str]]:
     """Return the verdict of every check over facts; what was measured of limits and reach is the stock sandbox's."""
-    measured = record.model_copy(
-        update={"loads": stock.loads, "reaches": stock.reaches, "residue": stock.seen("residue")}
-    )
+    others = ("loads", "reaches", "residue", "survivors")
+    measured = record.model_copy(update={name: stock.seen(name) for name in others})
     return {name: (str(verdict), reason) for name, (verdict, reason) in judge_record(measured).items()}

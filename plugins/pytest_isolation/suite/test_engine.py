@@ -34,6 +34,32 @@ def test_no_engine_wide_setting_weakens_every_sandbox(sandbox: SandboxView) -> N
 
 @pytest.mark.isolation_active
 @pytest.mark.isolation(
+    "ns.pid.reap",
+    severity="high",
+    profile="baseline",
+    gains="goes on running unseen, with what it opened, after its sandbox has ended",
+    refs=["pid_namespaces(7)", "cgroups(7)", "kill(2)"],
+    shows=["process.namespaces.pid"],
+    reproduce="inside: setsid -f sleep 60; on the host: kill -9 its first process; pgrep -a sleep",
+    remedy="give it its own pid namespace: drop --pid=host; for unshare(1) add --pid --fork",
+)
+def test_every_process_ends_with_the_first(sandbox: SandboxView) -> None:
+    """
+    When pid 1 ends, every process inside ends.
+
+    In a further sandbox three processes are forked twice, each in a session of its own, and seen from outside.  Then
+    the first process is ended, and not by the runtime's own delete, which may end what is left: all of them must be
+    gone, held by number and start time, within five seconds.  Of a VM it is the hypervisor's process, its threads and
+    whatever descends from it.
+    """
+    if reason := sandbox.target.cannot.get("residue"):
+        pytest.skip(reason)
+    left = sandbox.survivors()
+    assert not left, f"after the end of its first process there still run {', '.join(left[:4])}"
+
+
+@pytest.mark.isolation_active
+@pytest.mark.isolation(
     "run.no_residue",
     severity="medium",
     profile="privileged",

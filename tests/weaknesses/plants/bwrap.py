@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from ground import Ground, replaced
 from plant import Plant, flags
 
 BWRAP = ("bwrap",)
+
+
+def _with_hosts_pids(ground: Ground) -> list[str]:
+    """Return create without a pid namespace: a /proc of the host's can then only be bound."""
+    create = replaced(ground.runtime.create, "--proc", "--ro-bind")
+    proc = create.index("/proc")
+    all_ = create.index("--unshare-all")
+    kinds = [f"--unshare-{kind}" for kind in ("user", "ipc", "net", "uts", "cgroup")]
+    return [*create[:all_], *kinds, *create[all_ + 1 : proc], "/proc", *create[proc:]]
+
 
 PLANTS = (
     Plant(
@@ -18,6 +29,18 @@ PLANTS = (
         BWRAP,
         {"mnt.host_paths": "/usr is the host's /etc"},
         spec=flags("--ro-bind", "/etc", "/usr"),
+    ),
+    Plant(
+        "no --unshare-pid",
+        BWRAP,
+        {
+            "ns.pid": "host's pid namespace",
+            "ns.pid.procfs": "host's pid namespace",
+            "ns.pid.reap": "there still run process",
+            "mnt.flags": "/proc lacks noexec",  # as bwrap binds it
+        },
+        overlay=lambda ground: {"create": _with_hosts_pids(ground)},
+        ends=True,
     ),
     Plant("--uid 0", BWRAP, {"user.nonroot": "uid 0 inside"}, spec=flags("--uid", "0")),
     # look-alikes

@@ -37,6 +37,7 @@ PLANTS = (
             "sig.outside": "signal the host's process",
         },
         spec=flags("--pid=host"),
+        ends=True,  # ns.pid.reap holds: containerd's shim and runc signal all that is in the cgroup
         where="both",
     ),
     Plant(

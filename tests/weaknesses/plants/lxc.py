@@ -97,9 +97,12 @@ PLANTS = (
             "ns.pid": "host's pid namespace",
             "ns.pid.procfs": "host's pid namespace",
             "sig.outside": "signal the host's process",
+            "ns.pid.reap": "there still run process",  # lxc-start waits for its first process alone
+            "run.no_residue": "it left the cgroup",  # which cannot be removed as long as they are in it
         },
         {**TIME, **opened("kern.kexec_reboot", "ptrace.outside")},
         spec=keep("pid"),
+        ends=True,
     ),
     Plant(
         "lxc.net.0.type=none",

@@ -10,6 +10,7 @@ from ground import Ground, as_root, replaced
 from plant import KERNEL_FILES, Plant, flags, opened
 
 QEMU = ("qemu",)
+HELPER = 'sleep 60 </dev/null >/dev/null 2>&1 & exec "$@"'
 
 
 def _machine_id(ground: Ground) -> Mapping[str, Any]:
@@ -108,6 +109,13 @@ PLANTS = (
         {"vm.kernel": "it runs on the host's kernel", "vm.boot_id": "its boot id is the host's"},
         MISLABELLED,
         overlay=lambda ground: {"create": ["{{ probe }}", "serve", "{{ nonce }}"], "boundary": "process"},
+    ),
+    Plant(
+        "a helper that the hypervisor started, and that outlives it",
+        QEMU,
+        {"ns.pid.reap": "there still run process"},
+        overlay=lambda ground: {"create": ["sh", "-c", HELPER, "sh", *ground.runtime.create]},
+        ends=True,
     ),
     Plant(
         "twice the memory",

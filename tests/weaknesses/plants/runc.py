@@ -52,15 +52,21 @@ BASES = {(runtime, name): make for runtime in RUNC for name, make in _SOUND.item
 
 PLANTS = (
     # namespaces
-    Plant(
-        "no pid namespace",
-        RUNC,
-        {
-            "ns.pid": "host's pid namespace",
-            "ns.pid.procfs": "host's pid namespace",
-            "sig.outside": "signal the host's process",
-        },
-        spec=edits(drop_namespace("pid")),
+    *(
+        Plant(
+            "no pid namespace",
+            (runtime,),
+            {
+                "ns.pid": "host's pid namespace",
+                "ns.pid.procfs": "host's pid namespace",
+                "sig.outside": "signal the host's process",
+                **survive,
+            },
+            spec=edits(drop_namespace("pid")),
+            ends=True,
+        )
+        # runc ends what is left in the cgroup itself (utils_linux.go, destroy), crun waits for its first process alone
+        for runtime, survive in (("runc", {}), ("crun", {"ns.pid.reap": "there still run process"}))
     ),
     Plant(
         "no net namespace",

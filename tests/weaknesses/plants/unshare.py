@@ -6,7 +6,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ground import Ground, as_root, without
-from plant import MAY_MOUNT, PROC_SYS, SHARED, SYSLOG, SYSRQ, Plant, flags, limits_left_out, limits_too_large, opened
+from plant import (
+    MAY_MOUNT,
+    PROC_SYS,
+    SHARED,
+    SYSLOG,
+    SYSRQ,
+    Make,
+    Plant,
+    flags,
+    limits_left_out,
+    limits_too_large,
+    opened,
+)
 
 UNSHARE = ("unshare",)
 
@@ -24,6 +36,13 @@ def _bare(ground: Ground) -> list[str]:
     return [*without(create[:middle], "--mount"), "--", "{{ probe }}", *create[last + 2 :]]
 
 
+def _by_root(ground: Ground) -> list[str]:
+    """Return create for the host's root without a user namespace."""
+    return without(as_root(ground.runtime.create), "--user", "--map-root-user")
+
+
+BASES: dict[tuple[str, str], Make] = {("unshare", "by root"): lambda ground: {"create": _by_root(ground)}}
+
 PLANTS = (
     # look-alikes
     Plant("mounts that only receive", UNSHARE, spec=flags("--propagation", "slave")),
@@ -33,6 +52,20 @@ PLANTS = (
         UNSHARE,
         {"ns.ipc": "host's IPC namespace", "ipc.sysv_mq": "segment is there"},
         overlay=unshared("--ipc"),
+    ),
+    Plant(
+        "no --pid, by root",  # another user may not mount a /proc of the host's pid namespace
+        UNSHARE,
+        {
+            "ns.pid": "host's pid namespace",
+            "ns.pid.procfs": "host's pid namespace",
+            "ns.pid.reap": "there still run process",
+            "sig.outside": "signal the host's process",
+        },
+        opened("kern.kexec_reboot", "ptrace.outside"),
+        base="by root",
+        overlay=lambda ground: {"create": without(_by_root(ground), "--pid")},
+        ends=True,
     ),
     Plant("no --uts", UNSHARE, {"ns.uts": "host's UTS namespace"}, overlay=unshared("--uts")),
     Plant("no --cgroup", UNSHARE, {"ns.cgroup": "host's cgroup namespace"}, overlay=unshared("--cgroup")),
@@ -78,7 +111,7 @@ PLANTS = (
             *("cap.sys_ptrace", "cap.net_admin", "cap.dac_read_search", "cap.mknod", "cap.rawio_boot_time", "time.set"),
             *("kern.bpf", "kern.perf", "kern.userfaultfd", "kern.swap_acct_quota", "kern.fanotify", "kern.rt_sched"),
         ),
-        overlay=lambda ground: {"create": without(as_root(ground.runtime.create), "--user", "--map-root-user")},
+        overlay=lambda ground: {"create": _by_root(ground)},
     ),
     Plant(
         "no --mount",

@@ -11,4 +11,4 @@ def complete(document: dict[str, Any], name: str) -> None:
     """Add the engine's settings; of a VM there are none."""
     setting = {"name": "seccomp", "value": "name=seccomp,profile=builtin", "sound": SOUND, "why": "no filter"}
     document["target"]["settings"] = None if name == "vm" else [setting]
-    document["residue"] = []
+    document["residue"] = document["survivors"] = []
