@@ -174,6 +174,7 @@ class Host:
             "run": self.run.id,
             "probe": str(self.probe_path),
             "state": str(state),
+            "run_dir": str(self.site.run / runtime.name),
             "image": f"localhost/isolation-{image}:{self.run.id}",
             "host": self.facts_for_templates,
         }

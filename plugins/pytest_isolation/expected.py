@@ -60,12 +60,21 @@ class When(BaseModel):
 
 
 class Documented(BaseModel):
-    """One wall that the runtime documents not to hold, or that cannot be observed there."""
+    """
+    One wall that the runtime documents not to hold, or that cannot be observed there.
+
+    `because` is the check's whole reason, where only that one is documented: with any other it is a finding.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     verdict: Literal["open", "unknown", "ignored"]
+    because: Line | None = None
     source: Line
     when: When = When()
+
+    def covers(self, verdict: str, reason: str) -> bool:
+        """Whether it is this verdict, for this reason, that is documented."""
+        return self.verdict == verdict and self.because in (None, reason)
 
 
 def _shape(value: Any) -> str:

@@ -77,7 +77,7 @@ class Policy:
         if verdict is Verdict.HOLDS:
             return _rule_held(documented, waiver)
         required = self.profile is not None and self.profile.requires(check, kind)
-        named = documented is not None and documented.verdict == verdict.value
+        named = documented is not None and documented.covers(verdict.value, reason)
         if documented is not None and named and not required:
             return Ruling(Judgement.DOCUMENTED, source=documented.source)
         unseen = conditions.get("unseen", "")  # of a sandbox that somebody else runs, why not all was seen

@@ -149,7 +149,9 @@ class Home:
             if self._names(backing.read_text()):
                 traces.append(f"loop device {backing}")
         kept = ("runs", "accelerator.json")
-        traces += [f"file {path}" for path in (self.path / "run").rglob("*") if path.name not in kept]
+        found = [path for path in (self.path / "run").rglob("*") if path.name not in kept]
+        podman = self.path / "run" / "podman"  # its storage's own, asked of podman below
+        traces += [f"file {path}" for path in found if path != podman and podman not in path.parents]
         return traces + self._left_in_runtime()
 
     def _left_in_runtime(self) -> list[str]:
@@ -158,7 +160,8 @@ class Home:
             command = ["docker"]
         elif self.target.startswith("podman") and (self.path / "state" / "podman").exists():
             state = self.path / "state" / "podman"
-            command = ["podman", "--root", f"{state}/root", "--runroot", f"{state}/run", "--cgroup-manager", "cgroupfs"]
+            storage = ["--root", f"{state}/storage", "--runroot", f"{self.path}/run/podman"]
+            command = ["podman", *storage, "--cgroup-manager", "cgroupfs"]
         elif self.target in ("runc", "crun") and (self.path / "state" / self.target / "run").exists():
             return [f"container {path.name}" for path in (self.path / "state" / self.target / "run").iterdir()]
         elif self.target.startswith("lxc"):

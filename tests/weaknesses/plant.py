@@ -86,6 +86,8 @@ class Plant:
         where: whether it is planted on this machine, in machines of lab.yaml, or on both; what needs files of the
             test's own, or this machine's kernel, is for "here".
         mended_by: what makes newer runtimes refuse it.
+        user: who starts podman: "root", or "other" without it, to whom some of root's plants are the same
+            (plants/rootless.py).
     """
 
     name: str
@@ -109,6 +111,7 @@ class Plant:
     when: bool = True
     where: Literal["here", "machine", "both"] = "here"
     mended_by: str = ""
+    user: Literal["root", "other"] = "root"
 
     def opens_on(self, here: bool) -> Mapping[str, str]:
         """Return what it opens on this machine, or on one of lab.yaml, whose kernel has all."""

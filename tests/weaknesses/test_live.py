@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 from plant import Plant, named
 from planting import try_plant
-from plants import PLANTS
+from plants import PLANTS, rootless
 
 from provisioner.sandboxes.spec import RefusedError
 from pytest_isolation.fixtures import OFF
@@ -42,7 +42,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def _is_for(plant: Plant, host: str) -> bool:
     if host != LOCAL:
         return plant.where != "here"
-    return plant.where != "machine" and plant.when and (not plant.needs or Path(plant.needs).exists())
+    there = plant.when and (not plant.needs or Path(plant.needs).exists())
+    return plant.where != "machine" and there and _is_for_user(plant)
+
+
+def _is_for_user(plant: Plant) -> bool:
+    if os.geteuid() == 0 or "podman" not in plant.runtimes:
+        return plant.user == "root"
+    return plant.user == "other" or plant.name in rootless.SAME
 
 
 @pytest.fixture

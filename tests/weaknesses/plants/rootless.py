@@ -1,0 +1,121 @@
+"""Plants for podman started by a user without root: what rests on the same walls as root's, and what differs.
+
+The user namespace that podman makes owns the container's other namespaces.  A capability given there is none over the
+host, so that most of what opens the host for root's containers opens nothing but the sandbox's own here.
+"""
+
+from __future__ import annotations
+
+from plant import Plant, flags, opened
+
+PODMAN = ("podman",)
+
+# Plants of podman's that move the same for a user; those that need root on the host, or whose capability counts over
+# the host, are not here.
+SAME = frozenset(
+    {
+        "containers.conf: seccomp_profile unconfined",
+        "containers.conf: an innocent setting",
+        "--pid=host",
+        "--uts=host",
+        "--cgroupns=host",
+        "no-new-privileges left out",
+        "seccomp=unconfined",
+        "-v /usr:/x:ro",
+        "an innocent file",
+        "a tree that looks like the host's root",
+        "a capability added and dropped",
+        "a tmpfs of its own",
+        "a profile that allows bpf",
+        "a profile that allows add_key",
+        "a filter that answers ENOSYS",
+        "a profile without rules for sockets",
+        "-v /dev/pts:/dev/pts",
+        "-e API_TOKEN",
+        "an engine's socket",
+        "a file named as an engine's socket",
+        "/proc/cmdline not masked",
+        "exec --privileged",
+        "--preserve-fds",
+        "nothing may be gained",
+        "a process beside it",
+        "a probe that lies about no_new_privs",
+    }
+)
+
+PLANTS = (
+    Plant("--userns=host, which is the user's one namespace", PODMAN, spec=flags("--userns=host"), user="other"),
+    Plant(
+        "--userns=keep-id, a namespace for each of one range",
+        PODMAN,
+        also={"ns.peer": "holds"},
+        spec=flags("--userns=keep-id:uid=0,gid=0"),
+        planted_peer=True,
+        user="other",
+    ),
+    Plant(
+        "--cap-add=SYS_ADMIN, over its own namespaces alone",
+        PODMAN,
+        {"cap.bounding": "SYS_ADMIN", "seccomp.dangerous": "quotactl", "kern.mount_api": "fsopen.no_such_fs"},
+        spec=flags("--cap-add", "SYS_ADMIN"),
+        user="other",
+    ),
+    Plant(
+        "--cap-add=NET_RAW, over its own network alone",
+        PODMAN,
+        {"cap.bounding": "NET_RAW", "cap.net_raw": "socket.packet_raw"},
+        spec=flags("--cap-add", "NET_RAW"),
+        user="other",
+    ),
+    *(
+        Plant(
+            f"--cap-add={name}, over nothing of the host's",
+            PODMAN,
+            {"cap.bounding": name},
+            spec=flags("--cap-add", name),
+            user="other",
+        )
+        for name in ("SYS_MODULE", "SYS_TIME", "MKNOD")
+    ),
+    Plant(
+        "--network=host by a user, with the host's /sys",
+        PODMAN,
+        {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @", "mnt.host_paths": "/sys"},
+        spec={"network": "host"},
+        user="other",
+    ),
+    Plant(
+        "--network=container:PEER by a user, beside the user namespace that they share",
+        PODMAN,
+        {"net.peer_same": "its peer's token"},
+        spec=lambda ground: {"network": "private", "flags": ("--network", f"container:{ground.peer.name}")},
+        reach=True,
+        user="other",
+    ),
+    Plant(
+        "unmask=ALL by a user",
+        PODMAN,
+        {"path.keys": "/proc/keys", "path.firmware": "/sys/firmware"},
+        {"path.mask_real": "not_applicable"},
+        spec=flags("--security-opt", "unmask=ALL"),
+        user="other",
+    ),
+    Plant(
+        "--privileged by a user",
+        PODMAN,
+        {
+            "cap.bounding": "SYS_ADMIN",
+            "cap.net_raw": "socket.packet_raw",
+            "seccomp.mode": "no seccomp filter",
+            "seccomp.dangerous": "lets through",
+            "path.sys_ro": "/sys is mounted writable",
+            "dev.nodes": "/dev also holds",
+            "path.keys": "/proc/keys",
+            "path.firmware": "/sys/firmware",
+            "kern.mount_api": "fsopen.no_such_fs",
+        },
+        {"path.mask_real": "not_applicable", **opened("kern.io_uring", "seccomp.abi", "key.quota")},
+        spec=flags("--privileged"),
+        user="other",
+    ),
+)
