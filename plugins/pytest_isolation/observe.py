@@ -29,7 +29,7 @@ class Observable(Protocol):
     outer: Host
     provider: str  # what started the machine that it is, as lab.yaml names it; "" where it is none
 
-    def inside(self) -> Facts: ...
+    def inside(self, peer: Facts | None = None) -> Facts: ...
     def outside(self) -> Facts | None: ...
     def vmm(self) -> Facts | None: ...
     def exec_facts(self) -> Facts: ...
@@ -47,8 +47,10 @@ def observe(target: Target, main: Observable, peer: Observable | None) -> Record
     Raises:
         IsolationError: the sandbox does not answer.
     """
-    inside = seen(main.inside) if target.attached else main.inside()
     no_peer = target.runtime.cannot.get("peer", "no peer was made")
+    beside = seen(peer.outside) if peer else unobserved(no_peer)
+    named = beside if isinstance(beside, Facts) else None
+    inside = seen(main.inside) if target.attached else main.inside(named)
     return Record.model_construct(
         schema_=1,
         run=main.host.run.id,
@@ -59,7 +61,7 @@ def observe(target: Target, main: Observable, peer: Observable | None) -> Record
         vmm=seen(main.vmm),
         exec_=seen(main.exec_facts),
         peer_inside=seen(peer.inside) if peer else unobserved(no_peer),
-        peer_outside=seen(peer.outside) if peer else unobserved(no_peer),
+        peer_outside=beside,
         loads=Loads({}),
         reaches=Reaches({}),
     )

@@ -37,7 +37,8 @@ static void json_head(const char *view, const char *nonce)
 
 int verb_facts(int argc, char **argv)
 {
-	const char *canary = NULL, *objects = NULL;
+	const char *canary = NULL, *objects = NULL, *peers[MAX_PEERS];
+	size_t npeers = 0;
 	int proc;
 
 	draw_entropy();
@@ -46,13 +47,16 @@ int verb_facts(int argc, char **argv)
 			canary = argv[i] + strlen("canary=");
 		else if (starts_with(argv[i], "objects="))
 			objects = argv[i] + strlen("objects=");
+		else if (starts_with(argv[i], "peer=") && npeers < COUNT(peers))
+			peers[npeers++] = argv[i] + strlen("peer=");
 		else if (strcmp(argv[i], "untouched") == 0)
 			untouched = true;
 		else
 			argc = 0;
 	}
 	if (argc < 2)
-		return usage("facts NONCE [canary=PID:NONCE] [objects=KEY:NAME] [untouched]");
+		return usage("facts NONCE [canary=PID:NONCE] [objects=KEY:NAME] "
+			     "[peer=PID:NONCE]... [untouched]");
 	json_head("inside", argv[1]);
 	proc = open_self();
 	json_key("process");
@@ -62,7 +66,7 @@ int verb_facts(int argc, char **argv)
 	json_key("listeners");
 	json_fail(json_mark(), 0, "looked at from outside alone");
 	json_key("system");
-	json_system(canary, objects);
+	json_system(canary, objects, peers, npeers);
 	json_key("tasks");
 	json_null();
 	json_close('}');

@@ -88,21 +88,17 @@ static void json_same(pid_t pid, const char *nonce)
 	json_bool(found);
 }
 
-void json_canary(const char *canary)
+/* PID:NONCE of a process that must be out of reach. */
+static void json_reach(const char *named)
 {
 	char number[16];
-	const char *nonce = canary ? strchr(canary, ':') : NULL;
+	const char *nonce = strchr(named, ':');
 	uint64_t pid;
 
-	json_key("canary");
-	if (!nonce) {
-		json_null();
-		return;
-	}
-	snprintf(number, sizeof(number), "%.*s", (int)(nonce - canary), canary);
-	if (!parse_number(number, INT32_MAX, &pid) || pid == 0 || !nonce[1]) {
+	snprintf(number, sizeof(number), "%.*s", (int)strcspn(named, ":"), named);
+	if (!nonce || !parse_number(number, INT32_MAX, &pid) || pid == 0 || !nonce[1]) {
 		errno = 0;
-		die(EX_USAGE, "'%s' is not PID:NONCE", canary);
+		die(EX_USAGE, "'%s' is not PID:NONCE", named);
 	}
 	json_open('{');
 	json_key("pid");
@@ -113,6 +109,29 @@ void json_canary(const char *canary)
 	json_open_try("environ", (pid_t)pid);
 	json_open_try("maps", (pid_t)pid);
 	json_close('}');
+}
+
+void json_canary(const char *canary)
+{
+	json_key("canary");
+	if (canary)
+		json_reach(canary);
+	else
+		json_null();
+}
+
+/* One process by each of its numbers: which one is ours, if any, only trying tells. */
+void json_peers(const char *const *peers, size_t count)
+{
+	json_key("peers");
+	if (count == 0) {
+		json_null();
+		return;
+	}
+	json_open('[');
+	for (size_t i = 0; i < count; i++)
+		json_reach(peers[i]);
+	json_close(']');
 }
 
 /* By no permission: shmget(2) checks none where none is asked for. */

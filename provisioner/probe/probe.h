@@ -17,6 +17,7 @@
 
 #define MAX_TEXT   4096 /* characters of a string in a document */
 #define MAX_ITEMS  4096 /* items of a list in a document */
+#define MAX_PEERS  32   /* as deep as the kernel nests pid namespaces (pid_namespaces(7)) */
 #define MAX_LINE   16384
 #define COUNT(a)   (sizeof(a) / sizeof((a)[0]))
 #define cleanup_fd __attribute__((cleanup(close_fd)))
@@ -180,8 +181,9 @@ void json_lsm(int proc);
 void json_other_tasks(int proc, pid_t subject);
 pid_t parent_of(pid_t pid);
 void json_limits(int proc);
-void json_system(const char *canary, const char *objects);
+void json_system(const char *canary, const char *objects, const char *const *peers, size_t npeers);
 void json_canary(const char *canary);
+void json_peers(const char *const *peers, size_t count);
 void json_objects(const char *objects);
 void json_keys(void);
 void json_guest_api(void);

@@ -139,7 +139,7 @@ static void json_cpus(void)
 		json_fail(json_mark(), errno, "sched_getaffinity");
 }
 
-void json_system(const char *canary, const char *objects)
+void json_system(const char *canary, const char *objects, const char *const *peers, size_t npeers)
 {
 	struct utsname u;
 
@@ -164,6 +164,7 @@ void json_system(const char *canary, const char *objects)
 	json_cpus();
 	json_file("machine_id", "/etc/machine-id", true);
 	json_canary(canary);
+	json_peers(peers, npeers);
 	json_platform();
 	json_ssh();
 	json_entropy();

@@ -135,9 +135,9 @@ class Attached:
     def vmm(self) -> None:
         """Return None: there is no hypervisor's process."""
 
-    def inside(self) -> Facts:
+    def inside(self, peer: Facts | None = None) -> Facts:
         """
-        Return what a process sees that its runtime's own exec starts there; it is asked once.
+        Return what a process sees that its runtime's own exec starts there; it is asked once, and has no peer.
 
         Raises:
             IsolationError: the exec cannot hand the probe in without leaving it there, or failed.

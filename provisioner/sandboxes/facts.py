@@ -247,6 +247,7 @@ class System(Observed):
     cpus: Fact[Number]  # online
     machine_id: Fact[Text | None]
     canary: Canary | None
+    peers: Fact[Items[Canary] | None] = added()  # the peer's subject by each of its numbers; None: none was named
     platform: Fact[Platform] = added()
     ssh: Fact[SshKeys] = added()
     entropy: Fact[Text] = added()  # SHA-256 of 32 bytes of getrandom(2), the first thing that the request did

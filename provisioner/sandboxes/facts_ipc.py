@@ -11,7 +11,7 @@ from provisioner.sandboxes.observed import Fact, Number, Observed, Text, added
 
 class Canary(Observed):
     """
-    A process outside that must be out of reach.
+    A process outside, of the host's or of another sandbox, that must be out of reach.
 
     `signal` is the result of kill(pid, 0); `same` says whether /proc/PID/cmdline holds the canary's nonce, so that
     another process of that number is not taken for it.  `environ` and `maps` are the results of opening these files of

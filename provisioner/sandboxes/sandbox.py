@@ -190,11 +190,19 @@ class Sandbox:
         """Ask the probe inside for one verb (docs/reference/protocol.md)."""
         return self.channel.request(*argv, deadline=seconds or deadline("request"), bound=bound, data=data)
 
-    def inside(self) -> Facts:
-        """Return what the subject sees of itself."""
+    def inside(self, peer: Facts | None = None) -> Facts:
+        """
+        Return what the subject sees of itself.
+
+        Args:
+            peer: what the host sees of another sandbox's subject, which this one must not reach.
+        """
         # where no wall is claimed nothing lies outside
-        canaries = self.outer.canary_words[: 1 if self.runtime.boundary == "none" else None]
-        reply = self.channel.request("facts", self.nonce, *canaries, deadline=deadline("facts"), bound=FACTS_BYTES)
+        words = self.outer.canary_words[: 1 if self.runtime.boundary == "none" else None]
+        numbers = peer.process.seen("nspid") if peer is not None else None
+        if peer is not None and isinstance(numbers, list):  # a shared pid namespace has a number of its own for it
+            words += [f"peer={number}:{peer.nonce}" for number in numbers]
+        reply = self.channel.request("facts", self.nonce, *words, deadline=deadline("facts"), bound=FACTS_BYTES)
         return parse_facts(checked(reply, "facts", self.runtime.name), self.nonce)
 
     def outside(self) -> Facts | None:

@@ -106,6 +106,7 @@ RULES: dict[str, Rule] = {
     "mnt.host_paths": open_if(lambda world: world.bound("/bound").startswith(("/etc", "/usr"))),
     "mnt.propagation": open_if(spreads),
     "sig.outside": open_if(signals_outside),
+    "sig.peer": open_if(signals_outside),  # the peer is of the host's root too
     # ptrace(2), "Ptrace access mode checking": the host's process holds more capabilities, so that root alone may not
     "ptrace.outside": open_if(lambda world: not world.has("pid") and "SYS_PTRACE" in world.over_host),
     "user.range_disjoint": lambda world: NOT_APPLICABLE if world.has("user") else OPEN,

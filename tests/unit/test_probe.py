@@ -207,6 +207,23 @@ def test_a_canary_is_told_from_another_process_of_its_number(probe: Path) -> Non
         canary.wait()
 
 
+def test_a_peer_is_tried_by_each_of_its_numbers(probe: Path, served: Served) -> None:
+    own, gone = os.getpid(), 4194305  # beyond PID_MAX_LIMIT
+    numbers = (served.process.pid, own, gone)
+    words = [f"peer={number}:{served.nonce}" for number in numbers]
+    peers = read_document(run(probe, "facts", "n1", *words), "n1").system.peers
+
+    assert peers is not None
+    assert [(one.pid, one.signal, one.same) for one in peers] == [
+        (served.process.pid, "ok", True),
+        (own, "ok", False),
+        (gone, "ESRCH", False),
+    ]
+    assert read_document(run(probe, "facts", "n1"), "n1").system.peers is None
+    for wrong in ("peer=0:x", "peer=x", "peer=7", "peer=7:"):
+        assert subprocess.run([probe, "facts", "n1", wrong], capture_output=True).returncode == 64
+
+
 def test_outside_finds_the_server_and_not_its_requests(probe: Path, served: Served) -> None:
     served.ask(1, "load", "pids", "0")
     served.ask(2, "run", "sleep", "60")

@@ -1,9 +1,10 @@
-"""Signals to processes outside (kill(2)), and looks into them (ptrace(2))."""
+"""Signals to processes outside and of other sandboxes (kill(2)), and looks into them (ptrace(2))."""
 
 from __future__ import annotations
 
 import pytest
 
+from provisioner.sandboxes.facts_ipc import Canary
 from provisioner.sandboxes.observed import UnobservedFact
 from pytest_isolation.view import SandboxView
 
@@ -32,11 +33,44 @@ def test_cannot_signal_a_process_outside(sandbox: SandboxView) -> None:
     canary = sandbox.system.canary
     if canary is None:
         raise UnobservedFact("system.canary", "", "no canary process was named to the probe")
-    if canary.signal in REFUSALS:
-        return
-    if canary.signal != "ok":
-        raise UnobservedFact("system.canary.signal", canary.signal, "the try tells nothing")
-    assert not canary.same, f"it may signal the host's process {canary.pid}"
+    assert not _may_signal(canary, "system.canary"), f"it may signal the host's process {canary.pid}"
+
+
+def _may_signal(process: Canary, name: str) -> bool:
+    if process.signal in REFUSALS:
+        return False
+    if process.signal != "ok":
+        raise UnobservedFact(f"{name}.signal", process.signal, "the try tells nothing")
+    return process.same
+
+
+@pytest.mark.isolation(
+    "sig.peer",
+    severity="high",
+    profile="baseline",
+    gains="ends processes of its neighbour",
+    refs=["kill(2)", "pid_namespaces(7)"],
+    kinds=["container"],
+    kinds_reason="a VM's process ids are its own kernel's",
+    shows=["system.peers", "process.uid", "process.namespaces.pid"],
+    reproduce="docker inspect --format '{{.State.Pid}}' PEER    # inside the other: kill -0 PID",
+    remedy="give each its own pid namespace: drop --pid=host and --pid=container:NAME; or let each run as another user",
+)
+def test_cannot_signal_a_neighbour(sandbox: SandboxView) -> None:
+    """
+    Two sandboxes of one host uid cannot signal each other.
+
+    kill(PID, 0) of the first process of a sandbox made in the same way, by the number that it has on the host and by
+    each that it has in a pid namespace below, one of which may be shared; told from another process of that number by
+    the nonce in its command line.  EPERM means that the two have different uids on the host, a second wall.
+    """
+    if reason := sandbox.target.cannot.get("peer"):
+        pytest.skip(reason)
+    peers = sandbox.system.peers
+    if not peers:
+        raise UnobservedFact("system.peers", "", "no process of the peer was named to the probe")
+    found = [peer.pid for peer in peers if _may_signal(peer, "system.peers")]
+    assert not found, f"it may signal its peer's process, which it sees as {found[0]}"
 
 
 @pytest.mark.isolation(

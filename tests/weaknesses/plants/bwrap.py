@@ -36,6 +36,7 @@ PLANTS = (
         {
             "ns.pid": "host's pid namespace",
             "ns.pid.procfs": "host's pid namespace",
+            "sig.peer": "signal its peer's process",  # of the same user, as the host's is not
             "ns.pid.reap": "there still run process",
             "mnt.flags": "/proc lacks noexec",  # as bwrap binds it
         },

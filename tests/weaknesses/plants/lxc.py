@@ -97,6 +97,7 @@ PLANTS = (
             "ns.pid": "host's pid namespace",
             "ns.pid.procfs": "host's pid namespace",
             "sig.outside": "signal the host's process",
+            "sig.peer": "signal its peer's process",
             "ns.pid.reap": "there still run process",  # lxc-start waits for its first process alone
             "run.no_residue": "it left the cgroup",  # which cannot be removed as long as they are in it
         },
@@ -116,8 +117,8 @@ PLANTS = (
         for kind, also in (("ipc", opened("ipc.sysv_mq")), ("uts", {}), ("cgroup", opened(*MOUNTED)))
     ),
     *(
-        Plant(f"lxc.namespace.share.{kind}=PEER", LXC, {"ns.peer": f"its {kind} namespace"}, spec=joined(kind))
-        for kind in ("pid", "ipc", "uts")
+        Plant(f"lxc.namespace.share.{kind}=PEER", LXC, {"ns.peer": f"its {kind} namespace"}, also, spec=joined(kind))
+        for kind, also in (("pid", opened("sig.peer")), ("ipc", {}), ("uts", {}))
     ),
     Plant(
         "lxc.namespace.share.net=PEER",

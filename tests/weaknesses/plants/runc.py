@@ -60,6 +60,7 @@ PLANTS = (
                 "ns.pid": "host's pid namespace",
                 "ns.pid.procfs": "host's pid namespace",
                 "sig.outside": "signal the host's process",
+                "sig.peer": "signal its peer's process",
                 **survive,
             },
             spec=edits(drop_namespace("pid")),
@@ -93,7 +94,7 @@ PLANTS = (
             RUNC,
             {"ns.peer": f"its {name} namespace"},
             spec=joined(kind, name),
-            also=opened("ns.exec_parity") if kind == "pid" else {},  # its peer's tasks are among its own
+            also=opened("ns.exec_parity", "sig.peer") if kind == "pid" else {},  # its peer's tasks are among its own
         )
         for kind, name in (("pid", "pid"), ("ipc", "ipc"), ("uts", "uts"))
     ),

@@ -61,6 +61,7 @@ PLANTS = (
             "ns.pid.procfs": "host's pid namespace",
             "ns.pid.reap": "there still run process",
             "sig.outside": "signal the host's process",
+            "sig.peer": "signal its peer's process",
         },
         opened("kern.kexec_reboot", "ptrace.outside"),
         base="by root",
