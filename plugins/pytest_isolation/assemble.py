@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from provisioner.sandboxes.facts import Facts
 from pytest_isolation import results as r
+from pytest_isolation.notes import notes_of
 from pytest_isolation.policy import Policy
 from pytest_isolation.record import Record
 from pytest_isolation.verdict import Cell
@@ -50,7 +51,8 @@ def assemble(
         moved=tuple(moved),
     )
     targets = [_target(record, (times or {}).get(record.target.id, {})) for record in records]
-    return r.results_of(cells, run, map(_host, records), targets, [*skipped, *unused], beside)
+    notes = [note for record in records for note in notes_of(record)]
+    return r.results_of(cells, run, map(_host, records), targets, [*skipped, *unused], beside, notes)
 
 
 def _version() -> str:

@@ -92,10 +92,12 @@ def checks(
 ) -> None:
     """List the bundled suite's checks, or tell all that is known of some."""
     from pytest_isolation.judge import suite_checks
+    from pytest_isolation.known import bundled, by_check
     from pytest_isolation.reference import list_checks, tell_check
     from pytest_isolation.verdict import check_of
 
     known = {check.id: check for check in (check_of(function) for function in suite_checks())}
+    lost = by_check(bundled())
     if not names:
         for line in list_checks(known.values()):
             typer.echo(line)
@@ -105,7 +107,31 @@ def checks(
             raise IsolationError(
                 f"cannot find check '{name}'", f"did you mean '{near[0]}'?" if near else "isolation checks"
             )
-        typer.echo("\n".join(tell_check(known[name])))
+        typer.echo("\n".join(tell_check(known[name], lost.get(name, ()))))
+
+
+@app.command("known")
+def known_(
+    names: Annotated[list[str] | None, typer.Argument(help="flaws to tell all of; none lists them all")] = None,
+    runtime: Annotated[str, typer.Option(help="only those of what this runtime makes sandboxes with")] = "",
+) -> None:
+    """List known lost walls: the versions that had them, and the check that sees the sign of each."""
+    from provisioner.sandboxes.runtime import load_runtime
+    from provisioner.tables import print_table
+    from pytest_isolation.known import bundled, components_of
+    from pytest_isolation.reference import KNOWN_HEADINGS, known_rows, tell_known
+
+    components = components_of(load_runtime(runtime)) if runtime else None
+    listed = [one for one in bundled() if components is None or one.component in components]
+    if not names:
+        print_table(KNOWN_HEADINGS, known_rows(listed))
+    for name in names or ():
+        found = [one for one in listed if one.id == name]
+        if not found:
+            near = difflib.get_close_matches(name, [one.id for one in listed], 1)
+            raise IsolationError(f"cannot find '{name}'", f"did you mean '{near[0]}'?" if near else "isolation known")
+        for one in found:
+            typer.echo("\n".join(tell_known(one)))
 
 
 @app.command()
@@ -126,7 +152,7 @@ def diff(
 def schemas(
     directory: Annotated[Path | None, typer.Argument(help="where to write; the package's own folder if none")] = None,
 ) -> None:
-    """Write the JSON Schemas of results.json, expected.yaml, seccomp.yaml and isolation.yaml."""
+    """Write the JSON Schemas of results.json, expected.yaml, known.yaml, seccomp.yaml and isolation.yaml."""
     from pytest_isolation.schema_files import DIRECTORY, write_schemas
 
     for path in write_schemas(directory or DIRECTORY):

@@ -6,10 +6,10 @@ Called by pool.py.  Judges nothing.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from provisioner.accelerator import accelerator
+from provisioner.connection import Completed, Connection
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.host import Host
@@ -47,7 +47,8 @@ def describe(target: Target, inner: Host, host: Host, provider: str = "") -> Tar
         provider: what started the machine that it is, "" where it is none.
     """
     runtime = target.runtime
-    version = runtime_version(runtime, inner)
+    asked = _Once(inner.connection)
+    version, parts = runtime_versions(runtime, inner, asked)
     capabilities = runtime.capabilities
     class_: str = runtime.class_
     conditions: dict[str, str] = {}
@@ -63,7 +64,7 @@ def describe(target: Target, inner: Host, host: Host, provider: str = "") -> Tar
         runtime=runtime.name,
         host=LOCAL if target.is_machine else target.host,
         boundary=runtime.boundary,
-        versions={runtime.name: version} if version else {},
+        versions=parts,
         capabilities=list(NAMES) if capabilities == "all" else capabilities,
         cannot=_cannot(target),
         conditions={
@@ -79,7 +80,7 @@ def describe(target: Target, inner: Host, host: Host, provider: str = "") -> Tar
             **({"provider": provider} if provider else {}),
         },
         devices=None if runtime.devices is None else list(runtime.devices),
-        settings=_settings(runtime, inner),
+        settings=_settings(runtime, inner, asked),
     )
 
 
@@ -93,30 +94,45 @@ def _cannot(target: Target) -> dict[str, str]:
     return cannot
 
 
-def _settings(runtime: Runtime, host: Host) -> list[SettingSeen] | None:
+class _Once:
+    """Runs each command once: podman's info tells of its settings and its versions."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._done: dict[tuple[str, ...], Completed] = {}
+
+    def run(self, argv: list[str], timeout: float) -> Completed:
+        """Return what the connection's `run` returned the first time."""
+        done = self._done.get(tuple(argv))
+        if done is None:
+            done = self._done[tuple(argv)] = self._connection.run(argv, timeout)
+        return done
+
+
+def _settings(runtime: Runtime, host: Host, asked: _Once) -> list[SettingSeen] | None:
     """Ask the engine for its settings; one that does not tell is itself a fact."""
     if runtime.settings is None:
         return None
     argv = render_argv(runtime.settings.argv, host.values(runtime), f"{runtime.name}: settings")
     try:
-        return ask_settings(runtime.settings, argv, host.connection, runtime.name)
+        return ask_settings(runtime.settings, argv, asked, runtime.name)
     except IsolationError as error:
         nobody: list[SettingSeen] = unobserved(str(error))
         return nobody
 
 
-def runtime_version(runtime: Runtime, host: Host) -> str:
-    """Ask a runtime for its version; "" when it does not say."""
+def runtime_versions(runtime: Runtime, host: Host, asked: _Once) -> tuple[str, dict[str, str]]:
+    """Ask a runtime for its version, and by component for those of all that it tells of; nothing when it is silent."""
     if runtime.version is None:
-        return ""
+        return "", {}
+    argv = render_argv(runtime.version.argv, host.values(runtime), "version")
     try:
-        done = host.connection.run(
-            render_argv(runtime.version.argv, host.values(runtime), "version"), deadline("command")
-        )
+        answer = asked.run(argv, deadline("command")).stdout
     except IsolationError:
-        return ""
-    found = re.search(runtime.version.match, done.stdout.decode("utf-8", "replace"))
-    return found[1] if found else ""
+        return "", {}
+    version = runtime.version.read(answer)
+    named = {runtime.version.of or runtime.name: version} if version else {}
+    return version, {**named, **runtime.version.read_parts(answer)}
 
 
 def kernel_condition(facts: Facts) -> dict[str, str]:

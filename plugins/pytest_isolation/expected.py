@@ -16,12 +16,12 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Str
 
 from provisioner.errors import IsolationError
 from provisioner.yaml import load_yaml
+from pytest_isolation.versions import in_range, is_range
 
 CheckId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
 SUITE = Path(__file__).resolve().parent / "suite"
 _MARKED = re.compile(r'mark\.isolation\(\s*"([a-z0-9_.]+)"')
-_BOUND = re.compile(r"(>=|<=|>|<|==|!=)\s*([0-9]+(?:\.[0-9]+)*)")
 
 
 class When(BaseModel):
@@ -45,9 +45,8 @@ class When(BaseModel):
     @field_validator("version", "kernel")
     @classmethod
     def _is_range(cls, value: str | None) -> str | None:
-        for part in (value or "").split(",") if value else ():
-            if not _BOUND.fullmatch(part.strip()):
-                raise ValueError("should be a range such as '>=20.10,<29'")
+        if value and not is_range(value):
+            raise ValueError("should be a range such as '>=20.10,<29'")
         return value
 
     def fits(self, conditions: Mapping[str, str]) -> bool:
@@ -150,31 +149,3 @@ def join_expected(first: Mapping[str, Expected], second: Mapping[str, Expected])
     names = [*first, *(name for name in second if name not in first)]
     empty = Expected({})
     return {name: Expected({**first.get(name, empty).root, **second.get(name, empty).root}) for name in names}
-
-
-def in_range(version: str, wanted: str) -> bool:
-    """Whether "20.10.24+dfsg1" lies in ">=20.10,<29", comparing the leading numbers only."""
-    numbers = _numbers(version)
-    return bool(numbers) and all(_meets(numbers, part.strip()) for part in wanted.split(","))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    match = re.match(r"v?([0-9]+(?:\.[0-9]+)*)", version)
-    return tuple(int(part) for part in match[1].split(".")) if match else ()
-
-
-def _meets(numbers: tuple[int, ...], bound: str) -> bool:
-    match = _BOUND.fullmatch(bound)
-    if match is None:
-        return False
-    other = _numbers(match[2])
-    width = max(len(numbers), len(other))
-    left, right = (part + (0,) * (width - len(part)) for part in (numbers, other))
-    return {
-        ">=": left >= right,
-        "<=": left <= right,
-        ">": left > right,
-        "<": left < right,
-        "==": left == right,
-        "!=": left != right,
-    }[match[1]]

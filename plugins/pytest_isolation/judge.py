@@ -19,10 +19,11 @@ import pytest_isolation.suite
 from pytest_isolation import results as r
 from pytest_isolation.assemble import assemble
 from pytest_isolation.evidence import show_evidence
+from pytest_isolation.notes import known_by
 from pytest_isolation.policy import Policy
 from pytest_isolation.record import Record, load_record
 from pytest_isolation.targets import ATTACHED
-from pytest_isolation.verdict import Cell, Check, Verdict, check_of, verdict_of
+from pytest_isolation.verdict import Cell, Check, Judgement, Verdict, check_of, verdict_of
 from pytest_isolation.view import judge_fixtures
 
 CheckFunction = Callable[..., Any]
@@ -129,6 +130,7 @@ def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict
     target = record.target
     ruling = policy.judge(check, target.kind, target.id, target.runtime, target.conditions, verdict, reason)
     inside, outside = show_evidence(record, check.shows)
+    lost = ruling.judgement is Judgement.FINDING and verdict is not Verdict.UNKNOWN
     return Cell(
         check=check,
         target=target.id,
@@ -141,6 +143,7 @@ def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict
         outside=outside,
         reproduce=check.reproduce,
         remedy=check.remedy,
+        known=known_by(check.id, record) if lost else (),
     )
 
 

@@ -77,10 +77,10 @@ def xfail_reason(cell: Cell) -> str:
 
 def finding_lines(cell: Cell) -> list[str]:
     """
-    Return what a finding says, in seven lines at most; one that could not be observed takes one line.
+    Return what a finding says, in eight lines at most; one that could not be observed takes one line.
 
-    The lines are claim with what is gained without it, target, inside, outside, cause, remedy and the command that
-    shows it without this tool.
+    The lines are claim with what is gained without it, target, inside, outside, cause, the known lost walls whose
+    sign it is, remedy and the command that shows it without this tool.
     """
     claim = f"{cell.check.id}: {cell.check.title}" if cell.check.title else cell.check.id
     if cell.check.gains:
@@ -94,6 +94,7 @@ def finding_lines(cell: Cell) -> list[str]:
         ("inside", "; ".join(cell.inside)),
         ("outside", "; ".join(cell.outside)),
         ("cause", cause),
+        ("known", "; ".join(cell.known)),
         ("remedy", cell.remedy),
         ("reproduce", cell.reproduce),
     )

@@ -1,12 +1,13 @@
-"""All that is known of each check, as text: for `isolation checks` and for the reference page.
+"""All that is known of each check and of each lost wall, as text: for the command line and for the reference page.
 
-In: the suite's checks.  Out: lines and Markdown.  Called by cli.py and script/reference.  Pure.
+In: the suite's checks, known lost walls.  Out: lines, rows and Markdown.  Called by cli.py and script/reference.  Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pytest_isolation.known import Known
 from pytest_isolation.report.matrix import AREAS, area_of
 from pytest_isolation.verdict import KINDS, Check
 
@@ -30,8 +31,8 @@ def list_checks(checks: Iterable[Check]) -> list[str]:
     ]
 
 
-def tell_check(check: Check) -> list[str]:
-    """Return what is known of one check."""
+def tell_check(check: Check, known: Iterable[Known] = ()) -> list[str]:
+    """Return what is known of one check, and the known lost walls whose sign it sees."""
     rows = {
         "claim": check.title,
         "without it": f"an attacker inside {check.gains}" if check.gains else "",
@@ -42,11 +43,36 @@ def tell_check(check: Check) -> list[str]:
         "see it": check.reproduce,
         "facts": ", ".join(check.shows),
         "sources": ", ".join(check.refs),
+        "lost walls": ", ".join(f"{one.id} ({one.component})" for one in known),
     }
     return [check.id, *(f"  {name + ':':<12}{text}" for name, text in rows.items() if text)]
 
 
-def render_reference(checks: Iterable[Check], plants: Rows, seen: Rows) -> str:
+KNOWN_HEADINGS = ("flaw", "of", "versions", "seen by", "sign")
+
+
+def known_rows(known: Iterable[Known]) -> list[tuple[str, ...]]:
+    """Return a row under KNOWN_HEADINGS for each known lost wall."""
+    return [(one.id, one.component, one.range, ", ".join(one.checks), one.sign) for one in known]
+
+
+def tell_known(known: Known) -> list[str]:
+    """Return what is known of one lost wall."""
+    rows = {
+        "what it was": known.title,
+        "of": known.component,
+        "versions": known.range,
+        "fixed in": ", ".join(known.fixed),
+        "Debian": ", ".join(known.debian),
+        "seen by": ", ".join(known.checks),
+        "its sign": known.sign,
+        "source": known.source,
+        "read in": known.read,
+    }
+    return [known.id, *(f"  {name + ':':<13}{text}" for name, text in rows.items() if text)]
+
+
+def render_reference(checks: Iterable[Check], plants: Rows, seen: Rows, known: Mapping[str, Sequence[Known]]) -> str:
     """
     Return the reference page.
 
@@ -54,6 +80,7 @@ def render_reference(checks: Iterable[Check], plants: Rows, seen: Rows) -> str:
         checks: all of them.
         plants: check id to the weaknesses that open it in a live sandbox.
         seen: check id to where and when a plant was last seen to open it.
+        known: check id to the known lost walls whose sign it sees.
     """
     checks = sorted(checks, key=lambda check: (area_of(check.id), check.id))
     parts = [HEAD.format(count=len(checks))]
@@ -62,11 +89,12 @@ def render_reference(checks: Iterable[Check], plants: Rows, seen: Rows) -> str:
         if area_of(check.id) != area:
             area = area_of(check.id)
             parts.append(f"\n## {AREAS.get(area, area)}\n")
-        parts.append(_section(check, plants.get(check.id, ()), seen.get(check.id, ())))
+        rows = (plants.get(check.id, ()), seen.get(check.id, ()), known.get(check.id, ()))
+        parts.append(_section(check, *rows))
     return "\n".join(parts)
 
 
-def _section(check: Check, plants: Sequence[str], seen: Sequence[str]) -> str:
+def _section(check: Check, plants: Sequence[str], seen: Sequence[str], known: Sequence[Known]) -> str:
     rows = {
         "severity": f"{check.severity}, demanded by {_levels(check)}",
         "asked of": _kinds(check),
@@ -79,6 +107,9 @@ def _section(check: Check, plants: Sequence[str], seen: Sequence[str]) -> str:
         "last seen": _plain("; ".join(seen)) or "not on these machines",
     }
     lines = [f"### {check.id}", "", f"{_plain(check.title)}.", ""]
+    if known:
+        told = (f"{_plain(one.id)} ({one.component} `{one.range}`): {_plain(one.sign)}" for one in known)
+        rows["known lost walls"] = "; ".join(told)
     return "\n".join([*lines, *(f"- {name}: {text}" for name, text in rows.items()), ""])
 
 

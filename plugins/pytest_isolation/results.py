@@ -136,6 +136,26 @@ class Beside(_Part):
     reason: Line = ""
 
 
+class Note(_Part):
+    """
+    A known lost wall whose range a target's version is in, or may be: "unknown" for a build that may hold the fix.
+
+    What its checks say stands in their cells.  No verdict and no exit status follows from it.
+    """
+
+    target: Line
+    known: Line
+    title: Line = ""
+    component: Line
+    version: Line
+    standing: Literal["in range", "unknown"]
+    range: Line
+    fixed: Line = ""
+    checks: tuple[Line, ...] = ()
+    sign: Line = ""
+    source: Line = ""
+
+
 class Results(_Part):
     """The whole file.  Lists are sorted and hold no key twice, so that equal results are equal bytes."""
 
@@ -148,6 +168,7 @@ class Results(_Part):
     cells: tuple[Cell, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     beside: tuple[Beside, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def findings(self) -> list[Cell]:
         """Return the cells that are findings, the worst first."""
@@ -164,6 +185,7 @@ def results_of(
     targets: Iterable[Target] = (),
     skipped: Iterable[Skipped] = (),
     beside: Iterable[Beside] = (),
+    notes: Iterable[Note] = (),
 ) -> Results:
     """Gather what the reports' cells carry and what is known around them."""
     listed = list(cells)
@@ -175,6 +197,7 @@ def results_of(
         cells=tuple(_cell(cell) for cell in listed),
         skipped=tuple(skipped),
         beside=tuple(beside),
+        notes=tuple(notes),
     )
 
 
@@ -232,6 +255,7 @@ def merge(first: Results, second: Results) -> Results:
         cells=first.cells + second.cells,
         skipped=first.skipped + second.skipped,
         beside=first.beside + second.beside,
+        notes=first.notes + second.notes,
     )
 
 
@@ -246,6 +270,7 @@ def _normal(
     cells: tuple[Cell, ...],
     skipped: tuple[Skipped, ...],
     beside: tuple[Beside, ...] = (),
+    notes: tuple[Note, ...] = (),
 ) -> Results:
     return Results(
         run=run.model_copy(
@@ -263,6 +288,7 @@ def _normal(
         cells=_union(cells, lambda cell: (cell.check, cell.version, cell.target)),
         skipped=_union(skipped, _text),
         beside=_union(beside, lambda one: one.target),
+        notes=_union(notes, lambda note: (note.target, note.known, note.component)),
     )
 
 

@@ -108,6 +108,7 @@ class Cell:
         waiver: the waiver that covers it, as policy.Waiver.name; "" when none does.
         inside: the evidence as seen from inside, one fact a line.
         outside: the same from outside.
+        known: of a finding, the known lost walls whose sign it is, as notes.py tells them.
     """
 
     check: Check
@@ -121,6 +122,7 @@ class Cell:
     outside: tuple[str, ...] = ()
     reproduce: str = ""
     remedy: str = ""
+    known: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists, dicts and strings, for a report's user_properties."""

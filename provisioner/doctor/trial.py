@@ -6,7 +6,6 @@ for the looks at runtimes, from several threads.  It fetches nothing: what would
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,5 +101,4 @@ def _version(runtime: Runtime, host: Host) -> str:
         done = host.connection.run(argv, deadline("doctor.command"))
     except IsolationError:
         return ""
-    found = re.search(runtime.version.match, done.stdout.decode("utf-8", "replace"))
-    return found[1] if found else ""
+    return runtime.version.read(done.stdout)

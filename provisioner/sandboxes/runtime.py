@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provisioner.errors import IsolationError
 from provisioner.sandboxes.attach import Attach
 from provisioner.sandboxes.settings import Settings
+from provisioner.sandboxes.version import Version
 from provisioner.yaml import load_yaml
 
 ROLES = Path(__file__).resolve().parent.parent / "roles"
@@ -58,13 +59,6 @@ class Listing(_Strict):
     """How to list the sandboxes of a run: a command whose lines are names."""
 
     argv: Argv
-
-
-class Version(_Strict):
-    """How to learn the runtime's version: a command, and a pattern whose first group is it."""
-
-    argv: Argv
-    match: str
 
 
 class Symptom(_Strict):

@@ -85,7 +85,7 @@ def note_seen(state: State, column: str, opens: Iterable[str]) -> None:
     with FileLock(f"{path}.lock", timeout=30):
         seen = json.loads(path.read_text()) if path.exists() else {}
         target = state.pool.records[column].target
-        version = target.versions.get(target.runtime, "")
+        version = target.conditions.get("version", "")
         for check in opens:
             seen.setdefault(check, {})[column] = f"{version} on {state.policy.today}".strip()
         path.write_text(json.dumps(seen, sort_keys=True))

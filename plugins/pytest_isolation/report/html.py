@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pytest_isolation.notes import HEADING, lines_of, notes_on
 from pytest_isolation.report.escape import escape
 from pytest_isolation.report.matrix import arrange, counted, documented, not_applicable, sign_at, totals
 from pytest_isolation.report.signs import SIGNS
@@ -33,7 +34,7 @@ def render_html(results: Results) -> str:
         lstrip_blocks=True,
     )
     environment.filters.update(safe_text=_text, beside_text=beside_text, day=_day, is_link=_is_link)
-    environment.globals["sign_at"] = sign_at
+    environment.globals.update(sign_at=sign_at, notes_on=notes_on)
     matrix = arrange(results)
     signs = {sign_at(cell).word for row in matrix.rows for cell in row.cells}
     return environment.get_template("report.html.j2").render(
@@ -47,6 +48,8 @@ def render_html(results: Results) -> str:
         documented=documented(results),
         not_applicable=not_applicable(results),
         skipped=counted(results.skipped),
+        notes=lines_of(results, len(results.notes)),
+        notes_heading=HEADING,
     )
 
 

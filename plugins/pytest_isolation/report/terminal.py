@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from pytest_isolation.notes import HEADING, lines_of, notes_on
 from pytest_isolation.outcomes import MAX_LINE, finding_lines
 from pytest_isolation.report.columns import MAX_ID, Columns, lay_out
 from pytest_isolation.report.escape import escape
@@ -88,6 +89,7 @@ def draw(results: Results, width: int = 80, unicode: bool = True, findings: bool
         _documented(results, style),
         _better(results, style),
         _skipped(results, style),
+        _notes(results, style),
         _moved(results, style),
         _findings(results, style) if findings else [],
         _next(results, style),
@@ -255,6 +257,12 @@ def _skipped(results: Results, style: _Style) -> list[Line]:
     return [style.line("Skipped", BOLD), *lines] if lines else []
 
 
+def _notes(results: Results, style: _Style) -> list[Line]:
+    """Tell which known lost walls the versions are in the range of; no verdict follows from one."""
+    lines = [style.line(f"  {text}", DIM) for text in lines_of(results)]
+    return [style.line(HEADING, BOLD), *lines] if lines else []
+
+
 def _few(names: list[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
@@ -264,11 +272,11 @@ def _findings(results: Results, style: _Style) -> list[Line]:
     lines: list[Line] = []
     for cell in results.findings():
         check = checks.get((cell.check, cell.version), Check(id=cell.check))
-        lines += [[], *(style.line(text) for text in finding_lines(_checked(cell, check)))]
+        lines += [[], *(style.line(text) for text in finding_lines(_checked(cell, check, notes_on(results, cell))))]
     return [style.line("Findings, the worst first", {"red": True, "bold": True}), *lines[1:]] if lines else []
 
 
-def _checked(cell: Cell, check: Check) -> CheckedCell:
+def _checked(cell: Cell, check: Check, known: Iterable[str]) -> CheckedCell:
     return CheckedCell(
         check=CheckedCheck(check.id, check.title, check.severity, gains=check.gains),
         target=cell.target,
@@ -279,6 +287,7 @@ def _checked(cell: Cell, check: Check) -> CheckedCell:
         outside=cell.evidence.outside,
         reproduce=cell.reproduce,
         remedy=check.remedy,
+        known=tuple(known),
     )
 
 
