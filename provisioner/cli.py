@@ -41,7 +41,8 @@ def daemon(
     """
     from provisioner.daemon import Daemon, daemon_root, running
     from provisioner.journal import Run, prune
-    from provisioner.sandboxes.runtime import load_runtime, render_argv, render_value
+    from provisioner.sandboxes.render import render_argv, render_value
+    from provisioner.sandboxes.runtime import load_runtime
 
     command = [part for at, part in enumerate(context.args) if (at, part) != (0, "--")]
     if not command:

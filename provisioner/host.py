@@ -29,7 +29,8 @@ from provisioner.paths import PASSABLE, cache_dir
 from provisioner.probe.build import BuiltProbe
 from provisioner.sandboxes.channel import Channel, Reply
 from provisioner.sandboxes.facts import Facts, parse_facts
-from provisioner.sandboxes.runtime import Runtime, render_argv, symptom_in
+from provisioner.sandboxes.render import render_argv
+from provisioner.sandboxes.runtime import Runtime, symptom_in
 from provisioner.site import Site, rootfs_name
 from provisioner.undo import Record
 

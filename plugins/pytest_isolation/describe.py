@@ -16,7 +16,8 @@ from provisioner.host import Host
 from provisioner.sandboxes.facts import Facts, Namespaces
 from provisioner.sandboxes.facts_kernel import KernelState
 from provisioner.sandboxes.observed import Named, unobserved
-from provisioner.sandboxes.runtime import Runtime, render_argv
+from provisioner.sandboxes.render import render_argv
+from provisioner.sandboxes.runtime import Runtime
 from provisioner.sandboxes.settings import SettingSeen, ask_settings
 from pytest_isolation.options import LOCAL
 from pytest_isolation.record import TargetInfo

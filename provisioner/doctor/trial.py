@@ -16,7 +16,8 @@ from provisioner.errors import IsolationError
 from provisioner.host import Host
 from provisioner.journal import Run
 from provisioner.probe.build import BuiltProbe
-from provisioner.sandboxes.runtime import Runtime, render_argv
+from provisioner.sandboxes.render import render_argv
+from provisioner.sandboxes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from provisioner.site import LocalSite

@@ -23,7 +23,8 @@ from provisioner.host import Host
 from provisioner.mounts import MountPoint, read_mounts
 from provisioner.sandboxes.facts import NAMESPACES, Cgroup, Facts, parse_facts
 from provisioner.sandboxes.observed import Unobserved
-from provisioner.sandboxes.runtime import Runtime, render_argv, symptom_in
+from provisioner.sandboxes.render import render_argv
+from provisioner.sandboxes.runtime import Runtime, symptom_in
 from provisioner.sandboxes.sandbox import after_mark
 from provisioner.sandboxes.settings import json_at
 

@@ -14,7 +14,8 @@ from typing import Any
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.host import Host
-from provisioner.sandboxes.runtime import Runtime, render_argv, render_value
+from provisioner.sandboxes.render import render_argv, render_value
+from provisioner.sandboxes.runtime import Runtime
 from provisioner.sandboxes.spec import Asked, Edit
 
 

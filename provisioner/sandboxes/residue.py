@@ -22,7 +22,7 @@ from provisioner.processes import read_process
 from provisioner.sandboxes.facts import NAMESPACES, Facts, Process
 from provisioner.sandboxes.observed import unobserved
 from provisioner.sandboxes.reaping import end_first
-from provisioner.sandboxes.runtime import render_argv
+from provisioner.sandboxes.render import render_argv
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 

@@ -1,7 +1,7 @@
-"""What is known of a runtime: roles/<name>/runtime.yaml as one frozen object, and argument lists made from it.
+"""What is known of a runtime: roles/<name>/runtime.yaml as one frozen object.
 
-In: a role folder, and for rendering the values of one sandbox.  Out: `Runtime`, `list[str]`.
-Called by sandbox.py and pytest_isolation's targets.  Runs nothing: connection.py does.
+In: a role folder.  Out: `Runtime`.  Called by sandbox.py and pytest_isolation's targets.  Its argument lists are
+templates still: render.py makes them whole.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from jinja2 import StrictUndefined
-from jinja2.exceptions import TemplateError
-from jinja2.sandbox import SandboxedEnvironment
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner.errors import IsolationError
@@ -27,7 +24,6 @@ from provisioner.yaml import load_yaml
 ROLES = Path(__file__).resolve().parent.parent / "roles"
 MACHINE = "machine"  # the runtime whose sandbox is a machine of lab.yaml that runs already
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
-EXPRESSION = re.compile(r"\{\{(?P<expression>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\}")
 
 Argv = list[str]
 # patterns instead of Literals: the names travel as plain text from here on
@@ -269,42 +265,3 @@ def _nearest(word: str, known: Sequence[str] | Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(word, list(known), 1, 0.5)
     listed = ", ".join(sorted(known)) or "none"
     return f"did you mean '{close[0]}'? (there are: {listed})" if close else f"there are: {listed}"
-
-
-_ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-
-
-def render_value(template: str, values: Mapping[str, object], where: str) -> object:
-    """
-    Render one template.
-
-    A template that is one expression gives that expression's value with its type; any other gives text.
-
-    Raises:
-        IsolationError: an undefined name or a fault in the template, quoting both.
-    """
-    whole = EXPRESSION.fullmatch(template.strip())
-    try:
-        if whole:
-            value = _ENVIRONMENT.compile_expression(whole["expression"], undefined_to_none=False)(**values)
-            return str(value) if isinstance(value, StrictUndefined) else value
-        return _ENVIRONMENT.from_string(template).render(values)
-    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:  # what an expression raises
-        raise IsolationError(f"cannot render {where}: '{template}': {error}") from None
-
-
-def render_argv(templates: Sequence[str], values: Mapping[str, object], where: str) -> list[str]:
-    """
-    Render an argument list: one template for each argument, and a list-valued expression for several or none.
-
-    Raises:
-        IsolationError: as `render_value`, or an argument that is neither text nor number.
-    """
-    argv: list[str] = []
-    for template in templates:
-        value = render_value(template, values, where)
-        for item in value if isinstance(value, list | tuple) else [value]:
-            if not isinstance(item, str | int | float | Path) or isinstance(item, bool):
-                raise IsolationError(f"cannot render {where}: '{template}' gives {item!r}, which is no argument")
-            argv.append(str(item))
-    return argv

@@ -23,7 +23,8 @@ from provisioner.sandboxes.channel import Channel, ChannelError, Reply
 from provisioner.sandboxes.config import write_config
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.limits import Limits
-from provisioner.sandboxes.runtime import Runtime, render_argv, render_value, symptom_in
+from provisioner.sandboxes.render import render_argv, render_value
+from provisioner.sandboxes.runtime import Runtime, symptom_in
 from provisioner.sandboxes.settings import json_at
 from provisioner.sandboxes.spec import Around, Asked, RefusedError, Spec
 from provisioner.undo import Record

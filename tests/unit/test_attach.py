@@ -13,7 +13,8 @@ from provisioner.errors import IsolationError
 from provisioner.mounts import MountPoint
 from provisioner.sandboxes.attached import BARE, Attached, Named, cgroup_folders, is_frozen, pid_in, without_handed
 from provisioner.sandboxes.facts import Facts, parse_facts
-from provisioner.sandboxes.runtime import load_runtime, render_argv, runtime_names
+from provisioner.sandboxes.render import render_argv
+from provisioner.sandboxes.runtime import load_runtime, runtime_names
 from pytest_isolation import targets
 from pytest_isolation.beside import compare
 from pytest_isolation.policy import Policy

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.runtime import ROLES, Runtime, load_runtime, render_argv, symptom_in
+from provisioner.sandboxes.render import render_argv
+from provisioner.sandboxes.runtime import ROLES, Runtime, load_runtime, symptom_in
 from pytest_isolation.expected import load_expected
 
 ASKED = {

@@ -11,15 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.runtime import (
-    ROLES,
-    Runtime,
-    load_runtime,
-    overlay,
-    render_argv,
-    render_value,
-    runtime_names,
-)
+from provisioner.sandboxes.render import render_argv, render_value
+from provisioner.sandboxes.runtime import ROLES, Runtime, load_runtime, overlay, runtime_names
 
 MINIMAL = """\
 title: a runtime for tests

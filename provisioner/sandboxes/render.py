@@ -1,0 +1,57 @@
+"""Renders the templates of a runtime.yaml or role.yaml: one value, or a whole argument list.
+
+In: templates, and the values of one sandbox.  Out: values with their types, `list[str]`.
+Called by whatever runs a runtime's commands.  Runs nothing: connection.py does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from jinja2 import StrictUndefined
+from jinja2.exceptions import TemplateError
+from jinja2.sandbox import SandboxedEnvironment
+
+from provisioner.errors import IsolationError
+
+EXPRESSION = re.compile(r"\{\{(?P<expression>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\}")
+
+_ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+
+
+def render_value(template: str, values: Mapping[str, object], where: str) -> object:
+    """
+    Render one template.
+
+    A template that is one expression gives that expression's value with its type; any other gives text.
+
+    Raises:
+        IsolationError: an undefined name or a fault in the template, quoting both.
+    """
+    whole = EXPRESSION.fullmatch(template.strip())
+    try:
+        if whole:
+            value = _ENVIRONMENT.compile_expression(whole["expression"], undefined_to_none=False)(**values)
+            return str(value) if isinstance(value, StrictUndefined) else value
+        return _ENVIRONMENT.from_string(template).render(values)
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:  # what an expression raises
+        raise IsolationError(f"cannot render {where}: '{template}': {error}") from None
+
+
+def render_argv(templates: Sequence[str], values: Mapping[str, object], where: str) -> list[str]:
+    """
+    Render an argument list: one template for each argument, and a list-valued expression for several or none.
+
+    Raises:
+        IsolationError: as `render_value`, or an argument that is neither text nor number.
+    """
+    argv: list[str] = []
+    for template in templates:
+        value = render_value(template, values, where)
+        for item in value if isinstance(value, list | tuple) else [value]:
+            if not isinstance(item, str | int | float | Path) or isinstance(item, bool):
+                raise IsolationError(f"cannot render {where}: '{template}' gives {item!r}, which is no argument")
+            argv.append(str(item))
+    return argv
