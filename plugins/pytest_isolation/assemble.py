@@ -11,10 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 from provisioner.sandboxes.facts import Facts
 from pytest_isolation import results as r
+from pytest_isolation.merge import normal
 from pytest_isolation.notes import notes_of
 from pytest_isolation.policy import Policy
 from pytest_isolation.record import Record
-from pytest_isolation.verdict import Cell
+from pytest_isolation.verdict import Cell, Check
 
 
 def assemble(
@@ -52,7 +53,60 @@ def assemble(
     )
     targets = [_target(record, (times or {}).get(record.target.id, {})) for record in records]
     notes = [note for record in records for note in notes_of(record)]
-    return r.results_of(cells, run, map(_host, records), targets, [*skipped, *unused], beside, notes)
+    return results_of(cells, run, map(_host, records), targets, [*skipped, *unused], beside, notes)
+
+
+def results_of(
+    cells: Iterable[Cell],
+    run: r.Run,
+    hosts: Iterable[r.Host] = (),
+    targets: Iterable[r.Target] = (),
+    skipped: Iterable[r.Skipped] = (),
+    beside: Iterable[r.Beside] = (),
+    notes: Iterable[r.Note] = (),
+) -> r.Results:
+    """Gather what the reports' cells carry and what is known around them."""
+    listed = list(cells)
+    return normal(
+        run=run,
+        hosts=tuple(hosts),
+        targets=tuple(targets),
+        checks=tuple(_check(cell.check) for cell in listed),
+        cells=tuple(_cell(cell) for cell in listed),
+        skipped=tuple(skipped),
+        beside=tuple(beside),
+        notes=tuple(notes),
+    )
+
+
+def _check(check: Check) -> r.Check:
+    return r.Check.model_validate(
+        {
+            "id": check.id,
+            "version": check.version,
+            "severity": check.severity,
+            "profile": check.profile if isinstance(check.profile, str) else dict(check.profile),
+            "title": check.title,
+            "refs": check.refs,
+            "gains": check.gains,
+            "remedy": check.remedy,
+        }
+    )
+
+
+def _cell(cell: Cell) -> r.Cell:
+    return r.Cell(
+        check=cell.check.id,
+        version=cell.check.version,
+        target=cell.target,
+        verdict=cell.verdict,
+        judgement=cell.judgement,
+        waiver=cell.waiver,
+        reason=cell.reason,
+        source=cell.source,
+        evidence=r.Evidence(inside=cell.inside, outside=cell.outside),
+        reproduce=cell.reproduce,
+    )
 
 
 def _version() -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pytest_isolation.results import Host, Results, Run, Setting, Skipped, Target, results_of
+from pytest_isolation.assemble import results_of
+from pytest_isolation.results import Host, Results, Run, Setting, Skipped, Target
 from pytest_isolation.verdict import Cell, Check, Judgement, Verdict
 
 CHECKS = {

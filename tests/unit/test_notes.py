@@ -9,13 +9,14 @@ from test_judge import blank, isolation
 
 from pytest_isolation.assemble import assemble
 from pytest_isolation.known import Known
+from pytest_isolation.merge import merge
 from pytest_isolation.notes import HEADING, known_by, lines_of, notes_of, notes_on
 from pytest_isolation.outcomes import finding_lines
 from pytest_isolation.policy import Policy
 from pytest_isolation.record import Record, save_record
 from pytest_isolation.report.html import render_html
 from pytest_isolation.report.terminal import draw, to_text
-from pytest_isolation.results import Cell, Check, Note, Results, load_results, merge
+from pytest_isolation.results import Cell, Check, Note, Results, load_results
 from pytest_isolation.verdict import Cell as CheckedCell
 from pytest_isolation.verdict import Check as CheckedCheck
 from pytest_isolation.verdict import Judgement, Verdict

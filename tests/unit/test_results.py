@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sample_results import sample
 
 from provisioner.errors import IsolationError
+from pytest_isolation.merge import merge
 from pytest_isolation.results import (
     Cell,
     Check,
@@ -21,7 +22,6 @@ from pytest_isolation.results import (
     Run,
     Skipped,
     load_results,
-    merge,
     write_results,
 )
 from pytest_isolation.schema_files import DIRECTORY, render_schemas
