@@ -1,39 +1,35 @@
-"""Where sandboxes are leased from: all targets are set up side by side, once, and observed once.
+"""What a session has of its targets: all are set up side by side, once, and observed once.
 
-In: targets and the hosts.  Out: one `Record` for each target, live sandboxes for tests that act, and what failed.
-Called by plugin.py (session) and fixtures.py (tests).  Lives outside the fixtures, so that a session with workers
-gathers in its controller and the workers judge what was gathered.
+In: targets and the hosts.  Out: one `Record` for each target, live sandboxes (leases.py) for tests that act, what is
+measured on demand (measures.py), and what failed.  Called by plugin.py (session) and fixtures.py (tests).  Lives
+outside the fixtures, so that a session with workers gathers in its controller and the workers judge what was gathered.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Literal
 
 from provisioner.errors import IsolationError
 from provisioner.host import Host
 from provisioner.progress import step
 from provisioner.sandboxes.attached import Attached
-from provisioner.sandboxes.loads import measure_loads, measure_reach
-from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
-from provisioner.sandboxes.observed import is_missing, unobserved
-from provisioner.sandboxes.residue import End, measure_end
+from provisioner.sandboxes.measured import Load, Reach
+from provisioner.sandboxes.residue import End
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.fresh import Fresh, observe_fresh
 from pytest_isolation.hosts import Hosts
-from pytest_isolation.observe import observe, seen
+from pytest_isolation.leases import Leases
+from pytest_isolation.measures import Measures
+from pytest_isolation.observe import observe
 from pytest_isolation.options import LOCAL
 from pytest_isolation.record import Record
-from pytest_isolation.targets import ATTACHED, Target, instead_of
-
-Part = Literal["main", "peer", "shell"]  # of a target's sandboxes
+from pytest_isolation.targets import Target, instead_of
 
 
 class Pool:
@@ -51,16 +47,18 @@ class Pool:
         self.records = dict(records or {})
         self.failures: dict[str, IsolationError] = {}
         self.probes_run = 0
-        self.recreated = 0
         self.times: dict[str, dict[str, float]] = {}
         self.fresh: dict[str, Fresh] = {}  # beside each attached target, or why there is none
         self.hosts = hosts
-        self._sandboxes: dict[tuple[str, Part], Sandbox] = {}
-        self._leased: list[Sandbox] = []
-        self._locks: dict[str, threading.Lock] = {}
-        self._lock = threading.RLock()
-        self._ahead: ThreadPoolExecutor | None = None
-        self._stopped = False
+        self._leases = Leases(hosts)
+        self._measures = Measures(self.records, self._leases, hosts)
+        self._turns: dict[str, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def recreated(self) -> int:
+        """How many sandboxes died and were made anew."""
+        return self._leases.recreated
 
     @property
     def host(self) -> Host:
@@ -85,7 +83,7 @@ class Pool:
             while worker.is_alive():
                 worker.join(0.2)
         except BaseException:
-            self._stopped = True
+            self._leases.stop()
             while worker.is_alive():
                 self.hosts.abort()
                 worker.join(0.2)
@@ -140,8 +138,8 @@ class Pool:
         self.hosts.host(target.host)  # a machine that starts is told of by itself
         with self._turn(target), step(f"start {target.id}"):
             main, peer = _side_by_side(
-                lambda: self._live(target, "main"),
-                lambda: None if "peer" in target.runtime.cannot else self._live(target, "peer"),
+                lambda: self._leases.live(target, "main"),
+                lambda: None if "peer" in target.runtime.cannot else self._leases.live(target, "peer"),
             )
             record = observe(target, main, peer)
         self.probes_run += 1
@@ -166,73 +164,30 @@ class Pool:
             yield
             return
         with self._lock:
-            lock = self._locks.setdefault(f"turn {target.host}", threading.Lock())
+            lock = self._turns.setdefault(target.host, threading.Lock())
         with lock:
             yield
 
     def sandbox(self, target_id: str, peer: bool = False) -> Sandbox:
         """Return the target's live sandbox or the peer beside it; one that died is made anew, and counted."""
-        return self._live(self.targets[target_id], "peer" if peer else "main")
+        return self._leases.live(self.targets[target_id], "peer" if peer else "main")
 
     def shell(self, target_id: str) -> Sandbox:
         """Return a live sandbox of the target in which /bin/sh is: one with a BusyBox, or the one that has its own."""
         target = self.targets[target_id]
-        return self._live(target, "main" if target.runtime.image == "none" else "shell")
-
-    def _live(self, target: Target, part: Part) -> Sandbox:
-        key = (target.id, part)
-        with self._lock:
-            lock = self._locks.setdefault(f"{key}", threading.Lock())
-        with lock:
-            if self._stopped:
-                raise IsolationError(f"cannot start '{target.id}': the session ends")
-            found = self._sandboxes.get(key)
-            if found is not None and found.alive:
-                return found
-            if found is not None:
-                found.close()
-                self.recreated += 1
-            self._sandboxes[key] = self._create(target, Spec(image="shell" if part == "shell" else "probe"))
-            return self._sandboxes[key]
-
-    def _create(self, target: Target, spec: Spec) -> Sandbox:
-        if target.attached is not None:
-            raise IsolationError(f"cannot start anything for '{target.id}': {ATTACHED}")
-        around = self.hosts.around(target.host) if target.is_machine else None
-        return Sandbox(self.hosts.host(target.host), target.runtime, spec, around)
+        return self._leases.live(target, "main" if target.runtime.image == "none" else "shell")
 
     def create(self, target_id: str, spec: Spec) -> Sandbox:
         """Create a further sandbox of a target; closed with the pool at the latest."""
-        sandbox = self._create(self.targets[target_id], spec)
-        with self._lock:
-            self._leased.append(sandbox)
-        return sandbox
+        return self._leases.create(self.targets[target_id], spec)
 
     def load(self, target_id: str, name: str) -> Load:
         """Measure a limit of the target under load, once; raises UnobservedFact when it could not be."""
-        with self._lock:
-            lock = self._locks.setdefault(f"load {target_id}", threading.Lock())
-        with lock:
-            if name not in self.records[target_id].loads:
-                self.add(target_id, loads=self._measure_loads(target_id))
-        return self.records[target_id].loads[name]
+        return self._measures.load(self.targets[target_id], name)
 
     def measure_ahead(self, target_ids: Iterable[str]) -> None:
-        """
-        Begin to measure the limits of these targets while other tests run.
-
-        As many at once as the host has processors and one more: a load waits for its quota most of the time, and a
-        guest for its boot.
-        """
-        if self._ahead is None:
-            self._ahead = ThreadPoolExecutor(
-                max_workers=(os.cpu_count() or 1) + 1, thread_name_prefix="isolation-ahead"
-            )
-        # the slowest to start first
-        ours = [name for name in target_ids if self.targets[name].attached is None]
-        for target_id in sorted(ours, key=lambda one: self.targets[one].runtime.kind != "vm"):
-            for name in list(self.targets[target_id].runtime.limits)[:1]:
-                self._ahead.submit(seen, lambda one=target_id, first=name: self.load(one, first))
+        """Begin to measure the limits of these targets while other tests run."""
+        self._measures.begin([self.targets[name] for name in target_ids])
 
     def add(
         self,
@@ -241,60 +196,21 @@ class Pool:
         reaches: dict[str, Reach] | None = None,
         end: End | None = None,
     ) -> None:
-        """Add what was measured to a target's record."""
-        with self._lock:
-            record = self.records[target_id]
-            self.records[target_id] = record.model_copy(
-                update={
-                    "loads": Loads({**record.loads.root, **(loads or {})}),
-                    "reaches": Reaches({**record.reaches.root, **(reaches or {})}),
-                    **({} if end is None else {"survivors": end.survivors, "residue": end.residue}),
-                }
-            )
-
-    def _measure_loads(self, target_id: str) -> dict[str, Load]:
-        target = self.targets[target_id]
-        try:
-            return measure_loads(
-                lambda spec: self.create(target_id, spec), target.runtime, self.host_of(target_id).cpus
-            )
-        except IsolationError as error:
-            return {str(name): unobserved(str(error)) for name in target.runtime.limits}
+        """Add what a worker measured to a target's record."""
+        self._measures.add(target_id, loads, reaches, end)
 
     def reach(self, target_id: str, network: str) -> Reach:
         """Try to reach the peer on a network mode, once."""
-        with self._lock:
-            lock = self._locks.setdefault(f"reach {target_id}", threading.Lock())
-        with lock:
-            if network not in self.records[target_id].reaches:
-                found = seen(
-                    lambda: measure_reach(self.sandbox(target_id), self.sandbox(target_id, peer=True), network)
-                )
-                self.add(target_id, reaches={network: found})
-        return self.records[target_id].reaches[network]
+        return self._measures.reach(self.targets[target_id], network)
 
     def ended(self, target_id: str) -> Record:
         """Return the target's record with what a further sandbox of it left when it was ended, once."""
-        with self._lock:
-            lock = self._locks.setdefault(f"end {target_id}", threading.Lock())
-        with lock:
-            if is_missing(self.records[target_id].seen("residue")):
-                found = seen(lambda: measure_end(lambda spec: self._create(self.targets[target_id], spec)))
-                self.add(target_id, end=found if isinstance(found, End) else End(found, found))
-        return self.records[target_id]
+        return self._measures.ended(self.targets[target_id])
 
     def release(self) -> None:
         """End every sandbox, side by side; the host stays."""
-        if self._ahead is not None:
-            self._ahead.shutdown(cancel_futures=True)
-            self._ahead = None
-        with self._lock:
-            sandboxes = [*self._sandboxes.values(), *self._leased]
-            self._sandboxes.clear()
-            self._leased.clear()
-        if sandboxes:
-            with step("end the sandboxes"), ThreadPoolExecutor(max_workers=len(sandboxes)) as threads:
-                list(threads.map(lambda sandbox: sandbox.close(), sandboxes))
+        self._measures.end()
+        self._leases.release()
 
     def roll_back(self, target_id: str) -> None:
         """
@@ -302,11 +218,7 @@ class Pool:
         sandbox is made anew.
         """
         host = self.targets[target_id].host
-        with self._lock:
-            lost = [key for key in self._sandboxes if key[0] == target_id or self._shares_machine(key[0], host)]
-            sandboxes = [self._sandboxes.pop(key) for key in lost]
-        for sandbox in sandboxes:
-            sandbox.close()
+        self._leases.end(lambda other: other == target_id or self._shares_machine(other, host))
         if host != LOCAL:
             self.hosts.roll_back(host)
 
