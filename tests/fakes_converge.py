@@ -16,7 +16,8 @@ from pathlib import Path
 
 from provisioner.connection import Completed, LocalConnection, Stream
 from provisioner.converge.kinds import Change
-from provisioner.converge.resources import file, module, package, service, sysctl
+from provisioner.converge.resources import file, module, package, sysctl
+from provisioner.converge.resources.service.units import HELD, PresentService, Services, WantedService
 from provisioner.converge.state import Present, Wanted
 from provisioner.errors import IsolationError
 
@@ -171,14 +172,12 @@ class ModelMachine:
         return sysctl.Sysctls(now, dict(wanted) if change.changes("at boot") else present.boot)
 
     @staticmethod
-    def _service(
-        wanted: Mapping[str, service.WantedService], present: service.Services, change: Change
-    ) -> service.Services:
-        unit = present.units.get(change.name, service.PresentService("loaded", "inactive", "disabled"))
+    def _service(wanted: Mapping[str, WantedService], present: Services, change: Change) -> Services:
+        unit = present.units.get(change.name, PresentService("loaded", "inactive", "disabled"))
         for aspect in change.aspects:
-            if aspect.after in ("unmasked", service.HELD):
+            if aspect.after in ("unmasked", HELD):
                 unit = replace(unit, load="loaded", enabled="disabled" if "masked" in unit.enabled else unit.enabled)
-            if aspect.after == service.HELD:
+            if aspect.after == HELD:
                 unit = replace(unit, active="inactive", enabled="enabled", due=False, reload=False)
             if aspect.after == "read again":
                 unit = replace(unit, reload=False)
@@ -188,7 +187,7 @@ class ModelMachine:
                 unit = replace(unit, active={"started": "active", "stopped": "inactive"}[aspect.after])
             if aspect.what == "restart":
                 unit = replace(unit, due=False)
-        return service.Services({**present.units, change.name: unit})
+        return Services({**present.units, change.name: unit})
 
 
 class ScriptedStream:

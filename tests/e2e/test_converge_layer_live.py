@@ -14,7 +14,7 @@ from fakes_converge import FAKE_ANALYZE, FAKE_JOURNALCTL, FAKE_SYSTEMCTL, LayerC
 from provisioner.converge.apply import Applied, converge
 from provisioner.converge.plan import plan_changes, render_diff
 from provisioner.converge.resources.file import FileItem
-from provisioner.converge.resources.service import ServiceItem
+from provisioner.converge.resources.service.units import ServiceItem
 from provisioner.converge.role import Role
 from provisioner.converge.state import read_present
 from provisioner.errors import IsolationError

@@ -18,7 +18,7 @@ from provisioner import progress
 from provisioner.converge.apply import Applied, converge
 from provisioner.converge.plan import plan_changes, render_diff
 from provisioner.converge.resources.file import FileItem
-from provisioner.converge.resources.service import ServiceItem
+from provisioner.converge.resources.service.units import ServiceItem
 from provisioner.converge.role import Role, load_roles
 from provisioner.converge.several import Job, converge_all
 from provisioner.converge.state import read_present

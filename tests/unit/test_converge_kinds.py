@@ -11,7 +11,7 @@ from provisioner.converge.kinds import Aspect, Change, find_kinds
 from provisioner.converge.resources import file, module, package, service, sysctl
 from provisioner.converge.resources.file import PresentFile, WantedFile
 from provisioner.converge.resources.package import Packages
-from provisioner.converge.resources.service import HELD, PresentService, Services, WantedService
+from provisioner.converge.resources.service.units import HELD, PresentService, Services, WantedService
 from provisioner.converge.resources.sysctl import Sysctls
 from provisioner.errors import IsolationError
 

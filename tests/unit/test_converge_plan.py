@@ -14,7 +14,7 @@ from provisioner.converge.plan import Plan, plan_wanted, render_diff
 from provisioner.converge.resources.file import PresentFile, WantedFile
 from provisioner.converge.resources.module import Modules
 from provisioner.converge.resources.package import Packages
-from provisioner.converge.resources.service import PresentService, Services, WantedService
+from provisioner.converge.resources.service.units import PresentService, Services, WantedService
 from provisioner.converge.resources.sysctl import Sysctls
 from provisioner.converge.state import Present, Wanted
 
