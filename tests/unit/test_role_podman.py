@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.runtime import ROLES, load_runtime, render_argv, symptom_in
+from provisioner.sandboxes.render import render_argv
+from provisioner.sandboxes.runtime import ROLES, load_runtime, symptom_in
 from pytest_isolation.expected import load_expected
 from pytest_isolation.policy import Judgement, Policy
 from pytest_isolation.verdict import Check, Verdict
