@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from account import with_ranges
 from residue import ARGS, Home
 
 from pytest_isolation.session import STATE
@@ -22,7 +23,6 @@ from pytest_isolation.session import STATE
 if TYPE_CHECKING:
     from pytest_isolation.live import LiveView
 
-BIND = 'mount --bind "$0" /etc/subuid && mount --bind "$0" /etc/subgid && exec "$@"'
 UNPRIVILEGED = "lxc-unprivileged"
 SUITE = "pytest_isolation.suite"
 NEEDED = {
@@ -77,11 +77,9 @@ def home() -> Iterator[Home]:
 
 def session(home: Home, ranges: str, *args: str) -> subprocess.CompletedProcess[str]:
     """Run pytest on LXC in a user namespace, where /etc/subuid and /etc/subgid hold `ranges`."""
-    file = home.path / "ranges"
-    file.write_text(ranges)
     pytest_argv = [sys.executable, "-m", "pytest", *ARGS, f"--rootdir={home.path}", "--isolation=container"]
     return subprocess.run(
-        ["unshare", "--mount", "--propagation", "private", "sh", "-c", BIND, str(file), *pytest_argv, *args],
+        with_ranges(home.path, ranges, [*pytest_argv, *args]),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

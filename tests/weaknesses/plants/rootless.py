@@ -6,9 +6,15 @@ host, so that most of what opens the host for root's containers opens nothing bu
 
 from __future__ import annotations
 
+import os
+
 from plant import Plant, flags, opened
 
 PODMAN = ("podman",)
+
+# What --privileged lets in that the host lets every user open: udev's rules have some of it so.
+DEVICES = {"dev.fuse_tun": ("/dev/fuse", "/dev/net/tun"), "dev.kvm_vhost": ("/dev/kvm", "/dev/vhost-net")}
+REACHING = [check for check, paths in DEVICES.items() if any(os.access(path, os.R_OK | os.W_OK) for path in paths)]
 
 # Plants of podman's that move the same for a user; those that need root on the host, or whose capability counts over
 # the host, are not here.
@@ -16,7 +22,6 @@ SAME = frozenset(
     {
         "containers.conf: seccomp_profile unconfined",
         "containers.conf: an innocent setting",
-        "--pid=host",
         "--uts=host",
         "--cgroupns=host",
         "no-new-privileges left out",
@@ -44,12 +49,25 @@ SAME = frozenset(
 )
 
 PLANTS = (
+    Plant(
+        "--pid=host by a user, without a cgroup of its own",
+        PODMAN,
+        {
+            "ns.pid": "host's pid namespace",
+            "ns.pid.procfs": "host's pid namespace",
+            "ns.pid.reap": "after the end of its first process",
+            "sig.outside": "signal the host's process",
+        },
+        spec=flags("--pid=host"),
+        ends=True,
+        user="other",
+    ),
     Plant("--userns=host, which is the user's one namespace", PODMAN, spec=flags("--userns=host"), user="other"),
     Plant(
         "--userns=keep-id, a namespace for each of one range",
         PODMAN,
-        also={"ns.peer": "holds"},
-        spec=flags("--userns=keep-id:uid=0,gid=0"),
+        also={"ns.peer": "holds", "user.nonroot": "holds"},
+        spec=flags("--userns=keep-id"),
         planted_peer=True,
         user="other",
     ),
@@ -90,6 +108,7 @@ PLANTS = (
         {"net.peer_same": "its peer's token"},
         spec=lambda ground: {"network": "private", "flags": ("--network", f"container:{ground.peer.name}")},
         reach=True,
+        needs="/dev/net/tun",
         user="other",
     ),
     Plant(
@@ -114,7 +133,7 @@ PLANTS = (
             "path.firmware": "/sys/firmware",
             "kern.mount_api": "fsopen.no_such_fs",
         },
-        {"path.mask_real": "not_applicable", **opened("kern.io_uring", "seccomp.abi", "key.quota")},
+        {"path.mask_real": "not_applicable", **opened("kern.io_uring", "seccomp.abi", "key.quota", *REACHING)},
         spec=flags("--privileged"),
         user="other",
     ),
