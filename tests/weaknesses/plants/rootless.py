@@ -57,6 +57,7 @@ PLANTS = (
             "ns.pid.procfs": "host's pid namespace",
             "ns.pid.reap": "after the end of its first process",
             "sig.outside": "signal the host's process",
+            "sig.peer": "signal its peer's process",
         },
         spec=flags("--pid=host"),
         ends=True,
