@@ -51,12 +51,14 @@ int verb_facts(int argc, char **argv)
 			peers[npeers++] = argv[i] + strlen("peer=");
 		else if (strcmp(argv[i], "untouched") == 0)
 			untouched = true;
+		else if (strcmp(argv[i], "disks") == 0)
+			look_at_disks = true;
 		else
 			argc = 0;
 	}
 	if (argc < 2)
 		return usage("facts NONCE [canary=PID:NONCE] [objects=KEY:NAME] "
-			     "[peer=PID:NONCE]... [untouched]");
+			     "[peer=PID:NONCE]... [untouched] [disks]");
 	json_head("inside", argv[1]);
 	proc = open_self();
 	json_key("process");

@@ -184,6 +184,8 @@ void json_limits(int proc);
 void json_system(const char *canary, const char *objects, const char *const *peers, size_t npeers);
 void json_canary(const char *canary);
 void json_peers(const char *const *peers, size_t count);
+extern bool look_at_disks; /* of a guest: they are its own, and no host's */
+void json_disks(void);
 void json_objects(const char *objects);
 void json_keys(void);
 void json_guest_api(void);

@@ -173,5 +173,6 @@ void json_system(const char *canary, const char *objects, const char *const *pee
 	json_guest_api();
 	json_sockets();
 	json_engine_ports();
+	json_disks();
 	json_close('}');
 }

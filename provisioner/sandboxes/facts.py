@@ -16,7 +16,7 @@ from provisioner.sandboxes.facts_holdings import Device, DeviceRules, Handle, Su
 from provisioner.sandboxes.facts_ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket
 from provisioner.sandboxes.facts_kernel import KernelState
 from provisioner.sandboxes.facts_namespaces import Owners
-from provisioner.sandboxes.facts_platform import Listener, Platform, SshKeys
+from provisioner.sandboxes.facts_platform import Disk, Listener, Platform, SshKeys
 from provisioner.sandboxes.observed import (
     Fact,
     FactsError,
@@ -256,6 +256,7 @@ class System(Observed):
     guest_api: Fact[GuestApi | None] = added()
     sockets: Fact[Items[Socket]] = added()
     ports: Fact[Items[EnginePort]] = added()
+    disks: Fact[Items[Disk] | None] = added()  # None: not a guest's
 
 
 class TaskState(Observed):

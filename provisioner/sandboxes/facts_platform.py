@@ -25,6 +25,22 @@ class BusDevice(Observed):
     class_: Text | None = Field(alias="class")
 
 
+class Disk(Observed):
+    """
+    A disk that a guest was given, whole.
+
+    `used` is whether it, or a partition of it, is mounted, swapped on or part of another device; one that is not has
+    had its first and last MiB and 63 blocks in between read: `data_at` is the place of a byte that is not zero, None
+    where there was none, and where it was not read.
+    """
+
+    name: Text
+    read_only: Fact[bool]
+    used: Fact[bool]
+    size: Fact[Number | None]  # bytes
+    data_at: Fact[Number | None]
+
+
 class Platform(Observed):
     """
     The machine under a kernel, as it shows itself there.

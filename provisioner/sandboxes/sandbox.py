@@ -203,6 +203,8 @@ class Sandbox:
         numbers = peer.process.seen("nspid") if peer is not None else None
         if peer is not None and isinstance(numbers, list):  # a shared pid namespace has a number of its own for it
             words += [f"peer={number}:{peer.nonce}" for number in numbers]
+        if self.runtime.boundary == "vmm":
+            words.append("disks")
         reply = self.channel.request("facts", self.nonce, *words, deadline=deadline("facts"), bound=FACTS_BYTES)
         return parse_facts(checked(reply, "facts", self.runtime.name), self.nonce)
 

@@ -14,8 +14,10 @@ import pytest
 from provisioner.probe.build import probe_binary
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.facts_platform import Listener
+from provisioner.sandboxes.observed import Unobserved
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+MOUNTS = Path("/proc/self/mounts")
 LISTEN = """
 import os, socket, sys
 folder, = sys.argv[1:]
@@ -104,6 +106,24 @@ def test_a_folder_on_the_way_keeps_others_out(probe: Path, tmp_path: Path) -> No
     found, _, _ = listeners_in(probe, tmp_path)
 
     assert not found["open.sock"].others
+
+
+@as_root
+def test_disks_are_looked_at_when_it_is_asked_for(probe: Path) -> None:
+    unasked, system = (ask(str(probe), "facts", "n1", *words).system for words in ((), ("disks",)))
+    disks = {folder.name for folder in Path("/sys/block").iterdir() if (folder / "device").exists()}
+
+    assert unasked is not None
+    assert unasked.disks is None
+    assert system is not None
+    assert system.disks is not None
+    assert {disk.name for disk in system.disks} == disks
+    for disk in system.disks:
+        used = disk.seen("used")
+        if any(line.split()[0].startswith(f"/dev/{disk.name}") for line in MOUNTS.read_text().splitlines()):
+            assert used is True or isinstance(used, Unobserved)  # where a device cgroup refuses it
+        if used is True:
+            assert (disk.size, disk.data_at) == (None, None)
 
 
 @as_root

@@ -99,6 +99,37 @@ def test_only_declared_devices_are_emulated(sandbox: SandboxView) -> None:
 
 
 @pytest.mark.isolation(
+    "vm.disk_reuse",
+    severity="high",
+    profile="baseline",
+    gains="reads what another tenant left on the disk",
+    refs=["virsh(1), vol-wipe", "lvcreate(8), --wipesignatures", "open(2), O_EXCL"],
+    kinds=["vm"],
+    kinds_reason="a container's files are layers of an image: mnt.layers",
+    shows=["disks"],
+    reproduce="cmp -n 1048576 /dev/zero /dev/vdb    # inside, a disk that nothing is mounted from",
+    remedy="make it anew as a sparse file or a thin volume, or wipe it: virsh vol-wipe, blkdiscard --zeroout",
+)
+def test_a_new_disk_holds_no_old_data(sandbox: SandboxView) -> None:
+    """
+    A new disk holds no old data.
+
+    Of each disk that can be written and that nothing in the guest uses the first and the last MiB are read, and 63
+    blocks in between: all must be zero.  A disk with a file system that is mounted is the image's own, and one that
+    is read-only was made to be read (cloud-init's seed): of neither can a guest tell what is old.
+    """
+    _assert_own_kernel(sandbox)
+    disks = sandbox.system.disks
+    if disks is None:
+        raise UnobservedFact("system.disks", "", "the guest's disks were not looked at")
+    new = [disk for disk in disks if not disk.used and not disk.read_only]
+    if not new:
+        pytest.skip("no disk of the guest is new: it has none, or its image's")
+    old = [f"{disk.name} at byte {disk.data_at}" for disk in new if disk.data_at is not None]
+    assert not old, f"a disk that nothing uses holds data: {', '.join(old[:4])}"
+
+
+@pytest.mark.isolation(
     "vm.shared_folder",
     severity="critical",
     profile="baseline",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def _run_as(ground: Ground) -> Mapping[str, Any]:
 
 
 def own_disk(ground: Ground) -> tuple[str, ...]:
-    """Return the arguments of a disk that is a file of the test's own."""
+    """Return the arguments of a disk that is a file of the test's own, which no device shows to the guest."""
     path = ground.file("disk.img", "\0" * 4096)
     path.chmod(0o644)
     return ("-drive", f"file={path},format=raw,if=none,id=disk,readonly=on")
@@ -58,7 +58,16 @@ MISLABELLED = opened(
     "user.nested_userns",
     *("cap.sys_module", "path.proc_sys", "path.core_pattern", "path.sys_ro"),
     *("dev.nodes", "dev.block", "mnt.host_paths"),
-    *("vm.hypervisor", "vm.devices", "vm.shared_folder", "vm.guest_agent", "vm.vsock", "vm.nested", "vm.keys"),
+    *(
+        "vm.hypervisor",
+        "vm.devices",
+        "vm.disk_reuse",
+        "vm.shared_folder",
+        "vm.guest_agent",
+        "vm.vsock",
+        "vm.nested",
+        "vm.keys",
+    ),
     *("env.clean", "ipc.sysv_mq", "ipc.abstract", "kern.bpf", "kern.perf", "kern.userfaultfd", "kern.io_uring"),
     *("kern.kexec_reboot", "kern.swap_acct_quota", "kern.fanotify", "kern.rt_sched", "time.set"),
     *("path.binfmt", "path.interrupts", "path.firmware", "path.kmsg", "path.host_facts"),
@@ -72,7 +81,39 @@ MISLABELLED |= {
     )
 }
 
+DISK_MIB = 8
+LEFT_AT = {"in its first MiB": 1080, "in between": DISK_MIB // 2 << 20, "in its last bytes": (DISK_MIB << 20) - 7}
+NVME = {"vm.devices": "open"}  # the one kind of disk that the stock kernel has a driver for built in; not declared
+
+
+def new_disk(*left: int) -> Callable[[Ground], Mapping[str, Any]]:
+    """Return a Spec with a disk that is a file of the test's own, a word left in it at these places."""
+
+    def make(ground: Ground) -> Mapping[str, Any]:
+        data = bytearray(DISK_MIB << 20)
+        for at in left:
+            data[at : at + 6] = b"secret"
+        path = ground.folder / "new.img"
+        path.write_bytes(data)
+        path.chmod(0o666)  # the hypervisor is another user
+        drive = f"file={path},format=raw,if=none,id=new,file.locking=off"
+        return flags("-drive", drive, "-device", "nvme,drive=new,serial=1")
+
+    return make
+
+
 PLANTS = (
+    *(
+        Plant(
+            f"a disk that still holds something {where}",
+            QEMU,
+            {"vm.disk_reuse": f"holds data: nvme0n1 at byte {at}"},
+            NVME,
+            spec=new_disk(at),
+        )
+        for where, at in LEFT_AT.items()
+    ),
+    Plant("a disk that is all zero", QEMU, also={"vm.disk_reuse": "holds", **NVME}, spec=new_disk()),
     Plant(
         "QEMU run by root",
         QEMU,

@@ -11,7 +11,7 @@ DEVICES = ("pci:8086:29c0", "pci:8086:2918", "acpi:PNP0501", "acpi:QEMU0002")
 
 
 def complete(document: Dict, name: str) -> Dict:
-    """Add the sections `platform`, `ssh` and `entropy` to each system, and `listeners` to what the host saw."""
+    """Add `platform`, `ssh`, `disks` and `entropy` to each system, and `listeners` to what the host saw."""
     document["target"]["devices"] = list(DEVICES) if name == "vm" else None
     for part in ("host", "inside", "exec", "peer_inside"):
         system = document[part].get("system")
@@ -20,6 +20,7 @@ def complete(document: Dict, name: str) -> Dict:
         own = name == "vm" and part != "host"
         system["platform"] = _guest() if own else _host()
         system["ssh"] = {"host": [_key("/etc/ssh/ssh_host_ed25519_key.pub", part if own else "host")], "authorized": []}
+        system["disks"] = [disk("vda", used=True), disk("vdb")] if own and part != "exec" else None
         system["entropy"] = _digest(f"drawn {part}")
     for part in ("outside", "peer_outside", "vmm"):
         if document[part] is not None:
@@ -29,6 +30,12 @@ def complete(document: Dict, name: str) -> Dict:
         document["vmm"]["listeners"] = [listener("unix", "/var/lib/libvirt/qemu/domain-1/monitor.sock", mode=0o755)]
         document["vmm"]["process"]["namespaces"]["mnt"] += 5000
     return document
+
+
+def disk(name: str, used: bool = False, data_at: int | None = None, read_only: bool = False) -> Dict:
+    """Return one disk of a guest."""
+    size = None if used else 8 << 20
+    return {"name": name, "read_only": read_only, "used": used, "size": size, "data_at": data_at}
 
 
 def listener(family: str, address: str, port: int | None = None, mode: int | None = None, others: bool = False) -> Dict:

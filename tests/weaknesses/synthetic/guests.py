@@ -5,14 +5,15 @@ from __future__ import annotations
 from functools import partial
 
 from facts_factory import PEER_BOOT, Dict, mount
-from sound.vm import DEVICES, device
-from weakness import Edit, Lookalike, add, node, put, weak
+from sound.vm import DEVICES, device, disk
+from weakness import UNSEEN, Edit, Lookalike, add, node, put, weak
 
 from pytest_isolation.walls.platforms import WELL_KNOWN
 
 of_vm = partial(weak, record="vm")
 looks = partial(Lookalike, record="vm")
 RSA, ED25519 = WELL_KNOWN
+DISKS = ("inside", "system", "disks")
 
 
 def seen(name: str, to: object) -> Edit:
@@ -69,6 +70,21 @@ READ_ONLY = {"options": ["ro"]}
 SPICE = "com.redhat.spice.0"
 
 WEAKNESSES = (
+    of_vm("vm.disk_reuse", "data of another", put(*DISKS, 1, "data_at", to=1080), "vdb at byte 1080"),
+    of_vm(
+        "vm.disk_reuse",
+        "a second new disk, the one that is not clean",
+        add(*DISKS, item=disk("vdc", data_at=8388607)),
+        "vdc at byte 8388607",
+    ),
+    of_vm(
+        "vm.disk_reuse",
+        "nobody could read it",
+        put(*DISKS, 1, "data_at", to=UNSEEN),
+        "could not be observed",
+        verdict="unknown",
+    ),
+    of_vm("vm.disk_reuse", "nobody looked", put(*DISKS, to=None), "were not looked at", verdict="unknown"),
     of_vm("vm.hypervisor", "it hides", seen("hypervisor", to=False), "shows no hypervisor", verdict="unknown"),
     of_vm(
         "vm.hypervisor", "nobody's name", seen("signatures", to=["unheard of"]), "nobody is known", verdict="unknown"
@@ -145,6 +161,14 @@ WEAKNESSES = (
 )
 
 LOOKALIKES = (
+    looks("a seed with data that is read-only", edit=add(*DISKS, item=disk("vdc", data_at=32769, read_only=True))),
+    looks("a further disk in use", edit=add(*DISKS, item=disk("vdc", used=True))),
+    looks("no disk", edit=put(*DISKS, to=[]), moves=(("vm.disk_reuse", "not_applicable"),)),
+    looks(
+        "the image's disk alone",
+        edit=put(*DISKS, to=[disk("vda", used=True)]),
+        moves=(("vm.disk_reuse", "not_applicable"),),
+    ),
     looks("a further signature", edit=seen("signatures", to=["TCGTCGTCGTCG", "unheard of"])),
     looks(
         "restored from one snapshot, and seeded anew",
