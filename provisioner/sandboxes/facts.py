@@ -15,6 +15,7 @@ from provisioner.sandboxes.facts_filters import Filters
 from provisioner.sandboxes.facts_holdings import Device, DeviceRules, Handle, Superblock, Terminal
 from provisioner.sandboxes.facts_ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket
 from provisioner.sandboxes.facts_kernel import KernelState
+from provisioner.sandboxes.facts_limits import Limits
 from provisioner.sandboxes.facts_namespaces import Owners
 from provisioner.sandboxes.facts_platform import Disk, Listener, Platform, SshKeys
 from provisioner.sandboxes.observed import (
@@ -138,42 +139,6 @@ class Process(Observed):
     device_rules: Fact[DeviceRules] = added()
     cpus_allowed: Fact[Text] = added()  # Cpus_allowed_list of proc_pid_status(5)
     ksm_pages: Fact[Number | None] = added()  # proc_pid_ksm_merging_pages(5); None before Linux 5.19
-
-
-class MemoryLimit(Observed):
-    """Bytes; `limit` None: no limit.  memory.max, memory.current, memory.peak, memory.events oom_kill, and v1's."""
-
-    limit: Fact[Number | None]
-    usage: Fact[Number]
-    peak: Fact[Number | None]
-    oom_kills: Fact[Number | None]
-
-
-class CpuLimit(Observed):
-    """Microseconds; `quota_us` None = no limit.  cpu.max, cpu.stat and v1's cpu.cfs_*, cpuacct.usage."""
-
-    quota_us: Fact[Number | None]
-    period_us: Fact[Number]
-    usage_us: Fact[Number]
-    nr_periods: Fact[Number]
-    nr_throttled: Fact[Number]
-
-
-class PidsLimit(Observed):
-    """Tasks; `limit` None = no limit.  pids.max, pids.current, pids.events max."""
-
-    limit: Fact[Number | None]
-    current: Fact[Number]
-    refusals: Fact[Number | None]
-
-
-class Limits(Observed):
-    """The cgroup files that rule the process; `version` is that of the hierarchy with the controllers, 0 for none."""
-
-    version: Number
-    memory: Fact[MemoryLimit]
-    cpu: Fact[CpuLimit]
-    pids: Fact[PidsLimit]
 
 
 class Kernel(Observed):

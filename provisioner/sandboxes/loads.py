@@ -15,8 +15,9 @@ from typing import Any
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.sandboxes import facts as f
+from provisioner.sandboxes import facts_limits as f
 from provisioner.sandboxes.channel import ChannelError, Reply
+from provisioner.sandboxes.facts import Facts
 from provisioner.sandboxes.limits import Limits
 from provisioner.sandboxes.measured import Load, Reach
 from provisioner.sandboxes.observed import unobserved
@@ -172,7 +173,7 @@ def _measure_memory(sandbox: Sandbox, limits: Limits, host_cpus: int) -> Load:
     )
 
 
-def _seen_memory(facts: f.Facts) -> Any:
+def _seen_memory(facts: Facts) -> Any:
     own = facts.limits.seen("memory")
     limit = own.seen("limit") if isinstance(own, f.MemoryLimit) else None
     if isinstance(limit, int):

@@ -6,7 +6,7 @@ A field that nobody could see is `Unobserved`, as in facts.py.
 
 from __future__ import annotations
 
-from provisioner.sandboxes.facts import Limits
+from provisioner.sandboxes.facts_limits import Limits
 from provisioner.sandboxes.observed import Fact, Named, Number, Observed, Text
 
 
