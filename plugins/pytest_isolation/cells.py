@@ -11,8 +11,8 @@ import pytest
 from provisioner.errors import IsolationError
 from pytest_isolation.judge import judge_verdict, not_meant
 from pytest_isolation.outcomes import apply_judgement, carry_cell, cell_of, neutralise
+from pytest_isolation.record import ATTACHED
 from pytest_isolation.session import State
-from pytest_isolation.targets import ATTACHED
 from pytest_isolation.verdict import Cell, Judgement, Verdict, check_of, verdict_of
 
 

@@ -93,7 +93,7 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
     """
     state = _state(request)
     if state.pool.targets[isolation_target].attached is not None:
-        from pytest_isolation.targets import ATTACHED
+        from pytest_isolation.record import ATTACHED
 
         pytest.skip(ATTACHED)
     made: list[Sandbox] = []

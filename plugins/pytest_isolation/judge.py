@@ -21,8 +21,7 @@ from pytest_isolation.assemble import assemble
 from pytest_isolation.evidence import show_evidence
 from pytest_isolation.notes import known_by
 from pytest_isolation.policy import Policy
-from pytest_isolation.record import Record, load_record
-from pytest_isolation.targets import ATTACHED
+from pytest_isolation.record import ATTACHED, Record, load_record
 from pytest_isolation.verdict import Cell, Check, Judgement, Verdict, check_of, verdict_of
 from pytest_isolation.view import judge_fixtures
 

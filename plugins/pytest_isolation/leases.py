@@ -15,7 +15,8 @@ from provisioner.progress import step
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.hosts import Hosts
-from pytest_isolation.targets import ATTACHED, Target
+from pytest_isolation.record import ATTACHED
+from pytest_isolation.targets import Target
 
 Part = Literal["main", "peer", "shell"]  # of a target's sandboxes
 

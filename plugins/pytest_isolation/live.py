@@ -12,7 +12,7 @@ import pytest
 
 from provisioner.sandboxes.sandbox import Sandbox
 from pytest_isolation.pool import Pool
-from pytest_isolation.targets import ATTACHED
+from pytest_isolation.record import ATTACHED
 from pytest_isolation.view import SandboxView
 
 

@@ -19,6 +19,7 @@ from provisioner.sandboxes.measured import Loads, Reaches
 from provisioner.sandboxes.observed import Fact, FactsError, Items, Observed, Text, added, check_json, first_fault
 from provisioner.sandboxes.settings import SettingSeen
 
+ATTACHED = "attached: it is somebody else's, and nothing is started in it or beside it"
 MAX_RECORD_BYTES = 16 << 20
 _WIDE = re.compile("[^\x00-\x7e]")
 

@@ -19,12 +19,12 @@ from provisioner.errors import IsolationError
 from provisioner.sandboxes.attached import BARE, Named
 from provisioner.sandboxes.runtime import MACHINE, Runtime, load_runtime, runtime_names
 from pytest_isolation.options import KINDS, LOCAL, Asked
+from pytest_isolation.record import ATTACHED
 
 if TYPE_CHECKING:
     from provisioner.lab import Lab, MachineSpec
 
 SELF = "self"
-ATTACHED = "attached: it is somebody else's, and nothing is started in it or beside it"
 ATTACHABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
 MAX_PID = (1 << 31) - 1
 

@@ -19,9 +19,10 @@ from pytest_isolation import targets
 from pytest_isolation.beside import compare
 from pytest_isolation.policy import Policy
 from pytest_isolation.profile import Profile
+from pytest_isolation.record import ATTACHED
 from pytest_isolation.report.terminal import beside_text
 from pytest_isolation.results import Beside
-from pytest_isolation.targets import ATTACHED, attached_target, named_target
+from pytest_isolation.targets import attached_target, named_target
 from pytest_isolation.verdict import Check, Judgement, Verdict
 
 ATTACHABLE = [name for name in runtime_names() if load_runtime(name).attach is not None]
