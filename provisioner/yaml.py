@@ -159,7 +159,7 @@ def _describe(error: dict[str, Any], model: type[BaseModel], document: _Document
     if error["type"] == "missing":
         return f"missing key '{last}'", ""
     if last == "[key]":
-        return f"the key '{location[-2]}' is not allowed: {error['msg']}", ""
+        return f"the key '{location[-2]}' is not allowed: {str(error['msg']).removeprefix('Value error, ')}", ""
     where = ".".join(str(part) for part in document.standing(location))
     message = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "should be")
     given = error.get("input")

@@ -106,6 +106,7 @@ def _cell(cell: Cell) -> r.Cell:
         source=cell.source,
         evidence=r.Evidence(inside=cell.inside, outside=cell.outside),
         reproduce=cell.reproduce,
+        remedy=cell.remedy,
     )
 
 

@@ -94,6 +94,7 @@ def checks(
     from pytest_isolation.judge import suite_checks
     from pytest_isolation.known import bundled, by_check
     from pytest_isolation.reference import list_checks, tell_check
+    from pytest_isolation.remedies import remedies_by_runtime
     from pytest_isolation.verdict import check_of
 
     known = {check.id: check for check in (check_of(function) for function in suite_checks())}
@@ -107,7 +108,7 @@ def checks(
             raise IsolationError(
                 f"cannot find check '{name}'", f"did you mean '{near[0]}'?" if near else "isolation checks"
             )
-        typer.echo("\n".join(tell_check(known[name], lost.get(name, ()))))
+        typer.echo("\n".join(tell_check(known[name], lost.get(name, ()), remedies_by_runtime().get(name))))
 
 
 @app.command("known")
@@ -152,7 +153,7 @@ def diff(
 def schemas(
     directory: Annotated[Path | None, typer.Argument(help="where to write; the package's own folder if none")] = None,
 ) -> None:
-    """Write the JSON Schemas of results.json, expected.yaml, known.yaml, seccomp.yaml and isolation.yaml."""
+    """Write the JSON Schemas of results.json, isolation.yaml and the data of roles and known flaws."""
     from pytest_isolation.schema_files import DIRECTORY, write_schemas
 
     for path in write_schemas(directory or DIRECTORY):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -138,6 +139,7 @@ def load_own_expected(path: Path, runtimes: Iterable[str]) -> Mapping[str, Expec
     return found
 
 
+@cache
 def bundled_ids() -> frozenset[str]:
     """Return the ids of the bundled suite, read from its text: pytest is to import it first, to rewrite its asserts."""
     texts = [path.read_text() for path in SUITE.glob("test_*.py")]

@@ -22,10 +22,12 @@ from pytest_isolation.evidence import show_evidence
 from pytest_isolation.notes import known_by
 from pytest_isolation.policy import Policy
 from pytest_isolation.record import ATTACHED, Record, load_record
+from pytest_isolation.remedies import remedy_for
 from pytest_isolation.verdict import Cell, Check, Judgement, Verdict, check_of, verdict_of
 from pytest_isolation.view import judge_fixtures
 
 CheckFunction = Callable[..., Any]
+SOUND = (Verdict.HOLDS, Verdict.NOT_APPLICABLE)  # there is nothing to mend
 
 
 def judge_files(paths: Iterable[Path], policy: Policy) -> tuple[r.Results, list[Record]]:
@@ -141,7 +143,7 @@ def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict
         inside=inside,
         outside=outside,
         reproduce=check.reproduce,
-        remedy=check.remedy,
+        remedy="" if verdict in SOUND else remedy_for(check, target.runtime),
         known=known_by(check.id, record) if lost else (),
     )
 

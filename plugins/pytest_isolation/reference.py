@@ -31,8 +31,8 @@ def list_checks(checks: Iterable[Check]) -> list[str]:
     ]
 
 
-def tell_check(check: Check, known: Iterable[Known] = ()) -> list[str]:
-    """Return what is known of one check, and the known lost walls whose sign it sees."""
+def tell_check(check: Check, known: Iterable[Known] = (), remedies: Mapping[str, str] | None = None) -> list[str]:
+    """Return what is known of one check: its remedies by runtime, and the known lost walls whose sign it sees."""
     rows = {
         "claim": check.title,
         "without it": f"an attacker inside {check.gains}" if check.gains else "",
@@ -45,7 +45,8 @@ def tell_check(check: Check, known: Iterable[Known] = ()) -> list[str]:
         "sources": ", ".join(check.refs),
         "lost walls": ", ".join(f"{one.id} ({one.component})" for one in known),
     }
-    return [check.id, *(f"  {name + ':':<12}{text}" for name, text in rows.items() if text)]
+    lines = [check.id, *(f"  {name + ':':<12}{text}" for name, text in rows.items() if text)]
+    return [*lines, *(f"  on {runtimes}: {text}" for text, runtimes in _together(remedies or {}))]
 
 
 KNOWN_HEADINGS = ("flaw", "of", "versions", "seen by", "sign")
@@ -72,7 +73,13 @@ def tell_known(known: Known) -> list[str]:
     return [known.id, *(f"  {name + ':':<13}{text}" for name, text in rows.items() if text)]
 
 
-def render_reference(checks: Iterable[Check], plants: Rows, seen: Rows, known: Mapping[str, Sequence[Known]]) -> str:
+def render_reference(
+    checks: Iterable[Check],
+    plants: Rows,
+    seen: Rows,
+    known: Mapping[str, Sequence[Known]],
+    remedies: Mapping[str, Mapping[str, str]],
+) -> str:
     """
     Return the reference page.
 
@@ -81,6 +88,7 @@ def render_reference(checks: Iterable[Check], plants: Rows, seen: Rows, known: M
         plants: check id to the weaknesses that open it in a live sandbox.
         seen: check id to where and when a plant was last seen to open it.
         known: check id to the known lost walls whose sign it sees.
+        remedies: check id to what mends it, by runtime.
     """
     checks = sorted(checks, key=lambda check: (area_of(check.id), check.id))
     parts = [HEAD.format(count=len(checks))]
@@ -89,17 +97,20 @@ def render_reference(checks: Iterable[Check], plants: Rows, seen: Rows, known: M
         if area_of(check.id) != area:
             area = area_of(check.id)
             parts.append(f"\n## {AREAS.get(area, area)}\n")
-        rows = (plants.get(check.id, ()), seen.get(check.id, ()), known.get(check.id, ()))
+        rows = (plants.get(check.id, ()), seen.get(check.id, ()), known.get(check.id, ()), remedies.get(check.id, {}))
         parts.append(_section(check, *rows))
     return "\n".join(parts)
 
 
-def _section(check: Check, plants: Sequence[str], seen: Sequence[str], known: Sequence[Known]) -> str:
+def _section(
+    check: Check, plants: Sequence[str], seen: Sequence[str], known: Sequence[Known], remedies: Mapping[str, str]
+) -> str:
     rows = {
         "severity": f"{check.severity}, demanded by {_levels(check)}",
         "asked of": _kinds(check),
         "without it": f"an attacker inside {_plain(check.gains)}",
-        "remedy": _plain(check.remedy),
+        "remedy": _plain(check.remedy)
+        + "".join(f"\n  - {names}: {_plain(text)}" for text, names in _together(remedies)),
         "see it yourself": f"`{check.reproduce}`" if "`" not in check.reproduce else f"`` {check.reproduce} ``",
         "facts": ", ".join(f"`{name}`" for name in check.shows),
         "sources": _plain(", ".join(check.refs)),
@@ -111,6 +122,14 @@ def _section(check: Check, plants: Sequence[str], seen: Sequence[str], known: Se
         told = (f"{_plain(one.id)} ({one.component} `{one.range}`): {_plain(one.sign)}" for one in known)
         rows["known lost walls"] = "; ".join(told)
     return "\n".join([*lines, *(f"- {name}: {text}" for name, text in rows.items()), ""])
+
+
+def _together(remedies: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return each remedy once, with the runtimes that it is of."""
+    found: dict[str, list[str]] = {}
+    for runtime, text in remedies.items():
+        found.setdefault(text, []).append(runtime)
+    return [(text, ", ".join(runtimes)) for text, runtimes in found.items()]
 
 
 def _levels(check: Check) -> str:

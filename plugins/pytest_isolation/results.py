@@ -109,6 +109,7 @@ class Cell(Part):
     source: Line = ""
     evidence: Evidence = Evidence()
     reproduce: Line = ""
+    remedy: Line = ""  # on the target's runtime; "" where nothing is to be mended
 
 
 class Skipped(Part):

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pytest_isolation.expected import Expected, OwnExpected
 from pytest_isolation.known import KnownFile
 from pytest_isolation.refusals import Refusals
+from pytest_isolation.remedies import RemedyFile
 from pytest_isolation.results import Results
 from pytest_isolation.waivers import WaiverFile
 
@@ -23,6 +24,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "results": Results,
     "expected": Expected,
     "own_expected": OwnExpected,
+    "remedies": RemedyFile,
     "seccomp": Refusals,
     "known": KnownFile,
     "waivers": WaiverFile,

@@ -7,6 +7,7 @@ Imports heavy modules only inside functions: without `--isolation` none of them 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +102,7 @@ def start_state(asked: Asked, workerinput: dict[str, Any] | None) -> State:
         targets = [named_target(name, host) for name, host in workerinput["targets"]]
         pool = Pool(targets, Hosts(asked.kernel, lab, worker=True), records)
         pool.failures = {name: IsolationError(*parts) for name, parts in workerinput["failures"].items()}
+    require_remedies({target.runtime.name for target in targets})
     return State(asked, [target.id for target in targets], skipped, pool, policy)
 
 
@@ -147,6 +149,22 @@ def make_policy(profile: str, waivers: Path | None, own: Path | None = None) -> 
             expected=expected,
             waivers=load_waivers(waivers) if waivers else (),
         )
+    except IsolationError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def require_remedies(runtimes: Iterable[str]) -> None:
+    """
+    Read the remedies of these runtimes: what is wrong with a file is said before anything starts.
+
+    Raises:
+        pytest.UsageError: one cannot be read, in one line.
+    """
+    from pytest_isolation.remedies import load_remedies
+
+    try:
+        for runtime in sorted(runtimes):
+            load_remedies(runtime)
     except IsolationError as error:
         raise pytest.UsageError(str(error)) from None
 

@@ -10,6 +10,8 @@ import pytest
 
 from provisioner.converge.role import DETAILS, load_roles, role_model
 from provisioner.converge.state import collect_wanted
+from provisioner.yaml import parse_yaml
+from pytest_isolation.remedies import NoSetting, RemedyFile
 
 DOC = (Path(__file__).parents[2] / "docs/reference/roles.md").read_text("utf-8")
 SCHEMA = role_model().model_json_schema()
@@ -50,8 +52,15 @@ def test_the_defaults_of_a_file_are_those_of_the_schema() -> None:
     assert (rows["owner"], rows["group"]) == (details["owner"]["default"], details["group"]["default"])
 
 
+def test_the_example_of_remedies_is_such_a_file() -> None:
+    *_, remedies = re.findall(r"^```yaml\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)
+
+    assert parse_yaml(remedies.encode(), RemedyFile, "roles.md").like == "runc"
+    assert keys("remedies.yaml") == {*RemedyFile.model_fields, *NoSetting.model_fields}
+
+
 def test_the_example_is_a_role_that_renders(tmp_path: Path) -> None:
-    role, lab = re.findall(r"^```yaml\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)
+    role, lab, _ = re.findall(r"^```yaml\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)
     [template] = re.findall(r"^```jinja\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)
     for name in ("base", "web/templates"):
         (tmp_path / name).mkdir(parents=True)

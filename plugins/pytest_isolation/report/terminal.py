@@ -286,7 +286,7 @@ def _checked(cell: Cell, check: Check, known: Iterable[str]) -> CheckedCell:
         inside=cell.evidence.inside,
         outside=cell.evidence.outside,
         reproduce=cell.reproduce,
-        remedy=check.remedy,
+        remedy=cell.remedy or check.remedy,
         known=tuple(known),
     )
 

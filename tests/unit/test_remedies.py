@@ -1,0 +1,138 @@
+"""pytest_isolation.remedies: the runtime's own words where its role has them, the check's general remedy elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from test_judge import blank
+
+from provisioner.errors import IsolationError
+from provisioner.sandboxes.runtime import ROLES, load_runtime
+from pytest_isolation.assemble import results_of
+from pytest_isolation.expected import bundled_ids
+from pytest_isolation.judge import judge_verdict, suite_checks
+from pytest_isolation.policy import Policy
+from pytest_isolation.reference import render_reference, tell_check
+from pytest_isolation.remedies import load_remedies, remedies_by_runtime, remedy_for
+from pytest_isolation.report.html import render_html
+from pytest_isolation.report.terminal import draw, to_text
+from pytest_isolation.results import Cell, Results
+from pytest_isolation.verdict import Cell as CheckedCell
+from pytest_isolation.verdict import Check, Judgement, Verdict, check_of
+
+CHECKS = {check.id: check for check in map(check_of, suite_checks())}
+
+
+def write(roles: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        (roles / name).mkdir()
+        (roles / name / "remedies.yaml").write_text(text)
+    return roles
+
+
+def test_lines_of_the_role_that_it_is_like_count_where_it_has_none(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        one="remedies:\n  ns.pid: --pid private\n  ns.net: --net own\n",
+        two="like: one\nremedies:\n  ns.net: {none: it has no network}\n",
+        three="like: two\n",
+    )
+
+    assert load_remedies("three", tmp_path) == {
+        "ns.pid": "--pid private",
+        "ns.net": "three has no setting for it: it has no network",
+    }
+
+
+def test_the_general_remedy_counts_where_the_role_has_no_line(tmp_path: Path) -> None:
+    own = Check("mine.loopback_only", remedy="--network none")
+
+    assert remedy_for(own, "docker") == "--network none"
+    assert remedy_for(own, "pid") == "--network none"
+    assert load_remedies("empty", write(tmp_path, empty="")) == {}
+    assert load_remedies("elsewhere", tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("remedies:\n  ns.pidd: x\n", "remedies.yaml:2: the key 'ns.pidd' is not allowed: the suite has no such check"),
+        ("remedies:\n  ns.pidd: x\n", "did you mean 'ns.pid'?"),
+        ("remedies:\n  pid: x\n", "remedies.yaml:2: the key 'pid' is not allowed"),
+        ("remedies:\n  ns.pid: 5\n", "remedies.yaml:2: remedies.ns.pid"),
+        ("remedies:\n  ns.pid: ''\n", "remedies.yaml:2: remedies.ns.pid"),
+        ("remedies:\n  ns.pid: {nonne: why}\n", "remedies.yaml:2: unknown key 'nonne'"),
+        ("ns.pid: x\n", "remedies.yaml:1: unknown key 'ns.pid'"),
+        ("like: othre\n", "like: no role 'othre' has a remedies.yaml; did you mean 'other'?"),
+        ("like: ../other\n", "remedies.yaml:1: like"),
+        ("like: one\n", "like: one leads in a circle: one → one"),
+        ("like: back\n", "like: one leads in a circle: one → back → one"),
+        ("- ns.pid\n", "remedies.yaml:1"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(tmp_path: Path, text: str, told: str) -> None:
+    write(tmp_path, one=text, other="", back="like: one\n")
+
+    with pytest.raises(IsolationError) as caught:
+        load_remedies("one", tmp_path)
+
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def results(remedy: str) -> Results:
+    check = Check("ns.pid", "Processes outside are invisible", remedy="give it one of its own")
+    cell = CheckedCell(check, "docker", Verdict.OPEN, Judgement.FINDING, "it shares the host's", remedy=remedy)
+    return results_of([cell], Results().run)
+
+
+@pytest.mark.parametrize(("given", "shown"), [("drop --pid=host", "drop --pid=host"), ("", "give it one of its own")])
+def test_a_finding_shows_the_remedy_of_its_runtime(given: str, shown: str) -> None:
+    """Results of before have no remedy in their cells."""
+    found = results(given)
+
+    assert f"remedy:    {shown}\n" in to_text(draw(found, 120))
+    assert render_html(found).count(shown) == 2  # in its cell, and among the findings
+    assert found.cells == (Cell.model_validate(found.cells[0].model_dump()),)
+
+
+def test_what_holds_has_no_remedy_in_the_results() -> None:
+    record = blank()
+    check = CHECKS["ns.pid"]
+
+    assert judge_verdict(check, record, Policy(), Verdict.OPEN, "").remedy == "drop --pid=host"
+    assert judge_verdict(check, record, Policy(), Verdict.UNKNOWN, "").remedy == "drop --pid=host"
+    assert judge_verdict(check, record, Policy(), Verdict.HOLDS, "").remedy == ""
+
+
+def test_remedies_are_told_with_their_runtimes() -> None:
+    check = Check("ns.pid", "Processes outside are invisible", remedy="give it one of its own")
+    remedies = {"docker": "drop --pid=host", "podman": "drop --pid=host", "lxc": "drop lxc.namespace.keep=pid"}
+
+    told = tell_check(check, (), remedies)
+    page = render_reference([check], {}, {}, {}, {"ns.pid": remedies})
+
+    assert told[-2:] == ["  on docker, podman: drop --pid=host", "  on lxc: drop lxc.namespace.keep=pid"]
+    assert "- remedy: give it one of its own\n  - docker, podman: drop --pid=host\n  - lxc: drop" in page
+
+
+@pytest.mark.parametrize("runtime", ["docker", "podman", "runc", "lxc", "qemu", "machine"])
+def test_every_check_has_its_remedy(runtime: str) -> None:
+    kind = load_runtime(runtime).kind
+    asked = {check.id for check in CHECKS.values() if kind in check.kinds}
+
+    lacking = sorted(asked - load_remedies(runtime).keys())
+
+    assert lacking == [], f"roles/{runtime}/remedies.yaml: a line for each, or {{none: why}}"
+
+
+@pytest.mark.parametrize("runtime", sorted(path.parent.name for path in ROLES.glob("*/remedies.yaml")))
+def test_remedies_are_of_checks_that_are_asked_of_the_runtime(runtime: str) -> None:
+    kind = load_runtime(runtime).kind
+
+    assert [name for name in load_remedies(runtime) if kind not in CHECKS[name].kinds] == []
+
+
+def test_each_check_is_in_the_reference_with_its_remedies() -> None:
+    assert remedies_by_runtime().keys() == bundled_ids()
