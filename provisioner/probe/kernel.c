@@ -24,6 +24,8 @@ static const char *const reads[] = {
 	"/sys/class/dmi/id/chassis_serial",
 	"/sys/class/dmi/id/product_serial",
 	"/sys/class/dmi/id/product_uuid",
+	"/sys/class/thermal/thermal_zone0/temp",
+	"/sys/kernel/vmcoreinfo", /* the physical address of the kernel's crash notes */
 };
 
 /* How much there is to read, at most a page, and of which file system; never what. */

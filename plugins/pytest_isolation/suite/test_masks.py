@@ -250,16 +250,20 @@ def test_debugging_file_systems_are_empty(sandbox: SandboxView) -> None:
     severity="low",
     profile="restricted",
     gains="learns the host's command line, configuration and serial numbers",
-    refs=["proc_cmdline(5)", "proc_modules(5)", "Documentation/ABI/testing/sysfs-class-dmi-id"],
+    refs=[
+        *("proc_cmdline(5)", "proc_modules(5)", "Documentation/ABI/testing/sysfs-class-dmi-id"),
+        *("Documentation/ABI/testing/sysfs-kernel-vmcoreinfo", "Documentation/ABI/testing/sysfs-class-thermal"),
+    ],
     shows=["system.kernel_state"],
     reproduce="wc -c /proc/cmdline /proc/config.gz /proc/modules /sys/class/dmi/id/product_serial",
-    remedy="mask them: podman --security-opt mask=/proc/cmdline:/proc/config.gz:/proc/modules; maskedPaths",
+    remedy="mask them: podman --security-opt mask=/proc/cmdline:/proc/config.gz:/proc/modules:…; maskedPaths",
 )
 def test_the_host_is_not_described(sandbox: SandboxView) -> None:
     """
     Host command line, config, modules, DMI serials are not exposed.
 
-    What was read is not kept: of the kernel's own file systems it can only be the host's.
+    Its temperature, which tells when others work, and where its crash notes lie in memory count as well.  What was
+    read is not kept: of the kernel's own file systems it can only be the host's.
     """
     reads = sandbox.system.kernel_state.reads
     if not sandbox.shares_kernel:

@@ -15,7 +15,8 @@ DOCKER = ("docker",)
 PODMAN = ("podman",)
 ENGINES = ("docker", "podman")
 POWERCAP = "/sys/devices/virtual/powercap"
-DESCRIBING = ("/proc/cmdline", "/proc/config.gz", "/proc/modules", "/sys/devices/virtual/dmi")
+CRASH = "/sys/kernel/vmcoreinfo"
+DESCRIBING = ("/proc/cmdline", "/proc/config.gz", "/proc/modules", "/sys/devices/virtual/dmi", CRASH)
 MORE = ("/proc/interrupts", POWERCAP, *DESCRIBING)
 LANDLOCK = ("landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self")
 V1 = "/sys/fs/cgroup/systemd"
@@ -91,6 +92,14 @@ def _unmasked(make: Callable[..., Make], runtimes: tuple[str, ...]) -> tuple[Pla
             {"path.host_facts": "/proc/cmdline can be read"},
             spec=make("/proc/cmdline"),
             base="masked",
+        ),
+        Plant(
+            "vmcoreinfo not masked",
+            runtimes,
+            {"path.host_facts": "/sys/kernel/vmcoreinfo can be read"},
+            spec=make(CRASH),
+            base="masked",
+            needs=CRASH,
         ),
     )
 

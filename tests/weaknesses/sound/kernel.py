@@ -20,7 +20,8 @@ MOUNTED = ("cgroup", "resctrl", "binfmt_misc")  # on the host, so that they coul
 READS = {
     **dict.fromkeys(("/proc/cmdline", "/proc/config.gz", "/proc/modules"), PROC),
     **{f"/sys/class/dmi/id/{name}_serial": SYSFS for name in ("board", "chassis", "product")},
-    "/sys/class/dmi/id/product_uuid": SYSFS,
+    **dict.fromkeys(("/sys/class/dmi/id/product_uuid", "/sys/class/thermal/thermal_zone0/temp"), SYSFS),
+    "/sys/kernel/vmcoreinfo": SYSFS,
 }
 
 

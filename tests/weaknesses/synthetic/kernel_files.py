@@ -137,6 +137,8 @@ WEAKNESSES = (
             ("/proc/cmdline", PROC),
             ("/proc/modules", PROC),
             ("/sys/class/dmi/id/product_serial", SYSFS),
+            ("/sys/class/thermal/thermal_zone0/temp", SYSFS),
+            ("/sys/kernel/vmcoreinfo", SYSFS),
         )
     ),
 )
