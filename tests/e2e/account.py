@@ -61,25 +61,28 @@ class Account:
     Args:
         ranges: whether it has subordinate ids.
         tun: the mode of /dev/net/tun; udev's rules (systemd's 50-udev-default.rules) have it open to all.
-        path: the folders of programs.
+        lacking: programs of the host's that it has not.
         session: whether it has an XDG_RUNTIME_DIR, as who is logged in.
     """
 
-    def __init__(self, ranges: bool = True, tun: int = 0o666, path: str = os.defpath, session: bool = True) -> None:
+    def __init__(
+        self, ranges: bool = True, tun: int = 0o666, lacking: Sequence[str] = (), session: bool = True
+    ) -> None:
         self.uid = _free_uid()
         self.first = RANGES + (self.uid - FIRST) * COUNT
         self.folder = Path(tempfile.mkdtemp(prefix="iso-", dir="/tmp"))  # podman takes no long path for what runs
         self.folder.chmod(0o755)
-        self.home, runtime = self.folder / "home", self.folder / "run"
-        for own in (self.home, runtime):
+        self.home, runtime, temporary = (self.folder / name for name in ("home", "run", "tmp"))
+        for own in (self.home, runtime, temporary):
             own.mkdir(mode=0o700)
             os.chown(own, self.uid, self.uid)
         self._fill_cache()
         self._tun = tun
         self._binds = [*self._account(ranges), *self._python()]
         self._environment = {
-            "PATH": f"{path}:/usr/sbin:/sbin",
+            "PATH": f"{self._programs_but(lacking) if lacking else os.defpath}:/usr/sbin:/sbin",
             "HOME": str(self.home),
+            "TMPDIR": str(temporary),
             "USER": NAME,
             "LANG": "C.UTF-8",
             "COLUMNS": os.environ.get("COLUMNS", "200"),
@@ -112,21 +115,25 @@ class Account:
             binds.append((self.folder / name, hosts))
         return binds
 
+    def _programs_but(self, lacking: Sequence[str]) -> Path:
+        """Make a folder of links to the host's programs but some."""
+        folder = self.folder / "programs"
+        folder.mkdir()
+        for program in [*Path("/usr/bin").iterdir(), *Path("/bin").iterdir()]:
+            if program.name not in lacking and not (folder / program.name).is_symlink():
+                (folder / program.name).symlink_to(program)
+        return folder
+
     def _python(self) -> list[tuple[Path, Path]]:
         """Bind the interpreter, this project and the packages: the way to them may be closed to who is not root."""
         base = Path(sys.base_prefix).resolve()
         self._interpreter = self.folder / "python" / Path(sys.executable).resolve().relative_to(base)
         self.project = self.folder / "project"
         binds = [(base, self.folder / "python"), (PROJECT, self.project)]
-        self._packages: list[str] = []
-        for number, entry in enumerate(Path(part).resolve() for part in sys.path[1:]):
-            if not entry.is_dir() or entry.is_relative_to(base):
-                continue
-            if entry.is_relative_to(PROJECT):
-                self._packages.append(str(self.project / entry.relative_to(PROJECT)))
-            else:
-                binds.append((entry, self.folder / f"packages-{number}"))
-                self._packages.append(str(binds[-1][1]))
+        found = dict.fromkeys(Path(part).resolve() for part in sys.path[1:])
+        packages = [entry for entry in found if entry.is_dir() and not entry.is_relative_to(base)]
+        binds += [(entry, self.folder / f"packages-{number}") for number, entry in enumerate(packages)]
+        self._packages = [str(target) for _, target in binds[2:]]
         for _, target in binds:
             target.mkdir()
         (self.folder / "devices").mkdir()
