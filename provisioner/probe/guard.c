@@ -55,8 +55,53 @@ static bool reap(pid_t pid, int *status)
 	return false;
 }
 
+/*
+ * Those that answered and are ending still.  The kernel may take its time: whoever closes a packet
+ * socket waits for a grace period of RCU (packet_release() in net/packet/af_packet.c), some 10 ms
+ * in which the next can be asked.
+ */
+static pid_t ending[32];
+static size_t ending_count;
+
+void guard_settle(void)
+{
+	int status;
+
+	for (size_t i = 0; i < ending_count; i++)
+		reap(ending[i], &status);
+	ending_count = 0;
+}
+
+static void let_end(pid_t pid)
+{
+	if (ending_count == COUNT(ending))
+		guard_settle();
+	ending[ending_count++] = pid;
+}
+
+/* Those that are ending count against a limit on processes. */
+static pid_t fork_one(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0 && errno == EAGAIN && ending_count > 0) {
+		guard_settle();
+		pid = fork();
+	}
+	return pid;
+}
+
 struct guarded guard(void (*call)(const void *in, void *out), const void *in, void *out,
 		     size_t size)
+{
+	struct guarded g = guard_next(call, in, out, size);
+
+	guard_settle();
+	return g;
+}
+
+struct guarded guard_next(void (*call)(const void *in, void *out), const void *in, void *out,
+			  size_t size)
 {
 	struct guarded g = { GUARD_ERROR, 0 };
 	int ends[2], status = 0;
@@ -67,7 +112,7 @@ struct guarded guard(void (*call)(const void *in, void *out), const void *in, vo
 		g.number = errno;
 		return g;
 	}
-	pid = fork();
+	pid = fork_one();
 	if (pid < 0)
 		g.number = errno;
 	if (pid == 0) {
@@ -82,11 +127,13 @@ struct guarded guard(void (*call)(const void *in, void *out), const void *in, vo
 	if (read_all(ends[0], out, size) == size)
 		g.end = GUARD_DONE;
 	closed = (struct pollfd){ .fd = ends[0], .events = POLLIN };
-	if (g.end != GUARD_DONE && poll(&closed, 1, 0) == 0) {
+	if (g.end == GUARD_DONE) {
+		let_end(pid);
+	} else if (poll(&closed, 1, 0) == 0) {
 		/* neither an answer nor an end: it hangs where no alarm reaches */
 		kill(pid, SIGKILL);
 		g.end = GUARD_TIMEOUT;
-	} else if (reap(pid, &status) && g.end != GUARD_DONE) {
+	} else if (reap(pid, &status)) {
 		g.end = GUARD_KILLED;
 		g.number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 		if (g.number == SIGALRM)

@@ -199,25 +199,44 @@ static void take_unix(int proc, const char *line)
 		json_unix(proc, line[at] == ' ' ? line + at + 1 : line + at);
 }
 
-static int json_family(int proc, const char *family)
+static int closed(struct reader *r, int got)
 {
-	char path[16], line[1024];
+	got = got < 0 ? errno : 0;
+	close_fd(&r->fd);
+	errno = got;
+	return got ? -1 : 0;
+}
+
+static int json_tcp_listeners(int proc, const char *family)
+{
+	char line[1024];
+	struct reader r;
+	int got = tcp_open(&r, proc, strcmp(family, "tcp6") == 0);
+
+	if (got <= 0)
+		return got;
+	while ((got = reader_line(&r, line, sizeof(line))) > 0)
+		take_tcp(family, line);
+	return closed(&r, got);
+}
+
+static int json_unix_listeners(int proc)
+{
+	char line[1024];
 	struct reader r;
 	int got;
 
-	snprintf(path, sizeof(path), "net/%s", family);
-	if (reader_open(&r, proc, path) < 0)
-		return errno == ENOENT && strcmp(family, "tcp6") == 0 ? 0 : -1;
-	while ((got = reader_line(&r, line, sizeof(line))) > 0) {
-		if (strcmp(family, "unix") == 0)
-			take_unix(proc, line);
-		else
-			take_tcp(family, line);
-	}
-	got = got < 0 ? errno : 0;
-	close_fd(&r.fd);
-	errno = got;
-	return got ? -1 : 0;
+	if (reader_open(&r, proc, "net/unix") < 0)
+		return -1;
+	while ((got = reader_line(&r, line, sizeof(line))) > 0)
+		take_unix(proc, line);
+	return closed(&r, got);
+}
+
+static int json_family(int proc, const char *family)
+{
+	return strcmp(family, "unix") == 0 ? json_unix_listeners(proc)
+					   : json_tcp_listeners(proc, family);
 }
 
 void json_listeners(int proc)

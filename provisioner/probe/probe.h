@@ -77,6 +77,9 @@ const char *folder_next(struct folder *f);
 int read_number(int dir, const char *path, uint64_t *number);
 int read_key(int dir, const char *path, const char *key, uint64_t *number);
 
+/* tcp.c */
+int tcp_open(struct reader *r, int proc, bool six);
+
 /* json.c: the one writer of documents; a value may be taken back to a mark and become Unobserved */
 void json_open(char bracket);
 void json_close(char bracket);
@@ -140,6 +143,10 @@ struct guarded {
 
 struct guarded guard(void (*call)(const void *in, void *out), const void *in, void *out,
 		     size_t size);
+/* The same for many in a row: it goes on before the child's end, for which guard_settle() waits. */
+struct guarded guard_next(void (*call)(const void *in, void *out), const void *in, void *out,
+			  size_t size);
+void guard_settle(void);
 
 /* digest.c */
 void sha256(const unsigned char *data, size_t size, char hex[65]);

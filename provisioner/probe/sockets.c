@@ -178,13 +178,13 @@ static bool is_loopback(const char *hex, bool six)
 }
 
 /* proc_pid_net(5): "sl local_address rem_address st ..."; state 0A listens. */
-static int json_table(int dir, const char *path, bool six, const char *whose, uint64_t net)
+static int json_table(int dir, bool six, const char *whose, uint64_t net)
 {
 	struct reader r;
-	int got;
+	int got = tcp_open(&r, dir, six);
 
-	if (reader_open(&r, dir, path) < 0)
-		return six && errno == ENOENT ? 0 : -1; /* IPv6 may be left out */
+	if (got <= 0)
+		return got;
 	while ((got = reader_line(&r, line, sizeof(line))) > 0) {
 		char local[64], remote[64];
 		unsigned port, state;
@@ -249,8 +249,8 @@ static void json_daemons(uint64_t own)
 		net = dir < 0 ? 0 : net_of(dir);
 		if (!net || net == own)
 			continue;
-		json_table(dir, "net/tcp", false, trim(comm), net);
-		json_table(dir, "net/tcp6", true, trim(comm), net);
+		json_table(dir, false, trim(comm), net);
+		json_table(dir, true, trim(comm), net);
 	}
 	close_fd(&f.fd);
 }
@@ -265,8 +265,8 @@ void json_engine_ports(void)
 	json_key("ports");
 	mark = json_mark();
 	json_open('[');
-	if (self < 0 || json_table(self, "net/tcp", false, "", own) < 0 ||
-	    json_table(self, "net/tcp6", true, "", own) < 0) {
+	if (self < 0 || json_table(self, false, "", own) < 0 ||
+	    json_table(self, true, "", own) < 0) {
 		json_fail(mark, errno, "read /proc/self/net/tcp");
 		return;
 	}

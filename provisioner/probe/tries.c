@@ -251,7 +251,7 @@ void json_tries(void)
 			json_fail(json_mark(), 0, UNTOUCHED);
 			continue;
 		}
-		g = guard(carry_out, &tries[i], &o, sizeof(o));
+		g = guard_next(carry_out, &tries[i], &o, sizeof(o));
 		if (g.end == GUARD_DONE)
 			json_outcome(o.error ? errno_name(o.error) : "ok", &o.value);
 		else if (g.end == GUARD_TIMEOUT)
@@ -265,5 +265,6 @@ void json_tries(void)
 		else
 			json_fail(json_mark(), g.number, "fork to try");
 	}
+	guard_settle();
 	json_close('}');
 }

@@ -167,6 +167,19 @@ def test_every_try_is_in_the_document_and_none_else(probe: Path) -> None:
     assert facts.system.tries["unshare.no_such_flag"].value in (-1, None)
 
 
+@as_root
+def test_a_limit_on_processes_takes_no_try_away(probe: Path) -> None:
+    """Children that are ending still count against RLIMIT_NPROC until they are reaped: here it leaves room for one."""
+    words = (str(probe), "launch", "--uid", str(1 << 30), "--gid", str(1 << 30), "--", str(probe), "facts", "n")
+
+    done = run("prlimit", "--nproc=2", *words)
+
+    document = json.loads(done.stdout.partition(b"\n")[2])
+    tries = document["system"]["tries"]
+    assert [name for name, found in tries.items() if "fork" in str(found)] == []
+    assert tries["socket.packet_raw"]["result"] == "EPERM"
+
+
 def test_facts_name_only_the_descriptors_that_the_probe_was_given(probe: Path) -> None:
     read, write = os.pipe()
     try:

@@ -141,3 +141,29 @@ def test_keys_are_shown_by_the_hash_of_their_blob(probe: Path, tmp_path: Path) -
     assert [key.sha256 for key in system.ssh.authorized if key.path.startswith("/root/")] == [
         hashlib.sha256(blobs[1]).hexdigest()
     ]
+
+
+LISTENS = """
+import socket, subprocess, sys
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+families = {"4": (socket.AF_INET, "127.0.0.1"), "6": (socket.AF_INET6, "::1")}
+held = []
+for family, address in (families[word] for word in sys.argv[2].split(",") if word):
+    held.append(socket.socket(family))
+    held[-1].bind((address, 2375))
+    held[-1].listen()
+sys.exit(subprocess.run([sys.argv[1], "facts", "n1"]).returncode)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a network namespace of its own")
+@pytest.mark.parametrize("families", ["", "4", "6", "4,6"])
+def test_engine_ports_are_found_in_either_table_also_where_the_other_is_empty(probe: Path, families: str) -> None:
+    argv = ["unshare", "--net", sys.executable, "-c", LISTENS, str(probe), families]
+    done = subprocess.run(argv, capture_output=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
+    facts = parse_facts(done.stdout.partition(b"\n")[2], "n1")
+    assert facts.system is not None
+    assert len(families.replace(",", "")) == len(facts.system.ports)
+    assert {(port.port, port.loopback) for port in facts.system.ports} <= {(2375, True)}
