@@ -10,36 +10,32 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from provisioner.accelerator import DEVICE, accelerator
-from provisioner.artifacts import image as images
-from provisioner.artifacts.kernel import guest_kernel
-from provisioner.artifacts.shell import Shell, find_shell
+from provisioner.artifacts.image import IMAGES, Image
 from provisioner.cgroups import PREFIX, Mode, mode_of
 from provisioner.connection import ConnectionLost, Stream, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.images import UNPRIVILEGED, ImageMaker
 from provisioner.journal import Run
-from provisioner.paths import PASSABLE, cache_dir
+from provisioner.paths import PASSABLE
 from provisioner.probe.build import BuiltProbe
 from provisioner.sandboxes.channel import Channel, Reply
 from provisioner.sandboxes.facts import Facts, parse_facts
+from provisioner.sandboxes.facts_image import ImageSeen, parse_image
 from provisioner.sandboxes.render import render_argv
 from provisioner.sandboxes.runtime import Runtime, symptom_in
-from provisioner.site import Site, rootfs_name
+from provisioner.site import Site
 from provisioner.undo import Record
 
 FACTS_BYTES = 1 << 20
 CAP_SYS_ADMIN = 21
 CAP_SYS_RESOURCE = 24
 ImageName = Literal["probe", "shell"]
-
-UNPRIVILEGED = 65534  # nobody: runtimes that need no root get none, also when root starts them
 
 
 class Host:
@@ -67,9 +63,10 @@ class Host:
         # runtimes leave the parents of the cgroups that they made
         self._cgroups = [mount.target / f"{PREFIX}{run.id}" for mount in mounts if mount.fstype.startswith("cgroup")]
         self._records += site.made_cgroups(run, self._cgroups)
-        self._kernel = kernel
+        self._maker = ImageMaker(site, run, probe, self.directory, kernel, self._look_at)
         self._lock = threading.Lock()
         self._prepared: dict[str, tuple[threading.Lock, dict[str, object]]] = {}
+        self._seen: dict[str, ImageSeen | IsolationError | None] = {}
         self._forget: list[tuple[list[str], Record]] = []
         self._streams: list[Stream] = []
         self._aborted = False
@@ -148,26 +145,45 @@ class Host:
         reply = self._channel.request(*argv, deadline=deadline("outside"), bound=FACTS_BYTES)
         return parse_facts(checked(reply, argv[0], self.connection.name), view_nonce)
 
-    def values(self, runtime: Runtime, image: ImageName = "probe") -> dict[str, object]:
+    def _look_at(self, folder: Path) -> ImageSeen:
+        argv = ("image", self.nonce, str(folder))
+        reply = self._channel.request(*argv, deadline=deadline("outside"), bound=FACTS_BYTES)
+        return parse_image(checked(reply, argv[0], self.connection.name), self.nonce)
+
+    def values(self, runtime: Runtime, image: ImageName | Image = "probe") -> dict[str, object]:
         """
         Return what this runtime's templates may name, its image made and imported once for this run.
 
         Args:
             runtime: whose templates.
-            image: "probe", which holds the probe alone, or "shell", with a BusyBox beside it.
+            image: "probe", which holds the probe alone, "shell", with a BusyBox beside it, or what is asked of it.
 
         Raises:
             IsolationError: the image could not be made or imported.
         """
-        key = f"{runtime.name}/{runtime.conditions}/{image}"
+        asked = image if isinstance(image, Image) else IMAGES[image]
         with self._lock:
-            lock, values = self._prepared.setdefault(key, (threading.Lock(), {}))
+            lock, values = self._prepared.setdefault(_key(runtime, asked), (threading.Lock(), {}))
         with lock:
             if not values:
-                values.update(self._prepare(runtime, image))
+                values.update(self._prepare(runtime, asked))
         return dict(values)
 
-    def _prepare(self, runtime: Runtime, image: ImageName) -> dict[str, object]:
+    def image(self, runtime: Runtime, image: ImageName | Image = "probe") -> ImageSeen | None:
+        """
+        Return what an image of this runtime showed before anything was started from it; None where there is no image.
+
+        Raises:
+            IsolationError: it could not be looked at.
+        """
+        asked = image if isinstance(image, Image) else IMAGES[image]
+        self.values(runtime, asked)
+        seen = self._seen[_key(runtime, asked)]
+        if isinstance(seen, IsolationError):
+            raise seen
+        return seen
+
+    def _prepare(self, runtime: Runtime, image: Image) -> dict[str, object]:
         state = self.site.state / runtime.name
         if runtime.image == "archive" or runtime.prepare:
             self.site.make_folder(state, PASSABLE)
@@ -176,42 +192,16 @@ class Host:
             "probe": str(self.probe_path),
             "state": str(state),
             "run_dir": str(self.site.run / runtime.name),
-            "image": f"localhost/isolation-{image}:{self.run.id}",
+            "image": f"localhost/isolation-{image.name}:{self.run.id}",
             "host": self.facts_for_templates,
         }
         for name, argv in runtime.define.items():
             values[name] = render_argv(argv, values, f"{runtime.name}: define.{name}")
-        shell = find_shell() if image == "shell" and runtime.image != "none" else None
-        if runtime.image == "archive":
-            values["archive"] = str(self._write_archive(f"{runtime.name}-{image}", str(values["image"]), shell))
-        elif runtime.image == "rootfs":
-            values["rootfs"] = str(self.site.make_rootfs(self.probe, shell))
-        elif runtime.image == "initramfs":
-            values |= self._guest(shell)
+        made, self._seen[_key(runtime, image)] = self._maker.make(runtime, image, str(values["image"]))
+        values |= made
         if runtime.import_:
             self._import(runtime, values)
         return values
-
-    def _guest(self, shell: Shell | None) -> dict[str, object]:
-        """Return what a micro VM boots, and the group that may use KVM; micro VMs run on this machine alone."""
-        path = cache_dir() / f"{rootfs_name(self.probe, shell).replace('rootfs', 'initramfs')}.cpio"
-        if not path.exists():
-            images.initramfs(self.probe.path, path, shell)
-        chosen = accelerator().name
-        return {
-            "initramfs": str(path),
-            "kernel": str(guest_kernel(self._kernel)),
-            "accelerator": chosen,
-            # /dev/kvm is root's and a group's (systemd's 50-udev-default.rules); the hypervisor is another user
-            "kvm_gid": DEVICE.stat().st_gid if chosen == "kvm" else UNPRIVILEGED,
-        }
-
-    def _write_archive(self, name: str, ref: str, shell: Shell | None) -> Path:
-        path = self.directory / f"{name}.tar"
-        with tempfile.TemporaryDirectory() as folder:
-            images.archive(self.probe.path, ref, Path(folder) / path.name, shell=shell)
-            self.site.write(path, (Path(folder) / path.name).read_bytes())
-        return path
 
     def _import(self, runtime: Runtime, values: Mapping[str, object]) -> None:
         assert runtime.import_ is not None
@@ -278,8 +268,13 @@ class Host:
         with contextlib.suppress(ConnectionLost):
             self.site.delete_cgroups(self._cgroups)
             self.site.delete(self.directory)
+            self._maker.close()
             for record in self._records:
                 self.run.gone(record)
+
+
+def _key(runtime: Runtime, image: Image) -> str:
+    return f"{runtime.name}/{runtime.conditions}/{image.name}"
 
 
 def checked(reply: Reply, verb: str, name: str) -> bytes:

@@ -64,8 +64,14 @@ class Site(Protocol):
     def install_probe(self, probe: BuiltProbe) -> Path:
         """Have the probe there, once for all runs, and return its path."""
 
-    def make_rootfs(self, probe: BuiltProbe, shell: Shell | None) -> Path:
-        """Have the folder of provisioner.artifacts.image.rootfs there, once for all runs, and return its path."""
+    def make_rootfs(
+        self, probe: BuiltProbe, shell: Shell | None, name: str = "", further: Sequence[image.Item] = ()
+    ) -> Path:
+        """
+        Have the folder of provisioner.artifacts.image.rootfs there, and return its path.
+
+        Without a name it is one for all runs; one with further things has a name of its own, and its maker deletes it.
+        """
 
     def delete_cgroups(self, folders: Sequence[Path]) -> None:
         """Remove cgroups of ours with all below them, and end what still runs there."""
@@ -120,9 +126,11 @@ class LocalSite:
     def install_probe(self, probe: BuiltProbe) -> Path:
         return probe.path
 
-    def make_rootfs(self, probe: BuiltProbe, shell: Shell | None) -> Path:
-        path = self.cache / rootfs_name(probe, shell)
-        image.rootfs(probe.path, path, shell)
+    def make_rootfs(
+        self, probe: BuiltProbe, shell: Shell | None, name: str = "", further: Sequence[image.Item] = ()
+    ) -> Path:
+        path = self.cache / (name or rootfs_name(probe, shell))
+        image.rootfs(probe.path, path, shell, further)
         return path
 
     def delete_cgroups(self, folders: Sequence[Path]) -> None:

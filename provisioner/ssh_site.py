@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from provisioner.artifacts.image import check_architecture, rootfs_tar
+from provisioner.artifacts.image import Item, check_architecture, rootfs_tar
 from provisioner.artifacts.shell import Shell
 from provisioner.canaries import Canaries
 from provisioner.cgroups import PREFIX
@@ -102,12 +102,12 @@ class SshSite:
             self.write(path, data, 0o755)
         return path
 
-    def make_rootfs(self, probe: BuiltProbe, shell: Shell | None) -> Path:
-        path = self.cache / rootfs_name(probe, shell)
+    def make_rootfs(self, probe: BuiltProbe, shell: Shell | None, name: str = "", further: Sequence[Item] = ()) -> Path:
+        path = self.cache / (name or rootfs_name(probe, shell))
         if self._ssh.run(["test", "-x", f"{path}/probe"], deadline("command"), retry=True).status:
             archive = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tar")
             self.make_folder(self.cache, READABLE)
-            self.write(archive, rootfs_tar(probe.path, shell))
+            self.write(archive, rootfs_tar(probe.path, shell, further))
             self._sh(f"make '{path}'", MAKE_ROOTFS, str(path), str(archive))
         return path
 

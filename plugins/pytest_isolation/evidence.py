@@ -26,9 +26,9 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
     Return what inside and outside saw of the named facts, one line each.
 
     Outside is the host's view of the subject, and beside it the host's own value; for a VM the host's own alone.
-    A path that starts with "loads." or "reaches." names what a load or a try to connect came to, and one that starts
-    with "vmm." a fact of the hypervisor's process; "filter" is what the installed seccomp filter lets through, and what
-    of that the runtime documents to be refused.
+    A path that starts with "loads.", "reaches." or "shared_file" names what was measured, one that starts with
+    "vmm." a fact of the hypervisor's process, and one with "image." what its image showed; "filter" is what the
+    installed seccomp filter lets through, and what of that the runtime documents to be refused.
     """
     inside: list[str] = []
     outside: list[str] = []
@@ -37,8 +37,11 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
         if path == "filter":
             outside += filter_lines(record)
             continue
-        if path.partition(".")[0] in ("loads", "reaches"):
+        if path.partition(".")[0] in ("loads", "reaches", "shared_file"):
             inside.append(f"{path} = {show_fact(record, path)}")
+            continue
+        if path.startswith("image."):
+            outside.append(f"{path} = {show_fact(record, path)} (before it was started)")
             continue
         if path.startswith("vmm."):
             outside.append(f"{path} = {_show_vmm(record, path.removeprefix('vmm.'))}")

@@ -17,6 +17,9 @@ from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
 from provisioner.sandboxes.observed import is_missing, unobserved
 from provisioner.sandboxes.residue import End, measure_end
+from provisioner.sandboxes.sandbox import Sandbox
+from provisioner.sandboxes.shared_file import shared_folder
+from provisioner.sandboxes.spec import Spec
 from pytest_isolation.hosts import Hosts
 from pytest_isolation.leases import Leases
 from pytest_isolation.observe import seen
@@ -62,8 +65,9 @@ class Measures:
         """Return the target's record with what a further sandbox of it left when it was ended, once."""
         with self._once("end", target):
             if is_missing(self._records[target.id].seen("residue")):
-                found = seen(lambda: measure_end(lambda spec: self._leases.make(target, spec)))
-                self.add(target.id, end=found if isinstance(found, End) else End(found, found))
+                found = seen(lambda: self._measure_end(target))
+                facts = found if isinstance(found, End) else End(**dict.fromkeys(End.model_fields, found))
+                self.add(target.id, end=facts)
         return self._records[target.id]
 
     def _once(self, what: str, target: Target) -> threading.Lock:
@@ -76,6 +80,20 @@ class Measures:
             return measure_loads(lambda spec: self._leases.create(target, spec), target.runtime, cpus)
         except IsolationError as error:
             return {str(name): unobserved(str(error)) for name in target.runtime.limits}
+
+    def _measure_end(self, target: Target) -> End:
+        """End a sandbox that shares a folder, where its runtime can."""
+
+        def create(spec: Spec) -> Sandbox:
+            return self._leases.make(target, spec)
+
+        if target.runtime.volume is None:
+            return measure_end(create)
+        try:
+            with shared_folder(self._hosts.host(target.host)) as folder:
+                return measure_end(create, folder=folder)
+        except IsolationError as error:  # it may start without the folder
+            return measure_end(create).model_copy(update={"shared_file": unobserved(str(error))})
 
     def begin(self, targets: Iterable[Target]) -> None:
         """
@@ -114,6 +132,6 @@ class Measures:
                 update={
                     "loads": Loads({**record.loads.root, **(loads or {})}),
                     "reaches": Reaches({**record.reaches.root, **(reaches or {})}),
-                    **({} if end is None else {"survivors": end.survivors, "residue": end.residue}),
+                    **({} if end is None else {name: end.seen(name) for name in End.model_fields}),
                 }
             )

@@ -13,6 +13,7 @@ from provisioner.errors import IsolationError
 from provisioner.host import Host
 from provisioner.sandboxes.attached import UNTOUCHED
 from provisioner.sandboxes.facts import Facts
+from provisioner.sandboxes.facts_image import ImageSeen
 from provisioner.sandboxes.measured import Loads, Reaches
 from provisioner.sandboxes.observed import Unobserved, unobserved
 from pytest_isolation.describe import describe, initial_host_facts
@@ -33,6 +34,7 @@ class Observable(Protocol):
     def outside(self) -> Facts | None: ...
     def vmm(self) -> Facts | None: ...
     def exec_facts(self) -> Facts: ...
+    def image(self) -> ImageSeen | None: ...
 
 
 def observe(target: Target, main: Observable, peer: Observable | None) -> Record:
@@ -60,6 +62,7 @@ def observe(target: Target, main: Observable, peer: Observable | None) -> Record
         outside=seen(main.outside),
         vmm=seen(main.vmm),
         exec_=seen(main.exec_facts),
+        image=seen(main.image),
         peer_inside=seen(peer.inside) if peer else unobserved(no_peer),
         peer_outside=beside,
         loads=Loads({}),

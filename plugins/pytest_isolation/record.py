@@ -15,9 +15,11 @@ from pydantic import Field, ValidationError
 
 from provisioner.errors import IsolationError
 from provisioner.sandboxes.facts import Facts
+from provisioner.sandboxes.facts_image import ImageSeen
 from provisioner.sandboxes.measured import Loads, Reaches
 from provisioner.sandboxes.observed import Fact, FactsError, Items, Observed, Text, added, check_json, first_fault
 from provisioner.sandboxes.settings import SettingSeen
+from provisioner.sandboxes.shared_file import SharedFile
 
 ATTACHED = "attached: it is somebody else's, and nothing is started in it or beside it"
 MAX_RECORD_BYTES = 16 << 20
@@ -59,7 +61,9 @@ class Record(Observed):
     `host` is the host's own view of itself; `inside` and `outside` are the two views of the sandbox (`outside` is
     None for a VM, whose process seen from the host is `vmm`); `exec_` is what a process started by the runtime's own
     exec saw; the peer is a second sandbox made in the same way.  `survivors` outlived the first process of one that
-    was ended, `residue` are the traces of it after its runtime's delete.
+    was ended, `residue` are the traces of it after its runtime's delete.  `image` is what its image showed before
+    anything was started from it, None where none is made for the target.  `shared_file` is one that the ended one made
+    in a folder of the host, None where none can be shared.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -76,6 +80,8 @@ class Record(Observed):
     reaches: Reaches
     residue: Fact[Items[Text]] = added()
     survivors: Fact[Items[Text]] = added()
+    image: Fact[ImageSeen | None] = added()
+    shared_file: Fact[SharedFile | None] = added()
 
 
 def dump_record(record: Record) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,14 +182,16 @@ def worker_input(state: State) -> dict[str, Any]:
 
 def worker_output(state: State) -> str:
     """Return what a worker measured, for the controller's archive."""
-    from provisioner.sandboxes.observed import dump_fact, is_missing
+    from provisioner.sandboxes.observed import is_missing
     from provisioner.sandboxes.residue import End
 
     measured = {
         name: [
             record.loads.model_dump(mode="json", by_alias=True),
             record.reaches.model_dump(mode="json", by_alias=True),
-            None if is_missing(record.seen("residue")) else [dump_fact(record.seen(one.name)) for one in fields(End)],
+            None
+            if is_missing(record.seen("residue"))
+            else End(**{one: record.seen(one) for one in End.model_fields}).model_dump(mode="json"),
         ]
         for name, record in state.pool.records.items()
     }
@@ -199,7 +201,6 @@ def worker_output(state: State) -> str:
 def merge_worker(state: State, output: str) -> None:
     """Add what a worker measured to the controller's records."""
     from provisioner.sandboxes.measured import Loads, Reaches
-    from provisioner.sandboxes.observed import read_fact
     from provisioner.sandboxes.residue import End
 
     told = json.loads(output)
@@ -209,5 +210,5 @@ def merge_worker(state: State, output: str) -> None:
             name,
             loads=Loads.model_validate_json(json.dumps(loads)).root,
             reaches=Reaches.model_validate_json(json.dumps(reaches)).root,
-            end=None if end is None else End(*map(read_fact, end)),
+            end=None if end is None else End.model_validate_json(json.dumps(end)),
         )

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from provisioner.sandboxes.facts import Capabilities, Facts, Process, System, TaskState
+from provisioner.sandboxes.facts_image import ImageSeen
 from provisioner.sandboxes.measured import Load, Reach
 from provisioner.sandboxes.observed import UnobservedFact
+from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.namespaces import NamespaceView
 from pytest_isolation.record import Record, TargetInfo
 from pytest_isolation.walls.tasks import weakest
@@ -124,6 +126,11 @@ class SandboxView:
     def exec(self) -> Facts:
         """What a process saw that the runtime's own exec started in the sandbox."""
         return self.record.exec_
+
+    @property
+    def image(self) -> ImageSeen | None:
+        """What its image showed before anything was started from it; None where none is made for this target."""
+        return self.record.image
 
     @property
     def system(self) -> System:
@@ -248,6 +255,10 @@ class SandboxView:
     def survivors(self) -> list[str]:
         """Return what outlived the first process of that sandbox, before its runtime was asked to delete it."""
         return self._ended().survivors
+
+    def shared_file(self) -> SharedFile | None:
+        """Return whose a file is that it made in a folder of the host before; None where none can be shared."""
+        return self._ended().shared_file
 
     def _ended(self) -> Record:
         return self.record if self._measure_end is None else self._measure_end()

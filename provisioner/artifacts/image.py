@@ -83,7 +83,33 @@ class Item:
     data: bytes = b""
 
 
-def contents(probe: Path, shell: Shell | None = None, name: str = "probe") -> list[Item]:
+@dataclass(frozen=True)
+class Image:
+    """
+    What is asked of an image besides the probe.
+
+    Attributes:
+        shell: whether a BusyBox is in it.
+        items: further things, each in place of the one of its name; a link must not lead out of the image.
+        user: whom an archive's config names ("USER" of a Dockerfile), "" for nobody.
+    """
+
+    shell: bool = False
+    items: tuple[Item, ...] = ()
+    user: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name among those of one run."""
+        if not self.items and not self.user:
+            return "shell" if self.shell else "probe"
+        return f"own-{hashlib.sha256(repr(self).encode()).hexdigest()[:12]}"
+
+
+IMAGES = {image.name: image for image in (Image(), Image(shell=True))}
+
+
+def contents(probe: Path, shell: Shell | None = None, name: str = "probe", further: Sequence[Item] = ()) -> list[Item]:
     """
     Return what an image holds, each thing after the folder that it lies in.
 
@@ -91,6 +117,7 @@ def contents(probe: Path, shell: Shell | None = None, name: str = "probe") -> li
         probe: the executable.
         shell: a BusyBox for /bin, None for an image without one.
         name: where the probe lies.
+        further: things besides, each in place of the one of its name.
     """
     items = [Item(folder, stat.S_IFDIR | mode) for folder, mode in FOLDERS.items()]
     items.append(Item(name, stat.S_IFREG | 0o755, probe.read_bytes()))
@@ -101,10 +128,17 @@ def contents(probe: Path, shell: Shell | None = None, name: str = "probe") -> li
             Item(f"bin/{applet}", stat.S_IFLNK | 0o777, b"busybox") for applet in shell.applets if applet != "busybox"
         ]
         items += [Item(path, stat.S_IFREG | 0o644, data) for path, data in ACCOUNTS.items()]
-    return items
+    return list({item.name: item for item in (*items, *further)}.values())
 
 
-def archive(probe: Path, ref: str, out: Path, machine: str | None = None, shell: Shell | None = None) -> None:
+def archive(
+    probe: Path,
+    ref: str,
+    out: Path,
+    machine: str | None = None,
+    shell: Shell | None = None,
+    image: Image = IMAGES["probe"],
+) -> None:
     """
     Write a docker-archive tar that `docker load` and `podman load` accept.
 
@@ -114,18 +148,19 @@ def archive(probe: Path, ref: str, out: Path, machine: str | None = None, shell:
         out: the file to write, atomically.
         machine: a name of uname(2); this machine's when left out.
         shell: a BusyBox to put beside the probe, None for none.
+        image: whose further things are in it, and whose user is in its config.
 
     Raises:
         IsolationError: the probe cannot be read, or is for another machine.
     """
     machine = machine or platform.machine()
     check_architecture(probe, machine)
-    layer = _tar(contents(probe, shell))
+    layer = _tar(contents(probe, shell, further=image.items))
     digest = hashlib.sha256(layer).hexdigest()
     config = _json(
         {
             "architecture": OCI_MACHINES.get(machine, machine),
-            "config": {"Labels": LABELS},
+            "config": {"Labels": LABELS} | ({"User": image.user} if image.user else {}),
             "created": "1970-01-01T00:00:00Z",
             "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "pytest-isolation"}],
             "os": "linux",
@@ -141,12 +176,12 @@ def archive(probe: Path, ref: str, out: Path, machine: str | None = None, shell:
         file.write(_tar([*files, Item("manifest.json", file_mode, manifest)]))
 
 
-def rootfs_tar(probe: Path, shell: Shell | None = None) -> bytes:
+def rootfs_tar(probe: Path, shell: Shell | None = None, further: Sequence[Item] = ()) -> bytes:
     """Return the same root file system as `rootfs` makes, as a tar, for a host that is elsewhere."""
-    return _tar(contents(probe, shell))
+    return _tar(contents(probe, shell, further=further))
 
 
-def rootfs(probe: Path, out: Path, shell: Shell | None = None) -> None:
+def rootfs(probe: Path, out: Path, shell: Shell | None = None, further: Sequence[Item] = ()) -> None:
     """
     Make a folder that serves as a root file system, traversable by any mapped id.
 
@@ -156,6 +191,7 @@ def rootfs(probe: Path, out: Path, shell: Shell | None = None) -> None:
         probe: the executable, which becomes /probe.
         out: the folder to make.
         shell: a BusyBox to put beside the probe, None for none.
+        further: things besides, as `contents` takes them.
     """
     probe_architecture(probe)
     if _is_rootfs(out, probe):
@@ -164,7 +200,7 @@ def rootfs(probe: Path, out: Path, shell: Shell | None = None) -> None:
     made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     aside = made.with_name(f"{made.name}.old")
     try:
-        _fill_rootfs(made, contents(probe, shell))
+        _fill_rootfs(made, contents(probe, shell, further=further))
         if out.exists():
             os.rename(out, aside)
         os.rename(made, out)
@@ -176,7 +212,7 @@ def rootfs(probe: Path, out: Path, shell: Shell | None = None) -> None:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def initramfs(probe: Path, out: Path, shell: Shell | None = None) -> None:
+def initramfs(probe: Path, out: Path, shell: Shell | None = None, further: Sequence[Item] = ()) -> None:
     """
     Write an uncompressed initramfs (cpio newc, initramfs-buffer-format.rst) whose /init is the probe.
 
@@ -184,9 +220,10 @@ def initramfs(probe: Path, out: Path, shell: Shell | None = None) -> None:
         probe: the executable.
         out: the file to write, atomically.
         shell: a BusyBox to put beside the probe, None for none.
+        further: things besides, as `contents` takes them.
     """
     probe_architecture(probe)
-    entries = [(item.name, item.mode, 0, 0, item.data) for item in contents(probe, shell, "init")]
+    entries = [(item.name, item.mode, 0, 0, item.data) for item in contents(probe, shell, "init", further)]
     entries += [(name, stat.S_IFCHR | mode, major, minor, b"") for name, mode, major, minor in NODES]
     write_cpio(entries, out)
 

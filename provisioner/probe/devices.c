@@ -85,7 +85,8 @@ static int walk(const char *path, int depth)
 	const char *name;
 	int error;
 
-	if (folder_open(&f, AT_FDCWD, path) < 0)
+	/* an image's /dev may be a link that the runtime mounted through: the nodes are there */
+	if (folder_open(&f, AT_FDCWD, depth == 0 ? "/dev/." : path) < 0)
 		return depth == 0 || (errno != ENOENT && errno != ENOTDIR) ? -1 : 0;
 	while ((name = folder_next(&f))) {
 		char child[1024];

@@ -11,7 +11,7 @@
 
 #define OUTSIDE "outside NONCE SUBJECT|pid:N [filters]"
 
-bool untouched;
+bool untouched, look_at_files;
 
 static void json_head(const char *view, const char *nonce)
 {
@@ -53,12 +53,14 @@ int verb_facts(int argc, char **argv)
 			untouched = true;
 		else if (strcmp(argv[i], "disks") == 0)
 			look_at_disks = true;
+		else if (strcmp(argv[i], "files") == 0)
+			look_at_files = true;
 		else
 			argc = 0;
 	}
 	if (argc < 2)
 		return usage("facts NONCE [canary=PID:NONCE] [objects=KEY:NAME] "
-			     "[peer=PID:NONCE]... [untouched] [disks]");
+			     "[peer=PID:NONCE]... [untouched] [disks] [files]");
 	json_head("inside", argv[1]);
 	proc = open_self();
 	json_key("process");

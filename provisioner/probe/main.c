@@ -2,6 +2,7 @@
 #include "probe.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -9,8 +10,9 @@ bool one_shot = true;
 
 static const struct verb verbs[] = {
 	{ "facts", verb_facts, false }, { "outside", verb_outside, false },
-	{ "echo", verb_echo, true },    { "load", verb_load, false },
-	{ "net", verb_net, false },     { "run", verb_run, true },
+	{ "image", verb_image, false }, { "echo", verb_echo, true },
+	{ "load", verb_load, false },   { "net", verb_net, false },
+	{ "touch", verb_touch, false }, { "run", verb_run, true },
 };
 
 static const struct {
@@ -46,6 +48,19 @@ int verb_echo(int argc, char **argv)
 	return 0;
 }
 
+/* An empty file that was not there; whoever asks for it takes it away. */
+int verb_touch(int argc, char **argv)
+{
+	cleanup_fd int fd = -1;
+
+	if (argc != 2)
+		return usage("touch PATH");
+	fd = open(argv[1], O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		die(EX_CANTCREAT, "cannot make %s", argv[1]);
+	return 0;
+}
+
 int verb_run(int argc, char **argv)
 {
 	if (argc < 2)
@@ -61,7 +76,7 @@ int main(int argc, char **argv)
 	record_fds();
 	record_holdings();
 	if (argc < 2)
-		return usage("serve|launch|facts|outside|echo|load|net|run [ARG]...");
+		return usage("serve|launch|facts|outside|image|echo|load|net|touch|run [ARG]...");
 	for (size_t i = 0; i < COUNT(commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return commands[i].run(argc - 1, argv + 1);

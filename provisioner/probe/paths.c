@@ -19,6 +19,7 @@ static const struct look looks[] = {
 	{ "/..", false },
 	{ "/proc", false },
 	{ "/sys", false },
+	{ "/dev", false },
 	{ "/proc/sys", false },
 	{ "/proc/sys/kernel/core_pattern", true },
 	{ "/proc/sys/kernel/panic", true },
@@ -134,7 +135,7 @@ static void look_all(const void *in, void *out)
 		look(&looks[i], &s[i]);
 }
 
-static const char *type_name(uint32_t mode)
+const char *type_name(uint32_t mode)
 {
 	static const struct {
 		uint32_t mode;

@@ -31,14 +31,17 @@ struct verb {
 
 #define UNTOUCHED "not tried, for it would touch the sandbox"
 extern bool untouched; /* make nothing, not even for a moment: the sandbox is somebody else's */
+extern bool look_at_files; /* walk through its own root: it was asked for */
 extern bool one_shot; /* carried out as a command, not for a server */
 const struct verb *find_verb(const char *name);
 
 /* verbs and commands */
 int verb_facts(int argc, char **argv);
 int verb_outside(int argc, char **argv);
+int verb_image(int argc, char **argv);
 int verb_echo(int argc, char **argv);
 int verb_run(int argc, char **argv);
+int verb_touch(int argc, char **argv);
 int verb_load(int argc, char **argv);
 int verb_net(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
@@ -130,6 +133,7 @@ struct look {
 	bool write; /* it has a write handler */
 };
 
+const char *type_name(uint32_t mode);
 void json_look(const char *key, const struct look *l);
 void json_mount_files(void);
 
@@ -189,6 +193,7 @@ void json_other_tasks(int proc, pid_t subject);
 pid_t parent_of(pid_t pid);
 void json_limits(int proc);
 void json_system(const char *canary, const char *objects, const char *const *peers, size_t npeers);
+void json_privileged(const char *root);
 void json_canary(const char *canary);
 void json_peers(const char *const *peers, size_t count);
 extern bool look_at_disks; /* of a guest: they are its own, and no host's */

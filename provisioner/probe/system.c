@@ -174,5 +174,11 @@ void json_system(const char *canary, const char *objects, const char *const *pee
 	json_sockets();
 	json_engine_ports();
 	json_disks();
+	if (look_at_files) {
+		json_privileged("");
+	} else {
+		json_key("privileged");
+		json_fail(json_mark(), 0, "not asked for");
+	}
 	json_close('}');
 }

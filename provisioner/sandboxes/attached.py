@@ -22,6 +22,7 @@ from provisioner.errors import IsolationError
 from provisioner.host import Host
 from provisioner.mounts import MountPoint, read_mounts
 from provisioner.sandboxes.facts import NAMESPACES, Cgroup, Facts, parse_facts
+from provisioner.sandboxes.facts_image import ImageSeen
 from provisioner.sandboxes.observed import Unobserved
 from provisioner.sandboxes.render import render_argv
 from provisioner.sandboxes.runtime import Runtime, symptom_in
@@ -136,6 +137,15 @@ class Attached:
     def vmm(self) -> None:
         """Return None: there is no hypervisor's process."""
 
+    def image(self) -> ImageSeen:
+        """
+        Tell that nobody here saw its image before it was started.
+
+        Raises:
+            IsolationError: always: somebody else made it, and what was mounted since hides what lay there.
+        """
+        raise IsolationError("it was started before anybody here could look at its image")
+
     def inside(self, peer: Facts | None = None) -> Facts:
         """
         Return what a process sees that its runtime's own exec starts there; it is asked once, and has no peer.
@@ -167,7 +177,7 @@ class Attached:
             raise IsolationError("it is paused: what is started in it does not run")
         left = [folder / name for folder in cgroups for name in attach.leaves]
         before = [folder for folder in left if folder.exists()]
-        argv = ["facts", self.nonce, *self.outer.canary_words, "untouched"]
+        argv = ["facts", self.nonce, *self.outer.canary_words, "untouched", "files"]
         values = {**self._values, "argv": [HANDED_ON, *argv]}
         launch = [str(self.host.probe_path), "launch", "--hand-on", "--"]
         try:

@@ -47,6 +47,9 @@ def write_config(
     for name, further in asked.items():
         for key, template in runtime.limits[name].config.items():
             set_key(config, key, render_value(template, {**values, **further}, f"{runtime.name}: {key}"))
+    if "volume" in values and runtime.volume is not None:
+        for key, template in runtime.volume.config.items():
+            set_key(config, key, render_value(template, {**values, "config": config}, f"{runtime.name}: {key}"))
     for edit in edits:
         edit(config)
     host.site.write(path, json.dumps(config, indent=1).encode())

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from provisioner.sandboxes.facts_filters import Filters
 from provisioner.sandboxes.facts_holdings import Device, DeviceRules, Handle, Superblock, Terminal
+from provisioner.sandboxes.facts_image import Privileged
 from provisioner.sandboxes.facts_ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket
 from provisioner.sandboxes.facts_kernel import KernelState
 from provisioner.sandboxes.facts_limits import Limits
@@ -222,6 +223,7 @@ class System(Observed):
     sockets: Fact[Items[Socket]] = added()
     ports: Fact[Items[EnginePort]] = added()
     disks: Fact[Items[Disk] | None] = added()  # None: not a guest's
+    privileged: Fact[Privileged] = added()  # of its own root, where it was asked for
 
 
 class TaskState(Observed):

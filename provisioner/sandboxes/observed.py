@@ -75,16 +75,6 @@ def is_missing(fact: Any) -> bool:
     return isinstance(fact, Unobserved) and fact.why == NOT_HELD
 
 
-def dump_fact(fact: Any) -> Any:
-    """Return a fact of plain values, or one that nobody saw, as JSON has it."""
-    return fact.model_dump() if isinstance(fact, Unobserved) else fact
-
-
-def read_fact(data: Any) -> Any:
-    """Undo dump_fact."""
-    return Unobserved.model_validate(data) if isinstance(data, dict) else data
-
-
 class _MayBeUnobserved:
     """Widens a field's schema by `Unobserved` while its static type stays the value's."""
 

@@ -1,8 +1,9 @@
 """What of a sandbox is still on this machine after it was ended: first by its first process, then by its runtime.
 
-In: a function that creates sandboxes.  Out: `End`: one line for each process that outlived the first (reaping.py), and
-for each trace that is left after the runtime's own delete.  Called by pytest_isolation's pool.  Looks at what the
-sandbox was seen to be (namespaces, cgroups, its hypervisor) and at what bears its name.
+In: a function that creates sandboxes.  Out: `End`: one line for each process that outlived the first (reaping.py), one
+for each trace that is left after the runtime's own delete, and whose a file is that it made before (shared_file.py).
+Called by pytest_isolation's pool.  Looks at what the sandbox was seen to be (namespaces, cgroups, its hypervisor) and
+at what bears its name.
 """
 
 from __future__ import annotations
@@ -12,60 +13,67 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.mounts import read_mounts
 from provisioner.processes import read_process
 from provisioner.sandboxes.facts import NAMESPACES, Facts, Process
-from provisioner.sandboxes.observed import unobserved
+from provisioner.sandboxes.observed import Fact, Items, Observed, Text, unobserved
 from provisioner.sandboxes.reaping import end_first
 from provisioner.sandboxes.render import render_argv
 from provisioner.sandboxes.sandbox import Sandbox
+from provisioner.sandboxes.shared_file import SharedFile, make_shared_file
 from provisioner.sandboxes.spec import Spec
+
+T = TypeVar("T")
 
 PATIENCE = 5.0  # seconds: what ends by itself takes a moment
 SHARED = ("time", "user")  # a user namespace may be shared with others on purpose, a time namespace is the host's
 
 
-@dataclass(frozen=True)
-class End:
-    """What outlived a sandbox's first process, and what its runtime left; each is a fact, and may be `Unobserved`."""
+class End(Observed):
+    """What outlived a sandbox's first process, what its runtime left, and a file that it made before."""
 
-    survivors: list[str]
-    residue: list[str]
+    survivors: Fact[Items[Text]]
+    residue: Fact[Items[Text]]
+    shared_file: Fact[SharedFile | None]
 
 
-def measure_end(create: Callable[[Spec], Sandbox], meanwhile: Callable[[Sandbox], object] | None = None) -> End:
+def measure_end(
+    create: Callable[[Spec], Sandbox],
+    meanwhile: Callable[[Sandbox], object] | None = None,
+    folder: Path | None = None,
+) -> End:
     """
     Create a sandbox, end it, and look for what is left of it.
 
     Args:
         create: makes it.
         meanwhile: called with it before it is ended.
-
-    Returns:
-        A line for each trace: processes, cgroups, mounts, and what its runtime still lists.
+        folder: is shared with it, and it makes a file there; None where none can be.
 
     Raises:
         IsolationError: it could not be made or looked at.
     """
-    with create(Spec()) as sandbox:
+    with create(Spec(volume=folder)) as sandbox:
         subject, vmm = sandbox.outside(), sandbox.vmm()
         host = sandbox.host.outside_pid(sandbox.host.pid, sandbox.nonce)
+        shared_file = None if folder is None else _seen(lambda: make_shared_file(sandbox, folder))
         if meanwhile is not None:
             meanwhile(sandbox)
         survivors = _seen(lambda: end_first(sandbox, subject, vmm, host))
-    return End(survivors, _seen(lambda: _left(sandbox, subject, vmm, host)))
+    residue = _seen(lambda: _left(sandbox, subject, vmm, host))
+    return End(survivors=survivors, residue=residue, shared_file=shared_file)
 
 
-def _seen(look: Callable[[], list[str]]) -> list[str]:
+def _seen(look: Callable[[], T]) -> T:
     try:
         return look()
     except IsolationError as error:
-        nobody: list[str] = unobserved(str(error))
+        nobody: T = unobserved(str(error))
         return nobody
 
 

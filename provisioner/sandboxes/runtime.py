@@ -84,6 +84,13 @@ class LimitMap(_Strict):
     step: float | None = None
 
 
+class VolumeMap(_Strict):
+    """How a folder of the host is shared: `volume.source` at `volume.target`; a config's template may name `config`."""
+
+    flags: Argv = []
+    config: dict[str, str] = {}
+
+
 class NetworkMap(_Strict):
     """How one network mode is asked for."""
 
@@ -142,6 +149,7 @@ class Runtime(_Strict):
         settings: the engine's own, which hold for every sandbox that it makes; None: it has none.
         attach: how to look at sandboxes that somebody else made; None: nobody knows.
         own_cgroups: it makes cgroups below the one that it is started in, which is to be the sandbox's own.
+        volume: how a folder of the host is shared with one sandbox; None: it cannot be.
         capabilities: its documented default bounding set (capabilities(7) names without CAP_), None: none documented.
         devices: the devices that its VMs have, by what a guest sees of each, with what it is; None: not declared.
         cannot: what cannot be asked of it, with the reason that a skip shows.
@@ -172,6 +180,7 @@ class Runtime(_Strict):
     list_: Listing | None = Field(default=None, alias="list")
     limits: dict[LimitName, LimitMap] = {}
     network: dict[NetworkMode, NetworkMap]
+    volume: VolumeMap | None = None
     capabilities: list[str] | Literal["all"] | None = None
     devices: dict[DeviceId, str] | None = None
     version: Version | None = None

@@ -22,11 +22,12 @@ from provisioner.host import FACTS_BYTES, Host, checked
 from provisioner.sandboxes.channel import Channel, ChannelError, Reply
 from provisioner.sandboxes.config import write_config
 from provisioner.sandboxes.facts import Facts, parse_facts
+from provisioner.sandboxes.facts_image import ImageSeen
 from provisioner.sandboxes.limits import Limits
 from provisioner.sandboxes.render import render_argv, render_value
 from provisioner.sandboxes.runtime import Runtime, symptom_in
 from provisioner.sandboxes.settings import json_at
-from provisioner.sandboxes.spec import Around, Asked, RefusedError, Spec
+from provisioner.sandboxes.spec import VOLUME, Around, Asked, RefusedError, Spec
 from provisioner.undo import Record
 
 FACTS_MARK = b"\x7fISOFACTS "
@@ -81,7 +82,6 @@ class Sandbox:
             "nonce": self.nonce,
             "bundle": str(self._bundle),
             "console": str(self._bundle / "console.log"),
-            "flags": list(self.spec.flags),
             "limit": {"memory": limits.memory, "cpus": limits.cpus, "pids": limits.pids},
             "cgroups": [],
         }
@@ -89,6 +89,7 @@ class Sandbox:
             # written by the hypervisor, which runs as another user
             self.host.site.write(self._bundle / "console.log", b"", 0o666)
         values["limits"] = self._limit_flags(values)
+        values["flags"] = [*self.spec.flags, *self._volume_flags(values)]
         mode = self.runtime.network.get(self.spec.network)
         if mode is None:
             known = ", ".join(self.runtime.network)
@@ -97,6 +98,15 @@ class Sandbox:
             )
         values["network"] = render_argv(mode.flags, values, f"{self.runtime.name}: network")
         return values
+
+    def _volume_flags(self, values: dict[str, object]) -> list[str]:
+        if self.spec.volume is None:
+            return []
+        how = self.runtime.volume
+        if how is None:
+            raise RefusedError(self.runtime.cannot.get("volume", f"'{self.runtime.name}' shares no folder"))
+        values["volume"] = {"source": str(self.spec.volume), "target": VOLUME}
+        return render_argv(how.flags, values, f"{self.runtime.name}: volume")
 
     def _limit_flags(self, values: dict[str, object]) -> list[str]:
         flags: list[str] = []
@@ -205,8 +215,16 @@ class Sandbox:
             words += [f"peer={number}:{peer.nonce}" for number in numbers]
         if self.runtime.boundary == "vmm":
             words.append("disks")
+        # other images are looked at before the start; a machine is a whole system, which no single look walks through
+        machine = self.runtime.kind == "vm" and self.runtime.image == "none"
+        if self.runtime.image in ("initramfs", "none") and not machine:
+            words.append("files")
         reply = self.channel.request("facts", self.nonce, *words, deadline=deadline("facts"), bound=FACTS_BYTES)
         return parse_facts(checked(reply, "facts", self.runtime.name), self.nonce)
+
+    def image(self) -> ImageSeen | None:
+        """Return what its image showed before anything was started from it; None where no image is made."""
+        return self.host.image(self.runtime, self.spec.image)
 
     def outside(self) -> Facts | None:
         """Return what the host sees of the subject; None for a VM, and where no wall is claimed."""

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from provisioner.artifacts.image import Image
 from provisioner.errors import IsolationError
 from provisioner.host import Host, ImageName
 from provisioner.sandboxes.limits import Limits
@@ -16,6 +18,9 @@ from provisioner.sandboxes.limits import Limits
 Edit = Callable[[dict[str, Any]], None]
 # each limit that is asked for, with the values that its templates may name
 Asked = Mapping[str, Mapping[str, object]]
+
+
+VOLUME = "/tmp"  # which every image has
 
 
 class RefusedError(IsolationError):
@@ -30,14 +35,16 @@ class Spec:
     Attributes:
         limits: bounds to set.
         network: "none", "private" or "host".
-        image: "probe", which holds the probe alone, or "shell", with a BusyBox beside it.
+        image: "probe", which holds the probe alone, "shell", with a BusyBox beside it, or what is asked of it.
+        volume: a folder of the host that is shared with it, at VOLUME.
         flags: further arguments for `create`, before the image.
         edits: functions that change the runtime's config before it is used (for runtimes with a `prepare`).
     """
 
     limits: Limits = field(default_factory=Limits)
     network: str = "none"
-    image: ImageName = "probe"
+    image: ImageName | Image = "probe"
+    volume: Path | None = None
     flags: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 

@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -15,6 +16,9 @@ import pytest
 
 from provisioner.artifacts import image
 from provisioner.errors import IsolationError
+from provisioner.probe.build import probe_binary
+from provisioner.sandboxes.facts_image import CAPABILITIES, Privileged, parse_image, read_archive
+from provisioner.sandboxes.observed import FactsError
 
 
 def elf(number: int) -> bytes:
@@ -128,3 +132,182 @@ def test_initramfs_holds_init_and_the_nodes_of_both_serial_lines(probe: Path, tm
     assert (entries["dev/ttyS0"][1], entries["dev/ttyS1"][1]) == ((4, 64), (4, 65))
     assert entries["tmp"][0] == 0o041777
     assert list(entries).index("dev") < list(entries).index("dev/console")
+
+
+def link(name: str, to: str) -> image.Item:
+    return image.Item(name, stat.S_IFLNK | 0o777, to.encode())
+
+
+def test_further_things_take_the_place_of_those_of_their_name(probe: Path, tmp_path: Path) -> None:
+    image.rootfs(probe, tmp_path / "rootfs", further=[link("dev", "usr"), image.Item("extra", stat.S_IFDIR | 0o700)])
+
+    assert os.readlink(tmp_path / "rootfs/dev") == "usr"
+    assert stat.S_IMODE((tmp_path / "rootfs/extra").stat().st_mode) == 0o700
+    assert (tmp_path / "rootfs/proc").is_dir()
+
+
+def test_images_are_told_apart_by_what_is_asked_of_them() -> None:
+    asked = [image.Image(), image.Image(shell=True), image.Image(user="1000"), image.Image(items=(link("a", "b"),))]
+
+    assert list(image.IMAGES) == ["probe", "shell"]
+    assert len({one.name for one in asked}) == len(asked)
+
+
+def layered(*layers: list[image.Item]) -> bytes:
+    """Return a docker-archive of these layers."""
+    items = [image.Item(f"{at}/layer.tar", stat.S_IFREG | 0o644, image._tar(layer)) for at, layer in enumerate(layers)]
+    manifest = json.dumps([{"Config": "c.json", "Layers": [item.name for item in items]}]).encode()
+    config = image.Item("c.json", stat.S_IFREG | 0o644, b"{}")
+    return image._tar([*items, config, image.Item("manifest.json", stat.S_IFREG | 0o644, manifest)])
+
+
+def folder(name: str) -> image.Item:
+    return image.Item(name, stat.S_IFDIR | 0o755)
+
+
+def whiteout(name: str) -> image.Item:
+    return image.Item(f".wh.{name}", stat.S_IFREG | 0o644)
+
+
+@pytest.mark.parametrize(
+    ("layers", "dev"),
+    [
+        ([[folder("dev")]], "dir"),
+        ([[folder("./dev")]], "dir"),
+        ([[link("dev", "usr")]], "symlink"),
+        ([[folder("dev")], [link("dev", "usr")]], "symlink"),
+        ([[link("dev", "usr")], [folder("dev")]], "dir"),
+        ([[link("dev", "usr")], [whiteout("dev")]], "absent"),
+        ([[link("usr/dev", "usr"), link("dev/fd", "usr")]], "absent"),
+        ([[image.Item("dev", stat.S_IFREG | 0o644)]], "file"),
+    ],
+)
+def test_an_archive_is_seen_as_its_layers_lie_over_each_other(layers: list[list[image.Item]], dev: str) -> None:
+    seen = read_archive(layered(*layers))
+
+    assert seen.folders["/dev"] == dev
+
+
+def test_the_archive_that_is_made_has_real_folders(probe: Path, tmp_path: Path) -> None:
+    image.archive(probe, "a:1", tmp_path / "out")
+
+    seen = read_archive((tmp_path / "out").read_bytes())
+
+    assert seen.folders.root == {"/dev": "dir", "/proc": "dir", "/sys": "dir"}
+
+
+@pytest.mark.parametrize("data", [b"", b"no tar", bytes(10240)])
+def test_what_is_no_archive_is_said_to_be_none(data: bytes) -> None:
+    with pytest.raises(FactsError, match="cannot read the image's archive"):
+        read_archive(data)
+
+
+def test_the_probe_sees_what_lies_in_a_root_folder(tmp_path: Path) -> None:
+    (tmp_path / "dev").symlink_to("usr")
+    (tmp_path / "proc").mkdir()
+
+    done = subprocess.run([probe_binary().path, "image", "n", tmp_path], capture_output=True, timeout=30, check=True)
+    seen = parse_image(done.stdout.partition(b"\n")[2], "n")
+
+    assert seen.folders.root == {"/dev": "symlink", "/proc": "dir", "/sys": "absent"}
+    assert (seen.privileged.entries, seen.privileged.count, seen.config) == (2, 0, None)
+    with pytest.raises(FactsError, match="another nonce"):
+        parse_image(done.stdout.partition(b"\n")[2], "m")
+    assert subprocess.run([probe_binary().path, "image", "n", "/nowhere"], capture_output=True).returncode == 69
+
+
+def privileged(name: str, mode: int) -> image.Item:
+    return image.Item(name, stat.S_IFREG | mode)
+
+
+SET_USER = privileged("a/b/c", 0o4755)
+EXAMPLES = [
+    (SET_USER, (True, False)),
+    (privileged("bin/x", 0o2755), (False, True)),
+    (privileged("bin/x", 0o6755), (True, True)),
+    (privileged("bin/x", 0o4644), (True, False)),
+    (privileged("bin/x", 0o2745), None),  # mandatory locking
+    (privileged("bin/x", 0o755), None),
+    (image.Item("bin/x", stat.S_IFDIR | 0o2755), None),
+    (image.Item("bin/x", stat.S_IFDIR | 0o1777), None),
+    (link("bin/x", "y"), None),
+]
+
+
+def told(seen: Privileged) -> dict[str, tuple[bool, bool]]:
+    assert seen.count == len(seen.files)
+    return {file.path: (file.user, file.group) for file in seen.files}
+
+
+@pytest.mark.parametrize(("item", "expected"), EXAMPLES)
+def test_files_that_give_more_are_found_in_a_layer_and_in_a_folder(
+    tmp_path: Path, item: image.Item, expected: tuple[bool, bool] | None
+) -> None:
+    parents = [folder(str(one)) for one in reversed(Path(item.name).parents) if one.name]
+    image._fill_rootfs(tmp_path, [*parents, item])
+    done = subprocess.run([probe_binary().path, "image", "n", tmp_path], capture_output=True, timeout=30, check=True)
+
+    folder_seen = parse_image(done.stdout.partition(b"\n")[2], "n").privileged
+    layer_seen = read_archive(layered([*parents, item])).privileged
+
+    wanted = {f"/{item.name}": expected} if expected else {}
+    assert (told(folder_seen), told(layer_seen)) == (wanted, wanted)
+    assert folder_seen.entries == layer_seen.entries == len(parents) + 1
+
+
+@pytest.mark.parametrize(
+    ("above", "found"),
+    [
+        ([], {"/a/b/c"}),
+        ([privileged("a/b/c", 0o755)], set()),
+        ([image.Item("a/b/.wh.c", stat.S_IFREG)], set()),
+        ([image.Item("a/.wh.b", stat.S_IFREG)], set()),
+        ([image.Item("a/.wh..wh..opq", stat.S_IFREG)], set()),
+        ([image.Item("a/.wh..wh..opq", stat.S_IFREG), privileged("a/d", 0o4755)], {"/a/d"}),
+        ([image.Item("a/.wh.bb", stat.S_IFREG)], {"/a/b/c"}),
+    ],
+)
+def test_what_a_layer_takes_away_gives_nothing(above: list[image.Item], found: set[str]) -> None:
+    assert set(told(read_archive(layered([SET_USER], above)).privileged)) == found
+
+
+def test_capabilities_of_a_layers_file_are_found() -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("usr/bin/ping")
+        info.pax_headers = {CAPABILITIES: "value"}
+        tar.addfile(info)
+
+    file = image.Item("0/layer.tar", stat.S_IFREG | 0o644, buffer.getvalue())
+    manifest = json.dumps([{"Config": "c.json", "Layers": [file.name]}]).encode()
+    files = [("c.json", b"{}"), ("manifest.json", manifest)]
+    data = image._tar([file, *(image.Item(name, stat.S_IFREG | 0o644, text) for name, text in files)])
+    (seen,) = read_archive(data).privileged.files
+    assert (seen.path, seen.user, seen.capabilities) == ("/usr/bin/ping", False, True)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "roots"),
+    [
+        (b"root:x:0:0:root:/:/bin/sh\ntoor:x:0:0::/:\nnobody:x:65534:65534::/:\nbin:x:10:0::/:\n", ["root", "toor"]),
+        (b"odd:x:000:0::/:\n\nshort:x\nempty:x::0::/:\n", ["odd"]),
+        (b"", []),
+    ],
+)
+def test_the_names_of_root_are_those_of_the_images_own_accounts(accounts: bytes, roots: list[str]) -> None:
+    below = [folder("etc"), image.Item("etc/passwd", stat.S_IFREG | 0o644, b"old:x:0:0::/:\n")]
+    above = [image.Item("etc/passwd", stat.S_IFREG | 0o644, accounts)]
+
+    config = read_archive(layered(below, above)).config
+
+    assert config is not None
+    assert (config.user, config.roots) == ("", roots)
+
+
+def test_an_archives_user_is_that_of_its_configuration(probe: Path, tmp_path: Path) -> None:
+    image.archive(probe, "a:1", tmp_path / "out", image=image.Image(user="1000:0"))
+
+    config = read_archive((tmp_path / "out").read_bytes()).config
+
+    assert config is not None
+    assert (config.user, config.roots) == ("1000:0", [])

@@ -21,10 +21,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fakes import USER_NAMESPACES
 
 from provisioner.probe.build import SOURCES, probe_binary
 from provisioner.processes import read_process, wait_gone, with_descendants
 from provisioner.sandboxes.facts import Facts, parse_facts
+from provisioner.sandboxes.facts_image import ImageSeen, Privileged, parse_image
 from provisioner.sandboxes.observed import UnobservedFact
 
 HEADER = struct.Struct(">IIB")
@@ -644,3 +646,77 @@ def test_a_document_stays_below_its_bound(probe: Path) -> None:
     done = run(probe, "facts", "n1")
 
     assert len(json.dumps(json.loads(done.stdout.split(b"\n", 1)[1]))) < 1 << 20
+
+
+def read_image(probe: Path, folder: Path) -> ImageSeen:
+    done = run(probe, "image", "i1", str(folder))
+    assert done.returncode == 0, done.stderr
+    return parse_image(done.stdout.split(b"\n", 1)[1], "i1")
+
+
+def test_a_walk_tells_the_end_of_a_long_path_and_no_more_than_some_files(probe: Path, tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 100) / ("e" * 100)
+    deep.mkdir(parents=True)
+    for number in range(40):
+        file = deep / f"file{number:02}"
+        file.touch()
+        file.chmod(0o4700)  # the test's own empty files
+
+    seen = read_image(probe, tmp_path).privileged
+
+    assert (seen.entries, seen.count, len(seen.files)) == (42, 40, 32)
+    assert {len(file.path) for file in seen.files} == {191}
+    assert all(file.path[-6:-2] == "file" for file in seen.files)
+
+
+def test_a_walk_follows_no_link_and_ends_in_no_loop(probe: Path, tmp_path: Path) -> None:
+    (tmp_path / "self").symlink_to(".")
+    (tmp_path / "root").symlink_to("/")
+    os.mkfifo(tmp_path / "fifo")
+
+    assert read_image(probe, tmp_path).privileged.entries == 3
+
+
+def test_a_walk_that_comes_to_no_end_has_seen_nothing(probe: Path, tmp_path: Path) -> None:
+    tmp_path.joinpath(*["d"] * 60).mkdir(parents=True)
+
+    with pytest.raises(UnobservedFact, match=r"so deep a folder.*ELOOP"):
+        _ = read_image(probe, tmp_path).privileged
+
+
+@pytest.mark.skipif(not USER_NAMESPACES, reason="needs user namespaces")
+def test_a_walk_stays_on_its_mount(probe: Path, tmp_path: Path) -> None:
+    for name in ("a", "a/inside", "b", "b/of_another"):
+        (tmp_path / name).mkdir()
+    script = f'mount --bind {tmp_path}/b {tmp_path}/a/inside && exec "$0" image i1 {tmp_path}/a'
+    done = subprocess.run(
+        ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(probe)],
+        capture_output=True,
+        timeout=30,
+        check=True,
+    )
+
+    assert parse_image(done.stdout.split(b"\n", 1)[1], "i1").privileged.entries == 1
+
+
+def test_a_walk_of_its_own_root_is_made_where_it_is_asked_for(probe: Path) -> None:
+    silent = read_document(run(probe, "facts", "n1"), "n1")
+    asked = read_document(run(probe, "facts", "n1", "files"), "n1")
+
+    assert silent.system is not None
+    assert asked.system is not None
+    with pytest.raises(UnobservedFact, match="not asked for"):
+        _ = silent.system.privileged
+    found = asked.system.seen("privileged")
+    assert isinstance(found, Privileged) or found.unobserved in ("ETIME", "EACCES", "E2BIG")
+
+
+def test_touch_makes_an_empty_file_that_was_not_there(probe: Path, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+
+    assert run(probe, "touch", str(path)).returncode == 0
+    assert (path.stat().st_size, path.stat().st_mode & 0o7777) == (0, 0o600)
+    assert run(probe, "touch", str(path)).returncode == 73
+    (tmp_path / "link").symlink_to("elsewhere")
+    assert run(probe, "touch", str(tmp_path / "link")).returncode == 73
+    assert not (tmp_path / "elsewhere").exists()

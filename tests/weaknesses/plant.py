@@ -78,6 +78,7 @@ class Plant:
         exec: an argument list in place of the runtime's own exec.
         beside: what else is started in the sandbox before it is looked at; returns what ends it.
         limit: the limit whose load is measured, in the planted sandbox; reach: whether the peer is tried.
+        volume: whether a file is made in a folder that is shared.
         leave: what is left behind while the sandbox is ended; what remains of it is then looked for.
         ends: whether it is ended with processes left in it, and what remains of it is looked for.
         planted_peer: whether the peer is planted too; peer: another Spec for the peer.
@@ -102,6 +103,7 @@ class Plant:
     verdict: str = "open"
     limit: str = ""
     reach: bool = False
+    volume: bool = False
     leave: Callable[[Ground, Sandbox], object] | None = None
     ends: bool = False
     planted_peer: bool = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
 from provisioner.sandboxes.residue import End, measure_end
 from provisioner.sandboxes.runtime import Runtime, overlay
 from provisioner.sandboxes.sandbox import Sandbox
+from provisioner.sandboxes.shared_file import SharedFile, make_shared_file, shared_folder
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.observe import observe
 from pytest_isolation.options import LOCAL
@@ -31,7 +32,7 @@ from pytest_isolation.pool import Pool
 from pytest_isolation.record import Record
 from pytest_isolation.targets import Target
 
-ENDED = [one.name for one in fields(End)]
+ENDED = ("survivors", "residue")
 _bases: dict[tuple[int, str, str], Record] = {}
 
 
@@ -83,7 +84,10 @@ def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
             pool.load(target_id, plant.limit)
             before = before.model_copy(update={"loads": pool.records[target_id].loads})
         if plant.leave or plant.ends:
-            before = _ended(before, End(**{name: pool.ended(target_id).seen(name) for name in ENDED}))
+            before = _ended(before, pool.ended(target_id))
+        if plant.volume:
+            words = _words(BASES[named(target.runtime), plant.base], ground) if plant.base else {}
+            before = before.model_copy(update={"shared_file": _file_made(ground, target.runtime, Spec(**words))})
         after = (
             _left(ground, plant, before)
             if plant.leave
@@ -149,7 +153,18 @@ def _planted(ground: Ground, target: Target, plant: Plant, before: Record) -> Re
         record = _look(ground, target, sandbox, plant, lambda: Sandbox(ground.host, runtime, spec))
         reaches = {"none": measure_reach(sandbox, ground.peer, "none")} if plant.reach else before.reaches.root
     record = _with(record, before, before.loads.root, reaches)
+    if plant.volume:
+        record = record.model_copy(update={"shared_file": _file_made(ground, runtime, spec)})
     return _ended(record, measure_end(lambda _: Sandbox(ground.host, runtime, spec))) if plant.ends else record
+
+
+def _file_made(ground: Ground, runtime: Runtime, spec: Spec) -> SharedFile:
+    """Let a sandbox made like that make a file in a folder that is shared with it."""
+    with (
+        shared_folder(ground.host) as folder,
+        Sandbox(ground.host, runtime, replace(spec, volume=folder)) as sandbox,
+    ):
+        return make_shared_file(sandbox, folder)
 
 
 def _look(ground: Ground, target: Target, sandbox: Sandbox, plant: Plant, make: Callable[[], Sandbox]) -> Record:
@@ -193,11 +208,11 @@ def _left(ground: Ground, plant: Plant, before: Record) -> Record:
     return _ended(before, end)
 
 
-def _ended(record: Record, end: End) -> Record:
-    return record.model_copy(update={name: getattr(end, name) for name in ENDED})
+def _ended(record: Record, end: End | Record) -> Record:
+    return record.model_copy(update={name: end.seen(name) for name in ENDED})
 
 
 def _with(record: Record, before: Record, loads: dict[str, Load], reaches: dict[str, Reach]) -> Record:
     """Add what was measured; what the plant has nothing to do with is as before."""
-    ends = {name: before.seen(name) for name in ENDED}
+    ends = {name: before.seen(name) for name in (*ENDED, "shared_file")}
     return record.model_copy(update={"loads": Loads(loads), "reaches": Reaches(reaches), **ends})

@@ -69,6 +69,6 @@ def _with_mounts_of_now(record: Record, sandbox: Sandbox) -> Record:
 
 def judge_all(record: Record, stock: Record) -> dict[str, tuple[str, str]]:
     """Return the verdict of every check over facts; what was measured of limits and reach is the stock sandbox's."""
-    others = ("loads", "reaches", "residue", "survivors")
+    others = ("loads", "reaches", "residue", "survivors", "shared_file")
     measured = record.model_copy(update={name: stock.seen(name) for name in others})
     return {name: (str(verdict), reason) for name, (verdict, reason) in judge_record(measured).items()}

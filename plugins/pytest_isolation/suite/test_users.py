@@ -117,6 +117,41 @@ def test_two_sandboxes_ids_do_not_overlap(sandbox: SandboxView, peer: SandboxVie
     assert not shared, f"it has {', '.join(shared)} in common with its peer"
 
 
+@pytest.mark.isolation_active
+@pytest.mark.isolation(
+    "user.file_owner",
+    severity="medium",
+    profile="restricted",
+    gains="leaves a file of the host's root where the host can run it, which it may make set-user-ID",
+    refs=["user_namespaces(7)", "inode(7)", "mount_setattr(2), ID-mapped mounts"],
+    kinds=["container"],
+    kinds_reason="on a VM's shared folder its hypervisor's process writes: vm.shared_folder, user.root_mapped",
+    shows=["shared_file"],
+    reproduce="touch VOLUME/file    # inside; then on the host: stat -c %u VOLUME/file",
+    remedy="map its root to an unprivileged user: rootless, --userns=auto; share no folder with :idmap",
+)
+def test_its_files_belong_to_a_mapped_user(sandbox: SandboxView) -> None:
+    """
+    A file it makes on a shared path belongs to a mapped id.
+
+    A further sandbox makes one in a folder that was made for it.  An ID-mapped mount (:idmap) turns the mapping round:
+    what root inside makes there is the host's root's again.
+    """
+    for what in ("residue", "volume"):
+        if reason := sandbox.target.cannot.get(what):
+            pytest.skip(reason)
+    made = sandbox.shared_file()
+    if made is None:
+        pytest.skip("no folder of the host can be shared with it")
+    assert made.uid != 0, "a file it made on a shared path belongs to the host's root"
+    initial = sandbox.host.process.namespaces.user
+    assert made.users != initial, (
+        f"a file it made on a shared path belongs to uid {made.uid}: its ids are the host's own"
+    )
+    mapped = any(line.outside <= made.uid < line.outside + line.count for line in made.uid_map)
+    assert mapped, f"a file it made on a shared path belongs to uid {made.uid}, which its user namespace does not map"
+
+
 @pytest.mark.isolation(
     "user.setgroups",
     severity="low",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from ground import Edit, append, docker_profile, mount_option, put
-from plant import Make, Plant, edits, flags
+from ground import Edit, Ground, append, docker_profile, mount_option, put
+from plant import Make, Plant, edits, flags, opened
 
 
 def mapped(first: int, count: int = 65536) -> tuple[Edit, ...]:
@@ -25,6 +26,15 @@ def without_userns_within(config: dict[str, Any]) -> None:
     profile = docker_profile("")
     profile["syscalls"][0]["names"].append("unshare")
     put("linux.seccomp", profile)(config)
+
+
+def id_mapped(ground: Ground) -> Mapping[str, Any]:
+    """Return the overlay that shares the folder by an ID-mapped mount, which turns the sandbox's own map round."""
+    volume = ground.runtime.volume
+    assert volume is not None
+    mounts = volume.config["mounts"]
+    assert "'rbind'" in mounts
+    return {"volume": {"config": {"mounts": mounts.replace("'rbind'", "'idmap', 'rbind'")}}}
 
 
 BASES: dict[tuple[str, str], Make] = {("runc", "no unshare"): edits(without_userns_within)}
@@ -68,7 +78,36 @@ PLANTS = (
         spec=edits(put("linux.seccomp", docker_profile(""))),
         base="no unshare",
     ),
+    *(
+        Plant(
+            "a file on a volume, without a user namespace",
+            (runtime,),
+            {"user.file_owner": "belongs to the host's root", "ns.user": "host's user namespace"},
+            opened("user.root_mapped", "user.range_disjoint", *quota),
+            base="userns",
+            volume=True,
+        )
+        for runtime, quota in (("runc", ("key.quota",)), ("crun", ("key.quota",)), ("podman", ()))
+    ),
+    Plant(
+        "a file on an ID-mapped volume",
+        ("crun",),
+        {"user.file_owner": "belongs to the host's root"},
+        spec=edits(*mapped(100000)),
+        base="userns",
+        overlay=id_mapped,
+        volume=True,
+    ),
     # look-alikes
+    *(
+        Plant("a file on a volume, with a user namespace", (runtime,), spec=spec, base="userns", volume=True)
+        for runtime, spec in (
+            ("runc", edits(*mapped(100000))),
+            ("crun", edits(*mapped(100000))),
+            ("podman", flags(*range_flags(100000))),
+        )
+    ),
+    Plant("a file on a volume, of an unprivileged user's sandbox", ("bwrap",), volume=True),
     *(
         Plant(
             "a range for each", (runtime,), also={"user.range_disjoint": "holds"}, spec=spec, base="userns", peer=peer

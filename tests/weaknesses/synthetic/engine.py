@@ -40,7 +40,7 @@ LOOKALIKES = (
         "a target that is not ended",
         "container",
         put("target", "cannot", to={"residue": "not made for the run"}),
-        (("run.no_residue", "not_applicable"), ("ns.pid.reap", "not_applicable")),
+        tuple((name, "not_applicable") for name in ("run.no_residue", "ns.pid.reap", "user.file_owner")),
     ),
     Lookalike("no engine", "container", put("target", "settings", to=None), (("run.daemon_opts", "not_applicable"),)),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import Dict
+from facts_factory import INITIAL, Dict
 from weakness import Edit, Lookalike, proc, put, row, weak
 
 RANGE = [{"inside": 0, "outside": 100000, "count": 65536}]
@@ -34,6 +34,23 @@ WEAKNESSES = (
         "vm.process",
         record="vm",
     ),
+    weak("user.file_owner", "an ID-mapped mount", put("shared_file", "uid", to=0), "belongs to the host's root"),
+    weak(
+        "user.file_owner",
+        "an ID-mapped mount, another user",
+        put("shared_file", "uid", to=1000),
+        "uid 1000, which its user namespace does not map",
+    ),
+    *(
+        weak("user.file_owner", f"just beside its range, {uid}", put("shared_file", "uid", to=uid), f"uid {uid}, which")
+        for uid in (99999, 165536)
+    ),
+    weak(
+        "user.file_owner",
+        "another user, ids as on the host",
+        put("shared_file", "users", to=INITIAL["user"]),
+        "uid 101000: its ids are the host's own",
+    ),
     weak("user.nonroot", "--user 0", proc("inside", "uid", [0] * 4), "uid 0 inside"),
     weak("user.nonroot", "root in the guest", proc("inside", "uid", [0] * 4), "uid 0 inside", record="vm"),
     weak("user.nonroot", "a saved uid of 0", proc("inside", "uid", [1000, 1000, 0, 1000]), "uid 0 inside"),
@@ -61,6 +78,17 @@ WEAKNESSES = (
 )
 
 LOOKALIKES = (
+    *(
+        Lookalike(f"its file belongs to uid {uid} of its range", "container", put("shared_file", "uid", to=uid))
+        for uid in (100000, 165535)
+    ),
+    Lookalike("its file belongs to a group of the host", "container", put("shared_file", "gid", to=0)),
+    Lookalike(
+        "no folder that could be shared",
+        "docker",
+        put("shared_file", to=None),
+        (("user.file_owner", "not_applicable"),),
+    ),
     Lookalike(
         "a range beside the peer's", "container", put("peer_outside", "process", "gid_map", 0, "outside", to=165536)
     ),
