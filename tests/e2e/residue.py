@@ -160,7 +160,8 @@ class Home:
             command = ["docker"]
         elif self.target.startswith("podman") and (self.path / "state" / "podman").exists():
             state = self.path / "state" / "podman"
-            storage = ["--root", f"{state}/storage", "--runroot", f"{self.path}/run/podman"]
+            run = f"{self.path}/run/podman"
+            storage = ["--root", f"{state}/storage{run.replace('/', '-')}", "--runroot", run]
             command = ["podman", *storage, "--cgroup-manager", "cgroupfs"]
         elif self.target in ("runc", "crun") and (self.path / "state" / self.target / "run").exists():
             return [f"container {path.name}" for path in (self.path / "state" / self.target / "run").iterdir()]

@@ -57,8 +57,10 @@ def test_the_suite_is_as_documented_and_podmans_pause_process_alone_stays(make_a
 
     assert done.returncode == 0, done.stdout
     assert "No findings" in done.stdout
-    storage = account.home / ".local/state/pytest-isolation/podman/storage"
-    podman = ("podman", "--root", str(storage), "--runroot", str(account.folder / "run/pytest-isolation/podman"))
+    run = f"{account.folder}/run/pytest-isolation/podman"
+    storage = f"{account.home}/.local/state/pytest-isolation/podman/storage{run.replace('/', '-')}"
+    podman = ("podman", "--root", storage, "--runroot", run)
+    assert Path(storage).is_dir()
     for what in (("ps", "--all", "--quiet"), ("images", "--all", "--quiet")):
         assert account.run(account.argv(*podman, *what)).stdout == ""
     assert set(account.processes().values()) <= {"podman", "podman pause", "catatonit"}

@@ -44,6 +44,15 @@ def test_only_root_is_given_a_manager_of_cgroups(name: str, root: bool) -> None:
     assert ("--runtime" in create) == name.endswith("+runc")
 
 
+def test_each_folder_of_what_runs_has_a_storage_of_its_own() -> None:
+    """podman's database holds both, and refuses the storage of another login with "database configuration mismatch"."""
+    storage = load_runtime("podman").define["storage"]
+    logins = ("/run/user/1000/pytest-isolation/podman", "/home/u/.local/state/pytest-isolation/run/podman")
+    roots = {render_argv(storage, {"state": "/state", "run_dir": run}, "")[1] for run in logins}
+
+    assert len(roots) == len(logins)
+
+
 @pytest.mark.parametrize("said", SAID)
 def test_what_a_user_lacks_is_named_with_its_mend(said: str) -> None:
     symptom = symptom_in(load_runtime("podman"), said)
