@@ -206,11 +206,11 @@ static void json_seen(const struct look *l, const struct seen *s)
 	json_close('}');
 }
 
-/* One look in a child of its own, for a path that not every system has. */
+/* One look in a child of its own, for a path that not every system has; guard_settle() is due. */
 void json_look(const char *key, const struct look *l)
 {
 	struct seen s;
-	struct guarded g = guard(look, l, &s, sizeof(s));
+	struct guarded g = guard_next(look, l, &s, sizeof(s));
 
 	json_key(key);
 	if (g.end == GUARD_DONE)
@@ -239,5 +239,6 @@ void json_paths(void)
 		json_seen(&looks[i], &seen[i]);
 	}
 	json_mount_files();
+	guard_settle();
 	json_close('}');
 }
