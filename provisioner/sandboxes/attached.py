@@ -23,10 +23,10 @@ from provisioner.host import Host
 from provisioner.mounts import MountPoint, read_mounts
 from provisioner.sandboxes.facts import NAMESPACES, Cgroup, Facts, parse_facts
 from provisioner.sandboxes.facts_image import ImageSeen
+from provisioner.sandboxes.marked import after_mark
 from provisioner.sandboxes.observed import Unobserved
 from provisioner.sandboxes.render import render_argv
 from provisioner.sandboxes.runtime import Runtime, symptom_in
-from provisioner.sandboxes.sandbox import after_mark
 from provisioner.sandboxes.settings import json_at
 
 HANDED_ON = "/proc/self/fd/3"

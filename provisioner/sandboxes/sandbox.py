@@ -11,7 +11,6 @@ import itertools
 import json
 import secrets
 import time
-from collections.abc import Mapping
 from typing import Any
 
 from provisioner.cgroups import Cgroups, make_cgroups
@@ -24,13 +23,13 @@ from provisioner.sandboxes.config import write_config
 from provisioner.sandboxes.facts import Facts, parse_facts
 from provisioner.sandboxes.facts_image import ImageSeen
 from provisioner.sandboxes.limits import Limits
+from provisioner.sandboxes.marked import after_mark
 from provisioner.sandboxes.render import render_argv, render_value
 from provisioner.sandboxes.runtime import Runtime, symptom_in
 from provisioner.sandboxes.settings import json_at
-from provisioner.sandboxes.spec import VOLUME, Around, Asked, RefusedError, Spec
+from provisioner.sandboxes.spec import VOLUME, Around, RefusedError, Spec
 from provisioner.undo import Record
 
-FACTS_MARK = b"\x7fISOFACTS "
 _numbers = itertools.count(1)
 
 
@@ -111,7 +110,7 @@ class Sandbox:
     def _limit_flags(self, values: dict[str, object]) -> list[str]:
         flags: list[str] = []
         by_hand: dict[str, Any] = {}
-        for name, asked in self._asked().items():
+        for name, asked in self.spec.asked().items():
             how = self.runtime.limits.get(name)
             if how is None:
                 raise RefusedError(
@@ -133,21 +132,10 @@ class Sandbox:
             values["cgroups"] = [part for directory in self._cgroups.dirs for part in ("--cgroup", str(directory))]
         return flags
 
-    def _asked(self) -> Asked:
-        limits = self.spec.limits
-        asked: dict[str, Mapping[str, object]] = {}
-        if limits.memory is not None:
-            asked["memory"] = {"bytes": limits.memory, "mib": limits.memory >> 20}
-        if limits.cpus is not None:
-            asked["cpu"] = {"cpus": limits.cpus, "quota": int(limits.cpus * 100000), "period": 100000}
-        if limits.pids is not None:
-            asked["pids"] = {"count": limits.pids}
-        return asked
-
     def _start(self) -> Stream:
         runtime = self.runtime
         if runtime.prepare:
-            write_config(self.host, runtime, self._values, self._asked(), self.spec.edits)
+            write_config(self.host, runtime, self._values, self.spec.asked(), self.spec.edits)
         if runtime.delete:
             delete = render_argv(runtime.delete, self._values, f"{runtime.name}: delete")
             self._records.append(self.host.site.made_command(self.host.run, delete, self.host.remembered(runtime)))
@@ -303,19 +291,3 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def after_mark(output: bytes, nonce: str) -> bytes:
-    """Take the document that follows the mark with our nonce; whatever a runtime prints around it is not it."""
-    mark = FACTS_MARK + nonce.encode() + b" "
-    at = output.find(mark)
-    end = output.find(b"\n", at)
-    length = output[at + len(mark) : end]
-    if at < 0 or not length.isdigit() or len(length) > 7:
-        raise IsolationError("cannot read the exec'd process's facts: they are not there")
-    if output.count(mark) > 1:
-        raise IsolationError("cannot accept the exec'd process's facts: there are two documents")
-    document = output[end + 1 : end + 1 + int(length)]
-    if len(document) != int(length):
-        raise IsolationError("cannot read the exec'd process's facts: cut short")
-    return document

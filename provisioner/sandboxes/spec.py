@@ -48,6 +48,17 @@ class Spec:
     flags: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 
+    def asked(self) -> Asked:
+        """Return each limit that is set, with the values that a runtime's templates may name."""
+        asked: dict[str, Mapping[str, object]] = {}
+        if self.limits.memory is not None:
+            asked["memory"] = {"bytes": self.limits.memory, "mib": self.limits.memory >> 20}
+        if self.limits.cpus is not None:
+            asked["cpu"] = {"cpus": self.limits.cpus, "quota": int(self.limits.cpus * 100000), "period": 100000}
+        if self.limits.pids is not None:
+            asked["pids"] = {"count": self.limits.pids}
+        return asked
+
 
 @dataclass(frozen=True)
 class Around:
