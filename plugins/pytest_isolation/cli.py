@@ -161,7 +161,8 @@ def schemas(
 
 
 def _print(results: Results) -> None:
-    from pytest_isolation.report.terminal import draw, takes_unicode, write_lines
+    from pytest_isolation.report.spans import takes_unicode, write_lines
+    from pytest_isolation.report.terminal import draw
 
     width = shutil.get_terminal_size().columns
     write_lines(_Out(), draw(results, width, takes_unicode(sys.stdout.encoding)))

@@ -15,7 +15,8 @@ from pytest_isolation.assemble import assemble
 from pytest_isolation.beside import beside_fresh
 from pytest_isolation.record import save_record
 from pytest_isolation.report.html import write_page
-from pytest_isolation.report.terminal import draw, takes_unicode, write_lines
+from pytest_isolation.report.spans import takes_unicode, write_lines
+from pytest_isolation.report.terminal import draw
 from pytest_isolation.session import State
 from pytest_isolation.verdict import Judgement
 

@@ -15,7 +15,8 @@ from pytest_isolation.outcomes import finding_lines
 from pytest_isolation.policy import Policy
 from pytest_isolation.record import Record, save_record
 from pytest_isolation.report.html import render_html
-from pytest_isolation.report.terminal import draw, to_text
+from pytest_isolation.report.spans import to_text
+from pytest_isolation.report.terminal import draw
 from pytest_isolation.results import Cell, Check, Note, Results, load_results
 from pytest_isolation.verdict import Cell as CheckedCell
 from pytest_isolation.verdict import Check as CheckedCheck

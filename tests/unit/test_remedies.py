@@ -16,7 +16,8 @@ from pytest_isolation.policy import Policy
 from pytest_isolation.reference import render_reference, tell_check
 from pytest_isolation.remedies import load_remedies, remedies_by_runtime, remedy_for
 from pytest_isolation.report.html import render_html
-from pytest_isolation.report.terminal import draw, to_text
+from pytest_isolation.report.spans import to_text
+from pytest_isolation.report.terminal import draw
 from pytest_isolation.results import Cell, Results
 from pytest_isolation.verdict import Cell as CheckedCell
 from pytest_isolation.verdict import Check, Judgement, Verdict, check_of

@@ -9,7 +9,8 @@ from _pytest._io import TerminalWriter
 from sample_results import sample
 
 from pytest_isolation.merge import merge
-from pytest_isolation.report.terminal import draw, takes_unicode, to_text, write_lines
+from pytest_isolation.report.spans import takes_unicode, to_text, write_lines
+from pytest_isolation.report.terminal import draw
 from pytest_isolation.results import Cell, Check, Results, Skipped, Target
 from pytest_isolation.verdict import Judgement, Verdict
 

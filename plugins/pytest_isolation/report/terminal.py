@@ -1,72 +1,25 @@
 """Draws results as lines for a terminal: header, matrix, findings, what was skipped, what to do next.
 
 In: Results, the width, whether the stream takes more than ASCII.  Out: lines of spans, each a text and pytest's markup.
-Called by plugin.py and cli.py, which write them with `write_lines`.  Pure but for that; every text is escaped.
+Called by plugin.py and cli.py, which write them by spans.py.  Pure; every text is escaped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Iterable
 
 from pytest_isolation.notes import HEADING, lines_of, notes_on
-from pytest_isolation.outcomes import MAX_LINE, finding_lines
+from pytest_isolation.outcomes import finding_lines
 from pytest_isolation.report.columns import MAX_ID, Columns, lay_out
-from pytest_isolation.report.escape import escape
 from pytest_isolation.report.matrix import Matrix, Row, arrange, counted, documented, not_applicable, sign_at, totals
-from pytest_isolation.report.signs import SIGNS, Sign
+from pytest_isolation.report.signs import SIGNS
+from pytest_isolation.report.spans import BOLD, DIM, PLAIN, Line, Style
 from pytest_isolation.results import Beside, Cell, Check, Results, Target
 from pytest_isolation.verdict import Cell as CheckedCell
 from pytest_isolation.verdict import Check as CheckedCheck
 from pytest_isolation.verdict import Judgement
 
-Span = tuple[str, Mapping[str, bool]]
-Line = list[Span]
-PLAIN: Mapping[str, bool] = {}
-BOLD: Mapping[str, bool] = {"bold": True}
-DIM: Mapping[str, bool] = {"light": True}
 MIN_WIDTH = 40
-
-
-class Writer(Protocol):
-    """What `write_lines` needs of pytest's TerminalWriter: a text and its markup, whatever the argument's name."""
-
-    def write(self, *args: Any, **markup: Any) -> None: ...
-
-    def line(self, *args: Any, **markup: Any) -> None: ...
-
-
-@dataclass(frozen=True)
-class _Style:
-    """How this stream is drawn to."""
-
-    width: int
-    unicode: bool
-
-    def mark(self, sign: Sign) -> str:
-        return sign.mark if self.unicode else sign.plain
-
-    def text(self, text: str, limit: int = 0) -> str:
-        """Escape and cut; where the stream is ASCII, what is not is spelled out."""
-        shown = escape(text)
-        if not self.unicode:
-            for fancy, plain in (("✓", "+"), ("–", "-"), ("…", "..."), ("×", "x"), ("→", "->"), ("≥", ">=")):
-                shown = shown.replace(fancy, plain)
-            shown = shown.encode("ascii", "backslashreplace").decode()
-        if limit and len(shown) > limit:
-            dots = "…" if self.unicode else "..."
-            shown = shown[: max(limit - len(dots), 0)] + dots if limit > len(dots) else shown[:limit]
-        return shown
-
-    def line(self, text: str, markup: Mapping[str, bool] = PLAIN) -> Line:
-        """Return one line; the terminal wraps what is longer: a command or a reason that is cut helps nobody."""
-        return [(self.text(text, MAX_LINE), markup)]
-
-
-def takes_unicode(encoding: str | None) -> bool:
-    """Whether a stream of that encoding can show the signs."""
-    return (encoding or "").lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig", "utf16", "utf32")
 
 
 def draw(results: Results, width: int = 80, unicode: bool = True, findings: bool = True) -> list[Line]:
@@ -79,7 +32,7 @@ def draw(results: Results, width: int = 80, unicode: bool = True, findings: bool
         unicode: False for ASCII signs; see `takes_unicode`.
         findings: False where pytest has told each as a failure already.
     """
-    style = _Style(max(width, MIN_WIDTH), unicode)
+    style = Style(max(width, MIN_WIDTH), unicode)
     matrix = arrange(results)
     parts = [
         _header(results, style),
@@ -102,20 +55,7 @@ def draw(results: Results, width: int = 80, unicode: bool = True, findings: bool
     return lines
 
 
-def write_lines(writer: Writer, lines: Iterable[Line]) -> None:
-    """Write lines to pytest's terminal; it drops the markup where there is no colour."""
-    for line in lines:
-        for text, markup in line:
-            writer.write(text, **markup)
-        writer.line()
-
-
-def to_text(lines: Iterable[Line]) -> str:
-    """Return the lines without markup."""
-    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines)
-
-
-def _header(results: Results, style: _Style) -> list[Line]:
+def _header(results: Results, style: Style) -> list[Line]:
     run = results.run
     rows: list[tuple[str, str]] = []
     for host in results.hosts:
@@ -130,7 +70,7 @@ def _header(results: Results, style: _Style) -> list[Line]:
     return [style.line(f"{name + ':':<10}{text}") for name, text in rows if text]
 
 
-def _draw_matrix(matrix: Matrix, style: _Style) -> list[Line]:
+def _draw_matrix(matrix: Matrix, style: Style) -> list[Line]:
     if not matrix.rows:
         return []
     ids = [style.text(target.id, MAX_ID) for target in matrix.targets]
@@ -153,7 +93,7 @@ def _draw_matrix(matrix: Matrix, style: _Style) -> list[Line]:
     return lines
 
 
-def _row(row: Row, columns: Columns, block: range, style: _Style) -> Line:
+def _row(row: Row, columns: Columns, block: range, style: Style) -> Line:
     name = style.text(row.check.id, columns.first)
     line: Line = [(f"  {name:<{columns.first}}", PLAIN)]
     for number in block:
@@ -162,7 +102,7 @@ def _row(row: Row, columns: Columns, block: range, style: _Style) -> Line:
     return line
 
 
-def _wrap(head: str, parts: Iterable[str], style: _Style) -> list[Line]:
+def _wrap(head: str, parts: Iterable[str], style: Style) -> list[Line]:
     """Return the parts joined by commas, in as many lines as it takes."""
     lines: list[str] = []
     for part in parts:
@@ -177,7 +117,7 @@ _COUNTED = ("ok", "better", "documented", "waived", "finding", "none")
 _WORDS = {"ok": "hold", "finding": "findings", "none": "not applicable"}
 
 
-def _totals(matrix: Matrix, style: _Style) -> list[Line]:
+def _totals(matrix: Matrix, style: Style) -> list[Line]:
     lines = []
     for target, count in totals(matrix):
         told = [f"{count[name]} {_WORDS.get(name, name)}" for name in _COUNTED if count[name]]
@@ -192,7 +132,7 @@ def _class(target: Target) -> str:
     return target.kind if not target.class_ or target.class_ == target.kind else f"{target.kind}, {target.class_}"
 
 
-def _beside(results: Results, style: _Style) -> list[Line]:
+def _beside(results: Results, style: Style) -> list[Line]:
     """Tell how what somebody else runs compares with a fresh sandbox of the same runtime."""
     lines = []
     for one in results.beside:
@@ -211,12 +151,12 @@ def beside_text(one: Beside) -> str:
     return f"{told}; {one.compared} checks compared"
 
 
-def _moved(results: Results, style: _Style) -> list[Line]:
+def _moved(results: Results, style: Style) -> list[Line]:
     """Tell what changed outside during the run: a finding of the whole run, whatever the checks say."""
     return [style.line(f"MOVED OUTSIDE: {text}", {"red": True, "bold": True}) for text in results.run.moved]
 
 
-def _documented(results: Results, style: _Style) -> list[Line]:
+def _documented(results: Results, style: Style) -> list[Line]:
     groups = documented(results)
     if not groups:
         return []
@@ -237,7 +177,7 @@ def _places(cells: list[Cell]) -> str:
     return "; ".join(f"{', '.join(targets)}: {', '.join(checks)}" for checks, targets in same.items())
 
 
-def _better(results: Results, style: _Style) -> list[Line]:
+def _better(results: Results, style: Style) -> list[Line]:
     cells = [cell for cell in results.cells if cell.judgement is Judgement.BETTER]
     if not cells:
         return []
@@ -245,7 +185,7 @@ def _better(results: Results, style: _Style) -> list[Line]:
     return [style.line("Better than documented or waived: expected.yaml or the waiver can be tightened", BOLD), *rows]
 
 
-def _skipped(results: Results, style: _Style) -> list[Line]:
+def _skipped(results: Results, style: Style) -> list[Line]:
     lines = [
         style.line(f"  {len(cells)} × not applicable: {reason} ({_few(sorted({cell.target for cell in cells}))})")
         for reason, cells in not_applicable(results)
@@ -257,7 +197,7 @@ def _skipped(results: Results, style: _Style) -> list[Line]:
     return [style.line("Skipped", BOLD), *lines] if lines else []
 
 
-def _notes(results: Results, style: _Style) -> list[Line]:
+def _notes(results: Results, style: Style) -> list[Line]:
     """Tell which known lost walls the versions are in the range of; no verdict follows from one."""
     lines = [style.line(f"  {text}", DIM) for text in lines_of(results)]
     return [style.line(HEADING, BOLD), *lines] if lines else []
@@ -267,7 +207,7 @@ def _few(names: list[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def _findings(results: Results, style: _Style) -> list[Line]:
+def _findings(results: Results, style: Style) -> list[Line]:
     checks = {(check.id, check.version): check for check in results.checks}
     lines: list[Line] = []
     for cell in results.findings():
@@ -291,7 +231,7 @@ def _checked(cell: Cell, check: Check, known: Iterable[str]) -> CheckedCell:
     )
 
 
-def _next(results: Results, style: _Style) -> list[Line]:
+def _next(results: Results, style: Style) -> list[Line]:
     found = results.findings()
     if results.run.moved and not found:
         return [style.line("The host changed during the run. Next: find out who did it, and run again.", {"red": True})]
