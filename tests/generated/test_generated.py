@@ -93,6 +93,9 @@ def test_every_check_says_what_the_configuration_makes_of_it(
             again[check] += 1
             if again[check] == 1:  # one of a kind is made small: it takes dozens of sandboxes
                 found.append(_explain(state, column, place, drawn, check, wrong, tmp_path))
+                print(f"{column}: {found[-1]}", flush=True)
+        if (done := seed - FIRST + 1) % 250 == 0:
+            print(f"{column}: {done} of {COUNT} configurations, {sum(again.values())} disagreements", flush=True)
     print(f"{column}: {COUNT} configurations, {sum(again.values())} disagreements: {dict(again)}")
     for check in RULES:
         seen = [f"{verdict} {ways[name, verdict]}" for name, verdict in ways if name == check]
