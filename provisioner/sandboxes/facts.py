@@ -205,7 +205,7 @@ class System(Observed):
     paths: Named[Fact[Path]]
     tries: Named[Fact[Try]]
     device_node: Fact[Text] = added()  # opening a node made inside of a number that nobody granted
-    root_access: Fact[Text] = added()  # faccessat(2) of / for writing
+    root_access: Fact[Text] = added()  # faccessat2(2) of / for writing, AT_EACCESS
     legacy_tiocsti: Fact[Number | None] = added()  # sysctl dev.tty.legacy_tiocsti; None before Linux 6.2
     kernel_state: Fact[KernelState] = added()
     memory_total: Fact[Number]  # bytes, MemTotal

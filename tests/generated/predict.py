@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from world import World
+from world import KERNEL, World
 
 HOLDS, OPEN, NOT_APPLICABLE = "holds", "open", "not_applicable"
 # Kubernetes Pod Security Standards, "Capabilities" of the profile baseline
@@ -24,6 +24,10 @@ DANGEROUS = (
     *("bpf", "perf_event_open", "open_by_handle_at", "userfaultfd", "add_key", "request_key", "quotactl", "kcmp"),
     *("move_pages", "personality", "acct", "swapon", "swapoff", "iopl", "ioperm", "kexec_file_load"),
 )
+
+# ptrace(2), "Ptrace access mode checking": the host's process holds more capabilities, so that root alone may not;
+# mm_access() of Linux's kernel/fork.c: from 6.15 on who may profile (CAP_PERFMON, which CAP_SYS_ADMIN includes) reads
+TRACES = frozenset({"SYS_PTRACE", *(("PERFMON", "SYS_ADMIN") if KERNEL >= (6, 15) else ())})
 
 Rule = Callable[[World], str | None]
 
@@ -107,8 +111,7 @@ RULES: dict[str, Rule] = {
     "mnt.propagation": open_if(spreads),
     "sig.outside": open_if(signals_outside),
     "sig.peer": open_if(signals_outside),  # the peer is of the host's root too
-    # ptrace(2), "Ptrace access mode checking": the host's process holds more capabilities, so that root alone may not
-    "ptrace.outside": open_if(lambda world: not world.has("pid") and "SYS_PTRACE" in world.over_host),
+    "ptrace.outside": open_if(lambda world: not world.has("pid") and bool(TRACES & world.over_host)),
     "user.range_disjoint": lambda world: NOT_APPLICABLE if world.has("user") else OPEN,
     "ipc.abstract": lacks("network"),  # network_namespaces(7): abstract sockets belong to it
     "ipc.sysv_mq": lacks("ipc"),

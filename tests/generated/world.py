@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 Config = dict[str, Any]
+KERNEL = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
 
 
 @dataclass(frozen=True)

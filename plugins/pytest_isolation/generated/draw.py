@@ -28,6 +28,7 @@ CALLS = (
     *("bpf", "perf_event_open", "open_by_handle_at", "userfaultfd", "add_key", "request_key", "quotactl", "kcmp"),
     *("move_pages", "personality", "acct", "swapon", "swapoff", "iopl", "ioperm", "kexec_file_load"),
 )
+STOCK = ("AUDIT_WRITE", "KILL", "NET_BIND_SERVICE")  # what `runc spec` and `crun spec` write
 EXTRA_MASK = "/proc/config.gz"
 
 
@@ -132,16 +133,16 @@ def _choose_device(dice: random.Random, chosen: Mapping[str, Any]) -> str | None
 
 
 def _dropped(dice: random.Random, chosen: Mapping[str, Any]) -> tuple[str, ...] | None:
-    kinds = tuple(kind for kind in NAMESPACES if dice.random() < 0.15)
+    kinds = tuple(kind for kind in NAMESPACES if dice.random() < 0.25)
     if "user namespace" in chosen:
         kinds = tuple(kind for kind in kinds if kind not in OWNED_MOUNTS)
     return kinds or None
 
 
 def _granted(dice: random.Random, chosen: Mapping[str, Any]) -> tuple[str, ...] | None:
-    names = tuple(sorted(dice.sample(CAPABILITIES, dice.randint(1, 3))))
+    names = tuple(sorted(dice.sample(CAPABILITIES, dice.randint(1, 6))))
     where = dice.choice(list(SETS))
-    return tuple(f"{name} in {where}" for name in names) if dice.random() < 0.6 else None
+    return tuple(f"{name} in {where}" for name in names) if dice.random() < 0.7 else None
 
 
 def _choose_filter(dice: random.Random, chosen: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -164,6 +165,7 @@ FEATURES: dict[str, Feature] = {
     "user": Feature(_sometimes(0.4, 1000), edits.user),
     "groups": Feature(_sometimes(0.3, (6,), (6, 44)), edits.groups),
     "capabilities": Feature(_granted, edits.grant),
+    "capabilities left out": Feature(_some_of(0.3, STOCK, 3), edits.withhold),
     "no_new_privs": Feature(_sometimes(0.5, False), edits.no_new_privileges),
     "filter": Feature(_choose_filter, edits.filter),
     "not masked": Feature(_some_of(0.3, (*MASKED, "all", f"+{EXTRA_MASK}"), 3), edits.paths("maskedPaths")),

@@ -97,6 +97,15 @@ def grant(granted: tuple[str, ...], place: Place) -> Edit:
     return edit
 
 
+def withhold(names: tuple[str, ...], place: Place) -> Edit:
+    def edit(config: Config) -> None:
+        held = config["process"]["capabilities"]
+        for key in held:
+            held[key] = [one for one in held[key] if one.removeprefix("CAP_") not in names]
+
+    return edit
+
+
 def no_new_privileges(choice: bool, place: Place) -> Edit:
     def edit(config: Config) -> None:
         config["process"]["noNewPrivileges"] = choice
