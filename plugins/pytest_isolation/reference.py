@@ -108,18 +108,17 @@ def _section(
     rows = {
         "severity": f"{check.severity}, demanded by {_levels(check)}",
         "asked of": _kinds(check),
-        "without it": f"an attacker inside {_plain(check.gains)}",
-        "remedy": _plain(check.remedy)
-        + "".join(f"\n  - {names}: {_plain(text)}" for text, names in _together(remedies)),
+        "without it": f"an attacker inside {plain(check.gains)}",
+        "remedy": plain(check.remedy) + "".join(f"\n  - {names}: {plain(text)}" for text, names in _together(remedies)),
         "see it yourself": f"`{check.reproduce}`" if "`" not in check.reproduce else f"`` {check.reproduce} ``",
         "facts": ", ".join(f"`{name}`" for name in check.shows),
-        "sources": _plain(", ".join(check.refs)),
-        "opened by": _plain("; ".join(plants)) or "recorded facts alone (tests/weaknesses/synthetic)",
-        "last seen": _plain("; ".join(seen)) or "not on these machines",
+        "sources": plain(", ".join(check.refs)),
+        "opened by": plain("; ".join(plants)) or "recorded facts alone (tests/weaknesses/synthetic)",
+        "last seen": plain("; ".join(seen)) or "not on these machines",
     }
-    lines = [f"### {check.id}", "", f"{_plain(check.title)}.", ""]
+    lines = [f"### {check.id}", "", f"{plain(check.title)}.", ""]
     if known:
-        told = (f"{_plain(one.id)} ({one.component} `{one.range}`): {_plain(one.sign)}" for one in known)
+        told = (f"{plain(one.id)} ({one.component} `{one.range}`): {plain(one.sign)}" for one in known)
         rows["known lost walls"] = "; ".join(told)
     return "\n".join([*lines, *(f"- {name}: {text}" for name, text in rows.items()), ""])
 
@@ -145,6 +144,6 @@ def _kinds(check: Check) -> str:
     return f"{' and '.join(check.kinds)}s alone: {check.kinds_reason}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return text in which Markdown sees no markup."""
     return "".join(f"\\{letter}" if letter in "\\`*_<>[]|" else letter for letter in text)

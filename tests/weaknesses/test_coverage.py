@@ -50,10 +50,11 @@ def test_every_check_says_what_is_gained_without_it(check: str) -> None:
     assert told.refs, f"{check} has no refs="
 
 
-def test_the_reference_page_is_that_of_the_code() -> None:
+def test_the_reference_pages_are_those_of_the_code() -> None:
     script = Path(__file__).parents[2] / "script/reference"
     loader = SourceFileLoader("reference_script", str(script))
     module = module_from_spec(spec_from_loader("reference_script", loader) or pytest.fail("no such script"))
     loader.exec_module(module)
 
     assert module.PAGE.read_text() == module.page(), "run script/reference"
+    assert module.RUNTIMES.read_text() == module.runtimes(), "run script/reference"
