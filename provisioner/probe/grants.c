@@ -130,13 +130,14 @@ static void try_node(const void *in, void *out)
 	}
 }
 
-/* access(2) leaves out another user's capabilities: what counts are those in effect (AT_EACCESS). */
+/* access(2) leaves out another user's capabilities: those in effect count (AT_EACCESS). */
 static void try_root(const void *in, void *out)
 {
 	long done = syscall(SYS_faccessat2, AT_FDCWD, "/", W_OK, AT_EACCESS);
 
 	(void)in;
-	if (done < 0 && (errno == ENOSYS || errno == EPERM)) /* Linux 5.8; older filters do not know it */
+	/* Linux 5.8 has it; older filters do not know it */
+	if (done < 0 && (errno == ENOSYS || errno == EPERM))
 		done = faccessat(AT_FDCWD, "/", W_OK, 0);
 	*(int *)out = done < 0 ? errno : 0;
 }

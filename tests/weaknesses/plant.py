@@ -72,6 +72,7 @@ class Plant:
         opens: check id to a fragment of the reason; each held before and has `verdict` afterwards, but for those
             whose KERNEL_FILES this machine lacks.
         also: what must move with them because it rests on the same wall, check id to its new verdict.
+        apart: checks that this host's own state moves or not, each left out.
         spec: keyword arguments of Spec, or a function that makes them.
         base: the name in BASES of what it is compared with; "" is the session's own sandbox.
         overlay: keys of runtime.yaml to replace.
@@ -95,6 +96,7 @@ class Plant:
     runtimes: tuple[str, ...]
     opens: Mapping[str, str] = field(default_factory=dict)
     also: Mapping[str, str] = field(default_factory=dict)
+    apart: tuple[str, ...] = ()
     spec: Make = field(default_factory=dict)
     base: str = ""
     overlay: Callable[[Ground], Mapping[str, Any]] | None = None

@@ -98,7 +98,10 @@ def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
     if plant.kind:
         before, after = (one.model_copy(update={"target": after.target}) for one in (before, after))
     expected = dict.fromkeys(plant.opens_on(target.host == LOCAL), plant.verdict) | dict(plant.also)
-    return Outcome(judge(before), judge(after), expected)
+    first, second = (
+        {check: found for check, found in judge(one).items() if check not in plant.apart} for one in (before, after)
+    )
+    return Outcome(first, second, expected)
 
 
 def _ground(pool: Pool, target: Target, undo: ExitStack) -> Ground:
