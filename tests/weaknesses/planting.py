@@ -83,7 +83,7 @@ def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
         if plant.limit:
             pool.load(target_id, plant.limit)
             before = before.model_copy(update={"loads": pool.records[target_id].loads})
-        if plant.leave or plant.ends:
+        if plant.leave or (plant.ends and target.host == LOCAL):  # what is ended is looked for on this machine alone
             before = _ended(before, pool.ended(target_id))
         if plant.volume:
             words = _words(BASES[named(target.runtime), plant.base], ground) if plant.base else {}
