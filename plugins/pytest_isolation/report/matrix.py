@@ -39,6 +39,7 @@ AREAS = {
     "run": "engine",
     "view": "both views",
     "vm": "virtual machine",
+    "img": "image",
 }
 OWN = "own tests"
 
