@@ -18,7 +18,12 @@ from fakes import wait_for
 from provisioner import side_by_side
 from provisioner.side_by_side import Ended, interruptible, run_side_by_side
 
-WAIT = 'trap \'echo put away >>"$1"; exit 1\' TERM; echo started >>"$1"; while :; do sleep 0.05; done'
+# half a minute and no more, should nobody end it
+WAIT = """
+trap 'echo put away >>"$1"; exit 1' TERM
+echo started >>"$1"
+for _ in $(seq 600); do sleep 0.05; done
+"""
 
 
 @pytest.fixture
