@@ -684,7 +684,7 @@ def test_a_walk_that_comes_to_no_end_has_seen_nothing(probe: Path, tmp_path: Pat
         _ = read_image(probe, tmp_path).privileged
 
 
-@pytest.mark.skipif(not USER_NAMESPACES, reason="needs user namespaces")
+@pytest.mark.skipif(not USER_NAMESPACES, reason="needs user namespaces: sysctl user.max_user_namespaces=10000")
 def test_a_walk_stays_on_its_mount(probe: Path, tmp_path: Path) -> None:
     for name in ("a", "a/inside", "b", "b/of_another"):
         (tmp_path / name).mkdir()
