@@ -13,11 +13,13 @@ from functools import cache
 from typing import cast
 
 from provisioner.sandboxes.facts import Capabilities, Facts
-from provisioner.sandboxes.observed import Named, Observed, Unobserved
+from provisioner.sandboxes.observed import Named, Observed, Unobserved, UnobservedFact
+from pytest_isolation.authors import tell_author
 from pytest_isolation.filter_report import filter_lines
 from pytest_isolation.record import Record
 
 MAX_VALUE = 160
+TRY = "system.tries["
 MAX_LISTED = 8
 
 
@@ -28,7 +30,8 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
     Outside is the host's view of the subject, and beside it the host's own value; for a VM the host's own alone.
     A path that starts with "loads.", "reaches." or "shared_file" names what was measured, one that starts with
     "vmm." a fact of the hypervisor's process, and one with "image." what its image showed; "filter" is what the
-    installed seccomp filter lets through, and what of that the runtime documents to be refused.
+    installed seccomp filter lets through, and what of that the runtime documents to be refused.  A try that was
+    refused is shown with the wall that refused it.
     """
     inside: list[str] = []
     outside: list[str] = []
@@ -46,7 +49,7 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
         if path.startswith("vmm."):
             outside.append(f"{path} = {_show_vmm(record, path.removeprefix('vmm.'))}")
             continue
-        inside.append(f"{path} = {show_fact(record.seen('inside'), path)}")
+        inside.append(f"{path} = {show_fact(record.seen('inside'), path)}{_show_author(record, path)}")
         of_host = show_fact(host, path)
         subject = record.seen("outside")
         if isinstance(subject, Facts):
@@ -54,6 +57,17 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
         else:
             outside.append(f"the host's own {path} = {of_host}")
     return tuple(inside), tuple(outside)
+
+
+def _show_author(record: Record, path: str) -> str:
+    """Return who refused a try, ": refused by its filter; behind it …"; "" for other facts and what nobody can tell."""
+    if not path.startswith(TRY):
+        return ""
+    try:
+        told = tell_author(record, path.removeprefix(TRY).removesuffix("]"))
+    except UnobservedFact:
+        return ""  # the fact that is missing is shown as such
+    return f": {told}" if told else ""
 
 
 def show_fact(facts: object, path: str) -> str:

@@ -1,0 +1,141 @@
+"""Who refused a try: each wall alone, one behind the other, and what nobody could tell."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "weaknesses"))
+from facts_factory import SOUND, record_of
+from programs import EPERM, installed, program
+
+from pytest_isolation.authors import tell_author
+from pytest_isolation.evidence import show_evidence
+from pytest_isolation.walls.authors import OVER_HOST, OVER_ITS_OWN, Standing, author_of, call_of
+from pytest_isolation.walls.filters import ROWS
+from pytest_isolation.walls.installed import read_installed
+from pytest_isolation.walls.syscalls import call_numbers
+
+BARE = Standing(None, True, frozenset(), frozenset(), "", "")
+ROOT = frozenset({"SYS_ADMIN", "BPF", "SYS_BOOT", "NET_RAW"})
+ENFORCED = "docker-default (enforce)"
+
+
+def filtered(rules: dict[str, int], standing: Standing = BARE) -> Standing:
+    """Return the same process with a filter of these rules."""
+    document = SOUND["docker"][0]()
+    document["outside"]["process"]["filters"] = installed(program(rules))
+    outside = record_of(document).outside
+    assert outside is not None
+    return replace(standing, filter=read_installed(outside.process, "x86_64"), unfiltered=False)
+
+
+@pytest.mark.parametrize(
+    ("row", "answer", "control", "standing", "told"),
+    [
+        ("bpf.prog_get_next_id", "EPERM", "ok", BARE, "refused without CAP_SYS_ADMIN over the host"),
+        (
+            "bpf.prog_get_next_id",
+            "EPERM",
+            "ok",
+            filtered({"bpf": EPERM}),
+            "refused by its filter; behind it without CAP_SYS_ADMIN over the host",
+        ),
+        (
+            "bpf.prog_get_next_id",
+            "EPERM",
+            "ok",
+            filtered({"bpf": EPERM}, replace(BARE, over_host=ROOT)),
+            "refused by its filter; behind it no wall that was seen",
+        ),
+        # the filter lets it through: it is not the author, whatever else it refuses
+        (
+            "bpf.prog_get_next_id",
+            "EPERM",
+            "ok",
+            filtered({"mount": EPERM}),
+            "refused without CAP_SYS_ADMIN over the host",
+        ),
+        # the filter's errno is another than the answer: somebody before it (a tracer) or after it spoke
+        (
+            "bpf.prog_get_next_id",
+            "EACCES",
+            "ok",
+            replace(filtered({"bpf": EPERM}, replace(BARE, over_host=ROOT)), label=ENFORCED),
+            f"refused by its label '{ENFORCED}'",
+        ),
+        # in a user namespace of its own it may mount there, and not list the host's programs
+        ("fsopen.no_such_fs", "ENODEV", "ENODEV", replace(BARE, over_its_own=ROOT), ""),
+        ("pivot_root.null", "EPERM", "EFAULT", BARE, "refused without CAP_SYS_ADMIN"),
+        (
+            "bpf.prog_get_next_id",
+            "EPERM",
+            "ok",
+            replace(BARE, over_its_own=ROOT),
+            "refused without CAP_SYS_ADMIN over the host",
+        ),
+        ("kexec_load.bad_flags", "ENOSYS", "ENOSYS", BARE, "not in this kernel"),
+        ("kexec_load.bad_flags", "SIGSYS", "EINVAL", filtered({"kexec_load": 0}), "refused by its filter; behind it "),
+        (
+            "userfaultfd.user_bad_flag",
+            "EPERM",
+            "EINVAL",
+            BARE,
+            "refused by what was not seen here: a setting of the kernel, or an LSM",
+        ),
+        ("perf.null", "EACCES", "EACCES", BARE, "refused as on the host"),
+        (
+            "bpf.prog_get_next_id",
+            "EPERM",
+            "ok",
+            replace(BARE, unfiltered=False),
+            "refused without CAP_SYS_ADMIN over the host; its filter was not read",
+        ),
+    ],
+)
+def test_each_wall_is_named(row: str, answer: str, control: str, standing: Standing, told: str) -> None:
+    found = author_of(row, answer, control, standing)
+
+    assert found == told or (told.endswith("behind it ") and found.startswith(told))
+
+
+def test_arguments_decide_where_filters_look_at_them() -> None:
+    standing = filtered({"socket:0=40": EPERM}, replace(BARE, over_its_own=ROOT))
+
+    assert author_of("socket.vsock", "EPERM", "ok", standing).startswith("refused by its filter")
+    assert author_of("socket.alg", "EPERM", "ok", standing).startswith("refused by what was not seen")
+
+
+def test_every_row_has_a_call_that_the_kernel_knows() -> None:
+    for row in ROWS:
+        abi, call, _ = call_of(row)
+        assert not call or call in call_numbers(abi or "x86_64"), row
+    assert set(OVER_HOST) | set(OVER_ITS_OWN) <= set(ROWS)
+
+
+def test_evidence_names_the_author() -> None:
+    document = SOUND["docker"][0]()
+    document["outside"]["process"]["filters"] = installed(program({"bpf": EPERM}))
+    document["inside"]["system"]["tries"]["bpf.prog_get_next_id"] = {"result": "EPERM", "value": -1}
+    record = record_of(document)
+
+    inside, _ = show_evidence(record, ["system.tries[bpf.prog_get_next_id]"])
+
+    assert tell_author(record, "bpf.prog_get_next_id").startswith("refused by its filter")
+    assert inside[0].endswith(f": {tell_author(record, 'bpf.prog_get_next_id')}")
+
+
+def test_a_kernel_of_its_own_refuses_by_its_own_walls() -> None:
+    assert tell_author(record_of(SOUND["vm"][0]()), "bpf.prog_get_next_id") == ""
+
+
+def test_what_nobody_saw_is_shown_without_an_author() -> None:
+    document = SOUND["docker"][0]()
+    document["inside"]["system"]["tries"]["bpf.prog_get_next_id"] = {"unobserved": "EIO", "why": "fork to try"}
+
+    inside, _ = show_evidence(record_of(document), ["system.tries[bpf.prog_get_next_id]"])
+
+    assert inside == ("system.tries[bpf.prog_get_next_id] = not observed: fork to try (EIO)",)
