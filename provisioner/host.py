@@ -74,7 +74,7 @@ class Host:
         self._stream = self.connection.start([str(self.probe_path), "serve", self.nonce])
         try:
             self._channel = Channel(self._stream, self.nonce, self.connection.name, deadline("hello.container"))
-            self.facts = self._ask("facts", self.nonce, view_nonce=self.nonce)
+            self.facts = self.look()
             self.canaries = site.make_canaries(run, self.directory)
         except BaseException:
             self._stream.kill()
@@ -127,6 +127,10 @@ class Host:
             "cgroup": self.cgroup_mode,
             "machine": self.facts.system.kernel.machine if self.facts.system else "",
         }
+
+    def look(self) -> Facts:
+        """Look at the host itself: what it is set to now, where `facts` is how the run found it."""
+        return self._ask("facts", self.nonce, view_nonce=self.nonce)
 
     def outside(self, nonce: str, filters: bool = False) -> Facts:
         """

@@ -19,6 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from provisioner.connection import LocalConnection
+from provisioner.deadlines import deadline
 from provisioner.host import Host
 from provisioner.mounts import read_mounts
 from provisioner.sandboxes.runtime import Runtime
@@ -43,6 +45,7 @@ class Ground:
         make_peer: gives the sound sandbox beside it.
         folder: an empty folder of the test's own.
         undo: what ends with the plant.
+        changed: whether the machine itself was set otherwise, so that it is to be looked at anew.
     """
 
     host: Host
@@ -50,6 +53,7 @@ class Ground:
     make_peer: Callable[[], Sandbox]
     folder: Path
     undo: ExitStack
+    changed: bool = False
 
     @cached_property
     def peer(self) -> Sandbox:
@@ -62,6 +66,17 @@ class Ground:
         facts = self.peer.outside()
         assert facts is not None
         return facts.process.pid
+
+    def set_machine(self, argv: Sequence[str], back: Sequence[str]) -> None:
+        """Set a machine of lab.yaml otherwise by a command, and by another one back with the plant; this one never."""
+        assert not isinstance(self.host.connection, LocalConnection), "no plant changes a setting of this machine"
+        self.undo.callback(self._on_machine, back)
+        self._on_machine(argv)
+        self.changed = True
+
+    def _on_machine(self, argv: Sequence[str]) -> None:
+        done = self.host.connection.run(argv, deadline("command"))
+        assert done.status == 0, f"{' '.join(argv)}: {done.last_words}"
 
     def file(self, name: str, text: str = "innocent\n") -> Path:
         """Make a file of the test's own."""

@@ -141,7 +141,8 @@ def _base(pool: Pool, target: Target, name: str) -> Record:
             create = words.pop("create", None)  # a base may also be made by another command
             runtime = overlay(target.runtime, {"create": create}, f"base '{name}'") if create else target.runtime
             with Sandbox(ground.host, runtime, Spec(**words)) as sandbox:
-                _bases[key] = observe(target, sandbox, ground.peer)
+                record = observe(target, sandbox, ground.peer)
+                _bases[key] = record.model_copy(update={"host": ground.host.look()}) if ground.changed else record
     return _bases[key]
 
 
@@ -178,6 +179,8 @@ def _look(ground: Ground, target: Target, sandbox: Sandbox, plant: Plant, make: 
             record = observe(seen_as, sandbox, peer)
     else:
         record = observe(seen_as, sandbox, ground.peer)
+    if ground.changed:
+        return record.model_copy(update={"host": ground.host.look()})
     host = ground.host.facts
     now = ground.host.outside_pid(ground.host.pid, host.nonce)
     process = host.process.model_copy(update={"mounts": now.process.mounts})

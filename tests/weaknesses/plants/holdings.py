@@ -96,15 +96,20 @@ def given(name: str) -> Callable[[Ground], Mapping[str, Any]]:
     return lambda ground: {"create": with_descriptor(ground.runtime.create, ground.file(name))}
 
 
+def from_the_hosts_file(ground: Ground) -> Mapping[str, Any]:
+    """Return the overlay that opens the probe's file on the host as descriptor 3, which `started` is started from."""
+    return {"create": with_descriptor(ground.runtime.create, ground.host.probe_path)}
+
+
+def started(config: dict[str, Any]) -> None:
+    """Start the first process from descriptor 3."""
+    config["process"]["args"][0] = "/proc/self/fd/3"
+
+
 BASES: dict[tuple[str, str], Make] = {
     **{(engine, "read-only"): flags("--read-only") for engine in ENGINES},
     **{(runtime, "flags"): edits(proc_flags) for runtime in RUNC},
 }
-ONLY_SYNTHETIC = {
-    "dev.mem": "this machine's kernel has no /dev/mem, and one that has it needs CAP_SYS_RAWIO besides",
-    "fd.runtime_exe": "a runtime that runs its own file inside is the fault of CVE-2019-5736, which none here has",
-}
-
 PLANTS = (
     # the root
     Plant("--no-pivot", ("runc",), {"mnt.old_root": "the host's root lies beneath"}, spec=flags("--no-pivot")),
@@ -116,6 +121,13 @@ PLANTS = (
     ),
     Plant(
         "a writable root", ENGINES, {"mnt.rootfs_ro": "/ is writable"}, base="read-only", also={"nnp.setuid": "open"}
+    ),
+    Plant(  # what a runtime that runs its own file inside comes to; crun is started by `probe launch`, which closes it
+        "started from the host's file",
+        ("runc",),
+        {"fd.runtime_exe": "it runs from a file outside its root", "fd.inherited": "descriptors 3 ("},
+        spec={**flags("--preserve-fds", "1"), **edits(started)},
+        overlay=from_the_hosts_file,
     ),
     Plant("/proc as `runc spec` mounts it", RUNC, {"mnt.flags": "/proc lacks nosuid"}, base="flags"),
     Plant(

@@ -70,7 +70,6 @@ BASES: dict[tuple[str, str], Make] = {
     **{(engine, "host's pids"): flags("--pid=host", "--cap-drop=NET_RAW") for engine in ENGINES},
 }
 ONLY_SYNTHETIC = {
-    "mgmt.sock_mode": "an engine's socket at its well-known path is not the test's to open",
     "mgmt.lxcfs": "LXCFS is a daemon of the host's, and is not installed here",
 }
 

@@ -23,8 +23,6 @@ V1 = "/sys/fs/cgroup/systemd"
 KMSG = {"path": "/dev/kmsg", "type": "c", "major": 1, "minor": 11, "fileMode": 438, "uid": 0, "gid": 0}
 
 ONLY_SYNTHETIC = {
-    "lsm.distinct": "engines give all sandboxes one AppArmor profile, and no machine here has SELinux",
-    "lsm.yama": "kernel.yama.ptrace_scope is the host's, which no test changes",
     "hw.vulnerabilities": "mitigations and microcode are the host's, which no test changes",
     "hw.smt": "threads of a core are the host's, which no test changes",
     "hw.resctrl": "resctrl is of processors with cache allocation, which none here is",

@@ -1,14 +1,43 @@
-"""Plants in machines of lab.yaml: what only a guest has (AppArmor, /proc/kcore, cgroup v2, swap accounting)."""
+"""Plants in machines of lab.yaml: what a guest alone has (AppArmor, kcore), and settings that move nowhere else."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from ground import Ground
 from plant import PROC_SYS, UNMASKED, Make, Plant, flags
 
 DOCKER = ("docker",)
 ENGINES = ("docker", "podman")
 
+SYSCTL, SOCKET, RAWIO = "kernel.yama.ptrace_scope", "/run/docker.sock", "SYS_RAWIO"
+
+
+def yama(ground: Ground) -> Mapping[str, Any]:
+    """Let only parents trace, as Debian's kernel does not by itself."""
+    ground.set_machine(["sysctl", "-w", f"{SYSCTL}=1"], back=["sysctl", "-w", f"{SYSCTL}=0"])
+    return {}
+
+
+def socket_for_all(ground: Ground) -> Mapping[str, Any]:
+    """Let every user of the machine connect to its engine."""
+    ground.set_machine(["chmod", "0666", SOCKET], back=["chmod", "0660", SOCKET])
+    return {}
+
+
+def socket_for_its_owner(ground: Ground) -> Mapping[str, Any]:
+    """Let nobody but its owner connect to the machine's engine."""
+    ground.set_machine(["chmod", "0600", SOCKET], back=["chmod", "0660", SOCKET])
+    return {}
+
+
 BASES: dict[tuple[str, str], Make] = {
-    (engine, "no profile"): flags("--security-opt", "apparmor=unconfined") for engine in ENGINES
+    **{(runtime, "only parents trace"): yama for runtime in (*ENGINES, "runc", "lxc")},
+    # profiles that LXC brings: for engines another one than all of theirs have, for LXC one of its own for each
+    **{(engine, "LXC's profile"): flags("--security-opt", "apparmor=lxc-container-default") for engine in ENGINES},
+    ("lxc", "its own profile"): flags("--define", "lxc.apparmor.profile=generated"),
+    **{(engine, "no profile"): flags("--security-opt", "apparmor=unconfined") for engine in ENGINES},
 }
 
 PLANTS = (
@@ -35,4 +64,32 @@ PLANTS = (
         base="no profile",
         where="machine",
     ),
+    *(
+        Plant("the profile of all", (runtime,), {"lsm.distinct": "its peer's label is"}, base=base, where="machine")
+        for runtime, base in (*((engine, "LXC's profile") for engine in ENGINES), ("lxc", "its own profile"))
+    ),
+    Plant(
+        "kernel.yama.ptrace_scope=0",
+        (*ENGINES, "runc", "lxc"),
+        {"lsm.yama": "may trace all others of its user"},
+        base="only parents trace",
+        where="machine",
+    ),
+    Plant(
+        "its engine's socket for all",
+        DOCKER,
+        {"mgmt.sock_mode": "every user may connect"},
+        spec=socket_for_all,
+        where="machine",
+    ),
+    Plant("its engine's socket for its owner alone", DOCKER, spec=socket_for_its_owner, where="machine"),
+    Plant(
+        "--device=/dev/mem --cap-add=SYS_RAWIO",
+        ENGINES,
+        {"dev.mem": "/dev/mem opens", **dict.fromkeys(("cap.bounding", "cap.baseline", "cap.rawio_boot_time"), RAWIO)},
+        spec=flags("--device=/dev/mem", "--cap-add=SYS_RAWIO"),
+        where="machine",
+    ),
+    # the node alone gives nothing: open(2) asks for CAP_SYS_RAWIO (drivers/char/mem.c, open_port)
+    Plant("--device=/dev/mem", ENGINES, spec=flags("--device=/dev/mem"), where="machine"),
 )
