@@ -15,7 +15,7 @@ from provisioner.errors import IsolationError
 from provisioner.host import Host
 from provisioner.sandboxes.facts import Facts, Namespaces
 from provisioner.sandboxes.facts_kernel import KernelState
-from provisioner.sandboxes.observed import Named, unobserved
+from provisioner.sandboxes.observed import Named, Unobserved, unobserved
 from provisioner.sandboxes.render import render_argv
 from provisioner.sandboxes.runtime import Runtime
 from provisioner.sandboxes.settings import SettingSeen, ask_settings
@@ -23,6 +23,7 @@ from pytest_isolation.options import LOCAL
 from pytest_isolation.record import TargetInfo
 from pytest_isolation.targets import Target
 from pytest_isolation.walls.capabilities import NAMES
+from pytest_isolation.walls.environment import passed_on, proxies, secrets
 from pytest_isolation.walls.hardware import is_not_told, is_open
 
 # Inodes of the initial namespaces, the same in every kernel: include/linux/proc_ns.h (PROC_*_INIT_INO).
@@ -77,6 +78,7 @@ def describe(target: Target, inner: Host, host: Host, provider: str = "") -> Tar
             "lsm": confining_lsm(host.facts),
             **kernel_condition(host.facts),
             **host_settings(host.facts),
+            **host_environment(host.facts),
             **({"version": version} if version else {}),
             **({"provider": provider} if provider else {}),
         },
@@ -164,6 +166,15 @@ def host_settings(facts: Facts) -> dict[str, str]:
         words = ("open", is_open), ("unknown", is_not_told)
         found["flaws"] = next((word for word, fits in words if any(map(fits, reports))), "mitigated")
     return found
+
+
+def host_environment(facts: Facts) -> dict[str, str]:
+    """Return what names stand in the environment that runtimes are started with; nothing where it was not seen."""
+    names = facts.process.seen("environment")
+    if isinstance(names, Unobserved):
+        return {}
+    found = {"env_more": passed_on(names, names), "env_proxies": proxies(names), "env_secrets": secrets(names)}
+    return {condition: "yes" if some else "no" for condition, some in found.items()}
 
 
 def initial_host_facts(inside: Facts) -> Facts:

@@ -42,6 +42,10 @@ class When(BaseModel):
     ptrace_scope: Literal["0"] | None = None
     smt: Literal["on"] | None = None
     flaws: Literal["open", "unknown"] | None = None
+    # names in the environment that runtimes are started with, some of which pass all of it on
+    env_more: Literal["yes"] | None = None
+    env_proxies: Literal["yes"] | None = None
+    env_secrets: Literal["yes"] | None = None
 
     @field_validator("version", "kernel")
     @classmethod

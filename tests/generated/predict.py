@@ -25,7 +25,8 @@ DANGEROUS = (
     *("move_pages", "personality", "acct", "swapon", "swapoff", "iopl", "ioperm", "kexec_file_load"),
 )
 
-# ptrace(2), "Ptrace access mode checking": the host's process holds more capabilities, so that root alone may not;
+# ptrace(2), "Ptrace access mode checking": the host's process holds more capabilities, so that root alone may not, and
+# the peer holds the stock ones;
 # mm_access() of Linux's kernel/fork.c: from 6.15 on who may profile (CAP_PERFMON, which CAP_SYS_ADMIN includes) reads
 TRACES = frozenset({"SYS_PTRACE", *(("PERFMON", "SYS_ADMIN") if KERNEL >= (6, 15) else ())})
 
@@ -63,6 +64,12 @@ def spreads(world: World) -> bool:
 def signals_outside(world: World) -> bool:
     """kill(2): the same user, or CAP_KILL in the user namespace of the target."""
     return not world.has("pid") and (world.host_root or "KILL" in world.over_host)
+
+
+def looks_outside(world: World) -> bool:
+    """ptrace(2), "Ptrace access mode checking": into the host's process, or its peer's, which is of the host's root."""
+    as_its_peer = world.host_root and not world.has("user") and world.over_host >= STOCK_BOUNDING
+    return not world.has("pid") and (bool(TRACES & world.over_host) or as_its_peer)
 
 
 SINGLE = {
@@ -111,7 +118,7 @@ RULES: dict[str, Rule] = {
     "mnt.propagation": open_if(spreads),
     "sig.outside": open_if(signals_outside),
     "sig.peer": open_if(signals_outside),  # the peer is of the host's root too
-    "ptrace.outside": open_if(lambda world: not world.has("pid") and bool(TRACES & world.over_host)),
+    "ptrace.outside": open_if(looks_outside),
     "user.range_disjoint": lambda world: NOT_APPLICABLE if world.has("user") else OPEN,
     "ipc.abstract": lacks("network"),  # network_namespaces(7): abstract sockets belong to it
     "ipc.sysv_mq": lacks("ipc"),

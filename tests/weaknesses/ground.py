@@ -263,6 +263,16 @@ def grant(*sets: str, names: Sequence[str]) -> Edit:
     return edit
 
 
+def revoke(*names: str) -> Edit:
+    """Return the edit that takes capabilities out of all sets."""
+
+    def edit(config: dict[str, Any]) -> None:
+        for held in config["process"]["capabilities"].values():
+            held[:] = [one for one in held if one.removeprefix("CAP_") not in names]
+
+    return edit
+
+
 # --- argument lists of runtime.yaml
 
 

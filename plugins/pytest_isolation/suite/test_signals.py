@@ -81,7 +81,7 @@ def test_cannot_signal_a_neighbour(sandbox: SandboxView) -> None:
     refs=["ptrace(2), 'Ptrace access mode checking'", "proc_pid_environ(5)"],
     kinds=["container"],
     kinds_reason="a VM's process ids are its own kernel's",
-    shows=["system.canary"],
+    shows=["system.canary", "system.peers", "process.capabilities.effective"],
     reproduce="sleep 999 &    # on the host; inside: head -c 1 /proc/PID/environ",
     remedy="give it its own pid namespace, and no CAP_SYS_PTRACE: drop --pid=host and --cap-add=SYS_PTRACE",
 )
@@ -89,16 +89,32 @@ def test_cannot_look_into_a_process_outside(sandbox: SandboxView) -> None:
     """
     It cannot read another sandbox's or the host's `/proc/PID`.
 
-    `environ` and `maps` of the canary are opened for reading, where the kernel checks the access mode, and closed.
-    The canary holds all of the host's capabilities, so that without CAP_SYS_PTRACE a container's root is refused it
-    (cap_ptrace_access_check in security/commoncap.c); that it is visible at all is ns.pid's finding.
+    `environ` and `maps` of a process are opened for reading, where the kernel checks the access mode, and closed: of
+    the host's canary, and of the first process of its peer.  The canary holds all of the host's capabilities, so that
+    without CAP_SYS_PTRACE a container's root is refused it (cap_ptrace_access_check in security/commoncap.c); the
+    peer holds no more than the sandbox itself.  That they are visible at all is ns.pid's finding and ns.peer's.
     """
     canary = sandbox.system.canary
     if canary is None:
         raise UnobservedFact("system.canary", "", "no canary process was named to the probe")
-    for name, result in (("environ", canary.environ), ("maps", canary.maps)):
+    opened = _opened(canary, "system.canary")
+    assert not opened, f"it opens {opened} of the host's process"
+    if "peer" in sandbox.target.cannot:
+        return
+    peers = sandbox.system.peers
+    if not peers:
+        raise UnobservedFact("system.peers", "", "no process of the peer was named to the probe")
+    of_peer = [name for name in (_opened(peer, "system.peers") for peer in peers) if name]
+    assert not of_peer, f"it opens {of_peer[0]} of its peer's process"
+
+
+def _opened(process: Canary, name: str) -> str:
+    """Return the file of a process that opens, "" where none does or the number is another process's."""
+    for kind, result in (("environ", process.environ), ("maps", process.maps)):
         if result in (*REFUSALS, "ENOENT"):
             continue
         if result != "ok":
-            raise UnobservedFact(f"system.canary.{name}", result, "the try tells nothing")
-        assert not canary.same, f"it opens /proc/{canary.pid}/{name} of the host's process"
+            raise UnobservedFact(f"{name}.{kind}", result, "the try tells nothing")
+        if process.same:
+            return f"/proc/{process.pid}/{kind}"
+    return ""

@@ -36,6 +36,7 @@ PLANTS = (
             "ns.pid.procfs": "host's pid namespace",
             "sig.outside": "signal the host's process",
             "sig.peer": "signal its peer's process",
+            "ptrace.outside": "of its peer's process",
         },
         spec=flags("--pid=host"),
         ends=True,  # ns.pid.reap holds: containerd's shim and runc signal all that is in the cgroup
@@ -55,6 +56,7 @@ PLANTS = (
             "ns.pid": "host's pid namespace",
             "ns.pid.procfs": "host's pid namespace",
             "sig.peer": "signal its peer's process",
+            "ptrace.outside": "of its peer's process",
         },
         spec=flags("--pid=host", "--user", "1000:1000"),
         base="user",
@@ -74,7 +76,9 @@ PLANTS = (
             ENGINES,
             {"ns.peer": f"its {kind} namespace"},
             spec=beside_peer(kind),
-            also=opened("ns.exec_parity", "sig.peer") if kind == "pid" else {},  # its peer's tasks are among its own
+            also=opened("ns.exec_parity", "sig.peer", "ptrace.outside")
+            if kind == "pid"
+            else {},  # its peer's tasks are among its own
             peer=flags("--ipc=shareable"),
         )
         for kind in ("pid", "ipc")

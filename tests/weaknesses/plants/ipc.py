@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ground import Edit, Ground, append, bind, docker_profile, drop_namespace, grant, put
+from ground import Edit, Ground, append, bind, docker_profile, drop_namespace, grant, put, revoke
 from plant import Make, Plant, edits, flags, opened
 
 RUNC = ("runc", "crun")
@@ -61,13 +61,15 @@ def both(name: str, opens: Mapping[str, str], specs: tuple[Make, Make], **more: 
     return Plant(name, RUNC, opens, spec=specs[0], **more), Plant(name, ENGINES, opens, spec=specs[1], **more)
 
 
+LESS = ("--cap-drop=NET_RAW", "--cap-drop=SETPCAP")
 _OCI: dict[str, Make] = {
-    "host's pids": edits(drop_namespace("pid")),
+    # who has a capability less than its peer may not look into it (ptrace(2))
+    "host's pids": edits(drop_namespace("pid"), revoke("AUDIT_WRITE")),
     "host's network": edits(drop_namespace("network")),
 }
 BASES: dict[tuple[str, str], Make] = {
     **{(runtime, name): make for runtime in RUNC for name, make in _OCI.items()},
-    **{(engine, "host's pids"): flags("--pid=host", "--cap-drop=NET_RAW") for engine in ENGINES},
+    **{(engine, "host's pids"): flags("--pid=host", *LESS) for engine in ENGINES},
 }
 ONLY_SYNTHETIC = {
     "mgmt.lxcfs": "LXCFS is a daemon of the host's, and is not installed here",
@@ -88,7 +90,11 @@ PLANTS = (
         "SYS_PTRACE with the host's pids",
         RUNC,
         _PTRACE,
-        spec=edits(drop_namespace("pid"), grant("bounding", "permitted", "effective", names=["SYS_PTRACE"])),
+        spec=edits(
+            drop_namespace("pid"),
+            revoke("AUDIT_WRITE"),
+            grant("bounding", "permitted", "effective", names=["SYS_PTRACE"]),
+        ),
         also={"kern.userfaultfd": "open"},
         base="host's pids",
     ),
@@ -97,7 +103,7 @@ PLANTS = (
         ENGINES,
         _PTRACE,
         opened("seccomp.dangerous"),  # both profiles let kcmp through with this capability
-        spec=flags("--pid=host", "--cap-drop=NET_RAW", "--cap-add", "SYS_PTRACE"),
+        spec=flags("--pid=host", *LESS, "--cap-add", "SYS_PTRACE"),
         base="host's pids",
     ),
     # keyrings

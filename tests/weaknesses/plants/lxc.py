@@ -118,7 +118,7 @@ PLANTS = (
     ),
     *(
         Plant(f"lxc.namespace.share.{kind}=PEER", LXC, {"ns.peer": f"its {kind} namespace"}, also, spec=joined(kind))
-        for kind, also in (("pid", opened("sig.peer")), ("ipc", {}), ("uts", {}))
+        for kind, also in (("pid", opened("sig.peer", "ptrace.outside")), ("ipc", {}), ("uts", {}))
     ),
     Plant(
         "lxc.namespace.share.net=PEER",

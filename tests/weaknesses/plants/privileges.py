@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ground import Edit, append, bind, drop_namespace, grant, put
+from ground import Edit, append, bind, drop_namespace, grant, put, revoke
 from plant import Make, Plant, edits, flags, opened
 
 SPEC = ("runc", "crun")
@@ -103,7 +103,7 @@ PLANTS = (
         "CAP_SYS_BOOT with the host's pids",
         SPEC,
         {"kern.kexec_reboot": "reboot the host"},
-        spec=edits(drop_namespace("pid"), grant(*SETS, names=["SYS_BOOT"])),
+        spec=edits(drop_namespace("pid"), revoke("AUDIT_WRITE"), grant(*SETS, names=["SYS_BOOT"])),
         base="host's pids",
         also={**WIDER, **opened("cap.rawio_boot_time")},
     ),

@@ -58,6 +58,7 @@ PLANTS = (
             "ns.pid.reap": "after the end of its first process",
             "sig.outside": "signal the host's process",
             "sig.peer": "signal its peer's process",
+            "ptrace.outside": "of its peer's process",
         },
         spec=flags("--pid=host"),
         ends=True,

@@ -61,6 +61,7 @@ PLANTS = (
                 "ns.pid.procfs": "host's pid namespace",
                 "sig.outside": "signal the host's process",
                 "sig.peer": "signal its peer's process",
+                "ptrace.outside": "of its peer's process",
                 **survive,
             },
             spec=edits(drop_namespace("pid")),
@@ -94,7 +95,9 @@ PLANTS = (
             RUNC,
             {"ns.peer": f"its {name} namespace"},
             spec=joined(kind, name),
-            also=opened("ns.exec_parity", "sig.peer") if kind == "pid" else {},  # its peer's tasks are among its own
+            also=opened("ns.exec_parity", "sig.peer", "ptrace.outside")
+            if kind == "pid"
+            else {},  # its peer's tasks are among its own
         )
         for kind, name in (("pid", "pid"), ("ipc", "ipc"), ("uts", "uts"))
     ),

@@ -57,6 +57,12 @@ WEAKNESSES = (
         both(inside("canary", "maps", to="ok"), inside("canary", "same", to=True)),
         "/proc/3999/maps",
     ),
+    weak(
+        "ptrace.outside",
+        "--pid=host, which its peer's process is of too",
+        lambda d: d["inside"]["system"]["peers"][0].update(maps="ok", same=True),
+        "/proc/5252/maps of its peer's process",
+    ),
     weak("key.session", "--no-new-keyring", inside("keys", to={"session": "ok", "serial": 4000}), "is the host's"),
     weak(
         "key.quota",

@@ -31,6 +31,7 @@ WEAKNESSES = (
         "no peer was named",
         put("inside", "system", "peers", to=None),
         "no process of the peer was named",
+        "ptrace.outside",
         verdict="unknown",
     ),
     weak(
@@ -58,5 +59,10 @@ LOOKALIKES = (
     ),
     Lookalike(
         "another process of the peer's number", "container", put("inside", "system", "peers", 0, "signal", to="ok")
+    ),
+    Lookalike(
+        "files of another process of the peer's number",
+        "container",
+        lambda d: d["inside"]["system"]["peers"][0].update(environ="ok", maps="ok"),
     ),
 )
