@@ -38,14 +38,17 @@ def judge(
     profile: Annotated[str, typer.Option(help="what must hold: baseline@1; without it, what is documented")] = "",
     waivers: Annotated[Path | None, typer.Option(help="what is accepted for a while: isolation.yaml")] = None,
     report: Annotated[Path | None, typer.Option(help="write facts/, results.json and index.html there")] = None,
+    checks: Annotated[list[Path] | None, typer.Option(help="a module of your own checks, judged too")] = None,
+    expected: Annotated[Path | None, typer.Option(help="what yours document: isolation-expected.yaml")] = None,
 ) -> None:
-    """Judge archived records by the bundled suite; exits 1 when there is a finding."""
-    from pytest_isolation.judge import judge_files
+    """Judge archived records by the bundled suite, and by checks of your own; exits 1 when there is a finding."""
+    from pytest_isolation.judge import judge_files, own_checks
     from pytest_isolation.record import save_record
     from pytest_isolation.results import write_results
     from pytest_isolation.session import make_policy
 
-    results, records = judge_files(files, make_policy(profile, waivers))
+    own = [function for module in checks or () for function in own_checks(module)]
+    results, records = judge_files(files, make_policy(profile, waivers, expected), own)
     if report is not None:
         from pytest_isolation.report.html import write_page
 

@@ -7,8 +7,10 @@ the archive gives for the fixtures that they ask for by name; observes nothing.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -16,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest_isolation.suite
+from provisioner.errors import IsolationError
 from pytest_isolation import results as r
 from pytest_isolation.assemble import assemble
 from pytest_isolation.evidence import show_evidence
@@ -30,13 +33,16 @@ CheckFunction = Callable[..., Any]
 SOUND = (Verdict.HOLDS, Verdict.NOT_APPLICABLE)  # there is nothing to mend
 
 
-def judge_files(paths: Iterable[Path], policy: Policy) -> tuple[r.Results, list[Record]]:
+def judge_files(
+    paths: Iterable[Path], policy: Policy, own: Iterable[CheckFunction] = ()
+) -> tuple[r.Results, list[Record]]:
     """
     Judge each record by every check of the bundled suite.
 
     Args:
         paths: archived records.
         policy: what is demanded.
+        own: a user's own checks beside them.
 
     Returns:
         The results, and the records that were read.
@@ -45,7 +51,7 @@ def judge_files(paths: Iterable[Path], policy: Policy) -> tuple[r.Results, list[
         IsolationError: a file is not a record.
     """
     records = [load_record(path) for path in paths]
-    functions = suite_checks()
+    functions = [*suite_checks(), *own]
     cells: list[Cell] = []
     skipped: list[r.Skipped] = []
     for record in records:
@@ -66,13 +72,42 @@ def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunc
         if not module_info.name.startswith("test_"):
             continue
         module = importlib.import_module(f"{package.__name__}.{module_info.name}")
-        functions = [
-            value
-            for name, value in vars(module).items()
-            if name.startswith("test_") and inspect.isfunction(value) and value.__module__ == module.__name__
-        ]
-        found += sorted(functions, key=lambda function: function.__code__.co_firstlineno)
+        found += _tests_of(module)
     return found
+
+
+def own_checks(file: Path) -> list[CheckFunction]:
+    """
+    Return the checks of a user's own module: its tests with the marker `isolation`.
+
+    Raises:
+        IsolationError: it cannot be imported, or holds none.
+    """
+    mend = "name the module that pytest --isolation ran"
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None or not file.is_file():
+        raise IsolationError(f"cannot read {file}: no such Python module", mend)
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(file.resolve().parent))  # as pytest does: a module may import its neighbours
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise IsolationError(f"cannot import {file}: {type(error).__name__}: {error}", mend) from error
+    finally:
+        sys.path.pop(0)
+    found = [function for function in _tests_of(module) if not _check_of(function).is_own]
+    if not found:
+        raise IsolationError(f"{file} holds no test with the marker 'isolation' and an id", mend)
+    return found
+
+
+def _tests_of(module: ModuleType) -> list[CheckFunction]:
+    functions = [
+        value
+        for name, value in vars(module).items()
+        if name.startswith("test_") and inspect.isfunction(value) and value.__module__ == module.__name__
+    ]
+    return sorted(functions, key=lambda function: function.__code__.co_firstlineno)
 
 
 def judge_check(function: CheckFunction, record: Record, fixtures: dict[str, object], policy: Policy) -> Cell:

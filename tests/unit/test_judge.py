@@ -94,6 +94,68 @@ def test_command_judges_reports_and_redraws(tmp_path: Path) -> None:
     assert {"docker"} == {cell.target for cell in load_results(tmp_path / "report").cells}
 
 
+OWN = """
+import pytest
+import helper_of_mine
+
+@pytest.mark.isolation("mine.hostname", severity="high", gains="knows the host's name")
+def test_hostname(sandbox):
+    \"\"\"It has a host name of its own.\"\"\"
+    assert sandbox.target.id != helper_of_mine.NAME, "it is called docker"
+
+@pytest.mark.isolation("mine.live")
+def test_needs_a_live_sandbox(sandbox_factory):
+    pass
+
+def test_without_a_marker(sandbox):
+    raise RuntimeError
+"""
+OWN_EXPECTED = "docker:\n  mine.hostname: {verdict: open, source: our own page}\n"
+
+
+def test_checks_and_exceptions_of_ones_own_are_judged_too(tmp_path: Path) -> None:
+    path = save_record(blank(), tmp_path / "facts")
+    module, expected = tmp_path / "test_mine.py", tmp_path / "isolation-expected.yaml"
+    module.write_text(OWN)
+    (tmp_path / "helper_of_mine.py").write_text("NAME = 'docker'\n")
+    expected.write_text(OWN_EXPECTED)
+    found = {}
+    for name, more in (("open", ()), ("documented", ("--expected", expected))):
+        done = isolation("judge", path, "--checks", module, *more, "--report", tmp_path / name)
+        assert done.stderr == ""
+        found[name] = load_results(tmp_path / name)
+    own = {name: next(c for c in all_.cells if c.check == "mine.hostname") for name, all_ in found.items()}
+
+    assert (own["open"].verdict, own["open"].judgement, own["open"].reason) == (
+        "open",
+        "finding",
+        "it is called docker",
+    )
+    assert (own["documented"].judgement, own["documented"].source) == ("documented", "our own page")
+    assert [one.what for one in found["open"].skipped if one.what.startswith("mine")] == ["mine.live"]
+    assert len(found["open"].cells) > len(suite_checks()) - 10
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "no such Python module"),
+        ("import nowhere_at_all\n", "No module named 'nowhere_at_all'"),
+        ("def test_x(sandbox): pass\n", "holds no test with the marker 'isolation' and an id"),
+        ("import pytest\n@pytest.mark.isolation('a.b', severty='low')\ndef test_x(): pass\n", "unknown key 'severty'"),
+    ],
+)
+def test_a_module_that_holds_no_checks_is_named(tmp_path: Path, text: str | None, message: str) -> None:
+    module = tmp_path / "test_mine.py"
+    if text is not None:
+        module.write_text(text)
+    done = isolation("judge", save_record(blank(), tmp_path), "--checks", module)
+
+    assert done.returncode == 4
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
