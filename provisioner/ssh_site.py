@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from provisioner.artifacts.image import Item, check_architecture, rootfs_tar
+from provisioner.artifacts.elf import check_architecture
+from provisioner.artifacts.image import Item, rootfs_tar
 from provisioner.artifacts.shell import Shell
 from provisioner.canaries import Canaries
 from provisioner.cgroups import PREFIX

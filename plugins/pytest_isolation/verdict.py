@@ -211,16 +211,7 @@ def _one_line(text: str) -> str:
 
 
 _MARKER_KEYS = (
-    "severity",
-    "profile",
-    "refs",
-    "gains",
-    "remedy",
-    "shows",
-    "reproduce",
-    "kinds",
-    "kinds_reason",
-    "version",
+    *("severity", "profile", "refs", "gains", "remedy", "shows", "reproduce", "kinds", "kinds_reason", "version"),
 )
 
 

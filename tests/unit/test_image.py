@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.artifacts import image
+from provisioner.artifacts.elf import ELF_MACHINES, probe_architecture
 from provisioner.errors import IsolationError
 from provisioner.probe.build import probe_binary
 from provisioner.sandboxes.facts_image import CAPABILITIES, Privileged, parse_image, read_archive
@@ -27,7 +28,7 @@ def elf(number: int) -> bytes:
 
 @pytest.fixture
 def probe(tmp_path: Path) -> Path:
-    numbers = {name: number for number, name in image.ELF_MACHINES.items()}
+    numbers = {name: number for number, name in ELF_MACHINES.items()}
     path = tmp_path / "built"
     path.write_bytes(elf(numbers[platform.machine()]))
     return path
@@ -79,7 +80,7 @@ def test_what_is_no_elf_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "file").write_bytes(content)
 
     with pytest.raises(IsolationError, match="not an ELF"):
-        image.probe_architecture(tmp_path / "file")
+        probe_architecture(tmp_path / "file")
 
 
 def test_rootfs_can_be_traversed_by_anybody(probe: Path, tmp_path: Path) -> None:
