@@ -132,6 +132,17 @@ class Host:
         """Look at the host itself: what it is set to now, where `facts` is how the run found it."""
         return self._ask("facts", self.nonce, view_nonce=self.nonce)
 
+    def facts_beside(self) -> Facts:
+        """
+        Return `facts` with the mounts as they are now, to be compared with those of a sandbox that runs.
+
+        Two mounts are of one file system when their device numbers are equal, and a number is given anew once its
+        file system is gone: tables of two times would make a sandbox's own mount one of the host's.
+        """
+        now = self.outside_pid(self.pid, self.nonce)
+        process = self.facts.process.model_copy(update={"mounts": now.process.seen("mounts")})
+        return self.facts.model_copy(update={"process": process})
+
     def outside(self, nonce: str, filters: bool = False) -> Facts:
         """
         Look at the subject that serves `nonce`, from here.

@@ -53,13 +53,14 @@ def observe(target: Target, main: Observable, peer: Observable | None) -> Record
     beside = seen(peer.outside) if peer else unobserved(no_peer)
     named = beside if isinstance(beside, Facts) else None
     inside = seen(main.inside) if target.attached else main.inside(named)
+    outside = seen(main.outside)
     return Record.model_construct(
         schema_=1,
         run=main.host.run.id,
         target=_described(target, main, inside),
-        host=initial_host_facts(inside) if target.runtime.boundary == "none" else main.outer.facts,
+        host=initial_host_facts(inside) if target.runtime.boundary == "none" else main.outer.facts_beside(),
         inside=inside,
-        outside=seen(main.outside),
+        outside=outside,
         vmm=seen(main.vmm),
         exec_=seen(main.exec_facts),
         image=seen(main.image),

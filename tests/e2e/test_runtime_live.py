@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from provisioner.processes import read_process
+from provisioner.sandboxes.spec import Spec
+from pytest_isolation.judge import judge_record
+from pytest_isolation.observe import observe
 from pytest_isolation.session import STATE
 
 if TYPE_CHECKING:
@@ -70,8 +76,6 @@ def test_time_to_the_first_answer_is_recorded(sandbox: LiveView, request: pytest
 
 
 def test_a_closed_sandbox_has_no_process(sandbox: LiveView, request: pytest.FixtureRequest) -> None:
-    from provisioner.sandboxes.spec import Spec
-
     pool = request.config.stash[STATE].pool
     further = pool.create(sandbox.target.id, Spec(network=next(iter(sandbox.live.runtime.network))))
     looked = further.vmm() or further.outside()
@@ -80,3 +84,29 @@ def test_a_closed_sandbox_has_no_process(sandbox: LiveView, request: pytest.Fixt
     further.close()
 
     assert read_process(pid) is None
+
+
+def test_a_device_number_that_is_given_anew_makes_no_mount_the_hosts(
+    sandbox: LiveView, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = request.config.stash[STATE].pool
+    host = pool.host_of(sandbox.target.id)
+    if not sandbox.has_outside or not host.sys_admin:
+        pytest.skip("a VM's mounts are its own kernel's, and without CAP_SYS_ADMIN nothing is mounted here")
+    folders = [tmp_path / str(number) for number in range(40)]
+    with ExitStack() as undo:
+        for folder in folders:
+            folder.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(folder)], check=True, timeout=20)
+            undo.callback(subprocess.run, ["umount", str(folder)], check=True, timeout=20)
+        monkeypatch.setattr(host, "facts", host.look())  # the table of a host whose other sandboxes have ended since
+    with pool.create(sandbox.target.id, Spec()) as one:
+        record = observe(pool.targets[sandbox.target.id], one, None)
+
+    numbers = {
+        (mount.major, mount.minor) for mount in host.facts.process.mounts if mount.target.startswith(str(tmp_path))
+    }
+    assert numbers & {(mount.major, mount.minor) for mount in record.outside.process.mounts}, (
+        "the kernel gave none anew"
+    )
+    assert judge_record(record)["mnt.flags"] == judge_record(sandbox.record)["mnt.flags"]

@@ -172,19 +172,14 @@ def _file_made(ground: Ground, runtime: Runtime, spec: Spec) -> SharedFile:
 
 
 def _look(ground: Ground, target: Target, sandbox: Sandbox, plant: Plant, make: Callable[[], Sandbox]) -> Record:
-    """Observe it; the host anew, for what was mounted for the plant is younger than the host's own facts."""
+    """Observe it, and a machine that was set otherwise anew."""
     seen_as = Target(target.id, sandbox.runtime, target.host, target.named)
     if plant.planted_peer:
         with make() as peer:
             record = observe(seen_as, sandbox, peer)
     else:
         record = observe(seen_as, sandbox, ground.peer)
-    if ground.changed:
-        return record.model_copy(update={"host": ground.host.look()})
-    host = ground.host.facts
-    now = ground.host.outside_pid(ground.host.pid, host.nonce)
-    process = host.process.model_copy(update={"mounts": now.process.mounts})
-    return record.model_copy(update={"host": host.model_copy(update={"process": process})})
+    return record.model_copy(update={"host": ground.host.look()}) if ground.changed else record
 
 
 def _limited(ground: Ground, target: Target, plant: Plant, before: Record) -> Record:

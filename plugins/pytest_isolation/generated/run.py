@@ -53,18 +53,10 @@ def run_drawn(pool: Pool, target_id: str, drawn: Drawn, place: Place) -> Outcome
 
     try:
         with Sandbox(pool.host_of(target_id), target.runtime, Spec(edits=(*drawn.edits(place), keep))) as sandbox:
-            record = _with_mounts_of_now(observe(target, sandbox, pool.sandbox(target_id, peer=True)), sandbox)
+            record = observe(target, sandbox, pool.sandbox(target_id, peer=True))
     except RefusedError as error:
         return Outcome(refused=error.what, config=config)
     return Outcome(judge_all(record, pool.records[target_id]), config=config)
-
-
-def _with_mounts_of_now(record: Record, sandbox: Sandbox) -> Record:
-    """Look at the host's mounts anew: what a configuration binds may have been mounted after the host was looked at."""
-    host, outer = record.host, sandbox.outer
-    now = outer.outside_pid(outer.pid, host.nonce)
-    process = host.process.model_copy(update={"mounts": now.process.mounts})
-    return record.model_copy(update={"host": host.model_copy(update={"process": process})})
 
 
 def judge_all(record: Record, stock: Record) -> dict[str, tuple[str, str]]:
