@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fakes import wait_for
@@ -40,6 +40,12 @@ def test_it_answers(sandbox):
     assert sandbox.live.inside().nonce == sandbox.live.nonce
     assert sandbox.namespaces.pid is not None
 """
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """Yield all that is below a folder, while others make and remove theirs beside it."""
+    for top, folders, files in os.walk(folder):
+        yield from (Path(top, name) for name in (*folders, *files))
 
 
 class Home:
@@ -125,11 +131,11 @@ class Home:
             if not folder.name.isdigit() or int(folder.name) == os.getpid():
                 continue
             try:
-                told = b"".join((folder / name).read_bytes() for name in ("cmdline", "environ", "cgroup"))
+                told = [(folder / name).read_bytes() for name in ("cmdline", "environ", "cgroup")]
             except OSError:
                 continue
-            if self._names(told.decode("utf-8", "replace")):
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:200]
+            if self._names(b"".join(told).decode("utf-8", "replace")):
+                found[int(folder.name)] = told[0].replace(b"\0", b" ").decode()[:200]
         return found
 
     def left(self) -> list[str]:
@@ -139,17 +145,16 @@ class Home:
         mounts = list(read_mounts())
         traces += [f"mount {mount.target}" for mount in mounts if self._names(str(mount.target))]
         roots = [mount.target for mount in mounts if mount.fstype.startswith("cgroup")]
-        traces += [
-            f"cgroup {path}" for root in roots for path in root.glob("**/*isolation-*") if self._names(str(path))
-        ]
+        traces += [f"cgroup {path}" for root in roots for path in below(root) if self._names(str(path))]
         netns = Path("/run/netns")
         traces += [f"netns {path.name}" for path in netns.glob("*") if self._names(path.name)]
         traces += [f"link {name}" for name in os.listdir("/sys/class/net") if self._names(name)]
         for backing in Path("/sys/block").glob("loop*/loop/backing_file"):
-            if self._names(backing.read_text()):
-                traces.append(f"loop device {backing}")
+            with suppress(OSError):  # detached meanwhile
+                if self._names(backing.read_text()):
+                    traces.append(f"loop device {backing}")
         kept = ("runs", "accelerator.json")
-        found = [path for path in (self.path / "run").rglob("*") if path.name not in kept]
+        found = [path for path in below(self.path / "run") if path.name not in kept]
         podman = self.path / "run" / "podman"  # its storage's own, asked of podman below
         traces += [f"file {path}" for path in found if path != podman and podman not in path.parents]
         return traces + self._left_in_runtime()
@@ -167,7 +172,7 @@ class Home:
             return [f"container {path.name}" for path in (self.path / "state" / self.target / "run").iterdir()]
         elif self.target.startswith("lxc"):
             told = _lines(["lxc-ls", "--lxcpath", "/.", "--active", "--line"])
-            told += [str(path) for path in Path("/run/lxc").rglob("*")]  # its locks
+            told += [str(path) for path in below(Path("/run/lxc"))]  # its locks
             return [f"lxc {line}" for line in told if self._names(line)]
         else:
             return []
