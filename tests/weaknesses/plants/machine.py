@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ground import Ground
-from plant import PROC_SYS, UNMASKED, Make, Plant, flags
+from plant import PROC_SYS, UNMASKED, Make, Plant, flags, opened
 
 DOCKER = ("docker",)
 ENGINES = ("docker", "podman")
 
-SYSCTL, SOCKET, RAWIO = "kernel.yama.ptrace_scope", "/run/docker.sock", "SYS_RAWIO"
+SYSCTL, SOCKET = "kernel.yama.ptrace_scope", "/run/docker.sock"
+RAWIO = ("cap.bounding", "cap.rawio_boot_time")
 
 
 def yama(ground: Ground) -> Mapping[str, Any]:
@@ -64,9 +65,16 @@ PLANTS = (
         base="no profile",
         where="machine",
     ),
-    *(
-        Plant("the profile of all", (runtime,), {"lsm.distinct": "its peer's label is"}, base=base, where="machine")
-        for runtime, base in (*((engine, "LXC's profile") for engine in ENGINES), ("lxc", "its own profile"))
+    Plant(  # the engines' own profiles refuse what LXC's lets pass
+        "the profile of all",
+        ENGINES,
+        {"lsm.distinct": "its peer's label is"},
+        {"lsm.writes": "holds"},
+        base="LXC's profile",
+        where="machine",
+    ),
+    Plant(
+        "the profile of all", ("lxc",), {"lsm.distinct": "its peer's label is"}, base="its own profile", where="machine"
     ),
     Plant(
         "kernel.yama.ptrace_scope=0",
@@ -83,13 +91,19 @@ PLANTS = (
         where="machine",
     ),
     Plant("its engine's socket for its owner alone", DOCKER, spec=socket_for_its_owner, where="machine"),
-    Plant(
-        "--device=/dev/mem --cap-add=SYS_RAWIO",
-        ENGINES,
-        {"dev.mem": "/dev/mem opens", **dict.fromkeys(("cap.bounding", "cap.baseline", "cap.rawio_boot_time"), RAWIO)},
-        spec=flags("--device=/dev/mem", "--cap-add=SYS_RAWIO"),
-        where="machine",
+    *(
+        Plant(
+            "--device=/dev/mem --cap-add=SYS_RAWIO",
+            (engine,),
+            {"dev.mem": "/dev/mem opens", "dev.nodes": "/dev/mem", **dict.fromkeys(checks, "SYS_RAWIO")},
+            opened("seccomp.dangerous"),  # their profiles let iopl and ioperm through with this capability
+            spec=flags("--device=/dev/mem", "--cap-add=SYS_RAWIO"),
+            where="machine",
+        )
+        # cap.baseline was open before: docker keeps CAP_NET_RAW
+        for engine, checks in (("docker", RAWIO), ("podman", (*RAWIO, "cap.baseline")))
     ),
-    # the node alone gives nothing: open(2) asks for CAP_SYS_RAWIO (drivers/char/mem.c, open_port)
-    Plant("--device=/dev/mem", ENGINES, spec=flags("--device=/dev/mem"), where="machine"),
+    Plant(  # open(2) asks for CAP_SYS_RAWIO besides (drivers/char/mem.c, open_port): dev.mem holds
+        "--device=/dev/mem", ENGINES, {"dev.nodes": "/dev/mem"}, spec=flags("--device=/dev/mem"), where="machine"
+    ),
 )
