@@ -64,7 +64,7 @@ def test_payload_is_not_uid_0(sandbox: SandboxView) -> None:
     severity="high",
     profile="baseline",
     gains="opens what the host's group may: disks, the engine's socket, /dev/kvm",
-    refs=["credentials(7)", "CVE-2022-2995", "CVE-2022-2989"],
+    refs=["credentials(7)", "OCI runtime-spec: process.user.additionalGids"],
     kinds=["container"],
     kinds_reason="a VM's groups are its own kernel's",
     shows=["process.gid", "process.groups"],
