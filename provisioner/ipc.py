@@ -48,9 +48,15 @@ def delete_segment(key: int) -> bool:
 
 
 def make_mqueue(name: str) -> None:
-    """Make an empty queue; mq_open(3) of "/name"."""
+    """
+    Make an empty queue for one message of one byte; mq_open(3) of "/name".
+
+    RLIMIT_MSGQUEUE counts what all queues of a user may come to hold: it allows nine of the default size.
+    """
     flags = os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    os.close(_checked(_realtime().mq_open(f"/{name}".encode(), flags, 0o600, None), "mq_open"))
+    attributes = (ctypes.c_long * 8)(0, 1, 1)  # struct mq_attr: flags, maxmsg, msgsize, curmsgs
+    made = _realtime().mq_open(f"/{name}".encode(), flags, 0o600, ctypes.byref(attributes))
+    os.close(_checked(made, "mq_open"))
 
 
 def read_mqueue(name: str) -> str:

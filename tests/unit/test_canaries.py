@@ -95,3 +95,14 @@ def test_a_queue_is_deleted_once() -> None:
     make_mqueue(name)
 
     assert (delete_mqueue(name), delete_mqueue(name)) == (True, False)
+
+
+def test_more_runs_than_queues_of_the_default_size_have_their_canaries() -> None:
+    names = [f"isolation-test-{os.getpid()}-{number}" for number in range(24)]
+    try:
+        for name in names:
+            make_mqueue(name)
+        assert {read_mqueue(name) for name in names} == {"0 messages of at most 1 bytes"}
+    finally:
+        for name in names:
+            delete_mqueue(name)

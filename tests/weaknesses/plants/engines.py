@@ -94,6 +94,7 @@ PLANTS = (
         "-v /proc:/proc:ro",
         ENGINES,
         {"ns.pid.procfs": "the host's own, mounted again", "mnt.host_paths": "/proc is the host's /proc"},
+        opened("ptrace.outside"),  # its peer is there to be looked into
         spec={"network": "host", "flags": ("-v", "/proc:/proc:ro")},
         base="host's network",  # elsewhere the engines set sysctls, which a read-only /proc refuses
     ),

@@ -99,7 +99,7 @@ PLANTS = (
             "sig.outside": "signal the host's process",
             "sig.peer": "signal its peer's process",
             "ns.pid.reap": "there still run process",  # lxc-start waits for its first process alone
-            "run.no_residue": "it left the cgroup",  # which cannot be removed as long as they are in it
+            "run.no_residue": "the cgroup",  # which cannot be removed as long as they are in it
         },
         {**TIME, **opened("kern.kexec_reboot", "ptrace.outside")},
         spec=keep("pid"),

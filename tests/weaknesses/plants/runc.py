@@ -112,7 +112,8 @@ PLANTS = (
         "the host's /proc bound",
         RUNC,
         {"ns.pid.procfs": "the host's own, mounted again", "mnt.host_paths": "/proc is the host's /proc"},
-        {"mnt.flags": "holds"},  # the host's has the options that runc's lacks
+        # the host's has the options that runc's lacks, and shows its peer
+        {"mnt.flags": "holds", "ptrace.outside": "open"},
         spec=edits(
             lambda config: config["mounts"].__setitem__(
                 0, {"destination": "/proc", "type": "bind", "source": "/proc", "options": ["bind", "ro"]}

@@ -123,6 +123,7 @@ PLANTS = (
             *("ns.pid.procfs", "dev.nodes", "dev.tty", "dev.shm", "mnt.old_root", "path.sys_ro", "path.firmware"),
             *SHARED,
         ),
+        apart=("ns.join",),  # the host may have namespaces mounted, in /run/netns or for an engine
         overlay=lambda ground: {"create": _bare(ground)},
     ),
     Plant(
