@@ -10,6 +10,7 @@ from plant import PROC_SYS, UNMASKED, Make, Plant, flags, opened
 
 DOCKER = ("docker",)
 ENGINES = ("docker", "podman")
+QUICK = ("runc", "lxc")  # for what is the machine's own, whatever the runtime
 
 SYSCTL, SOCKET = "kernel.yama.ptrace_scope", "/run/docker.sock"
 RAWIO = ("cap.bounding", "cap.rawio_boot_time")
@@ -34,9 +35,9 @@ def socket_for_its_owner(ground: Ground) -> Mapping[str, Any]:
 
 
 BASES: dict[tuple[str, str], Make] = {
-    **{(runtime, "only parents trace"): yama for runtime in (*ENGINES, "runc", "lxc")},
-    # profiles that LXC brings: for engines another one than all of theirs have, for LXC one of its own for each
-    **{(engine, "LXC's profile"): flags("--security-opt", "apparmor=lxc-container-default") for engine in ENGINES},
+    **{(runtime, "only parents trace"): yama for runtime in QUICK},
+    # profiles that LXC brings: for docker another one than all of its own have, for LXC one of its own for each
+    ("docker", "LXC's profile"): flags("--security-opt", "apparmor=lxc-container-default"),
     ("lxc", "its own profile"): flags("--define", "lxc.apparmor.profile=generated"),
     **{(engine, "no profile"): flags("--security-opt", "apparmor=unconfined") for engine in ENGINES},
 }
@@ -65,9 +66,9 @@ PLANTS = (
         base="no profile",
         where="machine",
     ),
-    Plant(  # the engines' own profiles refuse what LXC's lets pass
+    Plant(  # docker's own profile refuses what LXC's lets pass
         "the profile of all",
-        ENGINES,
+        DOCKER,
         {"lsm.distinct": "its peer's label is"},
         {"lsm.writes": "holds"},
         base="LXC's profile",
@@ -78,7 +79,7 @@ PLANTS = (
     ),
     Plant(
         "kernel.yama.ptrace_scope=0",
-        (*ENGINES, "runc", "lxc"),
+        QUICK,
         {"lsm.yama": "may trace all others of its user"},
         base="only parents trace",
         where="machine",
@@ -104,6 +105,6 @@ PLANTS = (
         for engine, checks in (("docker", RAWIO), ("podman", (*RAWIO, "cap.baseline")))
     ),
     Plant(  # open(2) asks for CAP_SYS_RAWIO besides (drivers/char/mem.c, open_port): dev.mem holds
-        "--device=/dev/mem", ENGINES, {"dev.nodes": "/dev/mem"}, spec=flags("--device=/dev/mem"), where="machine"
+        "--device=/dev/mem", DOCKER, {"dev.nodes": "/dev/mem"}, spec=flags("--device=/dev/mem"), where="machine"
     ),
 )
