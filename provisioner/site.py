@@ -103,9 +103,14 @@ class LocalSite:
         return read_mounts()
 
     def make_folder(self, path: Path, mode: int) -> None:
-        if not path.is_dir():
+        if path.is_dir():
+            return
+        try:
             path.mkdir(parents=True)
             path.chmod(mode)  # whatever the umask
+        except OSError as error:
+            if not path.is_dir():  # else another run was quicker
+                raise IsolationError(f"cannot make '{path}': {error.strerror}") from None
 
     def read(self, path: Path) -> bytes:
         try:

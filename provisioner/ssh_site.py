@@ -32,7 +32,7 @@ from provisioner.site import rootfs_name
 from provisioner.ssh import SshConnection
 from provisioner.undo import Record, import_path
 
-MAKE_FOLDER = '[ -d "$1" ] || { mkdir -p -- "${1%/*}" && mkdir -m "$2" -- "$1"; }'
+MAKE_FOLDER = '[ -d "$1" ] || { mkdir -p -- "${1%/*}" && mkdir -m "$2" -- "$1"; } || [ -d "$1" ]'
 # the machine's architecture, and whether the program is there already
 LOOK = 'uname -m; printf "%s  %s\\n" "$2" "$1" | sha256sum --check --status 2>/dev/null && echo there; :'
 # arguments: the folder, a tar of all that is in it

@@ -1,0 +1,43 @@
+"""This machine as a place for a run's files, which other runs make at the same time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from provisioner.errors import IsolationError
+from provisioner.site import LocalSite
+
+
+def test_a_folder_has_its_mode_whatever_the_umask_and_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "docker"
+    LocalSite().make_folder(path, 0o711)
+    made = path.stat().st_mode & 0o777
+    path.chmod(0o700)
+    LocalSite().make_folder(path, 0o711)
+
+    assert (made, path.stat().st_mode & 0o777) == (0o711, 0o700)
+
+
+def test_another_run_may_be_quicker_to_make_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site, path = LocalSite(), tmp_path / "docker"
+    mkdir = Path.mkdir
+
+    def beaten(self: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        mkdir(self, mode, parents, exist_ok)
+        raise FileExistsError(17, "File exists")
+
+    monkeypatch.setattr(Path, "mkdir", beaten)
+    site.make_folder(path, 0o711)
+
+    assert path.is_dir()
+
+
+def test_what_is_in_the_way_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(IsolationError, match=r"cannot make '.*/file/docker': Not a directory"):
+        LocalSite().make_folder(tmp_path / "file" / "docker", 0o711)
+    with pytest.raises(IsolationError, match=r"cannot make '.*/file': File exists"):
+        LocalSite().make_folder(tmp_path / "file", 0o711)
