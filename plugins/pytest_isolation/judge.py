@@ -91,7 +91,7 @@ def own_checks(file: Path) -> list[CheckFunction]:
     sys.path.insert(0, str(file.resolve().parent))  # as pytest does: a module may import its neighbours
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except Exception as error:  # a user's module may raise anything
         raise IsolationError(f"cannot import {file}: {type(error).__name__}: {error}", mend) from error
     finally:
         sys.path.pop(0)

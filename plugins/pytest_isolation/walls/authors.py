@@ -129,10 +129,10 @@ def author_of(row: str, answer: str, control: str, standing: Standing) -> str:
         return ""
     behind = list(_behind(row, answer, control, standing))
     if filtered:
-        return f"refused by its filter; behind it {' and '.join(behind) or 'no wall that was seen'}"
+        return f"refused by its filter; behind it: {', '.join(behind) or 'no wall that was seen'}"
     seen = standing.unfiltered or standing.filter is not None or not call_of(row)[1]
     unread = "" if seen else "; its filter was not read"
-    return f"refused {' and '.join(behind) or 'by what was not seen here: a setting of the kernel, or an LSM'}{unread}"
+    return f"refused: {', '.join(behind) or 'by what was not seen here, a setting of the kernel or an LSM'}{unread}"
 
 
 def _is_filtered(row: str, answer: str, standing: Standing) -> bool:
@@ -152,8 +152,8 @@ def _behind(row: str, answer: str, control: str, standing: Standing) -> Iterator
     asked = OVER_HOST.get(row) or OVER_ITS_OWN.get(row, ())
     held = standing.over_host if over_host else standing.over_its_own
     if asked and not held.intersection(asked):
-        yield f"without {' or '.join(f'CAP_{name}' for name in asked)}{' over the host' if over_host else ''}"
+        yield f"no {' or '.join(f'CAP_{name}' for name in asked)}{' over the host' if over_host else ''}"
     if answer == "EACCES" and why_unconfined(standing.label, standing.host_label) is None:
-        yield f"by its label '{standing.label}'"
+        yield f"its label '{standing.label}'"
     if answer == control:
         yield "as on the host"

@@ -1,0 +1,34 @@
+"""Conditions of a target that documented exceptions name: what the environment of the host holds."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "weaknesses"))
+from facts_factory import SOUND, record_of
+
+from pytest_isolation.describe import host_environment
+from pytest_isolation.expected import When
+
+PLAIN = {"env_more": "no", "env_proxies": "no", "env_secrets": "no"}
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["PATH", "HOME", "TERM"], PLAIN),
+        (["PATH", "EDITOR"], PLAIN | {"env_more": "yes"}),
+        (["https_proxy"], PLAIN | {"env_more": "yes", "env_proxies": "yes"}),
+        (["API_TOKEN"], PLAIN | {"env_more": "yes", "env_secrets": "yes"}),
+        ({"unobserved": "EACCES", "why": "not root"}, {}),
+    ],
+)
+def test_names_of_the_hosts_environment_are_conditions(names: object, found: dict[str, str]) -> None:
+    document = SOUND["docker"][0]()
+    document["host"]["process"]["environment"] = names
+
+    assert host_environment(record_of(document).host) == found
+    assert When(env_secrets="yes").fits(found) is (found.get("env_secrets") == "yes")
