@@ -39,6 +39,11 @@ def read_process(pid: int) -> Process | None:
     return None if stat is None or stat[0] in "ZX" else Process(pid, int(stat[19]), boot_id())
 
 
+def clock_now() -> int:
+    """Return the time in the clock that start times are of: ticks since the boot (proc_pid_stat(5), field 22)."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
 def is_alive(process: Process) -> bool:
     """Tell whether exactly this process still runs; a zombie does not."""
     return read_process(process.pid) == process

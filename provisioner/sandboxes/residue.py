@@ -19,7 +19,7 @@ from typing import TypeVar
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.mounts import read_mounts
-from provisioner.processes import read_process
+from provisioner.processes import clock_now, read_process
 from provisioner.sandboxes.facts import NAMESPACES, Facts, Process
 from provisioner.sandboxes.observed import Fact, Items, Observed, Text, unobserved
 from provisioner.sandboxes.reaping import end_first
@@ -64,8 +64,9 @@ def measure_end(
         shared_file = None if folder is None else _seen(lambda: make_shared_file(sandbox, folder))
         if meanwhile is not None:
             meanwhile(sandbox)
+        ended = clock_now()
         survivors = _seen(lambda: end_first(sandbox, subject, vmm, host))
-    residue = _seen(lambda: _left(sandbox, subject, vmm, host))
+    residue = _seen(lambda: _left(sandbox, subject, vmm, host, ended))
     return End(survivors=survivors, residue=residue, shared_file=shared_file)
 
 
@@ -77,18 +78,18 @@ def _seen(look: Callable[[], T]) -> T:
         return nobody
 
 
-def _left(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts) -> list[str]:
+def _left(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts, ended: int) -> list[str]:
     until = time.monotonic() + PATIENCE
-    while (found := sorted(_traces(sandbox, subject, vmm, host))) and time.monotonic() < until:
+    while (found := sorted(_traces(sandbox, subject, vmm, host, ended))) and time.monotonic() < until:
         time.sleep(0.1)
     return found
 
 
-def _traces(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts) -> Iterator[str]:
+def _traces(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts, ended: int) -> Iterator[str]:
     if vmm is not None and (process := read_process(vmm.process.pid)) and process.start == vmm.process.start_time:
         yield f"its hypervisor's process {vmm.process.pid}"
     if subject is not None:
-        yield from _in_namespaces(_own_namespaces(subject.process, host.process))
+        yield from _in_namespaces(_own_namespaces(subject.process, host.process), ended)
         yield from _cgroups(subject.process, host.process)
     for mount in read_mounts():
         if sandbox.name in str(mount.target):
@@ -106,14 +107,22 @@ def _own_namespaces(subject: Process, host: Process) -> dict[str, int]:
     return found
 
 
-def _in_namespaces(own: dict[str, int]) -> Iterator[str]:
+def _in_namespaces(own: dict[str, int], ended: int) -> Iterator[str]:
+    """
+    Yield the processes in these namespaces that were started before the sandbox was ended.
+
+    The kernel gives the number of a namespace that is gone to the next one made (proc_alloc_inum takes the lowest that
+    is free): a process that is younger than the end is another sandbox's.
+    """
     links = {f"{kind}:[{inode}]" for kind, inode in own.items()}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
             continue
         for kind in own:
             with contextlib.suppress(OSError):  # it ended meanwhile
-                if os.readlink(folder / "ns" / kind) in links:
+                if os.readlink(folder / "ns" / kind) not in links:
+                    continue
+                if (process := read_process(int(folder.name))) and process.start <= ended:
                     yield f"process {folder.name} in its {kind} namespace"
                     break
 

@@ -94,7 +94,8 @@ def test_in_a_user_namespace_the_suite_is_as_documented(home: Home) -> None:
     args = (f"--isolation-runtime={UNPRIVILEGED}", "--pyargs", SUITE, "-k", "not cpu_limit")
     done = session(home, "root:100000:65536\n", *args)
 
-    assert done.returncode == 0, done.stdout
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    assert done.returncode == 0, failed or done.stdout
     assert "No findings" in done.stdout
     assert home.left() == []
 

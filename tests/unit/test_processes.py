@@ -101,3 +101,10 @@ def test_members_of_a_namespace_are_found(child: subprocess.Popen[bytes]) -> Non
 
     assert child.pid in [process.pid for process in processes.find_in_netns(inode)]
     assert processes.find_in_netns(1) == []
+
+
+def test_the_clock_is_that_of_start_times(child: subprocess.Popen[bytes]) -> None:
+    it = processes.read_process(child.pid)
+    assert it is not None
+
+    assert it.start <= processes.clock_now() < it.start + 60 * os.sysconf("SC_CLK_TCK")

@@ -38,7 +38,7 @@ def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
     gains="takes processor time that was promised to others",
     refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.12"],
     shows=["limits.cpu"],
-    reproduce="docker run --cpus 0.5 IMAGE …; cat cpu.max cpu.stat    # of its cgroup, on the host",
+    reproduce="docker run --cpus 0.25 IMAGE …; cat cpu.max cpu.stat    # of its cgroup, on the host",
     remedy="set a CPU quota on a host whose cpu controller is delegated",
 )
 def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
