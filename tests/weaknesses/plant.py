@@ -53,9 +53,10 @@ RULES_KERNEL = {
     "kern.fanotify": "watch whole mounts",
 }
 NOT_ENFORCED = (("memory", "it took 80 MiB of 64"), ("cpu", "no limit"), ("pids", "64 children came up"))
+LARGER_QUOTA = f"a quota of {round((CPUS + 0.1) * 100000)}"
 TOO_LARGE = (
     ("memory", "the cgroup shows 67112960 bytes", Limits(memory=MEMORY + 4096)),
-    ("cpu", f"a quota of {int((CPUS + 0.1) * 100000)}", Limits(cpus=CPUS + 0.1)),
+    ("cpu", LARGER_QUOTA, Limits(cpus=CPUS + 0.1)),
     ("pids", "a limit of 33 tasks", Limits(pids=PIDS + 1)),
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ground import CALLS, nsenter
-from plant import Make, Plant, flags, limited, limits_left_out, opened
+from plant import LARGER_QUOTA, Make, Plant, flags, limited, limits_left_out, opened
 
 ENGINES = ("docker", "podman")
 
@@ -193,7 +193,7 @@ PLANTS = (
         )
         for name, fragment, words in (
             ("memory", "bytes", ("--memory", "{{ bytes + 4096 }}", "--memory-swap", "{{ bytes + 4096 }}")),
-            ("cpu", "a quota of 60000", ("--cpus", "{{ cpus + 0.1 }}")),
+            ("cpu", LARGER_QUOTA, ("--cpus", "{{ cpus + 0.1 }}")),
             ("pids", "a limit of 33 tasks", ("--pids-limit", "{{ count + 1 }}")),
         )
     ),

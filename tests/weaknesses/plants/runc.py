@@ -16,7 +16,7 @@ from ground import (
     put,
     with_descriptor,
 )
-from plant import MAY_MOUNT, RULES_KERNEL, Make, Plant, edits, flags, limited, limits_left_out, opened
+from plant import LARGER_QUOTA, MAY_MOUNT, RULES_KERNEL, Make, Plant, edits, flags, limited, limits_left_out, opened
 
 from provisioner.sandboxes.sandbox import Sandbox
 
@@ -198,7 +198,7 @@ PLANTS = (
         )
         for name, fragment, template in (
             ("memory", "the cgroup shows 67112960 bytes", "{{ {'limit': bytes + 4096, 'swap': bytes + 4096} }}"),
-            ("cpu", "a quota of 60000", "{{ {'quota': quota + 10000, 'period': period} }}"),
+            ("cpu", LARGER_QUOTA, "{{ {'quota': quota + 10000, 'period': period} }}"),
             ("pids", "a limit of 33 tasks", "{{ {'limit': count + 1} }}"),
         )
     ),
