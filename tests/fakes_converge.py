@@ -196,7 +196,7 @@ class ScriptedStream:
     pid = 1
 
     def __init__(self, said: bytes, errors: bytes, hangs: bool) -> None:
-        self._chunks = [said[at : at + 7] for at in range(0, len(said), 7)]
+        self._chunks = (said[at : at + 7] for at in range(0, len(said), 7))
         self._errors = errors
         self._hangs = hangs
         self._killed = threading.Event()
@@ -206,8 +206,8 @@ class ScriptedStream:
         self.written += data
 
     def read(self) -> bytes:
-        if self._chunks:
-            return self._chunks.pop(0)
+        if chunk := next(self._chunks, b""):
+            return chunk
         if self._hangs:
             self._killed.wait(20)
         return b""

@@ -81,7 +81,8 @@ class Answer:
             IsolationError: none came in time, or the answer is too long.
         """
         until = time.monotonic() + seconds
-        while b"\0" not in self._rest:
+        parts = [self._rest]  # joined once: a long word comes in many pieces
+        while b"\0" not in parts[-1]:
             try:
                 chunk = self._chunks.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
@@ -91,9 +92,10 @@ class Answer:
                 self._chunks.put(b"")
                 if self._size > MAX_ANSWER:
                     raise IsolationError(f"cannot {self._what}: its answer is longer than {MAX_ANSWER >> 20} MiB")
+                self._rest = b"".join(parts)
                 return None
-            self._rest += chunk
-        word, _, self._rest = self._rest.partition(b"\0")
+            parts.append(chunk)
+        word, _, self._rest = b"".join(parts).partition(b"\0")
         return word.decode("utf-8", "backslashreplace")
 
     def expect(self, wanted: str, seconds: float) -> None:

@@ -166,6 +166,13 @@ def test_an_answer_without_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     )
 
 
+def test_half_a_word_after_the_end_is_not_taken_for_the_end() -> None:
+    with Answer(ScriptedConnection(words(TAIL) + b"half a word"), "", "read") as answer:
+        answer.expect(TAIL, 5)
+        with pytest.raises(IsolationError, match="something follows its end"):
+            answer.expect_end(5)
+
+
 def test_waiting_for_another_apply_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "PATIENCE", 0.0)
     said: list[str] = []
