@@ -1,6 +1,6 @@
 """Ends the first process of a sandbox, and looks whether every other one ended with it.
 
-In: a running Sandbox and what the host sees of it.  Out: one line for each process that outlived the first.
+In: a running Sandbox and what the host sees of it.  Out: one line for each process that outlived the first, and when.
 Called by residue.py, which ends that sandbox anyway.  What survives is ended here; it would end by itself, too.
 
 pid_namespaces(7): when the first process of a pid namespace ends, the kernel ends all others in it.  Where there is no
@@ -21,6 +21,7 @@ from provisioner.errors import IsolationError
 from provisioner.processes import (
     POLL,
     Process,
+    clock_now,
     has_live_task,
     kill_all,
     parent_of,
@@ -37,7 +38,7 @@ SECONDS = 30  # after which they end by themselves
 PATIENCE = 5.0  # seconds: a runtime needs a moment to signal what is in a cgroup
 
 
-def end_first(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts) -> list[str]:
+def end_first(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts) -> tuple[list[str], int]:
     """
     Leave processes that were forked twice, end the first process, and wait for them.
 
@@ -46,7 +47,8 @@ def end_first(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: 
         host: the host's own probe.
 
     Returns:
-        A line for each process that is still there, with its threads, after `PATIENCE` seconds.
+        A line for each process that is still there, with its threads, after `PATIENCE` seconds; and when the first was
+        ended, in the clock of start times.
 
     Raises:
         IsolationError: they could not be seen, or the first could not be ended.
@@ -55,6 +57,7 @@ def end_first(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: 
     members = with_descendants([first])
     if vmm is None:
         members = _with_orphans(sandbox, first, members)
+    ended = clock_now()
     try:
         send_signal(first, signal.SIGKILL)
     except OSError as error:
@@ -64,7 +67,7 @@ def end_first(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: 
         raise IsolationError(f"cannot end the first process of '{sandbox.name}': it is still there")
     told = [_described(process) for process in left]
     kill_all(left)
-    return told
+    return told, ended
 
 
 def _identified(facts: Facts) -> Process:

@@ -64,10 +64,17 @@ def measure_end(
         shared_file = None if folder is None else _seen(lambda: make_shared_file(sandbox, folder))
         if meanwhile is not None:
             meanwhile(sandbox)
-        ended = clock_now()
-        survivors = _seen(lambda: end_first(sandbox, subject, vmm, host))
+        survivors, ended = _ended(sandbox, subject, vmm, host)
     residue = _seen(lambda: _left(sandbox, subject, vmm, host, ended))
     return End(survivors=survivors, residue=residue, shared_file=shared_file)
+
+
+def _ended(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts) -> tuple[Fact[Items[Text]], int]:
+    """End its first process: what outlived it, and the moment after which nothing of its own is started."""
+    try:
+        return end_first(sandbox, subject, vmm, host)
+    except IsolationError as error:
+        return unobserved(str(error)), clock_now()  # its processes run on until its runtime ends them
 
 
 def _seen(look: Callable[[], T]) -> T:

@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
+import pytest
+
+from provisioner.errors import IsolationError
 from provisioner.processes import clock_now, read_process
-from provisioner.sandboxes.residue import _in_namespaces
+from provisioner.sandboxes import residue
+from provisioner.sandboxes.observed import Unobserved
 
 
 def test_a_process_that_is_younger_than_the_end_is_another_sandboxs() -> None:
     me = read_process(os.getpid())
     assert me is not None
     own = {"net": os.stat("/proc/self/ns/net").st_ino}
+    line = f"process {me.pid} in its net namespace"
 
-    assert f"process {me.pid} in its net namespace" in list(_in_namespaces(own, clock_now()))
-    assert f"process {me.pid} in its net namespace" not in list(_in_namespaces(own, me.start - 1))
+    assert line in list(residue._in_namespaces(own, clock_now()))
+    assert line not in list(residue._in_namespaces(own, me.start - 1))
+
+
+def test_what_was_begun_in_it_counts_where_its_first_could_not_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+
+    def end_first(*_: Any) -> tuple[list[str], int]:
+        begun.append(clock_now())
+        raise IsolationError("cannot see the processes left in 'x': 0 of 3")
+
+    monkeypatch.setattr(residue, "end_first", end_first)
+    nobody: Any = None
+
+    survivors, ended = residue._ended(nobody, None, None, nobody)
+
+    assert isinstance(survivors, Unobserved)
+    assert ended >= begun[0]
