@@ -68,7 +68,7 @@ def test_what_still_runs_is_killed_with_its_cgroup() -> None:
         (nested / "cgroup.procs").write_text(str(child.pid))
         started = time.monotonic()
         made.delete()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 30
         assert child.wait(5) == -9
 
     assert not any(folder.parent.exists() for folder in made.dirs)

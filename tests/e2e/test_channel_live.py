@@ -86,7 +86,7 @@ def test_a_deadline_is_kept_by_the_probe_itself(sandbox: LiveView) -> None:
     reply = sandbox.live.request("load", "cpu", "1", "50000", seconds=0.5)
 
     assert reply.ended == "deadline"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 25  # of the 50 that it asked for
     assert sandbox.live.request("echo", data=b"alive").data == b"alive"
 
 

@@ -150,7 +150,7 @@ def test_a_machine_that_accepts_and_says_nothing_ends_in_time(
         with pytest.raises(IsolationError, match="cannot reach 'debian12'"):
             SshConnection(address, "debian12").run(["true"], 10)
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 12  # the library's own patience is 15
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -313,7 +313,7 @@ def test_a_command_that_does_not_end_is_ended_with_its_children(there: SshConnec
     with pytest.raises(IsolationError, match="cannot run 'sh' on 'debian12': no end after 1 s"):
         there.run(["sh", "-c", script], 1)
 
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 60
     pids = [int(line) for line in (tmp_path / "pid").read_text().split()]
     assert len(pids) == 2
     wait_for(lambda: all(map(gone, pids)))
@@ -323,11 +323,11 @@ def test_a_command_that_does_not_end_is_ended_with_its_children(there: SshConnec
 def test_a_child_that_holds_the_output_does_not_hold_the_command(there: SshConnection) -> None:
     started = time.monotonic()
 
-    done = there.run(["sh", "-c", "sleep 60 & echo $!"], 30)
+    done = there.run(["sh", "-c", "sleep 300 & echo $!"], 120)
 
     os.kill(int(done.stdout), signal.SIGKILL)
     assert done.status == 0
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 60
 
 
 def test_output_is_bounded_and_the_command_still_ends(there: SshConnection) -> None:

@@ -200,12 +200,12 @@ def test_the_guest_has_nothing_more_to_do(up: VagrantMachine) -> None:
     assert int(ask(up, "sh", "-c", count)) < 10  # it ran again and again once, and took the guest's time
 
 
-def test_a_second_start_changes_nothing(up: VagrantMachine) -> None:
-    before, started = up.vmm_pid(), time.monotonic()
+def test_a_second_start_changes_nothing(up: VagrantMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = up.vmm_pid()
+    monkeypatch.setattr(up._program, "_call", lambda argv: pytest.fail(f"Vagrant was asked: {argv}"))
     up.up()
 
     assert up.vmm_pid() == before
-    assert time.monotonic() - started < 5  # Vagrant is not asked
 
 
 def test_a_restored_machine_is_as_it_was_and_knows_the_time(up: VagrantMachine) -> None:
@@ -216,7 +216,8 @@ def test_a_restored_machine_is_as_it_was_and_knows_the_time(up: VagrantMachine) 
 
     assert up.restore("frozen")
     assert ask(up, "sh", "-c", "ls -d /before /after 2>/dev/null") == "/before\n"
-    assert abs(float(ask(up, "date", "+%s.%N")) - time.time()) < 3
+    asked = time.time()
+    assert asked - 2.5 < float(ask(up, "date", "+%s.%N")) < time.time() + 1
     assert up.snapshots() == ["frozen"]
     assert not up.restore("nothing")
 

@@ -50,7 +50,7 @@ def test_a_command_that_does_not_end_is_ended() -> None:
     with pytest.raises(IsolationError, match="cannot run 'sleep': no end after 0 s"):
         HERE.run(["sleep", "60"], 0.2)
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_a_program_that_is_not_there_is_named() -> None:

@@ -95,7 +95,7 @@ def test_a_look_that_does_not_end_is_unknown_and_holds_up_no_other(monkeypatch: 
     monkeypatch.setattr(examine, "AT_MOST", 1)
 
     def hang(system: System) -> Seen:
-        never.wait(30)
+        never.wait(90)
         return ok("too late")
 
     started = time.monotonic()
@@ -104,7 +104,7 @@ def test_a_look_that_does_not_end_is_unknown_and_holds_up_no_other(monkeypatch: 
 
     assert [finding.state for finding in report.findings] == [State.UNKNOWN] * 3 + [State.OK]
     assert report.findings[0].seen == "no answer after 0 s"
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 45
 
 
 # abilities

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -53,17 +52,12 @@ def test_an_unfit_kernel_is_refused_with_the_reason(cache: Path, content: bytes 
     assert error.value.hint == "name one: --isolation-kernel=FILE"
 
 
-def test_the_newest_cached_kernel_is_found_at_once(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_newest_cached_kernel_is_found_without_apt(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel, "fetch_packages", lambda names, into: pytest.fail("apt was asked"))
     for version in ("6.1.0-9-cloud-amd64", "6.1.0-56-cloud-amd64", "7.0.0-1-cloud-arm64"):
         put(cache, version)
 
-    started = time.perf_counter()
-    found = kernel.guest_kernel()
-    seconds = time.perf_counter() - started
-
-    assert found.parent.name == "kernel-6.1.0-56-cloud-amd64"
-    assert seconds < 0.1  # 0.2 ms where nothing else runs
+    assert kernel.guest_kernel().parent.name == "kernel-6.1.0-56-cloud-amd64"
 
 
 def test_an_unknown_machine_asks_for_a_file(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

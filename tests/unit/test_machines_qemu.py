@@ -259,7 +259,7 @@ def test_nobody_left_to_answer_is_not_waited_for(server: socket.socket) -> None:
     started = time.monotonic()
 
     assert not await_banner("127.0.0.1", server.getsockname()[1], started + 60, lambda: False)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 @pytest.fixture
