@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 from provisioner.probe.build import probe_binary
+from provisioner.processes import read_process
 from provisioner.sandboxes.channel import HEADER, MAGIC
 
 NONCE = "0123456789abcdef"
@@ -111,7 +112,11 @@ def facts_document(nonce: str = NONCE) -> bytes:
     return done.stdout.partition(b"\n")[2]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
+def gone(pid: int) -> bool:
+    return read_process(pid) is None
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 30.0) -> None:
     """Return once `condition` is true; an AssertionError after `seconds`."""
     until = time.monotonic() + seconds
     while not condition():

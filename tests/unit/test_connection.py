@@ -10,17 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from fakes import wait_for
+from fakes import gone, wait_for
 
 from provisioner.connection import MAX_STDERR, MAX_STDOUT, LocalConnection, find_program, last_line
 from provisioner.errors import IsolationError
-from provisioner.processes import read_process
 
 HERE = LocalConnection()
-
-
-def gone(pid: int) -> bool:
-    return read_process(pid) is None
 
 
 def test_a_command_is_run_to_its_end() -> None:
@@ -162,7 +157,7 @@ def test_a_child_that_asks_for_it_dies_with_us_and_not_with_a_thread() -> None:
         assert not gone(pid)
         owner.kill()
 
-    wait_for(lambda: gone(pid), 5)
+    wait_for(lambda: gone(pid))
 
 
 def test_system_programs_are_found_without_their_folders_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
