@@ -17,10 +17,12 @@ import typer
 from provisioner import box_cli, lab_cli, machine_cli
 from provisioner.doctor.command import doctor
 from provisioner.errors import IsolationError
+from provisioner.version_option import add_version
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0], pretty_exceptions_enable=False
 )
+add_version(app, "provisioner")
 app.command()(doctor)
 app.add_typer(box_cli.app, name="box")
 lab_cli.add_to(app)

@@ -16,6 +16,7 @@ import pytest
 import typer
 
 from provisioner.errors import IsolationError
+from provisioner.version_option import add_version
 
 if TYPE_CHECKING:
     from pytest_isolation.results import Results
@@ -30,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+add_version(app, "isolation")
 
 
 @app.command()

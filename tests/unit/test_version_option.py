@@ -1,0 +1,35 @@
+"""--version of both commands, and that it stands in nobody's way."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from provisioner import cli as provisioner_cli
+from pytest_isolation import cli as isolation_cli
+
+APPS = {"isolation": isolation_cli.app, "provisioner": provisioner_cli.app}
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_the_version_is_the_distributions(name: str) -> None:
+    told = CliRunner().invoke(APPS[name], ["--version"])
+
+    assert (told.exit_code, told.stdout) == (
+        0,
+        f"{name} {version('pytest-isolation')} (Python {platform.python_version()})\n",
+    )
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_a_command_is_still_needed(name: str) -> None:
+    told = CliRunner().invoke(APPS[name], [])
+
+    assert told.exit_code != 0
+    assert "Usage:" in told.output
+    assert "--version" in told.output
+    assert typer.main.get_group(APPS[name]).help is not None
