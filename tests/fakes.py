@@ -108,7 +108,7 @@ def request_of(payload: bytes) -> tuple[float, int, list[str]]:
 def facts_document(nonce: str = NONCE) -> bytes:
     """Return what the real probe answers to `facts` on this machine, without its mark."""
     argv = [str(probe_binary().path), "facts", nonce]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True)
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=True)
     return done.stdout.partition(b"\n")[2]
 
 

@@ -56,7 +56,7 @@ def is_there() -> bool:
 def make_key(path: Path, kind: str = "ed25519") -> Path:
     """Make a key without a passphrase; its public half stands beside it."""
     argv = ["ssh-keygen", "-q", "-t", kind, "-N", "", "-C", "test", "-f", str(path)]
-    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, timeout=30)
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL, timeout=300)
     return path
 
 
@@ -97,7 +97,7 @@ def _free_port() -> int:
 def _await_listening(process: subprocess.Popen[bytes], port: int) -> None:
     """Read the process's own table of sockets: connecting would cost it a fork, and it may be in another namespace."""
     wanted = f"0100007F:{port:04X} 00000000:0000 0A"
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while wanted not in Path(f"/proc/{process.pid}/net/tcp").read_text():
         assert process.poll() is None, "sshd ended"
         assert time.monotonic() < until, "sshd does not listen"

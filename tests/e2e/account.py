@@ -154,7 +154,7 @@ class Account:
         plain = ("-p", "no:cacheprovider")  # the checkout is not this user's
         return self.argv(str(self._interpreter), "-m", "pytest", *plain, *args, cwd=self.project)
 
-    def run(self, argv: Sequence[str], seconds: float = 120.0) -> subprocess.CompletedProcess[str]:
+    def run(self, argv: Sequence[str], seconds: float = 900.0) -> subprocess.CompletedProcess[str]:
         """Run such a command to its end."""
         return subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, cwd=self.folder
@@ -166,7 +166,7 @@ class Account:
 
     def remove(self) -> None:
         """End what still runs, podman's pause process at least, and take the folder away."""
-        kill_all([process for pid in self.processes() if (process := read_process(pid))], seconds=10)
+        kill_all([process for pid in self.processes() if (process := read_process(pid))], seconds=60)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:

@@ -42,7 +42,7 @@ def in_machine(address: SshAddress, command: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         check=True,
     )
     return done.stdout

@@ -58,7 +58,7 @@ class Other:
 
 def run(argv: list[str], environment: Mapping[str, str] | None = None) -> str:
     """Run a user's command, which must succeed; returns what it printed."""
-    done = subprocess.run(argv, capture_output=True, timeout=120, stdin=subprocess.DEVNULL, env=environment)
+    done = subprocess.run(argv, capture_output=True, timeout=900, stdin=subprocess.DEVNULL, env=environment)
     assert done.returncode == 0, (argv, done.stderr.decode())
     return done.stdout.decode()
 
@@ -87,8 +87,8 @@ def _docker(home: Home, folder: Path, name: str, weak: bool) -> Iterator[Other]:
         run(["docker", "run", "--detach", "--network", "none", "--name", name, *more, IMAGE, *PAYLOAD])
         yield _engine(["docker"], f"docker:{name}", name)
     finally:
-        subprocess.run(["docker", "rm", "--force", name], capture_output=True, timeout=60)
-        subprocess.run(["docker", "rmi", IMAGE], capture_output=True, timeout=60)
+        subprocess.run(["docker", "rm", "--force", name], capture_output=True, timeout=300)
+        subprocess.run(["docker", "rmi", IMAGE], capture_output=True, timeout=300)
 
 
 @contextlib.contextmanager
@@ -105,10 +105,10 @@ def _podman(home: Home, folder: Path, name: str, weak: bool) -> Iterator[Other]:
         run([*PODMAN, *create])
         yield _engine([*PODMAN], f"podman:{name}", name)
     finally:
-        subprocess.run([*PODMAN, "rm", "--force", "--time", "0", name], capture_output=True, timeout=60)
-        subprocess.run([*PODMAN, "rmi", IMAGE], capture_output=True, timeout=60)
+        subprocess.run([*PODMAN, "rm", "--force", "--time", "0", name], capture_output=True, timeout=300)
+        subprocess.run([*PODMAN, "rmi", IMAGE], capture_output=True, timeout=300)
         del home.environment["CONTAINERS_STORAGE_CONF"], os.environ["CONTAINERS_STORAGE_CONF"]
-        subprocess.run(["umount", f"{folder}/root/overlay"], capture_output=True, timeout=60)
+        subprocess.run(["umount", f"{folder}/root/overlay"], capture_output=True, timeout=300)
 
 
 def _engine(engine: list[str], attach: str, name: str) -> Other:
@@ -146,7 +146,7 @@ def _runc(home: Home, folder: Path, name: str, weak: bool) -> Iterator[Other]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=True,
-            timeout=60,
+            timeout=300,
         )
         pid = json.loads(run([*runc, "state", name]))["pid"]
         attach = f"runc:{folder}/state/{name}"
@@ -154,7 +154,7 @@ def _runc(home: Home, folder: Path, name: str, weak: bool) -> Iterator[Other]:
         stop, pause, resume = ([*runc, *words] for words in (["kill", name, "KILL"], ["pause", name], ["resume", name]))
         yield Other(attach, pid, lambda: run(told), stop, pause, resume, "cap.sys_admin")
     finally:
-        subprocess.run([*runc, "delete", "--force", name], capture_output=True, timeout=60)
+        subprocess.run([*runc, "delete", "--force", name], capture_output=True, timeout=300)
         _remove_cgroups("isolation-users")
 
 
@@ -186,7 +186,7 @@ def _lxc(home: Home, folder: Path, name: str, weak: bool) -> Iterator[Other]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=True,
-            timeout=60,
+            timeout=300,
         )
         told = ["lxc-info", *where, "--state", "--pid"]
         pid = int(run(["lxc-info", *where, "--pid", "--no-humanize"]))
@@ -194,7 +194,7 @@ def _lxc(home: Home, folder: Path, name: str, weak: bool) -> Iterator[Other]:
         stop = ["lxc-stop", *where, "--kill"]
         yield Other(f"lxc:{folder}/lxc/{name}", pid, lambda: run(told), stop, weaker="cap.bounding")
     finally:
-        subprocess.run(["lxc-stop", *where, "--kill"], capture_output=True, timeout=60)
+        subprocess.run(["lxc-stop", *where, "--kill"], capture_output=True, timeout=300)
         _remove_cgroups("isolation-users")
         shutil.rmtree(f"/run/lxc/lock{folder}", ignore_errors=True)
 

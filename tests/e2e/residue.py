@@ -93,22 +93,22 @@ class Home:
         finally:
             if process.poll() is None:
                 process.kill()
-            process.communicate(timeout=60)
+            process.communicate(timeout=300)
 
-    def finish(self, process: subprocess.Popen[str], seconds: float = 120.0) -> str:
+    def finish(self, process: subprocess.Popen[str], seconds: float = 900.0) -> str:
         """Wait for the session's end; returns what it printed."""
         told: str = process.communicate(timeout=seconds)[0]
         return told
 
     def await_run(self, process: subprocess.Popen[str]) -> None:
         """Wait until the session has begun its journal, and remember its run."""
-        wait_for(lambda: self.note_runs() or process.poll() is not None, 60)
+        wait_for(lambda: self.note_runs() or process.poll() is not None, 600)
         assert process.poll() is None, process.communicate()[0]
 
     def await_load(self, process: subprocess.Popen[str]) -> None:
         """Wait until the session's load runs."""
         self.await_run(process)
-        wait_for(lambda: self.ready.exists() or process.poll() is not None, 120)
+        wait_for(lambda: self.ready.exists() or process.poll() is not None, 600)
         assert process.poll() is None, process.communicate()[0]
 
     def note_runs(self) -> bool:
@@ -120,7 +120,7 @@ class Home:
     def prune(self) -> str:
         """Run `provisioner prune` in this home; returns what it printed."""
         argv = [sys.executable, "-m", "provisioner", "prune"]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, env=self.environment)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=900, env=self.environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -193,6 +193,6 @@ class Home:
 
 
 def _lines(argv: list[str]) -> list[str]:
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()

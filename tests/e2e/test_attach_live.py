@@ -145,7 +145,7 @@ def test_it_survives_a_session_that_is_killed_and_a_prune(
         cwd=home.path,
         env=home.environment,
     )
-    wait_for(lambda: home.ready.exists() or process.poll() is not None, 120)
+    wait_for(lambda: home.ready.exists() or process.poll() is not None, 600)
     home.note_runs()
     journals = "".join(path.read_text() for path in (home.path / "run" / "runs").glob("*.jsonl"))
     process.kill()

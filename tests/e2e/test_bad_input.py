@@ -28,7 +28,7 @@ def home() -> Iterator[Home]:
     made = Home("self")
     try:
         yield made
-        wait_for(lambda: not made.processes(), 5)
+        wait_for(lambda: not made.processes())
         assert made.left() == []
     finally:
         made.remove()
@@ -39,7 +39,7 @@ def vm_home() -> Iterator[Home]:
     made = Home("qemu")
     try:
         yield made
-        wait_for(lambda: not made.processes(), 5)
+        wait_for(lambda: not made.processes())
         assert made.left() == []
     finally:
         made.remove()
@@ -52,7 +52,7 @@ def run(home: Home, *args: str, **environment: str) -> subprocess.CompletedProce
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         cwd=home.path,
         env={**home.environment, **environment},
     )

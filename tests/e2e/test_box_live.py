@@ -26,9 +26,9 @@ def show(box: Box, tmp_path: Path, command: str) -> str:
     """Ask debugfs(8) about the box's file system; it needs no mount."""
     raw = tmp_path / "disk.raw"
     if not raw.exists():
-        subprocess.run(["qemu-img", "convert", "-O", "raw", str(box.disk), str(raw)], timeout=120, check=True)
+        subprocess.run(["qemu-img", "convert", "-O", "raw", str(box.disk), str(raw)], timeout=900, check=True)
     done = subprocess.run(
-        ["/sbin/debugfs", "-R", command, str(raw)], capture_output=True, text=True, timeout=60, check=True
+        ["/sbin/debugfs", "-R", command, str(raw)], capture_output=True, text=True, timeout=300, check=True
     )
     return done.stdout
 
@@ -58,7 +58,7 @@ def test_its_file_system_is_sound_and_has_the_kernels_modules(box: Box, tmp_path
     modules = show(box, tmp_path, "ls -p /usr/lib/modules")
     version = next(word for word in modules.split("/") if "cloud" in word)
 
-    subprocess.run(["/sbin/e2fsck", "-fn", str(tmp_path / "disk.raw")], timeout=120, check=True, capture_output=True)
+    subprocess.run(["/sbin/e2fsck", "-fn", str(tmp_path / "disk.raw")], timeout=900, check=True, capture_output=True)
     assert version.encode() in box.kernel.read_bytes()[:0x8000]
     assert "overlay.ko" in show(box, tmp_path, f"ls /usr/lib/modules/{version}/kernel/fs/overlayfs")
 

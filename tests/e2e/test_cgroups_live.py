@@ -69,7 +69,7 @@ def test_what_still_runs_is_killed_with_its_cgroup() -> None:
         started = time.monotonic()
         made.delete()
         assert time.monotonic() - started < 30
-        assert child.wait(5) == -9
+        assert child.wait(60) == -9
 
     assert not any(folder.parent.exists() for folder in made.dirs)
 
@@ -98,7 +98,7 @@ def test_a_user_without_permission_is_told_how(tmp_path: Path) -> None:
     )
     env = {**os.environ, "PYTHONPATH": str(Path(cgroups.__file__).parent.parent), "HOME": str(tmp_path)}
     argv = [sys.executable, "-c", script]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, env=env, check=False)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, env=env, check=False)
 
     assert "systemd-run --user --scope -p Delegate=yes" in done.stdout
     assert done.stdout.startswith("cannot ")

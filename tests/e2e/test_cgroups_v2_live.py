@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def read_libraries(binary: Path) -> set[Path]:
-    done = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["ldd", str(binary)], capture_output=True, text=True, timeout=300)
     return {Path(word) for word in done.stdout.split() if word.startswith("/")}
 
 
@@ -76,7 +76,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Any:
     ]
     argv += ["-m", "512", "-smp", "2", "-kernel", str(kernel), "-initrd", str(initramfs), "-append", append]
     done = subprocess.run(
-        [*argv, "-serial", "stdio"], stdin=subprocess.DEVNULL, capture_output=True, timeout=180, check=True
+        [*argv, "-serial", "stdio"], stdin=subprocess.DEVNULL, capture_output=True, timeout=900, check=True
     )
     initramfs.unlink()
     text = done.stdout.decode(errors="replace")

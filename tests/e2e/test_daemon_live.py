@@ -93,14 +93,14 @@ def start_container(env: Mapping[str, str], folder: Path) -> None:
         ["docker", "run", "-d", "--network", "none", "--stop-timeout", "1", "isolation-pause:1", "/probe", MARK],
     ):
         subprocess.run(
-            argv, env={**os.environ, **env}, check=True, timeout=60, capture_output=True, stdin=subprocess.DEVNULL
+            argv, env={**os.environ, **env}, check=True, timeout=300, capture_output=True, stdin=subprocess.DEVNULL
         )
 
 
 def compile_static(source: Path) -> Path:
     compiler = shutil.which("musl-gcc") or "cc"
     out = source.with_suffix("")
-    subprocess.run([compiler, "-static", "-o", str(out), str(source)], check=True, timeout=60)
+    subprocess.run([compiler, "-static", "-o", str(out), str(source)], check=True, timeout=300)
     return out
 
 
@@ -117,7 +117,9 @@ def test_a_daemon_answers_and_leaves_nothing(short_run_dir: Path, tmp_path: Path
         assert inside["netns"] - before["netns"] == {f"iso-docker-{run.id}"}
         assert inside["mounts"] > before["mounts"]
         assert inside["cgroups"] >= before["cgroups"]
-        done = subprocess.run(["docker", "info"], env={**os.environ, **env}, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            ["docker", "info"], env={**os.environ, **env}, capture_output=True, text=True, timeout=300
+        )
         assert f"Docker Root Dir: {short_run_dir}" in done.stdout
     assert run.close() == []
 

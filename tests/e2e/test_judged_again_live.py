@@ -85,7 +85,7 @@ def judge(files: list[Path], report: Path, *args: str, package: Path | None = No
     """Run `isolation judge` as a process of its own; `package`: of the pytest_isolation that lies there."""
     argv = [sys.executable, "-m", "pytest_isolation", "judge", *map(str, files), "--report", str(report), *args]
     environment = {**os.environ, **({"PYTHONPATH": str(package)} if package else {})}
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=report, env=environment)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=900, cwd=report, env=environment)
     results = r.load_results(report)
     assert (done.returncode, done.stderr) == (int(bool(results.findings())), "")
     return results

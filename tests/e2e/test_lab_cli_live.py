@@ -28,7 +28,7 @@ from provisioner.processes import kill_all
 
 pytestmark = pytest.mark.skipif(UNAVAILABLE, reason=REASON)
 
-TIMEOUT = 300.0
+TIMEOUT = 900.0
 NAME = f"cli-{os.getpid()}"
 
 
@@ -207,7 +207,7 @@ def test_a_folder_whose_name_looks_like_ssh_s_tokens_is_only_a_folder(tmp_path: 
         address = replace(server.address, private_key=Path(shutil.copy2(server.address.private_key, folder)))
         write_known_hosts(address, folder / "known_hosts")
         argv = render_ssh(address, folder / "known_hosts", render_remote(["echo", "a  b"]), 20)
-        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
 
     assert (done.stdout, done.stderr) == ("a  b\n", "")
 
@@ -243,7 +243,7 @@ def test_a_machine_whose_qemu_has_died_comes_back(typed: Type, machine: Path) ->
 def test_a_boot_that_cannot_succeed_shows_the_console_and_the_snapshot_still_does(typed: Type, machine: Path) -> None:
     ended(typed("down"))
     wipe = ["qemu-io", "-f", "qcow2", "-c", "write -z 0 1M", str(machine / "vmm/disk.qcow2")]
-    subprocess.run(wipe, check=True, timeout=60, capture_output=True)
+    subprocess.run(wipe, check=True, timeout=300, capture_output=True)
     row = typed("up", "--no-apply", "--json").row()
 
     assert row["state"] == "failed"

@@ -83,7 +83,7 @@ def session(home: Home, ranges: str, *args: str) -> subprocess.CompletedProcess[
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         cwd=home.path,
         env=home.environment,
     )

@@ -62,7 +62,7 @@ class User:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=900,
             stdin=subprocess.DEVNULL,
         )
 
@@ -81,7 +81,7 @@ def installed() -> Iterator[Path]:
         uv = [UV, "--quiet"]
         python = environment / "bin" / "python"
         subprocess.run([*uv, "build", "--wheel", "--out-dir", str(out), str(ROOT)], check=True, timeout=300)
-        subprocess.run([*uv, "venv", str(environment)], check=True, timeout=60)
+        subprocess.run([*uv, "venv", str(environment)], check=True, timeout=300)
         install = [*uv, "pip", "install", "--python", str(python), *map(str, out.glob("*.whl"))]
         done = subprocess.run(install, capture_output=True, text=True, timeout=300)
         if done.returncode != 0 and "error sending request" in done.stderr:

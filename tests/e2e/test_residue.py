@@ -70,7 +70,7 @@ def test_after_sigkill_processes_end_by_themselves_and_prune_takes_the_rest(home
     with home.session("test_under_load.py") as process:
         (home.await_run if when == "creating" else home.await_load)(process)
         process.kill()
-        process.wait(10)
+        process.wait(60)
         if not home.target.startswith("podman"):  # conmon goes on until it is told, which prune does
             wait_for(lambda: not home.processes(), SOON)
     home.prune()

@@ -113,8 +113,8 @@ def host_that_mounted(host: Host, folder: Path) -> Facts:
         for number in range(40):
             path = folder / str(number)
             path.mkdir(exist_ok=True)
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(path)], check=True, timeout=20)
-            undo.callback(subprocess.run, ["umount", str(path)], check=True, timeout=20)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(path)], check=True, timeout=300)
+            undo.callback(subprocess.run, ["umount", str(path)], check=True, timeout=300)
         return host.look()
 
 

@@ -142,7 +142,7 @@ def test_cgroups_of_ours_go_with_what_runs_in_them(site: SshSite, run: Run) -> N
         (folder / "inner" / "cgroup.procs").write_text(str(process.pid))
         site.delete_cgroups([folder, mount / f"isolation-{run.id}-never-made"])
 
-        assert process.wait(10) == -9
+        assert process.wait(60) == -9
     assert not folder.exists()
 
 
@@ -222,7 +222,7 @@ host = Host(SshSite(SshConnection(load_address({dump_address(server.address)!r})
 Path({str(tmp_path / "run")!r}).write_text(str(host.directory))
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    killed = subprocess.run([sys.executable, "-c", script], timeout=120)
+    killed = subprocess.run([sys.executable, "-c", script], timeout=900)
     folder = Path((tmp_path / "run").read_text())
 
     assert killed.returncode == -9
@@ -250,7 +250,7 @@ def test_a_host_whose_machine_was_rolled_back_is_closed_without_it(tmp_path: Pat
         for session in server.sessions():
             os.kill(session, 9)
         server.process.kill()
-        server.process.wait(10)
+        server.process.wait(60)
 
         host.close()
     assert folder.exists(), "here the machine is this host, where nothing was rolled back"

@@ -62,11 +62,11 @@ def look_at_the_host() -> dict[str, object]:
     rules = {}
     for argv in (["nft", "list", "ruleset"], ["iptables-save"], ["ip6tables-save"]):
         if shutil.which(argv[0], path=f"{os.environ['PATH']}:/usr/sbin:/sbin"):
-            text = subprocess.run(argv, capture_output=True, text=True, timeout=30).stdout
+            text = subprocess.run(argv, capture_output=True, text=True, timeout=300).stdout
             lines = [re.sub(r"\[\d+:\d+\]|counter packets \d+ bytes \d+", "", line) for line in text.splitlines()]
             rules[argv[0]] = [line for line in lines if not line.startswith("#")]
     shown = {
-        what: json.loads(subprocess.run(["ip", "-j", *what.split()], capture_output=True, timeout=30).stdout or "[]")
+        what: json.loads(subprocess.run(["ip", "-j", *what.split()], capture_output=True, timeout=300).stdout or "[]")
         for what in ("link show", "addr show", "route show table all", "-6 route show table all", "rule show")
     }
     sysctls = sorted(Path("/proc/sys/net/ipv4/conf").glob("*/forwarding"))
@@ -372,7 +372,7 @@ def test_by_hand_vagrant_reads_the_packaged_lab_and_names_the_box_that_it_lacks(
     env |= {"VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_DEFAULT_PROVIDER": "libvirt", "LC_ALL": "C.UTF-8"}
     status, start = (
         subprocess.run(
-            ["vagrant", *argv], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+            ["vagrant", *argv], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900
         )
         for argv in (["status"], ["up", "debian12"])
     )

@@ -63,7 +63,7 @@ def place() -> Iterator[Place]:
 
 def run(*argv: str) -> str:
     """Run a command that must succeed; returns what it printed."""
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=300).stdout
 
 
 def test_every_check_says_what_the_configuration_makes_of_it(

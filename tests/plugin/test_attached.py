@@ -116,7 +116,7 @@ def test_an_archive_is_judged_as_it_was(pytester: pytest.Pytester, pid: int) -> 
         cwd=pytester.path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
     assert done.returncode == 0, done.stderr

@@ -158,7 +158,7 @@ def test_hostile_names_are_neutralised_in_every_output(
     ET.fromstring(junit)
     for argv in (["report", str(report)], ["judge", "--profile=restricted@1", *map(str, (report / "facts").iterdir())]):
         done = subprocess.run(
-            [sys.executable, "-m", "pytest_isolation", *argv], capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "pytest_isolation", *argv], capture_output=True, text=True, timeout=300
         )
         assert "owned" in done.stdout
         clean(done.stdout + done.stderr)

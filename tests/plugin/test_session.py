@@ -41,7 +41,7 @@ COUNT = len(TARGETS.split(","))
 
 def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
     """Run a session in a process of its own: threads, signals and the scale of deadlines are the process's."""
-    return pytester.runpytest_subprocess(*ARGS, *args, timeout=120)
+    return pytester.runpytest_subprocess(*ARGS, *args, timeout=900)
 
 
 def run_here(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
@@ -227,7 +227,7 @@ def runs(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tupl
                 f"--isolation-report={folder}/report",
             ),
         ]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=180, cwd=folder, env=environment)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=900, cwd=folder, env=environment)
         found[workers] = (done.returncode, done.stdout, folder / "report")
     return found
 
@@ -298,7 +298,7 @@ def test_judging_the_archive_gives_the_same_verdicts(
     report = runs[workers][2]
     argv = [sys.executable, "-m", "pytest_isolation", "judge", *map(str, (report / "facts").iterdir())]
 
-    done = subprocess.run([*argv, "--report", str(tmp_path)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*argv, "--report", str(tmp_path)], capture_output=True, text=True, timeout=300)
 
     assert done.returncode == 0, done.stderr
     assert cells(tmp_path) == cells(report)
@@ -311,7 +311,7 @@ def test_judging_under_a_profile_gives_what_a_run_under_it_does(pytester: pytest
     ran = run(pytester, *args, "--isolation-profile=restricted@1")
     for folder, asked in ((again, ["--profile=restricted@1"]), (plain, [])):
         argv = [sys.executable, "-m", "pytest_isolation", "judge", *map(str, (report / "facts").iterdir())]
-        subprocess.run([*argv, "--report", str(folder), *asked], capture_output=True, timeout=60)
+        subprocess.run([*argv, "--report", str(folder), *asked], capture_output=True, timeout=300)
 
     assert ran.ret == pytest.ExitCode.TESTS_FAILED
     assert cells(again) == cells(report)

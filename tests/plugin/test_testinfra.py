@@ -24,7 +24,7 @@ def test_shell(host):
 
 
 def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly", *args, ".", timeout=120)
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:randomly", *args, ".", timeout=900)
 
 
 def on(targets: str) -> tuple[str, str]:

@@ -35,7 +35,7 @@ from provisioner.sandboxes.channel import (
 )
 
 SHORT = 0.2
-STALL = 20  # what a busy machine may add to any of these
+STALL = 30.0  # what a busy machine may take for any of these
 OK = b"\0\0"
 
 
@@ -63,8 +63,8 @@ def refusal(*said: bytes, end: bool = False, errors: bytes = b"") -> str:
         stream.end()
     started = time.monotonic()
     with pytest.raises(ChannelError) as error:
-        Channel(stream, NONCE, "fake", SHORT)
-    assert time.monotonic() - started < SHORT + STALL
+        Channel(stream, NONCE, "fake", STALL if said or end else SHORT)
+    assert time.monotonic() - started < STALL
     stream.end()
     assert str(error.value).isprintable()
     return str(error.value)
@@ -72,14 +72,14 @@ def refusal(*said: bytes, end: bool = False, errors: bytes = b"") -> str:
 
 def answer(*said: bytes) -> str:
     """Return why a request that is answered like this fails, in one line and in time."""
-    stream, channel = connect(hello(), seconds=5)
-    pending = channel.start("facts", deadline=SHORT)
+    stream, channel = connect(hello(), seconds=STALL)
+    pending = channel.start("facts", deadline=STALL if said else SHORT)
     stream.say(b"".join(said))
     started = time.monotonic()
     with pytest.raises(ChannelError) as error:
         channel.wait(pending)
-        channel.request("facts", deadline=SHORT)  # the first one's end tells only that the stream ended
-    assert time.monotonic() - started < SHORT + STALL
+        channel.request("facts", deadline=STALL)  # the first one's end tells only that the stream ended
+    assert time.monotonic() - started < STALL
     stream.end()
     assert str(error.value).isprintable()
     return str(error.value)
@@ -145,7 +145,7 @@ def test_another_version_is_refused() -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"ISOLATION", b"ISOLATION 1 " + NONCE.encode(), b"\xff" * 40])
 def test_a_hello_of_another_shape_is_refused(payload: bytes) -> None:
-    refusal(MAGIC + frame(HELLO, 0, payload))
+    assert "in time" not in refusal(MAGIC + frame(HELLO, 0, payload))
 
 
 def test_an_answer_before_the_hello_is_refused() -> None:
@@ -170,8 +170,8 @@ def test_a_frame_of_an_unknown_type_is_refused(kind: int) -> None:
 
 @pytest.mark.parametrize("kind", [REQUEST, CANCEL, INPUT])
 def test_a_frame_that_only_the_host_sends_is_refused(kind: int) -> None:
-    stream, channel = connect(hello(), seconds=5)
-    pending = channel.start("facts", deadline=5)
+    stream, channel = connect(hello(), seconds=STALL)
+    pending = channel.start("facts", deadline=STALL)
 
     stream.say(frame(kind, pending.id))
 
@@ -181,8 +181,8 @@ def test_a_frame_that_only_the_host_sends_is_refused(kind: int) -> None:
 
 @pytest.mark.parametrize("payload", [b"", b"\0", b"\0\0\0", b"\2\0"])
 def test_a_result_of_another_shape_is_refused(payload: bytes) -> None:
-    stream, channel = connect(hello(), seconds=5)
-    pending = channel.start("facts", deadline=5)
+    stream, channel = connect(hello(), seconds=STALL)
+    pending = channel.start("facts", deadline=STALL)
 
     stream.say(frame(RESULT, pending.id, payload))
 
@@ -193,8 +193,8 @@ def test_a_result_of_another_shape_is_refused(payload: bytes) -> None:
 
 @pytest.mark.parametrize("identity", [0, 2, 0xFFFFFFFF])
 def test_an_answer_that_nobody_asked_for_is_refused(identity: int) -> None:
-    stream, channel = connect(hello(), seconds=5)
-    pending = channel.start("facts", deadline=5)
+    stream, channel = connect(hello(), seconds=STALL)
+    pending = channel.start("facts", deadline=STALL)
 
     stream.say(frame(DATA, identity, b"x"))
 
@@ -211,7 +211,7 @@ def test_bytes_after_the_last_frame_end_the_channel() -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.binary(min_size=1, max_size=200))
 def test_any_bytes_after_the_hello_end_in_time(data: bytes) -> None:
-    stream, channel = connect(hello(), seconds=5)
+    stream, channel = connect(hello(), seconds=STALL)
     stream.say(data)
     stream.end()
 
@@ -232,20 +232,20 @@ def serve(stream: FakeStream, *said: bytes) -> None:
 
 
 def test_an_answer_is_put_together(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
-    asked = pool.submit(channel.request, "echo", "a b", deadline=5, bound=100)
+    stream, channel = connect(hello(), seconds=STALL)
+    asked = pool.submit(channel.request, "echo", "a b", deadline=STALL, bound=100)
 
     kind, identity, payload = stream.asked()
     stream.say(frame(DATA, identity, b"one ") + frame(LOG, identity, b"!"))
     stream.say(frame(DATA, identity, b"two") + frame(RESULT, identity, b"\0\7"))
 
-    assert (kind, request_of(payload)) == (REQUEST, (5.0, 100, ["echo", "a b"]))
+    assert (kind, request_of(payload)) == (REQUEST, (STALL, 100, ["echo", "a b"]))
     assert Reply("exit 7", b"one two", b"!") == asked.result()
 
 
 def test_a_child_killed_is_an_answer(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
-    asked = pool.submit(channel.request, "load", deadline=5)
+    stream, channel = connect(hello(), seconds=STALL)
+    asked = pool.submit(channel.request, "load", deadline=STALL)
 
     stream.say(frame(RESULT, stream.asked()[1], b"\1\t"))
 
@@ -254,8 +254,8 @@ def test_a_child_killed_is_an_answer(pool: ThreadPoolExecutor) -> None:
 
 
 def test_an_error_frame_is_an_answer_of_one_line(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
-    asked = pool.submit(channel.request, "load", deadline=5)
+    stream, channel = connect(hello(), seconds=STALL)
+    asked = pool.submit(channel.request, "load", deadline=STALL)
 
     stream.say(frame(ERROR, stream.asked()[1], b"unknown verb 'load'\n\x1b[2J"))
 
@@ -268,7 +268,7 @@ def test_a_stall_ends_at_the_deadline() -> None:
 
 
 def test_a_drip_does_not_move_the_deadline(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
+    stream, channel = connect(hello(), seconds=STALL)
     stop = threading.Event()
 
     def drip() -> None:
@@ -288,21 +288,21 @@ def test_a_drip_does_not_move_the_deadline(pool: ThreadPoolExecutor) -> None:
 
 
 def test_a_late_answer_to_a_request_given_up_is_passed_over(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
+    stream, channel = connect(hello(), seconds=STALL)
     with pytest.raises(ChannelError, match="in time"):
         channel.request("facts", deadline=SHORT)
     late = stream.asked()[1]
     stream.say(frame(DATA, late, b"old") + frame(RESULT, late, OK))
 
-    asked = pool.submit(channel.request, "facts", deadline=5)
+    asked = pool.submit(channel.request, "facts", deadline=STALL)
     serve(stream, b"new")
 
     assert asked.result().data == b"new"
 
 
 def test_more_than_the_bound_ends_the_channel() -> None:
-    stream, channel = connect(hello(), seconds=5)
-    pending = channel.start("facts", deadline=5, bound=64)
+    stream, channel = connect(hello(), seconds=STALL)
+    pending = channel.start("facts", deadline=STALL, bound=64)
 
     stream.say(frame(DATA, pending.id, b"x" * MAX_PAYLOAD) + frame(LOG, pending.id, b"x" * MAX_PAYLOAD))
 
@@ -313,18 +313,18 @@ def test_more_than_the_bound_ends_the_channel() -> None:
 
 
 def test_a_probe_that_dies_in_the_middle_of_a_frame_is_one_error(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
-    asked = pool.submit(channel.request, "facts", deadline=5)
+    stream, channel = connect(hello(), seconds=STALL)
+    asked = pool.submit(channel.request, "facts", deadline=STALL)
     stream.say(frame(DATA, stream.asked()[1], b"x" * 100)[:50])
     stream.end()
 
     with pytest.raises(ChannelError, match=r"its probe ended \(asked for 'facts'\)"):
-        asked.result(2)
+        asked.result(STALL / 2)
     assert not channel.alive
 
 
 def test_every_open_request_hears_of_the_end_at_once(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
+    stream, channel = connect(hello(), seconds=STALL)
     asked = [pool.submit(channel.request, "facts", deadline=60) for _ in range(MAX_OPEN)]
     for _ in asked:
         stream.asked()
@@ -335,8 +335,8 @@ def test_every_open_request_hears_of_the_end_at_once(pool: ThreadPoolExecutor) -
 
 
 def test_a_load_that_takes_the_stream_with_it_keeps_what_it_said() -> None:
-    stream, channel = connect(hello(), seconds=5)
-    pending = channel.start("load", deadline=5)
+    stream, channel = connect(hello(), seconds=STALL)
+    pending = channel.start("load", deadline=STALL)
     stream.say(frame(DATA, pending.id, b"step 1\n"))
     stream.end()
 
@@ -344,7 +344,7 @@ def test_a_load_that_takes_the_stream_with_it_keeps_what_it_said() -> None:
 
 
 def test_a_request_after_the_end_is_refused_at_once() -> None:
-    stream, channel = connect(hello(), seconds=5)
+    stream, channel = connect(hello(), seconds=STALL)
     stream.end()
     wait_for(lambda: not channel.alive)
 
@@ -353,8 +353,8 @@ def test_a_request_after_the_end_is_refused_at_once() -> None:
 
 
 def test_a_seventeenth_request_waits_for_a_place(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
-    asked = [pool.submit(channel.request, "facts", deadline=5) for _ in range(MAX_OPEN + 1)]
+    stream, channel = connect(hello(), seconds=STALL)
+    asked = [pool.submit(channel.request, "facts", deadline=STALL) for _ in range(MAX_OPEN + 1)]
     identities = [stream.asked()[1] for _ in range(MAX_OPEN)]
 
     assert stream.silent()
@@ -363,11 +363,11 @@ def test_a_seventeenth_request_waits_for_a_place(pool: ThreadPoolExecutor) -> No
     for identity in identities[:3] + identities[4:]:
         stream.say(frame(RESULT, identity, OK))
 
-    assert all(one.result(5).ok for one in asked)
+    assert all(one.result(STALL).ok for one in asked)
 
 
 def test_a_seventeenth_request_gives_up_at_its_deadline() -> None:
-    stream, channel = connect(hello(), seconds=5)
+    stream, channel = connect(hello(), seconds=STALL)
     for _ in range(MAX_OPEN):
         channel.start("facts", deadline=60)
 
@@ -380,9 +380,9 @@ def test_a_seventeenth_request_gives_up_at_its_deadline() -> None:
 
 
 def test_no_more_than_two_inputs_are_unacknowledged(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
+    stream, channel = connect(hello(), seconds=STALL)
     data = bytes(range(256)) * 256  # four pieces
-    asked = pool.submit(channel.request, "echo", deadline=5, data=data)
+    asked = pool.submit(channel.request, "echo", deadline=STALL, data=data)
     identity = stream.asked()[1]
     taken = bytearray()
     for _ in range(5):
@@ -398,7 +398,7 @@ def test_no_more_than_two_inputs_are_unacknowledged(pool: ThreadPoolExecutor) ->
 
 
 def test_input_waits_for_credits(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
+    stream, channel = connect(hello(), seconds=STALL)
     asked = pool.submit(channel.request, "echo", deadline=SHORT, data=b"x" * 3 * INPUT_PIECE)
     stream.asked()
     assert [stream.asked()[0] for _ in range(2)] == [INPUT, INPUT]
@@ -409,8 +409,8 @@ def test_input_waits_for_credits(pool: ThreadPoolExecutor) -> None:
 
 
 def test_credits_that_were_never_owed_do_not_add_up(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
-    pending = channel.start("echo", deadline=5)
+    stream, channel = connect(hello(), seconds=STALL)
+    pending = channel.start("echo", deadline=STALL)
     stream.say(frame(CREDIT, pending.id) * 100)
     stream.say(frame(DATA, pending.id, b"seen"))
     channel.wait(pending, until=lambda one: bool(one.data))
@@ -420,8 +420,8 @@ def test_credits_that_were_never_owed_do_not_add_up(pool: ThreadPoolExecutor) ->
 
 
 def test_input_ends_when_the_request_does(pool: ThreadPoolExecutor) -> None:
-    stream, channel = connect(hello(), seconds=5)
-    asked = pool.submit(channel.request, "echo", deadline=5, data=b"x" * 1_000_000)
+    stream, channel = connect(hello(), seconds=STALL)
+    asked = pool.submit(channel.request, "echo", deadline=STALL, data=b"x" * 1_000_000)
 
     stream.say(frame(ERROR, stream.asked()[1], b"unknown verb 'echo'"))
 
@@ -432,17 +432,17 @@ def test_input_ends_when_the_request_does(pool: ThreadPoolExecutor) -> None:
 
 
 def test_an_argument_with_a_nul_byte_is_refused_and_costs_no_place() -> None:
-    stream, channel = connect(hello(), seconds=5)
+    stream, channel = connect(hello(), seconds=STALL)
     for _ in range(MAX_OPEN + 1):
         with pytest.raises(ChannelError, match="NUL"):
             channel.start("run", "a\0b", deadline=SHORT)
 
-    assert channel.start("facts", deadline=5).id == 1
+    assert channel.start("facts", deadline=STALL).id == 1
     stream.end()
 
 
 def test_arguments_that_fill_no_frame_are_refused_and_the_channel_lives() -> None:
-    stream, channel = connect(hello(), seconds=5)
+    stream, channel = connect(hello(), seconds=STALL)
 
     with pytest.raises(ChannelError, match="standard input"):
         channel.request("run", "x" * MAX_PAYLOAD, deadline=SHORT)

@@ -73,7 +73,7 @@ def test_a_stream_takes_and_gives_bytes() -> None:
         assert stream.read() == b"more"
         stream.end_input()
         assert stream.read() == b""
-        assert stream.wait(5) == 0
+        assert stream.wait(60) == 0
     finally:
         stream.kill()
 
@@ -89,7 +89,7 @@ def test_a_stream_starts_in_the_folder_named(tmp_path: Path) -> None:
 def test_writing_to_what_has_ended_is_an_error() -> None:
     stream = HERE.start(["true"])
     try:
-        stream.wait(5)
+        stream.wait(60)
         with pytest.raises(OSError):
             stream.write(b"x" * 100_000)
     finally:

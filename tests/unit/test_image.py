@@ -207,7 +207,7 @@ def test_the_probe_sees_what_lies_in_a_root_folder(tmp_path: Path) -> None:
     (tmp_path / "dev").symlink_to("usr")
     (tmp_path / "proc").mkdir()
 
-    done = subprocess.run([probe_binary().path, "image", "n", tmp_path], capture_output=True, timeout=30, check=True)
+    done = subprocess.run([probe_binary().path, "image", "n", tmp_path], capture_output=True, timeout=300, check=True)
     seen = parse_image(done.stdout.partition(b"\n")[2], "n")
 
     assert seen.folders.root == {"/dev": "symlink", "/proc": "dir", "/sys": "absent"}
@@ -246,7 +246,7 @@ def test_files_that_give_more_are_found_in_a_layer_and_in_a_folder(
 ) -> None:
     parents = [folder(str(one)) for one in reversed(Path(item.name).parents) if one.name]
     image._fill_rootfs(tmp_path, [*parents, item])
-    done = subprocess.run([probe_binary().path, "image", "n", tmp_path], capture_output=True, timeout=30, check=True)
+    done = subprocess.run([probe_binary().path, "image", "n", tmp_path], capture_output=True, timeout=300, check=True)
 
     folder_seen = parse_image(done.stdout.partition(b"\n")[2], "n").privileged
     layer_seen = read_archive(layered([*parents, item])).privileged

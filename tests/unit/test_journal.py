@@ -58,7 +58,7 @@ def start_child(folder: Path, body: str) -> subprocess.Popen[str]:
 
 def end(child: subprocess.Popen[str]) -> None:
     child.kill()
-    child.wait(10)
+    child.wait(60)
     assert child.stdout is not None
     child.stdout.close()
 
@@ -226,7 +226,7 @@ def test_after_a_reboot_processes_are_forgotten_and_files_are_not(folders: Path)
     assert prune() == [f"removed path {folders / 'cache' / 'old'}"]
     assert child.poll() is None
     child.kill()
-    child.wait(5)
+    child.wait(60)
     run.close()
 
 
@@ -284,7 +284,7 @@ def test_a_recycled_pid_is_not_killed(folders: Path) -> None:
     assert undo.undo(record) is False
     assert child.poll() is None
     child.send_signal(signal.SIGKILL)
-    child.wait(5)
+    child.wait(60)
 
 
 def test_a_record_survives_its_line() -> None:

@@ -84,7 +84,7 @@ def build_deb(folder: Path, package: str, depends: str, files: dict[str, bytes])
         (tree / name).write_bytes(content)
     (tree / "DEBIAN").chmod(0o755)
     argv = ["dpkg-deb", "--root-owner-group", "-b", str(tree), str(folder / f"{package}_1_all.deb")]
-    subprocess.run(argv, check=True, capture_output=True, timeout=60)
+    subprocess.run(argv, check=True, capture_output=True, timeout=300)
 
 
 @pytest.fixture

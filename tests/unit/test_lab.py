@@ -169,7 +169,7 @@ def test_ruby_reads_what_passes_as_we_do() -> None:
     )
     ours = parse_yaml(text.encode(), module.LabFile, "x").machines["web"].variables
     script = "require 'yaml'; require 'json'; puts JSON.generate(YAML.safe_load(STDIN.read))"
-    done = subprocess.run(["ruby", "-e", script], input=text, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(["ruby", "-e", script], input=text, capture_output=True, text=True, check=True, timeout=300)
 
     assert ours == json.loads(done.stdout)["machines"]["web"]["variables"]
 

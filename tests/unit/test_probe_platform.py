@@ -45,7 +45,7 @@ def probe() -> Path:
 
 
 def ask(*argv: str) -> Facts:
-    done = subprocess.run(argv, capture_output=True, timeout=60, check=True)
+    done = subprocess.run(argv, capture_output=True, timeout=300, check=True)
     return parse_facts(done.stdout.split(b"\n", 1)[1], "n1")
 
 
@@ -57,7 +57,7 @@ def listeners_in(probe: Path, folder: Path) -> tuple[dict[str, Listener], int, i
         port = int(listening.stdout.readline())
         facts = ask(str(probe), "outside", "n1", f"pid:{listening.pid}")
     finally:
-        listening.communicate("", timeout=20)
+        listening.communicate("", timeout=300)
     return {one.address: one for one in facts.listeners}, port, listening.pid
 
 
@@ -160,7 +160,7 @@ sys.exit(subprocess.run([sys.argv[1], "facts", "n1"]).returncode)
 @pytest.mark.parametrize("families", ["", "4", "6", "4,6"])
 def test_engine_ports_are_found_in_either_table_also_where_the_other_is_empty(probe: Path, families: str) -> None:
     argv = ["unshare", "--net", sys.executable, "-c", LISTENS, str(probe), families]
-    done = subprocess.run(argv, capture_output=True, timeout=60)
+    done = subprocess.run(argv, capture_output=True, timeout=300)
 
     assert done.returncode == 0, done.stderr
     facts = parse_facts(done.stdout.partition(b"\n")[2], "n1")

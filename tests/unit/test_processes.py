@@ -45,7 +45,7 @@ def test_a_zombie_is_gone(child: subprocess.Popen[bytes]) -> None:
 
     assert processes.kill_all([it]) == []
     assert processes.read_process(child.pid) is None
-    assert child.wait(5) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
 def test_threads_count_after_their_leader_ended() -> None:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture
 def box(tmp_path: Path) -> Box:
     disk = tmp_path / "base.qcow2"
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True, timeout=30)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(disk), "16M"], check=True, timeout=300)
     parts = (tmp_path, disk, tmp_path / "kernel", tmp_path / "initrd", "quiet", "root", tmp_path / "key", "ssh-ed25519")
     return Box("debian12", "abc", *parts)
 
@@ -39,9 +39,9 @@ def disk(tmp_path: Path, box: Box) -> Disk:
     filled = tmp_path / "filled"
     filled.write_bytes(os.urandom(4 << 20))
     write = ["qemu-img", "convert", "-n", "-f", "raw", "-O", "qcow2", str(filled), str(disk.path)]
-    subprocess.run(write, check=True, timeout=30)
+    subprocess.run(write, check=True, timeout=300)
     for tag in ("mine+11111111", "mine+22222222", "other+11111111"):
-        subprocess.run(["qemu-img", "snapshot", "-q", "-c", tag, str(disk.path)], check=True, timeout=30)
+        subprocess.run(["qemu-img", "snapshot", "-q", "-c", tag, str(disk.path)], check=True, timeout=300)
     made = disk.made
     assert made is not None
     disk.remember(made.model_copy(update={"whole": True, "port": 2222}))

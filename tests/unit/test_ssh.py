@@ -44,7 +44,7 @@ KEY_LINE = "ssh-ed25519 " + base64.b64encode(KEY).decode()
 
 def through(shell: str, line: bytes) -> tuple[bytes, Preamble, bytes]:
     """Run a line as sshd does; return output, the preamble, and the program's own errors."""
-    done = subprocess.run([shell, "-c", line], stdin=subprocess.DEVNULL, capture_output=True, timeout=30)
+    done = subprocess.run([shell, "-c", line], stdin=subprocess.DEVNULL, capture_output=True, timeout=300)
     preamble = Preamble()
     errors = preamble.feed(done.stderr) + preamble.end()
     return done.stdout, preamble, errors
@@ -218,7 +218,7 @@ def test_a_fingerprint_reads_as_ssh_keygen_writes_it(tmp_path: Path) -> None:
 
     (tmp_path / "key.pub").write_text(KEY_LINE)
     argv = ["ssh-keygen", "-l", "-f", str(tmp_path / "key.pub")]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=True)
 
     assert fingerprint(KEY) == done.stdout.split()[1]
 

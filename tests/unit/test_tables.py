@@ -19,7 +19,7 @@ def on_a_terminal(**env: str) -> str:
     ours, theirs = pty.openpty()
     clean = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR", "TERM")}
     subprocess.run(
-        [sys.executable, "-c", CODE], stdin=theirs, stdout=theirs, env={**clean, **env}, timeout=60, check=True
+        [sys.executable, "-c", CODE], stdin=theirs, stdout=theirs, env={**clean, **env}, timeout=300, check=True
     )
     os.close(theirs)
     said = b""

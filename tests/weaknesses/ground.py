@@ -158,7 +158,7 @@ def _remove(cgroup: Path) -> None:
 
 def run(*argv: str) -> str:
     """Run a command that must succeed; returns what it printed."""
-    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout.strip()
+    return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=300).stdout.strip()
 
 
 def docker_profile(allowed: str = "", errno: int = 1) -> dict[str, Any]:

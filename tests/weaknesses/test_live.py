@@ -95,7 +95,7 @@ def note_seen(state: State, column: str, opens: Iterable[str]) -> None:
     if not (file := os.environ.get("PYTEST_ISOLATION_SEEN")):
         return
     path = Path(file)
-    with FileLock(f"{path}.lock", timeout=30):
+    with FileLock(f"{path}.lock", timeout=300):
         seen = json.loads(path.read_text()) if path.exists() else {}
         target = state.pool.records[column].target
         version = target.conditions.get("version", "")

@@ -26,7 +26,7 @@ def holder(ground: Ground, *words: str) -> int:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    process.communicate(timeout=10)  # end of input ends it
+    process.communicate(timeout=300)  # end of input ends it
 
 
 def in_uts(*words: str, more: tuple[Edit, ...] = ()) -> Make:

@@ -46,7 +46,7 @@ def _start(argv: list[str]) -> Callable[[], object]:
     process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout is not None
     assert process.stdout.read(1), f"{argv} did not start"  # of its hello
-    return lambda: process.communicate(timeout=10)  # end of input ends it
+    return lambda: process.communicate(timeout=300)  # end of input ends it
 
 
 PLANTS = (
