@@ -17,6 +17,7 @@ from provisioner.sandboxes.observed import Named, Observed, Unobserved, Unobserv
 from pytest_isolation.authors import tell_author
 from pytest_isolation.filter_report import filter_lines
 from pytest_isolation.record import Record
+from pytest_isolation.walls.capabilities import NAMES, names_in
 
 MAX_VALUE = 160
 TRY = "system.tries["
@@ -94,14 +95,27 @@ def _show_vmm(record: Record, path: str) -> str:
 
 
 def _look_up(value: object, path: str) -> tuple[bool, object]:
-    rest = path
+    rest, holder = path, None
     while rest:
-        here = _held_by(value)
+        holder, here = value, _held_by(value)
         head = next(((name, after) for name, after in _heads(rest) if name in here), None)
         if head is None:
             return type(value) is Unobserved, value
         value, rest = here[head[0]], head[1]
+    if isinstance(holder, Capabilities) and isinstance(value, int):
+        return True, _tell_mask(value)
     return True, value
+
+
+@cache
+def _tell_mask(mask: int) -> str:
+    """Return a set of capabilities(7) by name, in the order of their bits: "0x420: KILL, NET_BIND_SERVICE"."""
+    held = names_in(mask)
+    lacking = [name for name in NAMES if name not in held]
+    if len(lacking) < len(held):
+        return f"{mask:#x}: all{' but ' if lacking else ''}{', '.join(lacking)}"
+    named = [name for name in NAMES if name in held] + sorted(held.difference(NAMES))
+    return f"{mask:#x}: {', '.join(named) or 'none'}"
 
 
 def _held_by(value: object) -> Mapping[str, object]:

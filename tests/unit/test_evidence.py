@@ -1,9 +1,12 @@
-"""Evidence of the hypervisor's process stands among what was seen from outside."""
+"""What a report shows of the facts: from where they were seen, and sets of capabilities by name."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from provisioner.sandboxes.facts import Capabilities
 from provisioner.sandboxes.observed import Observed, Unobserved
 from pytest_isolation.evidence import show_evidence
 
@@ -38,3 +41,20 @@ def test_a_container_has_none_and_one_that_nobody_saw_is_told_as_such() -> None:
 
     assert show_evidence(none, ["vmm.listeners"])[1] == ("vmm.listeners = there is no hypervisor",)
     assert show_evidence(unseen, ["vmm.listeners"])[1] == ("vmm.listeners = not observed: open fd (EACCES)",)
+
+
+@pytest.mark.parametrize(
+    ("mask", "told"),
+    [
+        (0, "0x0: none"),
+        (0x20000420, "0x20000420: KILL, NET_BIND_SERVICE, AUDIT_WRITE"),
+        (1 << 41 | 1, "0x20000000001: CHOWN, CAP_41"),
+        ((1 << 41) - 1, "0x1ffffffffff: all"),
+        ((1 << 41) - 1 - (1 << 24), "0x1fffeffffff: all but SYS_RESOURCE"),
+    ],
+)
+def test_capabilities_are_told_by_name(mask: int, told: str) -> None:
+    none: Any = dict.fromkeys(Capabilities.model_fields, 0)
+    record: Any = Views(inside=Capabilities(**{**none, "effective": mask}))
+
+    assert show_evidence(record, ["effective"])[0] == (f"effective = {told}",)
