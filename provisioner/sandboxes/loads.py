@@ -38,7 +38,7 @@ PRESSED = 0.85  # of its quota: a load that used less was starved by others
 SPARE = 0.5  # processors left to everything else while loads run
 MAX_CHILDREN = 4096
 PORT = 47261
-LISTEN_MS = 10000
+LISTEN_MS = 60000  # it is ended when both have tried
 
 
 class _Processors:

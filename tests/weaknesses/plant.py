@@ -83,6 +83,7 @@ class Plant:
         volume: whether a file is made in a folder that is shared.
         leave: what is left behind while the sandbox is ended; what remains of it is then looked for.
         ends: whether it is ended with processes left in it, and what remains of it is looked for.
+        listens: whether a port of the host's loopback listens beside it.
         planted_peer: whether the peer is planted too; peer: another Spec for the peer.
         kind: the kind under which the sandbox is judged.
         needs: a path of the host without which there is nothing to plant; when: whether this machine is for it.
@@ -109,6 +110,7 @@ class Plant:
     volume: bool = False
     leave: Callable[[Ground, Sandbox], object] | None = None
     ends: bool = False
+    listens: bool = False
     planted_peer: bool = False
     peer: Make | None = None
     kind: str = ""
@@ -122,6 +124,12 @@ class Plant:
         """Return what it opens on this machine, or on one of lab.yaml, whose kernel has all."""
         lacking = {check for check, path in KERNEL_FILES.items() if here and not Path(path).exists()}
         return {check: fragment for check, fragment in self.opens.items() if check not in lacking}
+
+    @property
+    def on_hosts_network(self) -> bool:
+        """Whether its sandbox, or what it is compared with, shares the host's network, or something listens there."""
+        moves = {*self.opens, *self.also}
+        return self.listens or self.base == "host's network" or not moves.isdisjoint(("ns.net", "mgmt.runtime_tcp"))
 
     @property
     def look_alike(self) -> bool:

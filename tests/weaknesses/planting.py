@@ -17,6 +17,7 @@ from ground import Ground
 from judging import Found, judge
 from plant import Make, Plant, named
 from plants import BASES
+from turns import network_turn
 
 from provisioner.paths import cache_dir
 from provisioner.sandboxes.loads import measure_loads, measure_reach
@@ -71,8 +72,10 @@ class Outcome:
 def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
     """Make it, look, compare, end it."""
     target = pool.targets[target_id]
-    before = _base(pool, target, plant.base)
     with ExitStack() as undo:
+        if plant.on_hosts_network and target.host == LOCAL:
+            undo.enter_context(network_turn())
+        before = _base(pool, target, plant.base)
         ground = _ground(pool, target, undo)
         if plant.peer is not None:
             spec = _spec(plant.peer, ground)

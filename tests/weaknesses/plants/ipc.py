@@ -159,7 +159,7 @@ PLANTS = (
         spec=listening(2376),
         base="host's network",
     ),
-    Plant("an engine's port on the host's loopback", RUNC, spec=listening(2377, put("hostname", "box"))),
+    Plant("an engine's port on the host's loopback", RUNC, spec=listening(2377, put("hostname", "box")), listens=True),
     # tokens and APIs
     Plant(
         "a service account's token",
