@@ -12,8 +12,8 @@ pytest_plugins = ["pytester"]
 
 HEAVY = ("pydantic", "jinja2", "ruamel", "fabric", "rich", "typer", "filelock")
 OWN_MODULES = 8
-BUDGET_MS = 15
-NOISE = 4  # a busy machine imports so many times slower
+BUDGET = 0.25  # of what pytest's own import takes
+IMPORTED = r"^import time:\s+\d+ \|\s+(\d+) \| +(pytest|pytest_isolation\.plugin)$"
 ARGS = ("-p", "no:cacheprovider", "-p", "no:randomly")
 
 
@@ -92,15 +92,20 @@ def test_no_heavy_module_is_imported(pytester: pytest.Pytester) -> None:
 
 
 def test_plugin_is_imported_within_its_budget() -> None:
-    """The time counts what pytest has not imported itself; the best of three, for a machine does other things too."""
+    """
+    Against pytest's own import in the same process, which a busy machine slows as much.
+
+    What pytest has imported itself does not count; the best of three, for a machine stalls at times.
+    """
     code = "import pytest; pytest.main(['--version', '-p', 'no:isolation']); import pytest_isolation.plugin"
-    best = min(import_time(code) for _ in range(3))
+    best = min(import_share(code) for _ in range(3))
 
-    assert best < BUDGET_MS * NOISE, f"{best:.1f} ms"
+    assert best < BUDGET, f"{best:.2f} of pytest's own"
 
 
-def import_time(code: str) -> float:
+def import_share(code: str) -> float:
+    """Return how long the plugin's import took, of what pytest's did."""
     argv = [sys.executable, "-X", "importtime", "-c", code]
     told = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=True).stderr
-    found = re.findall(r"^import time:\s+\d+ \|\s+(\d+) \| +pytest_isolation\.plugin$", told, re.MULTILINE)
-    return int(found[-1]) / 1000
+    by_name = {name: int(us) for us, name in re.findall(IMPORTED, told, re.MULTILINE)}
+    return by_name["pytest_isolation.plugin"] / by_name["pytest"]
