@@ -1,7 +1,7 @@
 """How long each thing may take, in one table, and the scale that slow machines need.
 
-In: a name.  Out: seconds.  The base values are five times what an emulated guest was seen to need on two cores that a
-second guest kept busy (there a test that starts one or two containers in docker took 35 to 90 s);
+In: a name.  Out: seconds.  The base values are for an emulated guest on two cores that a second guest keeps busy: there
+a test that starts one or two containers in docker took 35 to 90 s, and `hello.container.remote` is five times that.
 `isolation_timeout_scale` (an ini key of pytest, set through `set_scale`) multiplies all of them.
 """
 

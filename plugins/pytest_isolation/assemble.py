@@ -7,9 +7,9 @@ Called by conclude.py (live) and judge.py (archived).
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 
 from provisioner.sandboxes.facts import Facts
+from provisioner.version_option import own_version
 from pytest_isolation import results as r
 from pytest_isolation.merge import normal
 from pytest_isolation.notes import notes_of
@@ -46,7 +46,7 @@ def assemble(
         ids=tuple(record.run for record in records),
         started=min(looked, default=None),
         ended=max(looked, default=None),
-        tools=(f"pytest-isolation {_version()}",),
+        tools=(f"pytest-isolation {own_version()}",),
         policies=(str(policy),),
         settings=tuple(settings),
         moved=tuple(moved),
@@ -108,13 +108,6 @@ def _cell(cell: Cell) -> r.Cell:
         reproduce=cell.reproduce,
         remedy=cell.remedy,
     )
-
-
-def _version() -> str:
-    try:
-        return version("pytest-isolation")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 def _host(record: Record) -> r.Host:

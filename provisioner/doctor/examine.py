@@ -11,7 +11,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from provisioner.deadlines import deadline
 from provisioner.doctor.abilities import judge_abilities
@@ -20,6 +19,7 @@ from provisioner.doctor.look import Look
 from provisioner.doctor.system import System
 from provisioner.errors import IsolationError
 from provisioner.progress import step
+from provisioner.version_option import own_version
 
 POLL = 0.1  # seconds: how soon Ctrl-C is heard
 AT_MOST = 8  # looks at once: most of them wait, and those that compute slow each other down
@@ -73,7 +73,7 @@ def examine(looks: Sequence[Look], system: System) -> Report:
     findings = tuple(_finding(attempt) for attempt in attempts)
     counts = Counter(finding.state for finding in findings)
     return Report(
-        version=version("pytest-isolation"),
+        version=own_version(),
         user=system.user,
         findings=findings,
         abilities=judge_abilities(findings),

@@ -128,8 +128,7 @@ class Plant:
     @property
     def on_hosts_network(self) -> bool:
         """Whether its sandbox, or what it is compared with, shares the host's network, or something listens there."""
-        moves = {*self.opens, *self.also}
-        return self.listens or self.base == "host's network" or not moves.isdisjoint(("ns.net", "mgmt.runtime_tcp"))
+        return self.listens or self.base == "host's network" or "ns.net" in {*self.opens, *self.also}
 
     @property
     def look_alike(self) -> bool:

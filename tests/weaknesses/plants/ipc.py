@@ -143,6 +143,7 @@ PLANTS = (
         RUNC,
         {"mgmt.runtime_tcp": "port 2375 (docker)"},
         spec=listening(2375, drop_namespace("network")),
+        listens=True,
         base="host's network",
     ),
     Plant(
@@ -150,6 +151,7 @@ PLANTS = (
         RUNC,
         {"mgmt.kubelet": "port 10255 (kubelet)"},
         spec=listening(10255, drop_namespace("network")),
+        listens=True,
         base="host's network",
     ),
     Plant(
@@ -157,6 +159,7 @@ PLANTS = (
         PODMAN,
         {"mgmt.runtime_tcp": "port 2376 (docker)"},
         spec=listening(2376),
+        listens=True,
         base="host's network",
     ),
     Plant("an engine's port on the host's loopback", RUNC, spec=listening(2377, put("hostname", "box")), listens=True),
