@@ -103,8 +103,8 @@ def source_hash(chosen: str = "", machine: str = "") -> str:
     digest = hashlib.sha256()
     for part in (*FLAGS, machine or platform.machine(), chosen):
         digest.update(part.encode() + b"\0")
-    for path in sorted([*SOURCES.glob("*.c"), *SOURCES.glob("*.h")]):
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    for path in sorted([*SOURCES.rglob("*.c"), *SOURCES.rglob("*.h")]):
+        digest.update(f"{path.relative_to(SOURCES)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -147,8 +147,9 @@ def _copy_prebuilt(binary: Path, wanted: str, chosen: str) -> str:
 
 
 def _compile(binary: Path, wanted: str, chosen: str, say: Progress, fetch: bool) -> str:
-    sources = [str(path) for path in sorted(SOURCES.glob("*.c"))]
-    return compile_static("the probe", binary, [f'-DPROBE_HASH="{wanted}"', *sources], chosen, say, fetch)
+    sources = [str(path) for path in sorted(SOURCES.rglob("*.c"))]
+    arguments = [f'-DPROBE_HASH="{wanted}"', "-I", str(SOURCES), *sources]
+    return compile_static("the probe", binary, arguments, chosen, say, fetch)
 
 
 def compile_static(

@@ -75,6 +75,20 @@ def test_a_changed_source_or_target_is_another_build(sources: Path) -> None:
     assert len(before) == 16
 
 
+def test_every_source_of_the_probe_changes_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [path.relative_to(build.SOURCES) for path in build.SOURCES.rglob("*.[ch]")]
+    copy = tmp_path / "probe"
+    shutil.copytree(build.SOURCES, copy)
+    monkeypatch.setattr(build, "SOURCES", copy)
+    hashes = [source_hash()]
+    for name in names:
+        (copy / name).write_text("/* changed */\n")
+        hashes.append(source_hash())
+
+    assert len(names) > 40
+    assert len(set(hashes)) == len(hashes)
+
+
 def test_a_damaged_binary_is_built_again(sources: Path, compiler: list[str]) -> None:
     built = probe_binary()
     good = built.path.read_bytes()
@@ -153,14 +167,15 @@ def test_the_probe_is_static_and_says_its_hash() -> None:
 
 @pytest.mark.skipif(shutil.which("aarch64-linux-gnu-gcc") is None, reason="needs a compiler for aarch64")
 def test_the_probe_compiles_for_aarch64(tmp_path: Path) -> None:
-    sources = sorted(str(path) for path in build.SOURCES.glob("*.c"))
-    argv = ["aarch64-linux-gnu-gcc", *build.FLAGS, "-Wall", "-Werror", "-o", str(tmp_path / "probe"), *sources]
+    sources = sorted(str(path) for path in build.SOURCES.rglob("*.c"))
+    flags = [*build.FLAGS, "-I", str(build.SOURCES), "-Wall", "-Werror"]
+    argv = ["aarch64-linux-gnu-gcc", *flags, "-o", str(tmp_path / "probe"), *sources]
 
     subprocess.run(argv, check=True, timeout=900)
 
 
 def test_the_sources_stay_short_and_narrow() -> None:
-    for path in [*build.SOURCES.glob("*.c"), *build.SOURCES.glob("*.h")]:
+    for path in [*build.SOURCES.rglob("*.c"), *build.SOURCES.rglob("*.h")]:
         lines = path.read_text().splitlines()
         assert len(lines) <= 300, path.name
         assert [line for line in lines if len(line.expandtabs()) > 100] == [], path.name

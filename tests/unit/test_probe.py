@@ -32,7 +32,7 @@ from provisioner.sandboxes.observed import UnobservedFact
 HEADER = struct.Struct(">IIB")
 HELLO, REQUEST, DATA, RESULT, ERROR, CANCEL, INPUT, CREDIT, LOG = range(9)
 PIECE = 16384
-NAMES_OF_TRIES = set(re.findall(r'^\t\{ "([a-z0-9_.]+)", ', (SOURCES / "tries.c").read_text(), re.MULTILINE))
+NAMES_OF_TRIES = set(re.findall(r'^\t\{ "([a-z0-9_.]+)", ', (SOURCES / "system/tries.c").read_text(), re.MULTILINE))
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 

@@ -1,0 +1,201 @@
+/*
+ * What a process holds: the files behind its descriptors, its folders and its program, each with
+ * the mount that it was reached by.  No file is opened but with O_PATH.
+ */
+#include "base/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define MAX_FDS 256
+
+struct handle {
+	int fd; /* -1: it has a name instead */
+	int error;
+	uint64_t mount, inode;
+	uint32_t mode, major, minor, rdev_major, rdev_minor;
+};
+
+static struct {
+	int error;
+	size_t count;
+	struct handle list[MAX_FDS];
+} started;
+
+static const char *type_of(uint32_t mode)
+{
+	static const struct {
+		uint32_t mode;
+		const char *name;
+	} types[] = {
+		{ S_IFREG, "file" }, { S_IFDIR, "dir" },   { S_IFLNK, "symlink" },
+		{ S_IFCHR, "char" }, { S_IFBLK, "block" }, { S_IFIFO, "fifo" },
+		{ S_IFSOCK, "socket" },
+	};
+
+	for (size_t i = 0; i < COUNT(types); i++)
+		if ((mode & S_IFMT) == types[i].mode)
+			return types[i].name;
+	return "other"; /* an anonymous inode has no type */
+}
+
+static void take_stat(struct handle *h, const struct stat *st)
+{
+	h->mode = st->st_mode;
+	h->inode = st->st_ino;
+	h->major = major(st->st_dev);
+	h->minor = minor(st->st_dev);
+	h->rdev_major = major(st->st_rdev);
+	h->rdev_minor = minor(st->st_rdev);
+}
+
+/* The file and the mount of an open descriptor of a process. */
+static void take_fd(struct handle *h, int proc, int fd)
+{
+	char path[32];
+	struct stat st;
+
+	memset(h, 0, sizeof(*h));
+	h->fd = fd;
+	snprintf(path, sizeof(path), "fdinfo/%d", fd);
+	if (read_key(proc, path, "mnt_id", &h->mount) < 0) {
+		h->error = errno;
+		return;
+	}
+	snprintf(path, sizeof(path), "fd/%d", fd);
+	if (fstatat(proc, path, &st, 0) < 0)
+		h->error = errno;
+	else
+		take_stat(h, &st);
+}
+
+/* The same of a link such as cwd; only O_PATH, which opens no file. */
+static void take_link(struct handle *h, int proc, const char *path)
+{
+	cleanup_fd int fd = openat(proc, path, O_PATH | O_CLOEXEC);
+	cleanup_fd int self = fd < 0 ? -1 : open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	memset(h, 0, sizeof(*h));
+	h->fd = -1;
+	if (fd < 0 || self < 0) {
+		h->error = errno;
+		return;
+	}
+	take_fd(h, self, fd);
+}
+
+/* As record_fds: before anything else is opened, and before a request gets a session of its own. */
+void record_holdings(void)
+{
+	struct folder f;
+	const char *name;
+	int proc = open_self(); /* the lowest free number: not listed */
+
+	if (proc < 0 || folder_open(&f, proc, "fd") < 0) {
+		started.error = proc < 0 ? -proc : errno;
+		close_fd(&proc);
+		return;
+	}
+	while ((name = folder_next(&f))) {
+		if (atoi(name) == f.fd || atoi(name) == proc)
+			continue;
+		if (started.count == COUNT(started.list)) {
+			errno = E2BIG;
+			break;
+		}
+		take_fd(&started.list[started.count++], proc, atoi(name));
+		errno = 0;
+	}
+	started.error = name ? errno : 0;
+	close_fd(&f.fd);
+	record_terminal(proc);
+	close_fd(&proc);
+}
+
+static void json_handle(const struct handle *h, const char *name)
+{
+	char text[16];
+
+	if (!name)
+		snprintf(text, sizeof(text), "%d", h->fd);
+	json_key(name ? name : text);
+	if (h->error) {
+		json_fail(json_mark(), h->error, "look at %s", name ? name : text);
+		return;
+	}
+	json_open('{');
+	json_key("type");
+	json_text(type_of(h->mode));
+	json_key("major");
+	json_u64(h->major);
+	json_key("minor");
+	json_u64(h->minor);
+	json_key("inode");
+	json_u64(h->inode);
+	json_key("mount");
+	json_u64(h->mount);
+	json_key("rdev");
+	if (S_ISCHR(h->mode) || S_ISBLK(h->mode)) {
+		json_open('[');
+		json_u64(h->rdev_major);
+		json_u64(h->rdev_minor);
+		json_close(']');
+	} else {
+		json_null();
+	}
+	json_close('}');
+}
+
+static void json_links(int proc)
+{
+	static const char *const links[] = { "cwd", "root", "exe" };
+	struct handle h;
+
+	for (size_t i = 0; i < COUNT(links); i++) {
+		take_link(&h, proc, links[i]);
+		json_handle(&h, links[i]);
+	}
+}
+
+static void json_handles(int proc, bool self)
+{
+	size_t mark, items = 0;
+	struct folder f = { .fd = -1 };
+	const char *name = NULL;
+	struct handle h;
+
+	json_key("handles");
+	mark = json_mark();
+	if (proc < 0 || (self && started.error)) {
+		json_fail(mark, proc < 0 ? -proc : started.error, "list fd");
+		return;
+	}
+	json_open('{');
+	json_links(proc);
+	for (size_t i = 0; self && i < started.count; i++)
+		json_handle(&started.list[i], NULL);
+	errno = 0;
+	if (!self && folder_open(&f, proc, "fd") == 0)
+		while ((name = folder_next(&f)) && ++items <= MAX_FDS) {
+			take_fd(&h, proc, atoi(name));
+			if (h.error != ENOENT) /* else closed meanwhile */
+				json_handle(&h, NULL);
+		}
+	if (name || (!self && errno))
+		json_fail(mark, name ? E2BIG : errno, "list fd");
+	else
+		json_close('}');
+	close_fd(&f.fd);
+}
+
+void json_holdings(int proc, bool self)
+{
+	json_handles(proc, self);
+	json_session(proc, self);
+}

@@ -1,0 +1,84 @@
+/* What the init of a machine does besides: mounts, loopback, a raw terminal, and the end. */
+#include "base/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+static const struct {
+	const char *type, *target;
+	unsigned long flags;
+} mounts[] = {
+	{ "proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ "sysfs", "/sys", MS_NOSUID | MS_NODEV | MS_NOEXEC },
+	{ "devtmpfs", "/dev", MS_NOSUID },
+	{ "tmpfs", "/tmp", MS_NOSUID | MS_NODEV },
+};
+
+int loopback_up(void)
+{
+	cleanup_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq request;
+
+	memset(&request, 0, sizeof(request));
+	memcpy(request.ifr_name, "lo", 3);
+	if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0)
+		return -1;
+	request.ifr_flags = (short)(request.ifr_flags | IFF_UP);
+	return ioctl(fd, SIOCSIFFLAGS, &request);
+}
+
+/* EBUSY: the kernel mounted devtmpfs itself (CONFIG_DEVTMPFS_MOUNT). */
+void machine_start(void)
+{
+	for (size_t i = 0; i < COUNT(mounts); i++) {
+		mkdir(mounts[i].target, 0755);
+		if (mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags,
+			  NULL) < 0 && errno != EBUSY)
+			dprintf(2, "probe: cannot mount %s: %s\n", mounts[i].target,
+				strerror(errno));
+	}
+	if (loopback_up() < 0)
+		dprintf(2, "probe: cannot bring lo up\n");
+	record_fds();
+}
+
+/* Raw, or the line discipline would echo frames back, and CLOCAL, or an open would wait. */
+int machine_tty(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	struct termios mode;
+
+	if (fd < 0)
+		die(EX_UNAVAILABLE, "cannot open %s", path);
+	if (tcgetattr(fd, &mode) < 0)
+		die(EX_UNAVAILABLE, "%s is no terminal", path);
+	cfmakeraw(&mode);
+	mode.c_cflag |= CLOCAL | CREAD;
+	mode.c_cflag &= ~(tcflag_t)(CRTSCTS | HUPCL);
+	mode.c_cc[VMIN] = 1;
+	mode.c_cc[VTIME] = 0;
+	if (tcsetattr(fd, TCSANOW, &mode) < 0)
+		die(EX_OSERR, "cannot make %s raw", path);
+	fcntl(fd, F_SETFL, O_RDWR);
+	return fd;
+}
+
+/* A kernel without a way to power off halts instead; then the machine's own deadline ends it. */
+void machine_stop(void)
+{
+	if (channel_out > 2)
+		tcdrain(channel_out);
+	sync();
+	reboot(RB_POWER_OFF);
+	die(EX_OSERR, "cannot power off");
+}

@@ -1,0 +1,214 @@
+/*
+ * Files that give whoever runs them more than he has: set-user-ID and set-group-ID (inode(7)) and
+ * file capabilities (capabilities(7)).  The walk stays on one mount, opens folders alone and is
+ * bounded; one that did not come to its end has seen nothing.
+ */
+#include "base/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+enum { DEPTH = 48, ENTRIES = 200000, MILLISECONDS = 600, FILES = 32, PATH = 1024, TOLD = 192 };
+
+struct privileged {
+	bool user, group, capabilities;
+	char path[TOLD]; /* below the root, with a leading slash; its end, where it is longer */
+};
+
+struct walked {
+	int error;
+	const char *what; /* what failed; a text of the program's own, and so the parent's too */
+	uint64_t entries, count;
+	struct privileged files[FILES];
+	char path[PATH]; /* where */
+};
+
+struct walk {
+	const char *root;
+	struct walked *to;
+	dev_t device;
+	uint64_t mount, deadline;
+	size_t used, told; /* of to->path: by the folder, and with the name in it */
+	struct folder folders[DEPTH];
+	size_t lengths[DEPTH];
+};
+
+static bool fail(struct walk *w, int error, const char *what)
+{
+	w->to->error = error;
+	w->to->what = what;
+	return false;
+}
+
+/* The mount that an open folder is on; 0 where /proc does not tell. */
+static uint64_t mount_of(int fd)
+{
+	char path[40];
+	uint64_t id;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	return read_key(AT_FDCWD, path, "mnt_id", &id) == 0 ? id : 0;
+}
+
+static bool has_capabilities(struct walk *w, bool *has)
+{
+	char path[2 * PATH];
+
+	snprintf(path, sizeof(path), "%s%s", w->root, w->to->path);
+	*has = lgetxattr(path, "security.capability", NULL, 0) >= 0;
+	if (*has || errno == ENODATA || errno == EOPNOTSUPP || errno == ENOENT)
+		return true;
+	return fail(w, errno, "read the capabilities of");
+}
+
+static bool note_file(struct walk *w, const struct stat *st)
+{
+	struct privileged found = {
+		.user = (st->st_mode & S_ISUID) != 0,
+		/* without the group's right to execute it means mandatory locking: inode(7) */
+		.group = (st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP),
+	};
+
+	if ((st->st_mode & 0111) && !has_capabilities(w, &found.capabilities))
+		return false;
+	if (!found.user && !found.group && !found.capabilities)
+		return true;
+	if (w->to->count < FILES) {
+		size_t cut = w->told >= TOLD ? w->told - TOLD + 1 : 0;
+
+		memcpy(found.path, w->to->path + cut, w->told - cut + 1);
+		w->to->files[w->to->count] = found;
+	}
+	w->to->count++;
+	return true;
+}
+
+/* Opens a folder as the next one to read, unless something else is mounted there. */
+static bool enter(struct walk *w, size_t *depth, int parent, const char *name)
+{
+	struct folder *f = &w->folders[*depth];
+	uint64_t mount;
+
+	if (*depth == DEPTH)
+		return fail(w, ELOOP, "list so deep a folder as");
+	if (folder_open(f, parent, name) < 0)
+		return errno == ENOENT ? true : fail(w, errno, "list");
+	mount = mount_of(f->fd);
+	if (w->mount && mount != w->mount) {
+		close_fd(&f->fd);
+		return true;
+	}
+	w->mount = mount;
+	w->lengths[(*depth)++] = w->used;
+	return true;
+}
+
+static bool step(struct walk *w, size_t *depth, int parent, const char *name)
+{
+	struct stat st;
+	int length;
+
+	length = snprintf(w->to->path + w->used, PATH - w->used, "/%s", name);
+	if (length < 0 || w->used + (size_t)length >= PATH)
+		return fail(w, ENAMETOOLONG, "look below");
+	w->told = w->used + (size_t)length;
+	if (fstatat(parent, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? true : fail(w, errno, "look at");
+	if (++w->to->entries > ENTRIES)
+		return fail(w, E2BIG, "walk to the end: too many entries, at");
+	if (S_ISREG(st.st_mode))
+		return note_file(w, &st);
+	if (!S_ISDIR(st.st_mode) || st.st_dev != w->device)
+		return true;
+	w->used = w->told;
+	return enter(w, depth, parent, name);
+}
+
+static bool walk_on(struct walk *w, size_t *depth)
+{
+	struct folder *f = &w->folders[*depth - 1];
+	const char *name;
+
+	w->used = w->lengths[*depth - 1];
+	w->to->path[w->used] = 0;
+	if (now_ms() > w->deadline)
+		return fail(w, ETIME, "walk to the end in time: came to");
+	name = folder_next(f);
+	if (name)
+		return step(w, depth, f->fd, name);
+	if (errno)
+		return fail(w, errno, "list");
+	close_fd(&f->fd);
+	(*depth)--;
+	return true;
+}
+
+static void walk_root(const void *in, void *out)
+{
+	static struct walk w;
+	size_t depth = 0;
+	struct stat st;
+
+	w.root = in; /* the rest is zero: it is a child's, which walks once */
+	w.to = out;
+	w.deadline = now_ms() + MILLISECONDS;
+	memset(out, 0, sizeof(*w.to));
+	if (!enter(&w, &depth, AT_FDCWD, *w.root ? w.root : "/"))
+		return;
+	if (depth == 0 || fstat(w.folders[0].fd, &st) < 0) {
+		fail(&w, depth ? errno : ENOENT, "look at");
+		return;
+	}
+	w.device = st.st_dev;
+	while (depth > 0 && walk_on(&w, &depth))
+		;
+}
+
+static void json_found(const struct walked *w)
+{
+	json_open('{');
+	json_key("entries");
+	json_u64(w->entries);
+	json_key("count");
+	json_u64(w->count);
+	json_key("files");
+	json_open('[');
+	for (size_t i = 0; i < w->count && i < FILES; i++) {
+		json_open('{');
+		json_key("path");
+		json_text(w->files[i].path);
+		json_key("user");
+		json_bool(w->files[i].user);
+		json_key("group");
+		json_bool(w->files[i].group);
+		json_key("capabilities");
+		json_bool(w->files[i].capabilities);
+		json_close('}');
+	}
+	json_close(']');
+	json_close('}');
+}
+
+/* Of the folder `root`, "" for this process's own root. */
+void json_privileged(const char *root)
+{
+	static struct walked w;
+	struct guarded g = guard(walk_root, root, &w, sizeof(w));
+
+	json_key("privileged");
+	if (g.end == GUARD_TIMEOUT)
+		json_fail(json_mark(), ETIMEDOUT, "walk through the root");
+	else if (g.end == GUARD_KILLED)
+		json_fail(json_mark(), 0, "walk through the root: killed by signal %d", g.number);
+	else if (g.end != GUARD_DONE)
+		json_fail(json_mark(), g.number, "fork to walk through the root");
+	else if (w.error)
+		json_fail(json_mark(), w.error, "%s %s", w.what, w.path[0] ? w.path : "/");
+	else
+		json_found(&w);
+}

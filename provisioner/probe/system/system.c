@@ -1,0 +1,184 @@
+/* The section of the system around the process: kernel, tasks, amounts. */
+#include "base/probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static void json_file(const char *key, const char *path, bool absent_is_null)
+{
+	char text[MAX_TEXT + 1];
+
+	json_key(key);
+	if (read_file(AT_FDCWD, path, text, sizeof(text)) >= 0)
+		json_text(trim(text));
+	else if (absent_is_null && errno == ENOENT)
+		json_null();
+	else
+		json_fail(json_mark(), errno, "read %s", path);
+}
+
+static void json_kernel(const struct utsname *u)
+{
+	json_open('{');
+	json_key("sysname");
+	json_text(u->sysname);
+	json_key("release");
+	json_text(u->release);
+	json_key("version");
+	json_text(u->version);
+	json_key("machine");
+	json_text(u->machine);
+	json_file("banner", "/proc/version", false);
+	json_close('}');
+}
+
+static void json_tasks(void)
+{
+	size_t mark, count = 0;
+	struct folder f;
+	const char *name;
+	uint64_t pid;
+	int error;
+
+	json_key("tasks");
+	mark = json_mark();
+	if (folder_open(&f, AT_FDCWD, "/proc") < 0 || access("/proc/self", F_OK) < 0) {
+		error = errno;
+		json_fail(mark, error, "list /proc");
+		json_key("processes");
+		json_fail(json_mark(), error, "list /proc");
+		close_fd(&f.fd);
+		return;
+	}
+	json_open('[');
+	while ((name = folder_next(&f))) {
+		char path[300], comm[64];
+
+		if (!parse_number(name, INT32_MAX, &pid) || ++count > 64)
+			continue;
+		snprintf(path, sizeof(path), "%s/comm", name);
+		if (read_file(f.fd, path, comm, sizeof(comm)) < 0)
+			comm[0] = 0; /* it ended meanwhile */
+		json_open('{');
+		json_key("pid");
+		json_u64(pid);
+		json_key("name");
+		json_text(trim(comm));
+		json_close('}');
+	}
+	json_close(']');
+	json_key("processes");
+	json_u64(count);
+	close_fd(&f.fd);
+}
+
+static void json_proc_self(void)
+{
+	char text[64];
+	ssize_t n = readlink("/proc/self", text, sizeof(text) - 1);
+
+	json_key("proc_self");
+	if (n < 0) {
+		json_fail(json_mark(), errno, "readlink /proc/self");
+		return;
+	}
+	text[n] = 0;
+	json_text(text);
+}
+
+static void json_meminfo(const char *key, const char *name)
+{
+	uint64_t kib;
+
+	json_key(key);
+	if (read_key(AT_FDCWD, "/proc/meminfo", name, &kib) == 0)
+		json_u64(kib * 1024);
+	else
+		json_fail(json_mark(), errno, "read %s in /proc/meminfo", name);
+}
+
+/* Counts a list such as "0-3,8"; 0 when it is none. */
+static uint64_t count_ranges(char *text)
+{
+	uint64_t count = 0;
+	char *range;
+
+	while ((range = strsep(&text, ","))) {
+		char *last = range, *first = strsep(&last, "-");
+		uint64_t from, to;
+
+		if (!parse_number(first, UINT32_MAX, &from) ||
+		    !parse_number(last ? last : first, UINT32_MAX, &to) || to < from)
+			return 0;
+		count += to - from + 1;
+	}
+	return count;
+}
+
+static void json_cpus(void)
+{
+	char text[1024];
+	cpu_set_t set;
+	uint64_t count = 0;
+
+	json_key("cpus");
+	if (read_file(AT_FDCWD, "/sys/devices/system/cpu/online", text, sizeof(text)) > 0)
+		count = count_ranges(trim(text));
+	if (count == 0 && sched_getaffinity(0, sizeof(set), &set) == 0)
+		for (size_t i = 0; i < 8 * sizeof(set); i++)
+			count += CPU_ISSET(i, &set) ? 1 : 0;
+	if (count)
+		json_u64(count);
+	else
+		json_fail(json_mark(), errno, "sched_getaffinity");
+}
+
+void json_system(const char *canary, const char *objects, const char *const *peers, size_t npeers)
+{
+	struct utsname u;
+
+	if (uname(&u) < 0)
+		die(EX_OSERR, "uname");
+	json_open('{');
+	json_key("kernel");
+	json_kernel(&u);
+	json_key("hostname");
+	json_text(u.nodename);
+	json_proc_self();
+	json_tasks();
+	json_file("lsms", "/sys/kernel/security/lsm", false);
+	json_interfaces();
+	json_devices();
+	json_paths();
+	json_tries();
+	json_grants();
+	json_kernel_state();
+	json_meminfo("memory_total", "MemTotal");
+	json_meminfo("swap_total", "SwapTotal");
+	json_cpus();
+	json_file("machine_id", "/etc/machine-id", true);
+	json_canary(canary);
+	json_peers(peers, npeers);
+	json_platform();
+	json_ssh();
+	json_entropy();
+	json_objects(objects);
+	json_keys();
+	json_guest_api();
+	json_sockets();
+	json_engine_ports();
+	json_disks();
+	if (look_at_files) {
+		json_privileged("");
+	} else {
+		json_key("privileged");
+		json_fail(json_mark(), 0, "not asked for");
+	}
+	json_close('}');
+}
