@@ -28,13 +28,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from provisioner.connection.ssh import SshConnection
 from provisioner.converge.apply import converge
 from provisioner.converge.role import Role, load_roles
 from provisioner.converge.state import Wanted, collect_wanted
-from provisioner.machines.qemu import QemuMachine
+from provisioner.machines.qemu.machine import QemuMachine
 from provisioner.paths import cache_dir
 from provisioner.progress import step
-from provisioner.ssh import SshConnection
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / "e2e"), str(Path(__file__).parents[1] / "tests")]
 import live_converge  # noqa: E402  # the tests' own machine
@@ -54,8 +54,8 @@ import sys
 from pathlib import Path
 from provisioner.converge.apply import converge
 from provisioner.converge.role import load_roles
-from provisioner.machines.protocol import SshAddress
-from provisioner.ssh import SshConnection
+from provisioner.connection.address import SshAddress
+from provisioner.connection.ssh import SshConnection
 host, port, user, key, host_key, *names = sys.argv[1:]
 connection = SshConnection(SshAddress(host, int(port), user, Path(key), host_key), "bench")
 done = converge(connection, load_roles(names), {})

@@ -26,12 +26,12 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from provisioner.connection import Stream
-from provisioner.host import Host
-from provisioner.sandboxes.runtime import Runtime, load_runtime
+from provisioner.connection.local import Stream
+from provisioner.hosts.host import Host
+from provisioner.runtimes.runtime import Runtime, load_runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
-from pytest_isolation.hosts import Hosts
+from pytest_isolation.observe.hosts import Hosts
 from pytest_isolation.options import LOCAL
 
 FLOOR = "the runtime's own command"

@@ -22,11 +22,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pytest_isolation.judge import judge_check, judge_files, suite_checks
-from pytest_isolation.policy import Policy
-from pytest_isolation.record import Record, load_record
-from pytest_isolation.session import make_policy
-from pytest_isolation.view import judge_fixtures
+from pytest_isolation.judge.judge import judge_check, judge_files, suite_checks
+from pytest_isolation.policy.policy import Policy
+from pytest_isolation.records.record import Record, load_record
+from pytest_isolation.records.view import judge_fixtures
+from pytest_isolation.session.state import make_policy
 
 VERDICTS = 1000
 GOAL = 1.0

@@ -23,9 +23,9 @@ from pathlib import Path
 import fabric
 import paramiko
 
-from provisioner.machines.protocol import SshAddress
-from provisioner.ssh import SshConnection
-from provisioner.ssh_login import log_in
+from provisioner.connection.address import SshAddress
+from provisioner.connection.login import log_in
+from provisioner.connection.ssh import SshConnection
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests")]
 import sshd  # noqa: E402  # the tests' own server

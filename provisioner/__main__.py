@@ -1,6 +1,6 @@
 """`python -m provisioner`: the same as the command `provisioner`."""
 
-from provisioner.cli import main
+from provisioner.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -17,6 +17,8 @@ from provisioner.errors import IsolationError
 
 NAME = "pytest-isolation"
 HOME = "PYTEST_ISOLATION_HOME"
+PACKAGE = Path(__file__).resolve().parent
+ROLES = PACKAGE / "roles"
 READABLE = 0o755
 PASSABLE = 0o711
 

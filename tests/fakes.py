@@ -1,6 +1,6 @@
 """Stand-ins that several tests share: a stream whose other end the test plays, and one real facts document.
 
-`FakeStream` implements provisioner.connection.Stream.
+`FakeStream` implements provisioner.connection.local.Stream.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import threading
 import time
 from collections.abc import Callable
 
+from provisioner.linux.processes import read_process
 from provisioner.probe.build import probe_binary
-from provisioner.processes import read_process
-from provisioner.sandboxes.channel import HEADER, MAGIC
+from provisioner.probe.channel import HEADER, MAGIC
 
 NONCE = "0123456789abcdef"
 # whether this user may make them here

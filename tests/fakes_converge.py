@@ -1,6 +1,6 @@
 """A machine for the converging tests that is none: this one's root folder with a layer over it that takes all writes.
 
-`LayerConnection` implements provisioner.connection.Connection.  Each command gets a mount namespace of its own, in
+`LayerConnection` implements Connection (connection/local.py).  Each command gets a mount namespace of its own, in
 which the layer is mounted; nothing is mounted here, and nothing of this machine changes but what is not below its root:
 the kernel.  So tests write no kernel setting outside a network namespace (`network=False`), and load no module.
 `FAKE_SYSTEMCTL` stands in for systemd.  `ScriptedConnection` is a machine whose answers are written beforehand;
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from provisioner.connection import Completed, LocalConnection, Stream
+from provisioner.connection.local import Completed, LocalConnection, Stream
 from provisioner.converge.kinds import Change
 from provisioner.converge.resources import file, module, package, sysctl
 from provisioner.converge.resources.service.units import HELD, PresentService, Services, WantedService

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
-from provisioner.connection import Completed
+from provisioner.connection.local import Completed
 from provisioner.doctor.examine import examine
 from provisioner.doctor.finding import Report, Seen, lacking, limited, ok, unknown
 from provisioner.doctor.look import Look, find_looks
 from provisioner.doctor.system import System
 from provisioner.doctor.trial import Hello
 from provisioner.errors import IsolationError
-from provisioner.journal import Run
+from provisioner.journal.run import Run
 from provisioner.probe.build import BuiltProbe
-from provisioner.sandboxes.runtime import Runtime
+from provisioner.runtimes.runtime import Runtime
 
 PROBE = BuiltProbe(Path("/cache/probe"), "0123456789abcdef", "musl-gcc")
 

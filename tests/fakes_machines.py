@@ -14,17 +14,20 @@ from typing import Any
 
 import pytest
 
+from provisioner.connection.address import SshAddress
 from provisioner.converge.apply import Applied
 from provisioner.converge.kinds import Aspect, Change
 from provisioner.converge.plan import Plan
 from provisioner.converge.role import Role
 from provisioner.converge.state import Wanted
 from provisioner.errors import IsolationError
-from provisioner.journal import Run
-from provisioner.lab import Lab, MachineSpec, load_lab
-from provisioner.machines import lookup, ready, verbs
-from provisioner.machines.box import Box
-from provisioner.machines.protocol import SshAddress, Status
+from provisioner.journal.run import Run
+from provisioner.machines import find as lookup
+from provisioner.machines import operations as verbs
+from provisioner.machines import prepare as ready
+from provisioner.machines.box.build import Box
+from provisioner.machines.lab import Lab, MachineSpec, load_lab
+from provisioner.machines.protocol import Status
 
 
 @dataclass

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from provisioner.connection import find_program
-from provisioner.machines.protocol import SshAddress
+from provisioner.connection.address import SshAddress
+from provisioner.connection.local import find_program
 
 CONFIG = """\
 HostKey {folder}/host

@@ -16,10 +16,10 @@ import pytest
 import typer
 
 from provisioner.errors import IsolationError
-from provisioner.version_option import add_version
+from provisioner.version import add_version
 
 if TYPE_CHECKING:
-    from pytest_isolation.results import Results
+    from pytest_isolation.results.model import Results
 
 FINDING = 1
 USAGE = 4
@@ -44,10 +44,10 @@ def judge(
     expected: Annotated[Path | None, typer.Option(help="what yours document: isolation-expected.yaml")] = None,
 ) -> None:
     """Judge archived records by the bundled suite, and by checks of your own; exits 1 when there is a finding."""
-    from pytest_isolation.judge import judge_files, own_checks
-    from pytest_isolation.record import save_record
-    from pytest_isolation.results import write_results
-    from pytest_isolation.session import make_policy
+    from pytest_isolation.judge.judge import judge_files, own_checks
+    from pytest_isolation.records.record import save_record
+    from pytest_isolation.results.model import write_results
+    from pytest_isolation.session.state import make_policy
 
     own = [function for module in checks or () for function in own_checks(module)]
     results, records = judge_files(files, make_policy(profile, waivers, expected), own)
@@ -69,7 +69,7 @@ def report(
 ) -> None:
     """Draw the report of DIR/results.json again: the page and the matrix."""
     from pytest_isolation.report.html import write_page
-    from pytest_isolation.results import load_results
+    from pytest_isolation.results.model import load_results
 
     results = load_results(directory)
     write_page(results, (directory if directory.is_dir() else directory.parent) / "index.html")
@@ -82,9 +82,9 @@ def filter_(
     every: Annotated[bool, typer.Option("--all", help="also the calls that every ABI lets through")] = False,
 ) -> None:
     """Show the installed seccomp filter call by call: number and answer by each ABI, and what is undocumented."""
-    from pytest_isolation.filter_report import filter_table
-    from pytest_isolation.record import load_record
-    from pytest_isolation.report.escape import escape
+    from pytest_isolation.escape import escape
+    from pytest_isolation.judge.filters import filter_table
+    from pytest_isolation.records.record import load_record
 
     for file in files:
         for line in filter_table(load_record(file), every):
@@ -96,11 +96,11 @@ def checks(
     names: Annotated[list[str] | None, typer.Argument(help="checks to tell all of; none lists them all")] = None,
 ) -> None:
     """List the bundled suite's checks, or tell all that is known of some."""
-    from pytest_isolation.judge import suite_checks
-    from pytest_isolation.known import bundled, by_check
-    from pytest_isolation.reference import list_checks, tell_check
-    from pytest_isolation.remedies import remedies_by_runtime
-    from pytest_isolation.verdict import check_of
+    from pytest_isolation.judge.judge import suite_checks
+    from pytest_isolation.policy.remedies import remedies_by_runtime
+    from pytest_isolation.policy.verdict import check_of
+    from pytest_isolation.reference.checks import list_checks, tell_check
+    from pytest_isolation.results.known import bundled, by_check
 
     known = {check.id: check for check in (check_of(function) for function in suite_checks())}
     lost = by_check(bundled())
@@ -122,10 +122,10 @@ def known_(
     runtime: Annotated[str, typer.Option(help="only those of what this runtime makes sandboxes with")] = "",
 ) -> None:
     """List known lost walls: the versions that had them, and the check that sees the sign of each."""
-    from provisioner.sandboxes.runtime import load_runtime
-    from provisioner.tables import print_table
-    from pytest_isolation.known import bundled, components_of
-    from pytest_isolation.reference import KNOWN_HEADINGS, known_rows, tell_known
+    from provisioner.cli.table import print_table
+    from provisioner.runtimes.runtime import load_runtime
+    from pytest_isolation.reference.checks import KNOWN_HEADINGS, known_rows, tell_known
+    from pytest_isolation.results.known import bundled, components_of
 
     components = components_of(load_runtime(runtime)) if runtime else None
     listed = [one for one in bundled() if components is None or one.component in components]
@@ -148,7 +148,7 @@ def diff(
     keep: Annotated[Path | None, typer.Option(help="write each difference's smallest config.json there")] = None,
 ) -> None:
     """Compare the walls of two runtimes over configurations drawn at random; exits 1 when they differ."""
-    from pytest_isolation.generated.command import compare
+    from pytest_isolation.differential.command import compare
 
     if compare(runtime, config, seed, keep, typer.echo):
         raise typer.Exit(FINDING)
@@ -159,7 +159,7 @@ def schemas(
     directory: Annotated[Path | None, typer.Argument(help="where to write; the package's own folder if none")] = None,
 ) -> None:
     """Write the JSON Schemas of results.json, isolation.yaml and the data of roles and known flaws."""
-    from pytest_isolation.schema_files import DIRECTORY, write_schemas
+    from pytest_isolation.reference.schemas import DIRECTORY, write_schemas
 
     for path in write_schemas(directory or DIRECTORY):
         typer.echo(str(path))

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_isolation.options import LOCAL
-from pytest_isolation.session import STATE, State
+from pytest_isolation.session.state import STATE, State
 
 if TYPE_CHECKING:
     from provisioner.sandboxes.sandbox import Sandbox
-    from pytest_isolation.machine import MachineView
-    from pytest_isolation.view import HostView, SandboxView
+    from pytest_isolation.live.machine import MachineView
+    from pytest_isolation.records.view import HostView, SandboxView
 
 OFF = "needs sandboxes: run with --isolation=container, vm, or container,vm"
 
@@ -75,7 +75,9 @@ def machine(request: pytest.FixtureRequest, isolation_target: str) -> MachineVie
     host = state.pool.targets[isolation_target].host
     if host == LOCAL:
         pytest.skip(f"{isolation_target} runs on no machine of lab.yaml")
-    return state.pool.hosts.machine(host)
+    from pytest_isolation.live.machine import MachineView
+
+    return MachineView(*state.pool.hosts.machine(host))
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
     """
     state = _state(request)
     if state.pool.targets[isolation_target].attached is not None:
-        from pytest_isolation.record import ATTACHED
+        from pytest_isolation.records.record import ATTACHED
 
         pytest.skip(ATTACHED)
     made: list[Sandbox] = []
@@ -106,7 +108,7 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
         flags: tuple[str, ...] = (),
         **spec: Any,
     ) -> Sandbox:
-        from provisioner.sandboxes.limits import Limits
+        from provisioner.limits.limits import Limits
         from provisioner.sandboxes.spec import Spec
 
         limits = Limits(memory=memory, cpus=cpus, pids=pids)

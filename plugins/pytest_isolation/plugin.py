@@ -22,7 +22,7 @@ from pytest_isolation.fixtures import (  # noqa: F401 - fixtures are registered 
     sandbox_factory,
 )
 from pytest_isolation.options import add_options, read_options
-from pytest_isolation.session import STATE, State, merge_worker, start_state, worker_input, worker_output
+from pytest_isolation.session.state import STATE, State, merge_worker, start_state, worker_input, worker_output
 
 if TYPE_CHECKING:
     from xdist.scheduler.protocol import Scheduling
@@ -52,12 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
     state = start_state(asked, workerinput["isolation"] if workerinput else None)
     config.stash[STATE] = state
     if workerinput is None:
-        from pytest_isolation.begin import end_on_sigterm
+        from pytest_isolation.session.start import end_on_sigterm
 
         end_on_sigterm(config)  # before the pool's cleanup, so that it ends after it
     config.add_cleanup(state.pool.close)
     if workerinput is None:
-        from pytest_isolation.cells import CellCollector
+        from pytest_isolation.session.collect import CellCollector
 
         config.pluginmanager.register(CellCollector(state), "isolation-cells")
     _add_suite(config, asked.suite)  # in a worker too: xdist hands it the arguments as they were typed
@@ -78,7 +78,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     state = config.stash.get(STATE, None)
     if state is None or config.option.collectonly or hasattr(config, "workerinput"):
         return
-    from pytest_isolation.begin import gather_targets
+    from pytest_isolation.session.start import gather_targets
 
     started = time.monotonic()
     gather_targets(state, distributed=config.getoption("numprocesses", None) is not None)
@@ -91,7 +91,7 @@ def pytest_collection(session: pytest.Session) -> None:
     config = session.config
     state = config.stash.get(STATE, None)
     if state is not None and config.pluginmanager.hasplugin(TESTINFRA):
-        from pytest_isolation.testinfra_backend import register
+        from pytest_isolation.live.testinfra import register
 
         register(state.pool, config.option, state.targets)
 
@@ -100,7 +100,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     state = config.stash.get(STATE, None)
     if state is None:
         return []
-    from pytest_isolation.begin import header_lines
+    from pytest_isolation.session.start import header_lines
 
     return header_lines(state)
 
@@ -133,7 +133,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """A check that has no meaning for this kind of target is not applicable, with the reason its marker gives."""
     found = _state_and_target(item)
     if found is not None:
-        from pytest_isolation.cells import require_kind
+        from pytest_isolation.session.collect import require_kind
 
         require_kind(item, *found)
 
@@ -145,7 +145,7 @@ def pytest_runtest_makereport(
     report = yield
     found = _state_and_target(item)
     if found is not None and call.when != "teardown":
-        from pytest_isolation.cells import judge_report
+        from pytest_isolation.session.collect import judge_report
 
         judge_report(report, item, call, *found)
     return report
@@ -188,7 +188,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     state.pool.release()
     if session.config.option.collectonly or not state.pool.records:
         return
-    from pytest_isolation.conclude import conclude
+    from pytest_isolation.session.finish import conclude
 
     conclude(session, state)
 
@@ -197,7 +197,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     state = config.stash.get(STATE, None)
     if state is None:
         return
-    from pytest_isolation.conclude import print_results
+    from pytest_isolation.session.finish import print_results
 
     print_results(terminalreporter, state)
 
@@ -224,7 +224,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling |
     """Keep each target on one worker, unless the user chose a distribution."""
     if config.stash.get(STATE, None) is None or any(arg.startswith("--dist") for arg in config.invocation_params.args):
         return None
-    from pytest_isolation.schedule import TargetScheduling
+    from pytest_isolation.session.xdist import TargetScheduling
 
     scheduling: Scheduling = TargetScheduling(config, log)
     return scheduling

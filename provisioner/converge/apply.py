@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from provisioner.connection import Connection, last_line
+from provisioner.connection.local import Connection, last_line
 from provisioner.converge.kinds import Fault, Step, find_kinds
 from provisioner.converge.plan import Plan, plan_wanted
 from provisioner.converge.role import Role

@@ -21,9 +21,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model,
 from provisioner.converge.kinds import find_kinds
 from provisioner.converge.templates import Scalar
 from provisioner.errors import IsolationError
-from provisioner.yaml import load_yaml
+from provisioner.files.yaml import load_yaml
+from provisioner.paths import ROLES
 
-ROLES = Path(__file__).resolve().parent.parent / "roles"
 MAX_TEMPLATE = 256 << 10  # bytes
 
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]

@@ -14,7 +14,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from provisioner.connection import Connection, last_line
+from provisioner.connection.local import Connection, last_line
 from provisioner.errors import IsolationError
 from provisioner.progress import step
 

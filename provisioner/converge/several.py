@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from provisioner.connection import Connection
+from provisioner.connection.local import Connection
 from provisioner.converge.apply import Applied, converge
 from provisioner.converge.role import Role
 from provisioner.converge.templates import Scalar

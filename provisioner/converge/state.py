@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.connection import Connection
+from provisioner.connection.local import Connection
 from provisioner.converge.kinds import find_kinds
 from provisioner.converge.role import Role, check_variables, effective_variables
 from provisioner.converge.script import WAITING, Answer, AnswerEnded

@@ -15,7 +15,7 @@ from typing import Any
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host
 
-from provisioner.connection import Connection, last_line
+from provisioner.connection.local import Connection, last_line
 from provisioner.converge.role import DETAILS, Promise, Role
 from provisioner.deadlines import deadline
 from provisioner.progress import step

@@ -19,7 +19,7 @@ from provisioner.doctor.look import Look
 from provisioner.doctor.system import System
 from provisioner.errors import IsolationError
 from provisioner.progress import step
-from provisioner.version_option import own_version
+from provisioner.version import own_version
 
 POLL = 0.1  # seconds: how soon Ctrl-C is heard
 AT_MOST = 8  # looks at once: most of them wait, and those that compute slow each other down

@@ -16,15 +16,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from provisioner.connection import Completed, LocalConnection
+from provisioner.connection.local import Completed, LocalConnection
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 
 if TYPE_CHECKING:
     from provisioner.doctor.trial import Hello, Trials
-    from provisioner.journal import Run
+    from provisioner.journal.run import Run
     from provisioner.probe.build import BuiltProbe
-    from provisioner.sandboxes.runtime import Runtime
+    from provisioner.runtimes.runtime import Runtime
 
 
 class System(Protocol):
@@ -96,7 +96,7 @@ class LocalSystem:
         return LocalConnection().run(argv, deadline("doctor.command"), env)
 
     def journal(self) -> Run:
-        from provisioner.journal import Run
+        from provisioner.journal.run import Run
 
         with self._lock:
             if self._closed:

@@ -10,17 +10,17 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from provisioner.artifacts.kernel import find_kernel
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.host import Host
-from provisioner.journal import Run
+from provisioner.hosts.files_local import LocalSite
+from provisioner.hosts.host import Host
+from provisioner.images.kernel import find_kernel
+from provisioner.journal.run import Run
 from provisioner.probe.build import BuiltProbe
-from provisioner.sandboxes.render import render_argv
-from provisioner.sandboxes.runtime import Runtime
+from provisioner.runtimes.render import render_argv
+from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
-from provisioner.site import LocalSite
 
 
 class NotTried(IsolationError):

@@ -11,8 +11,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from provisioner.connection.address import SshAddress
 from provisioner.errors import IsolationError
-from provisioner.machines.protocol import SshAddress
 
 ALIAS = "machine"  # the key belongs to the machine, whatever its address
 

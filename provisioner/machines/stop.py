@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from provisioner.errors import IsolationError
-from provisioner.journal import Run
-from provisioner.lab import Lab, load_lab
-from provisioner.machines.kept import stop_unneeded
+from provisioner.journal.run import Run
+from provisioner.machines.lab import Lab, load_lab
+from provisioner.machines.usage import stop_unneeded
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -24,8 +24,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from provisioner.artifacts.apt import fetch_packages, unpack_package
 from provisioner.errors import IsolationError
+from provisioner.images.apt import fetch_packages, unpack_package
 from provisioner.paths import cache_dir
 from provisioner.progress import step
 

@@ -19,15 +19,15 @@ from pathlib import Path
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.host import Host
-from provisioner.mounts import MountPoint, read_mounts
-from provisioner.sandboxes.facts import NAMESPACES, Cgroup, Facts, parse_facts
-from provisioner.sandboxes.facts_image import ImageSeen
-from provisioner.sandboxes.marked import after_mark
-from provisioner.sandboxes.observed import Unobserved
-from provisioner.sandboxes.render import render_argv
-from provisioner.sandboxes.runtime import Runtime, symptom_in
-from provisioner.sandboxes.settings import json_at
+from provisioner.facts.document import NAMESPACES, Cgroup, Facts, parse_facts
+from provisioner.facts.image import ImageSeen
+from provisioner.facts.observed import Unobserved
+from provisioner.hosts.host import Host
+from provisioner.linux.mounts import MountPoint, read_mounts
+from provisioner.probe.exec_output import after_mark
+from provisioner.runtimes.render import render_argv
+from provisioner.runtimes.runtime import Runtime, symptom_in
+from provisioner.runtimes.settings import json_at
 
 HANDED_ON = "/proc/self/fd/3"
 HANDED_FD = 3  # probe.h: HANDED_FD and HANDED_NAME

@@ -13,9 +13,9 @@ from typing import Any
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.host import Host
-from provisioner.sandboxes.render import render_argv, render_value
-from provisioner.sandboxes.runtime import Runtime
+from provisioner.hosts.host import Host
+from provisioner.runtimes.render import render_argv, render_value
+from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.spec import Asked, Edit
 
 

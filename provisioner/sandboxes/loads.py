@@ -15,13 +15,13 @@ from typing import Any
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.sandboxes import facts_limits as f
-from provisioner.sandboxes.channel import ChannelError, Reply
-from provisioner.sandboxes.facts import Facts
-from provisioner.sandboxes.limits import Limits
-from provisioner.sandboxes.measured import Load, Reach
-from provisioner.sandboxes.observed import unobserved
-from provisioner.sandboxes.runtime import Runtime
+from provisioner.facts import limits as f
+from provisioner.facts.document import Facts
+from provisioner.facts.measured import Load, Reach
+from provisioner.facts.observed import unobserved
+from provisioner.limits.limits import Limits
+from provisioner.probe.channel import ChannelError, Reply
+from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import RefusedError, Spec
 

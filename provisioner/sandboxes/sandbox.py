@@ -13,22 +13,22 @@ import secrets
 import time
 from typing import Any
 
-from provisioner.cgroups import Cgroups, make_cgroups
-from provisioner.connection import Stream, last_line
+from provisioner.connection.local import Stream, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.host import FACTS_BYTES, Host, checked
-from provisioner.sandboxes.channel import Channel, ChannelError, Reply
+from provisioner.facts.document import Facts, parse_facts
+from provisioner.facts.image import ImageSeen
+from provisioner.hosts.host import FACTS_BYTES, Host, checked
+from provisioner.journal.undo import Record
+from provisioner.limits.limits import Limits
+from provisioner.linux.cgroups import Cgroups, make_cgroups
+from provisioner.probe.channel import Channel, ChannelError, Reply
+from provisioner.probe.exec_output import after_mark
+from provisioner.runtimes.render import render_argv, render_value
+from provisioner.runtimes.runtime import Runtime, symptom_in
+from provisioner.runtimes.settings import json_at
 from provisioner.sandboxes.config import write_config
-from provisioner.sandboxes.facts import Facts, parse_facts
-from provisioner.sandboxes.facts_image import ImageSeen
-from provisioner.sandboxes.limits import Limits
-from provisioner.sandboxes.marked import after_mark
-from provisioner.sandboxes.render import render_argv, render_value
-from provisioner.sandboxes.runtime import Runtime, symptom_in
-from provisioner.sandboxes.settings import json_at
 from provisioner.sandboxes.spec import VOLUME, Around, RefusedError, Spec
-from provisioner.undo import Record
 
 _numbers = itertools.count(1)
 

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from provisioner.errors import IsolationError
-from provisioner.host import Host, checked
-from provisioner.sandboxes.facts import IdRange
-from provisioner.sandboxes.observed import Fact, Items, Number, Observed
+from provisioner.facts.document import IdRange
+from provisioner.facts.observed import Fact, Items, Number, Observed
+from provisioner.hosts.host import Host, checked
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import VOLUME
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provisioner.artifacts.image import Image
 from provisioner.errors import IsolationError
-from provisioner.host import Host, ImageName
-from provisioner.sandboxes.limits import Limits
+from provisioner.hosts.host import Host, ImageName
+from provisioner.images.image import Image
+from provisioner.limits.limits import Limits
 
 Edit = Callable[[dict[str, Any]], None]
 # each limit that is asked for, with the values that its templates may name

@@ -20,8 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from provisioner.linux.processes import kill_all, read_process
 from provisioner.probe.build import probe_binary
-from provisioner.processes import kill_all, read_process
 
 NAME = "isolation-test"
 FIRST = 58000  # above what useradd(8) gives people, below what Debian's policy and systemd hand out

@@ -8,8 +8,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import Literal
 
-from provisioner.machines.box import find_box
-from provisioner.machines.protocol import SshAddress
+from provisioner.connection.address import SshAddress
+from provisioner.machines.box.build import find_box
 
 TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-img": "qemu-utils", "ssh-keygen": "openssh-client"}
 MISSING = [package for tool, package in TOOLS.items() if not shutil.which(tool, path="/usr/bin:/usr/sbin:/bin:/sbin")]

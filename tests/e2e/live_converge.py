@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from live_box import Spec
 
-from provisioner.connection import Completed, Stream
+from provisioner.connection.local import Completed, Stream
+from provisioner.connection.ssh import SshConnection
 from provisioner.converge.role import load_roles
-from provisioner.journal import Run
-from provisioner.machines.box import build_box
-from provisioner.machines.qemu import QemuMachine
+from provisioner.journal.run import Run
+from provisioner.machines.box.build import build_box
+from provisioner.machines.qemu.machine import QemuMachine
 from provisioner.paths import run_dir
-from provisioner.ssh import SshConnection
 
 # All that an administrator would call the machine's state: packages, files, units, modules, settings, network.  Which
 # units are enabled or masked, the links below /etc/systemd say.

@@ -21,12 +21,12 @@ from typing import Any
 from fakes import wait_for
 from residue import Home
 
-from provisioner.artifacts import image
-from provisioner.artifacts.shell import find_shell
-from provisioner.mounts import read_mounts
+from provisioner.facts.document import Facts
+from provisioner.images import image
+from provisioner.images.busybox import find_shell
+from provisioner.linux.mounts import read_mounts
 from provisioner.probe.build import probe_binary
 from provisioner.sandboxes.attached import cgroup_folders
-from provisioner.sandboxes.facts import Facts
 
 PAYLOAD = ("/bin/sh", "-c", "echo mine >/tmp/mine || echo mine >/dev/shm/mine; sleep 86400 & wait")
 IMAGE = "localhost/isolation-users-own:1"

@@ -19,11 +19,11 @@ from pathlib import Path
 
 from fakes import wait_for
 
-from provisioner.artifacts.kernel import guest_kernel
-from provisioner.mounts import read_mounts
+from provisioner.images.kernel import guest_kernel
+from provisioner.linux.mounts import read_mounts
 from provisioner.paths import HOME
 from provisioner.probe.build import probe_binary
-from provisioner.sandboxes.runtime import load_runtime
+from provisioner.runtimes.runtime import load_runtime
 
 ARGS = ("-p", "no:cacheprovider", "-p", "no:testinfra", "-p", "no:randomly", "-c", os.devnull)
 UNDER_LOAD = """

@@ -16,9 +16,9 @@ from fakes import wait_for
 from others import Other, canary, other, run
 from residue import ARGS, Home
 
-from provisioner.sandboxes.facts import Facts
+from provisioner.facts.document import Facts
 from pytest_isolation.fixtures import OFF
-from pytest_isolation.session import STATE, State
+from pytest_isolation.session.state import STATE, State
 
 RUNTIMES = ("docker", "podman", "runc", "lxc", "unshare")
 SUITE = ("--pyargs", "pytest_isolation.suite")

@@ -14,7 +14,7 @@ import pytest
 from fakes import wait_for
 from residue import Home
 
-from provisioner.accelerator import VARIABLE, accelerator
+from provisioner.linux.kvm import VARIABLE, accelerator
 from provisioner.paths import HOME
 from provisioner.probe.build import CHOICE
 

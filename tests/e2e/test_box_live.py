@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from live_box import REASON, UNAVAILABLE
 
-from provisioner.machines.box import Box, build_box, find_box, package_box
-from provisioner.machines.keys import find_keys
+from provisioner.machines.box.build import Box, build_box, find_box, package_box
+from provisioner.machines.box.keys import find_keys
 
 pytestmark = pytest.mark.skipif(UNAVAILABLE, reason=REASON)
 

@@ -1,4 +1,4 @@
-"""provisioner.cgroups on this machine's kernel: limits that bite, and nothing left."""
+"""provisioner.linux.cgroups on this machine's kernel: limits that bite, and nothing left."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import cgroups
 from provisioner.errors import IsolationError
-from provisioner.mounts import read_mounts
-from provisioner.sandboxes.limits import Limits
+from provisioner.limits.limits import Limits
+from provisioner.linux import cgroups
+from provisioner.linux.mounts import read_mounts
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="making cgroups below the root needs root"),
@@ -90,7 +90,7 @@ def test_a_limit_that_the_kernel_refuses_leaves_nothing() -> None:
 
 def test_a_user_without_permission_is_told_how(tmp_path: Path) -> None:
     script = (
-        "from provisioner.cgroups import make_cgroups; from provisioner.sandboxes.limits import Limits\n"
+        "from provisioner.linux.cgroups import make_cgroups; from provisioner.limits.limits import Limits\n"
         "from provisioner.errors import IsolationError\n"
         "import os; os.setgid(65534); os.setuid(65534)\n"
         "try: make_cgroups('test', 'user', Limits(pids=5))\n"

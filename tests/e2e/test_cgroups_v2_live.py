@@ -1,4 +1,4 @@
-"""provisioner.cgroups on cgroup v2, in a micro VM: a host whose controllers sit in v1 cannot try it any other way."""
+"""provisioner.linux.cgroups on cgroup v2, in a micro VM: this host may have v1 only."""
 
 from __future__ import annotations
 
@@ -13,14 +13,24 @@ from typing import Any
 
 import pytest
 
-from provisioner.artifacts import image
-from provisioner.artifacts.kernel import guest_kernel
 from provisioner.errors import IsolationError
+from provisioner.images import image
+from provisioner.images.kernel import guest_kernel
 
 REPOSITORY = Path(__file__).parents[2]
 PYTHON = Path("/usr/bin/python3").resolve()
 LIBRARY = Path("/usr/lib") / PYTHON.name
-MODULES = ("__init__", "errors", "cgroups", "mounts", "processes", "sandboxes/__init__", "sandboxes/limits")
+MODULES = (
+    "__init__",
+    "errors",
+    "paths",
+    "linux/__init__",
+    "linux/cgroups",
+    "linux/mounts",
+    "linux/processes",
+    "limits/__init__",
+    "limits/limits",
+)
 SKIPPED = {"test", "__pycache__", "idlelib", "lib2to3", "tkinter", "ensurepip", "pydoc_data", "dist-packages"}
 
 pytestmark = pytest.mark.skipif(

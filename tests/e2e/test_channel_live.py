@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from fakes import wait_for
 
-from provisioner.connection import Stream
-from provisioner.sandboxes.channel import INPUT_PIECE, Channel, ChannelError
-from pytest_isolation.session import STATE
+from provisioner.connection.local import Stream
+from provisioner.probe.channel import INPUT_PIECE, Channel, ChannelError
+from pytest_isolation.session.state import STATE
 
 if TYPE_CHECKING:
-    from pytest_isolation.live import LiveView
-    from pytest_isolation.pool import Pool
+    from pytest_isolation.live.sandbox import LiveView
+    from pytest_isolation.observe.pool import Pool
 
 MILLION = 1_000_000
 

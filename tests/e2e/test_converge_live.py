@@ -15,6 +15,7 @@ from live_box import REASON, UNAVAILABLE
 from live_converge import TOUCHED, CountingConnection, hand, machine_of, packages_of, read_sections, wait_until
 
 from provisioner import progress
+from provisioner.connection.ssh import SshConnection
 from provisioner.converge.apply import Applied, converge
 from provisioner.converge.plan import plan_changes, render_diff
 from provisioner.converge.resources.file import FileItem
@@ -25,8 +26,7 @@ from provisioner.converge.state import read_present
 from provisioner.converge.verify import verify_roles
 from provisioner.deadlines import set_scale
 from provisioner.errors import IsolationError
-from provisioner.machines.qemu import QemuMachine
-from provisioner.ssh import SshConnection
+from provisioner.machines.qemu.machine import QemuMachine
 
 pytestmark = pytest.mark.skipif(UNAVAILABLE, reason=REASON)
 

@@ -1,4 +1,4 @@
-"""provisioner.daemon with a real dockerd: it answers, and afterwards the machine is as it was."""
+"""provisioner.hosts.daemon with a real dockerd: it answers, and afterwards the machine is as it was."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import daemon as module
-from provisioner import journal, undo
-from provisioner.artifacts import image
-from provisioner.daemon import Daemon, daemon_root, running
 from provisioner.errors import IsolationError
-from provisioner.journal import Run, prune
-from provisioner.mounts import read_mounts
+from provisioner.hosts import daemon as module
+from provisioner.hosts.daemon import Daemon, daemon_root, running
+from provisioner.images import image
+from provisioner.journal import run as journal
+from provisioner.journal import undo
+from provisioner.journal.run import Run, prune
+from provisioner.linux.mounts import read_mounts
 
 needs_docker = pytest.mark.skipif(
     os.geteuid() != 0 or not all(map(shutil.which, ("dockerd", "docker", "nsenter", "ip", "cc"))),

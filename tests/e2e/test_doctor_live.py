@@ -125,7 +125,7 @@ def test_one_that_is_ended_half_way_leaves_nothing_after_a_prune(home: Home, num
 
 @needs_root
 def test_nobody_may_ask_too(home: Home) -> None:
-    code = "import pydantic, provisioner.cli"
+    code = "import pydantic, provisioner.cli.main"
     path = os.pathsep.join(part for part in sys.path if part)
     pythons = [sys.executable, "/usr/bin/python3"]
     for python in pythons:

@@ -1,4 +1,4 @@
-"""provisioner.journal with things that only root can make: after a SIGKILL, prune removes exactly these."""
+"""provisioner.journal.run with things that only root can make: after a SIGKILL, prune removes exactly these."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import cgroups, journal, undo
-from provisioner.mounts import mounted_below
-from provisioner.processes import read_process
+from provisioner.journal import run as journal
+from provisioner.journal import undo
+from provisioner.linux import cgroups
+from provisioner.linux.mounts import mounted_below
+from provisioner.linux.processes import read_process
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("nsenter"), reason="needs root and nsenter"),
@@ -23,8 +25,11 @@ OWNER = """
 import subprocess, sys, time
 from pathlib import Path
 sys.path[:0] = sys.argv[2:]
-from provisioner import cgroups, journal, netns, undo
-from provisioner.sandboxes.limits import Limits
+from provisioner.linux import cgroups
+from provisioner.journal import run as journal
+from provisioner.linux import netns
+from provisioner.journal import undo
+from provisioner.limits.limits import Limits
 folder = Path(sys.argv[1])
 journal.run_dir = undo.run_dir = undo.cache_dir = lambda: folder
 run = journal.Run.start()

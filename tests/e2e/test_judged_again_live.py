@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 
 import pytest_isolation
-from provisioner.sandboxes.observed import NOT_HELD, Named, Observed
-from pytest_isolation import results as r
-from pytest_isolation.conclude import make_results
+from provisioner.facts.observed import NOT_HELD, Named, Observed
 from pytest_isolation.plugin import SUITE
-from pytest_isolation.record import Record, load_record, save_record
-from pytest_isolation.session import STATE, State
-from pytest_isolation.verdict import LEVELS, Judgement, Verdict, check_of
+from pytest_isolation.policy.verdict import LEVELS, Judgement, Verdict, check_of
+from pytest_isolation.records.record import Record, load_record, save_record
+from pytest_isolation.results import model as r
+from pytest_isolation.session.finish import make_results
+from pytest_isolation.session.state import STATE, State
 
 Key = tuple[str, str]  # a check's id and a target's
 NEWER = '''

@@ -18,13 +18,13 @@ import sshd
 from fakes import wait_for
 from live_box import REASON, UNAVAILABLE
 
-from provisioner.lab import Lab, load_lab
-from provisioner.machines.box import build_box
+from provisioner.linux.processes import kill_all
+from provisioner.machines.box.build import build_box
+from provisioner.machines.lab import Lab, load_lab
 from provisioner.machines.openssh import render_remote, render_ssh, write_known_hosts
-from provisioner.machines.qemu_made import load_made, save_made
-from provisioner.machines.vmm import read_vmm
+from provisioner.machines.qemu.state import load_made, save_made
+from provisioner.machines.qemu.vmm import read_vmm
 from provisioner.paths import run_dir
-from provisioner.processes import kill_all
 
 pytestmark = pytest.mark.skipif(UNAVAILABLE, reason=REASON)
 
@@ -128,7 +128,7 @@ def test_up_that_is_killed_while_it_boots_is_ended_by_prune(typed: Type, machine
     kill(command)
     assert runs(machine)
 
-    assert "provisioner.machines.vmm" in ended(typed("prune")).out
+    assert "provisioner.machines.qemu.vmm" in ended(typed("prune")).out
     assert not runs(machine)
 
 

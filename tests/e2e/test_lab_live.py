@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from provisioner.sandboxes.limits import Limits
+from provisioner.limits.limits import Limits
 from provisioner.sandboxes.spec import Spec
-from pytest_isolation.live import LiveView
-from pytest_isolation.machine import MachineView
-from pytest_isolation.pool import Pool
-from pytest_isolation.session import STATE
+from pytest_isolation.live.machine import MachineView
+from pytest_isolation.live.sandbox import LiveView
+from pytest_isolation.observe.pool import Pool
+from pytest_isolation.session.state import STATE
 
 CANARY = "/var/tmp/isolation-canary"
 

@@ -13,11 +13,11 @@ import pytest
 from fakes import wait_for
 from live_box import REASON, UNAVAILABLE
 
-from provisioner.journal import Run, prune
-from provisioner.lab import Lab, load_lab
-from provisioner.machines.box import build_box
-from provisioner.machines.lookup import find_machine
-from provisioner.machines.vmm import read_vmm
+from provisioner.journal.run import Run, prune
+from provisioner.machines.box.build import build_box
+from provisioner.machines.find import find_machine
+from provisioner.machines.lab import Lab, load_lab
+from provisioner.machines.qemu.vmm import read_vmm
 
 pytestmark = pytest.mark.skipif(UNAVAILABLE, reason=REASON)
 

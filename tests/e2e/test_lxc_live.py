@@ -18,10 +18,10 @@ import pytest
 from account import with_ranges
 from residue import ARGS, Home
 
-from pytest_isolation.session import STATE
+from pytest_isolation.session.state import STATE
 
 if TYPE_CHECKING:
-    from pytest_isolation.live import LiveView
+    from pytest_isolation.live.sandbox import LiveView
 
 UNPRIVILEGED = "lxc-unprivileged"
 SUITE = "pytest_isolation.suite"

@@ -1,4 +1,4 @@
-"""provisioner.netns on this kernel: a loopback of its own, and all that lives in it goes with it."""
+"""provisioner.linux.netns on this kernel: a loopback of its own, and all that lives in it goes with it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import netns
 from provisioner.errors import IsolationError
-from provisioner.mounts import mounted_below
+from provisioner.linux import netns
+from provisioner.linux.mounts import mounted_below
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("nsenter"), reason="making a network namespace that stays needs root, nsenter"

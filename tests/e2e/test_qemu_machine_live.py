@@ -18,10 +18,10 @@ import pytest
 from live_box import REASON, UNAVAILABLE, Spec, in_machine
 
 from provisioner.errors import IsolationError
-from provisioner.journal import Run, prune
-from provisioner.machines.box import build_box
-from provisioner.machines.qemu import QemuMachine
-from provisioner.machines.vmm import read_vmm
+from provisioner.journal.run import Run, prune
+from provisioner.machines.box.build import build_box
+from provisioner.machines.qemu.machine import QemuMachine
+from provisioner.machines.qemu.vmm import read_vmm
 from provisioner.paths import run_dir
 
 pytestmark = pytest.mark.skipif(UNAVAILABLE, reason=REASON)
@@ -166,8 +166,9 @@ def test_a_starter_that_is_killed_leaves_what_prune_ends(machine: QemuMachine) -
     machine.down(destroy=True)
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
-        "from live_box import Spec; from provisioner.journal import Run\n"
-        "from provisioner.machines.box import build_box; from provisioner.machines.qemu import QemuMachine\n"
+        "from live_box import Spec; from provisioner.journal.run import Run\n"
+        "from provisioner.machines.box.build import build_box\n"
+        "from provisioner.machines.qemu.machine import QemuMachine\n"
         "QemuMachine(Spec('test-killed'), build_box(), Path(sys.argv[2]), Run.start()).up()\n"
     )
     argv = [sys.executable, "-c", code, str(Path(__file__).parent), str(machine.directory)]

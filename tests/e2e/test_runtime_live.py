@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner.processes import read_process
+from provisioner.linux.processes import read_process
 from provisioner.sandboxes.spec import Spec
-from pytest_isolation.judge import judge_record
-from pytest_isolation.observe import observe
-from pytest_isolation.session import STATE
+from pytest_isolation.judge.judge import judge_record
+from pytest_isolation.observe.observe import observe
+from pytest_isolation.session.state import STATE
 
 if TYPE_CHECKING:
-    from provisioner.host import Host
-    from provisioner.sandboxes.facts import Facts, Mount
-    from pytest_isolation.live import LiveView
+    from provisioner.facts.document import Facts, Mount
+    from provisioner.hosts.host import Host
+    from pytest_isolation.live.sandbox import LiveView
 
 
 def ancestors(pid: int) -> list[int]:

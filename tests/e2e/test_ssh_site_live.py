@@ -14,20 +14,20 @@ from typing import Any
 import pytest
 import sshd
 
-from provisioner.cgroups import cgroup_mode
+from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
-from provisioner.host import Host
-from provisioner.journal import Run, prune
-from provisioner.mounts import read_mounts
+from provisioner.hosts.files_local import LocalSite
+from provisioner.hosts.files_ssh import SshSite, dump_address, load_address
+from provisioner.hosts.host import Host
+from provisioner.hosts.ssh_undo import main as undo
+from provisioner.journal.run import Run, prune
+from provisioner.linux.cgroups import cgroup_mode
+from provisioner.linux.mounts import read_mounts
 from provisioner.paths import NAME
 from provisioner.probe.build import BuiltProbe, probe_binary
-from provisioner.sandboxes.runtime import load_runtime
+from provisioner.runtimes.runtime import load_runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Around, Spec
-from provisioner.site import LocalSite
-from provisioner.ssh import SshConnection
-from provisioner.ssh_site import SshSite, dump_address, load_address
-from provisioner.ssh_undo import main as undo
 
 pytestmark = [
     pytest.mark.skipif(not sshd.is_there(), reason="apt-get install --no-install-recommends openssh-server"),
@@ -209,14 +209,14 @@ def test_a_killed_run_is_undone_over_ssh(server: sshd.Sshd, tmp_path: Path) -> N
     script = f"""
 import os, signal, sys
 from pathlib import Path
-from provisioner.host import Host
-from provisioner.journal import Run
+from provisioner.hosts.host import Host
+from provisioner.journal.run import Run
 from provisioner.probe.build import probe_binary
-from provisioner.sandboxes.runtime import load_runtime
+from provisioner.runtimes.runtime import load_runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
-from provisioner.ssh import SshConnection
-from provisioner.ssh_site import SshSite, load_address
+from provisioner.connection.ssh import SshConnection
+from provisioner.hosts.files_ssh import SshSite, load_address
 run = Run.start()
 host = Host(SshSite(SshConnection(load_address({dump_address(server.address)!r}), "there")), run, probe_binary())
 Path({str(tmp_path / "run")!r}).write_text(str(host.directory))

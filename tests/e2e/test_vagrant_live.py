@@ -21,19 +21,19 @@ from live_box import REASON, UNAVAILABLE
 from vagrant_box import pack_known_box
 
 from provisioner import deadlines, progress
+from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
-from provisioner.journal import Run, parse_journal, prune
-from provisioner.lab import MachineSpec
-from provisioner.machines.box import Box, build_box, package_box
-from provisioner.machines.detached import load_process
-from provisioner.machines.labnet import LabNet
-from provisioner.machines.vagrant import VagrantMachine
-from provisioner.machines.vagrant_lab import write_entry
-from provisioner.machines.vagrant_program import VagrantProgram
-from provisioner.machines.vagrant_text import INSTALL
+from provisioner.journal.run import Run, parse_journal, prune
+from provisioner.linux.processes import Process, read_process, wait_gone
+from provisioner.machines.box.build import Box, build_box, package_box
+from provisioner.machines.daemonize import load_process
+from provisioner.machines.lab import MachineSpec
+from provisioner.machines.libvirt.network import LabNet
+from provisioner.machines.vagrant.lab_file import write_entry
+from provisioner.machines.vagrant.machine import VagrantMachine
+from provisioner.machines.vagrant.output import INSTALL
+from provisioner.machines.vagrant.program import VagrantProgram
 from provisioner.paths import run_dir
-from provisioner.processes import Process, read_process, wait_gone
-from provisioner.ssh import SshConnection
 
 TOOLS = ("vagrant", "libvirtd", "virsh", "dnsmasq", "slirp4netns", "nsenter")
 PLUGIN = Path("/usr/share/vagrant-plugins/plugins.d")
@@ -50,8 +50,8 @@ pytestmark = [
 ROOT = Path(__file__).parents[2]
 STARTER = """
 import sys; from pathlib import Path
-from provisioner.journal import Run; from provisioner.lab import MachineSpec
-from provisioner.machines.box import build_box; from provisioner.machines.vagrant import VagrantMachine
+from provisioner.journal.run import Run; from provisioner.machines.lab import MachineSpec
+from provisioner.machines.box.build import build_box; from provisioner.machines.vagrant.machine import VagrantMachine
 with Run.start() as run:
     VagrantMachine(MachineSpec(name="one", driver="qemu"), build_box(), Path(sys.argv[1]), run).up()
 """

@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from provisioner.machines.box import Box
+from provisioner.machines.box.build import Box
 
 VAGRANTFILE = """\
 Vagrant.configure("2") do |config|

@@ -19,11 +19,11 @@ from predict import RULES, predict
 from world import World
 
 from provisioner.paths import cache_dir
+from pytest_isolation.differential.draw import Drawn, draw_config, shrink
+from pytest_isolation.differential.edits import Place
+from pytest_isolation.differential.run import Outcome, run_drawn
 from pytest_isolation.fixtures import OFF
-from pytest_isolation.generated.draw import Drawn, draw_config, shrink
-from pytest_isolation.generated.edits import Place
-from pytest_isolation.generated.run import Outcome, run_drawn
-from pytest_isolation.session import STATE, State
+from pytest_isolation.session.state import STATE, State
 
 COUNT = int(os.environ.get("PYTEST_ISOLATION_GENERATED", "150"))
 FIRST = int(os.environ.get("PYTEST_ISOLATION_SEED", "1"))

@@ -27,8 +27,8 @@ RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\
 MARKUP = "<script>alert(1)"
 CONFTEST = """
 import os
-from provisioner.host import Host
-from pytest_isolation import targets
+from provisioner.hosts.host import Host
+from pytest_isolation.targets import select as targets
 
 real_values, real_load = Host.values, targets.load_runtime
 Host.values = lambda self, *args: real_values(self, *args) | {"probe": os.environ["LIAR"]}

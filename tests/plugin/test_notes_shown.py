@@ -24,7 +24,8 @@ KNOWN = """\
 """
 CONFTEST = """
 from pathlib import Path
-from pytest_isolation import known, notes
+from pytest_isolation.results import known
+from pytest_isolation.results import notes
 
 notes.bundled = lambda: known.load_known(Path(__file__).with_name("known.yaml"))
 """

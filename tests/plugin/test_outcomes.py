@@ -14,8 +14,8 @@ pytest_plugins = ["pytester"]
 STAND_IN = """
 import dataclasses
 import pytest
-from pytest_isolation.outcomes import apply_judgement, carry_cell, cell_of
-from pytest_isolation.verdict import Cell, Judgement, Verdict, check_of, verdict_of
+from pytest_isolation.session.outcome import apply_judgement, carry_cell, cell_of
+from pytest_isolation.policy.verdict import Cell, Judgement, Verdict, check_of, verdict_of
 
 def pytest_configure(config):
     for name in ("isolation(id)", "isolation_active", "judged(name)"):
@@ -42,7 +42,7 @@ def pytest_terminal_summary(terminalreporter):
 
 CHECKS = '''
 import pytest
-from pytest_isolation.verdict import Ignored
+from pytest_isolation.policy.verdict import Ignored
 
 @pytest.mark.isolation("a.ok")
 @pytest.mark.judged("ok")

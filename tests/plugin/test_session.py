@@ -20,7 +20,7 @@ import pytest
 from fakes import USER_NAMESPACES
 
 from provisioner.paths import HOME
-from pytest_isolation.schema_files import DIRECTORY
+from pytest_isolation.reference.schemas import DIRECTORY
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.usefixtures("plain")

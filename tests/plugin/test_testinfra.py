@@ -118,13 +118,13 @@ def test_a_sandbox_has_testinfra_and_is_made_anew_after_a_destructive_test(pytes
 
 @pytest.mark.parametrize(("ended", "status"), [("exit 0", 0), ("exit 3", 3), ("signal 9", 137), ("end of stream", 255)])
 def test_an_end_reads_as_a_shell_says_it(ended: str, status: int) -> None:
-    from pytest_isolation.testinfra_backend import exit_status
+    from pytest_isolation.live.testinfra import exit_status
 
     assert exit_status(ended) == status
 
 
 def test_a_target_on_a_machine_is_named_so_that_a_url_holds_it() -> None:
-    from pytest_isolation.testinfra_backend import hosts_of, target_of
+    from pytest_isolation.live.testinfra import hosts_of, target_of
 
     named = hosts_of(["docker", "debian12/podman+runc", "debian12"])
 

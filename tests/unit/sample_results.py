@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_isolation.assemble import results_of
-from pytest_isolation.results import Host, Results, Run, Setting, Skipped, Target
-from pytest_isolation.verdict import Cell, Check, Judgement, Verdict
+from pytest_isolation.policy.verdict import Cell, Check, Judgement, Verdict
+from pytest_isolation.results.build import results_of
+from pytest_isolation.results.model import Host, Results, Run, Setting, Skipped, Target
 
 CHECKS = {
     "ns.pid": Check(

@@ -1,4 +1,4 @@
-"""provisioner.accelerator: a timed loop decides, not a device node."""
+"""provisioner.linux.kvm: a timed loop decides, not a device node."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import accelerator as module
-from provisioner.accelerator import Accelerator, accelerator, judge
 from provisioner.errors import IsolationError
+from provisioner.linux import kvm as module
+from provisioner.linux.kvm import Accelerator, accelerator, judge
 
 
 @pytest.fixture

@@ -10,20 +10,20 @@ import pytest
 from fakes import facts_document
 
 from provisioner.errors import IsolationError
-from provisioner.mounts import MountPoint
+from provisioner.facts.document import Facts, parse_facts
+from provisioner.linux.mounts import MountPoint
+from provisioner.runtimes.render import render_argv
+from provisioner.runtimes.runtime import load_runtime, runtime_names
 from provisioner.sandboxes.attached import BARE, Attached, Named, cgroup_folders, is_frozen, pid_in, without_handed
-from provisioner.sandboxes.facts import Facts, parse_facts
-from provisioner.sandboxes.render import render_argv
-from provisioner.sandboxes.runtime import load_runtime, runtime_names
-from pytest_isolation import targets
-from pytest_isolation.beside import compare
-from pytest_isolation.policy import Policy
-from pytest_isolation.profile import Profile
-from pytest_isolation.record import ATTACHED
+from pytest_isolation.judge.compare import compare
+from pytest_isolation.policy.policy import Policy
+from pytest_isolation.policy.profile import Profile
+from pytest_isolation.policy.verdict import Check, Judgement, Verdict
+from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.report.terminal import beside_text
-from pytest_isolation.results import Beside
-from pytest_isolation.targets import attached_target, named_target
-from pytest_isolation.verdict import Check, Judgement, Verdict
+from pytest_isolation.results.model import Beside
+from pytest_isolation.targets import select as targets
+from pytest_isolation.targets.select import attached_target, named_target
 
 ATTACHABLE = [name for name in runtime_names() if load_runtime(name).attach is not None]
 V = Verdict

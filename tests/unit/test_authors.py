@@ -12,12 +12,12 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "weaknesses"))
 from facts_factory import SOUND, record_of
 from programs import EPERM, installed, program
 
-from pytest_isolation.authors import tell_author
-from pytest_isolation.evidence import show_evidence
-from pytest_isolation.walls.authors import OVER_HOST, OVER_ITS_OWN, Standing, author_of, call_of
-from pytest_isolation.walls.filters import ROWS
-from pytest_isolation.walls.installed import read_installed
-from pytest_isolation.walls.syscalls import call_numbers
+from pytest_isolation.judge.denied_by import tell_author
+from pytest_isolation.judge.evidence import show_evidence
+from pytest_isolation.walls.denied_by import OVER_HOST, OVER_ITS_OWN, Standing, author_of, call_of
+from pytest_isolation.walls.seccomp.program import read_installed
+from pytest_isolation.walls.seccomp.syscalls import call_numbers
+from pytest_isolation.walls.seccomp.tries import ROWS
 
 BARE = Standing(None, True, frozenset(), frozenset(), "", "")
 ROOT = frozenset({"SYS_ADMIN", "BPF", "SYS_BOOT", "NET_RAW"})

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from provisioner.box_cli import app
+from provisioner.cli.box import app
 from provisioner.errors import IsolationError
-from provisioner.machines.box import Box
-from provisioner.machines.lookup import packages_of
-from provisioner.machines.recipe import recipe_hash
+from provisioner.machines.box.build import Box
+from provisioner.machines.box.recipe import recipe_hash
+from provisioner.machines.find import packages_of
 from provisioner.paths import cache_dir
 
 LAB = """\
@@ -41,8 +41,8 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, li
         parts = (tmp_path / name, tmp_path / "disk", tmp_path / "kernel", tmp_path / "initrd", "", "root")
         return Box(name, "hash", *parts, tmp_path / "key", "ssh-ed25519 AAAA")
 
-    monkeypatch.setattr("provisioner.machines.box.build_box", build)
-    monkeypatch.setattr("provisioner.machines.box.package_box", lambda box: box.directory / f"{box.name}.box")
+    monkeypatch.setattr("provisioner.machines.box.build.build_box", build)
+    monkeypatch.setattr("provisioner.machines.box.build.package_box", lambda box: box.directory / f"{box.name}.box")
     return asked
 
 

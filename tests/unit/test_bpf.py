@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parents[1] / "weaknesses"))
 from programs import ALLOW, EPERM, KILL, assemble, program
 
-from pytest_isolation.walls.actions import (
+from pytest_isolation.walls.seccomp.actions import (
     Passes,
     answers,
     describe,
@@ -23,8 +23,8 @@ from pytest_isolation.walls.actions import (
     passes,
     strictest,
 )
-from pytest_isolation.walls.bpf import MAX_INSTRUCTIONS, ProgramError, parse_program, survey
-from pytest_isolation.walls.syscalls import ABIS, BY_MACHINE, call_names, call_numbers, version
+from pytest_isolation.walls.seccomp.bpf import MAX_INSTRUCTIONS, ProgramError, parse_program, survey
+from pytest_isolation.walls.seccomp.syscalls import ABIS, BY_MACHINE, call_names, call_numbers, version
 
 X86_64 = ABIS["x86_64"].arch
 RET_A = 0x16

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from provisioner import paths
-from provisioner.artifacts import apt
 from provisioner.errors import IsolationError
+from provisioner.images import apt
 from provisioner.probe import build
 from provisioner.probe.build import probe_binary, source_hash
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.canaries import Canaries
-from provisioner.ipc import delete_mqueue, delete_segment, make_mqueue, make_segment, read_mqueue, read_segment
-from provisioner.journal import Run, prune
+from provisioner.hosts.canaries import Canaries
+from provisioner.journal.run import Run, prune
+from provisioner.linux.ipc import delete_mqueue, delete_segment, make_mqueue, make_segment, read_mqueue, read_segment
 
 KEY = 0x1507A7E & 0x7FFFFFFF
 
@@ -21,7 +21,7 @@ KEY = 0x1507A7E & 0x7FFFFFFF
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr("provisioner.journal.run_dir", lambda: tmp_path)
+    monkeypatch.setattr("provisioner.journal.run.run_dir", lambda: tmp_path)
     with Run.start() as made:
         yield made
 
@@ -62,9 +62,9 @@ def test_they_are_gone_when_closed(run: Run, tmp_path: Path) -> None:
 
 def test_prune_takes_them_away_after_a_sigkill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = (
-        "import os, signal, sys; from pathlib import Path; import provisioner.journal as j\n"
+        "import os, signal, sys; from pathlib import Path; import provisioner.journal.run as j\n"
         "folder = Path(sys.argv[1]); j.run_dir = lambda: folder\n"
-        "from provisioner.canaries import Canaries\n"
+        "from provisioner.hosts.canaries import Canaries\n"
         "made = Canaries(j.Run.start(), folder); print(made.key, made.name, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -72,7 +72,7 @@ def test_prune_takes_them_away_after_a_sigkill(tmp_path: Path, monkeypatch: pyte
     key, name = done.stdout.split()
     assert read_segment(int(key), 16) == "canary isolation"
 
-    monkeypatch.setattr("provisioner.journal.run_dir", lambda: tmp_path)
+    monkeypatch.setattr("provisioner.journal.run.run_dir", lambda: tmp_path)
     said = prune()
 
     assert said == [f"removed mqueue {name}", f"removed shm {key}"]

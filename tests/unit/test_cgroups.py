@@ -1,4 +1,4 @@
-"""provisioner.cgroups: which hierarchy, which folder, which file; on folders that stand for a cgroup file system."""
+"""provisioner.linux.cgroups finds hierarchies, folders and files; ordinary folders stand for cgroups."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import cgroups
 from provisioner.errors import IsolationError
-from provisioner.mounts import MountPoint
-from provisioner.sandboxes.limits import Limits
+from provisioner.limits.limits import Limits
+from provisioner.linux import cgroups
+from provisioner.linux.mounts import MountPoint
 
 ALL = Limits(memory=64 << 20, cpus=0.5, pids=32)
 

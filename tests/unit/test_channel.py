@@ -1,4 +1,4 @@
-"""provisioner.sandboxes.channel: whatever a hostile probe sends ends in one ChannelError, within its deadline."""
+"""provisioner.probe.channel: whatever a hostile probe sends ends in one ChannelError, within its deadline."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fakes import NONCE, FakeStream, frame, hello, request_of, wait_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.connection import LocalConnection
-from provisioner.sandboxes import channel as module
-from provisioner.sandboxes.channel import (
+from provisioner.connection.local import LocalConnection
+from provisioner.probe import channel as module
+from provisioner.probe.channel import (
     CANCEL,
     CREDIT,
     DATA,
@@ -452,7 +452,7 @@ def test_arguments_that_fill_no_frame_are_refused_and_the_channel_lives() -> Non
 
 
 def test_a_probe_that_does_not_read_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioner.connection.deadline", lambda name: SHORT)
+    monkeypatch.setattr("provisioner.connection.local.deadline", lambda name: SHORT)
     said = "".join(f"\\{byte:03o}" for byte in hello())
     stream = LocalConnection().start(["sh", "-c", f"printf '{said}'; exec sleep 60"])
     try:

@@ -1,4 +1,4 @@
-"""provisioner.connection: commands end in time, their output is bounded, and nothing of them stays."""
+"""provisioner.connection.local: commands end in time, their output is bounded, and nothing of them stays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from fakes import gone, wait_for
 
-from provisioner.connection import MAX_STDERR, MAX_STDOUT, LocalConnection, find_program, last_line
+from provisioner.connection.local import MAX_STDERR, MAX_STDOUT, LocalConnection, find_program, last_line
 from provisioner.errors import IsolationError
 
 HERE = LocalConnection()
@@ -140,7 +140,7 @@ def test_a_child_that_asks_for_it_dies_with_us_and_not_with_a_thread() -> None:
     """PR_SET_PDEATHSIG fires when the thread that forked ends: ours lives as long as the interpreter."""
     code = (
         "import threading, sys\n"
-        "from provisioner.connection import LocalConnection\n"
+        "from provisioner.connection.local import LocalConnection\n"
         "def work():\n"
         "    s = LocalConnection().start(['setpriv', '--pdeathsig', 'KILL', 'sh', '-c', 'echo up; exec sleep 60'])\n"
         "    s.read(); print(s.pid, flush=True)\n"

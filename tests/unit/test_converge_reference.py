@@ -10,8 +10,8 @@ import pytest
 
 from provisioner.converge.role import DETAILS, load_roles, role_model
 from provisioner.converge.state import collect_wanted
-from provisioner.yaml import parse_yaml
-from pytest_isolation.remedies import NoSetting, RemedyFile
+from provisioner.files.yaml import parse_yaml
+from pytest_isolation.policy.remedies import NoSetting, RemedyFile
 
 DOC = (Path(__file__).parents[2] / "docs/reference/roles.md").read_text("utf-8")
 SCHEMA = role_model().model_json_schema()

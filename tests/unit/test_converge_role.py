@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.converge.role import ROLES, check_variables, effective_variables, load_roles, roles_hash
+from provisioner.converge.role import check_variables, effective_variables, load_roles, roles_hash
 from provisioner.converge.state import collect_wanted
 from provisioner.errors import IsolationError
+from provisioner.paths import ROLES
 
 
 def write_role(folder: Path, name: str, text: str, **templates: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from fakes_converge import ScriptedConnection, words
 
 from provisioner import progress
-from provisioner.connection import LocalConnection
+from provisioner.connection.local import LocalConnection
 from provisioner.converge import script, several
 from provisioner.converge.apply import HEAD as APPLY
 from provisioner.converge.apply import Applied, apply_plan, converge, render_apply

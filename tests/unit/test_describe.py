@@ -10,8 +10,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "weaknesses"))
 from facts_factory import SOUND, record_of
 
-from pytest_isolation.describe import host_environment
-from pytest_isolation.expected import When
+from pytest_isolation.policy.expected import When
+from pytest_isolation.targets.conditions import host_environment
 
 PLAIN = {"env_more": "no", "env_proxies": "no", "env_secrets": "no"}
 

@@ -15,14 +15,14 @@ from fakes_doctor import GOOD, LOOKS, report_of, saying
 from typer.testing import CliRunner
 
 from provisioner import deadlines
-from provisioner.cli import app
+from provisioner.cli.main import app
 from provisioner.doctor import examine, look
 from provisioner.doctor.abilities import judge_abilities, parse_required, unmet
 from provisioner.doctor.finding import Ability, Finding, Seen, State, lacking, ok, unknown
 from provisioner.doctor.look import Look, find_looks
 from provisioner.doctor.system import System
 from provisioner.errors import IsolationError
-from provisioner.schema_files import PACKAGE
+from provisioner.paths import PACKAGE
 
 
 def raising(error: Exception) -> Callable[[System], Seen]:

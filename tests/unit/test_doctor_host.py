@@ -14,9 +14,9 @@ from fakes_doctor import FakeSystem, ask
 
 from provisioner.doctor.finding import State
 from provisioner.doctor.looks import folders
-from provisioner.journal import Run
+from provisioner.journal.run import Run
+from provisioner.linux.processes import Process, boot_id
 from provisioner.paths import HOME
-from provisioner.processes import Process, boot_id
 
 
 @pytest.fixture(autouse=True)

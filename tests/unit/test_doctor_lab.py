@@ -15,7 +15,7 @@ from provisioner.doctor.finding import State
 from provisioner.doctor.look import find_looks
 from provisioner.doctor.looks import box, lab
 from provisioner.errors import IsolationError
-from provisioner.lab import load_lab
+from provisioner.machines.lab import load_lab
 from provisioner.paths import HOME
 
 

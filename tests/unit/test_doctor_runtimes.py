@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from fakes_doctor import FakeSystem, ask
 
-from provisioner.accelerator import Accelerator
-from provisioner.cgroups import Cgroups
 from provisioner.doctor.finding import State
 from provisioner.doctor.look import find_looks
 from provisioner.doctor.looks import cgroups, emulation
 from provisioner.doctor.trial import Hello, NotTried
 from provisioner.errors import IsolationError
-from provisioner.journal import Run
+from provisioner.journal.run import Run
+from provisioner.linux.cgroups import Cgroups
+from provisioner.linux.kvm import Accelerator
 from provisioner.paths import HOME
 from provisioner.probe.build import BuiltProbe
 

@@ -13,9 +13,9 @@ from provisioner.doctor import trial
 from provisioner.doctor.system import LocalSystem, as_root
 from provisioner.doctor.trial import NotTried, Trials
 from provisioner.errors import IsolationError
-from provisioner.journal import Run
+from provisioner.journal.run import Run
 from provisioner.paths import HOME
-from provisioner.sandboxes.runtime import load_runtime
+from provisioner.runtimes.runtime import load_runtime
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def test_a_trial_fetches_no_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object) -> None:
         raise AssertionError("fetched")
 
-    monkeypatch.setattr("provisioner.artifacts.kernel.fetch_packages", fail)
+    monkeypatch.setattr("provisioner.images.kernel.fetch_packages", fail)
     with Run.start() as run, pytest.raises(NotTried) as caught:
         Trials(run, fail).hello(load_runtime("qemu"))
 

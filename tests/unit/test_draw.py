@@ -1,4 +1,4 @@
-"""pytest_isolation.generated: a seed always draws the same, shrinking ends, and nothing drawn could reach the host."""
+"""pytest_isolation.differential: a seed always draws the same, shrinking ends, no draw reaches the host."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from provisioner.errors import IsolationError
-from pytest_isolation.generated.command import compare
-from pytest_isolation.generated.draw import FEATURES, OWNED_MOUNTS, Drawn, draw_config, shrink
-from pytest_isolation.generated.edits import Place
+from pytest_isolation.differential.command import compare
+from pytest_isolation.differential.draw import FEATURES, OWNED_MOUNTS, Drawn, draw_config, shrink
+from pytest_isolation.differential.edits import Place
 
 PLACE = Place(Path("/own/innocent"), Path("/own/shared"))
 SPEC: dict[str, Any] = {
@@ -111,7 +111,7 @@ def test_shrinking_what_is_always_so_ends_at_stock() -> None:
 def test_bad_words_are_one_clear_line(
     runtimes: list[str], config: str, cause: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_isolation.targets._lack", lambda runtime: None)
+    monkeypatch.setattr("pytest_isolation.targets.select._lack", lambda runtime: None)
 
     with pytest.raises(IsolationError) as error:
         compare(runtimes, config, 1, None, print)

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
+from provisioner.facts.document import parse_facts
 from provisioner.probe.build import probe_binary
-from provisioner.sandboxes.facts import parse_facts
 from pytest_isolation.walls.environment import passed_on, proxies, secrets
 
 CANARY = "canary-5d1f0c"

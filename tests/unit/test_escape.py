@@ -1,4 +1,4 @@
-"""pytest_isolation.report.escape: no character of a sandbox moves, hides or reorders text."""
+"""pytest_isolation.escape: no character of a sandbox moves, hides or reorders text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_isolation.report.escape import escape, escape_block, is_harmless
+from pytest_isolation.escape import escape, escape_block, is_harmless
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from provisioner.sandboxes.facts import Capabilities
-from provisioner.sandboxes.observed import Observed, Unobserved
-from pytest_isolation.evidence import show_evidence
+from provisioner.facts.document import Capabilities
+from provisioner.facts.observed import Observed, Unobserved
+from pytest_isolation.judge.evidence import show_evidence
 
 
 class Process(Observed):

@@ -1,4 +1,4 @@
-"""provisioner.sandboxes.facts: no bytes give anything but Facts or one FactsError of one line."""
+"""provisioner.facts.document: no bytes give anything but Facts or one FactsError of one line."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from fakes import NONCE, facts_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.sandboxes.facts import Facts, parse_facts
-from provisioner.sandboxes.observed import (
+from provisioner.cli.schemas import render_schemas
+from provisioner.facts.document import Facts, parse_facts
+from provisioner.facts.observed import (
     MAX_BYTES,
     Fact,
     FactsError,
@@ -25,7 +26,7 @@ from provisioner.sandboxes.observed import (
     added,
     unobserved,
 )
-from provisioner.schema_files import PACKAGE, render_schemas
+from provisioner.paths import PACKAGE
 
 DOCUMENT = facts_document()
 Change = Callable[[dict[str, Any]], None]

@@ -10,9 +10,9 @@ from urllib.parse import unquote
 import pytest
 from sample_results import ROWS, sample
 
+from pytest_isolation.policy.verdict import Judgement, Verdict
 from pytest_isolation.report.html import render_html, write_page
-from pytest_isolation.results import Cell, Check, Results, Run
-from pytest_isolation.verdict import Judgement, Verdict
+from pytest_isolation.results.model import Cell, Check, Results, Run
 
 VOID = {"meta", "br"}
 

@@ -1,4 +1,4 @@
-"""provisioner.artifacts.image: three shapes of the image made of nothing."""
+"""provisioner.images.image: three shapes of the image made of nothing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.artifacts import image
-from provisioner.artifacts.elf import ELF_MACHINES, probe_architecture
 from provisioner.errors import IsolationError
+from provisioner.facts.image import CAPABILITIES, Privileged, parse_image, read_archive
+from provisioner.facts.observed import FactsError
+from provisioner.images import image
+from provisioner.images.elf import ELF_MACHINES, probe_architecture
 from provisioner.probe.build import probe_binary
-from provisioner.sandboxes.facts_image import CAPABILITIES, Privileged, parse_image, read_archive
-from provisioner.sandboxes.observed import FactsError
 
 
 def elf(number: int) -> bytes:

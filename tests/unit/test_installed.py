@@ -14,17 +14,17 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "weaknesses"))
 from facts_factory import SOUND, record_of
 from programs import ALLOW, EPERM, NOTIFY, installed, program, tasks
 
-from provisioner.sandboxes.facts_filters import MAX_PROGRAM_TEXT, Filters
-from provisioner.sandboxes.observed import UnobservedFact
-from provisioner.sandboxes.runtime import ROLES
+from provisioner.facts.filters import MAX_PROGRAM_TEXT, Filters
+from provisioner.facts.observed import UnobservedFact
+from provisioner.paths import ROLES
 from pytest_isolation.cli import app
-from pytest_isolation.evidence import show_evidence
-from pytest_isolation.filter_report import filter_lines, filter_table
-from pytest_isolation.record import Record, dump_record
-from pytest_isolation.refusals import load_refusals, refusals_of
-from pytest_isolation.walls.actions import Passes
-from pytest_isolation.walls.installed import Installed, read_installed
-from pytest_isolation.walls.syscalls import call_numbers
+from pytest_isolation.judge.documented_filter import load_refusals, refusals_of
+from pytest_isolation.judge.evidence import show_evidence
+from pytest_isolation.judge.filters import filter_lines, filter_table
+from pytest_isolation.records.record import Record, dump_record
+from pytest_isolation.walls.seccomp.actions import Passes
+from pytest_isolation.walls.seccomp.program import Installed, read_installed
+from pytest_isolation.walls.seccomp.syscalls import call_numbers
 
 UNSEEN = {"unobserved": "EACCES", "why": "not root"}
 

@@ -1,4 +1,4 @@
-"""provisioner.journal: what a run has made is undone, by itself or by the next run, and nothing else."""
+"""provisioner.journal.run: what a run has made is undone, by itself or by the next run, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import journal, undo
 from provisioner.errors import IsolationError
-from provisioner.journal import Run, prune
+from provisioner.journal import run as journal
+from provisioner.journal import undo
+from provisioner.journal.run import Run, prune
+from provisioner.paths import PACKAGE
 
-REPOSITORY = Path(journal.__file__).parent.parent
+REPOSITORY = PACKAGE.parent
 
 # A run in a process of its own: makes things, says so, and waits to be killed.
 CHILD = """
 import subprocess, sys, time
 from pathlib import Path
-from provisioner import journal, undo
+from provisioner.journal import run as journal
+from provisioner.journal import undo
 folder = Path(sys.argv[1])
 journal.run_dir = undo.run_dir = lambda: folder / "run"
 undo.cache_dir = lambda: folder / "cache"

@@ -1,4 +1,4 @@
-"""pytest_isolation.judge and cli: the same functions over archived records, without a run."""
+"""pytest_isolation.judge.judge and cli: the same functions over archived records, without a run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pytest_isolation.expected import Expected
-from pytest_isolation.judge import judge_check, judge_files, suite_checks
-from pytest_isolation.policy import Policy
-from pytest_isolation.record import Record, save_record
-from pytest_isolation.results import load_results
-from pytest_isolation.verdict import Judgement, Verdict, check_of
+from pytest_isolation.judge.judge import judge_check, judge_files, suite_checks
+from pytest_isolation.policy.expected import Expected
+from pytest_isolation.policy.policy import Policy
+from pytest_isolation.policy.verdict import Judgement, Verdict, check_of
+from pytest_isolation.records.record import Record, save_record
+from pytest_isolation.results.model import load_results
 
 UNSEEN = {"unobserved": "EACCES", "why": "nobody looked"}
 

@@ -1,4 +1,4 @@
-"""provisioner.artifacts.kernel: the user's file, the cache, or one image out of a package."""
+"""provisioner.images.kernel: the user's file, the cache, or one image out of a package."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.artifacts import kernel
 from provisioner.errors import IsolationError
+from provisioner.images import kernel
 
 BZIMAGE = bytes(0x202) + b"HdrS" + bytes(100)
 ARM = bytes(56) + b"ARM\x64" + bytes(0x300)

@@ -1,4 +1,4 @@
-"""pytest_isolation.known: the file of known lost walls, and how versions stand to it."""
+"""pytest_isolation.results.known: the file of known lost walls, and how versions stand to it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 from test_judge import blank
 
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.runtime import load_runtime
-from pytest_isolation.expected import bundled_ids
-from pytest_isolation.known import (
+from provisioner.runtimes.runtime import load_runtime
+from pytest_isolation.policy.expected import bundled_ids
+from pytest_isolation.results.known import (
     Known,
     bundled,
     by_check,

@@ -1,4 +1,4 @@
-"""provisioner.lab: lab.yaml is read strictly, and as Vagrant's Ruby would read it."""
+"""provisioner.machines.lab: lab.yaml is read strictly, and as Vagrant's Ruby would read it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from provisioner import lab as module
 from provisioner.errors import IsolationError
-from provisioner.lab import PACKAGE, MachineSpec, find_lab, load_lab
-from provisioner.yaml import parse_yaml
-from provisioner.yaml_dialects import check_dialects
+from provisioner.files.yaml import parse_yaml
+from provisioner.files.yaml11 import check_dialects
+from provisioner.machines import lab as module
+from provisioner.machines.lab import MachineSpec, find_lab, load_lab
+from provisioner.paths import PACKAGE
 
 
 def load(folder: Path, text: str) -> module.Lab:

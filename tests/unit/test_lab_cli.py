@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from fakes_machines import FakeLab, Kept
 
-from provisioner import cli, lab_options, machine_cli
+from provisioner.cli import machine as machine_cli
+from provisioner.cli import main as cli
+from provisioner.cli import options as lab_options
 from provisioner.errors import IsolationError
-from provisioner.machines.kept import is_needed
 from provisioner.machines.openssh import render_remote
+from provisioner.machines.usage import is_needed
 
 LAB = """\
 machines:
@@ -49,7 +51,7 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeLab:
 def provisioner(fake: FakeLab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """The command line, in the folder of the lab, one machine at a time."""
     monkeypatch.chdir(fake.file.parent)
-    monkeypatch.setattr("provisioner.side_by_side.default_jobs", lambda: 1)
+    monkeypatch.setattr("provisioner.machines.parallel.default_jobs", lambda: 1)
 
     def run(*words: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["provisioner", *words])
@@ -150,7 +152,8 @@ def test_looking_and_stopping_need_no_extra(
 def test_looking_and_stopping_import_nothing_of_the_extra() -> None:
     code = (
         "import sys; sys.modules['fabric'] = sys.modules['paramiko'] = sys.modules['testinfra'] = None\n"
-        "import provisioner.cli, provisioner.machines.overview, provisioner.machines.kept, provisioner.machines.stop"
+        "import provisioner.cli.main, provisioner.machines.status\n"
+        "import provisioner.machines.usage, provisioner.machines.stop"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
 
@@ -391,7 +394,7 @@ def test_a_lab_that_cannot_be_read_is_one_line(fake: FakeLab, provisioner: Comma
 def test_several_come_up_side_by_side_each_in_a_process(
     fake: FakeLab, provisioner: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from provisioner.side_by_side import Ended
+    from provisioner.machines.parallel import Ended
 
     asked: list[tuple[list[list[str]], int]] = []
 
@@ -400,7 +403,7 @@ def test_several_come_up_side_by_side_each_in_a_process(
         row = {"machine": "web", "state": "running", "how": "restored", "seconds": 2.0, "address": "a:1", "why": ""}
         return [Ended(0, json.dumps([row])), Ended(-9, "")]
 
-    monkeypatch.setattr("provisioner.side_by_side.run_side_by_side", run)
+    monkeypatch.setattr("provisioner.machines.parallel.run_side_by_side", run)
     result = provisioner("up", "--jobs", "2", "--no-apply")
 
     options = ["--json", "--lab", str(fake.file), "--no-apply"]
@@ -411,7 +414,7 @@ def test_several_come_up_side_by_side_each_in_a_process(
 
 
 def test_prune_says_what_it_could_not_take_away(provisioner: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioner.journal.prune", lambda: ["removed path /x", "cannot run 'y': no"])
+    monkeypatch.setattr("provisioner.journal.run.prune", lambda: ["removed path /x", "cannot run 'y': no"])
     result = provisioner("prune")
 
     assert (result.status, result.err) == (1, "cannot run 'y': no\n")

@@ -1,11 +1,11 @@
-"""provisioner.sandboxes.limits: what a sandbox is asked to keep."""
+"""provisioner.limits.limits: what a sandbox is asked to keep."""
 
 from __future__ import annotations
 
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.limits import Limits
+from provisioner.limits.limits import Limits
 
 
 def test_asked_names_what_is_set() -> None:

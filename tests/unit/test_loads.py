@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes import facts_limits as f
+from provisioner.facts import limits as f
+from provisioner.facts.observed import unobserved
 from provisioner.sandboxes.loads import _starved
-from provisioner.sandboxes.observed import unobserved
 
 
 def limits(throttled: int | None) -> f.Limits:

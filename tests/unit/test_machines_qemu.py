@@ -18,17 +18,17 @@ import pytest
 
 from provisioner import progress
 from provisioner.errors import IsolationError
-from provisioner.journal import Run
-from provisioner.machines.banner import await_banner
-from provisioner.machines.box import Box
+from provisioner.journal.run import Run
+from provisioner.machines.box.build import Box
 from provisioner.machines.lock import only_one
-from provisioner.machines.qemu import QemuMachine, read_end
-from provisioner.machines.qemu_command import Hardware, drop_privileges, render_cmdline, render_command
-from provisioner.machines.qemu_disk import Disk, identify
-from provisioner.machines.qemu_made import Made
-from provisioner.machines.qmp import Qmp
-from provisioner.machines.snapshot import snapshot_name
-from provisioner.machines.vmm import end_vmm, read_vmm, start_vmm
+from provisioner.machines.qemu.command import Hardware, drop_privileges, render_cmdline, render_command
+from provisioner.machines.qemu.disk import Disk, identify
+from provisioner.machines.qemu.machine import QemuMachine, read_end
+from provisioner.machines.qemu.qmp import Qmp
+from provisioner.machines.qemu.state import Made
+from provisioner.machines.qemu.vmm import end_vmm, read_vmm, start_vmm
+from provisioner.machines.snapshots import snapshot_name
+from provisioner.machines.wait_ssh import await_banner
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def test_equal_contents_have_one_name_and_parts_do_not_flow_together() -> None:
 
 
 def test_a_hypervisor_outlives_its_starter_and_is_known_again(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from provisioner.machines.vmm import *; p = Path({str(tmp_path)!r}); "
+    code = f"from pathlib import Path; from provisioner.machines.qemu.vmm import *; p = Path({str(tmp_path)!r}); "
     started = subprocess.run(
         [sys.executable, "-c", code + "print(start_vmm(['sleep', '600'], p, p).pid)"],
         capture_output=True,
@@ -148,7 +148,7 @@ def test_a_number_that_another_process_got_is_not_ours(sleeper: Path) -> None:
 
 
 def test_the_journal_can_end_it_from_another_process(sleeper: Path) -> None:
-    subprocess.run([sys.executable, "-m", "provisioner.machines.vmm", str(sleeper)], timeout=300, check=True)
+    subprocess.run([sys.executable, "-m", "provisioner.machines.qemu.vmm", str(sleeper)], timeout=300, check=True)
 
     assert read_vmm(sleeper) is None
 
@@ -208,9 +208,10 @@ def empty_disk(disk: Disk, box: Box) -> None:
 
 
 def test_a_qemu_that_does_not_start_is_quoted(machine: QemuMachine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioner.machines.qemu_command.find_program", lambda name: "/bin/false")
+    monkeypatch.setattr("provisioner.machines.qemu.command.find_program", lambda name: "/bin/false")
     monkeypatch.setattr(
-        "provisioner.machines.qemu.render_command", lambda *args: ["sh", "-c", "echo no such option >&2; exit 1"]
+        "provisioner.machines.qemu.machine.render_command",
+        lambda *args: ["sh", "-c", "echo no such option >&2; exit 1"],
     )
     monkeypatch.setattr(Disk, "begin_anew", empty_disk)
 

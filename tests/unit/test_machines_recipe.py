@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.machines import box as box_module
-from provisioner.machines import recipe as recipe_module
-from provisioner.machines import tree
-from provisioner.machines.box import build_box, find_box
-from provisioner.machines.initrd import module_order
-from provisioner.machines.keys import find_keys, make_keys
-from provisioner.machines.recipe import load_recipe, recipe_hash
+from provisioner.machines.box import build as box_module
+from provisioner.machines.box import recipe as recipe_module
+from provisioner.machines.box import rootfs as tree
+from provisioner.machines.box.build import build_box, find_box
+from provisioner.machines.box.initrd import module_order
+from provisioner.machines.box.keys import find_keys, make_keys
+from provisioner.machines.box.recipe import load_recipe, recipe_hash
 
 # ruff: noqa: E501
 # of Debian's 6.1.0-56-cloud-amd64

@@ -17,17 +17,16 @@ import pytest
 
 from provisioner import deadlines, progress
 from provisioner.errors import IsolationError
-from provisioner.journal import Run, prune
-from provisioner.lab import MachineSpec
-from provisioner.machines import vagrant_program
-from provisioner.machines.box import Box
-from provisioner.machines.detached import end_detached, load_process, start_detached
-from provisioner.machines.domain import Domain
-from provisioner.machines.lease import reserve_address, sees_lease
-from provisioner.machines.vagrant import VagrantMachine
-from provisioner.machines.vagrant_boxes import add_own, box_name, link_known
-from provisioner.machines.vagrant_elsewhere import ElsewhereMachine
-from provisioner.machines.vagrant_lab import (
+from provisioner.journal.run import Run, prune
+from provisioner.linux.processes import is_alive, read_process, wait_gone
+from provisioner.machines.box.build import Box
+from provisioner.machines.daemonize import end_detached, load_process, start_detached
+from provisioner.machines.lab import MachineSpec
+from provisioner.machines.libvirt.dhcp import reserve_address, sees_lease
+from provisioner.machines.libvirt.domain import Domain
+from provisioner.machines.vagrant import program as vagrant_program
+from provisioner.machines.vagrant.boxes import add_own, box_name, link_known
+from provisioner.machines.vagrant.lab_file import (
     hardware_address,
     hardware_mark,
     render_cmdline,
@@ -35,10 +34,10 @@ from provisioner.machines.vagrant_lab import (
     render_own,
     write_entry,
 )
-from provisioner.machines.vagrant_login import Login, learn_login, load_login, parse_keyscan
-from provisioner.machines.vagrant_made import Made, load_made, made_file, save_made, used_boxes
-from provisioner.machines.vagrant_program import VagrantProgram
-from provisioner.machines.vagrant_text import (
+from provisioner.machines.vagrant.login import Login, learn_login, load_login, parse_keyscan
+from provisioner.machines.vagrant.machine import VagrantMachine
+from provisioner.machines.vagrant.other_providers import ElsewhereMachine
+from provisioner.machines.vagrant.output import (
     SshConfig,
     explain,
     parse_lines,
@@ -47,7 +46,8 @@ from provisioner.machines.vagrant_text import (
     parse_ssh_config,
     parse_state,
 )
-from provisioner.processes import is_alive, read_process, wait_gone
+from provisioner.machines.vagrant.program import VagrantProgram
+from provisioner.machines.vagrant.state import Made, load_made, made_file, save_made, used_boxes
 
 STATUS = """\
 1795500000,,ui,info,Current machine states:
@@ -319,8 +319,8 @@ def test_who_sees_that_there_is_nothing_to_wait_for_ends_it(
 def test_one_whose_caller_was_killed_is_ended_by_a_prune(tmp_path: Path, fake: Any, run: Run) -> None:
     fake(f"echo $$ >{tmp_path}/pid; exec sleep 600")
     code = (
-        "import sys; from pathlib import Path; from provisioner.journal import Run\n"
-        "from provisioner.machines.vagrant_program import VagrantProgram\n"
+        "import sys; from pathlib import Path; from provisioner.journal.run import Run\n"
+        "from provisioner.machines.vagrant.program import VagrantProgram\n"
         "VagrantProgram(Path(sys.argv[1]), Run.start()).up('web')\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lab")], stdin=subprocess.DEVNULL) as caller:
@@ -454,7 +454,7 @@ def test_the_other_machines_entries_stay(tmp_path: Path) -> None:
 def test_a_box_is_added_with_its_version_and_only_once(
     program: VagrantProgram, fake: Any, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("provisioner.machines.vagrant_boxes.package_box", lambda box: Path("/boxes/debian12.box"))
+    monkeypatch.setattr("provisioner.machines.vagrant.boxes.package_box", lambda box: Path("/boxes/debian12.box"))
     folder = program.directory / "home" / "boxes" / box_name(box) / "1" / "amd64" / "libvirt"
     calls = fake(f"mkdir -p {folder}; touch {folder}/metadata.json")
     add_own(program, box)
@@ -501,7 +501,7 @@ def test_the_best_host_key_is_kept_and_noise_is_not() -> None:
 def test_a_host_key_is_learned_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "key").touch()
     shown = [KEY]
-    monkeypatch.setattr("provisioner.machines.vagrant_login.scan_host_key", lambda *arguments: shown[0])
+    monkeypatch.setattr("provisioner.machines.vagrant.login.scan_host_key", lambda *arguments: shown[0])
     config = SshConfig("10.0.0.1", 2222, "vagrant", (str(tmp_path / "gone"), str(tmp_path / "key")))
     first = learn_login(tmp_path / "web.login", "web", config, "10.0.0.1")
     shown[0] = "ssh-ed25519 AAAAanother"
@@ -662,7 +662,7 @@ esac
 @pytest.fixture
 def elsewhere(tmp_path: Path, run: Run, fake: Any, monkeypatch: pytest.MonkeyPatch) -> ElsewhereMachine:
     fake(ELSEWHERE)
-    monkeypatch.setattr("provisioner.machines.vagrant_login.scan_host_key", lambda *arguments: KEY)
+    monkeypatch.setattr("provisioner.machines.vagrant.login.scan_host_key", lambda *arguments: KEY)
     spec = MachineSpec(name="web", box="a/b", hypervisor="virtualbox")
     return ElsewhereMachine(spec, tmp_path / "lab", run)
 

@@ -1,4 +1,4 @@
-"""provisioner.mounts: reading mountinfo."""
+"""provisioner.linux.mounts: reading mountinfo."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import mounts
+from provisioner.linux import mounts
 
 TEXT = """\
 23 28 0:21 / /proc rw - proc proc rw

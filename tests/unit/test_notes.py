@@ -1,4 +1,4 @@
-"""pytest_isolation.notes: what is said of known lost walls, and what never follows from it."""
+"""pytest_isolation.results.notes: what is said of known lost walls, and what never follows from it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 from test_judge import blank, isolation
 
-from pytest_isolation.assemble import assemble
-from pytest_isolation.known import Known
-from pytest_isolation.merge import merge
-from pytest_isolation.notes import HEADING, known_by, lines_of, notes_of, notes_on
-from pytest_isolation.outcomes import finding_lines
-from pytest_isolation.policy import Policy
-from pytest_isolation.record import Record, save_record
+from pytest_isolation.policy.policy import Policy
+from pytest_isolation.policy.verdict import Cell as CheckedCell
+from pytest_isolation.policy.verdict import Check as CheckedCheck
+from pytest_isolation.policy.verdict import Judgement, Verdict
+from pytest_isolation.records.record import Record, save_record
+from pytest_isolation.report.finding import finding_lines
 from pytest_isolation.report.html import render_html
 from pytest_isolation.report.spans import to_text
 from pytest_isolation.report.terminal import draw
-from pytest_isolation.results import Cell, Check, Note, Results, load_results
-from pytest_isolation.verdict import Cell as CheckedCell
-from pytest_isolation.verdict import Check as CheckedCheck
-from pytest_isolation.verdict import Judgement, Verdict
+from pytest_isolation.results.build import assemble
+from pytest_isolation.results.known import Known
+from pytest_isolation.results.merge import merge
+from pytest_isolation.results.model import Cell, Check, Note, Results, load_results
+from pytest_isolation.results.notes import HEADING, known_by, lines_of, notes_of, notes_on
 
 CHECKS = ("cap.ambient", "cap.bounding")
 

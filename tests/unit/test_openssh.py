@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.connection.address import SshAddress
 from provisioner.errors import IsolationError
 from provisioner.machines.openssh import render_remote, render_ssh, write_known_hosts
-from provisioner.machines.protocol import SshAddress
 
 ADDRESS = SshAddress("127.0.0.1", 2222, "root", Path("/keys/login"), "ssh-ed25519 AAAA")
 AWKWARD = ["a b", "*", "$HOME", "'", '"', "\\", "-oProxyCommand=x", "", "ä\n;", "`id`"]

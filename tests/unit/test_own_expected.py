@@ -1,4 +1,4 @@
-"""pytest_isolation.expected, a user's own file: it speaks of own checks, and of runtimes that there are."""
+"""pytest_isolation.policy.expected, a user's own file: it speaks of own checks, and of runtimes that there are."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import IsolationError
-from pytest_isolation.expected import bundled_ids, join_expected, load_own_expected
-from pytest_isolation.judge import suite_checks
-from pytest_isolation.verdict import check_of
+from pytest_isolation.judge.judge import suite_checks
+from pytest_isolation.policy.expected import bundled_ids, join_expected, load_own_expected
+from pytest_isolation.policy.verdict import check_of
 
 RUNTIMES = ("docker", "runc")
 ENTRY = "{verdict: open, source: ours}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_isolation.expected import bundled_ids
+from pytest_isolation.policy.expected import bundled_ids
 
 PAGE = (Path(__file__).parents[2] / "docs/reference/peers.md").read_text("utf-8")
 PEERS = re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]

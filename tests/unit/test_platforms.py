@@ -8,9 +8,10 @@ import hashlib
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.facts import Mount
-from provisioner.sandboxes.facts_platform import BusDevice, Listener, SshKey
-from provisioner.sandboxes.runtime import ROLES, Runtime, load_runtime, overlay
+from provisioner.facts.document import Mount
+from provisioner.facts.platform import BusDevice, Listener, SshKey
+from provisioner.paths import ROLES
+from provisioner.runtimes.runtime import Runtime, load_runtime, overlay
 from pytest_isolation.walls.hypervisors import reachable
 from pytest_isolation.walls.platforms import WELL_KNOWN, is_read_only, shared_folders, undeclared, well_known
 

@@ -1,4 +1,4 @@
-"""pytest_isolation.policy: the design's table, row by row, and the files it reads."""
+"""pytest_isolation.policy.policy: the design's table, row by row, and the files it reads."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.yaml import parse_yaml
-from pytest_isolation.expected import Expected, in_range, load_expected
-from pytest_isolation.policy import Policy, Ruling
-from pytest_isolation.profile import Profile, parse_profile
-from pytest_isolation.verdict import Check, Judgement, Verdict
-from pytest_isolation.waivers import Waiver, load_waivers
+from provisioner.files.yaml import parse_yaml
+from pytest_isolation.policy.expected import Expected, in_range, load_expected
+from pytest_isolation.policy.policy import Policy, Ruling
+from pytest_isolation.policy.profile import Profile, parse_profile
+from pytest_isolation.policy.verdict import Check, Judgement, Verdict
+from pytest_isolation.policy.waivers import Waiver, load_waivers
 
 TODAY = date(2026, 11, 23)
 CHECK = Check("user.root_mapped", profile="baseline")

@@ -23,11 +23,11 @@ from pathlib import Path
 import pytest
 from fakes import USER_NAMESPACES
 
+from provisioner.facts.document import Facts, parse_facts
+from provisioner.facts.image import ImageSeen, Privileged, parse_image
+from provisioner.facts.observed import UnobservedFact
+from provisioner.linux.processes import read_process, wait_gone, with_descendants
 from provisioner.probe.build import SOURCES, probe_binary
-from provisioner.processes import read_process, wait_gone, with_descendants
-from provisioner.sandboxes.facts import Facts, parse_facts
-from provisioner.sandboxes.facts_image import ImageSeen, Privileged, parse_image
-from provisioner.sandboxes.observed import UnobservedFact
 
 HEADER = struct.Struct(">IIB")
 HELLO, REQUEST, DATA, RESULT, ERROR, CANCEL, INPUT, CREDIT, LOG = range(9)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.facts.document import Facts, parse_facts
+from provisioner.facts.observed import Unobserved
+from provisioner.facts.platform import Listener
 from provisioner.probe.build import probe_binary
-from provisioner.sandboxes.facts import Facts, parse_facts
-from provisioner.sandboxes.facts_platform import Listener
-from provisioner.sandboxes.observed import Unobserved
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 MOUNTS = Path("/proc/self/mounts")

@@ -1,4 +1,4 @@
-"""provisioner.processes: identity, descent, and the end of a process."""
+"""provisioner.linux.processes: identity, descent, and the end of a process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from fakes import wait_for
 
-from provisioner import processes
+from provisioner.linux import processes
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.machines.box import Box
-from provisioner.machines.qemu_disk import Disk, identify
-from provisioner.machines.qemu_made import Made, load_made
+from provisioner.machines.box.build import Box
+from provisioner.machines.qemu.disk import Disk, identify
+from provisioner.machines.qemu.state import Made, load_made
 
 pytestmark = pytest.mark.skipif(
     shutil.which("qemu-img") is None, reason="apt-get install --no-install-recommends qemu-utils"

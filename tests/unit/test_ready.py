@@ -11,12 +11,12 @@ from fakes_machines import FakeLab
 
 from provisioner.deadlines import set_scale
 from provisioner.errors import IsolationError
-from provisioner.journal import Run, parse_journal
-from provisioner.lab import Lab, load_lab
+from provisioner.journal.run import Run, parse_journal
 from provisioner.machines import stop
-from provisioner.machines.kept import alone, is_needed, keep, take_down, using
-from provisioner.machines.ready import boot_machine, ready_machine, stopped_at_the_end
-from provisioner.machines.vmm import read_vmm, start_vmm
+from provisioner.machines.lab import Lab, load_lab
+from provisioner.machines.prepare import boot_machine, ready_machine, stopped_at_the_end
+from provisioner.machines.qemu.vmm import read_vmm, start_vmm
+from provisioner.machines.usage import alone, is_needed, keep, take_down, using
 from provisioner.paths import run_dir
 
 LAB = "machines:\n  web: {provider: qemu, roles: [runc]}\n"
@@ -219,7 +219,7 @@ def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     (folder / "vmm/disk.qcow2").touch()
     process = start_vmm(["sleep", "600"], folder, folder)
     set_scale(0.001)
-    monkeypatch.setattr("provisioner.machines.qemu.PRESS_AGAIN", 0.05)
+    monkeypatch.setattr("provisioner.machines.qemu.machine.PRESS_AGAIN", 0.05)
     try:
         yield lab
     finally:

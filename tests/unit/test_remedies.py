@@ -1,4 +1,4 @@
-"""pytest_isolation.remedies: the runtime's own words where its role has them, the check's general remedy elsewhere."""
+"""pytest_isolation.policy.remedies: the role's own remedy, else the check's general one."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import pytest
 from test_judge import blank
 
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.runtime import ROLES, load_runtime
-from pytest_isolation.assemble import results_of
-from pytest_isolation.expected import bundled_ids
-from pytest_isolation.judge import judge_verdict, suite_checks
-from pytest_isolation.policy import Policy
-from pytest_isolation.reference import render_reference, tell_check
-from pytest_isolation.remedies import load_remedies, remedies_by_runtime, remedy_for
+from provisioner.paths import ROLES
+from provisioner.runtimes.runtime import load_runtime
+from pytest_isolation.judge.judge import judge_verdict, suite_checks
+from pytest_isolation.policy.expected import bundled_ids
+from pytest_isolation.policy.policy import Policy
+from pytest_isolation.policy.remedies import load_remedies, remedies_by_runtime, remedy_for
+from pytest_isolation.policy.verdict import Cell as CheckedCell
+from pytest_isolation.policy.verdict import Check, Judgement, Verdict, check_of
+from pytest_isolation.reference.checks import render_reference, tell_check
 from pytest_isolation.report.html import render_html
 from pytest_isolation.report.spans import to_text
 from pytest_isolation.report.terminal import draw
-from pytest_isolation.results import Cell, Results
-from pytest_isolation.verdict import Cell as CheckedCell
-from pytest_isolation.verdict import Check, Judgement, Verdict, check_of
+from pytest_isolation.results.build import results_of
+from pytest_isolation.results.model import Cell, Results
 
 CHECKS = {check.id: check for check in map(check_of, suite_checks())}
 

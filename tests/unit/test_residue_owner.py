@@ -1,4 +1,4 @@
-"""provisioner.sandboxes.residue: whose a process is that bears a namespace's number."""
+"""provisioner.sandboxes.teardown: whose a process is that bears a namespace's number."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.processes import clock_now, read_process
-from provisioner.sandboxes import residue
-from provisioner.sandboxes.observed import Unobserved
+from provisioner.facts.observed import Unobserved
+from provisioner.linux.processes import clock_now, read_process
+from provisioner.sandboxes import teardown as residue
 
 
 def test_a_process_that_is_younger_than_the_end_is_another_sandboxs() -> None:

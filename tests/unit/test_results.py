@@ -1,4 +1,4 @@
-"""pytest_isolation.results: one file, merged in any order, with a published schema."""
+"""pytest_isolation.results.model: one file, merged in any order, with a published schema."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from sample_results import sample
 
 from provisioner.errors import IsolationError
-from pytest_isolation.merge import merge
-from pytest_isolation.results import (
+from pytest_isolation.policy.verdict import Judgement, Verdict
+from pytest_isolation.reference.schemas import DIRECTORY, render_schemas
+from pytest_isolation.results.merge import merge
+from pytest_isolation.results.model import (
     Cell,
     Check,
     Host,
@@ -24,8 +26,6 @@ from pytest_isolation.results import (
     load_results,
     write_results,
 )
-from pytest_isolation.schema_files import DIRECTORY, render_schemas
-from pytest_isolation.verdict import Judgement, Verdict
 
 word = st.sampled_from(["a", "b", "c"])
 runs = st.builds(

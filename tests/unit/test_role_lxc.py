@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.render import render_argv
-from provisioner.sandboxes.runtime import ROLES, Runtime, load_runtime, symptom_in
-from pytest_isolation.expected import load_expected
+from provisioner.paths import ROLES
+from provisioner.runtimes.render import render_argv
+from provisioner.runtimes.runtime import Runtime, load_runtime, symptom_in
+from pytest_isolation.policy.expected import load_expected
 
 ASKED = {
     "memory": {"bytes": 67108864},

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.render import render_argv
-from provisioner.sandboxes.runtime import ROLES, load_runtime, symptom_in
-from pytest_isolation.expected import load_expected
-from pytest_isolation.policy import Judgement, Policy
-from pytest_isolation.verdict import Check, Verdict
+from provisioner.paths import ROLES
+from provisioner.runtimes.render import render_argv
+from provisioner.runtimes.runtime import load_runtime, symptom_in
+from pytest_isolation.policy.expected import load_expected
+from pytest_isolation.policy.policy import Judgement, Policy
+from pytest_isolation.policy.verdict import Check, Verdict
 
 USER = {"variant": "default", "user": "other", "cgroup": "v1", "kernel": "6.12"}
 # as podman 4.3.1 said them

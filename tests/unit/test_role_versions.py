@@ -1,4 +1,4 @@
-"""provisioner.sandboxes.version: what each role reads of what its runtime's command answers."""
+"""provisioner.runtimes.version: what each role reads of what its runtime's command answers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.sandboxes.runtime import load_runtime
-from pytest_isolation.describe import _Once
+from provisioner.runtimes.runtime import load_runtime
+from pytest_isolation.targets.conditions import _Once
 
 RUNC = "runc version 1.1.5+ds1\ncommit: 1.1.5+ds1-1+deb12u1\nspec: 1.0.2-dev\ngo: go1.19.8\n"
 UPSTREAM_RUNC = "runc version 1.1.12\ncommit: v1.1.12-0-g51d5e946\nspec: 1.0.2-dev\n"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts import Mount
-from provisioner.sandboxes.facts_holdings import Device, DeviceRules
-from provisioner.sandboxes.observed import UnobservedFact
+from provisioner.facts.descriptors import Device, DeviceRules
+from provisioner.facts.document import Mount
+from provisioner.facts.observed import UnobservedFact
 from pytest_isolation.walls.devices import MEMORY, openable, why_unruled
-from pytest_isolation.walls.roots import missing_flags, writable_below
+from pytest_isolation.walls.rootfs import missing_flags, writable_below
 
 
 def mount(target: str, id_: int, parent: int, *options: str, minor: int = 9) -> Mount:

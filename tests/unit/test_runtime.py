@@ -1,4 +1,4 @@
-"""provisioner.sandboxes.runtime: roles are data, and a fault in one is told by file, line and nearest key."""
+"""provisioner.runtimes.runtime: roles are data, and a fault in one is told by file, line and nearest key."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.render import render_argv, render_value
-from provisioner.sandboxes.runtime import ROLES, Runtime, load_runtime, overlay, runtime_names
+from provisioner.paths import ROLES
+from provisioner.runtimes.render import render_argv, render_value
+from provisioner.runtimes.runtime import Runtime, load_runtime, overlay, runtime_names
 
 MINIMAL = """\
 title: a runtime for tests

@@ -1,4 +1,4 @@
-"""pytest_isolation.schedule: a test's scope is its target, so that a target stays on one worker."""
+"""pytest_isolation.session.xdist: a test's scope is its target, so that a target stays on one worker."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("xdist")
 
-from pytest_isolation.schedule import scope_of
+from pytest_isolation.session.xdist import scope_of
 
 TARGETS = ["docker", "docker+crun", "podman", "podman-rootless"]
 

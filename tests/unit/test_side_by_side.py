@@ -15,8 +15,8 @@ from typing import IO
 import pytest
 from fakes import wait_for
 
-from provisioner import side_by_side
-from provisioner.side_by_side import Ended, interruptible, run_side_by_side
+from provisioner.machines import parallel as side_by_side
+from provisioner.machines.parallel import Ended, interruptible, run_side_by_side
 
 # half a minute and no more, should nobody end it
 WAIT = """
@@ -92,7 +92,7 @@ def test_what_runs_is_told_when_we_are_killed(tmp_path: Path) -> None:
     said = tmp_path / "said"
     code = (
         "import sys, time\n"
-        "from provisioner import side_by_side\n"
+        "from provisioner.machines import parallel as side_by_side\n"
         "side_by_side.sys.executable = sys.argv[1]\n"
         "side_by_side.run_side_by_side([[]], 1)\n"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.site import LocalSite
+from provisioner.hosts.files_local import LocalSite
 
 
 def test_a_folder_has_its_mode_whatever_the_umask_and_is_left_as_it_is(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""provisioner.ssh_line and the pure parts of ssh and ssh_login: quoting, fingerprints, error texts."""
+"""provisioner.connection.command_line and the pure parts of ssh and ssh_login: quoting, fingerprints, error texts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.connection import MAX_STDERR
+from provisioner.connection.command_line import MAX_LINE, Preamble, render_line
+from provisioner.connection.local import MAX_STDERR
 from provisioner.errors import IsolationError
-from provisioner.ssh_line import MAX_LINE, Preamble, render_line
 
 SHELLS = [shell for shell in ("sh", "dash", "bash") if shutil.which(shell)]
 NASTY = [
@@ -193,7 +193,7 @@ def test_a_shell_that_says_something_else_is_not_kept_without_a_bound() -> None:
 
 def test_a_host_key_line_is_read() -> None:
     pytest.importorskip("fabric", reason="needs the extra [lab]")
-    from provisioner.ssh_login import parse_host_key
+    from provisioner.connection.login import parse_host_key
 
     assert parse_host_key(KEY_LINE, "debian12") == ("ssh-ed25519", KEY)
     assert parse_host_key(f"{KEY_LINE} root@debian12\n", "debian12") == ("ssh-ed25519", KEY)
@@ -205,7 +205,7 @@ def test_a_host_key_line_is_read() -> None:
 )
 def test_a_line_that_is_no_host_key_is_named(line: str) -> None:
     pytest.importorskip("fabric", reason="needs the extra [lab]")
-    from provisioner.ssh_login import parse_host_key
+    from provisioner.connection.login import parse_host_key
 
     with pytest.raises(IsolationError, match="cannot read the host key of 'debian12'"):
         parse_host_key(line, "debian12")
@@ -214,7 +214,7 @@ def test_a_line_that_is_no_host_key_is_named(line: str) -> None:
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs ssh-keygen")
 def test_a_fingerprint_reads_as_ssh_keygen_writes_it(tmp_path: Path) -> None:
     pytest.importorskip("fabric", reason="needs the extra [lab]")
-    from provisioner.ssh_login import fingerprint
+    from provisioner.connection.login import fingerprint
 
     (tmp_path / "key.pub").write_text(KEY_LINE)
     argv = ["ssh-keygen", "-l", "-f", str(tmp_path / "key.pub")]
@@ -225,7 +225,7 @@ def test_a_fingerprint_reads_as_ssh_keygen_writes_it(tmp_path: Path) -> None:
 
 def test_a_wrong_host_key_names_the_machine_and_both_fingerprints() -> None:
     pytest.importorskip("fabric", reason="needs the extra [lab]")
-    from provisioner.ssh_login import fingerprint, wrong_host_key
+    from provisioner.connection.login import fingerprint, wrong_host_key
 
     text = str(wrong_host_key("debian12", KEY, KEY[:-1] + b"x"))
 
@@ -238,7 +238,7 @@ def test_a_wrong_host_key_names_the_machine_and_both_fingerprints() -> None:
 @pytest.mark.parametrize("path", ["relative", "", "/folder/"])
 def test_a_file_needs_an_absolute_path(path: str) -> None:
     pytest.importorskip("fabric", reason="needs the extra [lab]")
-    from provisioner.ssh import SshConnection
+    from provisioner.connection.ssh import SshConnection
 
     with pytest.raises(IsolationError, match="no absolute path of a file"):
         SshConnection(None, "debian12").put(path, b"")  # type: ignore[arg-type]
@@ -247,7 +247,7 @@ def test_a_file_needs_an_absolute_path(path: str) -> None:
 @pytest.mark.parametrize("owner", ["", ":", "a:b:c", "-R", "a b", "$(id)", "a:"])
 def test_an_owner_that_is_none_is_refused(owner: str) -> None:
     pytest.importorskip("fabric", reason="needs the extra [lab]")
-    from provisioner.ssh import SshConnection
+    from provisioner.connection.ssh import SshConnection
 
     with pytest.raises(IsolationError, match="is no owner"):
         SshConnection(None, "debian12").put("/a", b"", owner=owner)  # type: ignore[arg-type]

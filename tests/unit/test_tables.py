@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from provisioner.tables import print_table
+from provisioner.cli.table import print_table
 
-CODE = "from provisioner.tables import print_table; print_table(('machine', 'state'), [('web', 'running')])"
+CODE = "from provisioner.cli.table import print_table; print_table(('machine', 'state'), [('web', 'running')])"
 
 
 def on_a_terminal(**env: str) -> str:

@@ -1,4 +1,4 @@
-"""pytest_isolation.targets: which columns a run has, from names and a look at PATH; nothing is started."""
+"""pytest_isolation.targets.select: which columns a run has, from names and a look at PATH; nothing is started."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from provisioner.lab import Lab, MachineSpec
+from provisioner.machines.lab import Lab, MachineSpec
 from pytest_isolation.options import Asked
-from pytest_isolation.targets import instead_of, named_target, select_targets
+from pytest_isolation.targets.select import instead_of, named_target, select_targets
 
 
 def asked(*kinds: str, runtimes: tuple[str, ...] = (), required: tuple[str, ...] = ()) -> Asked:
@@ -34,7 +34,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The programs that are there; a test fills it."""
     programs: set[str] = set()
     monkeypatch.setattr(
-        "pytest_isolation.targets.find_program", lambda name: f"/bin/{name}" if name in programs else None
+        "pytest_isolation.targets.select.find_program", lambda name: f"/bin/{name}" if name in programs else None
     )
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return programs

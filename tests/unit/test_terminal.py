@@ -8,11 +8,11 @@ import pytest
 from _pytest._io import TerminalWriter
 from sample_results import sample
 
-from pytest_isolation.merge import merge
+from pytest_isolation.policy.verdict import Judgement, Verdict
 from pytest_isolation.report.spans import takes_unicode, to_text, write_lines
 from pytest_isolation.report.terminal import draw
-from pytest_isolation.results import Cell, Check, Results, Skipped, Target
-from pytest_isolation.verdict import Judgement, Verdict
+from pytest_isolation.results.merge import merge
+from pytest_isolation.results.model import Cell, Check, Results, Skipped, Target
 
 
 def rows_of(text: str) -> dict[str, list[str]]:

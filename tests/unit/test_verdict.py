@@ -1,4 +1,4 @@
-"""pytest_isolation.verdict: from an exception to a verdict, from a marker to a check."""
+"""pytest_isolation.policy.verdict: from an exception to a verdict, from a marker to a check."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.verdict import (
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.policy.verdict import (
     Cell,
     Check,
     Ignored,
@@ -143,7 +143,7 @@ def test_cell_survives_json() -> None:
 
 def test_import_loads_nothing_heavy() -> None:
     code = (
-        "import sys, pytest, pytest_isolation.verdict, pytest_isolation.outcomes; "
+        "import sys, pytest, pytest_isolation.policy.verdict, pytest_isolation.session.outcome; "
         "print([m for m in ('pydantic', 'ruamel.yaml', 'jinja2', 'typer', 'rich') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from provisioner import cli as provisioner_cli
+from provisioner.cli import main as provisioner_cli
 from pytest_isolation import cli as isolation_cli
 
 APPS = {"isolation": isolation_cli.app, "provisioner": provisioner_cli.app}

@@ -1,10 +1,10 @@
-"""pytest_isolation.versions: ranges, early releases, and packages as dpkg orders them."""
+"""pytest_isolation.policy.versions: ranges, early releases, and packages as dpkg orders them."""
 
 from __future__ import annotations
 
 import pytest
 
-from pytest_isolation.versions import compare_revisions, has_fix, in_range, is_range, is_release
+from pytest_isolation.policy.versions import compare_revisions, has_fix, in_range, is_range, is_release
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""pytest_isolation.walls.views: what both views show is compared as each of them can tell it."""
+"""pytest_isolation.walls.inside_outside: what both views show is compared as each of them can tell it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from fakes import facts_document
 
-from provisioner.sandboxes.facts import Process, parse_facts
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.walls.views import differences
+from provisioner.facts.document import Process, parse_facts
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.walls.inside_outside import differences
 
 BASE: dict[str, Any] = {
     "uid": [0] * 4,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts import Mount, Path
-from provisioner.sandboxes.facts_holdings import Device
-from provisioner.sandboxes.observed import UnobservedFact
+from provisioner.facts.descriptors import Device
+from provisioner.facts.document import Mount, Path
+from provisioner.facts.observed import UnobservedFact
 from pytest_isolation.walls import capabilities, devices, labels, mounts, paths
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts import Interface
-from provisioner.sandboxes.facts_ipc import EnginePort
-from pytest_isolation.walls.doors import is_engines, reachable_ports
+from provisioner.facts.document import Interface
+from provisioner.facts.ipc import EnginePort
+from pytest_isolation.walls.management_sockets import is_engines, reachable_ports
 
 PORTS = {2375: "docker"}
 LO = Interface(name="lo", flags=73, addresses=[])

@@ -1,4 +1,4 @@
-"""provisioner.yaml: strict reading, and errors that name file, line and nearest key."""
+"""provisioner.files.yaml: strict reading, and errors that name file, line and nearest key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, RootModel
 
 from provisioner.errors import IsolationError
-from provisioner.yaml import MAX_BYTES, load_yaml, parse_yaml
+from provisioner.files.yaml import MAX_BYTES, load_yaml, parse_yaml
 
 
 class Inner(BaseModel):

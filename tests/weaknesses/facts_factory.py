@@ -13,9 +13,9 @@ from typing import Any
 
 from sound import complete, left_open
 
-from pytest_isolation.record import Record, parse_record
+from pytest_isolation.records.record import Record, parse_record
 from pytest_isolation.walls.capabilities import mask_of
-from pytest_isolation.walls.filters import ROWS
+from pytest_isolation.walls.seccomp.tries import ROWS
 
 Dict = dict[str, Any]
 

@@ -19,14 +19,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from provisioner.connection import LocalConnection
+from provisioner.connection.local import LocalConnection
 from provisioner.deadlines import deadline
-from provisioner.host import Host
-from provisioner.mounts import read_mounts
-from provisioner.sandboxes.runtime import Runtime
+from provisioner.hosts.host import Host
+from provisioner.linux.mounts import read_mounts
+from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
-from pytest_isolation.walls.filters import CALLS as TRIED
-from pytest_isolation.walls.installed import DANGEROUS
+from pytest_isolation.walls.seccomp.program import DANGEROUS
+from pytest_isolation.walls.seccomp.tries import CALLS as TRIED
 
 Edit = Callable[[dict[str, Any]], None]
 BLOCK = 1 << 20

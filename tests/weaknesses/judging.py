@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 import pytest_isolation.suite
-from pytest_isolation.judge import observed_by
-from pytest_isolation.record import Record
-from pytest_isolation.verdict import Verdict
-from pytest_isolation.view import judge_fixtures
+from pytest_isolation.judge.judge import observed_by
+from pytest_isolation.policy.verdict import Verdict
+from pytest_isolation.records.record import Record
+from pytest_isolation.records.view import judge_fixtures
 
 Found = tuple[Verdict, str]
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from ground import Ground
 
-from provisioner.sandboxes.limits import Limits
+from provisioner.limits.limits import Limits
+from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.loads import CPUS, MEMORY, PIDS
-from provisioner.sandboxes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 
 # where no mount of the host's is shared there is no group to be in

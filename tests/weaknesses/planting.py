@@ -19,19 +19,19 @@ from plant import Make, Plant, named
 from plants import BASES
 from turns import network_turn
 
+from provisioner.facts.measured import Load, Loads, Reach, Reaches
 from provisioner.paths import cache_dir
+from provisioner.runtimes.runtime import Runtime, overlay
 from provisioner.sandboxes.loads import measure_loads, measure_reach
-from provisioner.sandboxes.measured import Load, Loads, Reach, Reaches
-from provisioner.sandboxes.residue import End, measure_end
-from provisioner.sandboxes.runtime import Runtime, overlay
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import SharedFile, make_shared_file, shared_folder
 from provisioner.sandboxes.spec import Spec
-from pytest_isolation.observe import observe
+from provisioner.sandboxes.teardown import End, measure_end
+from pytest_isolation.observe.observe import observe
+from pytest_isolation.observe.pool import Pool
 from pytest_isolation.options import LOCAL
-from pytest_isolation.pool import Pool
-from pytest_isolation.record import Record
-from pytest_isolation.targets import Target
+from pytest_isolation.records.record import Record
+from pytest_isolation.targets.select import Target
 
 ENDED = ("survivors", "residue")
 _bases: dict[tuple[int, str, str], Record] = {}

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytest_isolation.walls.syscalls import ABIS, X32_BIT, call_numbers
+from pytest_isolation.walls.seccomp.syscalls import ABIS, X32_BIT, call_numbers
 
 EPERM, ENOSYS = 0x00050001, 0x00050026
 KILL, ALLOW, NOTIFY, LOG = 0x80000000, 0x7FFF0000, 0x7FC00000, 0x7FFC0000

@@ -11,7 +11,7 @@ from judging import checks
 from plants import BASES, ONLY_SYNTHETIC, PLANTS
 from synthetic import WEAKNESSES
 
-from pytest_isolation.verdict import check_of
+from pytest_isolation.policy.verdict import check_of
 
 LIVE = {check for plant in PLANTS for check in plant.opens}
 

@@ -11,14 +11,14 @@ from judging import checks
 from synthetic import WEAKNESSES
 from weakness import Weakness
 
-from pytest_isolation.assemble import assemble
-from pytest_isolation.judge import judge_check
-from pytest_isolation.known import Known, bundled
-from pytest_isolation.notes import lines_of
-from pytest_isolation.policy import Policy
-from pytest_isolation.results import Results
-from pytest_isolation.verdict import Cell, check_of
-from pytest_isolation.view import judge_fixtures
+from pytest_isolation.judge.judge import judge_check
+from pytest_isolation.policy.policy import Policy
+from pytest_isolation.policy.verdict import Cell, check_of
+from pytest_isolation.records.view import judge_fixtures
+from pytest_isolation.results.build import assemble
+from pytest_isolation.results.known import Known, bundled
+from pytest_isolation.results.model import Results
+from pytest_isolation.results.notes import lines_of
 
 KERNELS = ("kernel", "kvm")
 

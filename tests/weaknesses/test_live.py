@@ -20,8 +20,8 @@ from plants import PLANTS, rootless
 from provisioner.sandboxes.spec import RefusedError
 from pytest_isolation.fixtures import OFF
 from pytest_isolation.options import LOCAL
-from pytest_isolation.session import STATE, State
-from pytest_isolation.verdict import Verdict
+from pytest_isolation.policy.verdict import Verdict
+from pytest_isolation.session.state import STATE, State
 
 NONE = "no plant is for the runtimes of this session"
 

@@ -14,9 +14,9 @@ from judging import Found, checks, judge
 from synthetic import LOOKALIKES, WEAKNESSES
 from weakness import Lookalike, Weakness
 
-from provisioner.sandboxes.observed import Named, Observed, Unobserved, _MayBeUnobserved
-from pytest_isolation.record import Record
-from pytest_isolation.verdict import Verdict
+from provisioner.facts.observed import Named, Observed, Unobserved, _MayBeUnobserved
+from pytest_isolation.policy.verdict import Verdict
+from pytest_isolation.records.record import Record
 
 GREEN = (Verdict.HOLDS, Verdict.NOT_APPLICABLE)
 ALL = "*"

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pytest_isolation.notes import HEADING, lines_of, notes_on
-from pytest_isolation.report.escape import escape
+from pytest_isolation.escape import escape
+from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.report.matrix import arrange, counted, documented, not_applicable, sign_at, totals
 from pytest_isolation.report.signs import SIGNS
 from pytest_isolation.report.terminal import beside_text
-from pytest_isolation.results import Results
-from pytest_isolation.verdict import Judgement
+from pytest_isolation.results.model import Results
+from pytest_isolation.results.notes import HEADING, lines_of, notes_on
 
 TEMPLATES = Path(__file__).parent / "templates"
 _LINK = re.compile(r"https://[A-Za-z0-9.-]+(/[^\s\"'<>\\]*)?")

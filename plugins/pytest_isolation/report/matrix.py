@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.report.signs import ABSENT, Sign, sign_of
-from pytest_isolation.results import Cell, Check, Results, Skipped, Target
-from pytest_isolation.verdict import Judgement
+from pytest_isolation.results.model import Cell, Check, Results, Skipped, Target
 
 # The order of areas that are known by name; any other area follows, by its name.
 AREAS = {

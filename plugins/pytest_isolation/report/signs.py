@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_isolation.verdict import Judgement, Verdict
+from pytest_isolation.policy.verdict import Judgement, Verdict
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_isolation.outcomes import MAX_LINE
-from pytest_isolation.report.escape import escape
+from pytest_isolation.escape import escape
+from pytest_isolation.report.finding import MAX_LINE
 from pytest_isolation.report.signs import Sign
 
 Span = tuple[str, Mapping[str, bool]]

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_isolation.notes import HEADING, lines_of, notes_on
-from pytest_isolation.outcomes import finding_lines
+from pytest_isolation.policy.verdict import Cell as CheckedCell
+from pytest_isolation.policy.verdict import Check as CheckedCheck
+from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.report.columns import MAX_ID, Columns, lay_out
+from pytest_isolation.report.finding import finding_lines
 from pytest_isolation.report.matrix import Matrix, Row, arrange, counted, documented, not_applicable, sign_at, totals
 from pytest_isolation.report.signs import SIGNS
 from pytest_isolation.report.spans import BOLD, DIM, PLAIN, Line, Style
-from pytest_isolation.results import Beside, Cell, Check, Results, Target
-from pytest_isolation.verdict import Cell as CheckedCell
-from pytest_isolation.verdict import Check as CheckedCheck
-from pytest_isolation.verdict import Judgement
+from pytest_isolation.results.model import Beside, Cell, Check, Results, Target
+from pytest_isolation.results.notes import HEADING, lines_of, notes_on
 
 MIN_WIDTH = 40
 

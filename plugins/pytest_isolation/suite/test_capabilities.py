@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts import Capabilities
-from pytest_isolation.view import HostView, SandboxView
+from provisioner.facts.document import Capabilities
+from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.capabilities import BASELINE, beyond, names_in
 
 SETS = ("inheritable", "permitted", "effective", "bounding", "ambient")

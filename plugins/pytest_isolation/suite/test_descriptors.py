@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isolation.view import SandboxView
-from pytest_isolation.walls.roots import is_foreign, outside_root
+from pytest_isolation.records.view import SandboxView
+from pytest_isolation.walls.rootfs import is_foreign, outside_root
 
 
 @pytest.mark.isolation(

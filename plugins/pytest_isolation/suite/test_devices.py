@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.view import HostView, SandboxView
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.capabilities import mask_of
 from pytest_isolation.walls.devices import (
     FUSE_TUN,
@@ -17,7 +17,7 @@ from pytest_isolation.walls.devices import (
     openable,
     why_unruled,
 )
-from pytest_isolation.walls.roots import shared_memory
+from pytest_isolation.walls.rootfs import shared_memory
 
 
 @pytest.mark.isolation(

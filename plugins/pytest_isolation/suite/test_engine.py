@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pytest_isolation.view import SandboxView
+from pytest_isolation.records.view import SandboxView
 
 
 @pytest.mark.isolation(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isolation.view import SandboxView
+from pytest_isolation.records.view import SandboxView
 from pytest_isolation.walls.images import privileged_files, root_named
 
 FOLDERS = ("/dev", "/proc", "/sys")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts_ipc import Objects
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.view import HostView, SandboxView
-from pytest_isolation.walls.doors import host_sockets
+from provisioner.facts.ipc import Objects
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.records.view import HostView, SandboxView
+from pytest_isolation.walls.management_sockets import host_sockets
 
 NOT_THERE = ("ENOENT", "ECONNREFUSED")
 REFUSED = ("ENOSYS", "EPERM", "SIGSYS")

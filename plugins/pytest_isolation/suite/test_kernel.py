@@ -11,8 +11,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from pytest_isolation.view import HostView, SandboxView
-from pytest_isolation.walls.refusals import BPF_ROWS, MOUNT_ROWS, SWAP_ROWS, lacking, rows_passed
+from pytest_isolation.records.view import HostView, SandboxView
+from pytest_isolation.walls.privileged_calls import BPF_ROWS, MOUNT_ROWS, SWAP_ROWS, lacking, rows_passed
 
 AUTHORS = ("process.seccomp", "process.capabilities.effective", "process.lsm")  # who may have refused
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.view import HostView, SandboxView
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.records.view import HostView, SandboxView
 
 REFUSED = ("EPERM", "EACCES", "ENOSYS", "ENOKEY", "SIGSYS")
 VM_HAS_ITS_OWN = "a VM's keys are its own kernel's"

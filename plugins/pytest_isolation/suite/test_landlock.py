@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.records.view import HostView, SandboxView
 
 NONE = ("ENOSYS", "EOPNOTSUPP")  # not built in, and not among the LSMs that were started: landlock_create_ruleset(2)
 

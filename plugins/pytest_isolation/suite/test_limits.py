@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isolation.verdict import Ignored, Refused
-from pytest_isolation.view import SandboxView
+from pytest_isolation.policy.verdict import Ignored, Refused
+from pytest_isolation.records.view import SandboxView
 from pytest_isolation.walls.limits import why_not_in_force
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import labels
 from pytest_isolation.walls.paths import is_root_of_host, label_answers
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.view import HostView, SandboxView
-from pytest_isolation.walls import doors
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.records.view import HostView, SandboxView
+from pytest_isolation.walls import management_sockets as doors
 
 
 def _reachable(sandbox: SandboxView, host: HostView, ports: dict[int, str]) -> list[str]:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.view import HostView, SandboxView
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import paths as walls
 from pytest_isolation.walls.mounts import masks
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import mounts as walls
-from pytest_isolation.walls import roots
+from pytest_isolation.walls import rootfs as roots
 
 
 @pytest.mark.isolation(

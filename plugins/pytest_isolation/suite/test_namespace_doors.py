@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts import NAMESPACES, Process
-from provisioner.sandboxes.facts_namespaces import OWNED
-from pytest_isolation.view import HostView, SandboxView
+from provisioner.facts.document import NAMESPACES, Process
+from provisioner.facts.namespaces import OWNED
+from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.tasks import described, elsewhere
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.view import SandboxView
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.records.view import SandboxView
 
 CONTROL_CONNECTIONS = 1  # the peer connects to itself once, to prove that its listener is there
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isolation.view import SandboxView
+from pytest_isolation.records.view import SandboxView
 from pytest_isolation.walls.mounts import gives_setuid
 
 

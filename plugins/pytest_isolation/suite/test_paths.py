@@ -11,9 +11,9 @@ from collections.abc import Collection
 
 import pytest
 
-from provisioner.sandboxes.facts import Path
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.view import HostView, SandboxView
+from provisioner.facts.document import Path
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import paths as walls
 from pytest_isolation.walls.capabilities import mask_of
 from pytest_isolation.walls.mounts import CGROUP_TYPES

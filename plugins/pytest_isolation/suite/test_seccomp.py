@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.view import HostView, SandboxView
-from pytest_isolation.walls.calls import dangerous_calls, entries_of, foreign_calls
-from pytest_isolation.walls.filters import ENTRIES, ROWS, SOCKETS
-from pytest_isolation.walls.installed import DANGEROUS
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.records.view import HostView, SandboxView
+from pytest_isolation.walls.seccomp.calls import dangerous_calls, entries_of, foreign_calls
+from pytest_isolation.walls.seccomp.program import DANGEROUS
+from pytest_isolation.walls.seccomp.tries import ENTRIES, ROWS, SOCKETS
 
 FILTER = 2  # SECCOMP_MODE_FILTER
 LISTENER = "anon_inode:seccomp notify"  # kernel/seccomp.c, init_listener

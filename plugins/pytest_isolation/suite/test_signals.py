@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.facts_ipc import Canary
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.view import SandboxView
+from provisioner.facts.ipc import Canary
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.records.view import SandboxView
 
 REFUSALS = ("ESRCH", "EPERM", "EACCES", "ENOSYS", "SIGSYS")
 

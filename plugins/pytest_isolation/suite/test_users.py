@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.sandboxes.observed import UnobservedFact
-from pytest_isolation.view import HostView, SandboxView
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.tasks import described
 from pytest_isolation.walls.users import overlaps
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isolation.view import SandboxView
-from pytest_isolation.walls.views import differences
+from pytest_isolation.records.view import SandboxView
+from pytest_isolation.walls.inside_outside import differences
 
 
 @pytest.mark.isolation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_isolation.view import HostView, SandboxView
+from pytest_isolation.records.view import HostView, SandboxView
 
 
 @pytest.mark.isolation(

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 
-from provisioner.sandboxes.facts_holdings import Device, DeviceRules, Handle
-from provisioner.sandboxes.observed import UnobservedFact
+from provisioner.facts.descriptors import Device, DeviceRules, Handle
+from provisioner.facts.observed import UnobservedFact
 
 # config-linux.md "Default Devices", numbers of Documentation/admin-guide/devices.txt
 DEFAULTS = {

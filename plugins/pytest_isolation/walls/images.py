@@ -6,7 +6,7 @@ In: what a look at it found.  Out: texts, "" for nothing.  Pure.
 
 from __future__ import annotations
 
-from provisioner.sandboxes.facts_image import ImageConfig, Privileged, PrivilegedFile
+from provisioner.facts.image import ImageConfig, Privileged, PrivilegedFile
 
 # Debian's packages of priority "required": login, passwd, mount, util-linux, libpam-modules-bin.  Each of them asks who
 # it is that calls it.  A copy of one elsewhere is not it.

@@ -5,9 +5,9 @@ In: a `Path`.  Out: whether it can be written, whether it is a mask.  Pure.
 
 from __future__ import annotations
 
-from provisioner.sandboxes.facts import Mount, Path, Process
-from provisioner.sandboxes.facts_kernel import Read
-from provisioner.sandboxes.observed import Named, Unobserved, UnobservedFact
+from provisioner.facts.document import Mount, Path, Process
+from provisioner.facts.kernel import Read
+from provisioner.facts.observed import Named, Unobserved, UnobservedFact
 from pytest_isolation.walls.capabilities import mask_of
 
 # statfs(2)

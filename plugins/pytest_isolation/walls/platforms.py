@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from provisioner.sandboxes.facts import Mount
-from provisioner.sandboxes.facts_platform import BusDevice, SshKey
+from provisioner.facts.document import Mount
+from provisioner.facts.platform import BusDevice, SshKey
 from pytest_isolation.walls.mounts import SHARED_FOLDERS
 
 # Who answers at CPUID leaf 0x40000000, and whether the guest's code then runs on the processor itself.  Sources:

@@ -14,11 +14,11 @@ from provisioner.doctor.finding import Seen, lacking, limited, ok
 from provisioner.doctor.look import Ask, Look, look
 from provisioner.doctor.system import System, as_root
 from provisioner.errors import IsolationError
-from provisioner.lab import load_lab
-from provisioner.machines.box import ROOM
-from provisioner.machines.lookup import box_of
-from provisioner.machines.recipe import load_recipe, recipe_names
-from provisioner.machines.tree import TOOLS, read_mirrors
+from provisioner.machines.box.build import ROOM
+from provisioner.machines.box.recipe import load_recipe, recipe_names
+from provisioner.machines.box.rootfs import TOOLS, read_mirrors
+from provisioner.machines.find import box_of
+from provisioner.machines.lab import load_lab
 from provisioner.paths import cache_dir
 
 GROUP = "box"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from provisioner.cgroups import cgroup_mode, make_cgroups
 from provisioner.doctor.finding import Seen, lacking, limited, ok
 from provisioner.doctor.look import look
 from provisioner.doctor.system import System
 from provisioner.errors import IsolationError
-from provisioner.sandboxes.limits import Limits
+from provisioner.limits.limits import Limits
+from provisioner.linux.cgroups import cgroup_mode, make_cgroups
 
 GROUP = "limits"
 V2_AT_BOOT = "v2 is chosen at boot: systemd.unified_cgroup_hierarchy=1 on the kernel's command line"

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import re
 
-from provisioner.accelerator import DEVICE, accelerator
-from provisioner.artifacts.kernel import DEBIAN_MACHINES, find_kernel
 from provisioner.doctor.finding import Seen, lacking, limited, ok
 from provisioner.doctor.look import look
 from provisioner.doctor.system import System, as_root
+from provisioner.images.kernel import DEBIAN_MACHINES, find_kernel
+from provisioner.linux.kvm import DEVICE, accelerator
 
 GROUP = "virtual machines"
 # medians of QEMU 7.2 on two cores, seen under emulation; loaded machines took three times as long

@@ -14,10 +14,10 @@ from provisioner.doctor.finding import Seen, lacking, limited, ok
 from provisioner.doctor.look import look
 from provisioner.doctor.system import System
 from provisioner.errors import IsolationError
-from provisioner.journal import parse_journal
-from provisioner.machines.box import DESCRIPTION, ROOM
+from provisioner.journal.run import parse_journal
+from provisioner.linux.processes import boot_id, is_alive
+from provisioner.machines.box.build import DESCRIPTION, ROOM
 from provisioner.paths import HOME, cache_dir, run_dir, state_dir
-from provisioner.processes import boot_id, is_alive
 
 GIB = 1 << 30
 MIB = 1 << 20

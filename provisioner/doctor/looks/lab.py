@@ -14,7 +14,7 @@ from provisioner.doctor.finding import Seen, lacking, ok
 from provisioner.doctor.look import Ask, Look, look
 from provisioner.doctor.system import System, as_root
 from provisioner.errors import IsolationError
-from provisioner.lab import load_lab
+from provisioner.machines.lab import load_lab
 
 GROUP = "lab"
 PACKAGES = ("fabric", "python-vagrant", "pytest-testinfra")

@@ -10,7 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from provisioner.connection import last_line
+from provisioner.connection.local import last_line
 from provisioner.doctor.finding import Seen, lacking, limited, ok, unknown
 from provisioner.doctor.look import look
 from provisioner.doctor.system import System, as_root

@@ -59,9 +59,9 @@ def look() -> list[str]:
 
 
 def check_root() -> dict[str, object]:
-    from provisioner.cgroups import cgroup_mode, make_cgroups
     from provisioner.errors import IsolationError
-    from provisioner.sandboxes.limits import Limits
+    from provisioner.limits.limits import Limits
+    from provisioner.linux.cgroups import cgroup_mode, make_cgroups
 
     found: dict[str, object] = {"mode": cgroup_mode(), "before": look()}
     made = make_cgroups("0a1b2c3d", "one", Limits(memory=32 << 20, cpus=0.5, pids=8))
@@ -85,9 +85,9 @@ def check_root() -> dict[str, object]:
 
 def check_user(delegated: bool) -> str:
     """Try as uid 1000 from /user/scope, where /user is delegated to it or not; the error's text, or the folder made."""
-    from provisioner.cgroups import make_cgroups
     from provisioner.errors import IsolationError
-    from provisioner.sandboxes.limits import Limits
+    from provisioner.limits.limits import Limits
+    from provisioner.linux.cgroups import make_cgroups
 
     (ROOT / "cgroup.subtree_control").write_text("+memory +cpu +pids")
     scope = ROOT / "user" / "scope"

@@ -11,7 +11,7 @@ import sshd
 from fakes import wait_for
 
 if TYPE_CHECKING:
-    from provisioner.ssh import SshConnection
+    from provisioner.connection.ssh import SshConnection
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
 
 @pytest.fixture
 def there(server: sshd.Sshd) -> Iterator[SshConnection]:
-    from provisioner.ssh import SshConnection
+    from provisioner.connection.ssh import SshConnection
 
     wait_for(lambda: server.sessions() == [])  # sshd ends the session of a connection a little after it was closed
     connection = SshConnection(server.address, "debian12")

@@ -14,11 +14,11 @@ from fakes import gone, wait_for
 
 pytest.importorskip("fabric", reason="needs the extra [lab]")
 
-from provisioner import ssh_login
-from provisioner.connection import MAX_STDERR, MAX_STDOUT
+from provisioner.connection import login as ssh_login
+from provisioner.connection.local import MAX_STDERR, MAX_STDOUT
+from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
-from provisioner.processes import read_process
-from provisioner.ssh import SshConnection
+from provisioner.linux.processes import read_process
 
 NASTY = ["; id", "$(id)", "`id`", "a\nb\n", "", "'", '"', "\\", "*", "\udcff\udcfe", "--", "\r", "!!"]
 MEGABYTE = 1 << 20

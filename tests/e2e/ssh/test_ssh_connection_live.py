@@ -17,9 +17,9 @@ from fakes import wait_for
 
 pytest.importorskip("fabric", reason="needs the extra [lab]")
 
-from provisioner import netns
+from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
-from provisioner.ssh import SshConnection
+from provisioner.linux import netns
 
 
 def test_nagles_algorithm_is_off(there: SshConnection) -> None:

@@ -13,9 +13,9 @@ from fakes import wait_for
 
 pytest.importorskip("fabric", reason="needs the extra [lab]")
 
-from provisioner.connection import ConnectionLost
+from provisioner.connection.local import ConnectionLost
+from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
-from provisioner.ssh import SshConnection
 
 MEGABYTE = 1 << 20
 

@@ -12,8 +12,8 @@ from fakes import gone, wait_for
 
 pytest.importorskip("fabric", reason="needs the extra [lab]")
 
-from provisioner.connection import ConnectionLost
-from provisioner.ssh import SshConnection
+from provisioner.connection.local import ConnectionLost
+from provisioner.connection.ssh import SshConnection
 
 DROP = 'kill -KILL "$PPID"'  # the shell's parent is the sshd that serves this connection
 MEGABYTE = 1 << 20

@@ -15,10 +15,10 @@ from fakes import gone, wait_for
 
 pytest.importorskip("fabric", reason="needs the extra [lab]")
 
+from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
 from provisioner.probe.build import probe_binary
-from provisioner.sandboxes.channel import Channel
-from provisioner.ssh import SshConnection
+from provisioner.probe.channel import Channel
 
 MEGABYTE = 1 << 20
 
@@ -77,7 +77,7 @@ def test_writing_to_what_has_ended_is_an_error(there: SshConnection) -> None:
 
 
 def test_writing_to_what_does_not_read_ends_in_time(there: SshConnection, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioner.ssh_stream.deadline", lambda name: 0.5 if name == "write" else 10.0)
+    monkeypatch.setattr("provisioner.connection.stream.deadline", lambda name: 0.5 if name == "write" else 10.0)
     stream = there.start(["sleep", "60"])
     try:
         with pytest.raises(TimeoutError, match="does not read"):

@@ -16,10 +16,10 @@ from fakes import wait_for
 
 pytest.importorskip("fabric", reason="needs the extra [lab]")
 
-from provisioner import ssh_login
+from provisioner.connection import login as ssh_login
+from provisioner.connection.login import fingerprint, parse_host_key
+from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
-from provisioner.ssh import SshConnection
-from provisioner.ssh_login import fingerprint, parse_host_key
 
 
 def test_another_host_key_is_refused_at_once(

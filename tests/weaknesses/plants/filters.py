@@ -16,7 +16,7 @@ from programs import ALLOW, ENOSYS, EPERM, EQUAL, LOAD, NOTIFY, RETURN, Rules, a
 from sound.filters import PERSONALITY, RULES, SOCKETS, SOUND
 
 from plants.engines import ENGINES, profiled
-from pytest_isolation.walls.installed import DANGEROUS
+from pytest_isolation.walls.seccomp.program import DANGEROUS
 
 BY_HAND = ("runc", "unshare")
 NATIVE = ("x86_64",)

@@ -8,7 +8,7 @@ from typing import Any
 
 from plant import Plant, opened
 
-from provisioner.artifacts.image import Image, Item
+from provisioner.images.image import Image, Item
 
 RUNC, ENGINES = ("runc", "crun"), ("docker", "podman")
 

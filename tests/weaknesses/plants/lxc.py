@@ -10,7 +10,7 @@ from ground import CALLS, Ground, nsenter, replaced, with_descriptor
 from plant import MAY_MOUNT, PROC_SYS, SYSRQ, Make, Plant, flags, opened
 
 from provisioner.sandboxes.sandbox import Sandbox
-from pytest_isolation.walls.installed import DANGEROUS
+from pytest_isolation.walls.seccomp.program import DANGEROUS
 
 LXC = ("lxc",)
 UNPRIVILEGED = ("lxc-unprivileged",)

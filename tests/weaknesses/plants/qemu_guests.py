@@ -13,7 +13,7 @@ from ground import Ground, replaced
 from plant import Plant, flags, opened
 
 from plants.qemu import cpio_file, cpio_folder
-from provisioner.machines.qmp import Qmp
+from provisioner.machines.qemu.qmp import Qmp
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 

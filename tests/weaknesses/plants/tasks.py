@@ -9,7 +9,7 @@ from typing import Any
 from ground import Ground, put
 from plant import Plant, edits, flags
 
-from provisioner.sandboxes.render import render_argv
+from provisioner.runtimes.render import render_argv
 from provisioner.sandboxes.sandbox import Sandbox
 
 Beside = Callable[[Ground, Sandbox], Callable[[], object]]

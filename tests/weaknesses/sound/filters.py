@@ -6,7 +6,7 @@ from typing import Any
 
 from programs import EPERM, NOTIFY, installed, program
 
-from pytest_isolation.walls.installed import DANGEROUS
+from pytest_isolation.walls.seccomp.program import DANGEROUS
 
 SOCKETS = {"socket:0=40": EPERM, "socket:0=38": EPERM, "socketcall": EPERM}
 RULES = {**dict.fromkeys((call for call in DANGEROUS if call != "personality"), EPERM), **SOCKETS}

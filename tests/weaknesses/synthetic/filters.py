@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weakness import Lookalike, proc, put, row, weak
 
-from pytest_isolation.walls.filters import CALLS, REVEALING, TELLING
+from pytest_isolation.walls.seccomp.tries import CALLS, REVEALING, TELLING
 
 # what rests on there being a label at all
 LSM = ("lsm.enforcing", "lsm.distinct", "lsm.writes")

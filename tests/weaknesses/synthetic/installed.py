@@ -6,8 +6,8 @@ from programs import ALLOW, ENOSYS, EPERM, KILL, LOG, NOTIFY, Rules, installed, 
 from sound.filters import PERSONALITY, RULES, SOUND
 from weakness import UNSEEN, Dict, Edit, Lookalike, add, put, row, weak
 
-from pytest_isolation.walls.filters import SOCKETS
-from pytest_isolation.walls.installed import DANGEROUS
+from pytest_isolation.walls.seccomp.program import DANGEROUS
+from pytest_isolation.walls.seccomp.tries import SOCKETS
 
 ENTRIES = ("i386", "x32")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weakness import Lookalike, Weakness, add, grant, node, proc, put, row, weak
 
-from pytest_isolation.walls.refusals import BPF_ROWS, CLOCK_ROWS, MOUNT_ROWS, PASSED, SWAP_ROWS
+from pytest_isolation.walls.privileged_calls import BPF_ROWS, CLOCK_ROWS, MOUNT_ROWS, PASSED, SWAP_ROWS
 
 
 def held(check: str, name: str, *also: str) -> Weakness:

@@ -1,0 +1,75 @@
+"""`isolation diff`: tells how far it is, and each difference in a few lines as it is found.
+
+In: the command line's words.  Out: lines, files, and whether anything differed.  Called by cli.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from provisioner.errors import IsolationError
+from pytest_isolation.differential.diff import Difference, find_differences, opened_pair
+
+MOST = 100_000
+
+
+def compare(runtimes: Sequence[str], config: str, seed: int, keep: Path | None, say: Callable[[str], object]) -> bool:
+    """
+    Run drawn configurations in two runtimes.
+
+    Args:
+        runtimes: two names.
+        config: "gen:N".
+        seed: of the first configuration; the others follow it.
+        keep: where each difference's smallest config.json goes, or None.
+        say: prints one line.
+
+    Returns:
+        Whether the runtimes differed in a check that does not differ in their stock configurations.
+
+    Raises:
+        IsolationError: the words are wrong, or a runtime does not work here.
+    """
+    count = _count(config)
+    if len(set(runtimes)) != 2:
+        raise IsolationError("cannot compare: two runtimes are needed", "isolation diff --runtime runc --runtime crun")
+    differ, refused = 0, 0
+    with tempfile.TemporaryDirectory(prefix="isolation-diff-") as folder:
+        Path(folder).chmod(0o755)
+        with opened_pair(runtimes, Path(folder)) as pair:
+            for number, (at, found) in enumerate(find_differences(pair, range(seed, seed + count)), 1):
+                if sys.stderr.isatty():
+                    print(f"\r{number} of {count} configurations", end="", file=sys.stderr, flush=True)
+                for one in found:
+                    differ, refused = differ + bool(one.check), refused + (not one.check)
+                    _show(one, runtimes, say)
+                    if keep is not None:
+                        _keep(one, keep, at)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    words = " and ".join(runtimes)
+    say(f"{count} configurations in {words}: {differ} checks differ" + (f", {refused} refusal" if refused else ""))
+    return bool(differ or refused)
+
+
+def _count(config: str) -> int:
+    match = re.fullmatch(r"gen:(\d{1,6})", config)
+    if match is None or not 0 < int(match[1]) <= MOST:
+        raise IsolationError(f"cannot read --config '{config}'", f"gen:N, N from 1 to {MOST}")
+    return int(match[1])
+
+
+def _show(found: Difference, runtimes: Sequence[str], say: Callable[[str], object]) -> None:
+    say(f"{found.check or 'the sandbox itself'}: {found.drawn}")
+    for runtime, said in zip(runtimes, found.said, strict=True):
+        say(f"    {runtime}: {said}")
+
+
+def _keep(found: Difference, folder: Path, seed: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{seed}-{found.check or 'refused'}.json").write_text(json.dumps(found.config, indent=1) + "\n")

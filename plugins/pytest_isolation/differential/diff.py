@@ -1,0 +1,138 @@
+"""Runs the same drawn configurations in two runtimes and says where their walls differ.
+
+In: two runtimes' names, seeds.  Out: `Difference`s, each shrunk to what still shows it.  Called by cli.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.errors import IsolationError
+from pytest_isolation.differential.draw import Drawn, draw_config, shrink
+from pytest_isolation.differential.edits import Place
+from pytest_isolation.differential.run import Outcome, run_drawn
+from pytest_isolation.observe.hosts import Hosts
+from pytest_isolation.observe.pool import Pool
+from pytest_isolation.options import LOCAL, Asked
+from pytest_isolation.targets.select import select_targets
+
+REFUSED = "refused by the runtime"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """
+    One check on which two runtimes differ.
+
+    Attributes:
+        check: its id, or "" where one of them would not make the sandbox.
+        said: what each runtime's sandbox came to, in the runtimes' order: verdict and reason.
+        drawn: the smallest configuration found that shows it.
+        config: its config.json, as the first runtime was given it.
+    """
+
+    check: str
+    said: tuple[str, ...]
+    drawn: Drawn
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two targets and what they are made in."""
+
+    pool: Pool
+    targets: tuple[str, str]
+    place: Place
+
+    def run(self, drawn: Drawn) -> tuple[Outcome, ...]:
+        """Run one configuration in both."""
+        return tuple(run_drawn(self.pool, target, drawn, self.place) for target in self.targets)
+
+
+@contextlib.contextmanager
+def opened_pair(runtimes: Sequence[str], folder: Path) -> Iterator[Pair]:
+    """
+    Make two runtimes ready on this machine.
+
+    Args:
+        runtimes: their names.
+        folder: an empty folder, which configurations bind.
+
+    Raises:
+        IsolationError: one is unknown, not installed, does not start, or reads no config.json.
+    """
+    targets = _targets(runtimes)
+    pool = Pool(targets, Hosts())
+    try:
+        pool.gather()
+        for name, error in pool.failures.items():
+            raise IsolationError(f"cannot compare '{name}': {error.what}", error.hint)
+        first, second = runtimes
+        yield Pair(pool, (first, second), Place(folder))
+    finally:
+        pool.close()
+
+
+def find_differences(pair: Pair, seeds: Iterable[int]) -> Iterator[tuple[int, list[Difference]]]:
+    """Yield for each seed how the two runtimes differ; what differs in the stock configuration as well is left out."""
+    stock = _differing(pair.run(Drawn(0, {})))
+    known: set[str] = set(stock)
+    for seed in seeds:
+        drawn = draw_config(seed, pair.place)
+        found = []
+        for check in _differing(pair.run(drawn)).keys() - known:
+            smallest = shrink(drawn, lambda one, check=check: check in _differing(pair.run(one)))  # type: ignore[misc]
+            outcomes = pair.run(smallest)
+            said = _differing(outcomes).get(check)
+            if said is not None:
+                found.append(Difference(check, said, smallest, outcomes[0].config))
+                known.add(check)
+        yield seed, found
+
+
+def _differing(outcomes: Sequence[Outcome]) -> dict[str, tuple[str, ...]]:
+    """Return what each said of every check on which they differ; a refusal is one thing, of no check."""
+    if any(one.refused for one in outcomes):
+        said = tuple(f"{REFUSED}: {one.refused}" if one.refused else "made" for one in outcomes)
+        return {} if all(one.refused for one in outcomes) else {"": said}
+    first, second = outcomes
+    return {
+        check: tuple(" ".join(part for part in one.verdicts[check] if part) for one in outcomes)
+        for check in sorted(first.verdicts.keys() & second.verdicts.keys())
+        if first.verdicts[check][0] != second.verdicts[check][0]
+    }
+
+
+def _targets(runtimes: Sequence[str]) -> list[Any]:
+    asked = Asked(
+        kinds=("container",),
+        runtimes=tuple(runtimes),
+        required=tuple(runtimes),
+        profile="",
+        report=None,
+        max_skip=None,
+        suite=False,
+        kernel=None,
+        waivers=None,
+        scale=1.0,
+        sources=(),
+        hosts=(LOCAL,),
+    )
+    try:
+        targets, _ = select_targets(asked)
+    except pytest.UsageError as error:
+        raise IsolationError(str(error)) from None
+    for target in targets:
+        if target.runtime.prepare is None:
+            raise IsolationError(
+                f"cannot run a drawn configuration in '{target.id}': it reads no config.json",
+                "name two of: runc, crun",
+            )
+    return targets

@@ -1,0 +1,162 @@
+"""Shows the facts that a check names in its marker's `shows`, as text for a report.
+
+In: a Record and paths such as "process.namespaces.pid" and "system.tries[perf.null]".
+Out: two tuples of lines, what was seen from inside and from outside.
+Called by plugin.py and judge.py.  Never raises for a fact that is not there: the report says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import cast
+
+from provisioner.facts.document import Capabilities, Facts
+from provisioner.facts.observed import Named, Observed, Unobserved, UnobservedFact
+from pytest_isolation.judge.denied_by import tell_author
+from pytest_isolation.judge.filters import filter_lines
+from pytest_isolation.records.record import Record
+from pytest_isolation.walls.capabilities import NAMES, names_in
+
+MAX_VALUE = 160
+TRY = "system.tries["
+MAX_LISTED = 8
+
+
+def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """
+    Return what inside and outside saw of the named facts, one line each.
+
+    Outside is the host's view of the subject, and beside it the host's own value; for a VM the host's own alone.
+    A path that starts with "loads.", "reaches." or "shared_file" names what was measured, one that starts with
+    "vmm." a fact of the hypervisor's process, and one with "image." what its image showed; "filter" is what the
+    installed seccomp filter lets through, and what of that the runtime documents to be refused.  A try that was
+    refused is shown with the wall that refused it.
+    """
+    inside: list[str] = []
+    outside: list[str] = []
+    host = record.seen("host")
+    for path in shows:
+        if path == "filter":
+            outside += filter_lines(record)
+            continue
+        if path.partition(".")[0] in ("loads", "reaches", "shared_file"):
+            inside.append(f"{path} = {show_fact(record, path)}")
+            continue
+        if path.startswith("image."):
+            outside.append(f"{path} = {show_fact(record, path)} (before it was started)")
+            continue
+        if path.startswith("vmm."):
+            outside.append(f"{path} = {_show_vmm(record, path.removeprefix('vmm.'))}")
+            continue
+        inside.append(f"{path} = {show_fact(record.seen('inside'), path)}{_show_author(record, path)}")
+        of_host = show_fact(host, path)
+        subject = record.seen("outside")
+        if isinstance(subject, Facts):
+            outside.append(f"{path} = {show_fact(subject, path)} (the host's own: {of_host})")
+        else:
+            outside.append(f"the host's own {path} = {of_host}")
+    return tuple(inside), tuple(outside)
+
+
+def _show_author(record: Record, path: str) -> str:
+    """Return who refused a try, ": refused by its filter; behind it …"; "" for other facts and what nobody can tell."""
+    if not path.startswith(TRY):
+        return ""
+    try:
+        told = tell_author(record, path.removeprefix(TRY).removesuffix("]"))
+    except UnobservedFact:
+        return ""  # the fact that is missing is shown as such
+    return f": {told}" if told else ""
+
+
+def show_fact(facts: object, path: str) -> str:
+    """
+    Return one fact as text, looked up among the process, its limits, the system and the document.
+
+    What could not be observed, or is not in the document, is told as such.
+    """
+    if isinstance(facts, Unobserved):
+        return _show(facts)
+    roots = [facts]
+    if isinstance(facts, Facts):
+        roots = [facts.seen(name) for name in ("process", "limits", "system")] + [facts]
+    for root in roots:
+        found, value = _look_up(root, path)
+        if found:
+            return _show(value)
+    return "not in these facts"
+
+
+def _show_vmm(record: Record, path: str) -> str:
+    vmm = record.seen("vmm")
+    return "there is no hypervisor" if vmm is None else show_fact(vmm, path)
+
+
+def _look_up(value: object, path: str) -> tuple[bool, object]:
+    rest, holder = path, None
+    while rest:
+        holder, here = value, _held_by(value)
+        head = next(((name, after) for name, after in _heads(rest) if name in here), None)
+        if head is None:
+            return type(value) is Unobserved, value
+        value, rest = here[head[0]], head[1]
+    if isinstance(holder, Capabilities) and isinstance(value, int):
+        return True, _tell_mask(value)
+    return True, value
+
+
+@cache
+def _tell_mask(mask: int) -> str:
+    """Return a set of capabilities(7) by name, in the order of their bits: "0x420: KILL, NET_BIND_SERVICE"."""
+    held = names_in(mask)
+    lacking = [name for name in NAMES if name not in held]
+    if len(lacking) < len(held):
+        return f"{mask:#x}: all{' but ' if lacking else ''}{', '.join(lacking)}"
+    named = [name for name in NAMES if name in held] + sorted(held.difference(NAMES))
+    return f"{mask:#x}: {', '.join(named) or 'none'}"
+
+
+def _held_by(value: object) -> Mapping[str, object]:
+    if isinstance(value, Named):
+        return cast("Mapping[str, object]", value.root)
+    return value.__dict__ if isinstance(value, Observed) else {}
+
+
+@cache
+def _heads(path: str) -> tuple[tuple[str, str], ...]:
+    """
+    Return the names that may stand at a path's head, each with what follows it, the longest first.
+
+    Names of paths and tries hold dots of their own.
+    """
+    parts = re.sub(r"\[([^\]]*)\]", r".\1", path).split(".")
+    return tuple((".".join(parts[:count]), ".".join(parts[count:])) for count in range(len(parts), 0, -1))
+
+
+def _show(value: object) -> str:
+    text = _text(value)
+    return text if len(text) <= MAX_VALUE else f"{text[: MAX_VALUE - 1]}…"
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, str | int | float):  # most are: asking a model's class whether it is one takes longest
+        return str(value)
+    if isinstance(value, dict):
+        return " ".join(f"{name}={_text(one)}" for name, one in list(value.items())[:MAX_LISTED])
+    if isinstance(value, list | tuple):
+        shown = ", ".join(_text(one) for one in value[:MAX_LISTED])
+        more = len(value) - MAX_LISTED
+        return f"[{shown}{f', and {more} more' if more > 0 else ''}]"
+    if isinstance(value, Unobserved):
+        return f"not observed: {value.why}{f' ({value.unobserved})' if value.unobserved else ''}"
+    if isinstance(value, Capabilities):
+        return " ".join(f"{name}={mask:#x}" for name, mask in value.__dict__.items())
+    if isinstance(value, Named):
+        return _text(value.root)
+    if isinstance(value, Observed):
+        return _text(value.__dict__)
+    return str(value)

@@ -1,0 +1,135 @@
+"""Shows an installed seccomp filter: in a line for a cell's evidence, and call by call for `isolation filter`.
+
+In: a Record.  Out: lines of text.  Called by evidence.py and cli.py.  Never raises for what nobody saw: it says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from provisioner.facts.document import Facts, Process
+from provisioner.facts.filters import Filters
+from provisioner.facts.observed import Unobserved, UnobservedFact
+from pytest_isolation.judge.documented_filter import refusals_of
+from pytest_isolation.records.record import Record
+from pytest_isolation.walls.seccomp.actions import Passes, describe
+from pytest_isolation.walls.seccomp.program import DANGEROUS, Installed, read_installed
+from pytest_isolation.walls.seccomp.syscalls import ABIS, call_names, call_numbers, version
+
+BEYOND = "documented as refused"
+
+
+def process_of(record: Record) -> tuple[Process, str] | None:
+    """Return the process whose filter counts, and whose it is: the subject, or the hypervisor's."""
+    for facts, whose in ((record.seen("outside"), "the sandbox's"), (record.seen("vmm"), "the hypervisor's")):
+        if isinstance(facts, Facts):
+            return facts.process, whose
+    return None
+
+
+def machine_of(record: Record) -> str:
+    """Return the host's machine as uname(2) names it, "" where nobody saw it."""
+    host = record.seen("host")
+    return host.system.kernel.machine if isinstance(host, Facts) and host.system is not None else ""
+
+
+def filter_lines(record: Record) -> list[str]:
+    """Return what is to be said of the installed filter in a few lines: its size, what passes, what is undocumented."""
+    found = process_of(record)
+    filters = found[0].seen("filters") if found else None
+    if found is None or not isinstance(filters, Filters):
+        why = filters.why if isinstance(filters, Unobserved) else "no process of the sandbox was seen from outside"
+        return [f"installed filter: not observed: {why}"]
+    try:
+        installed = read_installed(found[0], machine_of(record))
+        if installed is None:
+            return [_size_line(filters, found[1]), f"nobody wrote down the call numbers of {machine_of(record)}"]
+        return [_size_line(filters, found[1]), _passing_line(installed), *_beyond_lines(record, installed)]
+    except UnobservedFact as error:
+        return [f"installed filter: {error}"]
+
+
+def _size_line(filters: Filters, whose: str) -> str:
+    sizes = [str(len(text) * 3 // 4 // 8) for text in filters.programs]
+    programs = f"{len(sizes)} of {', '.join(sizes)} instructions" if sizes else "none"
+    return f"installed filter of {whose} {len(filters.tasks)} tasks: {programs}"
+
+
+def _passing_line(installed: Installed) -> str:
+    found = installed.let_through
+    names = ", ".join(name if how is Passes.ALWAYS else f"{name} ({how})" for name, how in found.items())
+    return f"dangerous calls that it lets through: {names or 'none'} of {len(DANGEROUS)}"
+
+
+def beyond_documented(record: Record, installed: Installed) -> list[str]:
+    """Return the calls that the runtime documents to be refused and that the installed filter lets through always."""
+    documented = refusals_of(record.target.runtime)
+    numbers = call_numbers(installed.abis[0])
+    calls = [call for call in documented.refuses if call in numbers] if documented else []
+    return [call for call in calls if installed.passes(installed.abis[0], numbers[call]) is Passes.ALWAYS]
+
+
+def _beyond_lines(record: Record, installed: Installed) -> list[str]:
+    documented = refusals_of(record.target.runtime)
+    if documented is None:
+        return [f"{record.target.runtime} documents no filter"]
+    calls = beyond_documented(record, installed)
+    return [f"let through though {BEYOND} ({documented.source}): {', '.join(calls) or 'none'}"]
+
+
+def filter_table(record: Record, every: bool = False) -> Iterator[str]:
+    """
+    Yield the table of calls: what each ABI's number answers, with all arguments unknown.
+
+    Args:
+        record: one target's.
+        every: also the calls that the filter lets through by each ABI, whatever their arguments.
+    """
+    yield f"{record.target.id}"
+    yield from (f"  {line}" for line in filter_lines(record))
+    found = process_of(record)
+    try:
+        installed = read_installed(found[0], machine_of(record)) if found else None
+    except UnobservedFact:
+        return
+    if installed is None:
+        return
+    yield f"  numbers: {version()}"
+    beyond = set(beyond_documented(record, installed))
+    for name in _names(installed):
+        cells = {abi: _cell(installed, abi, name) for abi in installed.abis}
+        if every or any(not cell.endswith(": allow") for cell in cells.values() if cell) or name in beyond:
+            note = f"  <- {BEYOND}" if name in beyond else ""
+            yield f"  {name:24}{'  '.join(f'{cell:46}' for cell in cells.values()).rstrip()}{note}"
+    for abi in installed.abis:
+        yield from _unnamed(installed, abi, every)
+
+
+def _names(installed: Installed) -> list[str]:
+    return sorted({name for abi in installed.abis for name in call_numbers(abi)})
+
+
+def _cell(installed: Installed, abi: str, name: str) -> str:
+    number = call_numbers(abi).get(name)
+    if number is None:
+        return ""
+    return f"{abi} {number - ABIS[abi].first}: {_answer(installed, abi, number)}"
+
+
+def _answer(installed: Installed, abi: str, number: int) -> str:
+    """Return what the task says that is filtered least."""
+    answers = installed.answers(abi, number)
+    return " / ".join(dict.fromkeys(describe(values) for values in answers))
+
+
+def _unnamed(installed: Installed, abi: str, every: bool) -> Iterator[str]:
+    """Yield the ranges of numbers that have no name here, newer calls and gaps, with one answer each."""
+    names, numbers = call_names(abi), ABIS[abi].range
+    start = 0
+    answers = ["" if number in names else _answer(installed, abi, number) for number in numbers]
+    for at in range(1, len(answers) + 1):
+        if at < len(answers) and answers[at] == answers[start]:
+            continue
+        if answers[start] and (every or answers[start] != "allow"):
+            yield f"  {'(no name)':24}{abi} {start}-{at - 1}: {answers[start]}"
+        start = at

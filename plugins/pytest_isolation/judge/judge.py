@@ -1,0 +1,191 @@
+"""Judges archived records again, with today's suite and another policy if one is asked for: no host, no pytest run.
+
+In: facts/<sha256>.json files and a Policy.  Out: Results.  Called by cli.py.  Calls the checks' own functions with what
+the archive gives for the fixtures that they ask for by name; observes nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest_isolation.suite
+from provisioner.errors import IsolationError
+from pytest_isolation.judge.evidence import show_evidence
+from pytest_isolation.policy.policy import Policy
+from pytest_isolation.policy.remedies import remedy_for
+from pytest_isolation.policy.verdict import Cell, Check, Judgement, Verdict, check_of, verdict_of
+from pytest_isolation.records.record import ATTACHED, Record, load_record
+from pytest_isolation.records.view import judge_fixtures
+from pytest_isolation.results import model as r
+from pytest_isolation.results.build import assemble
+from pytest_isolation.results.notes import known_by
+
+CheckFunction = Callable[..., Any]
+SOUND = (Verdict.HOLDS, Verdict.NOT_APPLICABLE)  # there is nothing to mend
+
+
+def judge_files(
+    paths: Iterable[Path], policy: Policy, own: Iterable[CheckFunction] = ()
+) -> tuple[r.Results, list[Record]]:
+    """
+    Judge each record by every check of the bundled suite.
+
+    Args:
+        paths: archived records.
+        policy: what is demanded.
+        own: a user's own checks beside them.
+
+    Returns:
+        The results, and the records that were read.
+
+    Raises:
+        IsolationError: a file is not a record.
+    """
+    records = [load_record(path) for path in paths]
+    functions = [*suite_checks(), *own]
+    cells: list[Cell] = []
+    skipped: list[r.Skipped] = []
+    for record in records:
+        fixtures = judge_fixtures(record)
+        for function in functions:
+            lacking = [name for name in _asked_by(function) if name not in fixtures]
+            if lacking:
+                skipped.append(_needs_sandbox(function, lacking))
+            else:
+                cells.append(judge_check(function, record, fixtures, policy))
+    return assemble(cells, records, skipped, policy), records
+
+
+def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunction]:
+    """Return the functions of the suite's modules that are tests, in the order of modules and lines."""
+    found: list[CheckFunction] = []
+    for module_info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
+        if not module_info.name.startswith("test_"):
+            continue
+        module = importlib.import_module(f"{package.__name__}.{module_info.name}")
+        found += _tests_of(module)
+    return found
+
+
+def own_checks(file: Path) -> list[CheckFunction]:
+    """
+    Return the checks of a user's own module: its tests with the marker `isolation`.
+
+    Raises:
+        IsolationError: it cannot be imported, or holds none.
+    """
+    mend = "name the module that pytest --isolation ran"
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None or not file.is_file():
+        raise IsolationError(f"cannot read {file}: no such Python module", mend)
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(file.resolve().parent))  # as pytest does: a module may import its neighbours
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # a user's module may raise anything
+        raise IsolationError(f"cannot import {file}: {type(error).__name__}: {error}", mend) from error
+    finally:
+        sys.path.pop(0)
+    found = [function for function in _tests_of(module) if not _check_of(function).is_own]
+    if not found:
+        raise IsolationError(f"{file} holds no test with the marker 'isolation' and an id", mend)
+    return found
+
+
+def _tests_of(module: ModuleType) -> list[CheckFunction]:
+    functions = [
+        value
+        for name, value in vars(module).items()
+        if name.startswith("test_") and inspect.isfunction(value) and value.__module__ == module.__name__
+    ]
+    return sorted(functions, key=lambda function: function.__code__.co_firstlineno)
+
+
+def judge_check(function: CheckFunction, record: Record, fixtures: dict[str, object], policy: Policy) -> Cell:
+    """Run one check over one record, and judge what it observed."""
+    return judge_verdict(_check_of(function), record, policy, *observed_by(function, record, fixtures))
+
+
+def judge_record(record: Record) -> dict[str, tuple[Verdict, str]]:
+    """Return what each check of the bundled suite that asks for facts alone says of a record, with its reason."""
+    fixtures = judge_fixtures(record)
+    return {
+        _check_of(function).id: observed_by(function, record, fixtures)
+        for function in suite_checks()
+        if fixtures.keys() >= set(_asked_by(function))
+    }
+
+
+def observed_by(function: CheckFunction, record: Record, fixtures: dict[str, object]) -> tuple[Verdict, str]:
+    """Return the verdict of one check over one record, and its reason."""
+    check = _check_of(function)
+    why = not_meant(check, record.target.kind) or (ATTACHED if check.active and record.target.attached else "")
+    if why:
+        return Verdict.NOT_APPLICABLE, why
+    given = {name: fixtures[name] for name in _asked_by(function)}
+    try:
+        function(**given)
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # pytest's skip is a BaseException, not an Exception
+        return verdict_of(error)
+    return Verdict.HOLDS, ""
+
+
+# once for a check, however many records it judges
+
+
+@cache
+def _check_of(function: CheckFunction) -> Check:
+    return check_of(function)
+
+
+@cache
+def _asked_by(function: CheckFunction) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
+
+
+def not_meant(check: Check, kind: str) -> str:
+    """Say why a check has no meaning for a kind of target, or ""."""
+    if kind in check.kinds:
+        return ""
+    return check.kinds_reason or f"asked of {' and '.join(check.kinds)} targets alone"
+
+
+def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict, reason: str) -> Cell:
+    """Judge one verdict by the policy and show the check's facts; the live run makes its cells in the same way."""
+    target = record.target
+    ruling = policy.judge(check, target.kind, target.id, target.runtime, target.conditions, verdict, reason)
+    inside, outside = show_evidence(record, check.shows)
+    lost = ruling.judgement is Judgement.FINDING and verdict is not Verdict.UNKNOWN
+    return Cell(
+        check=check,
+        target=target.id,
+        verdict=verdict,
+        judgement=ruling.judgement,
+        reason="; ".join(part for part in (reason, ruling.reason) if part),
+        source=ruling.source,
+        waiver=ruling.waiver,
+        inside=inside,
+        outside=outside,
+        reproduce=check.reproduce,
+        remedy="" if verdict in SOUND else remedy_for(check, target.runtime),
+        known=known_by(check.id, record) if lost else (),
+    )
+
+
+def _needs_sandbox(function: CheckFunction, lacking: list[str]) -> r.Skipped:
+    return r.Skipped(
+        what=_check_of(function).id,
+        reason=f"asks for {', '.join(lacking)}: an archive holds no running sandbox",
+        mend="run it with pytest --isolation",
+    )

@@ -1,0 +1,109 @@
+"""testinfra's commands in a target's sandbox: the backend `isolation://TARGET`.
+
+In: a host specification.  Out: results of commands.  Registered by register() when testinfra is loaded; it is then the
+default of `--hosts`, so that existing testinfra tests run once on each target.  testinfra resolves hosts while
+collecting: a sandbox is made on the first command, not before.  testinfra is part of the extra [lab], and is imported
+by nothing else here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import pytest
+import testinfra.backend
+from testinfra.backend.base import BaseBackend, CommandResult
+from testinfra.host import Host
+
+if TYPE_CHECKING:
+    from pytest_isolation.observe.pool import Pool
+
+NAME = "isolation"
+BOUND = 4 << 20  # bytes of a command's output
+SECONDS = 300.0  # a command of a test may install something
+
+
+class IsolationBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes without types
+    """
+    A target of this session.
+
+    Args:
+        hostname: "docker"; a runtime on a machine is "docker@debian12", for a URL's slash would end the name.
+
+    Raises:
+        pytest.UsageError: no such target.
+    """
+
+    NAME = NAME
+    pool: Pool | None = None
+
+    def __init__(self, hostname: str, *args: Any, **kwargs: Any) -> None:
+        self.target = target_of(hostname)
+        known = list(self.pool.targets) if self.pool else []
+        if self.target not in known:
+            raise pytest.UsageError(f"{NAME}://{hostname}: no such target; there are: {', '.join(known) or 'none'}")
+        super().__init__(self.target, sudo=kwargs.get("sudo", False), sudo_user=kwargs.get("sudo_user"))
+
+    @property
+    def encoding(self) -> str:
+        """What the shells that we bring and our machines speak; testinfra would start a Python to ask."""
+        return "utf-8"
+
+    def get_pytest_id(self) -> str:
+        return self.target
+
+    def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
+        """Run a shell command line in the target's sandbox; IsolationError when it does not answer."""
+        assert self.pool is not None  # __init__ has seen it
+        line = self.get_command(command, *args)
+        shell = self.pool.shell(self.target)
+        reply = shell.request("run", "/bin/sh", "-c", line, bound=BOUND, seconds=SECONDS)
+        return self.result(exit_status(reply.ended), self.encode(line), reply.data, reply.log)
+
+
+def target_of(hostname: str) -> str:
+    """Return the target that a host specification names: "docker@debian12" and "debian12/docker" are one."""
+    name = unquote(hostname)
+    runtime, at, machine = name.partition("@")
+    return f"{machine}/{runtime}" if at else name
+
+
+def exit_status(ended: str) -> int:
+    """Return a shell's number for how a program ended: "exit 3" is 3, "signal 9" is 137; anything else is 255."""
+    found = re.fullmatch(r"(exit|signal) (\d+)", ended)
+    if found is None:
+        return 255
+    return int(found[2]) + (128 if found[1] == "signal" else 0)
+
+
+def hosts_of(targets: list[str]) -> str:
+    """Return the value of --hosts that names these targets."""
+    named = [name.partition("/") for name in targets if ":" not in name]  # nothing is run in what others made
+    return ",".join(
+        f"{NAME}://{runtime}@{machine}" if slash else f"{NAME}://{machine}" for machine, slash, runtime in named
+    )
+
+
+def register(pool: Pool, option: Any, targets: list[str]) -> None:
+    """
+    Let testinfra know the backend, and make it the default of --hosts.
+
+    Args:
+        pool: the session's.
+        option: pytest's, whose `hosts` is set unless the user gave one.
+        targets: of this session.
+    """
+    testinfra.backend.BACKENDS[NAME] = f"{__name__}.{IsolationBackend.__name__}"
+    IsolationBackend.pool = pool
+    given = option.hosts
+    if given is None:
+        option.hosts = hosts_of(targets)
+    else:
+        option.hosts = re.sub(rf"{NAME}://([^/,@]+)/([^/,@]+)", rf"{NAME}://\2@\1", given)
+
+
+def testinfra_host(target: str) -> Any:
+    """Return testinfra's host object for a target of this session."""
+    return Host(IsolationBackend(target))

@@ -1,0 +1,202 @@
+"""The hosts of one session: this machine, and machines of lab.yaml over SSH, each made on first use.
+
+In: the names of hosts.  Out: `Host`s that share one journal.  Called by pool.py.  A machine that does not run is
+started, converged or restored, and stopped again with the session; one that runs stays as it is found.  In a worker
+of pytest-xdist machines run already: its controller has them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from provisioner.errors import IsolationError
+from provisioner.hosts.files_local import LocalSite
+from provisioner.hosts.host import Host
+from provisioner.journal.run import Run, prune
+from provisioner.linux.processes import read_process, send_signal
+from provisioner.probe.build import BuiltProbe, probe_binary
+from provisioner.progress import step
+from provisioner.sandboxes.spec import Around
+from pytest_isolation.options import LOCAL
+
+if TYPE_CHECKING:
+    from provisioner.machines.lab import Lab, MachineSpec
+    from provisioner.machines.prepare import Ready
+
+
+class Hosts:
+    """
+    The hosts of one session, or of one worker of it.
+
+    Args:
+        kernel: a guest kernel that the user named, else None.
+        lab: the lab that machines are of; None where no machine was asked for.
+        worker: whether a controller has the machines running.
+    """
+
+    def __init__(self, kernel: Path | None = None, lab: Lab | None = None, worker: bool = False) -> None:
+        self._kernel = kernel
+        self._lab = lab
+        self._worker = worker
+        self._lock = threading.RLock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._hosts: dict[str, Host] = {}
+        self._machines: dict[str, Ready] = {}
+        self._last = contextlib.ExitStack()  # machines that we started are stopped after their hosts are closed
+        self._run: Run | None = None
+        self._probe: BuiltProbe | None = None
+        self._aborted = False
+        self._starting: set[str] = set()
+
+    def host(self, name: str) -> Host:
+        """
+        Return a host, started on first use.
+
+        Args:
+            name: "local", or a machine's of lab.yaml.
+
+        Raises:
+            IsolationError: the machine does not start or converge, or the probe cannot be built or run there.
+        """
+        with self._lock:
+            lock = self._locks.setdefault(name, threading.Lock())
+            run, probe = self._begin()
+        with lock:
+            if name not in self._hosts:
+                made = self._make_local(run, probe) if name == LOCAL else self._make_remote(name, run, probe)
+                with self._lock:
+                    self._hosts[name] = made
+                if self._aborted:
+                    made.abort()
+            return self._hosts[name]
+
+    def machine(self, name: str) -> tuple[Ready, Host, MachineSpec]:
+        """Return a machine that is ready, the host on it and its part of lab.yaml; raises as `host`."""
+        assert self._lab is not None
+        host = self.host(name)
+        return self._machines[name], host, self._lab.machine(name)
+
+    def around(self, name: str) -> Around:
+        """Return what stands around a machine: this host, and the machine's hypervisor on it."""
+        assert self._lab is not None
+        self.host(name)
+        return Around(self.host(LOCAL), self._machines[name].machine.vmm_pid(), self._lab.machine(name).provider)
+
+    def moved(self) -> list[str]:
+        """Return one line for each thing outside that must not change and did, since each host was started."""
+        with self._lock:
+            hosts = dict(self._hosts)
+        return [f"{name}: {line}" for name, host in hosts.items() for line in host.moved()]
+
+    def roll_back(self, name: str) -> None:
+        """Bring a machine back to its snapshot; the host on it is made anew on its next use."""
+        from provisioner.machines.prepare import connect
+
+        with self._lock:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            host, ready = self._hosts.pop(name, None), self._machines[name]
+            if host is not None:
+                with contextlib.suppress(IsolationError):  # what a test has broken there cannot be taken down in order
+                    host.close()
+            ready.connection.close()
+            if not ready.machine.restore(ready.snapshot):
+                raise IsolationError(
+                    f"cannot roll back machine '{name}': its snapshot is gone", f"provisioner up {name}"
+                )
+            # a restored machine may answer elsewhere
+            self._machines[name] = replace(ready, connection=connect(ready.machine, name))
+
+    def abort(self) -> None:
+        """End every command that was started on any host, and all that will be."""
+        self._aborted = True
+        for host in list(self._hosts.values()):
+            host.abort()
+        for name in list(self._starting):
+            self._end_start(name)
+
+    def _end_start(self, name: str) -> None:
+        """End the hypervisor of a machine that this session is starting, so that nobody waits for its boot."""
+        from provisioner.machines.find import find_machine
+
+        assert self._lab is not None
+        assert self._run is not None
+        with contextlib.suppress(IsolationError):
+            pid = find_machine(self._lab, name, self._run).vmm_pid()
+            process = read_process(pid) if pid is not None else None
+            if process is not None:
+                send_signal(process, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Take away what this session made on each host, stop the machines that it started, close the journal."""
+        with self._lock:
+            hosts, self._hosts = self._hosts, {}
+            run, self._run = self._run, None
+        with contextlib.ExitStack() as last:
+            if run is not None:
+                last.callback(run.close)
+            last.callback(self._last.close)
+            for ready in self._machines.values():
+                last.callback(ready.connection.close)
+            for host in hosts.values():
+                last.callback(host.close)
+
+    def _begin(self) -> tuple[Run, BuiltProbe]:
+        """Prune what dead runs left, build the probe, and start this run's journal: once."""
+        if self._run is None or self._probe is None:
+            prune()
+            with step("build the probe"):
+                self._probe = probe_binary()
+            self._run = Run.start()
+        return self._run, self._probe
+
+    def _make_local(self, run: Run, probe: BuiltProbe) -> Host:
+        return Host(LocalSite(), run, probe, self._kernel)
+
+    def _make_remote(self, name: str, run: Run, probe: BuiltProbe) -> Host:
+        from provisioner.hosts.files_ssh import SshSite
+
+        return Host(SshSite(self._ready(name, run).connection), run, probe)
+
+    def _ready(self, name: str, run: Run) -> Ready:
+        from provisioner.converge.role import load_roles
+        from provisioner.machines.find import find_machine
+        from provisioner.machines.prepare import Ready, connect, ready_machine, snapshot_of, stopped_at_the_end
+
+        assert self._lab is not None  # targets.py has looked the machine up in it
+        if name in self._machines:
+            return self._machines[name]  # rolled back: it runs, and its connection opens again
+        if self._worker:
+            spec = self._lab.machine(name)
+            machine = find_machine(self._lab, name, run)
+            found = Ready(machine, connect(machine, name), snapshot_of(spec, load_roles(spec.roles)), "ran")
+        else:
+            self._last.enter_context(stopped_at_the_end(self._lab, name, run))
+            with self._starting_of(name, run):
+                found = ready_machine(self._lab, name, run)
+        with self._lock:
+            self._machines[name] = found
+        return found
+
+    @contextlib.contextmanager
+    def _starting_of(self, name: str, run: Run) -> Iterator[None]:
+        """While a machine that did not run before is being started, `abort` may end it."""
+        from provisioner.machines.find import find_machine
+
+        assert self._lab is not None
+        try:
+            runs = find_machine(self._lab, name, run).status() == "running"
+        except IsolationError:
+            runs = False  # its box is not built yet
+        if not runs:
+            self._starting.add(name)
+        try:
+            yield
+        finally:
+            self._starting.discard(name)

@@ -1,0 +1,157 @@
+"""What a runtime documents to be open: roles/<name>/expected.yaml.
+
+In: the file.  Out: a frozen `Expected`, and the entry of it that fits the conditions of a target.
+Called by policy.py.  Judges nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag, field_validator
+
+from provisioner.errors import IsolationError
+from provisioner.files.yaml import load_yaml
+from pytest_isolation.policy.versions import in_range, is_range
+
+CheckId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
+SUITE = Path(__file__).resolve().parents[1] / "suite"
+_MARKED = re.compile(r'mark\.isolation\(\s*"([a-z0-9_.]+)"')
+
+
+class When(BaseModel):
+    """The conditions under which the exception counts; all of those named must be met."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    variant: Line | None = None
+    cgroup: Literal["v1", "v2"] | None = None
+    version: Line | None = None
+    kernel: Line | None = None
+    lsm: Line | None = None
+    user: Literal["root", "other"] | None = None
+    provider: Line | None = None  # of a machine, as lab.yaml names it
+    sys_admin: Literal["yes", "no"] | None = None  # whether the runtime's commands may make namespaces
+    option: Line | None = None
+    # the host's own settings, which no runtime makes
+    ptrace_scope: Literal["0"] | None = None
+    smt: Literal["on"] | None = None
+    flaws: Literal["open", "unknown"] | None = None
+    # names in the environment that runtimes are started with, some of which pass all of it on
+    env_more: Literal["yes"] | None = None
+    env_proxies: Literal["yes"] | None = None
+    env_secrets: Literal["yes"] | None = None
+
+    @field_validator("version", "kernel")
+    @classmethod
+    def _is_range(cls, value: str | None) -> str | None:
+        if value and not is_range(value):
+            raise ValueError("should be a range such as '>=20.10,<29'")
+        return value
+
+    def fits(self, conditions: Mapping[str, str]) -> bool:
+        """Whether a target with these conditions meets them; a condition that nobody observed is not met."""
+        for key, wanted in self.model_dump(exclude_none=True).items():
+            given = conditions.get(key)
+            if given is None or not (in_range(given, wanted) if key in ("version", "kernel") else given == wanted):
+                return False
+        return True
+
+
+class Documented(BaseModel):
+    """
+    One wall that the runtime documents not to hold, or that cannot be observed there.
+
+    `because` is the check's whole reason, where only that one is documented: with any other it is a finding.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    verdict: Literal["open", "unknown", "ignored"]
+    because: Line | None = None
+    source: Line
+    when: When = When()
+
+    def covers(self, verdict: str, reason: str) -> bool:
+        """Whether it is this verdict, for this reason, that is documented."""
+        return self.verdict == verdict and self.because in (None, reason)
+
+
+def _shape(value: Any) -> str:
+    return "many" if isinstance(value, list) else "one"
+
+
+Entries = Annotated[
+    Annotated[Documented, Tag("one")] | Annotated[Annotated[list[Documented], Field(min_length=1)], Tag("many")],
+    Discriminator(_shape),
+]
+
+
+class Expected(RootModel[dict[CheckId, Entries]]):
+    """The documented exceptions of one runtime, by check; all else is expected to hold."""
+
+    model_config = ConfigDict(frozen=True, strict=True, title="roles/<name>/expected.yaml")
+
+    def find(self, check: str, conditions: Mapping[str, str]) -> Documented | None:
+        """Return the first entry for `check` whose conditions the target meets."""
+        entries = self.root.get(check, [])
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if entry.when.fits(conditions):
+                return entry
+        return None
+
+
+def load_expected(path: Path) -> Expected:
+    """Read an expected.yaml; raises IsolationError with file, line and nearest key."""
+    return load_yaml(path, Expected)
+
+
+class OwnExpected(RootModel[dict[str, Expected]]):
+    """The file isolation-expected.yaml: documented exceptions of a user's own checks, by runtime."""
+
+    model_config = ConfigDict(frozen=True, strict=True, title="isolation-expected.yaml")
+
+
+def load_own_expected(path: Path, runtimes: Iterable[str]) -> Mapping[str, Expected]:
+    """
+    Read a user's documented exceptions.
+
+    Args:
+        path: the file.
+        runtimes: the names that it may speak of.
+
+    Raises:
+        IsolationError: the file is wrong; it names an unknown runtime, or a check of the bundled suite, whose
+            exceptions stand with its roles: that is what a waiver with its date is for.
+    """
+    found: dict[str, Expected] = load_yaml(path, OwnExpected).root
+    known, bundled = sorted(runtimes), bundled_ids()
+    for runtime, expected in found.items():
+        if runtime not in known:
+            near = difflib.get_close_matches(runtime, known, 1, 0.5)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+            raise IsolationError(f"cannot read {path}: there is no runtime '{runtime}'", hint)
+        for check in expected.root:
+            if check in bundled:
+                raise IsolationError(
+                    f"cannot read {path}: '{check}' is a check of the bundled suite", "waive it in isolation.yaml"
+                )
+    return found
+
+
+@cache
+def bundled_ids() -> frozenset[str]:
+    """Return the ids of the bundled suite, read from its text: pytest is to import it first, to rewrite its asserts."""
+    texts = [path.read_text() for path in SUITE.glob("test_*.py")]
+    return frozenset(found for text in texts for found in _MARKED.findall(text))
+
+
+def join_expected(first: Mapping[str, Expected], second: Mapping[str, Expected]) -> dict[str, Expected]:
+    """Return the exceptions of both."""
+    names = [*first, *(name for name in second if name not in first)]
+    empty = Expected({})
+    return {name: Expected({**first.get(name, empty).root, **second.get(name, empty).root}) for name in names}

@@ -1,0 +1,291 @@
+"""What a check observed, and the cell that carries it: verdict, judgement, check, cell.
+
+In: the exception that ended a check, and the marker on a check's function.
+Out: `Verdict`, `Check`, `Cell`, all frozen.  Called by plugin.py (live) and judge.py (archived).
+Imports only the standard library and pytest: plugin.py loads it in every pytest run.  Decides no policy.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import linecache
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import pytest
+
+from provisioner.errors import IsolationError
+
+KINDS = ("container", "vm")
+LEVELS = ("privileged", "baseline", "restricted")
+SEVERITIES = ("critical", "high", "medium", "low")
+MAX_REASON = 300
+_CHECK_ID = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)+")
+
+
+class Verdict(StrEnum):
+    """What was observed."""
+
+    HOLDS = "holds"
+    OPEN = "open"
+    IGNORED = "ignored"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not_applicable"
+
+
+class Judgement(StrEnum):
+    """What policy says of a verdict."""
+
+    OK = "ok"
+    DOCUMENTED = "documented"
+    WAIVED = "waived"
+    BETTER = "better"
+    FINDING = "finding"
+    NONE = "none"
+
+
+class Ignored(AssertionError):
+    """A limit was accepted and is not in force; a check raises it with what was seen instead."""
+
+
+class Refused(AssertionError):
+    """The runtime would not set a limit; a check raises it with the runtime's own words."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """
+    One named part of the wall, as the marker `isolation` on its function tells it.
+
+    Attributes:
+        gains: what an attacker inside gains where it is open, in one sentence.
+        profile: the level that requires it, or pairs of kind and level; "" is required by none.
+        shows: dotted paths of the facts that a report shows as evidence.
+        reproduce: a command that shows the same without this tool.
+        kinds: the kinds of targets that it has a meaning for; kinds_reason: why for no other.
+        active: whether it acts on the sandbox (loads, reaches) rather than reads facts.
+    """
+
+    id: str
+    title: str = ""
+    severity: str = "medium"
+    profile: str | tuple[tuple[str, str], ...] = ""
+    refs: tuple[str, ...] = ()
+    gains: str = ""
+    remedy: str = ""
+    shows: tuple[str, ...] = ()
+    reproduce: str = ""
+    kinds: tuple[str, ...] = KINDS
+    kinds_reason: str = ""
+    active: bool = False
+    nodeid: str = ""
+    version: int = 1
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a user's test without a marker, whose id is its node id."""
+        return "::" in self.id
+
+    def level_for(self, kind: str) -> str:
+        """Return the lowest profile level that requires this check of targets of `kind`, "" for none."""
+        return self.profile if isinstance(self.profile, str) else dict(self.profile).get(kind, "")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """
+    One check on one target: what was observed, how it is judged, and what shows it.
+
+    Attributes:
+        reason: why, in one line.
+        source: where the runtime's own documentation says so; "" when it is not documented.
+        waiver: the waiver that covers it, as policy.Waiver.name; "" when none does.
+        inside: the evidence as seen from inside, one fact a line.
+        outside: the same from outside.
+        known: of a finding, the known lost walls whose sign it is, as notes.py tells them.
+    """
+
+    check: Check
+    target: str
+    verdict: Verdict
+    judgement: Judgement
+    reason: str = ""
+    source: str = ""
+    waiver: str = ""
+    inside: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
+    reproduce: str = ""
+    remedy: str = ""
+    known: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists, dicts and strings, for a report's user_properties."""
+        found: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return found
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Cell:
+        """Undo to_dict."""
+        return cls(
+            **{
+                **_tuples(data),
+                "check": check_from_dict(data["check"]),
+                "verdict": Verdict(data["verdict"]),
+                "judgement": Judgement(data["judgement"]),
+            }
+        )
+
+
+def check_from_dict(data: Mapping[str, Any]) -> Check:
+    """Undo dataclasses.asdict and a trip through JSON."""
+    return Check(**_tuples(data))
+
+
+def _tuples(data: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+
+
+def _tuple(value: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(_tuple(item) if isinstance(item, list) else item for item in value)
+
+
+def verdict_of(outcome: BaseException | pytest.ExceptionInfo[BaseException] | None) -> tuple[Verdict, str]:
+    """
+    Read what a check observed from how it ended.
+
+    Args:
+        outcome: None when it returned, else its exception or pytest's ExceptionInfo of it.
+
+    Returns:
+        The verdict and its reason in one line; the reason of `holds` is "".
+    """
+    error = outcome.value if isinstance(outcome, pytest.ExceptionInfo) else outcome
+    if error is None:
+        return Verdict.HOLDS, ""
+    if isinstance(error, pytest.skip.Exception):
+        return Verdict.NOT_APPLICABLE, _one_line(str(error.msg))
+    if isinstance(error, AssertionError):
+        named = {Ignored: Verdict.IGNORED, Refused: Verdict.REFUSED}
+        return next((verdict for kind, verdict in named.items() if isinstance(error, kind)), Verdict.OPEN), _why(error)
+    if isinstance(error, IsolationError) or _is_unobserved(error):
+        return Verdict.UNKNOWN, _one_line(str(error))
+    return Verdict.UNKNOWN, _one_line(f"{type(error).__name__}: {error}")
+
+
+def _is_unobserved(error: BaseException) -> bool:
+    """Tell UnobservedFact by name: importing its module would load pydantic."""
+    return any(f"{c.__module__}.{c.__name__}" == "provisioner.facts.observed.UnobservedFact" for c in type(error).mro())
+
+
+def _why(error: AssertionError) -> str:
+    """
+    Return the message that the check's author wrote, else the assertion's own source.
+
+    pytest's rewriting puts values into the text, and judge.py runs without it: the source reads the same in both.
+    """
+    text = _one_line(str(error))
+    if text and not text.startswith("assert "):
+        return text
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    source = ""
+    if traceback is not None:
+        source = linecache.getline(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno).strip()
+    claim = source if source.startswith("assert ") else text
+    return _one_line(f"not true: {claim.removeprefix('assert ')}") if claim else type(error).__name__
+
+
+def _one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    line = lines[0].strip() if lines else ""
+    return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
+
+
+_MARKER_KEYS = (
+    *("severity", "profile", "refs", "gains", "remedy", "shows", "reproduce", "kinds", "kinds_reason", "version"),
+)
+
+
+def check_of(test: Any, target: str = "") -> Check:
+    """
+    Read the check that a test is.
+
+    Args:
+        test: a pytest item, or a plain function that carries the marker.
+        target: the target's id in the item's parameters; what other parameters there are becomes part of the id.
+
+    Raises:
+        pytest.UsageError: the marker has an unknown key or value; names the test and the nearest one.
+    """
+    function = getattr(test, "obj", test)
+    nodeid = getattr(test, "nodeid", f"{getattr(function, '__module__', '')}::{getattr(function, '__name__', test)}")
+    base, _, bracket = nodeid.partition("[")
+    others = [part for part in _without(bracket.removesuffix("]"), target).split("-") if part]
+    suffix = f"[{'-'.join(others)}]" if others else ""
+    marks = list(_marks(test))
+    doc = (getattr(function, "__doc__", None) or "").strip().splitlines()
+    title = doc[0].strip().removesuffix(".") if doc else str(getattr(function, "__name__", base)).replace("_", " ")
+    mark = next((m for m in marks if m.name == "isolation"), None)
+    active = any(m.name == "isolation_active" for m in marks)
+    if mark is None or not (mark.args or mark.kwargs):
+        return Check(id=base + suffix, title=title, active=active, nodeid=base)
+    _check_marker(mark, base)
+    values = dict(mark.kwargs)
+    for key in ("refs", "shows", "kinds"):
+        if key in values:
+            values[key] = tuple(values[key])
+    if isinstance(values.get("profile"), Mapping):
+        values["profile"] = tuple(sorted(values["profile"].items()))
+    name = mark.args[0] if mark.args else base
+    return Check(id=name + suffix, title=title, active=active, nodeid=base, **values)
+
+
+def _without(ids: str, target: str) -> str:
+    if not target or ids == target:
+        return "" if ids == target else ids
+    return re.sub(rf"(^|-){re.escape(target)}(?=-|$)", "", ids, count=1).strip("-")
+
+
+def _marks(test: Any) -> Iterable[pytest.Mark]:
+    if hasattr(test, "iter_markers"):
+        yield from test.iter_markers()
+        return
+    for mark in getattr(test, "pytestmark", ()):
+        yield getattr(mark, "mark", mark)
+
+
+def _check_marker(mark: pytest.Mark, nodeid: str) -> None:
+    if len(mark.args) > 1 or not all(isinstance(arg, str) and _CHECK_ID.fullmatch(arg) for arg in mark.args):
+        raise pytest.UsageError(f"{nodeid}: @pytest.mark.isolation takes one id such as 'ns.pid', not {mark.args!r}")
+    for key in mark.kwargs:
+        _require(key, _MARKER_KEYS, "key", nodeid)
+    values = mark.kwargs
+    _require(values.get("severity", "medium"), SEVERITIES, "severity", nodeid)
+    profile = values.get("profile", "")
+    by_kind = profile if isinstance(profile, Mapping) else dict.fromkeys(KINDS, profile)
+    for kind, level in by_kind.items():
+        _require(kind, KINDS, "kind", nodeid)
+        _require(level, (*LEVELS, ""), "profile", nodeid)
+    for key in ("refs", "shows", "kinds"):
+        if isinstance(values.get(key, ()), str) or not all(isinstance(item, str) for item in values.get(key, ())):
+            raise pytest.UsageError(f"{nodeid}: {key} of @pytest.mark.isolation must be a list of strings")
+    for key in ("gains", "remedy", "reproduce", "kinds_reason"):
+        if not isinstance(values.get(key, ""), str):
+            raise pytest.UsageError(f"{nodeid}: {key} of @pytest.mark.isolation must be a string")
+    for kind in values.get("kinds", ()):
+        _require(kind, KINDS, "kind", nodeid)
+
+
+def _require(value: object, known: Sequence[str], what: str, nodeid: str) -> None:
+    if value in known:
+        return
+    near = difflib.get_close_matches(str(value), [name for name in known if name], n=1, cutoff=0.5)
+    mend = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(name for name in known if name)}"
+    raise pytest.UsageError(f"{nodeid}: unknown {what} '{value}' in @pytest.mark.isolation; {mend}")

@@ -1,0 +1,78 @@
+"""What somebody decided to live with for a while: isolation.yaml.
+
+In: the file and today's date (UTC).  Out: frozen `Waiver`s.  Called by policy.py.  Judges nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from provisioner.errors import IsolationError
+from provisioner.files.yaml import load_yaml
+from pytest_isolation.policy.expected import CheckId, Line
+
+MAX_DAYS = 366
+
+
+class Waiver(BaseModel):
+    """One finding that is accepted until a day, inclusive, in UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    check: CheckId
+    target: Line = Field(description="a glob over target ids, such as 'debian12/*'")
+    reason: Line
+    owner: Line
+    until: date
+
+    @field_validator("target")
+    @classmethod
+    def _is_narrow(cls, value: str) -> str:
+        if not any(character.isalnum() for character in value) and value != "*":
+            raise ValueError("should be a target's id or a glob over ids, such as 'docker*'")
+        return value
+
+    @property
+    def name(self) -> str:
+        """What a cell and a report call it."""
+        return f"{self.check} on {self.target} until {self.until.isoformat()}"
+
+    def covers(self, check: str, target: str) -> bool:
+        """Whether it speaks of this check on this target, expired or not."""
+        return check == self.check and fnmatchcase(target, self.target)
+
+    def days_expired(self, today: date) -> int:
+        """Return how many days ago it ended; 0 or less while it counts."""
+        return (today - self.until).days
+
+
+class WaiverFile(BaseModel):
+    """The file isolation.yaml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, title="isolation.yaml")
+    waivers: list[Waiver] = []
+
+
+def load_waivers(path: Path, today: date | None = None) -> tuple[Waiver, ...]:
+    """
+    Read isolation.yaml.
+
+    Args:
+        path: the file.
+        today: the day to count from; None is today in UTC.
+
+    Raises:
+        IsolationError: the file is wrong, with its line; or a waiver reaches more than a year ahead.
+    """
+    now = today or datetime.now(UTC).date()
+    waivers = tuple(load_yaml(path, WaiverFile).waivers)
+    for waiver in waivers:
+        if (waiver.until - now).days > MAX_DAYS:
+            raise IsolationError(
+                f"{path}: the waiver '{waiver.name}' lasts more than a year",
+                hint="choose a day within a year from today; it can be renewed then",
+            )
+    return waivers

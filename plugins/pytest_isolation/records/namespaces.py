@@ -1,0 +1,54 @@
+"""A process's namespaces as identities that can be compared, also between machines.
+
+In: facts, and the boot id of their kernel.  Out: `NamespaceView`, `Namespace`.  Called by view.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.facts.document import NAMESPACES, Facts
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace's identity: the kernel's boot id and the inode in it.  Two are the same when both are equal."""
+
+    boot_id: str
+    inode: int | None
+
+    def __str__(self) -> str:
+        return f"{self.inode} of kernel {self.boot_id[:8]}"
+
+
+class NamespaceView:
+    """
+    The namespaces of one process as `Namespace`s, one attribute for each kind of namespaces(7).
+
+    Args:
+        facts: the process.
+        boot_id: of its kernel.
+        stray: says of a kind which namespace of the host's another task of the sandbox lives in, None for none: what
+            is the host's for one task is it for the sandbox.
+    """
+
+    def __init__(self, facts: Facts, boot_id: str, stray: Callable[[str], int | None] | None = None) -> None:
+        self._facts = facts
+        self._boot_id = boot_id
+        self._stray = stray
+
+    def __getattr__(self, name: str) -> Namespace:
+        if name not in NAMESPACES:
+            raise AttributeError(name)
+        inode = getattr(self._facts.process.namespaces, name)
+        stray = self._stray(name) if self._stray else None
+        return Namespace(self._boot_id, inode if stray is None else stray)
+
+    def __iter__(self) -> Any:
+        """Yield (kind, Namespace) for each kind that could be observed and that this kernel has."""
+        for name in NAMESPACES:
+            inode = self._facts.process.namespaces.seen(name)
+            if isinstance(inode, int):
+                yield name, Namespace(self._boot_id, inode)

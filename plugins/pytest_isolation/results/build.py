@@ -1,0 +1,139 @@
+"""Puts a run's results together: its cells, and what its records tell of targets and hosts.
+
+In: cells, records, what was left out, the policy.  Out: `Results`.
+Called by conclude.py (live) and judge.py (archived).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from provisioner.facts.document import Facts
+from provisioner.version import own_version
+from pytest_isolation.policy.policy import Policy
+from pytest_isolation.policy.verdict import Cell, Check
+from pytest_isolation.records.record import Record
+from pytest_isolation.results import model as r
+from pytest_isolation.results.merge import normal
+from pytest_isolation.results.notes import notes_of
+
+
+def assemble(
+    cells: Iterable[Cell],
+    records: Iterable[Record],
+    skipped: Iterable[r.Skipped],
+    policy: Policy,
+    settings: Iterable[r.Setting] = (),
+    times: Mapping[str, Mapping[str, float]] | None = None,
+    beside: Iterable[r.Beside] = (),
+    moved: Iterable[str] = (),
+) -> r.Results:
+    """
+    Return the results of a run, waivers that cover nothing among what was left out.
+
+    Args:
+        times: for a live run, seconds by name for each target.
+        beside: how attached sandboxes compare with fresh ones.
+        moved: what changed outside during a live run and must not have.
+    """
+    cells, records = list(cells), list(records)
+    unused = [
+        r.Skipped(what=waiver.name, reason="the waiver covers no cell", mend="take it out of isolation.yaml")
+        for waiver in policy.unused_waivers(cell.waiver for cell in cells)
+    ]
+    looked = [facts.time for record in records if isinstance(facts := record.seen("inside"), Facts)]
+    run = r.Run(
+        ids=tuple(record.run for record in records),
+        started=min(looked, default=None),
+        ended=max(looked, default=None),
+        tools=(f"pytest-isolation {own_version()}",),
+        policies=(str(policy),),
+        settings=tuple(settings),
+        moved=tuple(moved),
+    )
+    targets = [_target(record, (times or {}).get(record.target.id, {})) for record in records]
+    notes = [note for record in records for note in notes_of(record)]
+    return results_of(cells, run, map(_host, records), targets, [*skipped, *unused], beside, notes)
+
+
+def results_of(
+    cells: Iterable[Cell],
+    run: r.Run,
+    hosts: Iterable[r.Host] = (),
+    targets: Iterable[r.Target] = (),
+    skipped: Iterable[r.Skipped] = (),
+    beside: Iterable[r.Beside] = (),
+    notes: Iterable[r.Note] = (),
+) -> r.Results:
+    """Gather what the reports' cells carry and what is known around them."""
+    listed = list(cells)
+    return normal(
+        run=run,
+        hosts=tuple(hosts),
+        targets=tuple(targets),
+        checks=tuple(_check(cell.check) for cell in listed),
+        cells=tuple(_cell(cell) for cell in listed),
+        skipped=tuple(skipped),
+        beside=tuple(beside),
+        notes=tuple(notes),
+    )
+
+
+def _check(check: Check) -> r.Check:
+    return r.Check.model_validate(
+        {
+            "id": check.id,
+            "version": check.version,
+            "severity": check.severity,
+            "profile": check.profile if isinstance(check.profile, str) else dict(check.profile),
+            "title": check.title,
+            "refs": check.refs,
+            "gains": check.gains,
+            "remedy": check.remedy,
+        }
+    )
+
+
+def _cell(cell: Cell) -> r.Cell:
+    return r.Cell(
+        check=cell.check.id,
+        version=cell.check.version,
+        target=cell.target,
+        verdict=cell.verdict,
+        judgement=cell.judgement,
+        waiver=cell.waiver,
+        reason=cell.reason,
+        source=cell.source,
+        evidence=r.Evidence(inside=cell.inside, outside=cell.outside),
+        reproduce=cell.reproduce,
+        remedy=cell.remedy,
+    )
+
+
+def _host(record: Record) -> r.Host:
+    facts = record.seen("host")
+    kernel = facts.system.kernel if isinstance(facts, Facts) and facts.system is not None else None
+    conditions = record.target.conditions
+    return r.Host(
+        id=record.target.host,
+        kernel=kernel.release if kernel else "",
+        arch=kernel.machine if kernel else "",
+        cgroup=conditions.get("cgroup", ""),
+        lsm=conditions.get("lsm", ""),
+        accelerator=conditions.get("accelerator", ""),
+    )
+
+
+def _target(record: Record, times: Mapping[str, float]) -> r.Target:
+    target = record.target
+    return r.Target.model_validate(
+        {
+            "id": target.id,
+            "kind": target.kind,
+            "class": target.class_,
+            "runtime": target.runtime,
+            "host": target.host,
+            "versions": target.versions,
+            "times": {name: round(seconds, 4) for name, seconds in times.items()},
+        }
+    )

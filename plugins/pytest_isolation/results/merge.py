@@ -1,0 +1,95 @@
+"""Joins the parts of results, of one run or of several.
+
+In: `Results`, or lists of their parts.  Out: `Results`.  Called by assemble.py, and by whoever ran in several places.
+Merging is associative, commutative and idempotent, so any engine may move and join the files in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from pytest_isolation.policy.verdict import Judgement
+from pytest_isolation.results import model as r
+
+P = TypeVar("P", bound=r.Part)
+
+
+def merge(first: r.Results, second: r.Results) -> r.Results:
+    """
+    Join two results; of two different parts with one key, a fixed order decides, and for cells the worse wins.
+
+    merge(a, b) == merge(b, a); merge(a, merge(b, c)) == merge(merge(a, b), c); merge(a, a) == a.
+    """
+    one, two = first.run, second.run
+    run = r.Run(
+        ids=one.ids + two.ids,
+        started=min((t for t in (one.started, two.started) if t is not None), default=None),
+        ended=max((t for t in (one.ended, two.ended) if t is not None), default=None),
+        tools=one.tools + two.tools,
+        policies=one.policies + two.policies,
+        settings=one.settings + two.settings,
+        moved=one.moved + two.moved,
+    )
+    return normal(
+        run=run,
+        hosts=first.hosts + second.hosts,
+        targets=first.targets + second.targets,
+        checks=first.checks + second.checks,
+        cells=first.cells + second.cells,
+        skipped=first.skipped + second.skipped,
+        beside=first.beside + second.beside,
+        notes=first.notes + second.notes,
+    )
+
+
+def normal(
+    run: r.Run,
+    hosts: tuple[r.Host, ...],
+    targets: tuple[r.Target, ...],
+    checks: tuple[r.Check, ...],
+    cells: tuple[r.Cell, ...],
+    skipped: tuple[r.Skipped, ...],
+    beside: tuple[r.Beside, ...] = (),
+    notes: tuple[r.Note, ...] = (),
+) -> r.Results:
+    """Return these parts sorted, and one for each key, so that equal results are equal bytes."""
+    return r.Results(
+        run=run.model_copy(
+            update={
+                "ids": tuple(sorted(set(run.ids))),
+                "tools": tuple(sorted(set(run.tools))),
+                "policies": tuple(sorted(set(run.policies))),
+                "settings": _union(run.settings, _text),
+                "moved": tuple(sorted(set(run.moved))),
+            }
+        ),
+        hosts=_union(hosts, lambda host: host.id),
+        targets=_union(targets, lambda target: (target.kind, target.id)),
+        checks=_union(checks, lambda check: (check.id, check.version)),
+        cells=_union(cells, lambda cell: (cell.check, cell.version, cell.target)),
+        skipped=_union(skipped, _text),
+        beside=_union(beside, lambda one: one.target),
+        notes=_union(notes, lambda note: (note.target, note.known, note.component)),
+    )
+
+
+def _union(parts: Iterable[P], key: Callable[[P], Any]) -> tuple[P, ...]:
+    """Keep one part for each key, the greatest in a total order, which makes the union independent of the order."""
+    found: dict[Any, P] = {}
+    for part in parts:
+        other = found.get(key(part))
+        if other is None or _weight(part) > _weight(other):
+            found[key(part)] = part
+    return tuple(found[name] for name in sorted(found))
+
+
+_WORSE = (Judgement.NONE, Judgement.OK, Judgement.BETTER, Judgement.DOCUMENTED, Judgement.WAIVED, Judgement.FINDING)
+
+
+def _weight(part: r.Part) -> tuple[int, str]:
+    return (_WORSE.index(part.judgement) if isinstance(part, r.Cell) else 0, _text(part))
+
+
+def _text(part: r.Part) -> str:
+    return part.model_dump_json(by_alias=True)

@@ -1,0 +1,212 @@
+"""What a run came to, as one versioned file: results.json, from which every report is drawn.
+
+In: what a run came to.  Out: a frozen `Results`, its file, and back.
+Made by assemble.py, joined by merge.py, read by the reports.  Judges nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from provisioner.errors import IsolationError
+from provisioner.facts.observed import first_fault
+from pytest_isolation.escape import escape
+from pytest_isolation.policy.verdict import SEVERITIES, Judgement, Verdict
+
+SCHEMA = 1
+MAX_BYTES = 64 << 20
+
+
+def _clean(value: object) -> object:
+    return escape(value) if isinstance(value, str) else value
+
+
+Line = Annotated[str, BeforeValidator(_clean)]  # no control, no bidi, no lone surrogate: JSON and terminals take it
+
+
+class Part(BaseModel):
+    """A part of the file: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Setting(Part):
+    """One setting of the run, and where it came from: the command line, an ini key, the default."""
+
+    name: Line
+    value: Line
+    source: Line
+
+
+class Run(Part):
+    """The runs that this file holds: one, or those that were merged.  Times are seconds since 1970."""
+
+    ids: tuple[Line, ...] = ()
+    started: float | None = None
+    ended: float | None = None
+    tools: tuple[Line, ...] = ()  # "pytest-isolation 0.1.0"
+    policies: tuple[Line, ...] = ()  # "as documented", "baseline@1"
+    settings: tuple[Setting, ...] = ()
+    moved: tuple[Line, ...] = ()  # what changed outside during a run, and must not have: a finding of the whole run
+
+
+class Host(Part):
+    """Where runtime commands ran.  `accelerator` says which and why: "tcg: /dev/kvm is missing"."""
+
+    id: Line
+    kernel: Line = ""
+    arch: Line = ""
+    cgroup: Line = ""
+    lsm: Line = ""
+    accelerator: Line = ""
+
+
+class Target(Part):
+    """Kind x runtime x host; `times` are seconds by name, such as "create" and "facts"."""
+
+    id: Line
+    kind: Literal["container", "vm"]
+    class_: Line = Field(default="", alias="class")
+    runtime: Line = ""
+    host: Line = ""
+    versions: dict[Line, Line] = {}
+    times: dict[Line, float] = {}
+
+
+class Check(Part):
+    """One named part of the wall; `profile` is a level, or a level for each kind."""
+
+    id: Line
+    version: int = 1
+    severity: Literal["critical", "high", "medium", "low"] = "medium"
+    profile: Line | dict[Line, Line] = ""
+    title: Line = ""
+    refs: tuple[Line, ...] = ()
+    gains: Line = ""
+    remedy: Line = ""
+
+
+class Evidence(Part):
+    """What both sides saw, one fact a line."""
+
+    inside: tuple[Line, ...] = ()
+    outside: tuple[Line, ...] = ()
+
+
+class Cell(Part):
+    """One check on one target."""
+
+    check: Line
+    version: int = 1
+    target: Line
+    verdict: Verdict
+    judgement: Judgement
+    waiver: Line = ""
+    reason: Line = ""
+    source: Line = ""
+    evidence: Evidence = Evidence()
+    reproduce: Line = ""
+    remedy: Line = ""  # on the target's runtime; "" where nothing is to be mended
+
+
+class Skipped(Part):
+    """Something that was not looked at, why, and what mends it."""
+
+    what: Line
+    reason: Line
+    mend: Line = ""
+
+
+class Beside(Part):
+    """
+    A sandbox that somebody else runs beside a fresh one of the same runtime.
+
+    `weaker` names the checks that hold in the fresh one alone; `compared` counts those that were observed in both;
+    `reason` says why there is no fresh one.
+    """
+
+    target: Line
+    fresh: Line = ""
+    weaker: tuple[Line, ...] = ()
+    stronger: tuple[Line, ...] = ()
+    compared: int = 0
+    reason: Line = ""
+
+
+class Note(Part):
+    """
+    A known lost wall whose range a target's version is in, or may be: "unknown" for a build that may hold the fix.
+
+    What its checks say stands in their cells.  No verdict and no exit status follows from it.
+    """
+
+    target: Line
+    known: Line
+    title: Line = ""
+    component: Line
+    version: Line
+    standing: Literal["in range", "unknown"]
+    range: Line
+    fixed: Line = ""
+    checks: tuple[Line, ...] = ()
+    sign: Line = ""
+    source: Line = ""
+
+
+class Results(Part):
+    """The whole file.  Lists are sorted and hold no key twice, so that equal results are equal bytes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", title="results.json of pytest-isolation")
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    run: Run = Run()
+    hosts: tuple[Host, ...] = ()
+    targets: tuple[Target, ...] = ()
+    checks: tuple[Check, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    beside: tuple[Beside, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    def findings(self) -> list[Cell]:
+        """Return the cells that are findings, the worst first."""
+        rank = {severity: index for index, severity in enumerate(SEVERITIES)}
+        severities = {(check.id, check.version): rank[check.severity] for check in self.checks}
+        found = [cell for cell in self.cells if cell.judgement is Judgement.FINDING]
+        return sorted(found, key=lambda cell: (severities.get((cell.check, cell.version), 2), cell.check, cell.target))
+
+
+def write_results(results: Results, directory: Path) -> Path:
+    """Write DIRECTORY/results.json whole or not at all; return its path."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / "results.json"
+    part = path.with_suffix(".part")
+    part.write_bytes(results.model_dump_json(by_alias=True, indent=1).encode() + b"\n")
+    part.replace(path)
+    return path
+
+
+def load_results(path: Path) -> Results:
+    """
+    Read a results.json, or the one in a directory.
+
+    Raises:
+        IsolationError: it cannot be read, or is not such a file of a version that this knows.
+    """
+    file = path / "results.json" if path.is_dir() else path
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise IsolationError(f"cannot read '{file}': {error.strerror}") from None
+    if len(data) > MAX_BYTES:
+        raise IsolationError(f"cannot read '{file}': more than {MAX_BYTES >> 20} MiB")
+    try:
+        return Results.model_validate_json(data)
+    except ValidationError as error:
+        raise IsolationError(
+            f"cannot read '{file}': {first_fault(error)}",
+            hint=f"it should be a results.json of schema {SCHEMA}",
+        ) from None

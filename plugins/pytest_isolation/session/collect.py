@@ -1,0 +1,63 @@
+"""Turns the end of a test into a judged cell, and collects the cells of a session.
+
+In: pytest's report and call, the session's state.  Out: the same report with its outcome, and a `Cell` in it.
+Called by plugin.py.  What the outcome of a judgement is, outcomes.py knows.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.errors import IsolationError
+from pytest_isolation.judge.judge import judge_verdict, not_meant
+from pytest_isolation.policy.verdict import Cell, Judgement, Verdict, check_of, verdict_of
+from pytest_isolation.records.record import ATTACHED
+from pytest_isolation.session.outcome import apply_judgement, carry_cell, cell_of, neutralise
+from pytest_isolation.session.state import State
+
+
+class CellCollector:
+    """Keeps the cells that reports carry; reports of workers arrive in the controller too."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        cell = cell_of(report)
+        if cell is not None:
+            self._state.cells[(cell.check.id, cell.target)] = cell
+
+
+def require_kind(item: pytest.Item, state: State, target: str) -> None:
+    """Skip a check that has no meaning for this kind of target, and one that acts on somebody else's sandbox."""
+    check = check_of(item, target)
+    found = state.pool.targets[target]
+    reason = not_meant(check, found.runtime.kind)
+    if found.attached is not None and (check.active or item.get_closest_marker("isolation_destructive")):
+        reason = ATTACHED
+    if reason:
+        pytest.skip(reason)
+
+
+def judge_report(
+    report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None], state: State, target: str
+) -> None:
+    """Judge the phase that ended the test: its call, or a setup that skipped or failed."""
+    if call.when == "setup" and call.excinfo is None:
+        return
+    verdict, reason = verdict_of(call.excinfo)
+    check = check_of(item, target)
+    record = state.pool.records.get(target)
+    if record is None:
+        cell = Cell(check, target, verdict, Judgement.FINDING, reason)
+    else:
+        cell = judge_verdict(check, record, state.policy, verdict, reason)
+    if call.when == "setup" and verdict is not Verdict.NOT_APPLICABLE:
+        # ours, not the wall's: pytest reports an error, in one line
+        if isinstance(call.excinfo and call.excinfo.value, IsolationError) and item.config.option.verbose < 2:
+            report.longrepr = reason
+    else:
+        apply_judgement(report, cell, item.config.option.verbose)
+    neutralise(report)
+    carry_cell(item, report, cell)

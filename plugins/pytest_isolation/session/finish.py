@@ -1,0 +1,96 @@
+"""The end of a session: results from its cells, the matrix on the terminal, the report's files.
+
+In: a State.  Out: printed lines, DIR/facts/*.json, DIR/results.json, DIR/index.html, and the exit status when too much
+was skipped.  Called by plugin.py in the controller.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_isolation.judge.compare import beside_fresh
+from pytest_isolation.policy.verdict import Judgement
+from pytest_isolation.records.record import save_record
+from pytest_isolation.report.html import write_page
+from pytest_isolation.report.spans import takes_unicode, write_lines
+from pytest_isolation.report.terminal import draw
+from pytest_isolation.results import model as r
+from pytest_isolation.results.build import assemble
+from pytest_isolation.session.state import State
+
+
+def conclude(session: pytest.Session, state: State) -> None:
+    """
+    Write the report, and fail the session.
+
+    It fails when more was skipped than --isolation-max-skip allows, and when something outside moved that must not.
+    """
+    state.moved = state.pool.hosts.moved()
+    if state.moved and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if state.asked.report is not None:
+        try:
+            write_report(state, state.asked.report)
+        except OSError as error:
+            raise pytest.UsageError(f"cannot write the report to '{state.asked.report}': {error.strerror}") from None
+    skipped = sum(cell.judgement is Judgement.NONE for cell in state.cells.values())
+    if state.asked.max_skip is not None and skipped > state.asked.max_skip and session.exitstatus == 0:
+        state.too_many = skipped
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def write_report(state: State, directory: Path) -> None:
+    """Write facts/, results.json and index.html, each whole or not at all; an older run's facts are taken away."""
+    facts = directory / "facts"
+    kept = {save_record(record, facts) for record in state.pool.records.values()}
+    for path in facts.glob("*.json"):
+        if path not in kept:
+            path.unlink()
+    results = make_results(state)
+    r.write_results(results, directory)
+    write_page(results, directory / "index.html")
+
+
+def make_results(state: State) -> r.Results:
+    """Gather the session's cells, targets, hosts and what was left out."""
+    return assemble(
+        state.cells.values(),
+        state.pool.records.values(),
+        [r.Skipped(what=one.what, reason=one.reason, mend=one.mend) for one in state.skipped],
+        state.policy,
+        [r.Setting(name=name, value=_value(state, name), source=source) for name, source in state.asked.sources],
+        state.pool.times,
+        beside_fresh(state.cells.values(), state.pool.fresh),
+        state.moved,
+    )
+
+
+def _value(state: State, name: str) -> str:
+    value = getattr(state.asked, name.removeprefix("isolation_") + ("s" if name.endswith("runtime") else ""), "")
+    return ",".join(value) if isinstance(value, tuple) else str(value)
+
+
+def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
+    """Draw the matrix and what follows from it."""
+    if not state.cells:
+        for one in state.skipped:
+            reporter.write_line(f"isolation: left out {one.what}: {one.reason}; {one.mend}")
+        return
+    reporter.section("isolation")
+    writer = reporter._tw
+    told = reporter.config.option.tbstyle != "no"  # pytest's own section of failures holds each finding
+    write_lines(writer, draw(make_results(state), writer.fullwidth, takes_unicode(_encoding(reporter)), not told))
+    if state.asked.report is not None:
+        reporter.write_line(f"report: {state.asked.report}/index.html")
+    if state.too_many:
+        most = state.asked.max_skip
+        reporter.write_line(
+            f"isolation: {state.too_many} cells were skipped, --isolation-max-skip={most} allows no more", red=True
+        )
+
+
+def _encoding(reporter: pytest.TerminalReporter) -> str | None:
+    encoding: str | None = getattr(reporter._tw._file, "encoding", None)
+    return encoding

@@ -1,0 +1,116 @@
+"""Maps a judged cell to pytest's outcome, once, so that counts, JUnit, exit status, -n2 and --lf agree.
+
+In: pytest's report of a test, and the test's cell.  Out: the same report, changed in place.  Called by plugin.py in
+pytest_runtest_makereport; `cell_of` is for whoever reads reports later.  Imports no more than verdict.py does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import pytest
+from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
+
+from pytest_isolation.escape import escape, escape_block, is_harmless
+from pytest_isolation.policy.verdict import Cell, Judgement, Verdict
+from pytest_isolation.report.finding import MAX_LINE, finding_lines, xfail_reason
+
+PROPERTY = "isolation"
+
+
+def apply_judgement(report: pytest.TestReport, cell: Cell, verbosity: int = 0) -> None:
+    """
+    Give the report the outcome that the table of the design, section 5, has for the cell's judgement.
+
+    A report that pytest's own xfail has already settled stays as it is: the author's word counts.
+
+    Args:
+        report: of the phase that ended the test; `call`, or `setup` where a fixture ended it.
+        cell: what was observed, and how it is judged.
+        verbosity: from 2 on, pytest's traceback stays and the finding is a section below it.
+    """
+    if hasattr(report, "wasxfail"):
+        return
+    if cell.judgement in (Judgement.OK, Judgement.BETTER):
+        report.outcome = "passed"
+        report.longrepr = None
+    elif cell.judgement in (Judgement.DOCUMENTED, Judgement.WAIVED):
+        report.outcome = "skipped"
+        report.wasxfail = f"reason: {xfail_reason(cell)}"
+    elif cell.judgement is Judgement.NONE:
+        path, line, _ = report.location
+        report.outcome = "skipped"
+        report.longrepr = (path, (line or 0) + 1, f"Skipped: {escape(cell.reason, MAX_LINE)}")
+    else:
+        report.outcome = "failed"
+        _tell_finding(report, cell, verbosity)
+
+
+def neutralise(report: pytest.TestReport) -> None:
+    """
+    Spell out what would move, hide or reorder text in what pytest shows of a test: names that a sandbox chose are in
+    messages, in tracebacks and in what the test printed.
+    """
+    report.sections = [(escape(title), escape_block(text)) for title, text in report.sections]
+    shown = report.longrepr
+    if isinstance(shown, str):
+        report.longrepr = escape_block(shown)
+    elif isinstance(shown, tuple):
+        path, line, reason = shown
+        report.longrepr = (path, line, escape(reason))
+    elif shown is not None and not is_harmless(text := str(shown)):
+        crash = getattr(shown, "reprcrash", None)
+        path, number, _ = report.location
+        message = escape(next(iter(crash.message.splitlines()), "")) if crash else ""
+        report.longrepr = ReprExceptionInfo(
+            reprtraceback=ReprTraceback([ReprEntryNative([f"{escape_block(text)}\n"])], extraline=None, style="native"),
+            reprcrash=ReprFileLocation(path, (number or 0) + 1, message),
+        )
+
+
+def _tell_finding(report: pytest.TestReport, cell: Cell, verbosity: int) -> None:
+    lines = finding_lines(cell)
+    add_section = getattr(report.longrepr, "addsection", None)
+    if verbosity >= 2 and add_section is not None and cell.verdict is not Verdict.UNKNOWN:
+        add_section("isolation", "\n".join(lines))
+        return
+    path, line, _ = report.location
+    message = lines[0] if len(lines) == 1 else escape(f"{cell.check.id} {cell.verdict}: {cell.reason}", MAX_LINE)
+    # A representation of pytest's own kind passes xdist unchanged, and the short summary and JUnit read its message.
+    entry = ReprEntryNative([f"{text}\n" for text in lines])
+    report.longrepr = ReprExceptionInfo(
+        reprtraceback=ReprTraceback([entry], extraline=None, style="native"),
+        reprcrash=ReprFileLocation(path, (line or 0) + 1, message),
+    )
+
+
+def carry_cell(item: pytest.Item, report: pytest.TestReport, cell: Cell) -> None:
+    """
+    Put the cell where xdist, JUnit and results.py find it: the user_properties.
+
+    pytest copies the item's properties into each phase's report, and JUnit writes those of the teardown's; so both the
+    item and this report get them.
+    """
+    values = [
+        ("isolation_verdict", str(cell.verdict)),
+        ("isolation_judgement", str(cell.judgement)),
+        (PROPERTY, json.dumps(cell.to_dict(), sort_keys=True)),
+    ]
+    for properties in (item.user_properties, report.user_properties):
+        properties.extend(values)
+
+
+def cell_of(report: pytest.TestReport) -> Cell | None:
+    """
+    Return the cell that a report carries, from this process or from a worker; None where it carries none.
+
+    A teardown's report repeats the item's properties for JUnit: it is no second cell.
+    """
+    return None if report.when == "teardown" else cell_in(report.user_properties)
+
+
+def cell_in(properties: Iterable[tuple[str, object]]) -> Cell | None:
+    """Return the last cell among a report's user_properties."""
+    found = [value for name, value in properties if name == PROPERTY]
+    return Cell.from_dict(json.loads(str(found[-1]))) if found else None

@@ -1,0 +1,191 @@
+"""What a target is called and which conditions rule it, for records, policy and reports.
+
+In: a target, the host, the first facts.  Out: `TargetInfo`; and for `self` the host facts that can be known there.
+Called by pool.py.  Judges nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from provisioner.connection.local import Completed, Connection
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.facts.document import Facts, Namespaces
+from provisioner.facts.kernel import KernelState
+from provisioner.facts.observed import Named, Unobserved, unobserved
+from provisioner.hosts.host import Host
+from provisioner.linux.kvm import accelerator
+from provisioner.runtimes.render import render_argv
+from provisioner.runtimes.runtime import Runtime
+from provisioner.runtimes.settings import SettingSeen, ask_settings
+from pytest_isolation.options import LOCAL
+from pytest_isolation.records.record import TargetInfo
+from pytest_isolation.targets.select import Target
+from pytest_isolation.walls.capabilities import NAMES
+from pytest_isolation.walls.environment import passed_on, proxies, secrets
+from pytest_isolation.walls.hardware import is_not_told, is_open
+
+# Inodes of the initial namespaces, the same in every kernel: include/linux/proc_ns.h (PROC_*_INIT_INO).
+INITIAL = {
+    "ipc": 0xEFFFFFFF,
+    "uts": 0xEFFFFFFE,
+    "user": 0xEFFFFFFD,
+    "pid": 0xEFFFFFFC,
+    "cgroup": 0xEFFFFFFB,
+    "time": 0xEFFFFFFA,
+}
+CONFINING = ("apparmor", "selinux", "smack", "tomoyo")
+
+
+def describe(target: Target, inner: Host, host: Host, provider: str = "") -> TargetInfo:
+    """
+    Return what reports and checks may know of a target.
+
+    Args:
+        target: it.
+        inner: where its runtime's commands run.
+        host: where it stands, which for a machine is the host that it runs on.
+        provider: what started the machine that it is, "" where it is none.
+    """
+    runtime = target.runtime
+    asked = _Once(inner.connection)
+    version, parts = runtime_versions(runtime, inner, asked)
+    capabilities = runtime.capabilities
+    class_: str = runtime.class_
+    conditions: dict[str, str] = {}
+    if runtime.kind == "vm":
+        chosen = accelerator()
+        conditions["accelerator"] = f"{chosen.name}: {chosen.why}"
+        if chosen.name == "tcg":
+            class_ = "emulation"
+    return TargetInfo.model_construct(
+        id=target.id,
+        kind=runtime.kind,
+        class_=class_,
+        runtime=runtime.name,
+        host=LOCAL if target.is_machine else target.host,
+        boundary=runtime.boundary,
+        versions=parts,
+        capabilities=list(NAMES) if capabilities == "all" else capabilities,
+        cannot=_cannot(target),
+        conditions={
+            **runtime.conditions,
+            **conditions,
+            "cgroup": {"hybrid": "v1"}.get(host.cgroup_mode, host.cgroup_mode),
+            "user": "root" if host.is_root else "other",
+            "sys_admin": "yes" if host.sys_admin else "no",
+            "lsm": confining_lsm(host.facts),
+            **kernel_condition(host.facts),
+            **host_settings(host.facts),
+            **host_environment(host.facts),
+            **({"version": version} if version else {}),
+            **({"provider": provider} if provider else {}),
+        },
+        devices=None if runtime.devices is None else list(runtime.devices),
+        settings=_settings(runtime, inner, asked),
+    )
+
+
+def _cannot(target: Target) -> dict[str, str]:
+    """Return what cannot be asked of a target, and why."""
+    cannot = dict(target.runtime.cannot)
+    if target.runtime.boundary == "none" or target.is_machine:
+        cannot["residue"] = "this target is not made for the run"
+    elif target.host != LOCAL:
+        cannot["residue"] = "what an ended sandbox leaves is looked for on this machine alone"
+    return cannot
+
+
+class _Once:
+    """Runs each command once: podman's info tells of its settings and its versions."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._done: dict[tuple[str, ...], Completed] = {}
+
+    def run(self, argv: list[str], timeout: float) -> Completed:
+        """Return what the connection's `run` returned the first time."""
+        done = self._done.get(tuple(argv))
+        if done is None:
+            done = self._done[tuple(argv)] = self._connection.run(argv, timeout)
+        return done
+
+
+def _settings(runtime: Runtime, host: Host, asked: _Once) -> list[SettingSeen] | None:
+    """Ask the engine for its settings; one that does not tell is itself a fact."""
+    if runtime.settings is None:
+        return None
+    argv = render_argv(runtime.settings.argv, host.values(runtime), f"{runtime.name}: settings")
+    try:
+        return ask_settings(runtime.settings, argv, asked, runtime.name)
+    except IsolationError as error:
+        nobody: list[SettingSeen] = unobserved(str(error))
+        return nobody
+
+
+def runtime_versions(runtime: Runtime, host: Host, asked: _Once) -> tuple[str, dict[str, str]]:
+    """Ask a runtime for its version, and by component for those of all that it tells of; nothing when it is silent."""
+    if runtime.version is None:
+        return "", {}
+    argv = render_argv(runtime.version.argv, host.values(runtime), "version")
+    try:
+        answer = asked.run(argv, deadline("command")).stdout
+    except IsolationError:
+        return "", {}
+    version = runtime.version.read(answer)
+    named = {runtime.version.of or runtime.name: version} if version else {}
+    return version, {**named, **runtime.version.read_parts(answer)}
+
+
+def kernel_condition(facts: Facts) -> dict[str, str]:
+    """Return the condition of the host's kernel release (uname(2)); none where nobody saw it."""
+    return {"kernel": facts.system.kernel.release} if facts.system else {}
+
+
+def confining_lsm(facts: Facts) -> str:
+    """Name the LSM that labels processes on the host, "none" when none does, "" when it could not be seen."""
+    listed = facts.system.seen("lsms") if facts.system else None
+    label = facts.process.seen("lsm")
+    if isinstance(listed, str):
+        return next((name for name in CONFINING if name in listed.split(",")), "none")
+    return "none" if label == "" else ""
+
+
+def host_settings(facts: Facts) -> dict[str, str]:
+    """Return what the host itself is set to, which rules walls that no runtime makes; what was not seen is left out."""
+    state = facts.system.seen("kernel_state") if facts.system else None
+    if not isinstance(state, KernelState):
+        return {}
+    scope, threads, flaws = (state.seen(name) for name in ("ptrace_scope", "smt_active", "flaws"))
+    found = {"ptrace_scope": str(scope)} if isinstance(scope, int) else {}
+    if isinstance(threads, int):
+        found["smt"] = "on" if threads else "off"
+    if isinstance(flaws, Named):
+        reports = [report for report in flaws.root.values() if isinstance(report, str)]
+        words = ("open", is_open), ("unknown", is_not_told)
+        found["flaws"] = next((word for word, fits in words if any(map(fits, reports))), "mitigated")
+    return found
+
+
+def host_environment(facts: Facts) -> dict[str, str]:
+    """Return what names stand in the environment that runtimes are started with; nothing where it was not seen."""
+    names = facts.process.seen("environment")
+    if isinstance(names, Unobserved):
+        return {}
+    found = {"env_more": passed_on(names, names), "env_proxies": proxies(names), "env_secrets": secrets(names)}
+    return {condition: "yes" if some else "no" for condition, some in found.items()}
+
+
+def initial_host_facts(inside: Facts) -> Facts:
+    """
+    Return the host's view as far as it is known from inside: the kernel's initial namespaces.
+
+    The target `self` has no host to ask.  Six initial namespaces have fixed inodes; network and mount have none.
+    """
+    unknown = unobserved("there is no host to ask from inside")
+    names: dict[str, Any] = {name: INITIAL.get(name, unknown) for name in Namespaces.model_fields}
+    namespaces = Namespaces.model_construct(None, **names)
+    blank = dict.fromkeys(type(inside.process).model_fields, unknown)
+    process = inside.process.model_copy(update={**blank, "pid": 0, "namespaces": namespaces})
+    return inside.model_copy(update={"view": "outside", "process": process, "system": None})

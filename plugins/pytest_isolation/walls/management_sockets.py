@@ -1,0 +1,118 @@
+"""Doors of the management plane: unix sockets of the host and ports of engines that a sandbox can come to.
+
+In: sockets, mounts and listeners as facts.  Out: those that lead to the host.  Pure.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable, Sequence
+
+from provisioner.facts.document import Interface, Mount
+from provisioner.facts.ipc import EnginePort, Socket
+
+# How the paths of engines' sockets end: docs of docker, containerd, CRI-O, podman, BuildKit, cri-dockerd, LXD, Incus.
+ENGINE_SOCKETS = (
+    *("/docker.sock", "/containerd.sock", "/crio.sock", "/podman.sock", "/buildkitd.sock", "/cri-dockerd.sock"),
+    *("/kubelet.sock", "lxd/unix.socket", "incus/unix.socket"),
+)
+ENGINE_PORTS = {2375: "docker", 2376: "docker", 2377: "swarm", 8443: "LXD or Incus", 9323: "docker's metrics"}
+KUBERNETES_PORTS = {10250: "kubelet", 10255: "kubelet", 2379: "etcd"}
+GUEST_APIS = ("/dev/lxd/sock", "/dev/incus/sock")
+TOKENS = (
+    "/run/secrets/kubernetes.io/serviceaccount/token",
+    "/var/run/secrets/kubernetes.io/serviceaccount/token",
+)
+
+
+def is_engines(path: str) -> bool:
+    """Whether a path is that of an engine's own socket, wherever it was put."""
+    return path not in GUEST_APIS and path.endswith(ENGINE_SOCKETS)
+
+
+def is_own(socket: Socket, shares_net: bool) -> bool:
+    """Whether a process of the sandbox has bound it: the table of its own network namespace names the path."""
+    return socket.bound and not shares_net
+
+
+def host_sockets(
+    sockets: Iterable[Socket], mounts: Sequence[Mount], host_mounts: Iterable[Mount], shares_net: bool
+) -> list[str]:
+    """
+    Name the sockets on mounted paths that are the host's.
+
+    One that is a mount by itself was bound in from outside.  One in a mounted folder counts when the folder lies on a
+    file system that the host mounts too: on a tmpfs of its own the sandbox has made it itself.
+    """
+    outside = {(mount.major, mount.minor) for mount in host_mounts}
+    found = []
+    for socket in sockets:
+        if socket.mount is None or socket.path in GUEST_APIS or is_own(socket, shares_net):
+            continue
+        if socket.mount == socket.path or tuple(socket.device) in outside:
+            found.append(f"{socket.path}{_source(socket, mounts)}")
+    return sorted(set(found))
+
+
+def engine_sockets(
+    sockets: Iterable[Socket], mounts: Sequence[Mount], host_sockets: Iterable[Socket], shares_net: bool
+) -> list[str]:
+    """
+    Name the engines' sockets: by their path, by the path that they were bound from, or as the host's by their inode.
+    """
+    known = {(tuple(one.device), one.inode) for one in host_sockets if is_engines(one.path)}
+    found = []
+    for socket in sockets:
+        if is_own(socket, shares_net):
+            continue
+        source = _source(socket, mounts)
+        if is_engines(socket.path) or is_engines(source) or (tuple(socket.device), socket.inode) in known:
+            found.append(f"{socket.path}{source}")
+    return sorted(set(found))
+
+
+def open_to_all(sockets: Iterable[Socket]) -> list[str]:
+    """Name the engines' sockets that every user may connect to: connect(2) asks for permission to write (unix(7))."""
+    return [f"{one.path} is {one.mode:04o} of {one.uid}:{one.gid}" for one in sockets if one.mode & 0o002]
+
+
+def reachable_ports(
+    ports: dict[int, str],
+    inside: Iterable[EnginePort],
+    host: Iterable[EnginePort],
+    net: int | None,
+    shares_net: bool,
+    interfaces: Iterable[Interface],
+) -> list[str]:
+    """
+    Name the listening ports that a sandbox can come to, without a packet sent.
+
+    Args:
+        ports: which, and whose they are.
+        inside, host: the listeners that either side saw.
+        net: the inode of the sandbox's network namespace in the host's kernel; None where it has its own kernel.
+        shares_net: whether that namespace is the host's, so that what listens there is not the sandbox's own.
+        interfaces: of the sandbox; with `lo` alone no other namespace is reached.
+    """
+    leads_out = any(interface.name != "lo" for interface in interfaces)
+    seen = [one for one in host if one.net == net or (leads_out and not one.loopback)]
+    seen += inside if shares_net else []
+    return sorted({f"port {one.port} ({ports[one.port]})" for one in seen if one.port in ports})
+
+
+def lxcfs_doors(mounts: Iterable[Mount]) -> list[str]:
+    """Name the mounts of LXCFS that show more than files of /proc and /sys: its root, or its view of cgroups."""
+    return [
+        f"{mount.target} is LXCFS's {mount.root}"
+        for mount in mounts
+        if mount.fstype == "fuse.lxcfs" and not {mount.root[:5], mount.target[:5]} & {"/proc", "/sys/"}
+    ]
+
+
+def _source(socket: Socket, mounts: Sequence[Mount]) -> str:
+    """Return the path below its file system's root that a socket's mount was made from, "" where it is none."""
+    line = next((mount for mount in reversed(mounts) if mount.target == socket.mount), None)
+    if line is None or socket.mount is None:
+        return ""
+    rest = posixpath.relpath(socket.path, socket.mount)
+    return f" from {posixpath.normpath(posixpath.join(line.root, rest))}"

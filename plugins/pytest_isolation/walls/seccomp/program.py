@@ -1,0 +1,104 @@
+"""What the installed seccomp filters let through, call by call and ABI by ABI.
+
+In: the facts of a process seen from outside, the machine's name.  Out: `Installed`, which answers for every task at
+once: of several tasks the weakest counts.  Pure.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from provisioner.facts.document import Process
+from provisioner.facts.filters import Filters
+from provisioner.facts.observed import UnobservedFact
+from pytest_isolation.walls.seccomp.actions import Passes, Values, answers, errnos, passes
+from pytest_isolation.walls.seccomp.bpf import ProgramError
+from pytest_isolation.walls.seccomp.syscalls import ABIS, BY_MACHINE, call_numbers
+
+ADDR_NO_RANDOMIZE = 0x0040000
+Arguments = tuple[int, ...] | None
+# The calls that the stock profiles of docker (20.10, 29) and podman (4.3, 5) both refuse a sandbox with their default
+# capabilities, with the arguments that matter; None: whatever they are.  Those profiles let personality(2) pass with
+# the values that compatibility needs; podman's lets reboot(2) pass, and relies on the capability.
+DANGEROUS: dict[str, Arguments] = {
+    **dict.fromkeys(("acct", "add_key", "bpf", "delete_module", "finit_module", "init_module", "ioperm", "iopl")),
+    **dict.fromkeys(("kcmp", "kexec_file_load", "kexec_load", "move_pages", "open_by_handle_at", "perf_event_open")),
+    "personality": (ADDR_NO_RANDOMIZE,),
+    **dict.fromkeys(("quotactl", "request_key", "swapoff", "swapon", "userfaultfd")),
+}
+
+
+@dataclass(frozen=True)
+class Installed:
+    """
+    The filters of each task, and how to ask them.
+
+    Attributes:
+        stacks: the different stacks of filters, each the programs of some task, the oldest first.
+        abis: the names of the ABIs of this machine, its own first.
+    """
+
+    stacks: tuple[tuple[bytes, ...], ...]
+    abis: tuple[str, ...]
+
+    def answers(self, abi: str, number: int, args: Arguments = None) -> tuple[Values, ...]:
+        """
+        Return what each stack may answer to a call.
+
+        Raises:
+            UnobservedFact: what was observed is no program that a kernel installs.
+        """
+        known = ABIS[abi]
+        numbers = known.range if number in known.range else range(number, number + 1)
+        try:
+            return tuple(answers(stack, known.arch, numbers, number, args) for stack in self.stacks)
+        except ProgramError as error:
+            raise UnobservedFact("process.filters.programs", "", f"no program of a kernel: {error}") from None
+
+    def passes(self, abi: str, number: int, args: Arguments = None) -> Passes:
+        """Say how far a call gets in the task that is filtered least."""
+        order = (Passes.ALWAYS, Passes.SOMETIMES, Passes.HANDED, Passes.NEVER)
+        return min((passes(values) for values in self.answers(abi, number, args)), key=order.index)
+
+    def errnos(self, abi: str, number: int, args: Arguments = None) -> frozenset[str]:
+        """Return what a refusal looks like to the caller, by errno's name."""
+        return frozenset().union(*(errnos(values) for values in self.answers(abi, number, args)))
+
+    @cached_property
+    def let_through(self) -> dict[str, Passes]:
+        """The dangerous calls that pass by the machine's own ABI, always or for some arguments."""
+        return self.let_through_by(self.abis[0])
+
+    def let_through_by(self, abi: str) -> dict[str, Passes]:
+        """Return the dangerous calls that pass by an ABI, always or for some arguments."""
+        numbers = call_numbers(abi)
+        found = {call: self.passes(abi, numbers[call], args) for call, args in DANGEROUS.items() if call in numbers}
+        return {call: how for call, how in found.items() if how in (Passes.ALWAYS, Passes.SOMETIMES)}
+
+
+def read_installed(process: Process, machine: str) -> Installed | None:
+    """
+    Return the filters of a process and of those beside it.
+
+    None where nobody saw them, or where this machine's call numbers are not known here.
+
+    Raises:
+        UnobservedFact: they were seen of some of its tasks alone.
+    """
+    filters = process.seen("filters")
+    if not isinstance(filters, Filters) or machine not in BY_MACHINE:
+        return None
+    programs = [base64.b64decode(text) for text in filters.programs]
+    stacks = dict.fromkeys(tuple(_program(programs, place) for place in task.stack) for task in filters.tasks)
+    if not stacks:
+        raise UnobservedFact("process.filters.tasks", "", "no task was asked")
+    return Installed(tuple(stacks), BY_MACHINE[machine])
+
+
+def _program(programs: Sequence[bytes], place: int) -> bytes:
+    if place >= len(programs):
+        raise UnobservedFact("process.filters.programs", "", f"a task names program {place} of {len(programs)}")
+    return programs[place]

@@ -1,0 +1,55 @@
+"""The seccomp filters that are installed in a sandbox's tasks, as the host's probe asked the kernel for them.
+
+In: the part `filters` of a process seen from outside (probe/filters.c).  Out: frozen objects.  Interprets nothing: what
+a program answers, pytest_isolation.walls says.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from provisioner.facts.observed import Fact, Number, Observed
+
+MAX_TASKS = 256
+MAX_PROGRAMS = 64
+MAX_PROGRAM_TEXT = 4 * ((4096 * 8 + 2) // 3)  # base64 of BPF_MAXINSNS instructions of 8 bytes
+
+
+def _is_base64(text: str) -> str:
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("should be base64") from None
+    return text
+
+
+Program = Annotated[str, Field(max_length=MAX_PROGRAM_TEXT), AfterValidator(_is_base64)]
+
+
+class TaskFilters(Observed):
+    """
+    The filters of one task (a thread), the oldest first, as places in `Filters.programs`.
+
+    None at all is what /proc/PID/status says (`Seccomp: 0`), never what an error was taken for.
+    """
+
+    pid: Number
+    tid: Number
+    stack: Fact[Annotated[list[Number], Field(max_length=MAX_PROGRAMS)]]
+
+
+class Filters(Observed):
+    """
+    The tasks of the process and of its pid namespace, and the programs that filter them, each once.
+
+    A program is struct sock_filter after struct sock_filter, little endian, in base64.  `stopped_us` is the longest
+    that one task stood still for this.
+    """
+
+    tasks: Annotated[list[TaskFilters], Field(max_length=MAX_TASKS)]
+    programs: Annotated[list[Program], Field(max_length=MAX_PROGRAMS)]
+    stopped_us: Number

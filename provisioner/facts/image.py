@@ -1,0 +1,179 @@
+"""What an image shows where no runtime has touched it, as frozen objects.
+
+In: the probe's answer to `image`, for a root folder; a docker-archive, for an engine.  Out: `ImageSeen`.  Called by
+host.py once the image is made, before anything is started from it.  A part of pytest_isolation's record.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import tarfile
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from provisioner.facts.observed import (
+    MAX_ITEMS,
+    MAX_TEXT,
+    Fact,
+    FactsError,
+    Items,
+    Named,
+    Number,
+    Observed,
+    Text,
+    added,
+    check_json,
+    first_fault,
+)
+
+MOUNTED_OVER = ("/dev", "/proc", "/sys")
+# OCI image-spec, layer.md: a file of this prefix takes the one of the layers below away, or all that is in the folder
+WHITEOUT = ".wh."
+OPAQUE = ".wh..wh..opq"
+ACCOUNTS = "/etc/passwd"
+CAPABILITIES = "SCHILY.xattr.security.capability"  # of a layer's PAX header, where tar(1) keeps xattr(7)
+TYPES = {
+    tarfile.DIRTYPE: "dir",
+    tarfile.SYMTYPE: "symlink",
+    tarfile.CHRTYPE: "char",
+    tarfile.BLKTYPE: "block",
+    tarfile.FIFOTYPE: "fifo",
+}
+
+
+class PrivilegedFile(Observed):
+    """A file that gives who runs it more: set-user-ID, set-group-ID (inode(7)), file capabilities(7)."""
+
+    path: Text
+    user: bool
+    group: bool
+    capabilities: bool
+
+
+class Privileged(Observed):
+    """What a walk of a root found: of `entries` things `count` such files, the first of them in `files`."""
+
+    entries: Number
+    count: Number
+    files: Items[PrivilegedFile]
+
+
+class ImageConfig(Observed):
+    """
+    What an image's configuration says (OCI image-spec, config.md).
+
+    `user` is whom it names, "" for nobody; `roots` are the names that its own /etc/passwd gives uid 0.
+    """
+
+    user: Text
+    roots: Items[Text]
+
+
+class ImageSeen(Observed):
+    """
+    An image as it lies on the host.
+
+    `folders` says of /dev, /proc and /sys what is there: a type as in facts.Path.  `config` is None where a root folder
+    is all there is.
+    """
+
+    folders: Named[Fact[Text]]
+    privileged: Fact[Privileged] = added()
+    config: Fact[ImageConfig | None] = added()
+
+
+class _Answer(Observed):
+    schema_: Literal[1] = Field(alias="schema")
+    nonce: Text
+    image: ImageSeen
+
+
+def parse_image(data: bytes, nonce: str) -> ImageSeen:
+    """
+    Turn the probe's answer to `image` into an ImageSeen.
+
+    Raises:
+        FactsError: the bytes are no such document, or one of another run.
+    """
+    check_json(data, "image's facts")
+    try:
+        answer = _Answer.model_validate_json(data)
+    except ValidationError as error:
+        raise FactsError(f"cannot read the image's facts: {first_fault(error)}") from None
+    if answer.nonce != nonce:
+        raise FactsError("cannot accept the image's facts: they carry another nonce than was given")
+    return answer.image
+
+
+def read_archive(data: bytes) -> ImageSeen:
+    """
+    Look at the one image of a docker-archive, its layers laid over each other in their order.
+
+    Raises:
+        FactsError: it is no such archive.
+    """
+    members: dict[str, tarfile.TarInfo] = {}
+    accounts = b""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+            (manifest,) = json.loads(_member(archive, "manifest.json"))
+            for layer in manifest["Layers"]:
+                with tarfile.open(fileobj=io.BytesIO(_member(archive, layer))) as tar:
+                    _lay_over(members, tar.getmembers())
+                    latest = members.get(ACCOUNTS)
+                    if latest is not None and latest.isfile() and latest in tar.getmembers():
+                        accounts = _member(tar, latest.name)
+            config = json.loads(_member(archive, manifest["Config"])).get("config") or {}
+            user = str(config.get("User") or "")
+    except (tarfile.TarError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise FactsError(f"cannot read the image's archive: {error}") from None
+    types = {path: TYPES.get(members[path].type, "file") for path in MOUNTED_OVER if path in members}
+    files = [file for path in sorted(members) if (file := _privileged(path, members[path]))]
+    return ImageSeen(
+        folders=Named(dict.fromkeys(MOUNTED_OVER, "absent") | types),
+        privileged=Privileged(entries=len(members), count=len(files), files=files[:MAX_ITEMS]),
+        config=ImageConfig(user=user[:MAX_TEXT], roots=_roots(accounts if ACCOUNTS in members else b"")),
+    )
+
+
+def _roots(accounts: bytes) -> list[str]:
+    """Return the names of uid 0 in a passwd(5)."""
+    lines = [line.split(":") for line in accounts.decode("utf-8", "replace").splitlines()]
+    return [words[0][:MAX_TEXT] for words in lines if len(words) > 2 and words[2].strip("0") == "" != words[2]][
+        :MAX_ITEMS
+    ]
+
+
+def _member(archive: tarfile.TarFile, name: str) -> bytes:
+    file = archive.extractfile(name)
+    if file is None:
+        raise KeyError(f"{name} is no file")
+    return file.read()
+
+
+def _lay_over(members: dict[str, tarfile.TarInfo], layer: list[tarfile.TarInfo]) -> None:
+    """Take away what the layer takes away, all of it first, and add what is in it."""
+    paths = {"/" + member.name.removeprefix("./").strip("/"): member for member in layer}
+    for path in list(paths):
+        folder, _, name = path.rpartition("/")
+        if not name.startswith(WHITEOUT):
+            continue
+        gone = f"{folder}/" if name == OPAQUE else f"{folder}/{name.removeprefix(WHITEOUT)}"
+        for other in [one for one in members if one == gone or one.startswith(gone.rstrip("/") + "/")]:
+            del members[other]
+        del paths[path]
+    members |= paths
+
+
+def _privileged(path: str, member: tarfile.TarInfo) -> PrivilegedFile | None:
+    if member.type not in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.LNKTYPE):
+        return None
+    user = bool(member.mode & stat.S_ISUID)
+    group = member.mode & (stat.S_ISGID | stat.S_IXGRP) == stat.S_ISGID | stat.S_IXGRP
+    capabilities = CAPABILITIES in member.pax_headers
+    if not user and not group and not capabilities:
+        return None
+    return PrivilegedFile(path=path[:MAX_TEXT], user=user, group=group, capabilities=capabilities)

@@ -1,0 +1,39 @@
+"""What the kernel is set to, and what it tells of itself and of the machine below it.
+
+In: the part `kernel_state` of a facts document.  Out: `KernelState`.  A part of facts.py's System.
+"""
+
+from __future__ import annotations
+
+from provisioner.facts.observed import Fact, Items, Named, Number, Observed, Text
+
+
+class Read(Observed):
+    """
+    A try to read a file that tells of the host: "ok" or the errno's name, and of what there was no more than how much.
+
+    `fstype` is that of the opened file (statfs(2) f_type), so that a mask or another file in its place shows; `bytes`
+    counts at most a page.
+    """
+
+    result: Text
+    fstype: Number | None
+    bytes: Number | None
+
+
+class KernelState(Observed):
+    """
+    Settings and reports of the kernel that the looking process runs on; None where the kernel has no such file.
+
+    `cores` are the processors of each core, as lists such as "0-1"; `flaws` are the reports of
+    /sys/devices/system/cpu/vulnerabilities by name.
+    """
+
+    reads: Named[Fact[Read]]
+    addresses: Fact[bool | None]  # whether /proc/kallsyms shows them to this process
+    ptrace_scope: Fact[Number | None]  # kernel.yama.ptrace_scope
+    selinux_enforce: Fact[Number | None]  # /sys/fs/selinux/enforce
+    smt_active: Fact[Number | None]  # /sys/devices/system/cpu/smt/active
+    ksm_run: Fact[Number | None]  # /sys/kernel/mm/ksm/run
+    cores: Fact[Items[Text] | None]
+    flaws: Fact[Named[Fact[Text]] | None]

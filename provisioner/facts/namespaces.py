@@ -1,0 +1,28 @@
+"""Which user namespace owns each namespace of a process.
+
+Part of facts.py, which reads it.
+"""
+
+from __future__ import annotations
+
+from provisioner.facts.observed import Fact, Number, Observed
+
+
+class Owners(Observed):
+    """
+    Inode of the user namespace that owns each namespace of the process (ioctl_nsfs(2), NS_GET_USERNS).
+
+    Capabilities over a namespace are those held in its owner (user_namespaces(7)).  None where the kernel has no such
+    kind; unobserved with EPERM where the owner is neither the reader's user namespace nor one below it.
+    """
+
+    cgroup: Fact[Number | None]
+    ipc: Fact[Number | None]
+    mnt: Fact[Number | None]
+    net: Fact[Number | None]
+    pid: Fact[Number | None]
+    time: Fact[Number | None]
+    uts: Fact[Number | None]
+
+
+OWNED = ("cgroup", "ipc", "mnt", "net", "pid", "time", "uts")

@@ -1,0 +1,176 @@
+"""Reads one YAML file into one frozen pydantic model, and says file, line and nearest key when it cannot.
+
+In: a path and a model.  Out: the model, or one IsolationError.  Called for lab.yaml, roles/<name>/*.yaml and
+isolation.yaml.  YAML 1.2; refuses tags, anchors, duplicate keys, keys that are no strings, and files over 256 KiB.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from provisioner.errors import IsolationError
+from provisioner.files.model_fields import field_names
+
+MAX_BYTES = 256 << 10
+MAX_DEPTH = 16
+PLAIN = tuple(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp"))
+
+Model = TypeVar("Model", bound=BaseModel)
+Location = tuple[str | int, ...]
+
+
+@dataclass
+class _Document:
+    """The values read, and the line (from 1) of each key and item by its path."""
+
+    name: str
+    lines: dict[Location, int] = field(default_factory=dict)
+
+    def standing(self, location: Location) -> Location:
+        """Return the parts of `location` that stand in the file: unions and validators add parts of their own."""
+        best: Location = ()
+        for part in location:
+            if (*best, part) in self.lines:
+                best = (*best, part)
+        return best
+
+    def line_of(self, location: Location) -> int:
+        """Return the line of the deepest part of `location` that stands in the file."""
+        return self.lines.get(self.standing(location), 1)
+
+    def error(self, line: int, what: str, hint: str = "") -> IsolationError:
+        """Return the error that names the file and the line."""
+        return IsolationError(f"{self.name}:{line}: {what}", hint=hint)
+
+
+def load_yaml(path: Path, model: type[Model]) -> Model:
+    """
+    Read a file strictly.
+
+    Args:
+        path: the file; its text as given stands in errors.
+        model: a pydantic model that forbids unknown keys; a RootModel for files that are lists or free mappings.
+
+    Raises:
+        IsolationError: the file cannot be read, is not such YAML, or does not fit the model; with file and line.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise IsolationError(f"cannot read '{path}': {error.strerror}") from None
+    return parse_yaml(data, model, str(path))
+
+
+def parse_yaml(data: bytes, model: type[Model], name: str) -> Model:
+    """Turn a file's bytes into the model; as load_yaml, with `name` for the file in errors."""
+    if len(data) > MAX_BYTES:
+        raise IsolationError(f"cannot read '{name}': more than {MAX_BYTES >> 10} KiB")
+    document = _Document(name)
+    value = _compose(data, document)
+    try:
+        return model.model_validate({} if value is None else value)
+    except ValidationError as error:
+        raise _explain(error, model, document) from None
+
+
+def _compose(data: bytes, document: _Document) -> Any:
+    loader = YAML(typ="safe", pure=True)
+    try:
+        node = loader.compose(data.decode("utf-8"))
+        return None if node is None else _value(node, (), document, loader)
+    except UnicodeDecodeError as error:
+        raise document.error(data[: error.start].count(b"\n") + 1, "not UTF-8") from None
+    except RecursionError:
+        raise document.error(1, "nested too deeply") from None
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        problem = str(getattr(error, "problem", None) or error).splitlines()[0]
+        raise document.error(mark.line + 1 if mark else 1, f"not YAML: {problem}") from None
+    except ValueError as error:
+        raise document.error(1, f"not YAML: {str(error).splitlines()[0]}") from None
+
+
+def _value(node: Any, path: Location, document: _Document, loader: YAML) -> Any:
+    line = node.start_mark.line + 1
+    if node.anchor is not None:
+        raise document.error(line, "anchors and aliases are not allowed", "write the value out")
+    if len(path) > MAX_DEPTH:
+        raise document.error(line, f"nested deeper than {MAX_DEPTH}")
+    tag = str(node.tag)
+    if tag == "tag:yaml.org,2002:seq":
+        return [_item(child, (*path, index), document, loader) for index, child in enumerate(node.value)]
+    if tag == "tag:yaml.org,2002:map":
+        return _mapping(node, path, document, loader)
+    if tag not in PLAIN:
+        raise document.error(line, f"the tag '{tag}' is not allowed")
+    return loader.constructor.construct_object(node)
+
+
+def _item(node: Any, path: Location, document: _Document, loader: YAML) -> Any:
+    document.lines[path] = node.start_mark.line + 1
+    return _value(node, path, document, loader)
+
+
+def _mapping(node: Any, path: Location, document: _Document, loader: YAML) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        key = _value(key_node, path, document, loader)
+        if not isinstance(key, str):
+            raise document.error(line, f"the key '{key_node.value}' is not a string", "put it in quotes")
+        if key in found:
+            raise document.error(line, f"the key '{key}' stands twice", f"first in line {document.lines[(*path, key)]}")
+        document.lines[(*path, key)] = line
+        found[key] = _value(value_node, (*path, key), document, loader)
+    return found
+
+
+def _explain(error: ValidationError, model: type[BaseModel], document: _Document) -> IsolationError:
+    """Turn pydantic's errors into one line: the first in the file's order, and how many more."""
+    errors = error.errors(include_url=False)
+    places = [document.standing(one["loc"]) for one in errors]
+    # A union reports each of its choices; the choice that got deepest into the file is the one that was meant.
+    deepest = [
+        one
+        for one, place in zip(errors, places, strict=True)
+        if not any(len(other) > len(place) and other[: len(place)] == place for other in places)
+    ]
+    first = min(deepest, key=lambda one: document.line_of(one["loc"]))
+    what, hint = _describe(dict(first), model, document)
+    more = len(errors) - 1
+    return document.error(document.line_of(first["loc"]), what + (f" (and {more} more)" if more else ""), hint)
+
+
+def _describe(error: dict[str, Any], model: type[BaseModel], document: _Document) -> tuple[str, str]:
+    location: Location = error["loc"]
+    last = location[-1] if location else ""
+    if error["type"] == "extra_forbidden":
+        known = field_names(model, location[:-1])
+        return f"unknown key '{last}'", _near(str(last), known)
+    if error["type"] == "missing":
+        return f"missing key '{last}'", ""
+    if last == "[key]":
+        return f"the key '{location[-2]}' is not allowed: {str(error['msg']).removeprefix('Value error, ')}", ""
+    where = ".".join(str(part) for part in document.standing(location))
+    message = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "should be")
+    given = error.get("input")
+    shown = f", not {given!r}" if isinstance(given, str | int | float | bool) and len(repr(given)) < 60 else ""
+    choices = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))
+    hint = _near(str(given), choices) if choices and error["type"] != "value_error" else ""
+    return f"{where}: {message}{shown}" if where else f"{message}{shown}", hint
+
+
+def _near(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    return f"known: {', '.join(known)}" if 0 < len(known) <= 24 else ""

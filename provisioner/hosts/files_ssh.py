@@ -1,0 +1,174 @@
+"""Keeps the files of a run on a machine, over SSH.
+
+In: an SshConnection.  Out: `SshSite`.  Called by machines/ready.py's callers.  The machine needs a POSIX shell, GNU
+coreutils and findutils, and nothing of this project.  What is made there stands in the journal here, as a command that
+goes over again: `provisioner.hosts.ssh_undo`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from provisioner.connection.address import SshAddress
+from provisioner.connection.local import Connection
+from provisioner.connection.ssh import SshConnection
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.hosts.canaries import Canaries
+from provisioner.hosts.files_local import rootfs_name
+from provisioner.images.busybox import Shell
+from provisioner.images.elf import check_architecture
+from provisioner.images.image import Item, rootfs_tar
+from provisioner.journal.run import Run
+from provisioner.journal.undo import Record, import_path
+from provisioner.linux.cgroups import PREFIX
+from provisioner.linux.mounts import MountPoint, parse_mountinfo
+from provisioner.paths import NAME, READABLE
+from provisioner.probe.build import BuiltProbe
+
+MAKE_FOLDER = '[ -d "$1" ] || { mkdir -p -- "${1%/*}" && mkdir -m "$2" -- "$1"; } || [ -d "$1" ]'
+# the machine's architecture, and whether the program is there already
+LOOK = 'uname -m; printf "%s  %s\\n" "$2" "$1" | sha256sum --check --status 2>/dev/null && echo there; :'
+# arguments: the folder, a tar of all that is in it
+MAKE_ROOTFS = """\
+path=$1 fresh=$1.$$
+rm -rf -- "$fresh" && mkdir -m 755 -- "$fresh" || exit
+tar -x -p -f "$2" -C "$fresh" && rm -- "$2" || exit
+mv -T -- "$fresh" "$path" 2>/dev/null || { rm -rf -- "$fresh"; [ -x "$path/probe" ]; }"""
+# cgroup.kill is v2's (cgroup-v2.rst); on v1 each member is killed
+DELETE_CGROUPS = """\
+for folder; do
+  try=0
+  while [ -d "$folder" ] && [ $try -lt 100 ]; do
+    [ ! -e "$folder/cgroup.kill" ] || echo 1 >"$folder/cgroup.kill"
+    find "$folder" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -s KILL 2>/dev/null
+    find "$folder" -depth -type d -exec rmdir {} + 2>/dev/null
+    [ ! -d "$folder" ] || sleep 0.05
+    try=$((try + 1))
+  done
+  [ ! -d "$folder" ] || { echo "$folder: still in use" >&2; exit 1; }
+done"""
+
+
+class SshSite:
+    """
+    One machine, as root or as a user who may become root.
+
+    Args:
+        connection: to it.
+    """
+
+    cache = Path("/var/cache") / NAME
+    state = Path("/var/lib") / NAME
+    run = Path("/run") / NAME
+    remembers = False
+
+    def __init__(self, connection: SshConnection) -> None:
+        self.connection: Connection = connection
+        self._address = connection.address
+        self._ssh = connection
+
+    def mounts(self) -> list[MountPoint]:
+        return parse_mountinfo(self.read(Path("/proc/self/mountinfo")).decode("utf-8", "surrogateescape"))
+
+    def make_folder(self, path: Path, mode: int) -> None:
+        self._sh(f"make folder '{path}'", MAKE_FOLDER, str(path), f"{mode:o}")
+
+    def read(self, path: Path) -> bytes:
+        done = self._ssh.run(["cat", "--", str(path)], deadline("command"), retry=True)
+        if done.status:
+            raise IsolationError(f"cannot read '{path}' on '{self._ssh.name}': {done.last_words}")
+        return done.stdout
+
+    def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
+        self._ssh.put(str(path), data, mode)
+
+    def delete(self, path: Path) -> None:
+        self._ssh.run(_removal(path), deadline("command"))
+
+    def install_probe(self, probe: BuiltProbe) -> Path:
+        path = self.cache / f"probe-{probe.hash}" / "probe"
+        data = probe.path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        machine, *there = self._sh("look for the probe", LOOK, str(path), digest).split()
+        check_architecture(probe.path, machine)
+        if not there:
+            self.make_folder(path.parent, 0o755)
+            self.write(path, data, 0o755)
+        return path
+
+    def make_rootfs(self, probe: BuiltProbe, shell: Shell | None, name: str = "", further: Sequence[Item] = ()) -> Path:
+        path = self.cache / (name or rootfs_name(probe, shell))
+        if self._ssh.run(["test", "-x", f"{path}/probe"], deadline("command"), retry=True).status:
+            archive = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tar")
+            self.make_folder(self.cache, READABLE)
+            self.write(archive, rootfs_tar(probe.path, shell, further))
+            self._sh(f"make '{path}'", MAKE_ROOTFS, str(path), str(archive))
+        return path
+
+    def delete_cgroups(self, folders: Sequence[Path]) -> None:
+        self._sh("remove the cgroups", DELETE_CGROUPS, *_checked(folders))
+
+    def make_canaries(self, run: Run, folder: Path) -> Canaries | None:
+        """None: they are made by system calls here, and a machine has nothing of this project but the probe."""
+        return None
+
+    def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> Record:
+        words = [f"{name}={value}" for name, value in env.items()]
+        return self._made(run, ["env", *words, *argv] if words else argv)
+
+    def made_folder(self, run: Run, path: Path) -> Record:
+        return self._made(run, _removal(path))
+
+    def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[Record]:
+        return [self._made(run, ["sh", "-c", DELETE_CGROUPS, "sh", *_checked(folders)])]
+
+    def _made(self, run: Run, argv: Sequence[str]) -> Record:
+        """The journal's undo runs it from here, as long as the machine lives."""
+        undo = [
+            sys.executable,
+            "-m",
+            "provisioner.hosts.ssh_undo",
+            dump_address(self._address),
+            self._ssh.name,
+            "--",
+            *argv,
+        ]
+        return run.made("command", undo, import_path())
+
+    def _sh(self, what: str, script: str, *arguments: str) -> str:
+        done = self._ssh.run(["sh", "-c", script, "sh", *arguments], deadline("command"))
+        if done.status:
+            raise IsolationError(f"cannot {what} on '{self._ssh.name}': {done.last_words}")
+        return done.stdout.decode("utf-8", "replace")
+
+
+def dump_address(address: SshAddress) -> str:
+    """Return an address as one line of JSON, for another process."""
+    return json.dumps({**asdict(address), "private_key": str(address.private_key)})
+
+
+def load_address(text: str) -> SshAddress:
+    """Read what `dump_address` wrote."""
+    entry = json.loads(text)
+    return SshAddress(**{**entry, "private_key": Path(entry["private_key"])})
+
+
+def _removal(path: Path) -> list[str]:
+    if NAME not in path.parts:
+        raise IsolationError(f"cannot remove '{path}': not below our own folders")
+    return ["rm", "-rf", "--one-file-system", "--", str(path)]
+
+
+def _checked(folders: Sequence[Path]) -> list[str]:
+    """Return the paths; processes are killed only below a folder named isolation-<id>."""
+    for folder in folders:
+        if not any(part.startswith(PREFIX) for part in folder.parts):
+            raise IsolationError(f"cannot remove cgroup '{folder}': not one of ours")
+    return [str(folder) for folder in folders]

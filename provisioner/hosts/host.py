@@ -1,0 +1,299 @@
+"""Where sandboxes are made: a connection, the host's own probe, and what was imported for this run.
+
+In: a Site (this machine, or one over SSH), a Run (journal), the built probe.  Out: the host's facts, the outside view
+of any sandbox, and the values that templates need.  Called by sandbox.py and pytest_isolation's pool.  Creates no
+sandbox itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from provisioner.connection.local import ConnectionLost, Stream, last_line
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.facts.document import Facts, parse_facts
+from provisioner.facts.image import ImageSeen, parse_image
+from provisioner.hosts.files_local import Site
+from provisioner.hosts.image_store import UNPRIVILEGED, ImageMaker
+from provisioner.images.image import IMAGES, Image
+from provisioner.journal.run import Run
+from provisioner.journal.undo import Record
+from provisioner.linux.cgroups import PREFIX, Mode, mode_of
+from provisioner.paths import PASSABLE
+from provisioner.probe.build import BuiltProbe
+from provisioner.probe.channel import Channel, Reply
+from provisioner.runtimes.render import render_argv
+from provisioner.runtimes.runtime import Runtime, symptom_in
+
+FACTS_BYTES = 1 << 20
+CAP_SYS_ADMIN = 21
+CAP_SYS_RESOURCE = 24
+ImageName = Literal["probe", "shell"]
+
+
+class Host:
+    """
+    A host and this run's things on it.
+
+    Args:
+        site: where commands run and files lie.
+        run: the journal of this run.
+        probe: the program that answers for the host and goes into the images.
+        kernel: a guest kernel that the user named, else None.
+    """
+
+    def __init__(self, site: Site, run: Run, probe: BuiltProbe, kernel: Path | None = None) -> None:
+        self.site = site
+        self.connection = site.connection
+        self.run = run
+        self.probe = probe
+        self.nonce = secrets.token_hex(8)
+        self.directory = site.run / run.id
+        self._records = [site.made_folder(run, self.directory)]
+        site.make_folder(self.directory, PASSABLE)  # mapped ids traverse it
+        mounts = site.mounts()
+        self.cgroup_mode: Mode = mode_of(mounts, self._read_words)
+        # runtimes leave the parents of the cgroups that they made
+        self._cgroups = [mount.target / f"{PREFIX}{run.id}" for mount in mounts if mount.fstype.startswith("cgroup")]
+        self._records += site.made_cgroups(run, self._cgroups)
+        self._maker = ImageMaker(site, run, probe, self.directory, kernel, self._look_at)
+        self._lock = threading.Lock()
+        self._prepared: dict[str, tuple[threading.Lock, dict[str, object]]] = {}
+        self._seen: dict[str, ImageSeen | IsolationError | None] = {}
+        self._forget: list[tuple[list[str], Record]] = []
+        self._streams: list[Stream] = []
+        self._aborted = False
+        self.probe_path = site.install_probe(probe)
+        self._stream = self.connection.start([str(self.probe_path), "serve", self.nonce])
+        try:
+            self._channel = Channel(self._stream, self.nonce, self.connection.name, deadline("hello.container"))
+            self.facts = self.look()
+            self.canaries = site.make_canaries(run, self.directory)
+        except BaseException:
+            self._stream.kill()
+            raise
+
+    def _read_words(self, path: Path) -> list[str]:
+        try:
+            return self.site.read(path).decode("utf-8", "replace").split()
+        except IsolationError:
+            return []
+
+    @property
+    def pid(self) -> int:
+        """The host's probe: a process outside every sandbox, so it serves as the canary too."""
+        return self._stream.pid
+
+    @property
+    def canary_words(self) -> list[str]:
+        """What the probe inside is told of that must be out of reach."""
+        objects = [f"objects={self.canaries.told}"] if self.canaries is not None else []
+        return [f"canary={self.pid}:{self.nonce}", *objects]
+
+    def moved(self) -> list[str]:
+        """Return one line for each canary that changed since this run began."""
+        return self.canaries.moved() if self.canaries is not None else []
+
+    @property
+    def is_root(self) -> bool:
+        """Whether commands run as root there."""
+        return self.facts.process.uid[1] == 0
+
+    @property
+    def sys_admin(self) -> bool:
+        """Whether commands there may make namespaces; a root in a container often may not."""
+        return bool(self.facts.process.capabilities.effective >> CAP_SYS_ADMIN & 1)
+
+    @property
+    def cpus(self) -> int:
+        """Processors that are online there."""
+        return self.facts.system.cpus if self.facts.system else 1
+
+    @property
+    def facts_for_templates(self) -> Mapping[str, object]:
+        """What runtime.yaml may ask of the host, as `host.*`."""
+        return {
+            "root": self.is_root,
+            "unprivileged_uid": UNPRIVILEGED if self.is_root else None,
+            "sys_resource": bool(self.facts.process.capabilities.effective >> CAP_SYS_RESOURCE & 1),
+            "sys_admin": self.sys_admin,
+            "cgroup": self.cgroup_mode,
+            "machine": self.facts.system.kernel.machine if self.facts.system else "",
+        }
+
+    def look(self) -> Facts:
+        """Look at the host itself: what it is set to now, where `facts` is how the run found it."""
+        return self._ask("facts", self.nonce, view_nonce=self.nonce)
+
+    def facts_beside(self) -> Facts:
+        """
+        Return `facts` with the mounts as they are now, to be compared with those of a sandbox that runs.
+
+        Two mounts are of one file system when their device numbers are equal, and a number is given anew once its
+        file system is gone: tables of two times would make a sandbox's own mount one of the host's.
+        """
+        now = self.outside_pid(self.pid, self.nonce)
+        process = self.facts.process.model_copy(update={"mounts": now.process.seen("mounts")})
+        return self.facts.model_copy(update={"process": process})
+
+    def outside(self, nonce: str, filters: bool = False) -> Facts:
+        """
+        Look at the subject that serves `nonce`, from here.
+
+        Args:
+            nonce: whose.  filters: also ask its tasks for their filters, which stops each for part of a millisecond.
+        """
+        return self._ask("outside", nonce, nonce, *(["filters"] if filters else []), view_nonce=nonce)
+
+    def outside_pid(self, pid: int, nonce: str, filters: bool = False) -> Facts:
+        """Look at one process, from here; `filters` as above."""
+        return self._ask("outside", nonce, f"pid:{pid}", *(["filters"] if filters else []), view_nonce=nonce)
+
+    def _ask(self, *argv: str, view_nonce: str) -> Facts:
+        reply = self._channel.request(*argv, deadline=deadline("outside"), bound=FACTS_BYTES)
+        return parse_facts(checked(reply, argv[0], self.connection.name), view_nonce)
+
+    def _look_at(self, folder: Path) -> ImageSeen:
+        argv = ("image", self.nonce, str(folder))
+        reply = self._channel.request(*argv, deadline=deadline("outside"), bound=FACTS_BYTES)
+        return parse_image(checked(reply, argv[0], self.connection.name), self.nonce)
+
+    def values(self, runtime: Runtime, image: ImageName | Image = "probe") -> dict[str, object]:
+        """
+        Return what this runtime's templates may name, its image made and imported once for this run.
+
+        Args:
+            runtime: whose templates.
+            image: "probe", which holds the probe alone, "shell", with a BusyBox beside it, or what is asked of it.
+
+        Raises:
+            IsolationError: the image could not be made or imported.
+        """
+        asked = image if isinstance(image, Image) else IMAGES[image]
+        with self._lock:
+            lock, values = self._prepared.setdefault(_key(runtime, asked), (threading.Lock(), {}))
+        with lock:
+            if not values:
+                values.update(self._prepare(runtime, asked))
+        return dict(values)
+
+    def image(self, runtime: Runtime, image: ImageName | Image = "probe") -> ImageSeen | None:
+        """
+        Return what an image of this runtime showed before anything was started from it; None where there is no image.
+
+        Raises:
+            IsolationError: it could not be looked at.
+        """
+        asked = image if isinstance(image, Image) else IMAGES[image]
+        self.values(runtime, asked)
+        seen = self._seen[_key(runtime, asked)]
+        if isinstance(seen, IsolationError):
+            raise seen
+        return seen
+
+    def _prepare(self, runtime: Runtime, image: Image) -> dict[str, object]:
+        state = self.site.state / runtime.name
+        if runtime.image == "archive" or runtime.prepare:
+            self.site.make_folder(state, PASSABLE)
+        values: dict[str, object] = {
+            "run": self.run.id,
+            "probe": str(self.probe_path),
+            "state": str(state),
+            "run_dir": str(self.site.run / runtime.name),
+            "image": f"localhost/isolation-{image.name}:{self.run.id}",
+            "host": self.facts_for_templates,
+        }
+        for name, argv in runtime.define.items():
+            values[name] = render_argv(argv, values, f"{runtime.name}: define.{name}")
+        made, self._seen[_key(runtime, image)] = self._maker.make(runtime, image, str(values["image"]))
+        values |= made
+        if runtime.import_:
+            self._import(runtime, values)
+        return values
+
+    def _import(self, runtime: Runtime, values: Mapping[str, object]) -> None:
+        assert runtime.import_ is not None
+        forget = render_argv(runtime.forget or [], values, f"{runtime.name}: forget")
+        record = self.site.made_command(self.run, forget, self.remembered(runtime)) if forget else None
+        argv = render_argv(runtime.import_, values, f"{runtime.name}: import")
+        done = self.connection.run(argv, deadline("import"))
+        if done.status == 0:
+            if record is not None:
+                self._forget.append((forget, record))
+            return
+        if record is not None:
+            self.run.gone(record)  # nothing was imported
+        said = done.stderr.decode("utf-8", "backslashreplace")
+        symptom = symptom_in(runtime, said)
+        cause, hint = (symptom.cause, symptom.mend) if symptom else (done.last_words, "")
+        raise IsolationError(f"cannot start '{runtime.name}': {cause}", hint, said)
+
+    def remembered(self, runtime: Runtime) -> dict[str, str]:
+        """Return the variables that a client needs to find its daemon again, for the journal's undo."""
+        names = runtime.remember if self.site.remembers else []
+        return {name: os.environ[name] for name in names if name in os.environ}
+
+    def start(self, argv: list[str], env: Mapping[str, str] | None, cwd: Path) -> Stream:
+        """
+        Start a sandbox's command; `abort` ends it also when its creation is still under way.
+
+        It starts in the sandbox's own folder: conmon 2.1 leaves a file `oom` where podman was started.
+        """
+        stream = self.connection.start(argv, env, str(cwd))
+        with self._lock:
+            self._streams.append(stream)
+            late = self._aborted
+        if late:
+            stream.kill()
+            raise IsolationError(f"cannot run '{argv[0]}': this run was ended")
+        return stream
+
+    def abort(self) -> None:
+        """End every command that was started here, and all that will be, so that nobody waits for one any longer."""
+        with self._lock:
+            self._aborted = True
+            streams = list(self._streams)
+        for stream in streams:
+            stream.kill()
+
+    def close(self) -> None:
+        """
+        Take away the imported images, the cgroups' parents and the run's folder, and end the host's probe.
+
+        On a machine that was rolled back or is gone nothing is left, and the journal finds that out.
+        """
+        for argv, record in self._forget:
+            with contextlib.suppress(ConnectionLost):
+                if self.connection.run(argv, deadline("command")).status == 0:
+                    self.run.gone(record)
+        self._forget.clear()
+        if self.canaries is not None:
+            self.canaries.close()
+        self._stream.end_input()
+        with contextlib.suppress(ConnectionLost):
+            self._stream.wait(deadline("close"))
+        self._stream.kill()
+        with contextlib.suppress(ConnectionLost):
+            self.site.delete_cgroups(self._cgroups)
+            self.site.delete(self.directory)
+            self._maker.close()
+            for record in self._records:
+                self.run.gone(record)
+
+
+def _key(runtime: Runtime, image: Image) -> str:
+    return f"{runtime.name}/{runtime.conditions}/{image.name}"
+
+
+def checked(reply: Reply, verb: str, name: str) -> bytes:
+    """Return a reply's bytes, or say in one line why the verb failed."""
+    if reply.ok:
+        return reply.data
+    raise IsolationError(f"cannot get '{verb}' from '{name}': {last_line(reply.log) or reply.ended}")

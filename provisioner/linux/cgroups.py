@@ -1,0 +1,296 @@
+"""Sets limits by hand, for runtimes that have none: unshare, bubblewrap, nspawn.
+
+In: a run's id, a name and Limits.  Out: `Cgroups`, the folders that the sandbox's process has to join before it starts
+(`probe launch --cgroup DIR`).  Called by sandboxes/ and, to clean up, by journal.py.  Mount points are read, never
+assumed.  It writes to no cgroup that it did not make, except that on v2 it may switch a controller on for the children
+of the one it makes its own in, and off again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from provisioner.errors import IsolationError
+from provisioner.limits.limits import Limits
+from provisioner.linux.mounts import MountPoint, read_mounts
+from provisioner.linux.processes import kill_all, read_process
+
+Mode = Literal["v1", "v2", "hybrid", "none"]
+
+CONTROLLERS = {"memory": "memory", "cpus": "cpu", "pids": "pids"}
+PERIOD = 100_000  # microseconds
+PREFIX = "isolation-"
+DEADLINE = 5.0  # seconds
+ROOT_HINT = "run as root, or in a scope of your own: systemd-run --user --scope -p Delegate=yes"
+
+
+@dataclass(frozen=True)
+class Cgroups:
+    """
+    The cgroups of one sandbox, one folder for each hierarchy.
+
+    Args:
+        dirs: the folders, to be joined by writing a pid to their cgroup.procs.
+        switched: v2 only: a subtree_control file and what was switched on in it.
+    """
+
+    dirs: tuple[Path, ...]
+    switched: tuple[tuple[Path, str], ...] = ()
+
+    def delete(self) -> None:
+        """Kill what is left inside, remove the folders and the run's own when empty; not there is fine."""
+        for folder in self.dirs:
+            delete_cgroup(folder)
+        for file, controller in self.switched:
+            with contextlib.suppress(OSError):  # another run still uses it
+                file.write_text(f"-{controller}")
+
+
+def cgroup_mode() -> Mode:
+    """
+    Tell which hierarchy holds the controllers.
+
+    Returns:
+        "v1"; "v2"; "hybrid" where v1 holds them and a cgroup2 mount stands beside it; "none" where none is mounted.
+    """
+    return mode_of(read_mounts())
+
+
+def mode_of(mounts: Iterable[MountPoint], read_words: Callable[[Path], list[str]] | None = None) -> Mode:
+    """Tell the same from a list of mounts, on another host through `read_words`, which gives a file's words."""
+    mounts = list(mounts)
+    unified = [mount for mount in mounts if mount.fstype == "cgroup2"]
+    if any(_v1_mount(mounts, controller) for controller in CONTROLLERS.values()):
+        return "hybrid" if unified else "v1"
+    read = read_words or _words
+    held = {controller for mount in unified for controller in read(mount.target / "cgroup.controllers")}
+    return "v2" if held & set(CONTROLLERS.values()) else "none"
+
+
+def make_cgroups(
+    run_id: str, name: str, limits: Limits, before: Callable[[Path], object] | None = None, everywhere: bool = False
+) -> Cgroups:
+    """
+    Make the cgroups of one sandbox and write its limits into them.
+
+    Args:
+        run_id: the run's; its folder is isolation-<run_id>.
+        name: the sandbox's, unique in the run.
+        limits: what to limit; what is not asked for is counted all the same.
+        before: called with each folder before it is made, for the journal.
+        everywhere: beside v1, also in the hierarchies without controllers (name=systemd, and v2), for what makes
+            cgroups of its own below the one that it is started in.
+
+    Returns:
+        All of them, or none is left behind.
+
+    Raises:
+        IsolationError: this user may not, or the kernel has no such controller here.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9_.-]*[A-Za-z0-9_-]", f"{run_id}{name}") or not (run_id and name):
+        raise IsolationError(f"cannot limit '{name}': not a name for a folder")
+    mounts = read_mounts()
+    mode = mode_of(mounts)
+    if mode == "none":
+        raise IsolationError(f"cannot limit '{name}': no cgroup controllers are mounted", hint=ROOT_HINT)
+    path = PurePosixPath(f"{PREFIX}{run_id}", name)
+    before = before or (lambda folder: None)
+    if mode == "v2":
+        return _make_v2(mounts, path, limits, before)
+    return _make_v1(mounts, path, limits, before, everywhere)
+
+
+def delete_cgroup(folder: Path) -> bool:
+    """
+    Remove a cgroup with all below it, and its isolation-<id> parent when that is empty.
+
+    Processes are killed only below a folder named isolation-<id>; another one is removed only when nothing runs there.
+
+    Returns:
+        False when there was nothing to remove.
+
+    Raises:
+        IsolationError: it is still in use at the deadline.
+    """
+    if not folder.is_dir():
+        return False
+    ours = any(part.startswith(PREFIX) for part in folder.parts)
+    deadline = time.monotonic() + (DEADLINE if ours else 0)
+    while (left := _remove_tree(folder)) and time.monotonic() < deadline:
+        _kill_members(left)
+        time.sleep(0.01)
+    if left and ours:
+        raise IsolationError(f"cannot remove cgroup '{folder}': still in use after {DEADLINE:.0f} s")
+    if folder.parent.name.startswith(PREFIX):
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()
+    return not left
+
+
+def _make_v1(
+    mounts: list[MountPoint],
+    path: PurePosixPath,
+    limits: Limits,
+    before: Callable[[Path], object],
+    everywhere: bool = False,
+) -> Cgroups:
+    made: list[Path] = []
+    try:
+        for bare in mounts if everywhere else ():
+            if bare.fstype == "cgroup2" or "name=systemd" in bare.options:
+                own = _own_folder(bare, "" if bare.fstype == "cgroup2" else "name=systemd")
+                made.append(_make_below([bare.target, own], path, before))
+        for controller in ("memory", "cpu", "cpuacct", "pids"):
+            mount = _v1_mount(mounts, controller)
+            if mount is not None and not any(mount.target in folder.parents for folder in made):
+                made.append(_make_below([mount.target, _own_folder(mount, controller)], path, before))
+        for asked in limits.asked():
+            controller = CONTROLLERS[asked]
+            mount = _v1_mount(mounts, controller)
+            if mount is None:
+                raise IsolationError(f"cannot limit '{asked}': no {controller} controller is mounted", hint=ROOT_HINT)
+            _write_v1(next(folder for folder in made if mount.target in folder.parents), asked, limits)
+    except BaseException:
+        Cgroups(tuple(made)).delete()
+        raise
+    return Cgroups(tuple(made))
+
+
+def _write_v1(folder: Path, asked: str, limits: Limits) -> None:
+    if asked == "memory":
+        _write(folder / "memory.limit_in_bytes", limits.memory)
+        if (folder / "memory.memsw.limit_in_bytes").exists():
+            _write(folder / "memory.memsw.limit_in_bytes", limits.memory)
+    elif asked == "cpus":
+        _write(folder / "cpu.cfs_period_us", PERIOD)
+        _write(folder / "cpu.cfs_quota_us", _quota(limits))
+    else:
+        _write(folder / "pids.max", limits.pids)
+
+
+def _make_v2(
+    mounts: list[MountPoint], path: PurePosixPath, limits: Limits, before: Callable[[Path], object]
+) -> Cgroups:
+    mount = next(mount for mount in mounts if mount.fstype == "cgroup2")
+    wanted = [CONTROLLERS[asked] for asked in limits.asked()]
+    own = _own_folder(mount, "")
+    refusals = []
+    for base in [folder for folder in reversed([own, *own.parents]) if folder.is_relative_to(mount.target)]:
+        made: list[Path] = []
+        switched: list[tuple[Path, str]] = []
+        try:
+            _switch_on(base, wanted, switched)
+            made.append(_make_below([base], path, before, wanted))
+            for asked in limits.asked():
+                _write_v2(made[0], asked, limits)
+            return Cgroups(tuple(made), tuple(switched))
+        except IsolationError as error:
+            refusals.append(error.what)
+            Cgroups(tuple(made), tuple(switched)).delete()
+    raise IsolationError(refusals[-1], hint=ROOT_HINT, log="\n".join(refusals))
+
+
+def _write_v2(folder: Path, asked: str, limits: Limits) -> None:
+    if asked == "memory":
+        _write(folder / "memory.max", limits.memory)
+        if (folder / "memory.swap.max").exists():
+            _write(folder / "memory.swap.max", 0)
+    elif asked == "cpus":
+        _write(folder / "cpu.max", f"{_quota(limits)} {PERIOD}")
+    else:
+        _write(folder / "pids.max", limits.pids)
+
+
+def _switch_on(folder: Path, wanted: Iterable[str], switched: list[tuple[Path, str]]) -> None:
+    """Let the children of a folder have the controllers; EBUSY says that processes live in it (cgroup-v2.rst)."""
+    file = folder / "cgroup.subtree_control"
+    for controller in wanted:
+        if controller not in _words(folder / "cgroup.controllers"):
+            raise IsolationError(f"cannot limit below '{folder}': it has no {controller} controller", hint=ROOT_HINT)
+        if controller not in _words(file):
+            _write(file, f"+{controller}")
+            switched.append((file, controller))
+
+
+def _make_below(
+    bases: list[Path], path: PurePosixPath, before: Callable[[Path], object], controllers: Iterable[str] = ()
+) -> Path:
+    """Make base/isolation-<id>/<name> below the first of `bases` where that is permitted."""
+    for base in bases:
+        folder = base / path
+        before(folder)
+        try:
+            folder.parent.mkdir(exist_ok=True)
+            _switch_on(folder.parent, controllers, [])
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            raise IsolationError(f"cannot make cgroup '{folder}': it is already there") from None
+        except OSError as error:
+            refusal = IsolationError(f"cannot make cgroup '{folder}': {error.strerror}", hint=ROOT_HINT)
+        except IsolationError as error:
+            refusal = error
+        with contextlib.suppress(OSError):
+            folder.parent.rmdir()
+    raise refusal
+
+
+def _own_folder(mount: MountPoint, controller: str) -> Path:
+    """Return this process's own cgroup in a hierarchy (cgroups(7)), or the mount point where it is out of sight."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(","):
+            with contextlib.suppress(ValueError):  # the mount shows another part of the hierarchy
+                return mount.target / PurePosixPath(path).relative_to(mount.root)
+    return mount.target
+
+
+def _remove_tree(folder: Path) -> list[Path]:
+    """Remove a tree of cgroups from its leaves, and return what would not go."""
+    left = []
+    for name, _, _ in os.walk(folder, topdown=False):
+        try:
+            os.rmdir(name)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            left.append(Path(name))
+    return left
+
+
+def _kill_members(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        if (folder / "cgroup.kill").exists():
+            with contextlib.suppress(OSError):
+                (folder / "cgroup.kill").write_text("1")
+        members = [process for pid in _words(folder / "cgroup.procs") if (process := read_process(int(pid)))]
+        kill_all(members, seconds=0.2)
+
+
+def _v1_mount(mounts: Iterable[MountPoint], controller: str) -> MountPoint | None:
+    return next((mount for mount in mounts if mount.fstype == "cgroup" and controller in mount.options), None)
+
+
+def _quota(limits: Limits) -> int:
+    return max(1000, round((limits.cpus or 0) * PERIOD))  # the kernel refuses less than a millisecond
+
+
+def _words(file: Path) -> list[str]:
+    try:
+        return file.read_text().split()
+    except OSError:
+        return []
+
+
+def _write(file: Path, value: object) -> None:
+    try:
+        file.write_text(str(value))
+    except OSError as error:
+        raise IsolationError(f"cannot limit: '{file}' refuses '{value}': {error.strerror}", hint=ROOT_HINT) from None

@@ -1,0 +1,120 @@
+"""Makes and removes a network namespace of our own, with its loopback up and nothing else in it.
+
+In: a name.  Out: the path to enter it by (`nsenter --net=PATH`).  Called by daemon.py and, to clean up, by journal.py.
+Never enters one by `ip netns exec`, which mounts a new /sys and so hides the cgroup mounts; never touches the host's
+own network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from provisioner.errors import IsolationError
+from provisioner.linux.mounts import mounted_below, unmount
+from provisioner.linux.processes import Process, find_in_netns, kill_all, with_descendants
+
+FOLDER = Path("/run/netns")
+TIMEOUT = 10.0  # seconds
+HINT = "run as root: a network namespace that stays needs CAP_SYS_ADMIN"
+# SIOCSIFFLAGS with IFF_UP|IFF_RUNNING on lo (netdevice(7))
+LOOPBACK_UP = """
+import fcntl, socket, struct
+fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sH22x", b"lo", 0x41))
+"""
+
+
+def netns_path(name: str) -> Path:
+    """Return where a namespace of this name is entered; the place that ip-netns(8) knows too."""
+    return FOLDER / name
+
+
+def make_netns(name: str) -> Path:
+    """
+    Make a network namespace and bring its loopback up.
+
+    Returns:
+        Its path.
+
+    Raises:
+        IsolationError: this user may not, or the name is taken.
+    """
+    path = netns_path(name)
+    if path.exists():
+        raise IsolationError(f"cannot make network namespace '{name}': it is already there", hint="provisioner prune")
+    try:
+        if shutil.which("ip"):
+            _run(["ip", "netns", "add", name], name)
+        else:
+            FOLDER.mkdir(mode=0o755, exist_ok=True)
+            path.touch(mode=0o444, exist_ok=False)
+            _run(["unshare", f"--net={path}", "true"], name)
+        _run(["nsenter", f"--net={path}", sys.executable, "-I", "-c", LOOPBACK_UP], name)
+    except BaseException:
+        with contextlib.suppress(IsolationError):
+            delete_netns(name)
+        raise
+    return path
+
+
+def delete_netns(name: str) -> bool:
+    """
+    End every process that lives in a namespace, with all that descend from them, and remove it.
+
+    Returns:
+        False when it was not there.
+
+    Raises:
+        IsolationError: a process or the mount would not go.
+    """
+    path = netns_path(name)
+    if not path.exists():
+        return False
+    if path in mounted_below(path):
+        inode = path.stat().st_ino
+        if inode == os.stat("/proc/self/ns/net").st_ino:
+            raise IsolationError(f"cannot remove network namespace '{name}': this process lives in it")
+        for _ in range(5):  # a member may fork between the look and the kill
+            members = with_descendants(find_in_netns(inode))
+            if not members:
+                break
+            sockets = _bound_sockets(members)
+            left = kill_all(members)
+            for socket in sockets:  # a shim that is killed leaves its socket in /run/containerd/s
+                socket.unlink(missing_ok=True)
+            if left:
+                raise IsolationError(f"cannot end process {left[0].pid} in network namespace '{name}'")
+        unmount(path)
+    path.unlink(missing_ok=True)
+    return True
+
+
+def _bound_sockets(members: list[Process]) -> list[Path]:
+    """Return the socket files that processes with our own view of the file system hold bound (proc_net(5), unix)."""
+    found = []
+    here = os.stat("/proc/self/ns/mnt").st_ino
+    for member in members:
+        folder = Path(f"/proc/{member.pid}")
+        with contextlib.suppress(OSError):  # it has just ended
+            if (folder / "ns" / "mnt").stat().st_ino != here:
+                continue
+            held = {os.readlink(fd) for fd in (folder / "fd").iterdir()}
+            for line in (folder / "net" / "unix").read_text(errors="surrogateescape").splitlines()[1:]:
+                fields = line.split(maxsplit=7)  # Num RefCount Protocol Flags Type St Inode Path
+                if len(fields) == 8 and fields[7].startswith("/") and f"socket:[{fields[6]}]" in held:
+                    found.append(Path(fields[7]))
+    return [path for path in found if path.is_socket()]
+
+
+def _run(argv: list[str], name: str) -> None:
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise IsolationError(f"cannot make network namespace '{name}': {error}", hint=HINT) from None
+    if done.returncode:
+        why = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        raise IsolationError(f"cannot make network namespace '{name}': {why[-1]}", hint=HINT)

@@ -1,0 +1,281 @@
+"""A libvirtd of the lab's own, started by hand in the lab's network namespace.
+
+In: the lab's network and a Run.  Out: `enter`, the arguments in front of libvirt's clients, Vagrant among them.  Called
+by vagrant.py.  libvirt's folders are fixed when it is built, so it gets a mount namespace in which they are folders of
+the lab: definitions, disks and sockets of two labs, and of the host's own libvirtd, never meet.  What it consists of
+stands in the lab's folder; it ends with the lab's network at the latest.  Labs share what libvirt found out about QEMU.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from provisioner.connection.local import find_program, last_line
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.journal.run import Run
+from provisioner.journal.undo import Record
+from provisioner.linux.processes import is_alive, read_process
+from provisioner.machines.daemonize import end_detached, load_process, start_detached
+from provisioner.machines.libvirt.network import RESOLVER, LabNet
+from provisioner.paths import cache_dir
+from provisioner.progress import step
+
+URI = "qemu:///system"
+PREFIX = "isolation_"  # of every domain's name
+NETWORK = "isolation"
+GATEWAY = "192.168.121.1"
+NETWORK_ADDRESS = "192.168.121.0/24"
+BRIDGE = "virbr0"
+RESERVED = ("192.168.121.128", "192.168.121.254")  # for lease.py: not given by DHCP
+POLL = 0.1  # seconds
+HINT = (
+    "apt-get install --no-install-recommends libvirt-daemon-system libvirt-clients dnsmasq-base; "
+    "or `provider: qemu` in lab.yaml, which needs none of them"
+)
+KVM = Path("/dev/kvm")
+FOLDERS = {
+    "etc": Path("/etc/libvirt"),
+    "lib": Path("/var/lib/libvirt"),
+    "run": Path("/run/libvirt"),
+    "log": Path("/var/log/libvirt"),
+}
+CACHE = Path("/var/cache/libvirt")
+# mounts SOURCE=TARGET each, in a mount namespace that is private already, and becomes the command after --; a file is
+# mounted read-only: access(2) then denies even root to write, which a file's mode does not
+MOUNT_AND_EXEC = """
+import os, subprocess, sys
+end = sys.argv.index("--")
+for pair in sys.argv[1:end]:
+    source, target = pair.split("=", 1)
+    subprocess.run(["mount", "--bind", source, target], check=True, timeout=10)
+    if os.path.isfile(source):
+        subprocess.run(["mount", "-o", "remount,bind,ro", target], check=True, timeout=10)
+os.execv(sys.argv[end + 1], sys.argv[end + 1:])
+"""
+QEMU_CONF = """\
+user = "{user}"
+group = "{group}"
+dynamic_ownership = 1
+remember_owner = 0
+security_driver = "none"
+namespaces = []
+cgroup_controllers = []
+stdio_handler = "file"
+"""
+LIBVIRTD_CONF = """\
+auth_unix_ro = "none"
+auth_unix_rw = "none"
+unix_sock_ro_perms = "0700"
+unix_sock_rw_perms = "0700"
+"""
+# no-ping and stp off: a lease at 9 s instead of 15 under emulation.  A lease never expires: a machine that slept in a
+# snapshot for long is still found by it, and one hardware address for each machine's name keeps their number small
+NETWORK_XML = f"""\
+<network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>
+  <name>{NETWORK}</name>
+  <uuid>6e1f7f0a-8d5c-4c57-9b1e-0f7a6a3c1d21</uuid>
+  <forward mode='nat'/>
+  <bridge name='{BRIDGE}' stp='off' delay='0'/>
+  <dns><forwarder addr='{RESOLVER}'/></dns>
+  <ip address='{GATEWAY}' netmask='255.255.255.0'>
+    <dhcp><range start='192.168.121.2' end='192.168.121.127'><lease expiry='0'/></range></dhcp>
+  </ip>
+  <dnsmasq:options><dnsmasq:option value='no-ping'/></dnsmasq:options>
+</network>
+"""
+POOL_XML = """\
+<pool type='dir'>
+  <name>default</name>
+  <uuid>b7a1c2de-4f0e-4a53-8f2b-5d1c9e7f6a02</uuid>
+  <target><path>/var/lib/libvirt/images</path></target>
+</pool>
+"""
+
+
+class Libvirt:
+    """
+    One lab's libvirtd.
+
+    Args:
+        net: the lab's network, which must be up before this one is.
+    """
+
+    def __init__(self, net: LabNet) -> None:
+        self.net = net
+        self.directory = net.directory / "libvirt"
+        self._file = net.directory / "libvirtd.pid"
+        self._log = net.directory / "libvirtd.log"
+
+    @property
+    def enter(self) -> list[str]:
+        """The arguments in front of a command that is to see this libvirt as the system's."""
+        process = load_process(self._file)
+        if process is None or not is_alive(process):
+            raise IsolationError("cannot reach the lab's libvirtd: it does not run", hint="provisioner up")
+        return ["nsenter", f"--target={process.pid}", "--mount", "--net", "--"]
+
+    def is_up(self) -> bool:
+        """Tell whether it runs."""
+        process = load_process(self._file)
+        return process is not None and is_alive(process) and self.net.is_up()
+
+    def up(self, run: Run, kvm: bool = False) -> list[Record]:
+        """
+        Start it with its network and its storage, unless it runs.
+
+        Args:
+            run: whose journal knows of it until it is handed over.
+            kvm: whether it may use KVM.  libvirt 9 finds KVM with more rights than its guests get: where these may not
+                open /dev/kvm, it holds every answer that it has kept for outdated, and asks QEMU again, half a minute
+                for each machine that is defined.  So it does not see KVM where no guest is to use it.
+
+        Returns:
+            The journal's records of what was made; `run.gone` for each hands it over to the lab.
+
+        Raises:
+            IsolationError: libvirt is not installed, may not run, or does not answer; with the end of its log.
+        """
+        if self.is_up():
+            return []
+        programs = {name: find_program(name) for name in ("libvirtd", "virsh", "dnsmasq", "unshare", "mount")}
+        lacking = [name for name, path in programs.items() if path is None]
+        if lacking:
+            raise IsolationError(f"cannot start libvirt: {lacking[0]} is not installed", hint=HINT)
+        self._write_folders(kvm)
+        with step("start libvirt"):
+            record = self._start(str(programs["libvirtd"]), run, kvm)
+            try:
+                self._await_ready()
+                self._define()
+            except BaseException:
+                self.down()
+                run.gone(record)
+                raise
+        return [record]
+
+    def down(self) -> None:
+        """Ask it to end; what it leaves running ends with the lab's network."""
+        end_detached(self._file, deadline("close"))
+
+    def virsh(self, *argv: str) -> subprocess.CompletedProcess[str]:
+        """Run one command of virsh against it, in English; its status is the caller's to judge."""
+        try:
+            return subprocess.run(
+                [*self.enter, "virsh", "--connect", URI, "--quiet", *argv],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=deadline("command"),
+                env={**os.environ, "LC_ALL": "C"},
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise IsolationError(f"cannot run 'virsh {argv[0]}': {error}") from None
+
+    def vmm_pid(self, domain: str) -> int | None:
+        """Return the process of a running domain; its file outlives a reboot, after which the number is another's."""
+        try:
+            pid = int((self.directory / "run" / "qemu" / f"{domain}.pid").read_text())
+            here = os.stat(f"/proc/{pid}/ns/net").st_ino == self.net.path.stat().st_ino
+        except (OSError, ValueError):
+            return None
+        return pid if here and read_process(pid) is not None else None
+
+    def busy(self) -> bool:
+        """Tell whether any machine of the lab runs."""
+        found = (self.directory / "run" / "qemu").glob(f"{PREFIX}*.pid")  # driver.pid is libvirtd's own
+        return any(self.vmm_pid(file.stem) is not None for file in found)
+
+    def _write_folders(self, kvm: bool) -> None:
+        """Make the lab's folders, and those of the host that they are mounted on where libvirt never ran."""
+        for name, target in FOLDERS.items():
+            (self.directory / name).mkdir(mode=0o711, parents=True, exist_ok=True)
+            target.mkdir(mode=0o755, parents=True, exist_ok=True)
+        for folder in (self.directory.parent, self.directory, *(self.directory / name for name in FOLDERS)):
+            folder.chmod(0o711)  # the hypervisor runs as another user
+        CACHE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        _cache(kvm).mkdir(mode=0o711, exist_ok=True)
+        (self.directory / "lib" / "images").mkdir(mode=0o711, exist_ok=True)
+        user, group = _user(kvm)
+        (self.directory / "etc" / "qemu.conf").write_text(QEMU_CONF.format(user=user, group=group))
+        (self.directory / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF)
+        (self.directory / "network.xml").write_text(NETWORK_XML)
+        (self.directory / "pool.xml").write_text(POOL_XML)
+        (self.directory / "empty").touch(mode=0)
+
+    def _start(self, binary: str, run: Run, kvm: bool) -> Record:
+        mounts = [f"{self.directory / name}={target}" for name, target in FOLDERS.items()]
+        mounts.append(f"{_cache(kvm)}={CACHE}")
+        if not kvm and KVM.exists():
+            mounts.append(f"{self.directory / 'empty'}={KVM}")
+        argv = [*self.net.enter, "unshare", "--mount", "--propagation", "private", "--"]
+        argv += [sys.executable, "-I", "-c", MOUNT_AND_EXEC, *mounts, "--"]
+        argv += [binary, "--pid-file", "/run/libvirt/libvirtd.pid"]
+        return start_detached(argv, self._log, self._file, run)
+
+    def _await_ready(self) -> None:
+        until = time.monotonic() + deadline("libvirt")
+        while time.monotonic() < until:
+            process = load_process(self._file)
+            if process is None or not is_alive(process):
+                break
+            if (self.directory / "run" / "libvirt-sock").exists() and self.virsh("version").returncode == 0:
+                return
+            time.sleep(POLL)
+        log = self._log.read_bytes()
+        raise IsolationError(
+            f"cannot start libvirt: {last_line(log) or 'no answer'}", log=log.decode(errors="replace")[-4000:]
+        )
+
+    def _define(self) -> None:
+        """Define anew what may have been otherwise in an older version, and start it."""
+        for kind, name, file in (("net", NETWORK, "network.xml"), ("pool", "default", "pool.xml")):
+            if self.virsh(f"{kind}-define", str(self.directory / file)).returncode:
+                for verb in ("destroy", "undefine"):  # it only forgets a pool; its folder stays
+                    self.virsh(f"{kind}-{verb}", name)
+                self._checked(f"{kind}-define", str(self.directory / file))
+            done = self.virsh(f"{kind}-start", name)
+            if done.returncode and "already active" not in done.stderr:
+                raise _failure(f"{kind}-start", done)
+
+    def _checked(self, *argv: str) -> None:
+        done = self.virsh(*argv)
+        if done.returncode:
+            raise _failure(argv[0], done)
+
+
+def _failure(verb: str, done: subprocess.CompletedProcess[str]) -> IsolationError:
+    said = done.stderr.encode()
+    return IsolationError(f"cannot run 'virsh {verb}': {last_line(said) or done.returncode}", log=done.stderr)
+
+
+def _cache(kvm: bool) -> Path:
+    """Return where libvirt keeps what QEMU can do, which takes it seconds to find out: with KVM, or without."""
+    return cache_dir() / f"libvirt-{'kvm' if kvm else 'tcg'}"
+
+
+def _user(kvm: bool) -> tuple[str, str]:
+    """Return whom the hypervisor runs as: the distribution's user for it where there is one, and it may use KVM."""
+    for name, group in (("libvirt-qemu", "kvm"), ("qemu", "qemu")):
+        try:
+            user, gid = pwd.getpwnam(name), grp.getgrnam(group).gr_gid
+        except KeyError:
+            continue
+        if not kvm or _may_open(KVM, user.pw_uid, {gid, user.pw_gid}):
+            return name, group
+    return "root", "root"
+
+
+def _may_open(device: Path, uid: int, groups: set[int]) -> bool:
+    """Tell whether a user may read and write a device by its mode."""
+    status = device.stat()
+    shift = 6 if status.st_uid == uid else 3 if status.st_gid in groups else 0
+    return stat.S_IMODE(status.st_mode) >> shift & 0o6 == 0o6

@@ -1,0 +1,260 @@
+"""The one place where Vagrant is called: python-vagrant, with its holes closed.
+
+In: a lab's folder, and the arguments in front of every command (the lab's namespaces).  Out: what Vagrant said, or an
+IsolationError with the reason.  Called by the providers that use it.  python-vagrant 1.0.0 takes no machine name for
+snapshots, fails on lines that it does not know, loses what was said on failure and waits for ever: here a machine is
+always named, every call has a deadline, no input, folders of the lab's own, and all that it says goes to `vagrant.log`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from provisioner.connection.local import find_program
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
+from provisioner.journal.run import Run
+from provisioner.machines.daemonize import become, end_detached, record_undo
+from provisioner.machines.vagrant.output import (
+    INSTALL,
+    QEMU_INSTEAD,
+    SshConfig,
+    explain,
+    parse_snapshots,
+    parse_ssh_config,
+    parse_state,
+)
+from provisioner.machines.vagrant.progress import Story
+from provisioner.paths import PACKAGE
+
+VAGRANTFILE = PACKAGE / "Vagrantfile"
+LAB = "PYTEST_ISOLATION_LAB"
+KEPT_BYTES = 1 << 20
+ROTATE_BYTES = 8 << 20
+LOOK = 1.0  # seconds between two looks at what a silent Vagrant waits for
+
+Watch = Callable[[], None]
+
+
+class VagrantProgram:
+    """
+    Vagrant, for the machines of one lab.
+
+    Args:
+        directory: where Vagrant keeps all that is its own; made here.
+        run: whose journal knows of each command while it runs.
+        provider: which of Vagrant's providers is meant.
+        enter: gives the arguments in front of every command; asked each time.
+    """
+
+    def __init__(
+        self, directory: Path, run: Run, provider: str = "libvirt", enter: Callable[[], Sequence[str]] = lambda: ()
+    ) -> None:
+        self.directory = directory
+        self.provider = provider
+        self.lab_file = directory / "lab.yaml"
+        self.log = directory / "vagrant.log"
+        self._run = run
+        self._enter = enter
+        self._said = ""
+        self._name = ""
+        self._seconds = 0.0
+        self._watch: Watch = lambda: None
+
+    def up(self, name: str, watch: Watch = lambda: None) -> None:
+        """
+        Create and boot one machine, or boot it.
+
+        Args:
+            name: the machine's.
+            watch: called about once a second while Vagrant is silent; raises when there is nothing to wait for.
+        """
+        with self._for(name, "start", "vagrant.up", watch):
+            self._calls.up(vm_name=name, provider=self.provider, provision=False)
+
+    def halt(self, name: str) -> None:
+        """Shut one machine down."""
+        with self._for(name, "stop", "vagrant.call"):
+            self._calls.halt(vm_name=name)
+
+    def destroy(self, name: str) -> None:
+        """Delete one machine with its disk and snapshots."""
+        with self._for(name, "delete", "vagrant.call"):
+            self._calls.destroy(vm_name=name)
+
+    def add_box(self, box: str, file: Path) -> None:
+        """Add a box under a name, from a box file or a catalogue (JSON) that names one."""
+        with self._for("", f"add the box '{box}'", "vagrant.call"):
+            shutil.rmtree(self.directory / "home" / "tmp", ignore_errors=True)  # what a killed one has unpacked
+            self._calls.box_add(box, str(file), provider=self.provider)
+
+    def state(self, name: str) -> str:
+        """Return the provider's own word for a machine's state."""
+        with self._for(name, "ask for the state of", "vagrant.call"):
+            found = parse_state(self._call(["status", name, "--machine-readable"]), name)
+        if found is None:
+            raise IsolationError(f"cannot read the state of machine '{name}': Vagrant names none", log=self._said)
+        return found
+
+    def ssh_config(self, name: str) -> SshConfig:
+        """Return where a running machine is reached."""
+        with self._for(name, "ask for the address of", "vagrant.call"):
+            found = parse_ssh_config(self._call(["ssh-config", name]), name)
+        if found is None:
+            raise IsolationError(f"cannot read the address of machine '{name}': Vagrant names none", log=self._said)
+        return found
+
+    def save_snapshot(self, name: str, snapshot: str) -> None:
+        """Freeze a running machine."""
+        with self._for(name, "freeze", "vagrant.call"):
+            self._call(["snapshot", "save", name, snapshot, "--force"])
+
+    def restore_snapshot(self, name: str, snapshot: str) -> None:
+        """Go back to a snapshot."""
+        with self._for(name, "restore", "vagrant.call"):
+            self._call(["snapshot", "restore", name, snapshot, "--no-provision"])
+
+    def snapshots(self, name: str) -> list[str]:
+        """Return the names of a machine's snapshots."""
+        with self._for(name, "ask for the snapshots of", "vagrant.call"):
+            return parse_snapshots(self._call(["snapshot", "list", name, "--machine-readable"]), name)
+
+    def delete_snapshot(self, name: str, snapshot: str) -> None:
+        """Delete a snapshot."""
+        with self._for(name, "thin out", "vagrant.call"):
+            self._call(["snapshot", "delete", name, snapshot])
+
+    @contextlib.contextmanager
+    def _for(self, name: str, verb: str, seconds: str, watch: Watch = lambda: None) -> Iterator[None]:
+        """Say of every failure below which machine it befell."""
+        self._name, self._seconds, self._watch, self._said = name, deadline(seconds), watch, ""
+        what = f"{verb} machine '{name}'" if name else verb
+        try:
+            yield
+        except subprocess.CalledProcessError:
+            why, mend = explain(self._said)
+            raise IsolationError(f"cannot {what}: Vagrant: {why}", mend, self._said[-4000:]) from None
+        except subprocess.TimeoutExpired as error:
+            raise IsolationError(
+                f"cannot {what}: Vagrant: {error.output} after {error.timeout:.0f} s",
+                "raise isolation_timeout_scale on a slow machine",
+                self._said[-4000:],
+            ) from None
+
+    @property
+    def _calls(self) -> Any:
+        """python-vagrant, which knows the argument lists; all that it runs, it runs by `_call`."""
+        self._check()
+        try:
+            import vagrant
+        except ImportError:
+            raise IsolationError(
+                "cannot call Vagrant: python-vagrant is not installed",
+                hint=f"pip install 'pytest-isolation[lab]'; {QEMU_INSTEAD}",
+            ) from None
+        call = self._call
+
+        class Calls(vagrant.Vagrant):  # type: ignore[misc, unused-ignore]
+            def _call_vagrant_command(self, args: Sequence[str | None]) -> None:
+                call([part for part in args if part is not None])
+
+            def _run_vagrant_command(self, args: Sequence[str | None]) -> str:
+                return call([part for part in args if part is not None])
+
+        return Calls(root=str(self.directory))  # type: ignore[no-untyped-call, unused-ignore]
+
+    def _check(self) -> str:
+        found = find_program("vagrant")
+        if found is None:
+            raise IsolationError("cannot call Vagrant: it is not installed", hint=INSTALL)
+        return found
+
+    def _call(self, argv: Sequence[str]) -> str:
+        """Run it to its end and return its output; what it writes to its error stream is kept for error texts."""
+        command = [*self._enter(), self._check(), *argv]
+        self._prepare()
+        errors, identity = self.directory / "errors.log", self.directory / "vagrant.pid"
+        record = record_undo(self._run, identity)
+        try:
+            with self.log.open("a", errors="replace") as log, errors.open("wb") as stderr:
+                print(f"--- {time.strftime('%F %T')} vagrant {' '.join(argv)}", file=log, flush=True)
+                output = self._read(command, identity, stderr, log)
+        finally:
+            self._run.gone(record)
+            self._said = errors.read_bytes()[-KEPT_BYTES:].decode("utf-8", "replace")
+            with self.log.open("a", errors="replace") as log:
+                log.write(self._said)
+        return output
+
+    def _read(self, argv: Sequence[str], identity: Path, stderr: BinaryIO, log: TextIO) -> str:
+        """Copy its output to the log and tell its story on the screen, until it ends or its time does."""
+        kept = bytearray()
+        process = subprocess.Popen(
+            become(argv, identity),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            cwd="/",
+            env=self._environment(),
+            start_new_session=True,
+        )
+        with contextlib.ExitStack() as after, Story(self._name, self._seconds) as story:
+            assert process.stdout is not None
+            after.callback(_end, process, identity)
+            while (left := story.seconds_left()) > 0:
+                if not select.select([process.stdout], [], [], min(LOOK, left))[0]:
+                    self._watch()
+                    continue
+                chunk = os.read(process.stdout.fileno(), 1 << 16)
+                if not chunk:
+                    if process.wait(max(0.1, left)):
+                        raise subprocess.CalledProcessError(process.returncode, argv)
+                    return kept.decode("utf-8", "replace")
+                log.write(chunk.decode("utf-8", "replace"))
+                log.flush()
+                kept += chunk[: max(0, KEPT_BYTES - len(kept))]
+                story.tell(chunk)
+            raise subprocess.TimeoutExpired(argv, story.allowed, story.lacks)
+
+    def _prepare(self) -> None:
+        for folder in (self.directory, self.directory / "home", self.directory / "dotfile"):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.log.exists() and self.log.stat().st_size > ROTATE_BYTES:
+            self.log.replace(self.log.with_suffix(".log.1"))
+        if not self.lab_file.exists():
+            self.lab_file.write_text('{"machines": {}}\n')
+        shutil.copyfile(VAGRANTFILE, self.directory / "Vagrantfile")
+
+    def _environment(self) -> dict[str, str]:
+        """Return the environment with nothing of the user's own Vagrant, and with the lab's folders."""
+        env = {name: value for name, value in os.environ.items() if not name.startswith("VAGRANT")}
+        return env | {
+            LAB: str(self.lab_file),
+            "VAGRANT_HOME": str(self.directory / "home"),
+            "VAGRANT_DOTFILE_PATH": str(self.directory / "dotfile"),
+            "VAGRANT_CWD": str(self.directory),
+            "VAGRANT_DEFAULT_PROVIDER": self.provider,
+            "VAGRANT_CHECKPOINT_DISABLE": "1",
+            "VAGRANT_NO_COLOR": "1",
+            "LC_ALL": "C.UTF-8",
+        }
+
+
+def _end(process: subprocess.Popen[bytes], identity: Path) -> None:
+    """End what still runs of a command, with all that it started, and collect it."""
+    end_detached(identity)
+    if process.poll() is None:  # else its number may be another's already
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(deadline("close"))
+    assert process.stdout is not None
+    process.stdout.close()
