@@ -1,6 +1,6 @@
 """The plugin's options and ini keys, and what a run asks for once they are read.
 
-In: pytest's parser and config.  Out: a frozen `Asked`, with the source of each setting.
+In: pytest's parser and config.  Out: a frozen `RunOptions`, with the source of each setting.
 Called by plugin.py.  Imports nothing heavy: it is loaded in every pytest run of its environment.
 """
 
@@ -17,7 +17,7 @@ LOCAL = "local"
 
 
 @dataclass(frozen=True)
-class Asked:
+class RunOptions:
     """
     What the user asked for.
 
@@ -119,7 +119,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("isolation_timeout_scale", "multiplies every deadline; for slow machines", default="1")
 
 
-def read_options(config: pytest.Config) -> Asked | None:
+def read_options(config: pytest.Config) -> RunOptions | None:
     """
     Return what was asked for, or None without `--isolation` and `--isolation-attach`.
 
@@ -148,7 +148,7 @@ def read_options(config: pytest.Config) -> Asked | None:
     most = config.getoption("isolation_max_skip")
     if most is not None and most < 0:
         raise pytest.UsageError(f"--isolation-max-skip must be 0 or more, not {most}")
-    return Asked(
+    return RunOptions(
         kinds=kinds,
         runtimes=runtimes,
         required=_names(config.getoption("isolation_require")),

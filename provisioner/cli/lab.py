@@ -132,12 +132,12 @@ def down(
 ) -> None:
     """Stop machines; what is on their disks, and their snapshots, stay."""
     from provisioner.journal.run import Run, prune
-    from provisioner.machines.find import find_strays
+    from provisioner.machines.find import find_orphans
     from provisioner.machines.parallel import interruptible
     from provisioner.machines.usage import take_down
 
     found = load(lab)
-    chosen = names or list(dict.fromkeys([*found.machines, *(spec.name for spec in find_strays(found))]))
+    chosen = names or list(dict.fromkeys([*found.machines, *(spec.name for spec in find_orphans(found))]))
 
     def one(name: str) -> None:
         with Run.start() as run:

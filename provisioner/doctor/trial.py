@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.hosts.files_local import LocalSite
+from provisioner.hosts.files_local import LocalFiles
 from provisioner.hosts.host import Host
 from provisioner.images.kernel import find_kernel
 from provisioner.journal.run import Run
@@ -72,7 +72,7 @@ class Trials:
         with self._lock:
             if self._host is None and self._why is None:
                 try:
-                    self._host = Host(LocalSite(), self._run, self._probe())
+                    self._host = Host(LocalFiles(), self._run, self._probe())
                 except IsolationError as error:
                     self._why = error
             if self._host is None:

@@ -16,20 +16,20 @@ from provisioner.facts.filters import Filters
 from provisioner.facts.image import Privileged
 from provisioner.facts.ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket
 from provisioner.facts.kernel import KernelState
-from provisioner.facts.limits import Limits
+from provisioner.facts.limits import CgroupFiles
 from provisioner.facts.namespaces import Owners
 from provisioner.facts.observed import (
     Fact,
+    FactMap,
     FactsError,
     Items,
-    Named,
     Number,
     Observed,
     Signed,
     Text,
-    added,
     check_json,
     first_fault,
+    since_schema,
 )
 from provisioner.facts.platform import Disk, Listener, Platform, SshKeys
 
@@ -114,8 +114,8 @@ class Process(Observed):
     name: Fact[Text]
     start_time: Fact[Number]  # clock ticks since boot, field 22 of stat
     namespaces: Namespaces
-    owners: Fact[Owners] = added()
-    user_parents: Fact[Items[Number]] = added()  # above its own, nearest first, as far as the reader may see
+    owners: Fact[Owners] = since_schema()
+    user_parents: Fact[Items[Number]] = since_schema()  # above its own, nearest first, as far as the reader may see
     uid: Fact[list[Number]]  # real, effective, saved, file system
     gid: Fact[list[Number]]
     groups: Fact[Items[Number]]
@@ -132,14 +132,14 @@ class Process(Observed):
     cwd: Fact[Text]
     root: Fact[Text]
     exe: Fact[Text]
-    filters: Fact[Filters] = added()  # outside alone, and of a sandbox that we made
-    handles: Fact[Named[Fact[Handle]]] = added()  # by descriptor's number, and cwd, root, exe
-    environment: Fact[Items[Text]] = added()  # names alone
-    terminal: Fact[Terminal] = added()  # inside: when the server started
-    beneath: Fact[Superblock | None] = added()  # what its root is mounted on (statmount(2)); None: on nothing
-    device_rules: Fact[DeviceRules] = added()
-    cpus_allowed: Fact[Text] = added()  # Cpus_allowed_list of proc_pid_status(5)
-    ksm_pages: Fact[Number | None] = added()  # proc_pid_ksm_merging_pages(5); None before Linux 5.19
+    filters: Fact[Filters] = since_schema()  # outside alone, and of a sandbox that we made
+    handles: Fact[FactMap[Fact[Handle]]] = since_schema()  # by descriptor's number, and cwd, root, exe
+    environment: Fact[Items[Text]] = since_schema()  # names alone
+    terminal: Fact[Terminal] = since_schema()  # inside: when the server started
+    beneath: Fact[Superblock | None] = since_schema()  # what its root is mounted on (statmount(2)); None: on nothing
+    device_rules: Fact[DeviceRules] = since_schema()
+    cpus_allowed: Fact[Text] = since_schema()  # Cpus_allowed_list of proc_pid_status(5)
+    ksm_pages: Fact[Number | None] = since_schema()  # proc_pid_ksm_merging_pages(5); None before Linux 5.19
 
 
 class Kernel(Observed):
@@ -202,28 +202,29 @@ class System(Observed):
     lsms: Fact[Text]  # /sys/kernel/security/lsm
     interfaces: Fact[Items[Interface]]
     devices: Fact[Items[Device]]
-    paths: Named[Fact[Path]]
-    tries: Named[Fact[Try]]
-    device_node: Fact[Text] = added()  # opening a node made inside of a number that nobody granted
-    root_access: Fact[Text] = added()  # faccessat2(2) of / for writing, AT_EACCESS
-    legacy_tiocsti: Fact[Number | None] = added()  # sysctl dev.tty.legacy_tiocsti; None before Linux 6.2
-    kernel_state: Fact[KernelState] = added()
+    paths: FactMap[Fact[Path]]
+    tries: FactMap[Fact[Try]]
+    device_node: Fact[Text] = since_schema()  # opening a node made inside of a number that nobody granted
+    root_access: Fact[Text] = since_schema()  # faccessat2(2) of / for writing, AT_EACCESS
+    legacy_tiocsti: Fact[Number | None] = since_schema()  # sysctl dev.tty.legacy_tiocsti; None before Linux 6.2
+    kernel_state: Fact[KernelState] = since_schema()
     memory_total: Fact[Number]  # bytes, MemTotal
     swap_total: Fact[Number]
     cpus: Fact[Number]  # online
     machine_id: Fact[Text | None]
     canary: Canary | None
-    peers: Fact[Items[Canary] | None] = added()  # the peer's subject by each of its numbers; None: none was named
-    platform: Fact[Platform] = added()
-    ssh: Fact[SshKeys] = added()
-    entropy: Fact[Text] = added()  # SHA-256 of 32 bytes of getrandom(2), the first thing that the request did
-    objects: Fact[Objects | None] = added()
-    keys: Fact[Keys] = added()
-    guest_api: Fact[GuestApi | None] = added()
-    sockets: Fact[Items[Socket]] = added()
-    ports: Fact[Items[EnginePort]] = added()
-    disks: Fact[Items[Disk] | None] = added()  # None: not a guest's
-    privileged: Fact[Privileged] = added()  # of its own root, where it was asked for
+    # the peer's subject by each of its numbers; None: none was named
+    peers: Fact[Items[Canary] | None] = since_schema()
+    platform: Fact[Platform] = since_schema()
+    ssh: Fact[SshKeys] = since_schema()
+    entropy: Fact[Text] = since_schema()  # SHA-256 of 32 bytes of getrandom(2), the first thing that the request did
+    objects: Fact[Objects | None] = since_schema()
+    keys: Fact[Keys] = since_schema()
+    guest_api: Fact[GuestApi | None] = since_schema()
+    sockets: Fact[Items[Socket]] = since_schema()
+    ports: Fact[Items[EnginePort]] = since_schema()
+    disks: Fact[Items[Disk] | None] = since_schema()  # None: not a guest's
+    privileged: Fact[Privileged] = since_schema()  # of its own root, where it was asked for
 
 
 class TaskState(Observed):
@@ -260,10 +261,10 @@ class Facts(Observed):
     boot_id: Fact[Text]
     time: Number  # seconds since 1970
     process: Process
-    limits: Limits
+    limits: CgroupFiles
     system: System | None
-    tasks: Fact[Items[TaskState] | None] = added()  # None inside; outside: what else runs in the sandbox
-    listeners: Fact[Items[Listener]] = added()  # of the view "outside"
+    tasks: Fact[Items[TaskState] | None] = since_schema()  # None inside; outside: what else runs in the sandbox
+    listeners: Fact[Items[Listener]] = since_schema()  # of the view "outside"
 
 
 def parse_facts(data: bytes, nonce: str | None = None) -> Facts:

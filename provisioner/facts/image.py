@@ -18,15 +18,15 @@ from provisioner.facts.observed import (
     MAX_ITEMS,
     MAX_TEXT,
     Fact,
+    FactMap,
     FactsError,
     Items,
-    Named,
     Number,
     Observed,
     Text,
-    added,
     check_json,
     first_fault,
+    since_schema,
 )
 
 MOUNTED_OVER = ("/dev", "/proc", "/sys")
@@ -80,9 +80,9 @@ class ImageSeen(Observed):
     is all there is.
     """
 
-    folders: Named[Fact[Text]]
-    privileged: Fact[Privileged] = added()
-    config: Fact[ImageConfig | None] = added()
+    folders: FactMap[Fact[Text]]
+    privileged: Fact[Privileged] = since_schema()
+    config: Fact[ImageConfig | None] = since_schema()
 
 
 class _Answer(Observed):
@@ -133,7 +133,7 @@ def read_archive(data: bytes) -> ImageSeen:
     types = {path: TYPES.get(members[path].type, "file") for path in MOUNTED_OVER if path in members}
     files = [file for path in sorted(members) if (file := _privileged(path, members[path]))]
     return ImageSeen(
-        folders=Named(dict.fromkeys(MOUNTED_OVER, "absent") | types),
+        folders=FactMap(dict.fromkeys(MOUNTED_OVER, "absent") | types),
         privileged=Privileged(entries=len(members), count=len(files), files=files[:MAX_ITEMS]),
         config=ImageConfig(user=user[:MAX_TEXT], roots=_roots(accounts if ACCOUNTS in members else b"")),
     )

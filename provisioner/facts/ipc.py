@@ -6,7 +6,7 @@ Out: frozen objects, parts of facts.py's `System`.  Touches no machine.
 
 from __future__ import annotations
 
-from provisioner.facts.observed import Fact, Number, Observed, Text, added
+from provisioner.facts.observed import Fact, Number, Observed, Text, since_schema
 
 
 class Canary(Observed):
@@ -21,8 +21,8 @@ class Canary(Observed):
     pid: Number
     signal: Text
     same: Fact[bool]
-    environ: Fact[Text] = added()
-    maps: Fact[Text] = added()
+    environ: Fact[Text] = since_schema()
+    maps: Fact[Text] = since_schema()
 
 
 class Objects(Observed):

@@ -5,7 +5,7 @@ In: the part `kernel_state` of a facts document.  Out: `KernelState`.  A part of
 
 from __future__ import annotations
 
-from provisioner.facts.observed import Fact, Items, Named, Number, Observed, Text
+from provisioner.facts.observed import Fact, FactMap, Items, Number, Observed, Text
 
 
 class Read(Observed):
@@ -29,11 +29,11 @@ class KernelState(Observed):
     /sys/devices/system/cpu/vulnerabilities by name.
     """
 
-    reads: Named[Fact[Read]]
+    reads: FactMap[Fact[Read]]
     addresses: Fact[bool | None]  # whether /proc/kallsyms shows them to this process
     ptrace_scope: Fact[Number | None]  # kernel.yama.ptrace_scope
     selinux_enforce: Fact[Number | None]  # /sys/fs/selinux/enforce
     smt_active: Fact[Number | None]  # /sys/devices/system/cpu/smt/active
     ksm_run: Fact[Number | None]  # /sys/kernel/mm/ksm/run
     cores: Fact[Items[Text] | None]
-    flaws: Fact[Named[Fact[Text]] | None]
+    flaws: Fact[FactMap[Fact[Text]] | None]

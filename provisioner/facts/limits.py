@@ -35,7 +35,7 @@ class PidsLimit(Observed):
     refusals: Fact[Number | None]
 
 
-class Limits(Observed):
+class CgroupFiles(Observed):
     """The cgroup files that rule the process; `version` is that of the hierarchy with the controllers, 0 for none."""
 
     version: Number

@@ -6,8 +6,8 @@ A field that nobody could see is `Unobserved`, as in facts.py.
 
 from __future__ import annotations
 
-from provisioner.facts.limits import Limits
-from provisioner.facts.observed import Fact, Named, Number, Observed, Text
+from provisioner.facts.limits import CgroupFiles
+from provisioner.facts.observed import Fact, FactMap, Number, Observed, Text
 
 
 class Load(Observed):
@@ -33,8 +33,8 @@ class Load(Observed):
     limit: float
     refused: Text
     warning: Text
-    shown: Fact[Limits | None]
-    after: Fact[Limits | None]
+    shown: Fact[CgroupFiles | None]
+    after: Fact[CgroupFiles | None]
     inside: Fact[float | None]
     ended: Text
     steps_mib: Fact[Number]
@@ -65,5 +65,5 @@ class Reach(Observed):
     accepted: Fact[Number]
 
 
-Loads = Named[Fact[Load]]
-Reaches = Named[Fact[Reach]]
+Loads = FactMap[Fact[Load]]
+Reaches = FactMap[Fact[Reach]]

@@ -60,12 +60,12 @@ def unobserved(why: str) -> Any:
     return Unobserved(unobserved="", why=why[:MAX_TEXT])
 
 
-def added() -> Any:
+def since_schema() -> Any:
     """
     Return the default of a fact that documents of an older probe do not hold: there nobody saw it.
 
     Example:
-        landlock: Fact[Number] = added()
+        landlock: Fact[Number] = since_schema()
     """
     return Field(default_factory=lambda: Unobserved(unobserved="", why=NOT_HELD))
 
@@ -101,7 +101,7 @@ class Observed(BaseModel):
             raise UnobservedFact(name, value.unobserved, value.why)
         return value
 
-    def seen(self, name: str) -> Any:
+    def raw(self, name: str) -> Any:
         """Return the attribute's value, or the `Unobserved` itself; for reports, which must show both."""
         return self.__dict__[name]
 
@@ -109,7 +109,7 @@ class Observed(BaseModel):
 V = TypeVar("V")
 
 
-class Named(RootModel[dict[str, V]]):
+class FactMap(RootModel[dict[str, V]]):
     """A mapping whose missing keys are unobserved facts: a probe that never tried has not seen a wall."""
 
     model_config = ConfigDict(frozen=True, strict=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
-from provisioner.journal.undo import Record, undo_all
+from provisioner.journal.undo import UndoEntry, undo_all
 from provisioner.linux.mounts import read_mounts
 from provisioner.linux.netns import make_netns
 from provisioner.paths import run_dir
@@ -190,7 +190,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(STOP_TIMEOUT)
 
 
-def _remove(records: list[Record], run: Run) -> None:
+def _remove(records: list[UndoEntry], run: Run) -> None:
     """Undo the records; what will not go stays in the journal, for run.close and prune to try again."""
     _, failures = undo_all(records)
     kept = {record.number for record, _ in failures}

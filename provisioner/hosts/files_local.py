@@ -1,6 +1,6 @@
 """A host's own files as a run uses them, and how what it made there is undone later.
 
-In: paths and bytes.  Out: `Site`, the protocol, and `LocalSite`, this machine.  Called by host.py and sandbox.py;
+In: paths and bytes.  Out: `HostFiles`, the protocol, and `LocalFiles`, this machine.  Called by host.py and sandbox.py;
 ssh_site.py is the same on a machine over SSH.  Knows nothing of runtimes; starts nothing but what undoes.
 """
 
@@ -18,14 +18,14 @@ from provisioner.hosts.canaries import Canaries
 from provisioner.images import image
 from provisioner.images.busybox import Shell
 from provisioner.journal.run import Run
-from provisioner.journal.undo import Record
+from provisioner.journal.undo import UndoEntry
 from provisioner.linux.cgroups import delete_cgroup
 from provisioner.linux.mounts import MountPoint, read_mounts
 from provisioner.paths import cache_dir, run_dir, state_dir
 from provisioner.probe.build import BuiltProbe
 
 
-class Site(Protocol):
+class HostFiles(Protocol):
     """
     Where a run puts its things on a host.
 
@@ -79,17 +79,17 @@ class Site(Protocol):
     def make_canaries(self, run: Run, folder: Path) -> Canaries | None:
         """Make things that must be out of a sandbox's reach; None where none can be made."""
 
-    def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> Record:
+    def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> UndoEntry:
         """Write into the run's journal the command that takes a thing away, before it is made."""
 
-    def made_folder(self, run: Run, path: Path) -> Record:
+    def made_folder(self, run: Run, path: Path) -> UndoEntry:
         """Write a folder of ours into the run's journal, before it is made."""
 
-    def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[Record]:
+    def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[UndoEntry]:
         """Write cgroups of ours into the run's journal, before they are made."""
 
 
-class LocalSite:
+class LocalFiles:
     """This machine, as this user."""
 
     def __init__(self) -> None:
@@ -145,13 +145,13 @@ class LocalSite:
     def make_canaries(self, run: Run, folder: Path) -> Canaries | None:
         return Canaries(run, folder)
 
-    def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> Record:
+    def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> UndoEntry:
         return run.made("command", argv, env)
 
-    def made_folder(self, run: Run, path: Path) -> Record:
+    def made_folder(self, run: Run, path: Path) -> UndoEntry:
         return run.made("path", path)
 
-    def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[Record]:
+    def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[UndoEntry]:
         return [run.made("cgroup", folder) for folder in folders]
 
 

@@ -1,6 +1,6 @@
 """Keeps the files of a run on a machine, over SSH.
 
-In: an SshConnection.  Out: `SshSite`.  Called by machines/ready.py's callers.  The machine needs a POSIX shell, GNU
+In: an SshConnection.  Out: `SshFiles`.  Called by machines/ready.py's callers.  The machine needs a POSIX shell, GNU
 coreutils and findutils, and nothing of this project.  What is made there stands in the journal here, as a command that
 goes over again: `provisioner.hosts.ssh_undo`.
 """
@@ -26,7 +26,7 @@ from provisioner.images.busybox import Shell
 from provisioner.images.elf import check_architecture
 from provisioner.images.image import Item, rootfs_tar
 from provisioner.journal.run import Run
-from provisioner.journal.undo import Record, import_path
+from provisioner.journal.undo import UndoEntry, import_path
 from provisioner.linux.cgroups import PREFIX
 from provisioner.linux.mounts import MountPoint, parse_mountinfo
 from provisioner.paths import NAME, READABLE
@@ -56,7 +56,7 @@ for folder; do
 done"""
 
 
-class SshSite:
+class SshFiles:
     """
     One machine, as root or as a user who may become root.
 
@@ -119,17 +119,17 @@ class SshSite:
         """None: they are made by system calls here, and a machine has nothing of this project but the probe."""
         return None
 
-    def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> Record:
+    def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> UndoEntry:
         words = [f"{name}={value}" for name, value in env.items()]
         return self._made(run, ["env", *words, *argv] if words else argv)
 
-    def made_folder(self, run: Run, path: Path) -> Record:
+    def made_folder(self, run: Run, path: Path) -> UndoEntry:
         return self._made(run, _removal(path))
 
-    def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[Record]:
+    def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[UndoEntry]:
         return [self._made(run, ["sh", "-c", DELETE_CGROUPS, "sh", *_checked(folders)])]
 
-    def _made(self, run: Run, argv: Sequence[str]) -> Record:
+    def _made(self, run: Run, argv: Sequence[str]) -> UndoEntry:
         """The journal's undo runs it from here, as long as the machine lives."""
         undo = [
             sys.executable,

@@ -1,6 +1,6 @@
 """Where sandboxes are made: a connection, the host's own probe, and what was imported for this run.
 
-In: a Site (this machine, or one over SSH), a Run (journal), the built probe.  Out: the host's facts, the outside view
+In: HostFiles (this machine, or one over SSH), a Run (journal), the probe.  Out: the host's facts, the outside view
 of any sandbox, and the values that templates need.  Called by sandbox.py and pytest_isolation's pool.  Creates no
 sandbox itself.
 """
@@ -20,11 +20,11 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen, parse_image
-from provisioner.hosts.files_local import Site
+from provisioner.hosts.files_local import HostFiles
 from provisioner.hosts.image_store import UNPRIVILEGED, ImageMaker
 from provisioner.images.image import IMAGES, Image
 from provisioner.journal.run import Run
-from provisioner.journal.undo import Record
+from provisioner.journal.undo import UndoEntry
 from provisioner.linux.cgroups import PREFIX, Mode, mode_of
 from provisioner.paths import PASSABLE
 from provisioner.probe.build import BuiltProbe
@@ -49,7 +49,7 @@ class Host:
         kernel: a guest kernel that the user named, else None.
     """
 
-    def __init__(self, site: Site, run: Run, probe: BuiltProbe, kernel: Path | None = None) -> None:
+    def __init__(self, site: HostFiles, run: Run, probe: BuiltProbe, kernel: Path | None = None) -> None:
         self.site = site
         self.connection = site.connection
         self.run = run
@@ -67,7 +67,7 @@ class Host:
         self._lock = threading.Lock()
         self._prepared: dict[str, tuple[threading.Lock, dict[str, object]]] = {}
         self._seen: dict[str, ImageSeen | IsolationError | None] = {}
-        self._forget: list[tuple[list[str], Record]] = []
+        self._forget: list[tuple[list[str], UndoEntry]] = []
         self._streams: list[Stream] = []
         self._aborted = False
         self.probe_path = site.install_probe(probe)
@@ -140,7 +140,7 @@ class Host:
         file system is gone: tables of two times would make a sandbox's own mount one of the host's.
         """
         now = self.outside_pid(self.pid, self.nonce)
-        process = self.facts.process.model_copy(update={"mounts": now.process.seen("mounts")})
+        process = self.facts.process.model_copy(update={"mounts": now.process.raw("mounts")})
         return self.facts.model_copy(update={"process": process})
 
     def outside(self, nonce: str, filters: bool = False) -> Facts:

@@ -1,6 +1,6 @@
 """Makes the images that a run's sandboxes are started from, and has each looked at before anything is.
 
-In: a Site, a Run, the built probe, a Runtime and what is asked of its image.  Out: the values by which templates name
+In: a HostFiles, a Run, the built probe, a Runtime and what is asked of its image.  Out: values by which templates name
 it, and what it showed.  Called by host.py.  Imports nothing into an engine.
 """
 
@@ -13,13 +13,13 @@ from pathlib import Path
 
 from provisioner.errors import IsolationError
 from provisioner.facts.image import ImageSeen, read_archive
-from provisioner.hosts.files_local import Site, rootfs_name
+from provisioner.hosts.files_local import HostFiles, rootfs_name
 from provisioner.images import image as images
 from provisioner.images.busybox import Shell, find_shell
 from provisioner.images.image import Image
 from provisioner.images.kernel import guest_kernel
 from provisioner.journal.run import Run
-from provisioner.journal.undo import Record
+from provisioner.journal.undo import UndoEntry
 from provisioner.linux.kvm import DEVICE, accelerator
 from provisioner.paths import cache_dir
 from provisioner.probe.build import BuiltProbe
@@ -44,7 +44,7 @@ class ImageMaker:
 
     def __init__(
         self,
-        site: Site,
+        site: HostFiles,
         run: Run,
         probe: BuiltProbe,
         directory: Path,
@@ -58,7 +58,7 @@ class ImageMaker:
         self._kernel = kernel
         self._look_at = look_at
         self._lock = threading.Lock()
-        self._folders: dict[Path, Record] = {}
+        self._folders: dict[Path, UndoEntry] = {}
 
     def make(self, runtime: Runtime, image: Image, ref: str) -> Made:
         """

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self, get_args
 
 from provisioner.errors import IsolationError
-from provisioner.journal.undo import Kind, Record, check_path, undo_all
+from provisioner.journal.undo import Kind, UndoEntry, check_path, undo_all
 from provisioner.linux.processes import Process, boot_id, is_alive, read_process
 from provisioner.paths import run_dir
 
@@ -45,7 +45,7 @@ class Run:
         self._fd = fd
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._records: dict[int, Record] = {}
+        self._records: dict[int, UndoEntry] = {}
         self._count = 0
 
     @classmethod
@@ -63,7 +63,9 @@ class Run:
         os.rename(fresh, folder / f"{run_id}.jsonl")
         return cls(run_id, folder / f"{run_id}.jsonl", fd)
 
-    def made(self, kind: Kind, what: Sequence[str] | str | Path | int, env: Mapping[str, str] | None = None) -> Record:
+    def made(
+        self, kind: Kind, what: Sequence[str] | str | Path | int, env: Mapping[str, str] | None = None
+    ) -> UndoEntry:
         """
         Write down, durably, how a thing is undone; call it before the thing is made (a process: right after).
 
@@ -88,12 +90,12 @@ class Run:
             check_path(Path(values[0]))
         with self._lock:
             self._count += 1
-            record = Record(self._count, kind, values, tuple((env or {}).items()), process)
+            record = UndoEntry(self._count, kind, values, tuple((env or {}).items()), process)
             _append(self._fd, record.dump())
             self._records[record.number] = record
         return record
 
-    def gone(self, record: Record) -> None:
+    def gone(self, record: UndoEntry) -> None:
         """Write down that a thing is no longer there; twice is fine."""
         with self._lock:
             if self._records.pop(record.number, None):
@@ -181,10 +183,10 @@ def _prune_one(file: Path, fd: int) -> list[str]:
     return [*removed, *(why for _, why in failures)]
 
 
-def parse_journal(text: str) -> tuple[Process | None, list[Record]]:
+def parse_journal(text: str) -> tuple[Process | None, list[UndoEntry]]:
     """Turn a journal's text into its owner and the things not yet gone; a line cut off by a crash is left out."""
     owner: Process | None = None
-    records: dict[int, Record] = {}
+    records: dict[int, UndoEntry] = {}
     for line in text.splitlines():
         with contextlib.suppress(ValueError, KeyError, TypeError):
             entry: dict[str, Any] = json.loads(line)
@@ -193,7 +195,7 @@ def parse_journal(text: str) -> tuple[Process | None, list[Record]]:
             elif "gone" in entry:
                 records.pop(entry["gone"], None)
             else:
-                record = Record.load(entry)
+                record = UndoEntry.load(entry)
                 records[record.number] = record
     return owner, list(records.values())
 
@@ -207,7 +209,7 @@ def _append(fd: int, entry: Mapping[str, Any]) -> None:
     os.fsync(fd)
 
 
-def _rewrite(fd: int, records: Sequence[Record], owner: Process | None = None) -> None:
+def _rewrite(fd: int, records: Sequence[UndoEntry], owner: Process | None = None) -> None:
     """Keep only these records; an owner that ends now is written as one that is dead: pid 0."""
     owner = owner or Process(0, 0, boot_id())
     lines: list[Mapping[str, Any]] = [{"owner": owner.pid, "start": owner.start, "boot": owner.boot}]

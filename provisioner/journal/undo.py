@@ -1,6 +1,6 @@
 """Undoes one thing that a run has made, whatever kind it is of.
 
-In: a `Record` from a journal.  Out: whether there was anything to undo, or an IsolationError.  Called by journal.py
+In: a `UndoEntry` from a journal.  Out: whether there was anything to undo, or an IsolationError.  Called by journal.py
 alone.  What is not there is undone already; every kind ends within a deadline; files go only below our own folders, and
 never through a mount.
 """
@@ -33,7 +33,7 @@ NOT_THERE = re.compile(
 
 
 @dataclass(frozen=True)
-class Record:
+class UndoEntry:
     """
     How one thing is undone.
 
@@ -73,7 +73,7 @@ class Record:
         return self.kind in ("command", "path")
 
 
-def undo_all(records: Sequence[Record]) -> tuple[list[str], list[tuple[Record, str]]]:
+def undo_all(records: Sequence[UndoEntry]) -> tuple[list[str], list[tuple[UndoEntry, str]]]:
     """
     Undo records, the last first.
 
@@ -84,7 +84,7 @@ def undo_all(records: Sequence[Record]) -> tuple[list[str], list[tuple[Record, s
         One line for each thing removed, and each failure with its reason, in the journal's order.
     """
     removed: list[str] = []
-    failures: list[tuple[Record, str]] = []
+    failures: list[tuple[UndoEntry, str]] = []
     folders: list[str] = []
     for record in sorted(records, key=lambda record: record.number, reverse=True):
         try:
@@ -98,7 +98,7 @@ def undo_all(records: Sequence[Record]) -> tuple[list[str], list[tuple[Record, s
     return removed, failures[::-1]
 
 
-def undo(record: Record) -> bool:
+def undo(record: UndoEntry) -> bool:
     """
     Undo one record.
 
@@ -155,7 +155,7 @@ def _remove_path(path: Path) -> bool:
     return True
 
 
-def _run(record: Record) -> bool:
+def _run(record: UndoEntry) -> bool:
     argv = list(record.values)
     try:
         done = subprocess.run(
@@ -179,7 +179,7 @@ def _run(record: Record) -> bool:
     raise IsolationError(f"cannot run '{' '.join(argv)}': {last}", log=done.stderr[-2000:])
 
 
-def _end_process(record: Record) -> bool:
+def _end_process(record: UndoEntry) -> bool:
     if record.process is None or not is_alive(record.process):
         return False
     if kill_all([record.process]):
@@ -187,6 +187,6 @@ def _end_process(record: Record) -> bool:
     return True
 
 
-def _speaks_of(record: Record, folders: Sequence[str]) -> bool:
+def _speaks_of(record: UndoEntry, folders: Sequence[str]) -> bool:
     texts = [*record.values, *(value for _, value in record.env)]
     return record.kind == "command" and any(folder in text for folder in folders for text in texts)

@@ -19,7 +19,7 @@ from pathlib import Path
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
-from provisioner.journal.undo import Record, import_path
+from provisioner.journal.undo import UndoEntry, import_path
 from provisioner.linux.processes import Process, is_alive, kill_all, send_signal, wait_gone, with_descendants
 
 POLL = 0.005  # seconds
@@ -36,12 +36,12 @@ def become(argv: Sequence[str], file: Path) -> list[str]:
     return ["sh", "-c", BECOME, str(file), *argv]
 
 
-def record_undo(run: Run, file: Path) -> Record:
+def record_undo(run: Run, file: Path) -> UndoEntry:
     """Let a journal know, before it is started, how a process that writes itself into a file is ended."""
     return run.made("command", [sys.executable, "-m", "provisioner.machines.daemonize", str(file)], import_path())
 
 
-def start_detached(argv: Sequence[str], log: Path, file: Path, run: Run, pass_fds: Sequence[int] = ()) -> Record:
+def start_detached(argv: Sequence[str], log: Path, file: Path, run: Run, pass_fds: Sequence[int] = ()) -> UndoEntry:
     """
     Start a process in a session of its own.
 

@@ -76,7 +76,7 @@ def known_specs(lab: Lab, name: str) -> list[MachineSpec]:
     Raises:
         IsolationError: lab.yaml names no such machine, and nothing of one lies in the lab's folder.
     """
-    strays = [spec for spec in find_strays(lab) if spec.name == name]
+    strays = [spec for spec in find_orphans(lab) if spec.name == name]
     return [lab.machines[name], *strays] if name in lab.machines else strays or [lab.machine(name)]
 
 
@@ -85,7 +85,7 @@ def known_machine(lab: Lab, spec: MachineSpec, run: Run) -> Machine:
     return PROVIDERS[spec.provider](spec, _box_if_built(spec), lab, run)
 
 
-def find_strays(lab: Lab) -> list[MachineSpec]:
+def find_orphans(lab: Lab) -> list[MachineSpec]:
     """Return what lies in the lab's folder and lab.yaml does not name, not any more, or with another provider."""
     found = [(file.parent.parent.name, "qemu") for file in lab.directory.glob("*/vmm/disk.qcow2")]
     found += [(file.stem, "vagrant") for file in lab.directory.glob("*.made")]

@@ -1,7 +1,7 @@
 """What the command line does with one machine of a lab, each verb by itself.
 
 In: a lab, a machine's name, a Run.  Out: what was found or done, as frozen objects.  Called by lab_cli.py, which prints
-it.  Whoever changes a machine is alone with it; whoever only looks is not.
+it.  Whoever changes a machine is exclusive with it; whoever only looks is not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from provisioner.machines.find import find_machine
 from provisioner.machines.lab import Lab
 from provisioner.machines.prepare import boot_machine, brought_up, connect, freeze, ready_machine, snapshot_of
 from provisioner.machines.snapshots import is_converged
-from provisioner.machines.usage import alone
+from provisioner.machines.usage import exclusive
 
 if TYPE_CHECKING:
     from provisioner.converge.verify import Checked
@@ -105,7 +105,7 @@ def apply_roles(lab: Lab, name: str, run: Run, verify: bool, show: Callable[[Pla
     started = time.monotonic()
     spec = lab.machine(name)
     roles = load_roles(spec.roles)
-    with alone(lab, name, f"apply the roles of machine '{name}'"):
+    with exclusive(lab, name, f"apply the roles of machine '{name}'"):
         machine = find_machine(lab, name, run)
         connection = connect(machine, name)
         try:
@@ -131,7 +131,7 @@ def freeze_as(lab: Lab, name: str, run: Run, tag: str) -> None:
     if is_converged(tag):
         hint = "such names belong to what `up` and `apply` freeze; choose another"
         raise IsolationError(f"cannot name a snapshot '{tag}'", hint)
-    with alone(lab, name, f"freeze machine '{name}'"):
+    with exclusive(lab, name, f"freeze machine '{name}'"):
         find_machine(lab, name, run).snapshot(tag)
 
 
@@ -139,7 +139,7 @@ def restore_to(lab: Lab, name: str, run: Run, tag: str | None) -> str:
     """Bring a machine back to a snapshot, None for the converged one, and return its name; the lab keeps it."""
     spec = lab.machine(name)
     wanted = snapshot_of(spec, load_roles(spec.roles)) if tag is None else tag
-    with alone(lab, name, f"restore machine '{name}'"), brought_up(lab, name, run, for_lab=True):
+    with exclusive(lab, name, f"restore machine '{name}'"), brought_up(lab, name, run, for_lab=True):
         machine = find_machine(lab, name, run)
         if not machine.restore(wanted):
             has = f"it has: {', '.join(machine.snapshots()) or 'none'}"

@@ -18,12 +18,12 @@ from provisioner.converge.apply import converge
 from provisioner.converge.role import Role, load_roles, roles_hash
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run, prune
-from provisioner.journal.undo import Record, import_path
+from provisioner.journal.undo import UndoEntry, import_path
 from provisioner.machines.find import box_of, find_machine, known_machines
 from provisioner.machines.lab import Lab, MachineSpec
 from provisioner.machines.protocol import Machine
 from provisioner.machines.snapshots import is_converged, snapshot_name
-from provisioner.machines.usage import alone, keep, release, stop_alone, stop_unneeded, using
+from provisioner.machines.usage import exclusive, in_use, keep, release, stop_alone, stop_unneeded
 from provisioner.progress import step
 
 How = Literal["ran", "converged", "restored", "booted"]
@@ -62,7 +62,7 @@ def ready_machine(lab: Lab, name: str, run: Run, for_lab: bool = False) -> Ready
     """
     spec = lab.machine(name)
     roles = load_roles(spec.roles)
-    with alone(lab, name, f"get machine '{name}' ready"), brought_up(lab, name, run, for_lab):
+    with exclusive(lab, name, f"get machine '{name}' ready"), brought_up(lab, name, run, for_lab):
         machine = find_machine(lab, name, run, build=True)
         tag = snapshot_of(spec, roles)
         how = start(machine, tag)
@@ -80,7 +80,7 @@ def ready_machine(lab: Lab, name: str, run: Run, for_lab: bool = False) -> Ready
 
 def boot_machine(lab: Lab, name: str, run: Run) -> tuple[Machine, How]:
     """Have a machine run for the lab, from its disk, without a look at its roles; as `ready_machine`."""
-    with alone(lab, name, f"boot machine '{name}'"), brought_up(lab, name, run, for_lab=True):
+    with exclusive(lab, name, f"boot machine '{name}'"), brought_up(lab, name, run, for_lab=True):
         machine = find_machine(lab, name, run, build=True)
         return machine, start(machine, None)
 
@@ -134,11 +134,11 @@ def stopped_at_the_end(lab: Lab, name: str, run: Run) -> Iterator[None]:
     record = _record_stop(lab, name, run)
     with contextlib.ExitStack() as last:
         last.callback(_stop_at_last, lab, name, run, record)
-        last.enter_context(using(lab, name))
+        last.enter_context(in_use(lab, name))
         yield
 
 
-def _stop_at_last(lab: Lab, name: str, run: Run, record: Record) -> None:
+def _stop_at_last(lab: Lab, name: str, run: Run, record: UndoEntry) -> None:
     with contextlib.suppress(IsolationError):  # then the journal says why
         stop_unneeded(lab, name, run)
         run.gone(record)
@@ -147,7 +147,7 @@ def _stop_at_last(lab: Lab, name: str, run: Run, record: Record) -> None:
 @contextlib.contextmanager
 def brought_up(lab: Lab, name: str, run: Run, for_lab: bool) -> Iterator[None]:
     """
-    Stop what a `with` block has started when it fails, by a prune after a SIGKILL; for one who is alone with it.
+    Stop what a `with` block has started when it fails, by a prune after a SIGKILL; for one who is exclusive with it.
 
     Args:
         lab: its lab.
@@ -171,6 +171,6 @@ def brought_up(lab: Lab, name: str, run: Run, for_lab: bool) -> Iterator[None]:
     run.gone(record)
 
 
-def _record_stop(lab: Lab, name: str, run: Run) -> Record:
+def _record_stop(lab: Lab, name: str, run: Run) -> UndoEntry:
     undo = [sys.executable, "-m", "provisioner.machines.stop", str(lab.path), name]
     return run.made("command", undo, import_path())

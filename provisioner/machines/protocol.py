@@ -14,7 +14,7 @@ from provisioner.connection.address import SshAddress
 Status = Literal["absent", "halted", "running"]
 
 
-class Spec(Protocol):
+class MachineConfig(Protocol):
     """What a provider must know of one machine; lab.MachineSpec has it all."""
 
     @property

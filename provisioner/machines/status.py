@@ -13,7 +13,7 @@ from pathlib import Path
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
 from provisioner.machines.box.recipe import recipe_names
-from provisioner.machines.find import box_of, find_strays, known_machine, known_specs
+from provisioner.machines.find import box_of, find_orphans, known_machine, known_specs
 from provisioner.machines.lab import Lab, MachineSpec
 
 RESIDENT = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)  # proc(5)
@@ -73,7 +73,7 @@ def read_overview(lab: Lab, names: Sequence[str] | None = None) -> list[Row]:
     Raises:
         IsolationError: there is no such machine.
     """
-    chosen = names or dict.fromkeys([*lab.machines, *(spec.name for spec in find_strays(lab))])
+    chosen = names or dict.fromkeys([*lab.machines, *(spec.name for spec in find_orphans(lab))])
     with Run.start() as run:
         return [_look(lab, spec, run) for name in chosen for spec in known_specs(lab, name)]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provisioner.deadlines import deadline
-from provisioner.machines.find import find_strays, known_machines
+from provisioner.machines.find import find_orphans, known_machines
 from provisioner.machines.lock import Busy, only_one
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def alone(lab: Lab, name: str, doing: str, seconds: float | None = None) -> Iterator[None]:
+def exclusive(lab: Lab, name: str, doing: str, seconds: float | None = None) -> Iterator[None]:
     """
     Be the only one who brings a machine up, changes it or stops it.
 
@@ -54,7 +54,7 @@ def release(lab: Lab, name: str) -> None:
 
 
 @contextlib.contextmanager
-def using(lab: Lab, name: str) -> Iterator[None]:
+def in_use(lab: Lab, name: str) -> Iterator[None]:
     """Let nobody else's end stop a machine during a `with` block; the kernel ends this with us."""
     fd = _open_users(lab, name)
     try:
@@ -88,7 +88,7 @@ def stop_unneeded(lab: Lab, name: str, run: Run) -> None:
         IsolationError: it does not stop.
     """
     try:
-        with alone(lab, name, f"stop machine '{name}'", 0.0):
+        with exclusive(lab, name, f"stop machine '{name}'", 0.0):
             stop_alone(lab, name, run)
     except Busy as busy:
         if busy.pid == os.getpid():  # a thread of ours that cannot be told to stop: its machine can
@@ -96,8 +96,8 @@ def stop_unneeded(lab: Lab, name: str, run: Run) -> None:
 
 
 def stop_alone(lab: Lab, name: str, run: Run) -> None:
-    """As `stop_unneeded`, for one who is alone with it already; nothing is left of one that nobody knows."""
-    known = name in lab.machines or any(spec.name == name for spec in find_strays(lab))
+    """As `stop_unneeded`, for one who is exclusive with it already; nothing is left of one that nobody knows."""
+    known = name in lab.machines or any(spec.name == name for spec in find_orphans(lab))
     if known and not is_needed(lab, name):
         for machine in known_machines(lab, name, run):
             machine.down()
@@ -116,7 +116,7 @@ def take_down(lab: Lab, name: str, run: Run, destroy: bool = False) -> bool:
     Returns:
         Whether there was anything to stop or to destroy.
     """
-    with alone(lab, name, f"stop machine '{name}'"):
+    with exclusive(lab, name, f"stop machine '{name}'"):
         found = known_machines(lab, name, run)
         before = [machine.status() for machine in found]
         release(lab, name)

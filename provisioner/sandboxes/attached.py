@@ -51,7 +51,7 @@ BARE = Runtime.model_validate(
 
 
 @dataclass(frozen=True)
-class Named:
+class AttachTarget:
     """
     Which sandbox was named.
 
@@ -86,7 +86,7 @@ class Attached:
         IsolationError: it is not there, does not run, or this user may not look at it; in one line.
     """
 
-    def __init__(self, host: Host, named: Named) -> None:
+    def __init__(self, host: Host, named: AttachTarget) -> None:
         self.host = self.outer = host
         self.provider = ""
         self.runtime = named.runtime
@@ -119,7 +119,7 @@ class Attached:
             facts = self.host.outside_pid(self.pid, self.nonce)
         except IsolationError as error:
             raise self._error(error.what) from None
-        seen = [facts.process.namespaces.seen(name) for name in NAMESPACES]
+        seen = [facts.process.namespaces.raw(name) for name in NAMESPACES]
         if not any(isinstance(one, int) for one in seen):
             why = next((one.unobserved for one in seen if isinstance(one, Unobserved)), "")
             if why in ("EACCES", "EPERM"):
@@ -204,7 +204,7 @@ def pid_in(answer: bytes, pointer: str) -> int:
 
 def without_handed(facts: Facts) -> Facts:
     """Take the descriptor out that we handed on ourselves."""
-    fds = facts.process.seen("fds")
+    fds = facts.process.raw("fds")
     if isinstance(fds, Unobserved):
         return facts
     kept = [fd for fd in fds if fd.fd != HANDED_FD or not fd.target.startswith(HANDED_LINK)]
@@ -213,7 +213,7 @@ def without_handed(facts: Facts) -> Facts:
 
 def cgroup_folders(facts: Facts, mounts: Sequence[MountPoint]) -> list[Path]:
     """Return the folders of a process's cgroups, as far as they are mounted here."""
-    lines = facts.process.seen("cgroups")
+    lines = facts.process.raw("cgroups")
     found = [] if isinstance(lines, Unobserved) else [_folder(line, mounts) for line in lines]
     return [folder for folder in found if folder is not None and folder.is_dir()]
 

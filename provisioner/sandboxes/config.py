@@ -16,11 +16,11 @@ from provisioner.errors import IsolationError
 from provisioner.hosts.host import Host
 from provisioner.runtimes.render import render_argv, render_value
 from provisioner.runtimes.runtime import Runtime
-from provisioner.sandboxes.spec import Asked, Edit
+from provisioner.sandboxes.spec import Edit, LimitValues
 
 
 def write_config(
-    host: Host, runtime: Runtime, values: dict[str, object], asked: Asked, edits: Sequence[Edit] = ()
+    host: Host, runtime: Runtime, values: dict[str, object], asked: LimitValues, edits: Sequence[Edit] = ()
 ) -> None:
     """
     Make the runtime's stock config, set what the sandbox needs in it, and let the edits have their say.

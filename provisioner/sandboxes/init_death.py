@@ -73,7 +73,7 @@ def end_first(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: 
 def _identified(facts: Facts) -> Process:
     """Return the process that the facts are of, as long as it runs."""
     process = read_process(facts.process.pid)
-    if process is None or process.start != facts.process.seen("start_time"):
+    if process is None or process.start != facts.process.raw("start_time"):
         raise IsolationError("cannot tell the first process: it is not there any more")
     return process
 
@@ -92,7 +92,7 @@ def _first(subject: Facts | None, host: Facts) -> Process:
         raise IsolationError("cannot tell the first process: the host does not see it")
     first = _identified(subject)
     own = read_link(first, "ns/pid")
-    if own is None or own == f"pid:[{host.process.namespaces.seen('pid')}]":
+    if own is None or own == f"pid:[{host.process.namespaces.raw('pid')}]":
         return first
     while (above := parent_of(first)) is not None and read_link(above, "ns/pid") == own:
         first = above

@@ -138,7 +138,7 @@ def _views(sandbox: Sandbox) -> dict[str, Any]:
     return {"shown": outside.limits if outside else None, "warning": sandbox.warning}
 
 
-def _after(sandbox: Sandbox) -> f.Limits | None:
+def _after(sandbox: Sandbox) -> f.CgroupFiles | None:
     """Read the counters once more; the sandbox's own cgroup may have gone with it."""
     try:
         outside = sandbox.outside()
@@ -174,11 +174,11 @@ def _measure_memory(sandbox: Sandbox, limits: Limits, host_cpus: int) -> Load:
 
 
 def _seen_memory(facts: Facts) -> Any:
-    own = facts.limits.seen("memory")
-    limit = own.seen("limit") if isinstance(own, f.MemoryLimit) else None
+    own = facts.limits.raw("memory")
+    limit = own.raw("limit") if isinstance(own, f.MemoryLimit) else None
     if isinstance(limit, int):
         return float(limit)
-    total = facts.system.seen("memory_total") if facts.system else None
+    total = facts.system.raw("memory_total") if facts.system else None
     return float(total) if isinstance(total, int) else total
 
 
@@ -188,7 +188,7 @@ def _measure_cpu(sandbox: Sandbox, limits: Limits, host_cpus: int) -> Load:
     seen = sandbox.inside()
     spinners = max(SPINNERS, host_cpus)
     measured: dict[str, int] = {}
-    after: f.Limits | None = None
+    after: f.CgroupFiles | None = None
     for attempt in range(SPIN_TRIES):
         # a load that other work starves says nothing of its quota: it is repeated, with no other load of ours beside it
         with _processors.taken(limits.cpus if attempt == 0 else float(host_cpus), host_cpus):
@@ -198,7 +198,7 @@ def _measure_cpu(sandbox: Sandbox, limits: Limits, host_cpus: int) -> Load:
         after = _after(sandbox)
         if not measured or not _starved(measured["cpu_us"] / measured["wall_us"], limits.cpus, views["shown"], after):
             break
-    cpus = seen.system.seen("cpus") if seen.system else None
+    cpus = seen.system.raw("cpus") if seen.system else None
     return _load(
         limit=limits.cpus,
         inside=float(cpus) if isinstance(cpus, int) else cpus,
@@ -211,12 +211,12 @@ def _measure_cpu(sandbox: Sandbox, limits: Limits, host_cpus: int) -> Load:
     )
 
 
-def _starved(used: float, quota: float, before: f.Limits | None, after: f.Limits | None) -> bool:
+def _starved(used: float, quota: float, before: f.CgroupFiles | None, after: f.CgroupFiles | None) -> bool:
     """Tell whether a load was held by others: it used less than its quota, or about that and was never throttled."""
     if used < PRESSED * quota:
         return True
-    groups = [limits.seen("cpu") for limits in (before, after) if isinstance(limits, f.Limits)]
-    counts = [group.seen("nr_throttled") for group in groups if isinstance(group, f.CpuLimit)]
+    groups = [limits.raw("cpu") for limits in (before, after) if isinstance(limits, f.CgroupFiles)]
+    counts = [group.raw("nr_throttled") for group in groups if isinstance(group, f.CpuLimit)]
     return used < OVERLOAD * quota and len(counts) == 2 and counts[0] == counts[1]
 
 

@@ -19,7 +19,7 @@ from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen
 from provisioner.hosts.host import FACTS_BYTES, Host, checked
-from provisioner.journal.undo import Record
+from provisioner.journal.undo import UndoEntry
 from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import Cgroups, make_cgroups
 from provisioner.probe.channel import Channel, ChannelError, Reply
@@ -28,7 +28,7 @@ from provisioner.runtimes.render import render_argv, render_value
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
 from provisioner.sandboxes.config import write_config
-from provisioner.sandboxes.spec import VOLUME, Around, RefusedError, Spec
+from provisioner.sandboxes.spec import VOLUME, OuterHost, RefusedError, Spec
 
 _numbers = itertools.count(1)
 
@@ -48,7 +48,7 @@ class Sandbox:
         IsolationError: it does not answer.
     """
 
-    def __init__(self, host: Host, runtime: Runtime, spec: Spec, around: Around | None = None) -> None:
+    def __init__(self, host: Host, runtime: Runtime, spec: Spec, around: OuterHost | None = None) -> None:
         self.host = host
         self.outer = around.host if around else host
         self.provider = around.provider if around else ""
@@ -58,7 +58,7 @@ class Sandbox:
         self.name = f"isolation-{host.run.id}-{next(_numbers)}"
         self.nonce = secrets.token_hex(8)
         self._cgroups: Cgroups | None = None
-        self._records: list[Record] = []
+        self._records: list[UndoEntry] = []
         self._stream: Stream | None = None
         self._bundle = host.directory / self.name
         try:
@@ -198,7 +198,7 @@ class Sandbox:
         """
         # where no wall is claimed nothing lies outside
         words = self.outer.canary_words[: 1 if self.runtime.boundary == "none" else None]
-        numbers = peer.process.seen("nspid") if peer is not None else None
+        numbers = peer.process.raw("nspid") if peer is not None else None
         if peer is not None and isinstance(numbers, list):  # a shared pid namespace has a number of its own for it
             words += [f"peer={number}:{peer.nonce}" for number in numbers]
         if self.runtime.boundary == "vmm":

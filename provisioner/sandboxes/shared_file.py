@@ -67,6 +67,6 @@ def make_shared_file(sandbox: Sandbox, folder: Path) -> SharedFile:
     return SharedFile(
         uid=status.st_uid,
         gid=status.st_gid,
-        users=subject.process.namespaces.seen("user"),
-        uid_map=subject.process.seen("uid_map"),
+        users=subject.process.namespaces.raw("user"),
+        uid_map=subject.process.raw("uid_map"),
     )

@@ -17,7 +17,7 @@ from provisioner.limits.limits import Limits
 
 Edit = Callable[[dict[str, Any]], None]
 # each limit that is asked for, with the values that its templates may name
-Asked = Mapping[str, Mapping[str, object]]
+LimitValues = Mapping[str, Mapping[str, object]]
 
 
 VOLUME = "/tmp"  # which every image has
@@ -48,7 +48,7 @@ class Spec:
     flags: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 
-    def asked(self) -> Asked:
+    def asked(self) -> LimitValues:
         """Return each limit that is set, with the values that a runtime's templates may name."""
         asked: dict[str, Mapping[str, object]] = {}
         if self.limits.memory is not None:
@@ -61,7 +61,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Around:
+class OuterHost:
     """
     What stands around a sandbox that is a machine itself: commands run *in* it, and are seen from elsewhere.
 

@@ -1,6 +1,6 @@
 """What of a sandbox is still on this machine after it was ended: first by its first process, then by its runtime.
 
-In: a function that creates sandboxes.  Out: `End`: one line for each process that outlived the first (reaping.py), one
+In: a function that creates sandboxes.  Out: `TeardownResult`: one line for each process that outlived the first, one
 for each trace that is left after the runtime's own delete, and whose a file is that it made before (shared_file.py).
 Called by pytest_isolation's pool.  Looks at what the sandbox was seen to be (namespaces, cgroups, its hypervisor) and
 at what bears its name.
@@ -34,7 +34,7 @@ PATIENCE = 5.0  # seconds: what ends by itself takes a moment
 SHARED = ("time", "user")  # a user namespace may be shared with others on purpose, a time namespace is the host's
 
 
-class End(Observed):
+class TeardownResult(Observed):
     """What outlived a sandbox's first process, what its runtime left, and a file that it made before."""
 
     survivors: Fact[Items[Text]]
@@ -46,7 +46,7 @@ def measure_end(
     create: Callable[[Spec], Sandbox],
     meanwhile: Callable[[Sandbox], object] | None = None,
     folder: Path | None = None,
-) -> End:
+) -> TeardownResult:
     """
     Create a sandbox, end it, and look for what is left of it.
 
@@ -66,7 +66,7 @@ def measure_end(
             meanwhile(sandbox)
         survivors, ended = _ended(sandbox, subject, vmm, host)
     residue = _seen(lambda: _left(sandbox, subject, vmm, host, ended))
-    return End(survivors=survivors, residue=residue, shared_file=shared_file)
+    return TeardownResult(survivors=survivors, residue=residue, shared_file=shared_file)
 
 
 def _ended(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts) -> tuple[Fact[Items[Text]], int]:
@@ -108,7 +108,7 @@ def _own_namespaces(subject: Process, host: Process) -> dict[str, int]:
     """Return the namespaces that were made for it, inode by kind."""
     found = {}
     for kind in NAMESPACES:
-        own, hosts = subject.namespaces.seen(kind), host.namespaces.seen(kind)
+        own, hosts = subject.namespaces.raw(kind), host.namespaces.raw(kind)
         if isinstance(own, int) and own != hosts and kind not in SHARED:
             found[kind] = own
     return found

@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import pytest_isolation
-from provisioner.facts.observed import NOT_HELD, Named, Observed
+from provisioner.facts.observed import NOT_HELD, FactMap, Observed
 from pytest_isolation.plugin import SUITE
 from pytest_isolation.policy.verdict import LEVELS, Judgement, Verdict, check_of
 from pytest_isolation.records.record import Record, load_record, save_record
@@ -160,7 +160,7 @@ def _older(path: Path, record: Record, folder: Path) -> Path:
 
 def _added(part: Any, where: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
     """Yield where the facts stand that a document of an older probe lacks."""
-    if isinstance(part, Named):
+    if isinstance(part, FactMap):
         for name, value in part.root.items():
             yield from _added(value, (*where, name))
     elif isinstance(part, list):
@@ -172,4 +172,4 @@ def _added(part: Any, where: tuple[str | int, ...]) -> Iterator[tuple[str | int,
             if field.default_factory is not None:
                 yield path
             else:
-                yield from _added(part.seen(name), path)
+                yield from _added(part.raw(name), path)

@@ -16,8 +16,8 @@ import sshd
 
 from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
-from provisioner.hosts.files_local import LocalSite
-from provisioner.hosts.files_ssh import SshSite, dump_address, load_address
+from provisioner.hosts.files_local import LocalFiles
+from provisioner.hosts.files_ssh import SshFiles, dump_address, load_address
 from provisioner.hosts.host import Host
 from provisioner.hosts.ssh_undo import main as undo
 from provisioner.journal.run import Run, prune
@@ -27,7 +27,7 @@ from provisioner.paths import NAME
 from provisioner.probe.build import BuiltProbe, probe_binary
 from provisioner.runtimes.runtime import load_runtime
 from provisioner.sandboxes.sandbox import Sandbox
-from provisioner.sandboxes.spec import Around, Spec
+from provisioner.sandboxes.spec import OuterHost, Spec
 
 pytestmark = [
     pytest.mark.skipif(not sshd.is_there(), reason="apt-get install --no-install-recommends openssh-server"),
@@ -57,9 +57,9 @@ def cache() -> Iterator[Path]:
 
 
 @pytest.fixture
-def site(there: SshConnection, cache: Path, monkeypatch: pytest.MonkeyPatch) -> SshSite:
-    monkeypatch.setattr(SshSite, "cache", cache)
-    return SshSite(there)
+def site(there: SshConnection, cache: Path, monkeypatch: pytest.MonkeyPatch) -> SshFiles:
+    monkeypatch.setattr(SshFiles, "cache", cache)
+    return SshFiles(there)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def ours() -> Path:
     return Path("/run") / NAME / f"test-{secrets.token_hex(4)}"
 
 
-def test_files_are_made_written_read_and_removed(site: SshSite) -> None:
+def test_files_are_made_written_read_and_removed(site: SshFiles) -> None:
     folder = ours()
     site.make_folder(folder, 0o711)
     site.make_folder(folder, 0o700)  # it is there, and stays as it is
@@ -94,7 +94,7 @@ def test_files_are_made_written_read_and_removed(site: SshSite) -> None:
         site.read(folder / "file")
 
 
-def test_what_is_not_ours_is_never_removed(site: SshSite, tmp_path: Path) -> None:
+def test_what_is_not_ours_is_never_removed(site: SshFiles, tmp_path: Path) -> None:
     with pytest.raises(IsolationError, match="not below our own folders"):
         site.delete(tmp_path)
     with pytest.raises(IsolationError, match="not one of ours"):
@@ -102,11 +102,11 @@ def test_what_is_not_ours_is_never_removed(site: SshSite, tmp_path: Path) -> Non
     assert tmp_path.exists()
 
 
-def test_its_mounts_are_what_it_has(site: SshSite) -> None:
+def test_its_mounts_are_what_it_has(site: SshFiles) -> None:
     assert site.mounts() == read_mounts()
 
 
-def test_the_probe_is_uploaded_once(site: SshSite, probe: BuiltProbe) -> None:
+def test_the_probe_is_uploaded_once(site: SshFiles, probe: BuiltProbe) -> None:
     path = site.install_probe(probe)
     before = path.stat()
 
@@ -119,9 +119,9 @@ def test_the_probe_is_uploaded_once(site: SshSite, probe: BuiltProbe) -> None:
     assert path.read_bytes() == probe.path.read_bytes()
 
 
-def test_the_root_folder_is_that_of_this_machine(site: SshSite, probe: BuiltProbe) -> None:
+def test_the_root_folder_is_that_of_this_machine(site: SshFiles, probe: BuiltProbe) -> None:
     path = site.make_rootfs(probe, None)
-    local = LocalSite().make_rootfs(probe, None)
+    local = LocalFiles().make_rootfs(probe, None)
 
     def listed(folder: Path) -> set[tuple[str, int]]:
         names = ("dev", "etc", "probe", "proc", "run", "sys", "tmp", "usr")
@@ -132,7 +132,7 @@ def test_the_root_folder_is_that_of_this_machine(site: SshSite, probe: BuiltProb
     assert site.make_rootfs(probe, None) == path
 
 
-def test_cgroups_of_ours_go_with_what_runs_in_them(site: SshSite, run: Run) -> None:
+def test_cgroups_of_ours_go_with_what_runs_in_them(site: SshFiles, run: Run) -> None:
     mount = next(
         mount.target for mount in read_mounts() if mount.fstype.startswith("cgroup") and "pids" in mount.options
     )
@@ -151,7 +151,7 @@ def test_an_address_goes_to_another_process_and_back(server: sshd.Sshd) -> None:
 
 
 @pytest.fixture
-def host(site: SshSite, run: Run, probe: BuiltProbe) -> Iterator[Host]:
+def host(site: SshFiles, run: Run, probe: BuiltProbe) -> Iterator[Host]:
     made = Host(site, run, probe)
     yield made
     made.close()
@@ -186,9 +186,9 @@ def test_a_machine_that_is_the_sandbox_is_seen_by_its_hypervisors_process(
     host: Host, run: Run, probe: BuiltProbe
 ) -> None:
     """Here the "machine" is this very host, and its "hypervisor" the sshd."""
-    outer = Host(LocalSite(), run, probe)
+    outer = Host(LocalFiles(), run, probe)
     try:
-        with Sandbox(host, load_runtime("machine"), Spec(), Around(outer, os.getpid())) as sandbox:
+        with Sandbox(host, load_runtime("machine"), Spec(), OuterHost(outer, os.getpid())) as sandbox:
             vmm = sandbox.vmm()
 
             assert vmm is not None
@@ -196,7 +196,7 @@ def test_a_machine_that_is_the_sandbox_is_seen_by_its_hypervisors_process(
             assert sandbox.outside() is None
             assert sandbox.exec_facts().boot_id == sandbox.inside().boot_id
         with (
-            Sandbox(host, load_runtime("machine"), Spec(), Around(outer, None)) as sandbox,
+            Sandbox(host, load_runtime("machine"), Spec(), OuterHost(outer, None)) as sandbox,
             pytest.raises(IsolationError, match="nobody knows which process"),
         ):
             sandbox.vmm()
@@ -216,9 +216,10 @@ from provisioner.runtimes.runtime import load_runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from provisioner.connection.ssh import SshConnection
-from provisioner.hosts.files_ssh import SshSite, load_address
+from provisioner.hosts.files_ssh import load_address
+from provisioner.hosts.files_ssh import SshFiles
 run = Run.start()
-host = Host(SshSite(SshConnection(load_address({dump_address(server.address)!r}), "there")), run, probe_binary())
+host = Host(SshFiles(SshConnection(load_address({dump_address(server.address)!r}), "there")), run, probe_binary())
 Path({str(tmp_path / "run")!r}).write_text(str(host.directory))
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -245,7 +246,7 @@ def test_a_host_whose_machine_was_rolled_back_is_closed_without_it(tmp_path: Pat
     """The machine is another one now, or none: what the run had there is gone, and so are its journal's records."""
     with sshd.serving(tmp_path) as server, Run.start() as run:
         connection = SshConnection(server.address, "there")
-        host = Host(SshSite(connection), run, probe)
+        host = Host(SshFiles(connection), run, probe)
         folder = host.directory
         for session in server.sessions():
             os.kill(session, 9)

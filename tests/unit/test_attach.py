@@ -14,14 +14,22 @@ from provisioner.facts.document import Facts, parse_facts
 from provisioner.linux.mounts import MountPoint
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import load_runtime, runtime_names
-from provisioner.sandboxes.attached import BARE, Attached, Named, cgroup_folders, is_frozen, pid_in, without_handed
+from provisioner.sandboxes.attached import (
+    BARE,
+    Attached,
+    AttachTarget,
+    cgroup_folders,
+    is_frozen,
+    pid_in,
+    without_handed,
+)
 from pytest_isolation.judge.compare import compare
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.profile import Profile
 from pytest_isolation.policy.verdict import Check, Judgement, Verdict
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.report.terminal import beside_text
-from pytest_isolation.results.model import Beside
+from pytest_isolation.results.model import AttachedComparison
 from pytest_isolation.targets import select as targets
 from pytest_isolation.targets.select import attached_target, named_target
 
@@ -146,7 +154,7 @@ def test_the_descriptor_that_was_handed_on_is_no_fact_of_the_sandbox() -> None:
     assert [fd.fd for fd in without_handed(facts_of(fds=[handed, other])).process.fds] == [4]
     assert [fd.fd for fd in without_handed(facts_of(fds=[own])).process.fds] == [3]
     unseen = without_handed(facts_of(fds={"unobserved": "EACCES", "why": "open fd"}))
-    assert unseen.process.seen("fds").unobserved == "EACCES"
+    assert unseen.process.raw("fds").unobserved == "EACCES"
 
 
 def test_cgroups_are_found_where_they_are_mounted(tmp_path: Path) -> None:
@@ -189,7 +197,7 @@ class FakeHost:
 def test_a_look_stops_nothing() -> None:
     host = FakeHost()
 
-    attached = Attached(host, Named(BARE, str(os.getpid())))  # type: ignore[arg-type]
+    attached = Attached(host, AttachTarget(BARE, str(os.getpid())))  # type: ignore[arg-type]
 
     assert host.asked == [(os.getpid(), {})]  # no seccomp filter is asked for: ptrace(2) would stop it
     assert attached.vmm() is None
@@ -233,24 +241,31 @@ def test_only_what_was_observed_in_both_is_compared() -> None:
 
     found = compare("docker:web", "docker", seen, fresh)
 
-    assert Beside(target="docker:web", fresh="docker", weaker=("a.a",), stronger=("b.b",), compared=4) == found
+    assert (
+        AttachedComparison(target="docker:web", fresh="docker", weaker=("a.a",), stronger=("b.b",), compared=4) == found
+    )
 
 
 @pytest.mark.parametrize(
     ("beside", "text"),
     [
         (
-            Beside(target="docker:web", fresh="docker", weaker=("a.a", "b.b"), stronger=("c.c",), compared=9),
+            AttachedComparison(
+                target="docker:web", fresh="docker", weaker=("a.a", "b.b"), stronger=("c.c",), compared=9
+            ),
             "docker:web: 2 weaker than a fresh docker (a.a, b.b), 1 stronger (c.c); 9 checks compared",
         ),
         (
-            Beside(target="docker:web", fresh="docker", compared=9),
+            AttachedComparison(target="docker:web", fresh="docker", compared=9),
             "docker:web: none weaker than a fresh docker; 9 checks compared",
         ),
-        (Beside(target="pid:1", reason="nobody knows"), "pid:1: not compared with a fresh one: nobody knows"),
+        (
+            AttachedComparison(target="pid:1", reason="nobody knows"),
+            "pid:1: not compared with a fresh one: nobody knows",
+        ),
     ],
 )
-def test_comparison_is_one_line(beside: Beside, text: str) -> None:
+def test_comparison_is_one_line(beside: AttachedComparison, text: str) -> None:
     assert text == beside_text(beside)
 
 

@@ -21,7 +21,7 @@ class Views:
     def __init__(self, **views: Any) -> None:
         self._views = views
 
-    def seen(self, name: str) -> Any:
+    def raw(self, name: str) -> Any:
         return self._views.get(name)
 
 

@@ -18,12 +18,12 @@ from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.observed import (
     MAX_BYTES,
     Fact,
+    FactMap,
     FactsError,
-    Named,
     Number,
     Observed,
     UnobservedFact,
-    added,
+    since_schema,
     unobserved,
 )
 from provisioner.paths import PACKAGE
@@ -237,7 +237,7 @@ def test_touching_an_unobserved_fact_raises() -> None:
     with pytest.raises(UnobservedFact, match=r"lsm could not be observed: open attr/current \(EACCES\)") as raised:
         _ = facts.process.lsm
     assert raised.value.errno == "EACCES"
-    assert facts.process.seen("lsm").unobserved == "EACCES"
+    assert facts.process.raw("lsm").unobserved == "EACCES"
 
 
 def test_no_fact_that_was_not_seen_can_be_compared() -> None:
@@ -257,7 +257,7 @@ def test_a_missing_name_is_an_unobserved_fact() -> None:
 
 
 def test_an_unobserved_value_under_a_name_raises() -> None:
-    named = Named[int].model_construct({"a": unobserved("nobody looked"), "b": 2})
+    named = FactMap[int].model_construct({"a": unobserved("nobody looked"), "b": 2})
 
     assert named["b"] == 2
     with pytest.raises(UnobservedFact, match="nobody looked"):
@@ -285,21 +285,19 @@ def test_a_real_document_fits_the_published_schema() -> None:
 
 def test_the_probe_of_today_holds_every_fact() -> None:
     def missing(part: object, where: str) -> list[str]:
-        if isinstance(part, Named):
+        if isinstance(part, FactMap):
             return [found for name, value in part.root.items() for found in missing(value, f"{where}[{name}]")]
         if not isinstance(part, Observed):
             return []
         own = [f"{where}.{name}" for name in type(part).model_fields.keys() - part.model_fields_set]
-        return own + [
-            found for name in type(part).model_fields for found in missing(part.seen(name), f"{where}.{name}")
-        ]
+        return own + [found for name in type(part).model_fields for found in missing(part.raw(name), f"{where}.{name}")]
 
     assert missing(parse_facts(DOCUMENT, NONCE), "facts") == []
 
 
 def test_a_fact_that_an_older_probe_did_not_know_was_not_observed() -> None:
     class Younger(Observed):
-        number: Fact[Number] = added()
+        number: Fact[Number] = since_schema()
 
     with pytest.raises(UnobservedFact, match="number could not be observed: these facts do not hold it"):
         _ = Younger.model_validate_json("{}").number

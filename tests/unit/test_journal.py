@@ -282,7 +282,7 @@ def test_a_forked_child_does_not_undo_its_parents_things(folders: Path) -> None:
 
 def test_a_recycled_pid_is_not_killed(folders: Path) -> None:
     child = subprocess.Popen(["sleep", "60"])
-    record = undo.Record.load({"made": 1, "kind": "process", "values": [child.pid], "start": 1, "boot": "other"})
+    record = undo.UndoEntry.load({"made": 1, "kind": "process", "values": [child.pid], "start": 1, "boot": "other"})
 
     assert undo.undo(record) is False
     assert child.poll() is None
@@ -291,6 +291,6 @@ def test_a_recycled_pid_is_not_killed(folders: Path) -> None:
 
 
 def test_a_record_survives_its_line() -> None:
-    record = undo.Record(3, "command", ("a", "b c"), (("K", "v"),))
+    record = undo.UndoEntry(3, "command", ("a", "b c"), (("K", "v"),))
 
-    assert undo.Record.load(json.loads(json.dumps(record.dump()))) == record
+    assert undo.UndoEntry.load(json.loads(json.dumps(record.dump()))) == record

@@ -9,9 +9,9 @@ from provisioner.facts.observed import unobserved
 from provisioner.sandboxes.loads import _starved
 
 
-def limits(throttled: int | None) -> f.Limits:
+def limits(throttled: int | None) -> f.CgroupFiles:
     group = f.CpuLimit.model_construct(nr_throttled=unobserved("gone") if throttled is None else throttled)
-    return f.Limits.model_construct(version=1, cpu=group)
+    return f.CgroupFiles.model_construct(version=1, cpu=group)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_disks_are_looked_at_when_it_is_asked_for(probe: Path) -> None:
     assert system.disks is not None
     assert {disk.name for disk in system.disks} == disks
     for disk in system.disks:
-        used = disk.seen("used")
+        used = disk.raw("used")
         if any(line.split()[0].startswith(f"/dev/{disk.name}") for line in MOUNTS.read_text().splitlines()):
             assert used is True or isinstance(used, Unobserved)  # where a device cgroup refuses it
         if used is True:

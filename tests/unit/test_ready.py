@@ -16,7 +16,7 @@ from provisioner.machines import stop
 from provisioner.machines.lab import Lab, load_lab
 from provisioner.machines.prepare import boot_machine, ready_machine, stopped_at_the_end
 from provisioner.machines.qemu.vmm import read_vmm, start_vmm
-from provisioner.machines.usage import alone, is_needed, keep, take_down, using
+from provisioner.machines.usage import exclusive, in_use, is_needed, keep, take_down
 from provisioner.paths import run_dir
 
 LAB = "machines:\n  web: {provider: qemu, roles: [runc]}\n"
@@ -176,7 +176,7 @@ def test_the_last_session_that_uses_it_stops_it(fake: FakeLab, run: Run) -> None
 
 
 def test_what_another_process_brings_up_is_that_ones_to_stop(fake: FakeLab, run: Run) -> None:
-    with alone(fake.lab, "web", "get machine 'web' ready"):
+    with exclusive(fake.lab, "web", "get machine 'web' ready"):
         (fake.lab.directory / "web.ready.holder").write_text("1 get machine 'web' ready")
         with stopped_at_the_end(fake.lab, "web", run):
             fake["web"].status = "running"
@@ -185,7 +185,7 @@ def test_what_another_process_brings_up_is_that_ones_to_stop(fake: FakeLab, run:
 
 
 def test_what_a_thread_of_ours_still_brings_up_is_stopped(fake: FakeLab, run: Run) -> None:
-    with alone(fake.lab, "web", "get machine 'web' ready"), stopped_at_the_end(fake.lab, "web", run):
+    with exclusive(fake.lab, "web", "get machine 'web' ready"), stopped_at_the_end(fake.lab, "web", run):
         fake["web"].status = "running"
 
     assert fake["web"].did == ["down"]
@@ -193,7 +193,7 @@ def test_what_a_thread_of_ours_still_brings_up_is_stopped(fake: FakeLab, run: Ru
 
 def test_being_told_to_stop_it_asks_nobody(fake: FakeLab, run: Run) -> None:
     ready_machine(fake.lab, "web", run, for_lab=True)
-    with using(fake.lab, "web"):
+    with in_use(fake.lab, "web"):
         assert take_down(fake.lab, "web", run)
 
     assert fake["web"].status == "halted"

@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.hosts.files_local import LocalSite
+from provisioner.hosts.files_local import LocalFiles
 
 
 def test_a_folder_has_its_mode_whatever_the_umask_and_is_left_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "state" / "docker"
-    LocalSite().make_folder(path, 0o711)
+    LocalFiles().make_folder(path, 0o711)
     made = path.stat().st_mode & 0o777
     path.chmod(0o700)
-    LocalSite().make_folder(path, 0o711)
+    LocalFiles().make_folder(path, 0o711)
 
     assert (made, path.stat().st_mode & 0o777) == (0o711, 0o700)
 
 
 def test_another_run_may_be_quicker_to_make_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site, path = LocalSite(), tmp_path / "docker"
+    site, path = LocalFiles(), tmp_path / "docker"
     mkdir = Path.mkdir
 
     def beaten(self: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
@@ -38,6 +38,6 @@ def test_what_is_in_the_way_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(IsolationError, match=r"cannot make '.*/file/docker': Not a directory"):
-        LocalSite().make_folder(tmp_path / "file" / "docker", 0o711)
+        LocalFiles().make_folder(tmp_path / "file" / "docker", 0o711)
     with pytest.raises(IsolationError, match=r"cannot make '.*/file': File exists"):
-        LocalSite().make_folder(tmp_path / "file", 0o711)
+        LocalFiles().make_folder(tmp_path / "file", 0o711)

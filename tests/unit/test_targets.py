@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from provisioner.machines.lab import Lab, MachineSpec
-from pytest_isolation.options import Asked
+from pytest_isolation.options import RunOptions
 from pytest_isolation.targets.select import instead_of, named_target, select_targets
 
 
-def asked(*kinds: str, runtimes: tuple[str, ...] = (), required: tuple[str, ...] = ()) -> Asked:
-    return Asked(
+def asked(*kinds: str, runtimes: tuple[str, ...] = (), required: tuple[str, ...] = ()) -> RunOptions:
+    return RunOptions(
         kinds=kinds,
         runtimes=runtimes,
         required=required,
@@ -40,7 +40,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     return programs
 
 
-def ids(found: Asked) -> list[str]:
+def ids(found: RunOptions) -> list[str]:
     return [target.id for target in select_targets(found)[0]]
 
 
@@ -143,11 +143,11 @@ LAB = Lab(
 )
 
 
-def on(*hosts: str, kinds: tuple[str, ...] = ("container",), **more: Any) -> Asked:
+def on(*hosts: str, kinds: tuple[str, ...] = ("container",), **more: Any) -> RunOptions:
     return replace(asked(*kinds), hosts=hosts, **more)
 
 
-def targets_of(found: Asked) -> list[tuple[str, str]]:
+def targets_of(found: RunOptions) -> list[tuple[str, str]]:
     return [(target.id, target.host) for target in select_targets(found, LAB)[0]]
 
 
@@ -198,6 +198,6 @@ def test_a_worker_knows_a_target_by_its_name_and_host(installed: set[str]) -> No
         (on("debian12", required=("debian12/podman",)), "'debian12/podman' is none of this run's targets"),
     ],
 )
-def test_what_a_machine_cannot_be_asked_is_a_usage_error(installed: set[str], found: Asked, told: str) -> None:
+def test_what_a_machine_cannot_be_asked_is_a_usage_error(installed: set[str], found: RunOptions, told: str) -> None:
     with pytest.raises(pytest.UsageError, match=told):
         select_targets(found, LAB)

@@ -26,7 +26,7 @@ from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import SharedFile, make_shared_file, shared_folder
 from provisioner.sandboxes.spec import Spec
-from provisioner.sandboxes.teardown import End, measure_end
+from provisioner.sandboxes.teardown import TeardownResult, measure_end
 from pytest_isolation.observe.observe import observe
 from pytest_isolation.observe.pool import Pool
 from pytest_isolation.options import LOCAL
@@ -212,11 +212,11 @@ def _left(ground: Ground, plant: Plant, before: Record) -> Record:
     return _ended(before, end)
 
 
-def _ended(record: Record, end: End | Record) -> Record:
-    return record.model_copy(update={name: end.seen(name) for name in ENDED})
+def _ended(record: Record, end: TeardownResult | Record) -> Record:
+    return record.model_copy(update={name: end.raw(name) for name in ENDED})
 
 
 def _with(record: Record, before: Record, loads: dict[str, Load], reaches: dict[str, Reach]) -> Record:
     """Add what was measured; what the plant has nothing to do with is as before."""
-    ends = {name: before.seen(name) for name in (*ENDED, "shared_file")}
+    ends = {name: before.raw(name) for name in (*ENDED, "shared_file")}
     return record.model_copy(update={"loads": Loads(loads), "reaches": Reaches(reaches), **ends})

@@ -14,7 +14,7 @@ from judging import Found, checks, judge
 from synthetic import LOOKALIKES, WEAKNESSES
 from weakness import Lookalike, Weakness
 
-from provisioner.facts.observed import Named, Observed, Unobserved, _MayBeUnobserved
+from provisioner.facts.observed import FactMap, Observed, Unobserved, _MayBeUnobserved
 from pytest_isolation.policy.verdict import Verdict
 from pytest_isolation.records.record import Record
 
@@ -139,7 +139,7 @@ def _without_one_fact(
 @contextmanager
 def taken_away(part: Any, name: str) -> Iterator[None]:
     """Let nobody have seen one fact of a parsed record."""
-    values = part.root if isinstance(part, Named) else part.__dict__
+    values = part.root if isinstance(part, FactMap) else part.__dict__
     seen = values[name]
     values[name] = TAKEN
     try:
@@ -153,22 +153,22 @@ def reads(record: Record, names: frozenset[str] = frozenset()) -> dict[str, set[
     found: dict[str, set[tuple[int, str]]] = {}
     with pytest.MonkeyPatch.context() as patch:
         noted: set[tuple[int, str]] = set()
-        real, get = Observed.__getattribute__, Named.__getitem__
+        real, get = Observed.__getattribute__, FactMap.__getitem__
 
         def read(self: Observed, name: str) -> Any:
             noted.add((id(self), ALL if name == "__dict__" else name))
             return real(self, name)
 
-        def seen(self: Observed, name: str) -> Any:
+        def raw(self: Observed, name: str) -> Any:
             noted.add((id(self), name))
             return real(self, "__dict__")[name]
 
-        def item(self: Named[Any], name: str) -> Any:
+        def item(self: FactMap[Any], name: str) -> Any:
             noted.add((id(self), name))
             return get(self, name)
 
         def whole(method: Any) -> Any:
-            def call(self: Named[Any], *args: Any) -> Any:
+            def call(self: FactMap[Any], *args: Any) -> Any:
                 noted.add((id(self), ALL))
                 return method(self, *args)
 
@@ -178,9 +178,9 @@ def reads(record: Record, names: frozenset[str] = frozenset()) -> dict[str, set[
         patch.setattr(
             Observed, "seen", lambda self, name: (noted.add((id(self), name)), real(self, "__dict__")[name])[1]
         )
-        patch.setattr(Named, "__getitem__", item)
-        patch.setattr(Named, "__contains__", whole(Named.__contains__))
-        patch.setattr(Named, "names", whole(Named.names))
+        patch.setattr(FactMap, "__getitem__", item)
+        patch.setattr(FactMap, "__contains__", whole(FactMap.__contains__))
+        patch.setattr(FactMap, "names", whole(FactMap.names))
         for check in names or checks():
             noted.clear()
             judge(record, frozenset({check}))
@@ -190,7 +190,7 @@ def reads(record: Record, names: frozenset[str] = frozenset()) -> dict[str, set[
 
 def _facts_of(part: Any, where: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any, str]]:
     """Yield where each such fact stands: its path in the document, the object that holds it, and its name there."""
-    if isinstance(part, Named):
+    if isinstance(part, FactMap):
         for name, value in part.root.items():
             yield (*where, name), part, name
             yield from _facts_of(value, (*where, name))

@@ -19,7 +19,7 @@ from pytest_isolation.differential.edits import Place
 from pytest_isolation.differential.run import Outcome, run_drawn
 from pytest_isolation.observe.hosts import Hosts
 from pytest_isolation.observe.pool import Pool
-from pytest_isolation.options import LOCAL, Asked
+from pytest_isolation.options import LOCAL, RunOptions
 from pytest_isolation.targets.select import select_targets
 
 REFUSED = "refused by the runtime"
@@ -111,7 +111,7 @@ def _differing(outcomes: Sequence[Outcome]) -> dict[str, tuple[str, ...]]:
 
 
 def _targets(runtimes: Sequence[str]) -> list[Any]:
-    asked = Asked(
+    asked = RunOptions(
         kinds=("container",),
         runtimes=tuple(runtimes),
         required=tuple(runtimes),

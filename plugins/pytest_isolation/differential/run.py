@@ -62,5 +62,5 @@ def run_drawn(pool: Pool, target_id: str, drawn: Drawn, place: Place) -> Outcome
 def judge_all(record: Record, stock: Record) -> dict[str, tuple[str, str]]:
     """Return the verdict of every check over facts; what was measured of limits and reach is the stock sandbox's."""
     others = ("loads", "reaches", "residue", "survivors", "shared_file")
-    measured = record.model_copy(update={name: stock.seen(name) for name in others})
+    measured = record.model_copy(update={name: stock.raw(name) for name in others})
     return {name: (str(verdict), reason) for name, (verdict, reason) in judge_record(measured).items()}

@@ -1,6 +1,6 @@
 """Compares a sandbox that somebody else runs with a fresh one of the same runtime: what is weaker than it would be.
 
-In: the session's cells, and records of fresh sandboxes, or why there is none.  Out: frozen `Beside`s for results.json.
+In: the session's cells, and records of fresh sandboxes.  Out: frozen `AttachedComparison`s for results.json.
 Called by conclude.py.  Judges nothing: it compares verdicts, and only where both were observed.
 """
 
@@ -13,12 +13,12 @@ from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Cell, Verdict, check_of
 from pytest_isolation.records.record import Record
 from pytest_isolation.records.view import judge_fixtures
-from pytest_isolation.results.model import Beside
+from pytest_isolation.results.model import AttachedComparison
 
 LACKING = (Verdict.OPEN, Verdict.IGNORED, Verdict.REFUSED)
 
 
-def beside_fresh(cells: Iterable[Cell], fresh: Mapping[str, Record | str]) -> list[Beside]:
+def beside_fresh(cells: Iterable[Cell], fresh: Mapping[str, Record | str]) -> list[AttachedComparison]:
     """
     Compare each attached target with its fresh sandbox.
 
@@ -31,19 +31,19 @@ def beside_fresh(cells: Iterable[Cell], fresh: Mapping[str, Record | str]) -> li
     for target, record in fresh.items():
         seen = {cell.check.id: cell.verdict for cell in listed if cell.target == target}
         if isinstance(record, str):
-            found.append(Beside(target=target, reason=record))
+            found.append(AttachedComparison(target=target, reason=record))
         else:
             found.append(compare(target, record.target.id, seen, _verdicts(record, set(seen))))
     return found
 
 
-def compare(target: str, other: str, seen: Mapping[str, Verdict], fresh: Mapping[str, Verdict]) -> Beside:
+def compare(target: str, other: str, seen: Mapping[str, Verdict], fresh: Mapping[str, Verdict]) -> AttachedComparison:
     """Say which checks lack in one and hold in the other; what was not observed in both is counted alone."""
     weaker = [name for name in fresh if seen.get(name) in LACKING and fresh[name] is Verdict.HOLDS]
     stronger = [name for name in fresh if seen.get(name) is Verdict.HOLDS and fresh[name] in LACKING]
     told = (Verdict.HOLDS, *LACKING)
     both = [name for name in fresh if seen.get(name) in told and fresh[name] in told]
-    return Beside(
+    return AttachedComparison(
         target=target,
         fresh=other,
         weaker=tuple(sorted(weaker)),

@@ -22,7 +22,7 @@ def tell_author(record: Record, row: str) -> str:
         UnobservedFact: the try, or what stood around it, was not observed.
     """
     sandbox = SandboxView(record)
-    if not isinstance(record.seen("inside"), Facts) or not sandbox.shares_kernel:
+    if not isinstance(record.raw("inside"), Facts) or not sandbox.shares_kernel:
         return ""
     host = sandbox.host.system
     answer, control = sandbox.system.tries[row].result, host.tries[row].result

@@ -13,7 +13,7 @@ from functools import cache
 from typing import cast
 
 from provisioner.facts.document import Capabilities, Facts
-from provisioner.facts.observed import Named, Observed, Unobserved, UnobservedFact
+from provisioner.facts.observed import FactMap, Observed, Unobserved, UnobservedFact
 from pytest_isolation.judge.denied_by import tell_author
 from pytest_isolation.judge.filters import filter_lines
 from pytest_isolation.records.record import Record
@@ -36,7 +36,7 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
     """
     inside: list[str] = []
     outside: list[str] = []
-    host = record.seen("host")
+    host = record.raw("host")
     for path in shows:
         if path == "filter":
             outside += filter_lines(record)
@@ -50,9 +50,9 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
         if path.startswith("vmm."):
             outside.append(f"{path} = {_show_vmm(record, path.removeprefix('vmm.'))}")
             continue
-        inside.append(f"{path} = {show_fact(record.seen('inside'), path)}{_show_author(record, path)}")
+        inside.append(f"{path} = {show_fact(record.raw('inside'), path)}{_show_author(record, path)}")
         of_host = show_fact(host, path)
-        subject = record.seen("outside")
+        subject = record.raw("outside")
         if isinstance(subject, Facts):
             outside.append(f"{path} = {show_fact(subject, path)} (the host's own: {of_host})")
         else:
@@ -81,7 +81,7 @@ def show_fact(facts: object, path: str) -> str:
         return _show(facts)
     roots = [facts]
     if isinstance(facts, Facts):
-        roots = [facts.seen(name) for name in ("process", "limits", "system")] + [facts]
+        roots = [facts.raw(name) for name in ("process", "limits", "system")] + [facts]
     for root in roots:
         found, value = _look_up(root, path)
         if found:
@@ -90,7 +90,7 @@ def show_fact(facts: object, path: str) -> str:
 
 
 def _show_vmm(record: Record, path: str) -> str:
-    vmm = record.seen("vmm")
+    vmm = record.raw("vmm")
     return "there is no hypervisor" if vmm is None else show_fact(vmm, path)
 
 
@@ -119,7 +119,7 @@ def _tell_mask(mask: int) -> str:
 
 
 def _held_by(value: object) -> Mapping[str, object]:
-    if isinstance(value, Named):
+    if isinstance(value, FactMap):
         return cast("Mapping[str, object]", value.root)
     return value.__dict__ if isinstance(value, Observed) else {}
 
@@ -155,7 +155,7 @@ def _text(value: object) -> str:
         return f"not observed: {value.why}{f' ({value.unobserved})' if value.unobserved else ''}"
     if isinstance(value, Capabilities):
         return " ".join(f"{name}={mask:#x}" for name, mask in value.__dict__.items())
-    if isinstance(value, Named):
+    if isinstance(value, FactMap):
         return _text(value.root)
     if isinstance(value, Observed):
         return _text(value.__dict__)

@@ -21,7 +21,7 @@ BEYOND = "documented as refused"
 
 def process_of(record: Record) -> tuple[Process, str] | None:
     """Return the process whose filter counts, and whose it is: the subject, or the hypervisor's."""
-    for facts, whose in ((record.seen("outside"), "the sandbox's"), (record.seen("vmm"), "the hypervisor's")):
+    for facts, whose in ((record.raw("outside"), "the sandbox's"), (record.raw("vmm"), "the hypervisor's")):
         if isinstance(facts, Facts):
             return facts.process, whose
     return None
@@ -29,14 +29,14 @@ def process_of(record: Record) -> tuple[Process, str] | None:
 
 def machine_of(record: Record) -> str:
     """Return the host's machine as uname(2) names it, "" where nobody saw it."""
-    host = record.seen("host")
+    host = record.raw("host")
     return host.system.kernel.machine if isinstance(host, Facts) and host.system is not None else ""
 
 
 def filter_lines(record: Record) -> list[str]:
     """Return what is to be said of the installed filter in a few lines: its size, what passes, what is undocumented."""
     found = process_of(record)
-    filters = found[0].seen("filters") if found else None
+    filters = found[0].raw("filters") if found else None
     if found is None or not isinstance(filters, Filters):
         why = filters.why if isinstance(filters, Unobserved) else "no process of the sandbox was seen from outside"
         return [f"installed filter: not observed: {why}"]

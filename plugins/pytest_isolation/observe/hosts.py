@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provisioner.errors import IsolationError
-from provisioner.hosts.files_local import LocalSite
+from provisioner.hosts.files_local import LocalFiles
 from provisioner.hosts.host import Host
 from provisioner.journal.run import Run, prune
 from provisioner.linux.processes import read_process, send_signal
 from provisioner.probe.build import BuiltProbe, probe_binary
 from provisioner.progress import step
-from provisioner.sandboxes.spec import Around
+from provisioner.sandboxes.spec import OuterHost
 from pytest_isolation.options import LOCAL
 
 if TYPE_CHECKING:
@@ -82,11 +82,11 @@ class Hosts:
         host = self.host(name)
         return self._machines[name], host, self._lab.machine(name)
 
-    def around(self, name: str) -> Around:
+    def around(self, name: str) -> OuterHost:
         """Return what stands around a machine: this host, and the machine's hypervisor on it."""
         assert self._lab is not None
         self.host(name)
-        return Around(self.host(LOCAL), self._machines[name].machine.vmm_pid(), self._lab.machine(name).provider)
+        return OuterHost(self.host(LOCAL), self._machines[name].machine.vmm_pid(), self._lab.machine(name).provider)
 
     def moved(self) -> list[str]:
         """Return one line for each thing outside that must not change and did, since each host was started."""
@@ -157,12 +157,12 @@ class Hosts:
         return self._run, self._probe
 
     def _make_local(self, run: Run, probe: BuiltProbe) -> Host:
-        return Host(LocalSite(), run, probe, self._kernel)
+        return Host(LocalFiles(), run, probe, self._kernel)
 
     def _make_remote(self, name: str, run: Run, probe: BuiltProbe) -> Host:
-        from provisioner.hosts.files_ssh import SshSite
+        from provisioner.hosts.files_ssh import SshFiles
 
-        return Host(SshSite(self._ready(name, run).connection), run, probe)
+        return Host(SshFiles(self._ready(name, run).connection), run, probe)
 
     def _ready(self, name: str, run: Run) -> Ready:
         from provisioner.converge.role import load_roles

@@ -19,10 +19,10 @@ from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import shared_folder
 from provisioner.sandboxes.spec import Spec
-from provisioner.sandboxes.teardown import End, measure_end
+from provisioner.sandboxes.teardown import TeardownResult, measure_end
 from pytest_isolation.observe.hosts import Hosts
-from pytest_isolation.observe.observe import seen
-from pytest_isolation.observe.sandboxes import Leases
+from pytest_isolation.observe.observe import try_observe
+from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.records.record import Record
 from pytest_isolation.targets.select import Target
 
@@ -37,7 +37,7 @@ class Measures:
         hosts: the hosts that they run on.
     """
 
-    def __init__(self, records: dict[str, Record], leases: Leases, hosts: Hosts) -> None:
+    def __init__(self, records: dict[str, Record], leases: SandboxCache, hosts: Hosts) -> None:
         self._records = records
         self._leases = leases
         self._hosts = hosts
@@ -57,16 +57,20 @@ class Measures:
         with self._once("reach", target):
             if network not in self._records[target.id].reaches:
                 live = self._leases.live
-                found = seen(lambda: measure_reach(live(target, "main"), live(target, "peer"), network))
+                found = try_observe(lambda: measure_reach(live(target, "main"), live(target, "peer"), network))
                 self.add(target.id, reaches={network: found})
         return self._records[target.id].reaches[network]
 
     def ended(self, target: Target) -> Record:
         """Return the target's record with what a further sandbox of it left when it was ended, once."""
         with self._once("end", target):
-            if is_missing(self._records[target.id].seen("residue")):
-                found = seen(lambda: self._measure_end(target))
-                facts = found if isinstance(found, End) else End(**dict.fromkeys(End.model_fields, found))
+            if is_missing(self._records[target.id].raw("residue")):
+                found = try_observe(lambda: self._measure_end(target))
+                facts = (
+                    found
+                    if isinstance(found, TeardownResult)
+                    else TeardownResult(**dict.fromkeys(TeardownResult.model_fields, found))
+                )
                 self.add(target.id, end=facts)
         return self._records[target.id]
 
@@ -81,7 +85,7 @@ class Measures:
         except IsolationError as error:
             return {str(name): unobserved(str(error)) for name in target.runtime.limits}
 
-    def _measure_end(self, target: Target) -> End:
+    def _measure_end(self, target: Target) -> TeardownResult:
         """End a sandbox that shares a folder, where its runtime can."""
 
         def create(spec: Spec) -> Sandbox:
@@ -110,7 +114,7 @@ class Measures:
         ours = [target for target in targets if target.attached is None]
         for target in sorted(ours, key=lambda one: one.runtime.kind != "vm"):
             for name in list(target.runtime.limits)[:1]:
-                self._ahead.submit(seen, lambda one=target, first=name: self.load(one, first))
+                self._ahead.submit(try_observe, lambda one=target, first=name: self.load(one, first))
 
     def end(self) -> None:
         """Begin no more, and wait for what is under way."""
@@ -123,7 +127,7 @@ class Measures:
         target_id: str,
         loads: dict[str, Load] | None = None,
         reaches: dict[str, Reach] | None = None,
-        end: End | None = None,
+        end: TeardownResult | None = None,
     ) -> None:
         """Add what was measured, here or by a worker, to a target's record."""
         with self._lock:
@@ -132,6 +136,6 @@ class Measures:
                 update={
                     "loads": Loads({**record.loads.root, **(loads or {})}),
                     "reaches": Reaches({**record.reaches.root, **(reaches or {})}),
-                    **({} if end is None else {name: end.seen(name) for name in End.model_fields}),
+                    **({} if end is None else {name: end.raw(name) for name in TeardownResult.model_fields}),
                 }
             )

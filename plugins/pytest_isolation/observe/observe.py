@@ -50,10 +50,10 @@ def observe(target: Target, main: Observable, peer: Observable | None) -> Record
         IsolationError: the sandbox does not answer.
     """
     no_peer = target.runtime.cannot.get("peer", "no peer was made")
-    beside = seen(peer.outside) if peer else unobserved(no_peer)
+    beside = try_observe(peer.outside) if peer else unobserved(no_peer)
     named = beside if isinstance(beside, Facts) else None
-    inside = seen(main.inside) if target.attached else main.inside(named)
-    outside = seen(main.outside)
+    inside = try_observe(main.inside) if target.attached else main.inside(named)
+    outside = try_observe(main.outside)
     return Record.model_construct(
         schema_=1,
         run=main.host.run.id,
@@ -61,10 +61,10 @@ def observe(target: Target, main: Observable, peer: Observable | None) -> Record
         host=initial_host_facts(inside) if target.runtime.boundary == "none" else main.outer.facts_beside(),
         inside=inside,
         outside=outside,
-        vmm=seen(main.vmm),
-        exec_=seen(main.exec_facts),
-        image=seen(main.image),
-        peer_inside=seen(peer.inside) if peer else unobserved(no_peer),
+        vmm=try_observe(main.vmm),
+        exec_=try_observe(main.exec_facts),
+        image=try_observe(main.image),
+        peer_inside=try_observe(peer.inside) if peer else unobserved(no_peer),
         peer_outside=beside,
         loads=Loads({}),
         reaches=Reaches({}),
@@ -72,7 +72,7 @@ def observe(target: Target, main: Observable, peer: Observable | None) -> Record
 
 
 def _described(target: Target, main: Observable, inside: Facts) -> TargetInfo:
-    """Say of an attached one that it is, and for the policy why not all of its inside was seen."""
+    """Say of an attached one that it is, and for the policy why not all of its inside was try_observe."""
     info = describe(target, main.host, main.outer, main.provider)
     if not target.attached:
         return info
@@ -80,7 +80,7 @@ def _described(target: Target, main: Observable, inside: Facts) -> TargetInfo:
     return info.model_copy(update={"attached": True, "conditions": {**info.conditions, **unseen}})
 
 
-def seen(look: Callable[[], T]) -> T:
+def try_observe(look: Callable[[], T]) -> T:
     """Take a look whose failure is itself a fact."""
     try:
         return look()

@@ -21,11 +21,11 @@ from provisioner.progress import step
 from provisioner.sandboxes.attached import Attached
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
-from provisioner.sandboxes.teardown import End
+from provisioner.sandboxes.teardown import TeardownResult
 from pytest_isolation.observe.hosts import Hosts
 from pytest_isolation.observe.measure import Measures
 from pytest_isolation.observe.observe import observe
-from pytest_isolation.observe.sandboxes import Leases
+from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.observe.stock import Fresh, observe_fresh
 from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import Record
@@ -50,7 +50,7 @@ class Pool:
         self.times: dict[str, dict[str, float]] = {}
         self.fresh: dict[str, Fresh] = {}  # beside each attached target, or why there is none
         self.hosts = hosts
-        self._leases = Leases(hosts)
+        self._leases = SandboxCache(hosts)
         self._measures = Measures(self.records, self._leases, hosts)
         self._turns: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
@@ -194,7 +194,7 @@ class Pool:
         target_id: str,
         loads: dict[str, Load] | None = None,
         reaches: dict[str, Reach] | None = None,
-        end: End | None = None,
+        end: TeardownResult | None = None,
     ) -> None:
         """Add what a worker measured to a target's record."""
         self._measures.add(target_id, loads, reaches, end)

@@ -21,7 +21,7 @@ from pytest_isolation.targets.select import Target
 Part = Literal["main", "peer", "shell"]  # of a target's sandboxes
 
 
-class Leases:
+class SandboxCache:
     """
     The sandboxes of one session, or of one worker of it.
 

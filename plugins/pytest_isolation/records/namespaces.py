@@ -49,6 +49,6 @@ class NamespaceView:
     def __iter__(self) -> Any:
         """Yield (kind, Namespace) for each kind that could be observed and that this kernel has."""
         for name in NAMESPACES:
-            inode = self._facts.process.namespaces.seen(name)
+            inode = self._facts.process.namespaces.raw(name)
             if isinstance(inode, int):
                 yield name, Namespace(self._boot_id, inode)

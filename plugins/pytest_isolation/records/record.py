@@ -17,7 +17,7 @@ from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.measured import Loads, Reaches
-from provisioner.facts.observed import Fact, FactsError, Items, Observed, Text, added, check_json, first_fault
+from provisioner.facts.observed import Fact, FactsError, Items, Observed, Text, check_json, first_fault, since_schema
 from provisioner.runtimes.settings import SettingSeen
 from provisioner.sandboxes.shared_file import SharedFile
 
@@ -50,8 +50,8 @@ class TargetInfo(Observed):
     cannot: dict[str, str]
     conditions: dict[str, str]
     attached: bool = False
-    devices: Fact[list[Text] | None] = added()
-    settings: Fact[list[SettingSeen] | None] = added()
+    devices: Fact[list[Text] | None] = since_schema()
+    settings: Fact[list[SettingSeen] | None] = since_schema()
 
 
 class Record(Observed):
@@ -78,10 +78,10 @@ class Record(Observed):
     peer_outside: Fact[Facts | None]
     loads: Loads
     reaches: Reaches
-    residue: Fact[Items[Text]] = added()
-    survivors: Fact[Items[Text]] = added()
-    image: Fact[ImageSeen | None] = added()
-    shared_file: Fact[SharedFile | None] = added()
+    residue: Fact[Items[Text]] = since_schema()
+    survivors: Fact[Items[Text]] = since_schema()
+    image: Fact[ImageSeen | None] = since_schema()
+    shared_file: Fact[SharedFile | None] = since_schema()
 
 
 def dump_record(record: Record) -> bytes:

@@ -108,7 +108,7 @@ class SandboxView:
     @property
     def has_outside(self) -> bool:
         """Whether the subject is a process of the host that the host could look at."""
-        return isinstance(self.record.seen("peer_outside" if self._peer else "outside"), Facts)
+        return isinstance(self.record.raw("peer_outside" if self._peer else "outside"), Facts)
 
     @property
     def vmm(self) -> Facts:

@@ -16,7 +16,7 @@ from pytest_isolation.report.finding import finding_lines
 from pytest_isolation.report.matrix import Matrix, Row, arrange, counted, documented, not_applicable, sign_at, totals
 from pytest_isolation.report.signs import SIGNS
 from pytest_isolation.report.spans import BOLD, DIM, PLAIN, Line, Style
-from pytest_isolation.results.model import Beside, Cell, Check, Results, Target
+from pytest_isolation.results.model import AttachedComparison, Cell, Check, Results, Target
 from pytest_isolation.results.notes import HEADING, lines_of, notes_on
 
 MIN_WIDTH = 40
@@ -141,7 +141,7 @@ def _beside(results: Results, style: Style) -> list[Line]:
     return lines
 
 
-def beside_text(one: Beside) -> str:
+def beside_text(one: AttachedComparison) -> str:
     """Return one line: "docker:web: 4 weaker than a fresh docker: cap.sys_admin, ...; 30 checks compared"."""
     if one.reason:
         return f"{one.target}: not compared with a fresh one: {one.reason}"

@@ -25,7 +25,7 @@ def assemble(
     policy: Policy,
     settings: Iterable[r.Setting] = (),
     times: Mapping[str, Mapping[str, float]] | None = None,
-    beside: Iterable[r.Beside] = (),
+    beside: Iterable[r.AttachedComparison] = (),
     moved: Iterable[str] = (),
 ) -> r.Results:
     """
@@ -41,7 +41,7 @@ def assemble(
         r.Skipped(what=waiver.name, reason="the waiver covers no cell", mend="take it out of isolation.yaml")
         for waiver in policy.unused_waivers(cell.waiver for cell in cells)
     ]
-    looked = [facts.time for record in records if isinstance(facts := record.seen("inside"), Facts)]
+    looked = [facts.time for record in records if isinstance(facts := record.raw("inside"), Facts)]
     run = r.Run(
         ids=tuple(record.run for record in records),
         started=min(looked, default=None),
@@ -62,7 +62,7 @@ def results_of(
     hosts: Iterable[r.Host] = (),
     targets: Iterable[r.Target] = (),
     skipped: Iterable[r.Skipped] = (),
-    beside: Iterable[r.Beside] = (),
+    beside: Iterable[r.AttachedComparison] = (),
     notes: Iterable[r.Note] = (),
 ) -> r.Results:
     """Gather what the reports' cells carry and what is known around them."""
@@ -111,7 +111,7 @@ def _cell(cell: Cell) -> r.Cell:
 
 
 def _host(record: Record) -> r.Host:
-    facts = record.seen("host")
+    facts = record.raw("host")
     kernel = facts.system.kernel if isinstance(facts, Facts) and facts.system is not None else None
     conditions = record.target.conditions
     return r.Host(

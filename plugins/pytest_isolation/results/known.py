@@ -160,7 +160,7 @@ def versions_of(record: Record) -> Mapping[str, str]:
     The kernel is the host's: a container's walls are its, a VM's only where KVM runs it.
     """
     target = record.target
-    facts = record.seen("host")
+    facts = record.raw("host")
     kernel = facts.system.kernel if isinstance(facts, Facts) and facts.system is not None else None
     found = dict(target.versions)
     text = kernel_version(kernel.release, kernel.version) if kernel else target.conditions.get("kernel", "")

@@ -50,7 +50,7 @@ def normal(
     checks: tuple[r.Check, ...],
     cells: tuple[r.Cell, ...],
     skipped: tuple[r.Skipped, ...],
-    beside: tuple[r.Beside, ...] = (),
+    beside: tuple[r.AttachedComparison, ...] = (),
     notes: tuple[r.Note, ...] = (),
 ) -> r.Results:
     """Return these parts sorted, and one for each key, so that equal results are equal bytes."""

@@ -120,7 +120,7 @@ class Skipped(Part):
     mend: Line = ""
 
 
-class Beside(Part):
+class AttachedComparison(Part):
     """
     A sandbox that somebody else runs beside a fresh one of the same runtime.
 
@@ -167,7 +167,7 @@ class Results(Part):
     checks: tuple[Check, ...] = ()
     cells: tuple[Cell, ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    beside: tuple[Beside, ...] = ()
+    beside: tuple[AttachedComparison, ...] = ()
     notes: tuple[Note, ...] = ()
 
     def findings(self) -> list[Cell]:

@@ -1,6 +1,6 @@
 """What one pytest session knows while it runs: what was asked, its pool, its policy, its cells.
 
-In: `Asked`.  Out: `State`, kept in config.stash.  Called by plugin.py and fixtures.py.
+In: `RunOptions`.  Out: `State`, kept in config.stash.  Called by plugin.py and fixtures.py.
 Imports heavy modules only inside functions: without `--isolation` none of them is loaded.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner.errors import IsolationError
-from pytest_isolation.options import Asked
+from pytest_isolation.options import RunOptions
 
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab
@@ -44,7 +44,7 @@ class State:
         moved: what changed outside during the run and must not have.
     """
 
-    asked: Asked
+    asked: RunOptions
     targets: list[str]
     skipped: list[Skipped]
     pool: Pool
@@ -73,7 +73,7 @@ class State:
         return LiveView(self.pool, target, peer)
 
 
-def start_state(asked: Asked, workerinput: dict[str, Any] | None) -> State:
+def start_state(asked: RunOptions, workerinput: dict[str, Any] | None) -> State:
     """
     Select the targets and make the policy; starts nothing.
 
@@ -106,7 +106,7 @@ def start_state(asked: Asked, workerinput: dict[str, Any] | None) -> State:
     return State(asked, [target.id for target in targets], skipped, pool, policy)
 
 
-def read_lab(asked: Asked) -> Lab | None:
+def read_lab(asked: RunOptions) -> Lab | None:
     """
     Read the lab when a machine was named.
 
@@ -183,15 +183,17 @@ def worker_input(state: State) -> dict[str, Any]:
 def worker_output(state: State) -> str:
     """Return what a worker measured, for the controller's archive."""
     from provisioner.facts.observed import is_missing
-    from provisioner.sandboxes.teardown import End
+    from provisioner.sandboxes.teardown import TeardownResult
 
     measured = {
         name: [
             record.loads.model_dump(mode="json", by_alias=True),
             record.reaches.model_dump(mode="json", by_alias=True),
             None
-            if is_missing(record.seen("residue"))
-            else End(**{one: record.seen(one) for one in End.model_fields}).model_dump(mode="json"),
+            if is_missing(record.raw("residue"))
+            else TeardownResult(**{one: record.raw(one) for one in TeardownResult.model_fields}).model_dump(
+                mode="json"
+            ),
         ]
         for name, record in state.pool.records.items()
     }
@@ -201,7 +203,7 @@ def worker_output(state: State) -> str:
 def merge_worker(state: State, output: str) -> None:
     """Add what a worker measured to the controller's records."""
     from provisioner.facts.measured import Loads, Reaches
-    from provisioner.sandboxes.teardown import End
+    from provisioner.sandboxes.teardown import TeardownResult
 
     told = json.loads(output)
     state.pool.probes_run += told["probes_run"]
@@ -210,5 +212,5 @@ def merge_worker(state: State, output: str) -> None:
             name,
             loads=Loads.model_validate_json(json.dumps(loads)).root,
             reaches=Reaches.model_validate_json(json.dumps(reaches)).root,
-            end=None if end is None else End.model_validate_json(json.dumps(end)),
+            end=None if end is None else TeardownResult.model_validate_json(json.dumps(end)),
         )

@@ -13,7 +13,7 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, Namespaces
 from provisioner.facts.kernel import KernelState
-from provisioner.facts.observed import Named, Unobserved, unobserved
+from provisioner.facts.observed import FactMap, Unobserved, unobserved
 from provisioner.hosts.host import Host
 from provisioner.linux.kvm import accelerator
 from provisioner.runtimes.render import render_argv
@@ -145,8 +145,8 @@ def kernel_condition(facts: Facts) -> dict[str, str]:
 
 def confining_lsm(facts: Facts) -> str:
     """Name the LSM that labels processes on the host, "none" when none does, "" when it could not be seen."""
-    listed = facts.system.seen("lsms") if facts.system else None
-    label = facts.process.seen("lsm")
+    listed = facts.system.raw("lsms") if facts.system else None
+    label = facts.process.raw("lsm")
     if isinstance(listed, str):
         return next((name for name in CONFINING if name in listed.split(",")), "none")
     return "none" if label == "" else ""
@@ -154,14 +154,14 @@ def confining_lsm(facts: Facts) -> str:
 
 def host_settings(facts: Facts) -> dict[str, str]:
     """Return what the host itself is set to, which rules walls that no runtime makes; what was not seen is left out."""
-    state = facts.system.seen("kernel_state") if facts.system else None
+    state = facts.system.raw("kernel_state") if facts.system else None
     if not isinstance(state, KernelState):
         return {}
-    scope, threads, flaws = (state.seen(name) for name in ("ptrace_scope", "smt_active", "flaws"))
+    scope, threads, flaws = (state.raw(name) for name in ("ptrace_scope", "smt_active", "flaws"))
     found = {"ptrace_scope": str(scope)} if isinstance(scope, int) else {}
     if isinstance(threads, int):
         found["smt"] = "on" if threads else "off"
-    if isinstance(flaws, Named):
+    if isinstance(flaws, FactMap):
         reports = [report for report in flaws.root.values() if isinstance(report, str)]
         words = ("open", is_open), ("unknown", is_not_told)
         found["flaws"] = next((word for word, fits in words if any(map(fits, reports))), "mitigated")
@@ -170,7 +170,7 @@ def host_settings(facts: Facts) -> dict[str, str]:
 
 def host_environment(facts: Facts) -> dict[str, str]:
     """Return what names stand in the environment that runtimes are started with; nothing where it was not seen."""
-    names = facts.process.seen("environment")
+    names = facts.process.raw("environment")
     if isinstance(names, Unobserved):
         return {}
     found = {"env_more": passed_on(names, names), "env_proxies": proxies(names), "env_secrets": secrets(names)}

@@ -1,6 +1,6 @@
 """Which targets a run has: kind × runtime × host, from options, YAML and a look at PATH.
 
-In: `Asked`, and the lab where machines were named.  Out: `Target`s, and what was left out with its reason and mend.
+In: `RunOptions`, and the lab where machines were named.  Out: `Target`s, and what is left out, with reason and mend.
 Called by plugin.py when it collects.  Starts nothing: pool.py tries what is listed here.
 """
 
@@ -17,8 +17,8 @@ import pytest
 from provisioner.connection.local import find_program
 from provisioner.errors import IsolationError
 from provisioner.runtimes.runtime import MACHINE, Runtime, load_runtime, runtime_names
-from provisioner.sandboxes.attached import BARE, Named
-from pytest_isolation.options import KINDS, LOCAL, Asked
+from provisioner.sandboxes.attached import BARE, AttachTarget
+from pytest_isolation.options import KINDS, LOCAL, RunOptions
 from pytest_isolation.records.record import ATTACHED
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Target:
     runtime: Runtime
     host: str
     named: bool
-    attached: Named | None = None
+    attached: AttachTarget | None = None
 
     @property
     def is_machine(self) -> bool:
@@ -59,7 +59,7 @@ class Skipped:
     mend: str
 
 
-def select_targets(asked: Asked, lab: Lab | None = None) -> tuple[list[Target], list[Skipped]]:
+def select_targets(asked: RunOptions, lab: Lab | None = None) -> tuple[list[Target], list[Skipped]]:
     """
     List the targets of a run.
 
@@ -88,7 +88,7 @@ def select_targets(asked: Asked, lab: Lab | None = None) -> tuple[list[Target], 
     return targets, skipped
 
 
-def _local(asked: Asked, skipped: list[Skipped]) -> list[Target]:
+def _local(asked: RunOptions, skipped: list[Skipped]) -> list[Target]:
     """Return the runtimes on this machine that were named, else all that are installed."""
     names = [*asked.runtimes, *(name for name in _required_runtimes(asked) if name not in asked.runtimes)]
     targets = [_named(name, asked) for name in names]
@@ -108,7 +108,7 @@ def _local(asked: Asked, skipped: list[Skipped]) -> list[Target]:
     return targets
 
 
-def _remote(asked: Asked, machine: MachineSpec) -> list[Target]:
+def _remote(asked: RunOptions, machine: MachineSpec) -> list[Target]:
     """Return the container runtimes on a machine: those named, else those that lab.yaml gives it."""
     known = runtime_names()
     names = asked.runtimes or tuple(role for role in machine.roles if role in known)
@@ -148,7 +148,7 @@ def _machine(name: str, lab: Lab | None) -> MachineSpec:
         raise pytest.UsageError(str(error)) from None
 
 
-def _fits(name: str, asked: Asked) -> bool:
+def _fits(name: str, asked: RunOptions) -> bool:
     runtime = _load(name)
     if runtime.kind not in asked.kinds:
         raise pytest.UsageError(
@@ -157,13 +157,13 @@ def _fits(name: str, asked: Asked) -> bool:
     return True
 
 
-def _required_runtimes(asked: Asked) -> list[str]:
+def _required_runtimes(asked: RunOptions) -> list[str]:
     """Return the runtimes among what is required: neither a kind, nor a machine, nor something on one."""
     others = (*KINDS, *asked.machines, *asked.hosts)
     return [name for name in asked.required if name not in others and "/" not in name and ":" not in name]
 
 
-def _check_required(asked: Asked, targets: list[Target]) -> None:
+def _check_required(asked: RunOptions, targets: list[Target]) -> None:
     """A machine, or a runtime on one, is a target that was named, or it is not there."""
     ids = {target.id for target in targets}
     hosts = {target.host for target in targets}
@@ -174,7 +174,7 @@ def _check_required(asked: Asked, targets: list[Target]) -> None:
             raise pytest.UsageError(f"--isolation-require: '{name}' is none of this run's targets: {', '.join(ids)}")
 
 
-def _attached(asked: Asked) -> list[Target]:
+def _attached(asked: RunOptions) -> list[Target]:
     """Return the sandboxes of others that were named; two that would have one column are refused."""
     targets: dict[str, Target] = {}
     for text in asked.attach:
@@ -201,11 +201,11 @@ def attached_target(text: str) -> Target:
     if base == BARE.name:
         if not re.fullmatch(r"[1-9][0-9]{0,9}", rest) or int(rest) > MAX_PID:
             raise pytest.UsageError(f"--isolation-attach: '{rest}' is no process id; it is pid:N")
-        named = Named(BARE, rest)
+        named = AttachTarget(BARE, rest)
     else:
         runtime = _attachable(base)
         at, _, name = rest.rpartition("/")
-        named = Named(runtime, name, at)
+        named = AttachTarget(runtime, name, at)
         assert runtime.attach is not None
         if not ATTACHABLE.fullmatch(name):
             raise pytest.UsageError(f"--isolation-attach: '{name}' is no name of a sandbox")
@@ -252,7 +252,7 @@ def instead_of(target: Target, option: str) -> Target:
     return replace(named_target(f"{target.id}+{option}", target.host), named=target.named)
 
 
-def _named(name: str, asked: Asked) -> Target:
+def _named(name: str, asked: RunOptions) -> Target:
     if name == MACHINE:
         raise pytest.UsageError("name the machine itself: --isolation-machine=NAME")
     _fits(name, asked)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from provisioner.facts.observed import Named, UnobservedFact
+from provisioner.facts.observed import FactMap, UnobservedFact
 
 # Documentation/admin-guide/hw-vuln/: the words before the first of these say what else the report is about.
 _OPEN = ("Vulnerable", "KVM: Vulnerable", "Processor vulnerable")
@@ -23,7 +23,7 @@ def is_not_told(report: str) -> bool:
     return report.startswith("Unknown")
 
 
-def open_flaws(flaws: Named[str], of: str = "flaws") -> list[str]:
+def open_flaws(flaws: FactMap[str], of: str = "flaws") -> list[str]:
     """
     Return the reports that say "Vulnerable", as "name: report".
 

@@ -30,7 +30,7 @@ def why_not_in_force(load: Load, name: str) -> str | None:
 
 def _memory(load: Load) -> str | None:
     asked = int(load.limit)
-    steps = load.seen("steps_mib")
+    steps = load.raw("steps_mib")
     if isinstance(steps, int) and (steps * MIB > asked or load.ended == "exit 0"):
         return f"it took {steps} MiB of {asked / MIB:.0f}"
     if load.shown is None:
@@ -50,7 +50,7 @@ def _memory(load: Load) -> str | None:
         raise UnobservedFact("loads[memory]", "", f"it was killed at {load.steps_mib} MiB, far below the limit")
     if not _rose(load, "memory", "oom_kills"):
         raise UnobservedFact("loads[memory]", "", "it was killed, and not by this limit: oom_kill did not rise")
-    peak = _counter(load.seen("after"), "memory", "peak")
+    peak = _counter(load.raw("after"), "memory", "peak")
     return f"its cgroup held {peak} bytes at its peak" if peak is not None and peak > asked else None
 
 
@@ -80,8 +80,8 @@ def _cpu(load: Load) -> str | None:
 
 def _pids(load: Load) -> str | None:
     asked = int(load.limit)
-    children = load.seen("children")  # before what is shown: a root cgroup has no pids.max
-    if isinstance(children, int) and children >= asked and load.seen("fork_error") == "ok":
+    children = load.raw("children")  # before what is shown: a root cgroup has no pids.max
+    if isinstance(children, int) and children >= asked and load.raw("fork_error") == "ok":
         return f"{children} children came up under a limit of {asked} tasks"
     shown = _inside(load) if load.shown is None else load.shown.pids.limit
     if shown != asked:
@@ -105,15 +105,15 @@ def _inside(load: Load) -> float:
 
 def _rose(load: Load, part: str, name: str) -> bool:
     """Whether a counter rose; True where it could not be read twice, for a cgroup may be gone with its sandbox."""
-    before, after = _counter(load.seen("shown"), part, name), _counter(load.seen("after"), part, name)
+    before, after = _counter(load.raw("shown"), part, name), _counter(load.raw("after"), part, name)
     return before is None or after is None or after > before
 
 
 def _counter(limits: Any, part: str, name: str) -> int | None:
     if limits is None or isinstance(limits, Unobserved):
         return None
-    group = limits.seen(part)
-    value = None if isinstance(group, Unobserved) else group.seen(name)
+    group = limits.raw(part)
+    value = None if isinstance(group, Unobserved) else group.raw(name)
     return value if isinstance(value, int) else None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from provisioner.facts.document import Mount, Path, Process
 from provisioner.facts.kernel import Read
-from provisioner.facts.observed import Named, Unobserved, UnobservedFact
+from provisioner.facts.observed import FactMap, Unobserved, UnobservedFact
 from pytest_isolation.walls.capabilities import mask_of
 
 # statfs(2)
@@ -73,7 +73,7 @@ def shows_kernel(path: Path) -> bool:
         return False
     if path.type == "file":
         return True
-    entries = path.seen("entries")
+    entries = path.raw("entries")
     if isinstance(entries, Unobserved) and entries.unobserved in ("EACCES", "EPERM"):
         return False
     return bool(path.entries)
@@ -89,7 +89,7 @@ def is_root_of_host(process: Process, capabilities_over_host: int) -> bool:
     return process.uid[1] == 0 or bool(capabilities_over_host & mask_of(("DAC_OVERRIDE",)))
 
 
-def label_answers(paths: Named[Path]) -> dict[str, str]:
+def label_answers(paths: FactMap[Path]) -> dict[str, str]:
     """Return how the files of LABELLED that no mount keeps answered an open for writing, by name."""
     found = {}
     for name in LABELLED:
@@ -99,7 +99,7 @@ def label_answers(paths: Named[Path]) -> dict[str, str]:
     return found
 
 
-def why_steered(paths: Named[Path], as_root: bool) -> str | None:
+def why_steered(paths: FactMap[Path], as_root: bool) -> str | None:
     """
     Say which of the folders of STEERING can be written; None when none can.
 

@@ -1,6 +1,6 @@
 """Lists the boxes that are built, and those that a lab's machines wait for.
 
-In: a lab, the cache.  Out: one `Shelved` for each.  Called by `provisioner box list`.  Changes nothing.
+In: a lab, the cache.  Out: one `BoxInfo` for each.  Called by `provisioner box list`.  Changes nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FOLDER = re.compile(r"(.+)-([0-9a-f]{12})")
 
 
 @dataclass(frozen=True)
-class Shelved:
+class BoxInfo:
     """
     One box.
 
@@ -51,7 +51,7 @@ class Shelved:
         )
 
 
-def read_shelf(lab: Lab) -> list[Shelved]:
+def read_shelf(lab: Lab) -> list[BoxInfo]:
     """Return the boxes that are built, then those that the lab's machines boot and are not."""
     boots: dict[tuple[str, str], list[str]] = {}
     for spec in lab.machines.values():
@@ -61,8 +61,8 @@ def read_shelf(lab: Lab) -> list[Shelved]:
     for folder in sorted((cache_dir() / "boxes").glob("*-*/")):
         if match := FOLDER.fullmatch(folder.name):
             machines = boots.pop((match[1], match[2]), [])
-            found.append(Shelved(match[1], match[2], _size(folder), _baked(folder), machines, str(folder)))
-    return found + [Shelved(box, "", 0, lab.machines[names[0]].bake, names, "") for (box, _), names in boots.items()]
+            found.append(BoxInfo(match[1], match[2], _size(folder), _baked(folder), machines, str(folder)))
+    return found + [BoxInfo(box, "", 0, lab.machines[names[0]].bake, names, "") for (box, _), names in boots.items()]
 
 
 def _size(folder: Path) -> int:

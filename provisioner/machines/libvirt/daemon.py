@@ -21,7 +21,7 @@ from provisioner.connection.local import find_program, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
-from provisioner.journal.undo import Record
+from provisioner.journal.undo import UndoEntry
 from provisioner.linux.processes import is_alive, read_process
 from provisioner.machines.daemonize import end_detached, load_process, start_detached
 from provisioner.machines.libvirt.network import RESOLVER, LabNet
@@ -127,7 +127,7 @@ class Libvirt:
         process = load_process(self._file)
         return process is not None and is_alive(process) and self.net.is_up()
 
-    def up(self, run: Run, kvm: bool = False) -> list[Record]:
+    def up(self, run: Run, kvm: bool = False) -> list[UndoEntry]:
         """
         Start it with its network and its storage, unless it runs.
 
@@ -211,7 +211,7 @@ class Libvirt:
         (self.directory / "pool.xml").write_text(POOL_XML)
         (self.directory / "empty").touch(mode=0)
 
-    def _start(self, binary: str, run: Run, kvm: bool) -> Record:
+    def _start(self, binary: str, run: Run, kvm: bool) -> UndoEntry:
         mounts = [f"{self.directory / name}={target}" for name, target in FOLDERS.items()]
         mounts.append(f"{_cache(kvm)}={CACHE}")
         if not kvm and KVM.exists():

@@ -18,7 +18,7 @@ from provisioner.connection.local import find_program, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
-from provisioner.journal.undo import Record
+from provisioner.journal.undo import UndoEntry
 from provisioner.linux.mounts import mounted_below
 from provisioner.linux.netns import delete_netns, make_netns, netns_path
 from provisioner.linux.processes import is_alive
@@ -55,7 +55,7 @@ class LabNet:
         uplink = load_process(self.directory / FILE)
         return uplink is not None and is_alive(uplink) and self.path in mounted_below(self.path)
 
-    def up(self, run: Run) -> list[Record]:
+    def up(self, run: Run) -> list[UndoEntry]:
         """
         Make it, unless it is there.
 
@@ -98,7 +98,7 @@ class LabNet:
         if done.returncode:
             raise IsolationError(f"cannot make the lab's network: ip_forward: {last_line(done.stderr)}")
 
-    def _start_uplink(self, program: str, run: Run) -> Record:
+    def _start_uplink(self, program: str, run: Run) -> UndoEntry:
         """Start slirp4netns: it holds a tap device inside, and its own sockets are an ordinary user's outside."""
         ready, tell = os.pipe()
         argv = [program, "--configure", "--mtu=1500", "--disable-host-loopback", f"--ready-fd={tell}"]

@@ -15,7 +15,7 @@ from provisioner.connection.local import find_program
 from provisioner.errors import IsolationError
 from provisioner.linux.kvm import accelerator
 from provisioner.machines.box.build import UNPRIVILEGED, Box
-from provisioner.machines.protocol import Spec
+from provisioner.machines.protocol import MachineConfig
 
 PROGRAM = "qemu-system-x86_64"
 DISK, CONSOLE, SOCKET = "disk.qcow2", "console.log", "qmp.sock"  # in the folder that QEMU runs in
@@ -43,7 +43,7 @@ class Hardware:
         return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def find_hardware(spec: Spec) -> Hardware:
+def find_hardware(spec: MachineConfig) -> Hardware:
     """Return what a machine runs with on this host; IsolationError when there is no QEMU."""
     path = find_program(PROGRAM)
     if path is None:
@@ -55,7 +55,7 @@ def find_hardware(spec: Spec) -> Hardware:
     return Hardware(spec.cpus, spec.memory, spec.cgroup, name, path, version)
 
 
-def render_command(spec: Spec, box: Box, hardware: Hardware, snapshot: str | None = None) -> list[str]:
+def render_command(spec: MachineConfig, box: Box, hardware: Hardware, snapshot: str | None = None) -> list[str]:
     """
     Return the argument list of a machine's QEMU; file names without a folder are in the one it runs in.
 
@@ -87,7 +87,7 @@ def render_command(spec: Spec, box: Box, hardware: Hardware, snapshot: str | Non
     ]
 
 
-def render_cmdline(spec: Spec, box: Box) -> str:
+def render_cmdline(spec: MachineConfig, box: Box) -> str:
     """Return the guest kernel's command line."""
     words = [box.cmdline, f"systemd.hostname={spec.name}", f"earlynet={ADDRESS}"]
     return " ".join([*words, LEGACY] if spec.cgroup == "v1" else words)

@@ -25,7 +25,7 @@ from provisioner.journal.undo import import_path
 from provisioner.linux.processes import wait_gone
 from provisioner.machines.box.build import Box
 from provisioner.machines.lock import only_one
-from provisioner.machines.protocol import Spec, Status
+from provisioner.machines.protocol import MachineConfig, Status
 from provisioner.machines.qemu.command import (
     CONSOLE,
     SOCKET,
@@ -64,7 +64,7 @@ class QemuMachine:
         >>> machine.up()  # doctest: +SKIP
     """
 
-    def __init__(self, spec: Spec, box: Box | None, directory: Path, run: Run) -> None:
+    def __init__(self, spec: MachineConfig, box: Box | None, directory: Path, run: Run) -> None:
         self.spec = spec
         self.box = box
         self.directory = directory

@@ -19,7 +19,7 @@ from provisioner.linux.kvm import accelerator
 from provisioner.machines.box.build import Box
 from provisioner.machines.lab import Hypervisor
 from provisioner.machines.libvirt.daemon import GATEWAY, NETWORK, NETWORK_ADDRESS, PREFIX
-from provisioner.machines.protocol import Spec
+from provisioner.machines.protocol import MachineConfig
 from provisioner.machines.qemu.command import LEGACY
 from provisioner.machines.vagrant.boxes import box_name
 
@@ -28,7 +28,7 @@ Driver = Literal["kvm", "qemu"]
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class VagrantSpec(Spec, Protocol):
+class VagrantSpec(MachineConfig, Protocol):
     """What Vagrant must know of one machine beside that; lab.MachineSpec has it all."""
 
     @property
@@ -44,7 +44,7 @@ class VagrantSpec(Spec, Protocol):
         """Which of Vagrant's providers runs it."""
 
 
-def render_cmdline(spec: Spec, box: Box, address: str = "") -> str:
+def render_cmdline(spec: MachineConfig, box: Box, address: str = "") -> str:
     """Return the guest kernel's command line; with an address, the guest has it from its first moment."""
     words = [box.cmdline, f"systemd.hostname={spec.name}"]
     if address:
@@ -77,7 +77,7 @@ def render_elsewhere(spec: VagrantSpec) -> Entry:
     return {"box": spec.box, "box_version": spec.box_version, "cpus": spec.cpus, "memory": spec.memory}
 
 
-def _render(spec: Spec, box: str, driver: str, console: str, more: Entry) -> Entry:
+def _render(spec: MachineConfig, box: str, driver: str, console: str, more: Entry) -> Entry:
     libvirt = {
         "default_prefix": PREFIX,
         "management_network_name": NETWORK,
@@ -95,7 +95,7 @@ def _render(spec: Spec, box: str, driver: str, console: str, more: Entry) -> Ent
     }
 
 
-def choose_driver(spec: Spec) -> Driver:
+def choose_driver(spec: MachineConfig) -> Driver:
     """Return what runs a machine: as lab.yaml says, or as this host can."""
     return spec.driver or ("kvm" if accelerator().name == "kvm" else "qemu")
 
@@ -106,7 +106,7 @@ def check_tag(name: str) -> None:
         raise IsolationError(f"cannot name a snapshot '{name}'", "letters, digits, dots and dashes, at most 64")
 
 
-def hardware_mark(spec: Spec, driver: str) -> str:
+def hardware_mark(spec: MachineConfig, driver: str) -> str:
     """Return eight hex digits over what a machine's memory image depends on: other hardware cannot take it."""
     text = f"{spec.cpus} {spec.memory} {spec.cgroup} {driver}"
     return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -19,7 +19,7 @@ from provisioner.connection.local import last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run, prune
-from provisioner.journal.undo import Record, import_path
+from provisioner.journal.undo import UndoEntry, import_path
 from provisioner.machines.box.build import Box
 from provisioner.machines.libvirt.daemon import Libvirt
 from provisioner.machines.libvirt.dhcp import reserve_address, sees_lease
@@ -205,7 +205,7 @@ class VagrantMachine:
     @contextlib.contextmanager
     def _services(self) -> Iterator[None]:
         """Have the lab's network and libvirtd up; they end when no machine needs them, else they are the lab's."""
-        records: list[Record] = []
+        records: list[UndoEntry] = []
         try:
             records += self._net.up(self._run)
             records += self._libvirt.up(self._run, kvm=choose_driver(self.spec) == "kvm")

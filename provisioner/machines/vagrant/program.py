@@ -33,7 +33,7 @@ from provisioner.machines.vagrant.output import (
     parse_ssh_config,
     parse_state,
 )
-from provisioner.machines.vagrant.progress import Story
+from provisioner.machines.vagrant.progress import VagrantProgress
 from provisioner.paths import PACKAGE
 
 VAGRANTFILE = PACKAGE / "Vagrantfile"
@@ -207,7 +207,7 @@ class VagrantProgram:
             env=self._environment(),
             start_new_session=True,
         )
-        with contextlib.ExitStack() as after, Story(self._name, self._seconds) as story:
+        with contextlib.ExitStack() as after, VagrantProgress(self._name, self._seconds) as story:
             assert process.stdout is not None
             after.callback(_end, process, identity)
             while (left := story.seconds_left()) > 0:

@@ -21,7 +21,7 @@ LINE_BYTES = 1 << 16
 WAITS = {"vagrant: waiting for domain to get an IP address": ("machine.boot", "it has no address")}
 
 
-class Story:
+class VagrantProgress:
     """
     What one command tells.
 

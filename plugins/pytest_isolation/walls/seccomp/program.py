@@ -88,7 +88,7 @@ def read_installed(process: Process, machine: str) -> Installed | None:
     Raises:
         UnobservedFact: they were seen of some of its tasks alone.
     """
-    filters = process.seen("filters")
+    filters = process.raw("filters")
     if not isinstance(filters, Filters) or machine not in BY_MACHINE:
         return None
     programs = [base64.b64decode(text) for text in filters.programs]
