@@ -175,9 +175,7 @@ def reads(record: Record, names: frozenset[str] = frozenset()) -> dict[str, set[
             return call
 
         patch.setattr(Observed, "__getattribute__", read)
-        patch.setattr(
-            Observed, "seen", lambda self, name: (noted.add((id(self), name)), real(self, "__dict__")[name])[1]
-        )
+        patch.setattr(Observed, "raw", raw)
         patch.setattr(FactMap, "__getitem__", item)
         patch.setattr(FactMap, "__contains__", whole(FactMap.__contains__))
         patch.setattr(FactMap, "names", whole(FactMap.names))
