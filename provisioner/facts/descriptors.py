@@ -1,6 +1,7 @@
 """What a process holds and was given, as facts: files behind descriptors, environment names, terminal, device rules.
 
-In: parts of the probe's document (probe/holdings.c, session.c, grants.c).  Out: classes that facts.py puts in place.
+In: parts of the probe's document (probe/process/: descriptors.c, session.c, device_cgroup.c).
+Out: classes that facts.py puts in place.
 Touches no machine.
 """
 

@@ -1,7 +1,7 @@
 """The seccomp filters that are installed in a sandbox's tasks, as the host's probe asked the kernel for them.
 
-In: the part `filters` of a process seen from outside (probe/filters.c).  Out: frozen objects.  Interprets nothing: what
-a program answers, pytest_isolation.walls says.
+In: the part `filters` of a process seen from outside (probe/process/filters.c).  Out: frozen objects.
+Interprets nothing: what a program answers, pytest_isolation.walls says.
 """
 
 from __future__ import annotations

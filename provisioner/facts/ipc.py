@@ -1,6 +1,6 @@
 """What a look at things outside came to: a canary process, IPC objects, a keyring, sockets and ports of engines.
 
-In: the sections `canary`, `objects`, `keys`, `sockets` and `ports` of a document (probe/ipc.c, probe/sockets.c).
+In: the sections `canary`, `objects`, `keys`, `sockets` and `ports` of a document (probe/system/reach.c and sockets.c).
 Out: frozen objects, parts of facts.py's `System`.  Touches no machine.
 """
 

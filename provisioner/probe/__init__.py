@@ -1,1 +1,20 @@
-"""The static C program that lives inside a sandbox, and what builds it."""
+"""The probe: a static C program that runs inside a sandbox, and the Python modules that build it and speak with it.
+
+Python:
+
+- `build`: compiles the probe for this machine, or finds it in the cache or in the wheel
+- `channel`: the byte stream to a serving probe: requests, answers, deadlines
+- `exec_output`: reads a document from the output of a command, between other bytes
+
+C, one folder for each layer; a file includes headers of its own folder and of layers below:
+
+- `base/`: strings, files, JSON, /proc, and calls in a child process
+- `process/`: the facts about one process, from inside or outside
+- `system/`: the facts about the system that surrounds a process, and the tries
+- `serve/`: the server: frames, requests, their child processes
+- `acts/`: the verbs; each is a command of the probe and a request to the server
+- `start/`: `main`, the commands `serve` and `launch`, and the init process of a machine
+
+`process/`, `system/` and `serve/` do not know each other.
+`facts.schema.json` describes the documents, docs/reference/protocol.md the commands, verbs and frames.
+"""

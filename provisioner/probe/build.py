@@ -1,10 +1,9 @@
-"""Builds the probe for this machine, or finds the one that was built.
+"""Builds the probe for this machine, or finds it in the cache.
 
-In: the C sources beside this file, and the environment variable PYTEST_ISOLATION_CC.  Out: a `BuiltProbe` in the
-cache, checked against its stored sum, or one IsolationError.  Called by cli.py, by pytest_isolation's session, by
-machines/initrd.py (whose own program it compiles), and by tests.  A binary that a wheel carries is used when it was
-built from exactly these sources.  The last resort needs neither root nor a compiler: Debian's tcc and musl, fetched and
-unpacked into the cache.
+In: the C sources in the folders beside this file, and the environment variable PYTEST_ISOLATION_CC.
+Out: a `BuiltProbe` in the cache, checked against its stored checksum, or one IsolationError.
+A binary from a wheel is used if it was built from exactly these sources.  The last compiler to be tried needs neither
+root nor an installed one: Debian's tcc and musl are downloaded and unpacked into the cache.
 """
 
 from __future__ import annotations
@@ -31,27 +30,30 @@ from provisioner.progress import step
 
 SOURCES = Path(__file__).parent
 FLAGS = ("-std=gnu11", "-O2", "-static")
+# Left out if a compiler or its C library does not have them.  musl ignores _FORTIFY_SOURCE.
+HARDENING = ("-fstack-protector-strong", "-U_FORTIFY_SOURCE", "-D_FORTIFY_SOURCE=2")
+DEFINITIONS = ("-D_GNU_SOURCE",)
 CHOICE = "PYTEST_ISOLATION_CC"
 COMPILE_TIMEOUT = 180.0  # seconds; zig compiles its C library first
 LOCK_TIMEOUT = 900.0
-WRONG_USAGE = 64  # what the probe answers when it is given no command: sysexits(3)
+WRONG_USAGE = 64  # exit status of the probe without arguments: sysexits(3)
 
 Progress = Callable[[str], None]
 
 
 def _quiet(line: str) -> None:
-    """Say nothing."""
+    """Discard the line."""
 
 
 @dataclass(frozen=True)
 class BuiltProbe:
     """
-    A probe that can be run here.
+    A probe that runs on this machine.
 
     Args:
-        path: the static executable, mode 0755, in a folder that every user can pass through.
-        hash: of its sources, flags and target; the probe says the same in its hello.
-        compiler: what made it: "musl-gcc", "cc", "zig", "tcc" or "prebuilt".
+        path: the static executable, mode 0755, in a folder that every user may search.
+        hash: of its sources, flags and target; the hello frame of the probe contains it.
+        compiler: the compiler's name: "musl-gcc", "cc", "zig" or "tcc"; "prebuilt" if it comes from a wheel.
     """
 
     path: Path
@@ -61,14 +63,14 @@ class BuiltProbe:
 
 def probe_binary(progress: Progress | None = None, fetch: bool = True) -> BuiltProbe:
     """
-    Return the probe for this machine, building it when there is none yet.
+    Return the probe for this machine; build it if the cache does not have it.
 
     Args:
-        progress: told one line about each thing that is tried.
-        fetch: whether a compiler may be fetched when none is here.
+        progress: receives one line for each compiler that is tried.
+        fetch: whether a compiler may be downloaded if none is installed.
 
     Raises:
-        IsolationError: no compiler works here, or the one that PYTEST_ISOLATION_CC names does not.
+        IsolationError: no compiler works, or the one that PYTEST_ISOLATION_CC names does not.
 
     Example:
         >>> probe_binary().path.name
@@ -87,21 +89,21 @@ def probe_binary(progress: Progress | None = None, fetch: bool = True) -> BuiltP
         with FileLock(cache_dir() / "probe.lock", timeout=LOCK_TIMEOUT):
             return _read_cached(folder, wanted) or _make(folder, wanted, chosen, say, fetch)
     except Timeout:
-        raise IsolationError("cannot build the probe: another process has been at it for 15 minutes") from None
+        raise IsolationError("cannot build the probe: another process has been building it for 15 minutes") from None
     except OSError as error:
         raise IsolationError(f"cannot build the probe in '{folder}': {error.strerror}") from None
 
 
 def source_hash(chosen: str = "", machine: str = "") -> str:
     """
-    Return what names a build: 16 hex digits over all sources, the flags and the target.
+    Return the name of a build: 16 hex digits of a hash of all sources, the flags and the target.
 
     Args:
-        chosen: the compiler that was asked for; "" for whichever works, which makes no difference to the name.
-        machine: the target's architecture; "" for this machine's.
+        chosen: the compiler that the user chose; "" if any compiler may be used.
+        machine: the target's architecture, as uname(2) names it; "" for this machine's.
     """
     digest = hashlib.sha256()
-    for part in (*FLAGS, machine or platform.machine(), chosen):
+    for part in (*FLAGS, *HARDENING, *DEFINITIONS, machine or platform.machine(), chosen):
         digest.update(part.encode() + b"\0")
     for path in sorted([*SOURCES.rglob("*.c"), *SOURCES.rglob("*.h")]):
         digest.update(f"{path.relative_to(SOURCES)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
@@ -109,7 +111,7 @@ def source_hash(chosen: str = "", machine: str = "") -> str:
 
 
 def _read_cached(folder: Path, wanted: str) -> BuiltProbe | None:
-    """Accept a cached binary only with the sum that was stored when it was built: a full disk cuts files."""
+    """Return a cached binary if its checksum is the stored one; a full disk truncates files."""
     try:
         stored, compiler = (folder / "sum").read_text().split()
         binary = (folder / "probe").read_bytes()
@@ -121,7 +123,7 @@ def _read_cached(folder: Path, wanted: str) -> BuiltProbe | None:
 
 
 def _make(folder: Path, wanted: str, chosen: str, say: Progress, fetch: bool) -> BuiltProbe:
-    """Build into a folder of its own and move each file into place, the sum last."""
+    """Build in a temporary folder and move each file into place, the checksum last."""
     with tempfile.TemporaryDirectory(prefix=".probe-", dir=cache_dir()) as name:
         binary = Path(name) / "probe"
         compiler = _copy_prebuilt(binary, wanted, chosen) or _compile(binary, wanted, chosen, say, fetch)
@@ -137,7 +139,7 @@ def _make(folder: Path, wanted: str, chosen: str, say: Progress, fetch: bool) ->
 
 
 def _copy_prebuilt(binary: Path, wanted: str, chosen: str) -> str:
-    """Take a wheel's binary, by copy: an unprivileged sandbox need not be able to reach site-packages."""
+    """Copy a wheel's binary: an unprivileged sandbox may be unable to read site-packages."""
     folder = SOURCES / "prebuilt" / platform.machine()
     with contextlib.suppress(OSError):
         if not chosen and (folder / "hash").read_text().strip() == wanted:
@@ -148,7 +150,7 @@ def _copy_prebuilt(binary: Path, wanted: str, chosen: str) -> str:
 
 def _compile(binary: Path, wanted: str, chosen: str, say: Progress, fetch: bool) -> str:
     sources = [str(path) for path in sorted(SOURCES.rglob("*.c"))]
-    arguments = [f'-DPROBE_HASH="{wanted}"', "-I", str(SOURCES), *sources]
+    arguments = [*DEFINITIONS, f'-DPROBE_HASH="{wanted}"', "-I", str(SOURCES), *sources]
     return compile_static("the probe", binary, arguments, chosen, say, fetch)
 
 
@@ -161,21 +163,21 @@ def compile_static(
     fetch: bool = True,
 ) -> str:
     """
-    Let one compiler after another make a static program, until one makes a program that runs.
+    Compile a static program with the first compiler whose result runs.
 
     Args:
-        what: it is, for messages: "the probe".
-        binary: the file to make; called without arguments it exits with status 64 (sysexits(3)).
-        arguments: definitions and source files.
-        chosen: the one compiler to use; "" for whichever works.
-        say: told one line about each that is tried.
-        fetch: whether a compiler may be fetched when none is here.
+        what: name of the program for messages: "the probe".
+        binary: the file to write.  The program must exit with status 64 if it is called without arguments.
+        arguments: definitions, folders of headers and source files.
+        chosen: the only compiler to try; "" for all.
+        say: receives one line for each compiler that is tried.
+        fetch: whether a compiler may be downloaded if none is installed.
 
     Returns:
-        The name of the compiler that did it.
+        The name of the compiler.
 
     Raises:
-        IsolationError: none works here.
+        IsolationError: no compiler works.
     """
     log = ""
     for name, plan in COMPILERS.items():
@@ -194,15 +196,13 @@ def compile_static(
             if chosen:
                 raise
     if chosen:
-        raise IsolationError(
-            f"cannot build {what}: {chosen} did not make one", hint="read its messages with -v", log=log[-4000:]
-        )
+        raise IsolationError(f"cannot build {what}: {chosen} failed", hint="read its messages with -v", log=log[-4000:])
     hint = "apt-get install musl-tools, or pip install ziglang"
     raise IsolationError(f"cannot build {what}: no C compiler", hint=hint, log=log[-4000:])
 
 
 def _run(argv: Sequence[str], binary: Path) -> str:
-    """Run one compiler and then its binary; return what was wrong, or ""."""
+    """Run one compiler and then its binary; return the error, or ""."""
     binary.unlink(missing_ok=True)
     environment = {**os.environ, "LC_ALL": "C", "ZIG_LOCAL_CACHE_DIR": f"{binary.parent}/zig"}
     try:
@@ -221,31 +221,37 @@ def _run(argv: Sequence[str], binary: Path) -> str:
         return f"{argv[0]} took too long"
     except OSError as error:
         return f"{argv[0]}: {error.strerror}"
-    return "" if tried.returncode == WRONG_USAGE else f"what it made exits with {tried.returncode}"
+    return "" if tried.returncode == WRONG_USAGE else f"its program exits with status {tried.returncode}"
 
 
 Plan = Iterator[list[str]]
 
 
+def _with_and_without_hardening(compiler: list[str], binary: Path, arguments: Sequence[str]) -> Plan:
+    for hardening in (HARDENING, ()):
+        yield [*compiler, *FLAGS, *hardening, "-s", "-o", str(binary), *arguments]
+
+
 def _plan_musl(binary: Path, arguments: Sequence[str]) -> Plan:
     if shutil.which("musl-gcc"):
-        yield ["musl-gcc", *FLAGS, "-s", "-o", str(binary), *arguments]
+        yield from _with_and_without_hardening(["musl-gcc"], binary, arguments)
 
 
 def _plan_cc(binary: Path, arguments: Sequence[str]) -> Plan:
     for name in ("cc", "gcc"):
         if shutil.which(name):
-            yield [name, *FLAGS, "-s", "-o", str(binary), *arguments]
+            yield from _with_and_without_hardening([name], binary, arguments)
 
 
 def _plan_zig(binary: Path, arguments: Sequence[str]) -> Plan:
     if importlib.util.find_spec("ziglang"):
         target = f"{platform.machine()}-linux-musl"
-        yield [sys.executable, "-m", "ziglang", "cc", "-target", target, *FLAGS, "-s", "-o", str(binary), *arguments]
+        zig = [sys.executable, "-m", "ziglang", "cc", "-target", target]
+        yield from _with_and_without_hardening(zig, binary, arguments)
 
 
 def _plan_tcc(binary: Path, arguments: Sequence[str]) -> Plan:
-    """Spell out what a musl-gcc would say, for nothing of the unpacked packages is where tcc looks for it."""
+    """Name every folder and object file: the unpacked packages are not where tcc looks for them."""
     root = _unpack_tcc()
     machine = platform.machine()
     tcc = root / "usr/lib" / f"{machine}-linux-gnu" / "tcc"

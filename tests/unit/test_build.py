@@ -123,12 +123,39 @@ def test_the_next_compiler_is_tried_when_one_fails(
     assert probe_binary().compiler == "zig"
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs cc")
+@pytest.mark.parametrize("refused", ["", "-fstack-protector-strong"])
+def test_hardening_is_left_out_if_the_compiler_does_not_have_it(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
+) -> None:
+    (tmp_path / "bin").mkdir()
+    compiler = tmp_path / "bin/musl-gcc"
+    refuse = f'case " $* " in *" {refused or "nothing"} "*) exit 1;; esac'
+    compiler.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/log\n{refuse}\nexec cc "$@"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+
+    built = probe_binary()
+    calls = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+
+    assert built.compiler == "musl-gcc"
+    assert set(build.HARDENING) <= set(calls[0])
+    assert len(calls) == (2 if refused else 1)
+    assert bool(set(build.HARDENING) & set(calls[-1])) == (not refused)
+
+
+def test_the_makefile_compiles_with_the_same_flags() -> None:
+    text = (build.SOURCES / "Makefile").read_text()
+
+    assert all(flag in text for flag in (*build.FLAGS, *build.HARDENING, *build.DEFINITIONS))
+
+
 def test_a_binary_that_does_not_run_here_is_refused(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build, "COMPILERS", {"cc": lambda binary, wanted: iter([["cp", "/bin/true", str(binary)]])})
 
     with pytest.raises(IsolationError) as caught:
         probe_binary()
-    assert "exits with 0" in caught.value.log
+    assert "exits with status 0" in caught.value.log
 
 
 def test_no_compiler_is_one_line_with_its_mend(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,7 +195,7 @@ def test_the_probe_is_static_and_says_its_hash() -> None:
 @pytest.mark.skipif(shutil.which("aarch64-linux-gnu-gcc") is None, reason="needs a compiler for aarch64")
 def test_the_probe_compiles_for_aarch64(tmp_path: Path) -> None:
     sources = sorted(str(path) for path in build.SOURCES.rglob("*.c"))
-    flags = [*build.FLAGS, "-I", str(build.SOURCES), "-Wall", "-Werror"]
+    flags = [*build.FLAGS, *build.HARDENING, *build.DEFINITIONS, "-I", str(build.SOURCES), "-Wall", "-Werror"]
     argv = ["aarch64-linux-gnu-gcc", *flags, "-o", str(tmp_path / "probe"), *sources]
 
     subprocess.run(argv, check=True, timeout=900)

@@ -38,7 +38,7 @@ CALLS = {
     "x32.vsock": "socket",
     "x32.alg": "socket",
 }
-# What of the arguments filters look at (probe/tries.c); those of other rows decide nothing.
+# What of the arguments filters look at (probe/system/tries.c); those of other rows decide nothing.
 ARGUMENTS: dict[str, tuple[int, ...]] = {
     "unshare.no_such_flag": (1,),
     "unshare.newuser": (0x10000000,),

@@ -1,15 +1,20 @@
 /*
- * The verb image: a folder that is to be a sandbox's root, seen on the host where nothing is
- * mounted in it.  A runtime mounts over some of its folders, and afterwards nobody inside sees what
- * lay there.
+ * The verb image: examines a root folder on the host, where nothing is mounted in it.  A runtime
+ * mounts over some of its folders, which hides from the sandbox what the image has there.
  */
-#include "base/probe.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 
-/* What runtimes mount over; a link there leads their mounts and nodes elsewhere. */
+#include "acts/acts.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "base/verb.h"
+#include "system/system.h"
+
+/* Runtimes mount over these; a link redirects their mounts and device nodes. */
 static const char *const mounted_over[] = { "/dev", "/proc", "/sys" };
 
 static void json_folders(int root)
@@ -20,7 +25,7 @@ static void json_folders(int root)
 
 		json_key(mounted_over[i]);
 		if (fstatat(root, mounted_over[i] + 1, &st, AT_SYMLINK_NOFOLLOW) == 0)
-			json_text(type_name(st.st_mode));
+			json_text(file_type(st.st_mode, "file"));
 		else if (errno == ENOENT)
 			json_text("absent");
 		else
@@ -29,11 +34,12 @@ static void json_folders(int root)
 	json_close('}');
 }
 
-int verb_image(int argc, char **argv)
+int verb_image(const struct call *call)
 {
+	char **argv = call->argv;
 	cleanup_fd int root = -1;
 
-	if (argc != 3)
+	if (call->argc != 3)
 		return usage("image NONCE FOLDER");
 	root = open(argv[2], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root < 0)
@@ -52,5 +58,5 @@ int verb_image(int argc, char **argv)
 	json_null(); /* a folder has none */
 	json_close('}');
 	json_close('}');
-	return json_write(argv[1]);
+	return json_write(call->served ? NULL : argv[1]);
 }

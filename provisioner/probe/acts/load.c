@@ -1,26 +1,32 @@
-/* The verb load: takes memory, processors or tasks, or leaves some; bounded in amount and time. */
-#include "base/probe.h"
-
+/* The verb load: uses memory, processors or processes, bounded in amount and time. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
-#define MIB                (1ul << 20)
-#define MAX_CHILDREN       4096
-#define MAX_ORPHANS        16
+#include "acts/acts.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "base/verb.h"
+
+#define MIB		   (1ul << 20)
+#define MAX_CHILDREN	   4096
+#define MAX_ORPHANS	   16
 #define MAX_ORPHAN_SECONDS 60
 
 static pid_t children[MAX_CHILDREN];
 
-/* The one that the kernel ends must be the load, not the server. */
+/* The OOM killer must choose the load, not the server (proc_pid_oom_score_adj(5)). */
 static void offer_to_oom(void)
 {
 	cleanup_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -38,8 +44,8 @@ static int load_memory(char **argv)
 	offer_to_oom();
 	for (uint64_t done = 0; done < bytes; done += MIB) {
 		size_t step = bytes - done < MIB ? (size_t)(bytes - done) : MIB;
-		char *block = mmap(NULL, step, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *block = mmap(NULL, step, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				   -1, 0);
 
 		if (block == MAP_FAILED)
 			die(EX_OSERR, "cannot map memory after %llu MiB",
@@ -59,7 +65,7 @@ static uint64_t now_us(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-/* A child of the load; it ends with it.  0 in the child, -1 with errno. */
+/* Forks a child that ends with the load: 0 in the child, -1 with errno. */
 static pid_t fork_child(void)
 {
 	pid_t parent = getpid(), pid = fork();
@@ -137,7 +143,7 @@ static int load_pids(char **argv)
 	return 0;
 }
 
-/* It holds no descriptor, so that the request's pipes end, and ends by itself in any case. */
+/* Closes its descriptors, so that the request's pipes end, and ends after that time. */
 static _Noreturn void orphan(unsigned int seconds)
 {
 	for (int fd = 0; fd < 3; fd++)
@@ -147,7 +153,7 @@ static _Noreturn void orphan(unsigned int seconds)
 	_exit(0);
 }
 
-/* Forked twice, each in a session of its own: no group and no parent ends them. */
+/* Forks twice with a new session: neither a process group nor a parent ends the children. */
 static int load_orphans(char **argv)
 {
 	uint64_t wanted, seconds;
@@ -177,7 +183,7 @@ static int load_orphans(char **argv)
 	return 0;
 }
 
-int verb_load(int argc, char **argv)
+int verb_load(const struct call *call)
 {
 	static const struct {
 		const char *name;
@@ -189,8 +195,8 @@ int verb_load(int argc, char **argv)
 		{ "orphans", load_orphans },
 	};
 
-	for (size_t i = 0; argc > 2 && i < COUNT(loads); i++)
-		if (strcmp(argv[1], loads[i].name) == 0)
-			return loads[i].run(argv + 2);
+	for (size_t i = 0; call->argc > 2 && i < COUNT(loads); i++)
+		if (strcmp(call->argv[1], loads[i].name) == 0)
+			return loads[i].run(call->argv + 2);
 	return usage("load memory BYTES | cpu THREADS MS | pids COUNT | orphans COUNT SECONDS");
 }

@@ -1,14 +1,18 @@
-/* The verb net: a listener on loopback, and a connection to somewhere. */
-#include "base/probe.h"
-
+/* The verb net: listens on loopback, or connects to an address. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
+#include <sysexits.h>
+
+#include "acts/acts.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "base/verb.h"
 
 static const char synopsis[] = "net listen PORT TOKEN MS | net connect ADDRESS PORT MS";
 
@@ -43,7 +47,7 @@ static int net_listen(char **argv)
 
 		if (peer < 0)
 			continue;
-		/* MSG_NOSIGNAL: one that hangs up must not end the listener */
+		/* MSG_NOSIGNAL: a peer that hangs up must not kill the listener */
 		if (send(peer, argv[1], strlen(argv[1]), MSG_NOSIGNAL) >= 0)
 			dprintf(1, "accepted\n");
 	}
@@ -110,11 +114,13 @@ static int net_connect(char **argv)
 	return 0;
 }
 
-int verb_net(int argc, char **argv)
+int verb_net(const struct call *call)
 {
-	if (argc == 5 && strcmp(argv[1], "listen") == 0)
+	char **argv = call->argv;
+
+	if (call->argc == 5 && strcmp(argv[1], "listen") == 0)
 		return net_listen(argv + 2);
-	if (argc == 5 && strcmp(argv[1], "connect") == 0)
+	if (call->argc == 5 && strcmp(argv[1], "connect") == 0)
 		return net_connect(argv + 2);
 	return usage(synopsis);
 }

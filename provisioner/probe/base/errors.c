@@ -1,11 +1,12 @@
-/* Names of error numbers: documents carry names, for numbers differ between architectures. */
-#include "base/probe.h"
-
+/* Names of error numbers: documents hold names because numbers differ between architectures. */
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 #define NAME(e) [e] = #e
 
+/* clang-format off */
 static const char *const names[] = {
 	NAME(EPERM), NAME(ENOENT), NAME(ESRCH), NAME(EINTR), NAME(EIO), NAME(ENXIO), NAME(E2BIG),
 	NAME(ENOEXEC), NAME(EBADF), NAME(ECHILD), NAME(EAGAIN), NAME(ENOMEM), NAME(EACCES),
@@ -33,6 +34,7 @@ static const char *const names[] = {
 	NAME(EKEYREVOKED), NAME(EKEYREJECTED), NAME(EOWNERDEAD), NAME(ENOTRECOVERABLE),
 	NAME(ERFKILL), NAME(EHWPOISON),
 };
+/* clang-format on */
 
 const char *errno_name(int number)
 {

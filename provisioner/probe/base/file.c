@@ -1,13 +1,40 @@
-/* Reading small files and folders without allocation. */
-#include "base/probe.h"
+/* Reads small files and folders without allocating memory. */
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Reads at most size - 1 bytes and ends them with NUL; -1 with errno. */
+#include "base/text.h"
+
+void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+int write_all(int fd, const void *data, size_t size)
+{
+	const char *at = data;
+
+	while (size) {
+		ssize_t n = write(fd, at, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		at += n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
 ssize_t read_file(int dir, const char *path, char *buf, size_t size)
 {
 	cleanup_fd int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -38,7 +65,6 @@ int reader_open(struct reader *r, int dir, const char *path)
 	return r->fd < 0 ? -1 : 0;
 }
 
-/* One line without its end: 1, at the end of the file 0, on an error or a line too long -1. */
 int reader_line(struct reader *r, char *line, size_t size)
 {
 	size_t used = 0;
@@ -79,7 +105,6 @@ int folder_open(struct folder *f, int dir, const char *path)
 	return f->fd < 0 ? -1 : 0;
 }
 
-/* The next name but . and ..; NULL at the end (errno 0) or on an error (errno set). */
 const char *folder_next(struct folder *f)
 {
 	for (;;) {
@@ -104,7 +129,6 @@ const char *folder_next(struct folder *f)
 	}
 }
 
-/* A file that holds one number; ERANGE when it holds something else ("max", "-1"). */
 int read_number(int dir, const char *path, uint64_t *number)
 {
 	char text[64];
@@ -118,7 +142,6 @@ int read_number(int dir, const char *path, uint64_t *number)
 	return 0;
 }
 
-/* The number after "KEY " or "KEY:" at a line's start; ENODATA when no line has it. */
 int read_key(int dir, const char *path, const char *key, uint64_t *number)
 {
 	struct reader r;
@@ -141,4 +164,31 @@ int read_key(int dir, const char *path, const char *key, uint64_t *number)
 	if (got == 0)
 		errno = ENODATA;
 	return got > 0 ? 0 : -1;
+}
+
+int read_link(int dir, const char *path, char *text, size_t size)
+{
+	ssize_t n = readlinkat(dir, path, text, size - 1);
+
+	if (n < 0)
+		return -1;
+	text[n] = 0;
+	return 0;
+}
+
+const char *file_type(uint32_t mode, const char *other)
+{
+	static const struct {
+		uint32_t mode;
+		const char *name;
+	} types[] = {
+		{ S_IFREG, "file" },	{ S_IFDIR, "dir" },   { S_IFLNK, "symlink" },
+		{ S_IFCHR, "char" },	{ S_IFBLK, "block" }, { S_IFIFO, "fifo" },
+		{ S_IFSOCK, "socket" },
+	};
+
+	for (size_t i = 0; i < COUNT(types); i++)
+		if ((mode & S_IFMT) == types[i].mode)
+			return types[i].name;
+	return other;
 }

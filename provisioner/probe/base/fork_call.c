@@ -1,13 +1,17 @@
-/* Runs what may hang or be killed by a filter in a child of its own with a 1 s alarm. */
-#include "base/probe.h"
+/* Calls a function in a child process. */
+#include "base/fork_call.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
 
 static _Noreturn void child(void (*call)(const void *, void *), const void *in, void *out,
 			    size_t size, int to)
@@ -42,7 +46,7 @@ static size_t read_all(int fd, char *out, size_t size)
 	return used;
 }
 
-/* Not waited for without bound: SIGKILL does not end a child that sleeps uninterruptibly. */
+/* Waits 100 ms at most: SIGKILL does not end a child in uninterruptible sleep. */
 static bool reap(pid_t pid, int *status)
 {
 	for (int i = 0; i < 100; i++) {
@@ -56,14 +60,14 @@ static bool reap(pid_t pid, int *status)
 }
 
 /*
- * Those that answered and are ending still.  The kernel may take its time: whoever closes a packet
- * socket waits for a grace period of RCU (packet_release() in net/packet/af_packet.c), some 10 ms
- * in which the next can be asked.
+ * Children that have answered and not ended yet.  Ending may take 10 ms: closing a packet socket
+ * waits for an RCU grace period (packet_release() in net/packet/af_packet.c).  The next call runs
+ * meanwhile.
  */
 static pid_t ending[32];
 static size_t ending_count;
 
-void guard_settle(void)
+void fork_call_wait(void)
 {
 	int status;
 
@@ -72,49 +76,49 @@ void guard_settle(void)
 	ending_count = 0;
 }
 
-static void let_end(pid_t pid)
+static void end_later(pid_t pid)
 {
 	if (ending_count == COUNT(ending))
-		guard_settle();
+		fork_call_wait();
 	ending[ending_count++] = pid;
 }
 
-/* Those that are ending count against a limit on processes. */
-static pid_t fork_one(void)
+/* Children that are ending count towards RLIMIT_NPROC: wait for them and try again. */
+static pid_t fork_child(void)
 {
 	pid_t pid = fork();
 
 	if (pid < 0 && errno == EAGAIN && ending_count > 0) {
-		guard_settle();
+		fork_call_wait();
 		pid = fork();
 	}
 	return pid;
 }
 
-struct guarded guard(void (*call)(const void *in, void *out), const void *in, void *out,
-		     size_t size)
+struct call_result fork_call(void (*call)(const void *in, void *out), const void *in, void *out,
+			     size_t size)
 {
-	struct guarded g = guard_next(call, in, out, size);
+	struct call_result result = fork_call_next(call, in, out, size);
 
-	guard_settle();
-	return g;
+	fork_call_wait();
+	return result;
 }
 
-struct guarded guard_next(void (*call)(const void *in, void *out), const void *in, void *out,
-			  size_t size)
+struct call_result fork_call_next(void (*call)(const void *in, void *out), const void *in,
+				  void *out, size_t size)
 {
-	struct guarded g = { GUARD_ERROR, 0 };
+	struct call_result result = { CALL_ERROR, 0 };
 	int ends[2], status = 0;
 	struct pollfd closed;
 	pid_t pid;
 
 	if (pipe2(ends, O_CLOEXEC) < 0) {
-		g.number = errno;
-		return g;
+		result.number = errno;
+		return result;
 	}
-	pid = fork_one();
+	pid = fork_child();
 	if (pid < 0)
-		g.number = errno;
+		result.number = errno;
 	if (pid == 0) {
 		close(ends[0]);
 		child(call, in, out, size, ends[1]);
@@ -122,23 +126,23 @@ struct guarded guard_next(void (*call)(const void *in, void *out), const void *i
 	close(ends[1]);
 	if (pid < 0) {
 		close(ends[0]);
-		return g;
+		return result;
 	}
 	if (read_all(ends[0], out, size) == size)
-		g.end = GUARD_DONE;
+		result.end = CALL_DONE;
 	closed = (struct pollfd){ .fd = ends[0], .events = POLLIN };
-	if (g.end == GUARD_DONE) {
-		let_end(pid);
+	if (result.end == CALL_DONE) {
+		end_later(pid);
 	} else if (poll(&closed, 1, 0) == 0) {
-		/* neither an answer nor an end: it hangs where no alarm reaches */
+		/* no answer and no end: SIGALRM does not reach it */
 		kill(pid, SIGKILL);
-		g.end = GUARD_TIMEOUT;
+		result.end = CALL_TIMEOUT;
 	} else if (reap(pid, &status)) {
-		g.end = GUARD_KILLED;
-		g.number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-		if (g.number == SIGALRM)
-			g.end = GUARD_TIMEOUT;
+		result.end = CALL_KILLED;
+		result.number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+		if (result.number == SIGALRM)
+			result.end = CALL_TIMEOUT;
 	}
 	close(ends[0]);
-	return g;
+	return result;
 }

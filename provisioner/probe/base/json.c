@@ -1,13 +1,16 @@
-/*
- * The one writer of documents.  A document is made whole in a fixed buffer before any of it is
- * written: a look that fails half-way leaves nothing, and a value can be taken back.
- */
-#include "base/probe.h"
+/* Writes a document to a fixed buffer, and the buffer to standard output. */
+#include "base/json.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
+
+#include "base/file.h"
+#include "base/text.h"
 
 static char document[1 << 20];
 static size_t used;
@@ -23,7 +26,7 @@ static void put(const char *data, size_t size)
 	used += size;
 }
 
-/* The comma follows from the last byte alone, so that going back to a mark needs no other state. */
+/* The last byte tells whether a comma is due, so json_back() has no other state to restore. */
 static void separate(void)
 {
 	if (used && !strchr("{[:", document[used - 1]))
@@ -41,7 +44,7 @@ void json_close(char bracket)
 	put(&bracket, 1);
 }
 
-/* Length of the valid UTF-8 sequence at s, or 0 (RFC 3629: no overlong forms, no surrogates). */
+/* The length of the valid UTF-8 sequence at s, or 0 (RFC 3629, section 3). */
 static size_t sequence(const unsigned char *s)
 {
 	uint32_t code;
@@ -149,7 +152,6 @@ bool json_over(size_t mark, size_t most)
 	return full || used - mark > most;
 }
 
-/* The text since the mark; 0 when it does not fit. */
 size_t json_copy(size_t mark, char *to, size_t most)
 {
 	if (full || used - mark > most)
@@ -163,13 +165,11 @@ bool json_equal(size_t mark, const char *text, size_t size)
 	return !full && used - mark >= size && memcmp(document + mark, text, size) == 0;
 }
 
-/* Whether what stands at the mark stands at another place as well. */
 bool json_repeats(size_t mark, size_t other, size_t size)
 {
 	return json_equal(mark, document + other, size);
 }
 
-/* Takes everything since the mark back and writes an Unobserved there. */
 void json_fail(size_t mark, int error, const char *format, ...)
 {
 	char why[512];
@@ -188,7 +188,7 @@ void json_fail(size_t mark, int error, const char *format, ...)
 	json_close('}');
 }
 
-/* A string of bytes, piece by piece (RFC 4648, 4); longer than json_text()'s. */
+/* The bytes of a base64 string that are not encoded yet. */
 static struct {
 	unsigned char bytes[3];
 	size_t count;
@@ -231,13 +231,12 @@ void json_base64_close(void)
 	put("\"", 1);
 }
 
-/* Writes the document to standard output; as a command, behind a line that noise cannot imitate. */
 int json_write(const char *nonce)
 {
 	errno = 0;
 	if (full)
 		die(EX_OSERR, "cannot write the document: more than a MiB");
-	if (one_shot && dprintf(1, "\177ISOFACTS %s %zu\n", nonce, used) < 0)
+	if (nonce && dprintf(1, "\177ISOFACTS %s %zu\n", nonce, used) < 0)
 		die(EX_OSERR, "cannot write the document");
 	if (write_all(1, document, used) < 0)
 		die(EX_OSERR, "cannot write the document");

@@ -1,22 +1,16 @@
-/* Small things on strings, numbers, errors and descriptors. */
-#include "base/probe.h"
+/* Strings, numbers, time and error messages. */
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
-void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-/* Ends the process with one line that says what failed and why. */
 void die(int code, const char *format, ...)
 {
 	int error = errno;
@@ -61,7 +55,6 @@ bool starts_with(const char *text, const char *prefix)
 	return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* False when it does not fit: a path that was cut is another path. */
 bool copy_text(char *to, size_t size, const char *from)
 {
 	size_t length = strlen(from);
@@ -79,23 +72,6 @@ char *trim(char *text)
 	while (length && strchr(" \t\n", text[length - 1]))
 		text[--length] = 0;
 	return text + strspn(text, " \t\n");
-}
-
-int write_all(int fd, const void *data, size_t size)
-{
-	const char *at = data;
-
-	while (size) {
-		ssize_t n = write(fd, at, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		at += n;
-		size -= (size_t)n;
-	}
-	return 0;
 }
 
 uint64_t now_ms(void)

@@ -1,22 +1,28 @@
 /*
- * What a process holds: the files behind its descriptors, its folders and its program, each with
- * the mount that it was reached by.  No file is opened but with O_PATH.
+ * The files behind a process's descriptors, folders and program, each with the mount on which the
+ * process opened it.  Files are opened with O_PATH only.
  */
-#include "base/probe.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/proc.h"
+#include "base/text.h"
+#include "process/parts.h"
+#include "process/process.h"
 
 #define MAX_FDS 256
 
 struct handle {
-	int fd; /* -1: it has a name instead */
+	int fd; /* -1: a link with a name, such as cwd */
 	int error;
 	uint64_t mount, inode;
 	uint32_t mode, major, minor, rdev_major, rdev_minor;
@@ -28,23 +34,6 @@ static struct {
 	struct handle list[MAX_FDS];
 } started;
 
-static const char *type_of(uint32_t mode)
-{
-	static const struct {
-		uint32_t mode;
-		const char *name;
-	} types[] = {
-		{ S_IFREG, "file" }, { S_IFDIR, "dir" },   { S_IFLNK, "symlink" },
-		{ S_IFCHR, "char" }, { S_IFBLK, "block" }, { S_IFIFO, "fifo" },
-		{ S_IFSOCK, "socket" },
-	};
-
-	for (size_t i = 0; i < COUNT(types); i++)
-		if ((mode & S_IFMT) == types[i].mode)
-			return types[i].name;
-	return "other"; /* an anonymous inode has no type */
-}
-
 static void take_stat(struct handle *h, const struct stat *st)
 {
 	h->mode = st->st_mode;
@@ -55,7 +44,7 @@ static void take_stat(struct handle *h, const struct stat *st)
 	h->rdev_minor = minor(st->st_rdev);
 }
 
-/* The file and the mount of an open descriptor of a process. */
+/* The file and the mount of an open descriptor. */
 static void take_fd(struct handle *h, int proc, int fd)
 {
 	char path[32];
@@ -75,7 +64,7 @@ static void take_fd(struct handle *h, int proc, int fd)
 		take_stat(h, &st);
 }
 
-/* The same of a link such as cwd; only O_PATH, which opens no file. */
+/* The same for a link such as cwd; O_PATH does not open the file. */
 static void take_link(struct handle *h, int proc, const char *path)
 {
 	cleanup_fd int fd = openat(proc, path, O_PATH | O_CLOEXEC);
@@ -90,12 +79,11 @@ static void take_link(struct handle *h, int proc, const char *path)
 	take_fd(h, self, fd);
 }
 
-/* As record_fds: before anything else is opened, and before a request gets a session of its own. */
-void record_holdings(void)
+void record_descriptors(void)
 {
 	struct folder f;
 	const char *name;
-	int proc = open_self(); /* the lowest free number: not listed */
+	int proc = open_self(); /* not listed */
 
 	if (proc < 0 || folder_open(&f, proc, "fd") < 0) {
 		started.error = proc < 0 ? -proc : errno;
@@ -131,7 +119,7 @@ static void json_handle(const struct handle *h, const char *name)
 	}
 	json_open('{');
 	json_key("type");
-	json_text(type_of(h->mode));
+	json_text(file_type(h->mode, "other")); /* an anonymous inode has no type */
 	json_key("major");
 	json_u64(h->major);
 	json_key("minor");
@@ -184,7 +172,7 @@ static void json_handles(int proc, bool self)
 	if (!self && folder_open(&f, proc, "fd") == 0)
 		while ((name = folder_next(&f)) && ++items <= MAX_FDS) {
 			take_fd(&h, proc, atoi(name));
-			if (h.error != ENOENT) /* else closed meanwhile */
+			if (h.error != ENOENT) /* ENOENT: closed meanwhile */
 				json_handle(&h, NULL);
 		}
 	if (name || (!self && errno))
@@ -194,7 +182,7 @@ static void json_handles(int proc, bool self)
 	close_fd(&f.fd);
 }
 
-void json_holdings(int proc, bool self)
+void json_descriptors(int proc, bool self)
 {
 	json_handles(proc, self);
 	json_session(proc, self);

@@ -1,18 +1,19 @@
 /*
- * What a sandbox may do with devices and with its root: the rules of its devices cgroup as the host
- * sees them, a node of its own that nobody granted, and whether the root folder may be written.
+ * The rules of a process's devices cgroup: the list of version 1 (cgroup-v1/devices.rst), or the
+ * BPF programs of version 2 (cgroup-v2.rst, "Device controller").
  */
-#include "base/probe.h"
-
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "process/cgroup_place.h"
+#include "process/parts.h"
 
 #define MAX_PROGRAMS 64
 
@@ -25,7 +26,7 @@ static struct { /* union bpf_attr of BPF_PROG_QUERY, up to prog_cnt */
 
 static uint32_t programs[MAX_PROGRAMS];
 
-/* How many BPF_CGROUP_DEVICE programs rule it, those of the cgroups above among them. */
+/* The BPF_CGROUP_DEVICE programs in effect, including those of parent cgroups. */
 static void json_programs(const char *path)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -86,94 +87,16 @@ static void json_rules(const char *path)
 
 void json_device_rules(int proc)
 {
-	static char path[2200];
-	int version = cgroup_folder(proc, CTL_DEVICES, path, sizeof(path));
+	static struct cgroup_place place;
 
 	json_key("device_rules");
-	if (version == 0)
-		version = cgroup_folder(proc, 0, path, sizeof(path));
-	if (version == 0 || !*path)
-		json_fail(json_mark(), version ? EXDEV : ENOENT, "find the cgroup");
-	else if (version == 1)
-		json_rules(path);
+	find_cgroup(&place, proc, "devices", "devices");
+	if (place.version == 0)
+		find_cgroup(&place, proc, NULL, NULL);
+	if (place.version == 0 || !*place.path)
+		json_fail(json_mark(), place.version ? EXDEV : ENOENT, "find the cgroup");
+	else if (place.version == 1)
+		json_rules(place.path);
 	else
-		json_programs(path);
-}
-
-/*
- * A node of a number that is nobody's (devices.txt: 60-63 are for local use) on a file system that
- * lets nodes work.  The devices cgroup answers before any driver is looked for.
- */
-static void try_node(const void *in, void *out)
-{
-	static const char *const places[] = { "/dev", "/tmp", "", "/run", "/var/tmp" };
-	int *error = out;
-
-	(void)in;
-	*error = 0;
-	for (size_t i = 0; i < COUNT(places); i++) {
-		char node[80];
-		int fd;
-
-		snprintf(node, sizeof(node), "%s/.probe-node-%d", places[i], getpid());
-		if (mknod(node, S_IFCHR | 0600, makedev(60, 250)) < 0) {
-			if (!*error || (errno != ENOENT && errno != EROFS))
-				*error = errno;
-			continue;
-		}
-		fd = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
-		*error = fd < 0 ? errno : 0;
-		close_fd(&fd);
-		unlink(node);
-		if (*error != EACCES) /* a mount with nodev asks nobody else: elsewhere again */
-			return;
-	}
-}
-
-/* access(2) leaves out another user's capabilities: those in effect count (AT_EACCESS). */
-static void try_root(const void *in, void *out)
-{
-	long done = syscall(SYS_faccessat2, AT_FDCWD, "/", W_OK, AT_EACCESS);
-
-	(void)in;
-	/* Linux 5.8 has it; older filters do not know it */
-	if (done < 0 && (errno == ENOSYS || errno == EPERM))
-		done = faccessat(AT_FDCWD, "/", W_OK, 0);
-	*(int *)out = done < 0 ? errno : 0;
-}
-
-static void json_guarded(const char *key, void (*call)(const void *, void *))
-{
-	int error = 0;
-	struct guarded g = guard(call, NULL, &error, sizeof(error));
-
-	json_key(key);
-	if (g.end == GUARD_DONE)
-		json_text(error ? errno_name(error) : "ok");
-	else if (g.end == GUARD_TIMEOUT)
-		json_text("timeout");
-	else if (g.end == GUARD_KILLED && g.number == SIGSYS)
-		json_text("SIGSYS");
-	else
-		json_fail(json_mark(), g.number, "try %s", key);
-}
-
-void json_grants(void)
-{
-	uint64_t number;
-
-	if (untouched) {
-		json_key("device_node");
-		json_fail(json_mark(), 0, UNTOUCHED);
-	} else {
-		json_guarded("device_node", try_node);
-	}
-	json_guarded("root_access", try_root);
-	json_key("legacy_tiocsti");
-	if (read_number(AT_FDCWD, "/proc/sys/dev/tty/legacy_tiocsti", &number) == 0)
-		json_u64(number);
-	else if (errno == ENOENT)
-		json_null();
-	else
-		json_fail(json_mark(), errno, "read legacy_tiocsti");
+		json_programs(place.path);
 }

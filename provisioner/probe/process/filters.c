@@ -1,14 +1,14 @@
 /*
- * The seccomp filters installed in the tasks of a sandbox, as classic BPF (ptrace(2),
- * PTRACE_SECCOMP_GET_FILTER; the kernel needs CONFIG_CHECKPOINT_RESTORE, the tracer CAP_SYS_ADMIN
- * in the initial user namespace and no filter of its own).  Each task stands still while it is
- * asked, some tenths of a millisecond: for sandboxes that we made.  An error is never "no filter".
+ * The seccomp filters installed in the tasks of a sandbox, as classic BPF: ptrace(2),
+ * PTRACE_SECCOMP_GET_FILTER.  The kernel needs CONFIG_CHECKPOINT_RESTORE; the tracer needs
+ * CAP_SYS_ADMIN in the initial user namespace and must not be filtered itself.  Reading stops each
+ * task for some tenths of a millisecond.  An error never means "no filter".
  */
-#include "base/probe.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -16,7 +16,13 @@
 #include <time.h>
 #include <unistd.h>
 
-/* linux/ptrace.h, for C libraries that lack them. */
+#include "base/file.h"
+#include "base/json.h"
+#include "base/proc.h"
+#include "base/text.h"
+#include "process/parts.h"
+
+/* Constants of linux/ptrace.h that some C libraries do not have. */
 enum { DETACH = 17, SEIZE = 0x4206, INTERRUPT = 0x4207, GET_FILTER = 0x420c, EVENT_STOP = 128 };
 enum { MODE_FILTER = 2, LONGEST = 4096 /* BPF_MAXINSNS */, DEEPEST = 64, MOST_TASKS = 256 };
 
@@ -37,7 +43,7 @@ static long trace(long request, pid_t tid, uintptr_t address, uintptr_t data)
 	return syscall(SYS_ptrace, request, (long)tid, address, data);
 }
 
-/* The place of a program among those seen, each kept once; -1 with E2BIG. */
+/* The index of a program, which is stored once; -1 with E2BIG. */
 static int keep_program(size_t count)
 {
 	for (size_t i = 0; i < nprograms; i++)
@@ -55,7 +61,7 @@ static int keep_program(size_t count)
 	return (int)nprograms++;
 }
 
-/* Waits until the task stands still, at most 100 ms: one that sleeps uninterruptibly never does. */
+/* Waits 100 ms at most for the task to stop: in uninterruptible sleep it does not. */
 static int wait_stop(pid_t tid, int *inject)
 {
 	struct timespec patience = { 0, 5000000 };
@@ -74,7 +80,7 @@ static int wait_stop(pid_t tid, int *inject)
 			return -1;
 		}
 		if (got == tid) {
-			/* a signal that was on its way is handed on */
+			/* deliver a signal that arrived meanwhile */
 			*inject = status >> 16 == EVENT_STOP ? 0 : WSTOPSIG(status);
 			return 0;
 		}
@@ -84,7 +90,7 @@ static int wait_stop(pid_t tid, int *inject)
 	return -1;
 }
 
-/* Asks for each filter of one task; the places of its programs, -1 with errno. */
+/* Reads the filters of one task; the indexes of their programs, or -1 with errno. */
 static int dump(pid_t tid, int *stack)
 {
 	int depth = 0, inject = 0, error = 0;
@@ -95,12 +101,12 @@ static int dump(pid_t tid, int *stack)
 	if (trace(SEIZE, tid, 0, 0) < 0)
 		return -1;
 	if (trace(INTERRUPT, tid, 0, 0) < 0 || wait_stop(tid, &inject) < 0)
-		return -1; /* our end, at the end of this request, lets it go */
+		return -1; /* the kernel detaches when this process exits */
 	while (!error) {
 		long count = trace(GET_FILTER, tid, (uintptr_t)depth, 0);
 
 		if (count < 0 && errno == ENOENT && depth > 0)
-			break; /* that was the last one */
+			break; /* no more filters */
 		if (count >= 0 && (count > LONGEST || depth == DEEPEST))
 			error = E2BIG;
 		else if (count < 0 ||
@@ -120,20 +126,7 @@ static int dump(pid_t tid, int *stack)
 	return error ? -1 : depth;
 }
 
-/* Whether a task has ended: it has no entry, or is but a zombie. */
-static bool ended(int tasks, const char *tid)
-{
-	char path[64], text[256];
-	const char *state;
-
-	snprintf(path, sizeof(path), "%s/stat", tid);
-	if (read_file(tasks, path, text, sizeof(text)) < 0)
-		return true;
-	state = strrchr(text, ')');
-	return state && (state[2] == 'Z' || state[2] == 'X');
-}
-
-/* The value of stack: places among programs, none where the status says that there is no filter. */
+/* The value of stack: indexes of programs; empty if the status shows no filter. */
 static int json_stack(int tasks, const char *name, pid_t tid)
 {
 	uint64_t mode, filters;
@@ -147,7 +140,7 @@ static int json_stack(int tasks, const char *name, pid_t tid)
 		return -1;
 	if (mode == MODE_FILTER && read_key(tasks, path, "Seccomp_filters", &filters) == 0 &&
 	    filters != (uint64_t)depth) {
-		errno = EAGAIN; /* one was added meanwhile */
+		errno = EAGAIN; /* the task added one meanwhile */
 		return -1;
 	}
 	json_open('[');
@@ -157,7 +150,7 @@ static int json_stack(int tasks, const char *name, pid_t tid)
 	return 0;
 }
 
-/* The tasks of one process.  Those that ended meanwhile are none; -1 with errno for the subject. */
+/* The tasks of one process, without those that ended meanwhile; -1 with errno. */
 static int json_process_tasks(pid_t pid, bool subject)
 {
 	struct folder f;
@@ -187,7 +180,7 @@ static int json_process_tasks(pid_t pid, bool subject)
 		value = json_mark();
 		if (json_stack(f.fd, name, (pid_t)tid) < 0) {
 			error = errno;
-			if (ended(f.fd, name)) {
+			if (task_ended(f.fd, name)) {
 				json_back(mark);
 				continue;
 			}
@@ -215,7 +208,7 @@ static bool pid_namespace(const char *pid, char text[64])
 	return n >= 0;
 }
 
-/* The other processes of the subject's pid namespace, where that is none of ours. */
+/* The other processes of the subject's pid namespace, unless this process shares it. */
 static int json_others(pid_t subject)
 {
 	char own[64], its[64], other[64], number[16];
@@ -250,7 +243,7 @@ static void json_programs(void)
 		for (size_t j = 0; j < programs[i].count; j++) {
 			const struct instruction *in = &pool[programs[i].start + j];
 
-			/* struct sock_filter, little endian whatever this machine is */
+			/* struct sock_filter, little endian on every machine */
 			bytes[0] = (unsigned char)(in->code & 0xff);
 			bytes[1] = (unsigned char)(in->code >> 8);
 			bytes[2] = in->jump_true;
@@ -264,7 +257,6 @@ static void json_programs(void)
 	json_close(']');
 }
 
-/* pid 0 is this process itself. */
 void json_filters(pid_t pid, bool ask)
 {
 	sigset_t child, before;
@@ -273,12 +265,13 @@ void json_filters(pid_t pid, bool ask)
 	json_key("filters");
 	mark = json_mark();
 	if (!ask || !pid) {
-		json_fail(mark, 0, pid ? "not asked for: it stops the process for a moment" :
-					 "only another process can ask the kernel for them");
+		json_fail(mark, 0,
+			  pid ? "not asked for: it stops the process for a moment"
+			      : "only another process can ask the kernel for them");
 		return;
 	}
 	nprograms = ninstructions = ntasks = longest_stop = 0;
-	/* a server's request inherits handlers; only one that is not ignored wakes sigtimedwait */
+	/* sigtimedwait() needs a signal that is not ignored; requests inherit the server's */
 	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);

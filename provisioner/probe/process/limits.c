@@ -1,110 +1,90 @@
 /*
- * The cgroup files that rule a process, read where the looking process sees them mounted.
- * The path in /proc/PID/cgroup and the root of the mount combine to a folder; a path that leaves
- * the mount (another cgroup namespace) has none, and the fact is unobserved.
+ * The cgroup files that limit a process: cgroup-v2.rst and cgroup-v1/{memory,cpuacct,pids}.rst in
+ * the kernel's Documentation/admin-guide, sched-bwc.rst in its Documentation/scheduler.
  */
-#include "base/probe.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-/* The folder of a process in one hierarchy; top is the length of the mount's target in it. */
-struct place {
-	int version; /* 0: the controller is mounted nowhere that we see */
-	size_t top;
-	char path[2200];
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "process/cgroup_place.h"
+#include "process/process.h"
+
+enum kind {
+	VALUE,	     /* a number */
+	OPTIONAL,    /* the same; null on kernels that do not have it */
+	LIMIT,	     /* the least number of the cgroup and its ancestors */
+	QUOTA,	     /* the least share of a processor of the cgroup and its ancestors */
+	PERIOD,	     /* the period of that quota */
+	QUOTA_VALUE, /* a number, read in the cgroup that has that quota */
 };
 
-static char line[2048];
+/* Where one version of cgroups shows a fact. */
+struct source {
+	const char *file;
+	const char *key;	/* the start of a line; NULL: the file holds one number */
+	const char *controller; /* if not the limit's own */
+	uint64_t divisor;	/* 0: 1 */
+};
 
-/* The process's path in the hierarchy of a v1 controller, or in v2 with controller 0. */
-static bool find_path(int proc, unsigned controller, char *path, size_t size)
-{
-	struct reader r;
-	bool found = false;
+struct fact {
+	const char *name;
+	enum kind kind;
+	struct source v1, v2;
+};
 
-	if (proc < 0 || reader_open(&r, proc, "cgroup") < 0)
-		return false;
-	while (!found && reader_line(&r, line, sizeof(line)) > 0) {
-		char *rest = line, *id = strsep(&rest, ":"), *list = strsep(&rest, ":");
+/* clang-format off */
+static const struct fact memory[] = {
+	{ "limit", LIMIT, { .file = "memory.limit_in_bytes" }, { .file = "memory.max" } },
+	{ "usage", VALUE, { .file = "memory.usage_in_bytes" }, { .file = "memory.current" } },
+	{ "peak", OPTIONAL, { .file = "memory.max_usage_in_bytes" }, { .file = "memory.peak" } },
+	{ "oom_kills", OPTIONAL, { "memory.oom_control", .key = "oom_kill" },
+				 { "memory.events", .key = "oom_kill" } },
+};
 
-		if (!rest)
-			continue;
-		if (controller ? !(parse_controllers(list, ',') & controller)
-			       : *list || strcmp(id, "0") != 0)
-			continue;
-		found = copy_text(path, size, rest);
-	}
-	close_fd(&r.fd);
-	return found;
-}
+static const struct fact cpu[] = {
+	{ "quota_us", QUOTA, { .file = "cpu.cfs_quota_us" }, { .file = "cpu.max" } },
+	{ "period_us", PERIOD, { .file = "cpu.cfs_period_us" }, { .file = "cpu.max" } },
+	{ "usage_us", VALUE, { "cpuacct.usage", .controller = "cpuacct", .divisor = 1000 },
+			     { "cpu.stat", .key = "usage_usec" } },
+	{ "nr_periods", QUOTA_VALUE, { "cpu.stat", .key = "nr_periods" },
+				     { "cpu.stat", .key = "nr_periods" } },
+	{ "nr_throttled", QUOTA_VALUE, { "cpu.stat", .key = "nr_throttled" },
+				       { "cpu.stat", .key = "nr_throttled" } },
+};
 
-static bool locate(struct place *p, const struct cgroup_mount *m, const char *path)
-{
-	size_t root = strcmp(m->root, "/") == 0 ? 0 : strlen(m->root);
+static const struct fact pids[] = {
+	{ "limit", LIMIT, { .file = "pids.max" }, { .file = "pids.max" } },
+	{ "current", VALUE, { .file = "pids.current" }, { .file = "pids.current" } },
+	{ "refusals", OPTIONAL, { "pids.events", .key = "max" }, { "pids.events", .key = "max" } },
+};
 
-	if (strncmp(path, m->root, root) != 0 || (path[root] && path[root] != '/'))
-		return false;
-	if (strstr(path + root, "/.."))
-		return false;
-	p->top = strlen(m->target);
-	if (strcmp(path + root, "/") == 0)
-		root++;
-	if ((size_t)snprintf(p->path, sizeof(p->path), "%s%s", m->target, path + root) >=
-	    sizeof(p->path))
-		return false;
-	return access(p->path, F_OK) == 0;
-}
-
-static bool holds_v2(const struct cgroup_mount *m, unsigned controller)
-{
-	char path[1100], list[512];
-
-	if (!controller)
-		return true;
-	snprintf(path, sizeof(path), "%s/cgroup.controllers", m->target);
-	return read_file(AT_FDCWD, path, list, sizeof(list)) >= 0 &&
-	       (parse_controllers(list, ' ') & controller);
-}
-
-static void find_place(struct place *p, int proc, unsigned controller)
-{
-	static char path[1024];
+static const struct limit {
+	const char *name, *v1, *v2; /* the controllers of both versions */
+	const struct fact *facts;
 	size_t count;
-	const struct cgroup_mount *m = cgroup_mounts(&count);
+} limits[] = {
+	{ "memory", "memory", "memory", memory, COUNT(memory) },
+	{ "cpu", "cpu", "cpu", cpu, COUNT(cpu) },
+	{ "pids", "pids", "pids", pids, COUNT(pids) },
+};
+/* clang-format on */
 
-	p->version = 0;
-	p->path[0] = 0;
-	for (size_t i = 0; i < count; i++) {
-		if (m[i].version == 1 ? !controller || !(m[i].controllers & controller)
-				      : !holds_v2(&m[i], controller))
-			continue;
-		if (!p->version)
-			p->version = m[i].version;
-		if (!find_path(proc, m[i].version == 1 ? controller : 0, path, sizeof(path)) ||
-		    !locate(p, &m[i], path)) {
-			p->path[0] = 0;
-			continue;
-		}
-		p->version = m[i].version;
-		return;
-	}
-}
+/* The tightest quota found above a process. */
+struct quota {
+	size_t at; /* the length of the cgroup's path; 0: none was read */
+	bool limited;
+	uint64_t us, period;
+	int error;
+};
 
-/* The folder of a process in one hierarchy, by controller or (0) in v2; its version, 0: none. */
-int cgroup_folder(int proc, unsigned controller, char *path, size_t size)
-{
-	static struct place p;
-
-	find_place(&p, proc, controller);
-	copy_text(path, size, p.path);
-	return p.version;
-}
-
-static const char *file(const struct place *p, size_t length, const char *name)
+/* The file NAME in the folder that the first `length` characters of the path name. */
+static const char *file_in(const struct cgroup_place *p, size_t length, const char *name)
 {
 	static char path[2300];
 
@@ -112,8 +92,8 @@ static const char *file(const struct place *p, size_t length, const char *name)
 	return path;
 }
 
-/* The next folder upwards: its length, 0 above the mount's own. */
-static size_t parent(const struct place *p, size_t length)
+/* The length of the parent folder's path; 0 above the mount. */
+static size_t parent(const struct cgroup_place *p, size_t length)
 {
 	if (length <= p->top)
 		return 0;
@@ -122,33 +102,32 @@ static size_t parent(const struct place *p, size_t length)
 	return length;
 }
 
-static void json_value(const struct place *p, const char *key, const char *name,
-		       const char *line_key, uint64_t divisor, bool absent_is_null)
+static void json_value(const struct cgroup_place *p, size_t length, const struct source *s,
+		       bool optional)
 {
-	const char *path = file(p, strlen(p->path), name);
+	const char *path = file_in(p, length, s->file);
 	uint64_t number = 0;
-	int got = line_key ? read_key(AT_FDCWD, path, line_key, &number)
-			   : read_number(AT_FDCWD, path, &number);
+	int got = s->key ? read_key(AT_FDCWD, path, s->key, &number)
+			 : read_number(AT_FDCWD, path, &number);
 
-	json_key(key);
 	if (got == 0)
-		json_u64(number / divisor);
-	else if (absent_is_null && (errno == ENOENT || errno == ENODATA))
+		json_u64(s->divisor ? number / s->divisor : number);
+	else if (optional && (errno == ENOENT || errno == ENODATA))
 		json_null();
 	else
-		json_fail(json_mark(), errno, "read %s%s%s", name, line_key ? " " : "",
-			  line_key ? line_key : "");
+		json_fail(json_mark(), errno, "read %s%s%s", s->file, s->key ? " " : "",
+			  s->key ? s->key : "");
 }
 
-/* The least limit of the cgroup and its ancestors; "max" and v1's huge numbers are none. */
-static void json_limit(const struct place *p, const char *name)
+/* "max" and the huge numbers of version 1 mean that there is no limit. */
+static void json_least(const struct cgroup_place *p, const char *name)
 {
 	uint64_t least = UINT64_MAX, number;
 	bool seen = false;
 	int error = 0;
 
 	for (size_t at = strlen(p->path); at; at = parent(p, at)) {
-		int got = read_number(AT_FDCWD, file(p, at, name), &number);
+		int got = read_number(AT_FDCWD, file_in(p, at, name), &number);
 
 		if (got == 0 && number < least && number < 1ull << 62)
 			least = number;
@@ -158,10 +137,9 @@ static void json_limit(const struct place *p, const char *name)
 			error = errno;
 		if (got < 0 && errno != ERANGE && errno != ENOENT) {
 			seen = false;
-			break; /* an ancestor that cannot be read may hold the least one */
+			break; /* an ancestor that cannot be read may have the least limit */
 		}
 	}
-	json_key("limit");
 	if (!seen)
 		json_fail(json_mark(), error, "read %s", name);
 	else if (least == UINT64_MAX)
@@ -170,32 +148,19 @@ static void json_limit(const struct place *p, const char *name)
 		json_u64(least);
 }
 
-static void json_memory(const struct place *p)
-{
-	bool v2 = p->version == 2;
-
-	json_open('{');
-	json_limit(p, v2 ? "memory.max" : "memory.limit_in_bytes");
-	json_value(p, "usage", v2 ? "memory.current" : "memory.usage_in_bytes", NULL, 1, false);
-	json_value(p, "peak", v2 ? "memory.peak" : "memory.max_usage_in_bytes", NULL, 1, true);
-	json_value(p, "oom_kills", v2 ? "memory.events" : "memory.oom_control", "oom_kill", 1,
-		   true);
-	json_close('}');
-}
-
-/* One folder's quota and period: 1 a quota, 0 none, -1 unreadable. */
-static int read_quota(const struct place *p, size_t at, uint64_t *quota, uint64_t *period)
+/* Quota and period of one cgroup: 1; 0 without a quota; -1 with errno. */
+static int read_quota(const struct cgroup_place *p, size_t at, uint64_t *quota, uint64_t *period)
 {
 	char text[64], *rest = text;
 
 	if (p->version == 1) {
-		if (read_number(AT_FDCWD, file(p, at, "cpu.cfs_period_us"), period) < 0)
+		if (read_number(AT_FDCWD, file_in(p, at, "cpu.cfs_period_us"), period) < 0)
 			return -1;
-		if (read_number(AT_FDCWD, file(p, at, "cpu.cfs_quota_us"), quota) == 0)
+		if (read_number(AT_FDCWD, file_in(p, at, "cpu.cfs_quota_us"), quota) == 0)
 			return 1;
-		return errno == ERANGE ? 0 : -1; /* -1: none */
+		return errno == ERANGE ? 0 : -1; /* the file holds -1: no quota */
 	}
-	if (read_file(AT_FDCWD, file(p, at, "cpu.max"), text, sizeof(text)) < 0)
+	if (read_file(AT_FDCWD, file_in(p, at, "cpu.max"), text, sizeof(text)) < 0)
 		return -1;
 	char *first = strsep(&rest, " ");
 
@@ -206,89 +171,88 @@ static int read_quota(const struct place *p, size_t at, uint64_t *quota, uint64_
 	return parse_number(first, UINT64_MAX, quota);
 }
 
-static void json_cpu(struct place *p, const struct place *acct)
+static void find_quota(const struct cgroup_place *p, struct quota *found)
 {
-	uint64_t quota = 0, period = 0, q = 0, t = 0;
-	size_t length = strlen(p->path), found = 0;
-	bool limited = false;
-	int error = 0;
+	uint64_t us = 0, period = 0;
 
-	for (size_t at = length; at; at = parent(p, at)) {
-		int got = read_quota(p, at, &q, &t);
+	*found = (struct quota){ 0 };
+	for (size_t at = strlen(p->path); at; at = parent(p, at)) {
+		int got = read_quota(p, at, &us, &period);
 
 		if (got < 0) {
-			error = errno;
+			found->error = errno;
 			if (errno == ENOENT)
 				continue;
-			found = 0;
+			found->at = 0;
 			break;
 		}
-		if (!found || (got && (!limited || q * period < quota * t))) {
-			found = at;
-			quota = q;
-			period = t;
-			limited = got > 0;
-		}
+		if (!found->at ||
+		    (got && (!found->limited || us * found->period < found->us * period)))
+			*found = (struct quota){ at, got > 0, us, period, found->error };
 	}
-	json_open('{');
-	json_key("quota_us");
-	if (!found)
-		json_fail(json_mark(), error, "read the cpu quota");
-	else if (limited)
-		json_u64(quota);
+}
+
+static void json_fact(int proc, const struct cgroup_place *p, const struct fact *f,
+		      struct quota *quota)
+{
+	static struct cgroup_place other;
+	const struct source *s = p->version == 2 ? &f->v2 : &f->v1;
+
+	json_key(f->name);
+	if (s->controller) {
+		find_cgroup(&other, proc, s->controller, s->controller);
+		p = &other;
+	}
+	if (f->kind == QUOTA)
+		find_quota(p, quota);
+	if (f->kind == LIMIT)
+		json_least(p, s->file);
+	else if (f->kind == VALUE || f->kind == OPTIONAL)
+		json_value(p, strlen(p->path), s, f->kind == OPTIONAL);
+	else if (f->kind == QUOTA_VALUE)
+		json_value(p, quota->at ? quota->at : strlen(p->path), s, false);
+	else if (!quota->at)
+		json_fail(json_mark(), quota->error, "read the cpu %s",
+			  f->kind == QUOTA ? "quota" : "period");
+	else if (f->kind == PERIOD)
+		json_u64(quota->period);
+	else if (quota->limited)
+		json_u64(quota->us);
 	else
 		json_null();
-	json_key("period_us");
-	if (found)
-		json_u64(period);
-	else
-		json_fail(json_mark(), error, "read the cpu period");
-	if (p->version == 2)
-		json_value(p, "usage_us", "cpu.stat", "usage_usec", 1, false);
-	else
-		json_value(acct, "usage_us", "cpuacct.usage", NULL, 1000, false);
-	if (found)
-		p->path[found] = 0; /* throttling is counted where the quota stands */
-	json_value(p, "nr_periods", "cpu.stat", "nr_periods", 1, false);
-	json_value(p, "nr_throttled", "cpu.stat", "nr_throttled", 1, false);
-	json_close('}');
 }
 
-static void json_pids(const struct place *p)
+static void json_limit(int proc, const struct cgroup_place *p, const struct limit *l)
 {
+	struct quota quota = { 0 };
+
+	json_key(l->name);
+	if (!p->version || !p->path[0]) {
+		json_fail(json_mark(), ENOENT,
+			  p->version ? "find the process's %s cgroup below its mount"
+				     : "find a mounted %s controller",
+			  l->name);
+		return;
+	}
 	json_open('{');
-	json_limit(p, "pids.max");
-	json_value(p, "current", "pids.current", NULL, 1, false);
-	json_value(p, "refusals", "pids.events", "max", 1, true);
+	for (size_t i = 0; i < l->count; i++)
+		json_fact(proc, p, &l->facts[i], &quota);
 	json_close('}');
-}
-
-static bool json_placed(const char *key, const struct place *p)
-{
-	json_key(key);
-	if (p->version && p->path[0])
-		return true;
-	json_fail(json_mark(), ENOENT, p->version ? "find the process's %s cgroup below its mount"
-						  : "find a mounted %s controller", key);
-	return false;
 }
 
 void json_limits(int proc)
 {
-	static struct place memory, cpu, cpuacct, pids;
+	static struct cgroup_place places[COUNT(limits)];
+	int version = 0;
 
-	find_place(&memory, proc, CTL_MEMORY);
-	find_place(&cpu, proc, CTL_CPU);
-	find_place(&cpuacct, proc, CTL_CPUACCT);
-	find_place(&pids, proc, CTL_PIDS);
+	for (size_t i = 0; i < COUNT(limits); i++) {
+		find_cgroup(&places[i], proc, limits[i].v1, limits[i].v2);
+		version = version ? version : places[i].version;
+	}
 	json_open('{');
 	json_key("version");
-	json_i64(memory.version ? memory.version : cpu.version ? cpu.version : pids.version);
-	if (json_placed("memory", &memory))
-		json_memory(&memory);
-	if (json_placed("cpu", &cpu))
-		json_cpu(&cpu, &cpuacct);
-	if (json_placed("pids", &pids))
-		json_pids(&pids);
+	json_i64(version);
+	for (size_t i = 0; i < COUNT(limits); i++)
+		json_limit(proc, &places[i], &limits[i]);
 	json_close('}');
 }

@@ -1,12 +1,12 @@
 /*
- * The sockets that a process listens on, and whether another user of the host could connect to
- * them.  It connects to none.
+ * The sockets that a process listens on, and whether other users of the host may connect to them.
+ * It does not connect.
  */
-#include "base/probe.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +14,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/json.h"
+#include "base/net_table.h"
+#include "base/text.h"
+#include "process/process.h"
+
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
 #define RESOLVE_IN_ROOT_ 0x10
-#define MAX_SOCKETS      1024
+#define MAX_SOCKETS	 1024
 
 static struct {
 	size_t count;
@@ -61,7 +67,7 @@ static bool is_ours(uint64_t inode)
 	return false;
 }
 
-/* A path as the process would reach it, whatever links to; the result belongs to the caller. */
+/* Opens a path as the process would: links are resolved below its root. */
 static int open_in_root(int root, const char *path)
 {
 	struct {
@@ -78,7 +84,7 @@ static int stat_in_root(int root, const char *path, struct stat *st)
 	return fd < 0 ? -1 : fstat(fd, st);
 }
 
-/* Whether a user who is neither owner nor of the group may write to it, and pass every folder. */
+/* Whether any user may write to the file and search every folder on its path. */
 static int open_to_others(int proc, const char *path, mode_t *mode, bool *others)
 {
 	cleanup_fd int root = openat(proc, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -129,7 +135,7 @@ static void json_tcp(const char *family, const char *hex, uint64_t port)
 	uint32_t address[4] = { 0 };
 	bool six = strcmp(family, "tcp6") == 0;
 
-	/* each group of eight digits is a number of this machine's byte order */
+	/* each group of eight digits is a number in this machine's byte order */
 	for (size_t i = 0; i < (six ? 4 : 1) && strlen(hex) >= 8 * (i + 1); i++) {
 		memcpy(word, hex + 8 * i, 8);
 		word[8] = 0;
@@ -142,7 +148,7 @@ static void json_tcp(const char *family, const char *hex, uint64_t port)
 	json_key("mode");
 	json_null();
 	json_key("others");
-	json_bool(true); /* a port asks nobody who he is */
+	json_bool(true); /* every user may connect to a port */
 	json_close('}');
 }
 
@@ -165,7 +171,7 @@ static void json_unix(int proc, const char *path)
 	else
 		json_u64(mode);
 	json_key("others");
-	if (error == ENOENT) /* its name was taken away */
+	if (error == ENOENT) /* the file was removed */
 		json_bool(false);
 	else if (error)
 		json_fail(json_mark(), error, "look at %s", path);

@@ -1,57 +1,15 @@
-/* /proc/PID/mountinfo and /proc/PID/cgroup: lists of a document, and where cgroup files are. */
-#include "base/probe.h"
-
+/* Lists /proc/PID/mountinfo and /proc/PID/cgroup. */
 #include <errno.h>
-#include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
 
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mount_table.h"
+#include "base/text.h"
+#include "process/parts.h"
+
 static char line[MAX_LINE];
-
-/* Undoes the octal escapes of seq_path(): \040 and the like. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (; *text; text++) {
-		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] >= '0' &&
-		    text[2] <= '7' && text[3] >= '0' && text[3] <= '7') {
-			*to++ = (char)((text[1] - '0') << 6 | (text[2] - '0') << 3 |
-				       (text[3] - '0'));
-			text += 3;
-		} else {
-			*to++ = *text;
-		}
-	}
-	*to = 0;
-}
-
-bool parse_mount(char *text, struct mount *m)
-{
-	char *id = strsep(&text, " "), *parent = strsep(&text, " ");
-	char *major = strsep(&text, ":"), *minor = strsep(&text, " "), *tag;
-
-	m->root = strsep(&text, " ");
-	m->target = strsep(&text, " ");
-	m->options = strsep(&text, " ");
-	m->ntags = 0;
-	while ((tag = strsep(&text, " ")) && strcmp(tag, "-") != 0)
-		if (*tag && m->ntags < COUNT(m->tags))
-			m->tags[m->ntags++] = tag;
-	m->fstype = strsep(&text, " ");
-	m->source = strsep(&text, " ");
-	m->super = text; /* the rest: an option may hold a space */
-	if (!m->fstype || !m->source || !m->super)
-		return false;
-	if (!parse_number(id, UINT64_MAX, &m->id) ||
-	    !parse_number(parent, UINT64_MAX, &m->parent) ||
-	    !parse_number(major, UINT64_MAX, &m->major) ||
-	    !parse_number(minor, UINT64_MAX, &m->minor))
-		return false;
-	unescape(m->root);
-	unescape(m->target);
-	unescape(m->source);
-	return true;
-}
 
 static void json_split(char *list, const char *separators)
 {
@@ -165,62 +123,4 @@ void json_cgroups(int proc)
 	else
 		json_close(']');
 	close_fd(&r.fd);
-}
-
-/* Which of the controllers that we read stand in a list such as "rw,cpu,cpuacct". */
-unsigned parse_controllers(const char *list, char separator)
-{
-	static const struct {
-		const char *name;
-		unsigned bit;
-	} known[] = {
-		{ "memory", CTL_MEMORY },
-		{ "cpu", CTL_CPU },
-		{ "cpuacct", CTL_CPUACCT },
-		{ "pids", CTL_PIDS },
-		{ "devices", CTL_DEVICES },
-	};
-	unsigned bits = 0;
-
-	while (*list) {
-		size_t length = 0;
-
-		while (list[length] && list[length] != separator && list[length] != '\n')
-			length++;
-		for (size_t i = 0; i < COUNT(known); i++)
-			if (strlen(known[i].name) == length &&
-			    strncmp(list, known[i].name, length) == 0)
-				bits |= known[i].bit;
-		list += length + (list[length] != 0);
-	}
-	return bits;
-}
-
-/* The cgroup file systems that this process sees, read once. */
-const struct cgroup_mount *cgroup_mounts(size_t *count)
-{
-	static struct cgroup_mount found[32];
-	static size_t known;
-	static bool done;
-	struct reader r;
-	struct mount m;
-
-	*count = known;
-	if (done || reader_open(&r, AT_FDCWD, "/proc/self/mountinfo") < 0)
-		return found;
-	while (known < COUNT(found) && reader_line(&r, line, sizeof(line)) > 0) {
-		struct cgroup_mount *c = &found[known];
-
-		if (!parse_mount(line, &m) || !starts_with(m.fstype, "cgroup"))
-			continue;
-		c->version = strcmp(m.fstype, "cgroup2") == 0 ? 2 : 1;
-		c->controllers = c->version == 1 ? parse_controllers(m.super, ',') : 0;
-		if (copy_text(c->root, sizeof(c->root), m.root) &&
-		    copy_text(c->target, sizeof(c->target), m.target))
-			known++;
-	}
-	close_fd(&r.fd);
-	done = true;
-	*count = known;
-	return found;
 }

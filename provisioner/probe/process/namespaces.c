@@ -1,11 +1,7 @@
-/*
- * The namespaces of one process, and the user namespaces that own them (ioctl_nsfs(2)).  Through a
- * descriptor of its /proc/PID folder, as process.c.
- */
-#include "base/probe.h"
-
+/* The namespaces of one process, and the user namespaces that own them (ioctl_nsfs(2)). */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +9,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* _IO(0xb7, 1) and _IO(0xb7, 2) of linux/nsfs.h, which musl's headers lack. */
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "process/parts.h"
+
+/* _IO(0xb7, 1) and _IO(0xb7, 2) of linux/nsfs.h, which musl does not have. */
 #define GET_USERNS 0xb701
 #define GET_PARENT 0xb702
 
 static const char *const kinds[] = { "cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts" };
 
-/* The inode in a link such as "pid:[4026531836]"; 0 with errno. */
 uint64_t read_namespace(int dir, const char *path)
 {
 	char text[64];
@@ -93,7 +93,7 @@ static void json_owner(int proc, const char *path)
 		json_u64(inode);
 }
 
-/* From the nearest upwards, as far as the reader's own: above it the kernel says EPERM. */
+/* From the nearest ancestor to this process's own; the kernel refuses those above with EPERM. */
 static void json_parents(int proc)
 {
 	size_t mark = json_mark();
@@ -105,7 +105,7 @@ static void json_parents(int proc)
 		return;
 	}
 	json_open('[');
-	for (int depth = 0; depth < 64; depth++) { /* the kernel nests 32 */
+	for (int depth = 0; depth < 64; depth++) { /* the kernel nests 32 deep */
 		int up = ioctl(fd, GET_PARENT), error = errno;
 
 		close_fd(&fd);
@@ -125,7 +125,6 @@ static void json_parents(int proc)
 	close_fd(&fd);
 }
 
-/* The keys owners and user_parents. */
 void json_owners(int proc)
 {
 	json_key("owners");
@@ -134,7 +133,7 @@ void json_owners(int proc)
 		char path[16];
 
 		if (strcmp(kinds[i], "user") == 0)
-			continue; /* what owns it stands first in user_parents */
+			continue; /* its owner is the first of user_parents */
 		snprintf(path, sizeof(path), "ns/%s", kinds[i]);
 		json_key(kinds[i]);
 		if (proc < 0)

@@ -1,16 +1,20 @@
 /*
- * What a process was born with: the names in its environment, its session and terminal, and what
- * lies beneath its root.  No value of the environment leaves this file.
+ * The names in a process's environment, its session and terminal, and the mount below its root.
+ * Values of the environment are not written.
  */
-#include "base/probe.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "process/parts.h"
 
 #ifndef SYS_statmount
 #define SYS_statmount 457 /* the same on every architecture */
@@ -48,13 +52,12 @@ static int read_terminal(int proc, uint64_t *session, uint64_t *tty)
 	return 0;
 }
 
-/* Before a request gets a session of its own. */
 void record_terminal(int proc)
 {
 	started.error = read_terminal(proc, &started.session, &started.tty);
 }
 
-/* Names alone.  A word without "=" is no name and might be a value: it is counted, not shown. */
+/* Writes names only.  A word without "=" may be a value: it is written as "". */
 static void json_environment(int proc)
 {
 	static char text[256 << 10];
@@ -115,7 +118,7 @@ struct mount_request { /* struct mnt_id_req */
 	uint64_t mount, mask, ns;
 };
 
-struct mount_answer { /* struct statmount, up to what STATMOUNT_SB_BASIC and MNT_BASIC fill */
+struct mount_answer { /* struct statmount: the members of STATMOUNT_SB_BASIC and MNT_BASIC */
 	uint32_t size, options;
 	uint64_t mask;
 	uint32_t major, minor;
@@ -133,7 +136,7 @@ static int ask_mount(uint64_t mount, uint64_t ns, struct mount_answer *answer)
 	return (int)syscall(SYS_statmount, &request, answer, sizeof(*answer), 0);
 }
 
-/* The mount that the process's root is mounted on: of which device it is; null where on none. */
+/* The device of the mount below the process's root; null if there is none. */
 static void json_beneath(int proc)
 {
 	struct mount_answer answer;

@@ -1,18 +1,23 @@
-/* What /proc/PID/status tells: ids, capabilities, no_new_privs, seccomp. */
-#include "base/probe.h"
-
+/* Facts of /proc/PID/status: ids, capabilities, no_new_privs, seccomp (proc_pid_status(5)). */
 #include <errno.h>
 #include <grp.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static char status[96 << 10]; /* 65536 groups do not fit: then that fact is unobserved */
-static int failed;            /* errno of reading it */
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "process/parts.h"
 
-/* The value of a line such as "Uid:"; NULL when there is none or its end was not read. */
+static char status[96 << 10]; /* too small for 65536 groups, which are unobserved then */
+static int failed;	      /* errno of reading the file */
+
+/* The value of a line such as "Uid:"; NULL if the line is missing or incomplete. */
 static const char *find(const char *name)
 {
 	const char *at = failed ? NULL : status;
@@ -131,7 +136,7 @@ static void json_seccomp(void)
 	json_close('}');
 }
 
-/* Without /proc the kernel still answers about the process itself. */
+/* Without /proc, system calls still return the ids of this process. */
 static void json_ids(const char *key, int (*get)(uid_t *, uid_t *, uid_t *))
 {
 	uid_t real, effective, saved;
@@ -145,7 +150,7 @@ static void json_ids(const char *key, int (*get)(uid_t *, uid_t *, uid_t *))
 	json_u64(real);
 	json_u64(effective);
 	json_u64(saved);
-	json_u64(effective); /* the file system id follows the effective one; we never part them */
+	json_u64(effective); /* the file system id: it follows the effective one */
 	json_close(']');
 }
 
@@ -234,7 +239,6 @@ static void json_rest(void)
 	json_number("no_new_privs", "NoNewPrivs:");
 }
 
-/* The keys seccomp, uid, gid, groups, capabilities and no_new_privs of another task. */
 void json_credentials(int proc)
 {
 	load(proc);
@@ -242,14 +246,12 @@ void json_credentials(int proc)
 	json_rest();
 }
 
-/* The keys nspid and name of the task whose credentials were written last. */
 void json_names(void)
 {
 	json_numbers("nspid", "NSpid:");
 	json_line("name", "Name:");
 }
 
-/* The keys nspid, name, cpus_allowed, uid, gid, groups, capabilities, no_new_privs and seccomp. */
 void json_status(int proc, bool self)
 {
 	load(proc);

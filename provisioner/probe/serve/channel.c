@@ -1,31 +1,33 @@
 /*
- * The byte stream: frames out through one buffer, frames in through another.  The descriptors stay
- * blocking (others may share them): after POLLOUT a pipe takes PIPE_BUF bytes without blocking.
+ * The byte stream of frames.  The descriptors stay blocking, because other processes may share
+ * them: after POLLOUT a pipe accepts PIPE_BUF bytes without blocking (pipe(7)).
  */
-#include "base/probe.h"
+#include "serve/channel.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
-int channel_in = 0, channel_out = 1;
+#include "base/big_endian.h"
+#include "base/json.h"
+#include "base/text.h"
 
+static int channel_in, channel_out;
 static unsigned char out[64 << 10];
 static size_t out_start, out_end;
 static unsigned char in[HEADER + MAX_PAYLOAD];
 static size_t in_start, in_end;
 
-static void put_u32(unsigned char *to, uint32_t number)
+void protocol_error(const char *what)
 {
-	for (int i = 0; i < 4; i++)
-		to[i] = (unsigned char)(number >> (24 - 8 * i));
-}
-
-uint32_t get_u32(const unsigned char *from)
-{
-	return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
+	errno = 0;
+	die(EX_PROTOCOL, "%s", what);
 }
 
 size_t channel_room(void)
@@ -38,7 +40,6 @@ bool channel_pending(void)
 	return out_end > out_start;
 }
 
-/* The callers ask channel_room() before; a frame that does not fit is a fault of ours. */
 void channel_put(uint32_t id, enum frame type, const void *data, size_t size)
 {
 	if (channel_room() < HEADER + size) {
@@ -58,12 +59,14 @@ void channel_put(uint32_t id, enum frame type, const void *data, size_t size)
 	out_end += HEADER + size;
 }
 
-void channel_hello(const char *nonce)
+void channel_open(int input, int output, const char *nonce)
 {
 	static const char magic[8] = { 0x7f, 'I', 'S', 'O', 'P', 'R', 'B', '\n' };
 	char text[512];
 	int length = snprintf(text, sizeof(text), "ISOLATION 1 %s %s", nonce, PROBE_HASH);
 
+	channel_in = input;
+	channel_out = output;
 	errno = 0;
 	if (length < 0 || (size_t)length >= sizeof(text))
 		die(EX_USAGE, "the nonce is too long");
@@ -72,7 +75,18 @@ void channel_hello(const char *nonce)
 	channel_put(0, FRAME_HELLO, text, (size_t)length);
 }
 
-/* Writes once; false when the other end is gone. */
+void channel_close(void)
+{
+	if (channel_in > 2)
+		close(channel_in);
+}
+
+void channel_poll(struct pollfd fds[2], bool readable)
+{
+	fds[0] = (struct pollfd){ .fd = readable ? channel_in : -1, .events = POLLIN };
+	fds[1] = (struct pollfd){ .fd = channel_pending() ? channel_out : -1, .events = POLLOUT };
+}
+
 bool channel_flush(void)
 {
 	size_t size = out_end - out_start;
@@ -86,7 +100,6 @@ bool channel_flush(void)
 	return true;
 }
 
-/* Reads once; false at the end of input. */
 bool channel_fill(void)
 {
 	ssize_t n;
@@ -98,7 +111,7 @@ bool channel_fill(void)
 		in_end -= in_start;
 		in_start = 0;
 	}
-	if (in_end == sizeof(in)) /* a whole frame waits for room on the other side */
+	if (in_end == sizeof(in)) /* a complete frame waits for room in the output buffer */
 		return true;
 	n = read(channel_in, in + in_end, sizeof(in) - in_end);
 	if (n < 0)
@@ -107,7 +120,6 @@ bool channel_fill(void)
 	return n > 0;
 }
 
-/* Takes the next whole frame off the input; a length that no frame has ends the server. */
 bool channel_next(uint32_t *id, int *type, unsigned char **payload, size_t *size)
 {
 	unsigned char *at = in + in_start;

@@ -1,18 +1,13 @@
-/*
- * A request's standard input on its way to the child.  There are two slots, for which the host
- * holds two credits: nothing that arrives finds no place.
- */
-#include "base/probe.h"
+/* Passes the standard input of a request to the child. */
+#include "serve/input.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <string.h>
 #include <unistd.h>
 
-void protocol_error(const char *what)
-{
-	errno = 0;
-	die(EX_PROTOCOL, "%s", what);
-}
+#include "base/file.h"
+#include "serve/channel.h"
 
 void input_reset(struct input *in)
 {
@@ -28,7 +23,6 @@ static void credit(struct input *in, uint32_t id)
 	channel_put(id, FRAME_CREDIT, NULL, 0);
 }
 
-/* Puts one frame away; an empty one is the end, for which no credit is given back. */
 void input_take(struct input *in, uint32_t id, const unsigned char *data, size_t size)
 {
 	unsigned slot = (in->head + in->filled) % SLOTS;
@@ -37,7 +31,7 @@ void input_take(struct input *in, uint32_t id, const unsigned char *data, size_t
 		protocol_error("more input than there are credits for");
 	if (size == 0) {
 		in->end = true;
-	} else if (in->fd < 0) { /* nobody reads it */
+	} else if (in->fd < 0) { /* the child has no input */
 		channel_put(id, FRAME_CREDIT, NULL, 0);
 	} else {
 		memcpy(in->slots[slot].data, data, size);
@@ -49,7 +43,6 @@ void input_take(struct input *in, uint32_t id, const unsigned char *data, size_t
 		close_fd(&in->fd);
 }
 
-/* Writes what the child takes for now. */
 void input_feed(struct input *in, uint32_t id)
 {
 	while (in->fd >= 0 && in->filled) {
@@ -59,7 +52,7 @@ void input_feed(struct input *in, uint32_t id)
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
 		if (n < 0) {
-			close_fd(&in->fd); /* the child reads no more: what is left is dropped */
+			close_fd(&in->fd); /* the child closed its input: drop the rest */
 			break;
 		}
 		slot->pos += (size_t)n;

@@ -1,24 +1,40 @@
-/* The open requests: each a forked child with pipes, session and process group of its own. */
-#include "base/probe.h"
+/* The open requests: each child has its own session and process group. */
+#include "serve/request.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/big_endian.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "base/verb.h"
+#include "serve/channel.h"
+#include "serve/input.h"
+#include "serve/spawn.h"
+
 struct request {
 	bool open, exited;
-	uint32_t id, left; /* left: bytes of output that it may still make */
+	uint32_t id, left; /* left: bytes of output that are still allowed */
 	uint64_t deadline;
 	pid_t pid;
 	int status, out, err;
 	struct input in;
 };
 
-static struct request requests[16];
+static struct request requests[MAX_REQUESTS];
+static const struct verb *(*verb_of)(const char *name);
+
+void request_verbs(const struct verb *(*find_name)(const char *name))
+{
+	verb_of = find_name;
+}
 
 static struct request *find(uint32_t id)
 {
@@ -36,12 +52,13 @@ static void shut(struct request *r)
 	r->open = false;
 }
 
-/* In a child: it must hold nothing of the other requests. */
-void request_close_all(void)
+/* In the child of a request: closes what belongs to other requests and to the server. */
+static void close_all(void)
 {
 	for (size_t i = 0; i < COUNT(requests); i++)
 		if (requests[i].open)
 			shut(&requests[i]);
+	channel_close();
 }
 
 static void put_error(uint32_t id, const char *text)
@@ -49,7 +66,7 @@ static void put_error(uint32_t id, const char *text)
 	channel_put(id, FRAME_ERROR, text, strlen(text));
 }
 
-/* Before its setsid() the child is no group yet, and after it the group outlives the child. */
+/* Before its setsid() the child has no group; later the group may outlive the child. */
 static void kill_group(const struct request *r)
 {
 	if (r->exited)
@@ -65,12 +82,12 @@ static void give_up(struct request *r, const char *text)
 	shut(r);
 }
 
-static void start(struct request *r, const struct verb *verb, int argc, char **argv)
+static void start(struct request *r, const struct verb *verb, const struct call *call)
 {
 	int ends[3] = { -1, -1, -1 };
 	char text[64];
 
-	r->pid = spawn(verb, argc, argv, ends);
+	r->pid = spawn(verb, call, ends, close_all);
 	r->in.fd = ends[0];
 	r->out = ends[1];
 	r->err = ends[2];
@@ -81,20 +98,20 @@ static void start(struct request *r, const struct verb *verb, int argc, char **a
 	shut(r);
 }
 
-/* Opens a request; false when it is `exit`. */
+/* Opens a request; false if it is `exit`. */
 static bool open_request(uint32_t id, unsigned char *payload, size_t size)
 {
 	char *argv[256], text[80];
-	int argc;
+	struct call call = { .argv = argv, .served = true };
 	struct request *r = NULL;
 	const struct verb *verb;
 
 	if (id == 0 || find(id))
 		protocol_error("a request's id is 0 or already open");
 	if (size < 10 || payload[size - 1])
-		protocol_error("a request without a verb or its end");
-	argc = split_words(payload + 8, size - 8, argv, COUNT(argv));
-	if (argc < 0) {
+		protocol_error("a request without a verb, or whose last word is incomplete");
+	call.argc = split_words(payload + 8, size - 8, argv, COUNT(argv));
+	if (call.argc < 0) {
 		put_error(id, "too many arguments");
 		return true;
 	}
@@ -102,7 +119,7 @@ static bool open_request(uint32_t id, unsigned char *payload, size_t size)
 		channel_put(id, FRAME_RESULT, "\0\0", 2);
 		return false;
 	}
-	verb = find_verb(argv[0]);
+	verb = verb_of(argv[0]);
 	for (size_t i = 0; i < COUNT(requests) && !r; i++)
 		r = requests[i].open ? NULL : &requests[i];
 	if (!verb) {
@@ -118,12 +135,11 @@ static bool open_request(uint32_t id, unsigned char *payload, size_t size)
 		input_reset(&r->in);
 		r->deadline = now_ms() + get_u32(payload);
 		r->left = get_u32(payload + 4);
-		start(r, verb, argc, argv);
+		start(r, verb, &call);
 	}
 	return true;
 }
 
-/* Carries out one frame of the host; false when it asks the server to end. */
 bool request_frame(uint32_t id, int type, unsigned char *payload, size_t size)
 {
 	struct request *r = find(id);
@@ -136,10 +152,10 @@ bool request_frame(uint32_t id, int type, unsigned char *payload, size_t size)
 		input_take(&r->in, id, payload, size);
 	else if (type != FRAME_CANCEL && type != FRAME_INPUT)
 		protocol_error("a frame of a type that the host does not send");
-	return true; /* frames to a request that has ended meanwhile are dropped */
+	return true; /* frames for a request that has ended are dropped */
 }
 
-/* Passes one piece on; false when there is no more for now. */
+/* Forwards one piece of output; false if there is none now. */
 static bool drain(struct request *r, int *fd, enum frame type)
 {
 	static char piece[PIECE];
@@ -163,7 +179,7 @@ static bool drain(struct request *r, int *fd, enum frame type)
 	return true;
 }
 
-/* The child is gone and its group killed: the result follows when its pipes are empty. */
+/* The child has ended and its group is killed: the result follows when its pipes are empty. */
 static void finish(struct request *r)
 {
 	unsigned char result[2] = { WIFSIGNALED(r->status), 0 };
@@ -177,7 +193,6 @@ static void finish(struct request *r)
 	shut(r);
 }
 
-/* One turn over all requests: input, output, ends and deadlines. */
 void request_turn(void)
 {
 	uint64_t now = now_ms();
@@ -198,7 +213,7 @@ void request_turn(void)
 	}
 }
 
-/* Every child is reaped, also those that requests left behind; the group goes before its number. */
+/* The group is killed before the child is reaped, as long as its number is not reused. */
 void request_reap(void)
 {
 	siginfo_t info;
@@ -227,7 +242,6 @@ void request_kill_all(void)
 			kill_group(&requests[i]);
 }
 
-/* Adds what the requests wait for; at most 3 entries each. */
 size_t request_poll(struct pollfd *fds)
 {
 	size_t count = 0;
@@ -248,7 +262,6 @@ size_t request_poll(struct pollfd *fds)
 	return count;
 }
 
-/* Milliseconds to the next deadline; -1 when nothing is open. */
 int request_timeout(void)
 {
 	uint64_t now = now_ms(), next = UINT64_MAX;

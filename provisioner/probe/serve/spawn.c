@@ -1,14 +1,18 @@
-/* Starts the child that carries out one request. */
-#include "base/probe.h"
+/* Starts the child process of a request. */
+#include "serve/spawn.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sysexits.h>
 #include <unistd.h>
 
-/* Words that each end with NUL, as the payload does; -1 when there are too many. */
+#include "base/file.h"
+#include "base/verb.h"
+
 int split_words(unsigned char *payload, size_t size, char **argv, int most)
 {
 	char *word = (char *)payload, *end = word + size;
@@ -23,7 +27,7 @@ int split_words(unsigned char *payload, size_t size, char **argv, int most)
 	return argc;
 }
 
-/* A standard input at its end: /dev/null, or where there is none a pipe without a writer. */
+/* A standard input at its end: /dev/null, or without it a pipe that has no writer. */
 static int open_null(void)
 {
 	int ends[2], fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -36,9 +40,9 @@ static int open_null(void)
 	return ends[0];
 }
 
-/* theirs: what become 0, 1 and 2; the channel's own ends are replaced or closed. */
-static _Noreturn void child(const struct verb *verb, int argc, char **argv, int theirs[3],
-			    int ours[3], pid_t server)
+/* `theirs` become 0, 1 and 2. */
+static _Noreturn void child(const struct verb *verb, const struct call *call, int theirs[3],
+			    int ours[3], pid_t server, void (*close_all)(void))
 {
 	sigset_t none;
 
@@ -46,21 +50,19 @@ static _Noreturn void child(const struct verb *verb, int argc, char **argv, int 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	if (getppid() != server)
 		_exit(EX_UNAVAILABLE);
-	request_close_all();
 	for (int i = 0; i < 3; i++) {
 		if (dup2(theirs[i], i) < 0)
 			_exit(EX_OSERR);
 		close_fd(&theirs[i]);
 		close_fd(&ours[i]);
 	}
-	if (channel_in > 2)
-		close(channel_in);
+	close_all();
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	_exit(verb->run(argc, argv));
+	_exit(verb->run(call));
 }
 
 static int make_pipe(int *theirs, int *ours, bool to_child)
@@ -74,8 +76,7 @@ static int make_pipe(int *theirs, int *ours, bool to_child)
 	return fcntl(*ours, F_SETFL, O_NONBLOCK);
 }
 
-/* Returns the child's pid and in ends the server's ends of its 0, 1 and 2; -1 with errno. */
-pid_t spawn(const struct verb *verb, int argc, char **argv, int ends[3])
+pid_t spawn(const struct verb *verb, const struct call *call, int ends[3], void (*close_all)(void))
 {
 	int theirs[3] = { -1, -1, -1 };
 	pid_t server = getpid(), pid = -1;
@@ -89,7 +90,7 @@ pid_t spawn(const struct verb *verb, int argc, char **argv, int ends[3])
 	    make_pipe(&theirs[2], &ends[2], false) == 0)
 		pid = fork();
 	if (pid == 0)
-		child(verb, argc, argv, theirs, ends, server);
+		child(verb, call, theirs, ends, server, close_all);
 	error = errno;
 	for (int i = 0; i < 3; i++)
 		close_fd(&theirs[i]);

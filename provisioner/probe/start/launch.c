@@ -1,11 +1,11 @@
-/* The command launch: what templates of argument lists cannot say, then exec. */
-#include "base/probe.h"
-
+/* The command launch: prepares the process, then executes ARGV. */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -13,7 +13,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sysexits.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "start/start.h"
 
 #ifndef SYS_close_range
 #define SYS_close_range 436
@@ -57,7 +63,7 @@ static void drop(const char *uid, const char *gid)
 		die(EX_OSERR, "cannot become user %s", uid);
 }
 
-/* Goes on in a mount namespace without that mount; in this one where there is no such mount. */
+/* Continues in a new mount namespace without the mount; does nothing if there is no mount. */
 static void take_mount_away(const char *target)
 {
 	struct stat there, above;
@@ -90,7 +96,7 @@ static void bind_devices(void)
 	}
 }
 
-/* pivot_root(".", ".") stacks the old root on the new one, from where it is detached. */
+/* pivot_root(".", ".") mounts the old root on the new one (pivot_root(2)); detach it there. */
 static void pivot(const char *root)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
@@ -119,10 +125,10 @@ static void close_above_2(void)
 		close(fd);
 }
 
-/* The one descriptor above 2 that ARGV gets is HANDED_FD: this program. */
+/* ARGV gets this program as descriptor HANDED_FD, the only one above 2. */
 static void hand_on(void)
 {
-	int fd = hand_program();
+	int fd = copy_program();
 
 	if (fd < 0)
 		die(EX_OSERR, "cannot copy this program into memory");
@@ -130,7 +136,7 @@ static void hand_on(void)
 		die(EX_OSERR, "cannot open descriptor %d", HANDED_FD);
 }
 
-/* One option with its value; how many words it took, 0 when it is none. */
+/* Parses one option; returns the number of words, 0 if it is unknown. */
 static int take_option(struct plan *plan, char **argv)
 {
 	const struct {
@@ -198,7 +204,7 @@ int cmd_launch(int argc, char **argv)
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		die(EX_OSERR, "prctl");
 	if (getppid() != parent)
-		return EX_UNAVAILABLE; /* who started us ended before the signal was set */
+		return EX_UNAVAILABLE; /* the parent ended before the signal was set */
 	execvp(argv[at + 1], argv + at + 1);
 	die(errno == ENOENT ? EX_UNAVAILABLE : EX_OSERR, "cannot execute %s", argv[at + 1]);
 }

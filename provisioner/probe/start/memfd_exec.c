@@ -1,6 +1,4 @@
-/* This program as an open descriptor, for a runtime's exec that passes descriptors on. */
-#include "base/probe.h"
-
+/* Copies this program into memory, for a runtime's exec that inherits descriptors. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,21 +6,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "start/start.h"
+
 #ifndef F_ADD_SEALS
 #define F_ADD_SEALS 1033
 #endif
 
-#define MEMORY_CLOEXEC  0x01u
+#define MEMORY_CLOEXEC	0x01u
 #define MEMORY_SEALABLE 0x02u
-#define MEMORY_EXEC     0x10u /* Linux 6.3; asked for where vm.memfd_noexec is 1 */
+#define MEMORY_EXEC	0x10u /* since Linux 6.3; required if vm.memfd_noexec is 1 */
 #define SEALS		0x0f  /* seal, shrink, grow, write */
 
-/*
- * Returns a descriptor of a copy of this program in memory, open for reading alone, or -1.
- * A copy, and sealed: who can reach the descriptor from within a sandbox could else write to the
- * program on the host (CVE-2019-5736).
- */
-int hand_program(void)
+/* A sealed copy, because a sandbox could write to the program itself (CVE-2019-5736). */
+int copy_program(void)
 {
 	static char piece[16384];
 	cleanup_fd int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);

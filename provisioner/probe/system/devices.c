@@ -1,14 +1,19 @@
-/* The device nodes below /dev; of block devices and a few others whether they open for reading. */
-#include "base/probe.h"
-
+/* The device nodes below /dev, and whether block devices and a few others open for reading. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "base/fork_call.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "system/parts.h"
 
 #define DEPTH 4
 
@@ -26,19 +31,19 @@ static void try_open(const void *in, void *out)
 static void json_open_result(const char *path)
 {
 	int error = 0;
-	struct guarded g = guard(try_open, path, &error, sizeof(error));
+	struct call_result done = fork_call(try_open, path, &error, sizeof(error));
 
-	if (g.end == GUARD_DONE)
+	if (done.end == CALL_DONE)
 		json_text(error ? errno_name(error) : "ok");
-	else if (g.end == GUARD_TIMEOUT)
+	else if (done.end == CALL_TIMEOUT)
 		json_text("timeout");
-	else if (g.end == GUARD_KILLED && g.number == SIGSYS)
+	else if (done.end == CALL_KILLED && done.number == SIGSYS)
 		json_text("SIGSYS");
 	else
 		json_null();
 }
 
-/* Whose open changes nothing and says who may: memory, ports, KVM, vhost, VFIO, FUSE, tun. */
+/* Opening these has no side effect: memory, ports, KVM, vhost, VFIO, FUSE, tun. */
 static bool is_tried(unsigned int major, unsigned int minor)
 {
 	static const unsigned short misc[] = { 196, 200, 229, 232, 238, 241 };
@@ -72,7 +77,7 @@ static void json_device(const char *path, const struct stat *st)
 	json_close('}');
 }
 
-/* Contents that processes make, not devices. */
+/* Folders for files of processes, without devices. */
 static bool skipped(const char *path)
 {
 	return strcmp(path, "/dev/shm") == 0 || strcmp(path, "/dev/mqueue") == 0 ||
@@ -85,7 +90,7 @@ static int walk(const char *path, int depth)
 	const char *name;
 	int error;
 
-	/* an image's /dev may be a link that the runtime mounted through: the nodes are there */
+	/* /dev may be a link in the image; the runtime then mounted the nodes at its target */
 	if (folder_open(&f, AT_FDCWD, depth == 0 ? "/dev/." : path) < 0)
 		return depth == 0 || (errno != ENOENT && errno != ENOTDIR) ? -1 : 0;
 	while ((name = folder_next(&f))) {

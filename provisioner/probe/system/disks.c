@@ -1,36 +1,39 @@
 /*
- * The disks that a guest was given: whether something uses them, and whether one that nothing uses
- * holds data.  Reads a sample: the first and the last MiB, and blocks in between.
+ * The disks of a guest: whether each is in use, and whether an unused one contains data.  Reads a
+ * sample: the first and the last MiB, and blocks in between.
  */
-#include "base/probe.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define MIB     (1ull << 20)
-#define BLOCK   4096ull
-#define SAMPLES 64
-#define CLEAN   UINT64_MAX
+#include "base/file.h"
+#include "base/fork_call.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "system/parts.h"
 
-bool look_at_disks;
+#define MIB	(1ull << 20)
+#define BLOCK	4096ull
+#define SAMPLES 64
+#define CLEAN	UINT64_MAX
 
 struct disk {
 	const char *path;
-	uint64_t number; /* of the device, as makedev(3) makes it */
+	uint64_t number; /* of the device: makedev(3) */
 };
 
-struct seen {
+struct disk_state {
 	int error;
 	bool used;
 	uint64_t size, data_at;
 };
 
-/* Puts the place of the first byte that is not zero into data_at; -1 with errno. */
+/* Sets data_at to the position of the first byte that is not zero; -1 with errno. */
 static int scan(int fd, uint64_t from, uint64_t to, uint64_t *data_at)
 {
 	static unsigned char piece[64 << 10];
@@ -67,30 +70,30 @@ static int sample(int fd, uint64_t size, uint64_t *data_at)
 	return scan(fd, size - end, size, data_at);
 }
 
-/* O_EXCL without O_CREAT: EBUSY of what is mounted, or has a partition that is (open(2)). */
-static void look_at(const void *in, void *out)
+/* O_EXCL without O_CREAT: EBUSY if the disk or a partition of it is mounted (open(2)). */
+static void examine(const void *in, void *out)
 {
 	const struct disk *disk = in;
-	struct seen *seen = out;
+	struct disk_state *state = out;
 	cleanup_fd int fd =
 		open(disk->path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
 	off_t size;
 
-	*seen = (struct seen){ 0 };
+	*state = (struct disk_state){ 0 };
 	if (fd < 0) {
-		seen->used = errno == EBUSY;
-		seen->error = seen->used ? 0 : errno;
+		state->used = errno == EBUSY;
+		state->error = state->used ? 0 : errno;
 		return;
 	}
 	if (fstat(fd, &st) < 0 || !S_ISBLK(st.st_mode) || st.st_rdev != disk->number) {
-		seen->error = ENODEV;
+		state->error = ENODEV;
 		return;
 	}
 	size = lseek(fd, 0, SEEK_END);
-	if (size < 0 || sample(fd, (uint64_t)size, &seen->data_at) < 0)
-		seen->error = errno;
-	seen->size = (uint64_t)size;
+	if (size < 0 || sample(fd, (uint64_t)size, &state->data_at) < 0)
+		state->error = errno;
+	state->size = (uint64_t)size;
 }
 
 static void json_number_or_null(const char *key, bool known, uint64_t number)
@@ -107,13 +110,13 @@ static void json_contents(const char *name, uint64_t number)
 	static const char *const keys[] = { "used", "size", "data_at" };
 	char path[300];
 	struct disk disk = { path, number };
-	struct seen seen;
-	struct guarded g;
+	struct disk_state state;
+	struct call_result done;
 
 	snprintf(path, sizeof(path), "/dev/%s", name);
-	g = guard(look_at, &disk, &seen, sizeof(seen));
-	if (g.end != GUARD_DONE || seen.error) {
-		int error = g.end == GUARD_DONE ? seen.error : ETIMEDOUT;
+	done = fork_call(examine, &disk, &state, sizeof(state));
+	if (done.end != CALL_DONE || state.error) {
+		int error = done.end == CALL_DONE ? state.error : ETIMEDOUT;
 
 		for (size_t i = 0; i < COUNT(keys); i++) {
 			json_key(keys[i]);
@@ -122,9 +125,9 @@ static void json_contents(const char *name, uint64_t number)
 		return;
 	}
 	json_key("used");
-	json_bool(seen.used);
-	json_number_or_null("size", !seen.used, seen.size);
-	json_number_or_null("data_at", !seen.used && seen.data_at != CLEAN, seen.data_at);
+	json_bool(state.used);
+	json_number_or_null("size", !state.used, state.size);
+	json_number_or_null("data_at", !state.used && state.data_at != CLEAN, state.data_at);
 }
 
 static void json_disk(int dir, const char *name)
@@ -150,8 +153,8 @@ static void json_disk(int dir, const char *name)
 	json_close('}');
 }
 
-/* Loops, RAM disks and device mappers have no `device`: they lie on something that is looked at. */
-void json_disks(void)
+/* Loop devices, RAM disks and device mappers have no `device` and are left out. */
+void json_disks(bool asked)
 {
 	size_t mark, items = 0;
 	struct folder f;
@@ -159,7 +162,7 @@ void json_disks(void)
 
 	json_key("disks");
 	mark = json_mark();
-	if (!look_at_disks) {
+	if (!asked) {
 		json_null();
 		return;
 	}

@@ -1,16 +1,15 @@
 /*
- * Tries by the kernel's other entries: on x86-64 a program may also call by i386's numbers
- * (int 0x80) and by x32's (a bit in the number).  A filter that knows x86-64's numbers alone is
- * open by them (seccomp(2)).  The calls are the harmless ones of tries.c; other architectures have
- * no such entry that a program of theirs could use, and answer ENOSYS.
+ * On x86-64 a program may also use the system call numbers of i386 (int 0x80) and x32 (a bit in the
+ * number).  A filter that checks only the numbers of x86-64 lets them pass (seccomp(2)).  The calls
+ * are the harmless ones of tries.c.
  */
-#include "base/probe.h"
+#include "system/foreign_abi.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifdef __x86_64__
@@ -24,7 +23,7 @@ static long i386(long number, long first, long second, long third)
 {
 	long result = number;
 
-	/* the kernel clears r8 to r11 on its way back before Linux 4.17 */
+	/* before Linux 4.17 the kernel clears r8 to r11 on return */
 	__asm__ volatile("int $0x80"
 			 : "+a"(result)
 			 : "b"(first), "c"(second), "d"(third), "S"(0L), "D"(0L)
@@ -42,7 +41,7 @@ static long x32(long number, long first, long second, long third)
 	return syscall(X32_BIT | number, first, second, third, 0L, 0L, 0L);
 }
 
-/* Its arguments lie in memory, where no filter looks; the address must fit into 32 bits. */
+/* The arguments are in memory, which filters cannot read; their address must fit 32 bits. */
 static long socketcall(int family, int type)
 {
 	uint32_t *args = mmap(NULL, 4096, PROT_READ | PROT_WRITE,

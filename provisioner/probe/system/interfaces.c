@@ -1,17 +1,21 @@
 /*
- * Network interfaces by rtnetlink(7): unlike ioctl(2) it lists those without an address too, and
- * unlike /proc/net and /sys/class/net it is never another namespace's.
+ * Network interfaces by rtnetlink(7).  Unlike ioctl(2) it also lists those without an address, and
+ * unlike /proc/net and /sys/class/net it always shows this process's network namespace.
  */
-#include "base/probe.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <unistd.h>
 
-/* rtnetlink.h's messages, spelt out: kernel headers are not there with every compiler. */
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "system/parts.h"
+
+/* Constants of linux/rtnetlink.h: not every compiler comes with kernel headers. */
 enum { NLM_REQUEST_DUMP = 0x301, NL_ERROR = 2, NL_DONE = 3 };
 enum { NEW_LINK = 16, GET_LINK = 18, NEW_ADDRESS = 20, GET_ADDRESS = 22 };
 enum { IFLA_NAME = 3, IFA_ADDRESS_ = 1, IFA_LOCAL_ = 2 };
@@ -81,7 +85,8 @@ static bool take_address(const char *body, size_t size)
 	memcpy(&m, body, sizeof(m));
 	body += sizeof(m);
 	size -= sizeof(m);
-	value = attribute(body, size, IFA_LOCAL_, &length); /* of a point-to-point link: ours */
+	value = attribute(body, size, IFA_LOCAL_,
+			  &length); /* the local end of a point-to-point link */
 	if (!value)
 		value = attribute(body, size, IFA_ADDRESS_, &length);
 	if (!value || length != (m.family == AF_INET6 ? 16u : 4u))
@@ -124,7 +129,7 @@ static bool take_link(const char *body, size_t size)
 	return true;
 }
 
-/* Asks for a dump and gives each message of it to take; -1 with errno. */
+/* Requests a dump and passes each message to `take`; -1 with errno. */
 static int dump(int fd, uint16_t get, uint16_t answer_type, bool (*take)(const char *, size_t))
 {
 	struct {

@@ -1,18 +1,21 @@
 /*
- * What the kernel is set to, and what it tells of itself and of the machine below it.  Of files
- * that are read here only a number, a list of processors, or that there was something to read is
- * kept; the reports of processor flaws alone are kept as they are.
+ * Settings of the kernel, and what it reveals about itself and the machine.  Contents of files are
+ * not written, except numbers, lists of processors and the reports of processor flaws.
  */
-#include "base/probe.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "system/parts.h"
 
 #define CPUS "/sys/devices/system/cpu"
 
@@ -25,10 +28,10 @@ static const char *const reads[] = {
 	"/sys/class/dmi/id/product_serial",
 	"/sys/class/dmi/id/product_uuid",
 	"/sys/class/thermal/thermal_zone0/temp",
-	"/sys/kernel/vmcoreinfo", /* the physical address of the kernel's crash notes */
+	"/sys/kernel/vmcoreinfo", /* the physical address of crash notes */
 };
 
-/* How much there is to read, at most a page, and of which file system; never what. */
+/* The number of bytes that can be read, at most a page, and the file system. */
 static void json_read(const char *path)
 {
 	cleanup_fd int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
@@ -57,7 +60,7 @@ static void json_read(const char *path)
 	json_close('}');
 }
 
-/* An absent file tells nothing of the kernel where the file system itself is not there. */
+/* A missing file says nothing about the kernel if /proc or /sys is missing too. */
 static bool is_telling(const char *path)
 {
 	return access(starts_with(path, "/sys/") ? "/sys/kernel" : "/proc/self", F_OK) == 0;
@@ -83,8 +86,8 @@ static void json_setting(const char *key, const char *path)
 }
 
 /*
- * Whether any of the first symbols has an address: those of a processor's own variables may be 0.
- * A mask is no regular file, and a fifo in its place would hang.
+ * Whether any of the first symbols has an address; those of per-CPU variables may be 0.  A masked
+ * /proc/kallsyms is not a regular file: opening a fifo would hang.
  */
 static void json_addresses(void)
 {
@@ -144,7 +147,7 @@ static void json_flaws(void)
 	close_fd(&f.fd);
 }
 
-/* The processors of each core as a list such as "0-1" or "0,4"; each list once. */
+/* The processors of each core, as a list such as "0-1" or "0,4". */
 static void json_cores(void)
 {
 	size_t mark, items = 0;
@@ -168,7 +171,7 @@ static void json_cores(void)
 		if (read_file(f.fd, path, text, sizeof(text)) < 0)
 			continue; /* offline */
 		if (strtoull(text, NULL, 10) != cpu)
-			continue; /* its first processor names the core */
+			continue; /* listed by the first processor of the core */
 		if (++items > MAX_ITEMS)
 			break;
 		json_text(trim(text));

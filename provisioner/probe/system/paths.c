@@ -1,18 +1,20 @@
 /*
- * Fixed paths as lstat, statfs and, where that tells something, an open for writing see them.
- * Only files with a write handler are opened for writing, never with O_CREAT or O_TRUNC, and are
- * closed at once; sysrq-trigger too is never written to.
+ * Looks at fixed paths and at the control files of mounted file systems.  Only files with a write
+ * handler are opened for writing, without O_CREAT and O_TRUNC; nothing is written.
  */
-#include "base/probe.h"
-
-#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
+
+#include "base/file.h"
+#include "base/fork_call.h"
+#include "base/json.h"
+#include "base/mount_table.h"
+#include "base/text.h"
+#include "system/look.h"
+#include "system/parts.h"
 
 static const struct look looks[] = {
 	{ "/", false },
@@ -71,59 +73,67 @@ static const struct look looks[] = {
 	{ "/var/run/secrets/kubernetes.io/serviceaccount/token", false },
 };
 
-/* What a look saw: each number with the errno of the call that gives it. */
-struct seen {
-	int lstat_error, statfs_error, entries_error, write_error;
-	uint32_t mode;
-	uint32_t major, minor;
-	uint64_t fstype, entries;
-	bool read_only;
+/*
+ * Control files of file systems, wherever these are mounted: a process leaves its cgroup, the host
+ * runs a helper program, an interpreter is registered, a cache is divided.  Only mounted ones are
+ * looked at: a look at /proc/sys/fs/binfmt_misc would make systemd's automount mount it.
+ */
+static const struct {
+	const char *fstype, *file;
+} control_files[] = {
+	{ "cgroup", "cgroup.procs" },  { "cgroup", "release_agent" }, { "cgroup2", "cgroup.procs" },
+	{ "binfmt_misc", "register" }, { "resctrl", "schemata" },
 };
 
-static void count_entries(const char *path, struct seen *s)
+static bool has_control_files(const char *fstype)
 {
-	struct folder f;
-
-	if (folder_open(&f, AT_FDCWD, path) < 0) {
-		s->entries_error = errno;
-		return;
-	}
-	while (folder_next(&f))
-		s->entries++;
-	s->entries_error = errno;
-	close_fd(&f.fd);
+	for (size_t i = 0; i < COUNT(control_files); i++)
+		if (strcmp(fstype, control_files[i].fstype) == 0)
+			return true;
+	return false;
 }
 
-static void look(const void *in, void *out)
+static void json_control_files(const char *fstype, const char *target)
 {
-	const struct look *l = in;
-	struct seen *s = out;
-	struct stat st;
-	struct statfs fs;
+	for (size_t i = 0; i < COUNT(control_files); i++) {
+		char key[1200], path[1200];
+		struct look l = { path, true };
 
-	memset(s, 0, sizeof(*s));
-	if (lstat(l->path, &st) < 0) {
-		s->lstat_error = errno;
+		if (strcmp(fstype, control_files[i].fstype) != 0)
+			continue;
+		snprintf(key, sizeof(key), "%s:%s", control_files[i].file, target);
+		snprintf(path, sizeof(path), "%s/%s", target, control_files[i].file);
+		json_look(key, &l);
+	}
+}
+
+/* A target that occurs twice is one key: the last mount hides the earlier one. */
+static void json_mount_files(void)
+{
+	static char line[MAX_LINE];
+	static struct {
+		char fstype[16], target[1024];
+	} found[48];
+	size_t count = 0;
+	struct reader r;
+	struct mount m;
+
+	if (reader_open(&r, AT_FDCWD, "/proc/self/mountinfo") < 0)
 		return;
-	}
-	s->mode = st.st_mode;
-	s->major = major(st.st_rdev);
-	s->minor = minor(st.st_rdev);
-	if (statfs(l->path, &fs) < 0)
-		s->statfs_error = errno;
-	else {
-		s->fstype = (uint64_t)fs.f_type & UINT32_MAX;
-		s->read_only = (fs.f_flags & 1) != 0; /* ST_RDONLY */
-	}
-	if (S_ISDIR(st.st_mode))
-		count_entries(l->path, s);
-	if (l->write) {
-		int fd = open(l->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
+	while (count < COUNT(found) && reader_line(&r, line, sizeof(line)) > 0) {
+		size_t at = 0;
 
-		s->write_error = fd < 0 ? errno : 0;
-		if (fd >= 0)
-			close(fd);
+		if (!parse_mount(line, &m) || !has_control_files(m.fstype))
+			continue;
+		while (at < count && strcmp(found[at].target, m.target) != 0)
+			at++;
+		if (copy_text(found[at].fstype, sizeof(found[at].fstype), m.fstype) &&
+		    copy_text(found[at].target, sizeof(found[at].target), m.target) && at == count)
+			count++;
 	}
+	close_fd(&r.fd);
+	for (size_t i = 0; i < count; i++)
+		json_control_files(found[i].fstype, found[i].target);
 }
 
 static void look_all(const void *in, void *out)
@@ -132,106 +142,18 @@ static void look_all(const void *in, void *out)
 
 	(void)in;
 	for (size_t i = 0; i < COUNT(looks); i++)
-		look(&looks[i], &s[i]);
-}
-
-const char *type_name(uint32_t mode)
-{
-	static const struct {
-		uint32_t mode;
-		const char *name;
-	} types[] = {
-		{ S_IFREG, "file" }, { S_IFDIR, "dir" },     { S_IFLNK, "symlink" },
-		{ S_IFCHR, "char" }, { S_IFBLK, "block" },   { S_IFIFO, "fifo" },
-		{ S_IFSOCK, "socket" },
-	};
-
-	for (size_t i = 0; i < COUNT(types); i++)
-		if ((mode & S_IFMT) == types[i].mode)
-			return types[i].name;
-	return "file";
-}
-
-static void json_filesystem(const struct look *l, const struct seen *s, bool none)
-{
-	json_key("fstype");
-	if (none)
-		json_null();
-	else if (s->statfs_error)
-		json_fail(json_mark(), s->statfs_error, "statfs %s", l->path);
-	else
-		json_u64(s->fstype);
-	json_key("read_only");
-	if (none)
-		json_null();
-	else if (s->statfs_error)
-		json_fail(json_mark(), s->statfs_error, "statfs %s", l->path);
-	else
-		json_bool(s->read_only);
-}
-
-static void json_seen(const struct look *l, const struct seen *s)
-{
-	bool absent = s->lstat_error == ENOENT || s->lstat_error == ENOTDIR;
-
-	if (s->lstat_error && !absent) {
-		json_fail(json_mark(), s->lstat_error, "lstat %s", l->path);
-		return;
-	}
-	json_open('{');
-	json_key("type");
-	json_text(absent ? "absent" : type_name(s->mode));
-	json_key("rdev");
-	if (!absent && (S_ISCHR(s->mode) || S_ISBLK(s->mode))) {
-		json_open('[');
-		json_u64(s->major);
-		json_u64(s->minor);
-		json_close(']');
-	} else {
-		json_null();
-	}
-	json_filesystem(l, s, absent || S_ISLNK(s->mode));
-	json_key("entries");
-	if (absent || !S_ISDIR(s->mode))
-		json_null();
-	else if (s->entries_error)
-		json_fail(json_mark(), s->entries_error, "list %s", l->path);
-	else
-		json_u64(s->entries);
-	json_key("write");
-	if (absent || !l->write)
-		json_null();
-	else
-		json_text(s->write_error ? errno_name(s->write_error) : "ok");
-	json_close('}');
-}
-
-/* One look in a child of its own, for a path that not every system has; guard_settle() is due. */
-void json_look(const char *key, const struct look *l)
-{
-	struct seen s;
-	struct guarded g = guard_next(look, l, &s, sizeof(s));
-
-	json_key(key);
-	if (g.end == GUARD_DONE)
-		json_seen(l, &s);
-	else if (g.end == GUARD_TIMEOUT)
-		json_fail(json_mark(), ETIMEDOUT, "look at %s", l->path);
-	else if (g.end == GUARD_KILLED)
-		json_fail(json_mark(), 0, "look at %s: killed by signal %d", l->path, g.number);
-	else
-		json_fail(json_mark(), g.number, "fork to look at %s", l->path);
+		look_at(&looks[i], &s[i]);
 }
 
 void json_paths(void)
 {
 	static struct seen seen[COUNT(looks)];
-	struct guarded g = guard(look_all, NULL, seen, sizeof(seen));
+	struct call_result done = fork_call(look_all, NULL, seen, sizeof(seen));
 
 	json_key("paths");
 	json_open('{');
 	for (size_t i = 0; i < COUNT(looks); i++) {
-		if (g.end != GUARD_DONE) { /* one of them hangs or kills: find out which */
+		if (done.end != CALL_DONE) { /* one of them hangs or kills: find it */
 			json_look(looks[i].path, &looks[i]);
 			continue;
 		}
@@ -239,6 +161,6 @@ void json_paths(void)
 		json_seen(&looks[i], &seen[i]);
 	}
 	json_mount_files();
-	guard_settle();
+	fork_call_wait();
 	json_close('}');
 }

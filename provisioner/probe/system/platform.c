@@ -1,20 +1,26 @@
 /*
- * What a guest sees of the machine under it: who answers to CPUID, the names that the firmware
- * gives, and the devices on the buses that this kernel has found.  It looks, and opens no device.
+ * The machine that a guest sees: the answers of CPUID, the names in the firmware, and the devices
+ * that the kernel found on its buses.  No device is opened.
  */
-#include "base/probe.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/fork_call.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "system/parts.h"
+
 #define MAX_DEVICES 1024
 
 struct processor {
-	int known; /* whether this is x86 */
+	int known; /* 0: not x86 */
 	int hypervisor, vmx, svm;
 	char signatures[3][16];
 };
@@ -28,13 +34,14 @@ static struct registers cpuid(uint32_t leaf)
 {
 	struct registers r = { leaf, 0, 0, 0 };
 
-	__asm__ volatile("cpuid"
-			 : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d)
-			 : "0"(r.a), "2"(r.c));
+	__asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "0"(r.a), "2"(r.c));
 	return r;
 }
 
-/* Hypervisors answer at 0x40000000, and one that imitates another at a multiple of 0x100 above. */
+/*
+ * Hypervisors answer at leaf 0x40000000; one that imitates another also answers at higher
+ * multiples of 0x100 (Documentation/virt/kvm/x86/cpuid.rst).
+ */
 static void read_processor(const void *in, void *out)
 {
 	struct processor *p = out;
@@ -73,13 +80,13 @@ static void json_processor(void)
 {
 	static const char *const keys[] = { "hypervisor", "signatures", "nested" };
 	struct processor p;
-	struct guarded g;
+	struct call_result done;
 
 	memset(&p, 0, sizeof(p));
-	g = guard(read_processor, NULL, &p, sizeof(p));
+	done = fork_call(read_processor, NULL, &p, sizeof(p));
 	for (size_t i = 0; i < COUNT(keys); i++) {
 		json_key(keys[i]);
-		if (g.end != GUARD_DONE || !p.known) {
+		if (done.end != CALL_DONE || !p.known) {
 			json_fail(json_mark(), 0, p.known ? "cpuid" : "no x86 has no cpuid");
 			continue;
 		}
@@ -112,7 +119,7 @@ static void json_firmware(const char *key, const char *path)
 		json_fail(json_mark(), errno, "read %s", path);
 }
 
-/* The text of FOLDER/NAME/FILE without "0x"; false when there is none, or the device left. */
+/* The text of FOLDER/NAME/FILE without "0x"; false if there is none. */
 static bool read_word(const char *folder, const char *name, const char *file, char *to, size_t size)
 {
 	char path[400], text[64];
@@ -127,7 +134,7 @@ static bool read_word(const char *folder, const char *name, const char *file, ch
 
 struct bus {
 	const char *name, *folder;
-	const char *files[2]; /* what a device of it is known by */
+	const char *files[2]; /* which identify a device */
 	const char *class;
 };
 
@@ -138,14 +145,14 @@ static const struct bus buses[] = {
 	{ "acpi", "/sys/bus/acpi/devices", { NULL, NULL }, NULL },
 };
 
-/* "pci:8086:29c0", "virtio:2", "acpi:PNP0501"; false for what is no device of the machine's. */
+/* "pci:8086:29c0", "virtio:2", "acpi:PNP0501"; false if it is not a device of the machine. */
 static bool name_device(const struct bus *bus, const char *name, char *id, size_t size)
 {
 	char first[32], second[32] = "";
 	const char *colon = strchr(name, ':');
 
 	if (!bus->files[0]) {
-		/* NAME:NN, counted from 00; LNX… is the kernel's own, device: has no name */
+		/* NAME:NN, counted from 00; LNX… belongs to the kernel, device: has no name */
 		if (!colon || strcmp(colon, ":00") != 0 || starts_with(name, "LNX") ||
 		    starts_with(name, "device:"))
 			return false;
@@ -214,7 +221,7 @@ static void json_buses(void)
 	json_close(']');
 }
 
-/* The names that the host gave to the ports of virtio-serial; null where no driver shows any. */
+/* The names of virtio-serial ports; null without a driver. */
 static void json_ports(void)
 {
 	static const char folder[] = "/sys/class/virtio-ports";

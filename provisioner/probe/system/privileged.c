@@ -1,31 +1,37 @@
 /*
- * Files that give whoever runs them more than he has: set-user-ID and set-group-ID (inode(7)) and
- * file capabilities (capabilities(7)).  The walk stays on one mount, opens folders alone and is
- * bounded; one that did not come to its end has seen nothing.
+ * Files that give more rights when executed: set-user-ID and set-group-ID (inode(7)), and file
+ * capabilities (capabilities(7)).  The walk stays on one mount, opens folders only and is bounded;
+ * if it does not reach its end, the fact is unobserved.
  */
-#include "base/probe.h"
-
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
-#include <unistd.h>
+
+#include "base/file.h"
+#include "base/fork_call.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "system/system.h"
 
 enum { DEPTH = 48, ENTRIES = 200000, MILLISECONDS = 600, FILES = 32, PATH = 1024, TOLD = 192 };
 
 struct privileged {
 	bool user, group, capabilities;
-	char path[TOLD]; /* below the root, with a leading slash; its end, where it is longer */
+	char path[TOLD]; /* below the root, with a leading slash; the last characters if too long */
 };
 
 struct walked {
 	int error;
-	const char *what; /* what failed; a text of the program's own, and so the parent's too */
+	const char
+		*what; /* what failed: a string constant, so the pointer is valid in the parent */
 	uint64_t entries, count;
 	struct privileged files[FILES];
-	char path[PATH]; /* where */
+	char path[PATH]; /* where it failed */
 };
 
 struct walk {
@@ -33,7 +39,7 @@ struct walk {
 	struct walked *to;
 	dev_t device;
 	uint64_t mount, deadline;
-	size_t used, told; /* of to->path: by the folder, and with the name in it */
+	size_t used, told; /* length of to->path: the folder, and with the name */
 	struct folder folders[DEPTH];
 	size_t lengths[DEPTH];
 };
@@ -45,7 +51,7 @@ static bool fail(struct walk *w, int error, const char *what)
 	return false;
 }
 
-/* The mount that an open folder is on; 0 where /proc does not tell. */
+/* The id of an open folder's mount; 0 if /proc does not show it. */
 static uint64_t mount_of(int fd)
 {
 	char path[40];
@@ -70,7 +76,7 @@ static bool note_file(struct walk *w, const struct stat *st)
 {
 	struct privileged found = {
 		.user = (st->st_mode & S_ISUID) != 0,
-		/* without the group's right to execute it means mandatory locking: inode(7) */
+		/* without execute permission for the group it means mandatory locking */
 		.group = (st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP),
 	};
 
@@ -88,7 +94,7 @@ static bool note_file(struct walk *w, const struct stat *st)
 	return true;
 }
 
-/* Opens a folder as the next one to read, unless something else is mounted there. */
+/* Opens a folder to read next, unless another file system is mounted on it. */
 static bool enter(struct walk *w, size_t *depth, int parent, const char *name)
 {
 	struct folder *f = &w->folders[*depth];
@@ -154,7 +160,7 @@ static void walk_root(const void *in, void *out)
 	size_t depth = 0;
 	struct stat st;
 
-	w.root = in; /* the rest is zero: it is a child's, which walks once */
+	w.root = in; /* the rest is zero: each walk runs in a new child */
 	w.to = out;
 	w.deadline = now_ms() + MILLISECONDS;
 	memset(out, 0, sizeof(*w.to));
@@ -194,19 +200,19 @@ static void json_found(const struct walked *w)
 	json_close('}');
 }
 
-/* Of the folder `root`, "" for this process's own root. */
 void json_privileged(const char *root)
 {
 	static struct walked w;
-	struct guarded g = guard(walk_root, root, &w, sizeof(w));
+	struct call_result done = fork_call(walk_root, root, &w, sizeof(w));
 
 	json_key("privileged");
-	if (g.end == GUARD_TIMEOUT)
+	if (done.end == CALL_TIMEOUT)
 		json_fail(json_mark(), ETIMEDOUT, "walk through the root");
-	else if (g.end == GUARD_KILLED)
-		json_fail(json_mark(), 0, "walk through the root: killed by signal %d", g.number);
-	else if (g.end != GUARD_DONE)
-		json_fail(json_mark(), g.number, "fork to walk through the root");
+	else if (done.end == CALL_KILLED)
+		json_fail(json_mark(), 0, "walk through the root: killed by signal %d",
+			  done.number);
+	else if (done.end != CALL_DONE)
+		json_fail(json_mark(), done.number, "fork to walk through the root");
 	else if (w.error)
 		json_fail(json_mark(), w.error, "%s %s", w.what, w.path[0] ? w.path : "/");
 	else

@@ -1,20 +1,27 @@
-/* Unix sockets on paths that lead outside, and the ports that engines' APIs listen on. */
-#include "base/probe.h"
-
+/* Unix sockets that may lead outside, and the ports of container engines' APIs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
-#define MOST_ENTRIES 512 /* of one mounted folder */
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mount_table.h"
+#include "base/net_table.h"
+#include "base/text.h"
+#include "system/parts.h"
+
+#define MOST_ENTRIES 512 /* in one mounted folder */
 #define MOST_SOCKETS 128
 #define MOST_TASKS   8192
 
-/* Where engines' sockets lie: docs of docker, containerd, CRI-O, podman, BuildKit, LXD. */
+/* Sockets of engines: documentation of docker, containerd, CRI-O, podman, BuildKit, LXD. */
+/* clang-format off */
 static const char *const known[] = {
 	"/run/docker.sock", "/run/containerd/containerd.sock", "/run/crio/crio.sock",
 	"/run/podman/podman.sock", "/run/buildkit/buildkitd.sock", "/run/cri-dockerd.sock",
@@ -24,11 +31,12 @@ static const char *const known[] = {
 	"/run/docker/containerd/containerd.sock", "/var/run/docker.sock",
 	"/var/run/podman/podman.sock", "/dev/lxd/sock", "/dev/incus/sock",
 };
+/* clang-format on */
 
 static char line[MAX_LINE];
 static size_t found;
 
-/* Whether a process of this network namespace has bound it: proc_pid_net(5), the last word. */
+/* Whether a process of this network namespace has bound the path: proc_pid_net(5), last column. */
 static bool is_bound(const char *path)
 {
 	static char text[MAX_LINE];
@@ -76,13 +84,14 @@ static void json_socket(const char *path, const struct stat *s, const char *moun
 	json_close('}');
 }
 
-/* No files of users are there, and some of them take long to list. */
+/* These file systems hold no sockets, and some take long to list. */
 static bool is_kernels(const char *fstype)
 {
-	static const char *const types[] = { "proc", "sysfs", "cgroup", "cgroup2", "devpts",
-					     "mqueue", "securityfs", "debugfs", "tracefs", "bpf",
-					     "autofs", "binfmt_misc", "pstore", "configfs",
-					     "efivarfs", "hugetlbfs", "fusectl", "nsfs" };
+	static const char *const types[] = { "proc",	"sysfs",    "cgroup",	  "cgroup2",
+					     "devpts",	"mqueue",   "securityfs", "debugfs",
+					     "tracefs", "bpf",	    "autofs",	  "binfmt_misc",
+					     "pstore",	"configfs", "efivarfs",	  "hugetlbfs",
+					     "fusectl", "nsfs" };
 
 	for (size_t i = 0; i < COUNT(types); i++)
 		if (strcmp(types[i], fstype) == 0)
@@ -115,7 +124,7 @@ static void look_into(const char *folder)
 	close_fd(&f.fd);
 }
 
-/* The well-known ones, those that are mounts themselves, and those in mounted folders. */
+/* The known paths, sockets that are mounts themselves, and sockets in mounted folders. */
 void json_sockets(void)
 {
 	size_t mark;
@@ -164,7 +173,7 @@ static bool is_managing(unsigned port)
 
 static bool is_loopback(const char *hex, bool six)
 {
-	/* each 32 bit word in the machine's order: 0100007F is 127.0.0.1 on a little-endian one */
+	/* 32-bit words in the machine's byte order: 0100007F is 127.0.0.1 if little endian */
 	const unsigned char one = 1;
 	unsigned word = 1;
 	bool little = memcmp(&word, &one, 1) == 0;
@@ -177,8 +186,8 @@ static bool is_loopback(const char *hex, bool six)
 				       : "00000000000000000000FFFF7F000001");
 }
 
-/* proc_pid_net(5): "sl local_address rem_address st ..."; state 0A listens. */
-static int json_table(int dir, bool six, const char *whose, uint64_t net)
+/* proc_pid_net(5): "sl local_address rem_address st ..."; state 0A is TCP_LISTEN. */
+static int json_table(int dir, bool six, const char *process, uint64_t net)
 {
 	struct reader r;
 	int got = tcp_open(&r, dir, six);
@@ -199,7 +208,7 @@ static int json_table(int dir, bool six, const char *whose, uint64_t net)
 		json_key("loopback");
 		json_bool(is_loopback(local, six));
 		json_key("process");
-		json_text(whose);
+		json_text(process);
 		json_key("net");
 		json_u64(net);
 		json_close('}');
@@ -217,8 +226,8 @@ static uint64_t net_of(int dir)
 
 static bool is_daemon(const char *name)
 {
-	static const char *const names[] = { "dockerd", "containerd", "crio", "podman", "lxd",
-					     "incusd", "kubelet", "k3s-server", "etcd" };
+	static const char *const names[] = { "dockerd", "containerd", "crio",	    "podman", "lxd",
+					     "incusd",	"kubelet",    "k3s-server", "etcd" };
 
 	for (size_t i = 0; i < COUNT(names); i++)
 		if (strcmp(names[i], name) == 0)
@@ -226,7 +235,7 @@ static bool is_daemon(const char *name)
 	return false;
 }
 
-/* Engines in another network namespace than this process, as far as they may be seen. */
+/* The ports of engines in other network namespaces, as far as /proc shows them. */
 static void json_daemons(uint64_t own)
 {
 	struct folder f;

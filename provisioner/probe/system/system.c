@@ -1,14 +1,21 @@
-/* The section of the system around the process: kernel, tasks, amounts. */
-#include "base/probe.h"
+/* The facts about the system: kernel, tasks, memory and processors; and all parts. */
+#include "system/system.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <sysexits.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "system/parts.h"
 
 static void json_file(const char *key, const char *path, bool absent_is_null)
 {
@@ -64,7 +71,7 @@ static void json_tasks(void)
 			continue;
 		snprintf(path, sizeof(path), "%s/comm", name);
 		if (read_file(f.fd, path, comm, sizeof(comm)) < 0)
-			comm[0] = 0; /* it ended meanwhile */
+			comm[0] = 0; /* ended meanwhile */
 		json_open('{');
 		json_key("pid");
 		json_u64(pid);
@@ -103,7 +110,7 @@ static void json_meminfo(const char *key, const char *name)
 		json_fail(json_mark(), errno, "read %s in /proc/meminfo", name);
 }
 
-/* Counts a list such as "0-3,8"; 0 when it is none. */
+/* Counts a list such as "0-3,8"; 0 if it is invalid. */
 static uint64_t count_ranges(char *text)
 {
 	uint64_t count = 0;
@@ -139,7 +146,7 @@ static void json_cpus(void)
 		json_fail(json_mark(), errno, "sched_getaffinity");
 }
 
-void json_system(const char *canary, const char *objects, const char *const *peers, size_t npeers)
+void json_system(const struct system_options *options)
 {
 	struct utsname u;
 
@@ -156,25 +163,25 @@ void json_system(const char *canary, const char *objects, const char *const *pee
 	json_interfaces();
 	json_devices();
 	json_paths();
-	json_tries();
-	json_grants();
+	json_tries(options->untouched);
+	json_rights(options->untouched);
 	json_kernel_state();
 	json_meminfo("memory_total", "MemTotal");
 	json_meminfo("swap_total", "SwapTotal");
 	json_cpus();
 	json_file("machine_id", "/etc/machine-id", true);
-	json_canary(canary);
-	json_peers(peers, npeers);
+	json_canary(options->canary);
+	json_peers(options->peers, options->npeers);
 	json_platform();
 	json_ssh();
 	json_entropy();
-	json_objects(objects);
+	json_objects(options->objects);
 	json_keys();
 	json_guest_api();
 	json_sockets();
 	json_engine_ports();
-	json_disks();
-	if (look_at_files) {
+	json_disks(options->disks);
+	if (options->files) {
 		json_privileged("");
 	} else {
 		json_key("privileged");

@@ -1,16 +1,16 @@
 /*
- * System calls that cannot take effect: their arguments are refused whatever the privilege, and
- * which refusal comes tells which wall stands.  Called by number, so that no wrapper intervenes.
+ * System calls without effect: the kernel refuses their arguments even to root, and the error shows
+ * what refuses first.  They are called by number, so that no wrapper of the C library changes them.
  *
- * Rules: kexec_load never with 0 segments (it unloads), acct never with NULL (it turns accounting
- * off), mount and fsopen never with a real file system, quotactl never with Q_SYNC.
+ * Never call kexec_load with 0 segments (it unloads), acct with NULL (it turns accounting off),
+ * mount or fsopen with a real file system, quotactl with Q_SYNC.
  */
-#include "base/probe.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/personality.h>
 #include <sys/socket.h>
@@ -19,7 +19,13 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* Numbers that are the same on every architecture since 5.1, for C libraries that lack them. */
+#include "base/fork_call.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "system/foreign_abi.h"
+#include "system/parts.h"
+
+/* Numbers that some C libraries do not have; equal on every architecture since Linux 5.1. */
 #ifndef SYS_io_uring_setup
 #define SYS_io_uring_setup 425
 #endif
@@ -40,13 +46,14 @@
 #endif
 
 #define N(number) ((const void *)(intptr_t)(number))
-#define NEWUSER   0x10000000
+#define NEWUSER	  0x10000000
 
-struct try {
+struct
+try {
 	const char *name;
 	long number;
 	const void *args[6];
-	long (*call)(void); /* instead of number, where one call does not suffice */
+	long (*call)(void); /* instead of number, for more than one call */
 };
 
 struct outcome {
@@ -54,7 +61,7 @@ struct outcome {
 	int error;
 };
 
-/* Not const: the kernel writes an answer back, here into the child's own copy. */
+/* Not const: the kernel writes an answer, into the copy of the child process. */
 static uint64_t zeros[16];
 
 static struct { /* union bpf_attr of BPF_PROG_LOAD: a socket filter of no instructions */
@@ -69,7 +76,7 @@ static struct { /* struct perf_event_attr: a software event that does not exist 
 	uint64_t config, rest[6];
 } bad_event = { 1, 64, 0xffff, { 0 } };
 
-static struct { /* struct timex: ADJ_TICK to 0, outside the range that is accepted */
+static struct { /* struct timex: ADJ_TICK to 0, outside the valid range */
 	uint32_t modes;
 	uint64_t rest[32];
 } bad_tick = { 0x4000, { 0 } };
@@ -81,7 +88,7 @@ static long try_kcmp(void)
 	return syscall(SYS_kcmp, self, self, 1 /* KCMP_VM */, 0, 0);
 }
 
-/* A node of its own in a fresh folder; where nothing is writable, what forbade the folder. */
+/* Creates a node in a new folder; if no folder can be created, that error counts. */
 static long try_mknod(void)
 {
 	static const char *const places[] = { "/tmp", "", "/dev/shm", "/run", "/dev" };
@@ -108,7 +115,7 @@ static long try_mknod(void)
 	return -1;
 }
 
-/* Opened and closed: whether it could be read needs no reading. */
+/* Opens and closes the log; does not read it. */
 static long try_kmsg(void)
 {
 	struct stat st;
@@ -127,7 +134,7 @@ static long try_kmsg(void)
 	return 0;
 }
 
-/* The lowest real-time priority, for as long as it takes to give it back. */
+/* Takes the lowest real-time priority and gives it back at once. */
 static long try_fifo(void)
 {
 	int priority = 1, none = 0;
@@ -138,6 +145,7 @@ static long try_fifo(void)
 	return value;
 }
 
+/* clang-format off */
 static const struct try tries[] = {
 	{ "bpf.bad_cmd", SYS_bpf, { N(9999), zeros, N(sizeof(zeros)) }, NULL },
 	{ "bpf.map_create_zero", SYS_bpf, { N(0), zeros, N(sizeof(zeros)) }, NULL },
@@ -198,20 +206,21 @@ static const struct try tries[] = {
 	{ "x32.vsock", 0, { NULL }, try_x32_vsock },
 	{ "x32.alg", 0, { NULL }, try_x32_alg },
 	{ "kmsg.open", 0, { NULL }, try_kmsg },
-	/* LANDLOCK_CREATE_RULESET_VERSION: asks for the ABI's number and makes nothing */
+	/* LANDLOCK_CREATE_RULESET_VERSION: returns the number of the ABI and creates nothing */
 	{ "landlock.version", SYS_landlock_create_ruleset, { NULL, N(0), N(1) }, NULL },
 	{ "prctl.get_memory_merge", SYS_prctl, { N(68), N(0), N(0), N(0), N(0) }, NULL },
 	{ "fanotify.bad_flag", SYS_fanotify_init, { N(0x40000000), N(0) }, NULL },
 	{ "sched.fifo", 0, { NULL }, try_fifo },
 	{ "syscall.unknown", 9999, { NULL }, NULL },
 };
+/* clang-format on */
 
-static bool makes_something(const struct try *t)
+static bool creates_something(const struct try *t)
 {
 	return t->call == try_mknod;
 }
 
-static void carry_out(const void *in, void *out)
+static void make_try(const void *in, void *out)
 {
 	const struct try *t = in;
 	struct outcome *o = out;
@@ -238,33 +247,33 @@ static void json_outcome(const char *result, const long *value)
 	json_close('}');
 }
 
-void json_tries(void)
+void json_tries(bool untouched)
 {
 	json_key("tries");
 	json_open('{');
 	for (size_t i = 0; i < COUNT(tries); i++) {
 		struct outcome o = { 0, 0 };
-		struct guarded g;
+		struct call_result done;
 
 		json_key(tries[i].name);
-		if (untouched && makes_something(&tries[i])) {
+		if (untouched && creates_something(&tries[i])) {
 			json_fail(json_mark(), 0, UNTOUCHED);
 			continue;
 		}
-		g = guard_next(carry_out, &tries[i], &o, sizeof(o));
-		if (g.end == GUARD_DONE)
+		done = fork_call_next(make_try, &tries[i], &o, sizeof(o));
+		if (done.end == CALL_DONE)
 			json_outcome(o.error ? errno_name(o.error) : "ok", &o.value);
-		else if (g.end == GUARD_TIMEOUT)
+		else if (done.end == CALL_TIMEOUT)
 			json_outcome("timeout", NULL);
-		else if (g.end == GUARD_KILLED && g.number == SIGSYS)
+		else if (done.end == CALL_KILLED && done.number == SIGSYS)
 			json_outcome("SIGSYS", NULL);
-		else if (g.end == GUARD_KILLED && g.number == SIGSEGV)
-			json_outcome("SIGSEGV", NULL); /* int 0x80 where the kernel has no i386 */
-		else if (g.end == GUARD_KILLED)
-			json_fail(json_mark(), 0, "try: killed by signal %d", g.number);
+		else if (done.end == CALL_KILLED && done.number == SIGSEGV)
+			json_outcome("SIGSEGV", NULL); /* int 0x80 on a kernel without i386 */
+		else if (done.end == CALL_KILLED)
+			json_fail(json_mark(), 0, "try: killed by signal %d", done.number);
 		else
-			json_fail(json_mark(), g.number, "fork to try");
+			json_fail(json_mark(), done.number, "fork to try");
 	}
-	guard_settle();
+	fork_call_wait();
 	json_close('}');
 }

@@ -257,7 +257,7 @@ def test_outside_takes_a_number_and_refuses_what_is_not_there_or_twice(probe: Pa
     second.communicate(timeout=300)
 
 
-FILTERED = str(Path(__file__).parents[1] / "weaknesses" / "with_filters.py")
+FILTERED = str(Path(__file__).parents[2] / "weaknesses" / "with_filters.py")
 ALLOW_ALL = struct.pack("<HBBI", 0x06, 0, 0, 0x7FFF0000)
 REFUSE_ONE = struct.pack("<HBBIHBBIHBBI", 0x20, 0, 0, 0, 0x15, 0, 1, 9998, 0x06, 0, 0, 0x00050001) + ALLOW_ALL
 

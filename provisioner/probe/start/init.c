@@ -1,6 +1,4 @@
-/* What the init of a machine does besides: mounts, loopback, a raw terminal, and the end. */
-#include "base/probe.h"
-
+/* The init process of a machine: mounts, loopback, a raw terminal, power off. */
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -11,8 +9,14 @@
 #include <sys/reboot.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 #include <termios.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "base/text.h"
+#include "process/process.h"
+#include "start/start.h"
 
 static const struct {
 	const char *type, *target;
@@ -37,13 +41,14 @@ int loopback_up(void)
 	return ioctl(fd, SIOCSIFFLAGS, &request);
 }
 
-/* EBUSY: the kernel mounted devtmpfs itself (CONFIG_DEVTMPFS_MOUNT). */
-void machine_start(void)
+/* EBUSY: the kernel has mounted devtmpfs (CONFIG_DEVTMPFS_MOUNT). */
+void init_start(void)
 {
 	for (size_t i = 0; i < COUNT(mounts); i++) {
 		mkdir(mounts[i].target, 0755);
-		if (mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags,
-			  NULL) < 0 && errno != EBUSY)
+		if (mount(mounts[i].type, mounts[i].target, mounts[i].type, mounts[i].flags, NULL) <
+			    0 &&
+		    errno != EBUSY)
 			dprintf(2, "probe: cannot mount %s: %s\n", mounts[i].target,
 				strerror(errno));
 	}
@@ -53,7 +58,7 @@ void machine_start(void)
 }
 
 /* Raw, or the line discipline would echo frames back, and CLOCAL, or an open would wait. */
-int machine_tty(const char *path)
+int open_raw_tty(const char *path)
 {
 	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	struct termios mode;
@@ -61,7 +66,7 @@ int machine_tty(const char *path)
 	if (fd < 0)
 		die(EX_UNAVAILABLE, "cannot open %s", path);
 	if (tcgetattr(fd, &mode) < 0)
-		die(EX_UNAVAILABLE, "%s is no terminal", path);
+		die(EX_UNAVAILABLE, "%s is not a terminal", path);
 	cfmakeraw(&mode);
 	mode.c_cflag |= CLOCAL | CREAD;
 	mode.c_cflag &= ~(tcflag_t)(CRTSCTS | HUPCL);
@@ -74,10 +79,10 @@ int machine_tty(const char *path)
 }
 
 /* A kernel without a way to power off halts instead; then the machine's own deadline ends it. */
-void machine_stop(void)
+void init_stop(int out)
 {
-	if (channel_out > 2)
-		tcdrain(channel_out);
+	if (out > 2)
+		tcdrain(out);
 	sync();
 	reboot(RB_POWER_OFF);
 	die(EX_OSERR, "cannot power off");

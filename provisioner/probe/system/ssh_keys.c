@@ -1,10 +1,15 @@
-/* The fingerprints of SSH keys: a machine's own, and those that may log in. */
-#include "base/probe.h"
-
+/* Fingerprints of SSH keys: the host keys, and the keys that may log in. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/sha256.h"
+#include "base/text.h"
+#include "system/parts.h"
 
 #define MAX_HOMES 64
 #define MAX_KEYS  64
@@ -20,7 +25,7 @@ static int base64_digit(char c)
 	return at ? (int)(at - digits) : -1;
 }
 
-/* Decodes up to the first character that is none; the number of bytes. */
+/* Decodes base64 up to another character; returns the number of bytes. */
 static size_t decode(const char *text, unsigned char *to, size_t size)
 {
 	uint32_t bits = 0;
@@ -38,7 +43,7 @@ static size_t decode(const char *text, unsigned char *to, size_t size)
 	return used;
 }
 
-/* "[options ]TYPE BLOB [comment]": a blob starts with the length of its type's name: AAAA. */
+/* "[options ]TYPE BLOB [comment]" (sshd(8)): a blob starts with a 32-bit length, so with AAAA. */
 static const char *find_blob(const char *line)
 {
 	const char *at = line + strspn(line, " \t");
@@ -66,7 +71,7 @@ static void json_line(const char *path, const char *line)
 	json_close('}');
 }
 
-/* The keys of one file; not there is fine. */
+/* The keys of one file; a missing file has none. */
 static int json_file(const char *path)
 {
 	static char line[MAX_LINE];
@@ -83,7 +88,7 @@ static int json_file(const char *path)
 	return got ? -1 : 0;
 }
 
-/* Every PREFIX*SUFFIX of a folder, with "/MORE" behind it. */
+/* The keys of every FOLDER/PREFIX*SUFFIX with `more` appended to the path. */
 static int json_folder(const char *folder, const char *prefix, const char *suffix, const char *more)
 {
 	struct folder f;

@@ -1,17 +1,23 @@
-/* What stands outside and must be out of reach: a process, IPC objects, the caller's keyring. */
-#include "base/probe.h"
-
+/* Tries to reach what exists outside: a process, IPC objects, a session keyring, a guest API. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <sysexits.h>
 #include <unistd.h>
+
+#include "base/file.h"
+#include "base/fork_call.h"
+#include "base/json.h"
+#include "base/text.h"
+#include "system/parts.h"
 
 #define SESSION (-3) /* KEY_SPEC_SESSION_KEYRING */
 
@@ -20,23 +26,23 @@ struct outcome {
 	int error;
 };
 
-/* Carries out a try in a child and writes what it came to: "ok", an errno's name, "SIGSYS". */
+/* Makes a try in a child process; writes "ok", the name of an errno, or "SIGSYS". */
 static void json_try(const char *key, void (*call)(const void *, void *), const void *in,
 		     long *value)
 {
 	struct outcome o = { 0, 0 };
-	struct guarded g = guard(call, in, &o, sizeof(o));
+	struct call_result done = fork_call(call, in, &o, sizeof(o));
 
 	json_key(key);
-	if (g.end == GUARD_DONE)
+	if (done.end == CALL_DONE)
 		json_text(o.error ? errno_name(o.error) : "ok");
-	else if (g.end == GUARD_KILLED && g.number == SIGSYS)
+	else if (done.end == CALL_KILLED && done.number == SIGSYS)
 		json_text("SIGSYS");
 	else
-		json_fail(json_mark(), g.end == GUARD_ERROR ? g.number : 0, "try %s: %s", key,
-			  g.end == GUARD_TIMEOUT ? "no end" : "no answer");
+		json_fail(json_mark(), done.end == CALL_ERROR ? done.number : 0, "try %s: %s", key,
+			  done.end == CALL_TIMEOUT ? "no end" : "no answer");
 	if (value)
-		*value = g.end == GUARD_DONE ? o.value : 0;
+		*value = done.end == CALL_DONE ? o.value : 0;
 }
 
 static void take(struct outcome *o, long value)
@@ -45,7 +51,7 @@ static void take(struct outcome *o, long value)
 	o->error = value < 0 ? errno : 0;
 }
 
-/* Opening is where ptrace(2)'s access mode is checked; nothing is read. */
+/* The kernel checks the ptrace(2) access mode at open: nothing is read. */
 static void try_open(const void *in, void *out)
 {
 	take(out, open(in, O_RDONLY | O_CLOEXEC));
@@ -64,7 +70,7 @@ static void json_open_try(const char *name, pid_t pid)
 	json_try(name, try_open, path, NULL);
 }
 
-/* Whether the process of that number is the canary; our own command line may hold the nonce too. */
+/* Whether the process has the nonce; the probe's own command line contains it too. */
 static void json_same(pid_t pid, const char *nonce)
 {
 	static char text[64 << 10];
@@ -88,7 +94,7 @@ static void json_same(pid_t pid, const char *nonce)
 	json_bool(found);
 }
 
-/* PID:NONCE of a process that must be out of reach. */
+/* `named` is PID:NONCE of a process that must be out of reach. */
 static void json_reach(const char *named)
 {
 	char number[16];
@@ -120,7 +126,7 @@ void json_canary(const char *canary)
 		json_null();
 }
 
-/* One process by each of its numbers: which one is ours, if any, only trying tells. */
+/* One process by each of its numbers: only a try shows which number is valid here. */
 void json_peers(const char *const *peers, size_t count)
 {
 	json_key("peers");
@@ -134,7 +140,7 @@ void json_peers(const char *const *peers, size_t count)
 	json_close(']');
 }
 
-/* By no permission: shmget(2) checks none where none is asked for. */
+/* Mode 0: shmget(2) then checks no permission. */
 static void try_shm(const void *in, void *out)
 {
 	take(out, syscall(SYS_shmget, (key_t) * (const uint64_t *)in, (size_t)0, 0));
@@ -160,7 +166,7 @@ static void try_abstract(const void *in, void *out)
 			  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + length)));
 }
 
-/* Objects made outside for this run: KEY of a segment, NAME of a queue and of a listener. */
+/* KEY of a shared memory segment, NAME of a message queue and of an abstract socket. */
 void json_objects(const char *objects)
 {
 	const char *name = objects ? strchr(objects, ':') : NULL;
@@ -194,7 +200,7 @@ static void try_session(const void *in, void *out)
 	take(out, syscall(SYS_keyctl, 0 /* KEYCTL_GET_KEYRING_ID */, SESSION, 0));
 }
 
-/* The serial of the session keyring (keyctl_get_keyring_ID(3)); nothing is created. */
+/* The serial of the session keyring (keyctl_get_keyring_ID(3)); creates none. */
 void json_keys(void)
 {
 	long serial;
@@ -212,7 +218,7 @@ void json_keys(void)
 
 static const char *const guest_apis[] = { "/dev/lxd/sock", "/dev/incus/sock" };
 
-/* Asks an instance's own API for the names of its settings; of those `user.` ones hold secrets. */
+/* Counts the `user.` settings, which may hold secrets, in the instance's API of LXD and Incus. */
 static void ask_guest_api(const void *in, void *out)
 {
 	static const char request[] = "GET /1.0/config HTTP/1.0\r\nHost: guest\r\n\r\n";

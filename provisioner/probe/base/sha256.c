@@ -1,11 +1,11 @@
-/* SHA-256 (FIPS 180-4), and random bytes that a document shows only as their hash. */
-#include "base/probe.h"
+/* SHA-256 (FIPS 180-4). */
+#include "base/sha256.h"
 
-#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "base/big_endian.h"
 
 static const uint32_t constants[64] = {
 	0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4,
@@ -20,7 +20,7 @@ static const uint32_t constants[64] = {
 	0xc67178f2,
 };
 
-static uint32_t turned(uint32_t word, int bits)
+static uint32_t rotate(uint32_t word, int bits)
 {
 	return word >> bits | word << (32 - bits);
 }
@@ -33,13 +33,13 @@ static void take_block(uint32_t *h, const unsigned char *block)
 		w[i] = get_u32(block + 4 * i);
 	for (size_t i = 16; i < 64; i++)
 		w[i] = w[i - 16] + w[i - 7] +
-		       (turned(w[i - 15], 7) ^ turned(w[i - 15], 18) ^ w[i - 15] >> 3) +
-		       (turned(w[i - 2], 17) ^ turned(w[i - 2], 19) ^ w[i - 2] >> 10);
+		       (rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ w[i - 15] >> 3) +
+		       (rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ w[i - 2] >> 10);
 	memcpy(v, h, sizeof(v));
 	for (size_t i = 0; i < 64; i++) {
-		uint32_t one = v[7] + (turned(v[4], 6) ^ turned(v[4], 11) ^ turned(v[4], 25)) +
+		uint32_t one = v[7] + (rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25)) +
 			       ((v[4] & v[5]) ^ (~v[4] & v[6])) + constants[i] + w[i];
-		uint32_t two = (turned(v[0], 2) ^ turned(v[0], 13) ^ turned(v[0], 22)) +
+		uint32_t two = (rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22)) +
 			       ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
 
 		memmove(v + 1, v, 7 * sizeof(*v));
@@ -50,7 +50,6 @@ static void take_block(uint32_t *h, const unsigned char *block)
 		h[i] += v[i];
 }
 
-/* The digest as 64 hex digits. */
 void sha256(const unsigned char *data, size_t size, char hex[65])
 {
 	uint32_t h[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
@@ -70,31 +69,4 @@ void sha256(const unsigned char *data, size_t size, char hex[65])
 		take_block(h, last + 64);
 	for (size_t i = 0; i < 8; i++)
 		snprintf(hex + 8 * i, 9, "%08x", h[i]);
-}
-
-static unsigned char drawn[32];
-static int draw_error = EAGAIN;
-
-/*
- * Before anything else of a request: what a restored copy of a machine yields first is what tells
- * it from another copy, for the kernel soon mixes in what happens to each (random(7)).
- */
-void draw_entropy(void)
-{
-	long n = syscall(SYS_getrandom, drawn, sizeof(drawn), 1 /* GRND_NONBLOCK */);
-
-	draw_error = n == (long)sizeof(drawn) ? 0 : n < 0 ? errno : EAGAIN;
-}
-
-void json_entropy(void)
-{
-	char hex[65];
-
-	json_key("entropy");
-	if (draw_error) {
-		json_fail(json_mark(), draw_error, "getrandom");
-		return;
-	}
-	sha256(drawn, sizeof(drawn), hex);
-	json_text(hex);
 }

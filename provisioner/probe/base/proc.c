@@ -1,0 +1,62 @@
+/* Reads processes in /proc. */
+#include "base/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+int open_self(void)
+{
+	int proc = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return proc < 0 ? -errno : proc;
+}
+
+pid_t parent_of(pid_t pid)
+{
+	char path[32];
+	uint64_t parent;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	return read_key(AT_FDCWD, path, "PPid", &parent) == 0 ? (pid_t)parent : 0;
+}
+
+/* Field 22 of stat.  The name in field 2 may contain anything: count from its last parenthesis. */
+int read_start_time(int proc, uint64_t *ticks)
+{
+	char text[1024], *at;
+
+	if (proc < 0) {
+		errno = -proc;
+		return -1;
+	}
+	if (read_file(proc, "stat", text, sizeof(text)) < 0)
+		return -1;
+	at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (!at) {
+		errno = EBADMSG;
+		return -1;
+	}
+	*ticks = strtoull(at, NULL, 10);
+	return 0;
+}
+
+bool task_ended(int tasks, const char *tid)
+{
+	char path[64], text[256];
+	const char *state;
+
+	snprintf(path, sizeof(path), "%s/stat", tid);
+	if (read_file(tasks, path, text, sizeof(text)) < 0)
+		return true;
+	state = strrchr(text, ')');
+	return state && (state[2] == 'Z' || state[2] == 'X');
+}

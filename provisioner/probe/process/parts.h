@@ -1,0 +1,50 @@
+/* The parts of json_process() and json_other_tasks(); for `proc` and `self` see process.h. */
+#ifndef PROCESS_PARTS_H
+#define PROCESS_PARTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The value of fds. */
+void json_fds(int proc, bool self);
+
+/* The value of namespaces; then the keys owners and user_parents. */
+void json_namespaces(int proc);
+void json_owners(int proc);
+
+/* The inode in a link such as "pid:[4026531836]"; 0 with errno. */
+uint64_t read_namespace(int dir, const char *path);
+
+/* The keys nspid, name, cpus_allowed, seccomp, uid, gid, groups, capabilities, no_new_privs. */
+void json_status(int proc, bool self);
+
+/* The keys seccomp, uid, gid, groups, capabilities and no_new_privs of another task. */
+void json_credentials(int proc);
+
+/* The keys nspid and name of the task that json_credentials() wrote last. */
+void json_names(void);
+
+/* The key lsm. */
+void json_lsm(int proc);
+
+/* The values of mounts and of cgroups. */
+void json_mounts(int proc);
+void json_cgroups(int proc);
+
+/* The key filters; pid 0 is this process. */
+void json_filters(pid_t pid, bool ask);
+
+/* The key handles. */
+void json_descriptors(int proc, bool self);
+
+/* The keys environment, terminal and beneath. */
+void json_session(int proc, bool self);
+
+/* Records session and terminal, before a request gets a session of its own. */
+void record_terminal(int proc);
+
+/* The key device_rules. */
+void json_device_rules(int proc);
+
+#endif

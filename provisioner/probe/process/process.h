@@ -1,0 +1,30 @@
+/*
+ * Sections of a facts document about one process.  `proc` is a descriptor of /proc/PID, or a
+ * negative errno: then the facts are unobserved.  `self`: the process is this one.
+ */
+#ifndef PROCESS_PROCESS_H
+#define PROCESS_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Record what this process was started with, before it opens anything itself. */
+void record_fds(void);
+void record_descriptors(void);
+
+/* The process that serves the nonce `subject`; exits unless there is exactly one. */
+pid_t find_subject(const char *subject);
+
+/* The value of `process`.  `filters` asks its tasks for their seccomp filters, which stops them. */
+void json_process(int proc, pid_t pid, bool self, bool filters);
+
+/* The value of `limits`. */
+void json_limits(int proc);
+
+/* The key listeners. */
+void json_listeners(int proc);
+
+/* The value of `tasks`: the states of the sandbox's tasks that differ from the subject's state. */
+void json_other_tasks(int proc, pid_t subject);
+
+#endif

@@ -1,0 +1,33 @@
+/* The commands, and what they share. */
+#ifndef START_START_H
+#define START_START_H
+
+struct verb;
+
+#define HANDED_NAME "isolation-probe"
+#define HANDED_FD   3
+
+/* The verb of a name, or NULL. */
+const struct verb *find_verb(const char *name);
+
+int cmd_serve(int argc, char **argv);
+int cmd_launch(int argc, char **argv);
+
+/* Brings the interface lo up; -1 with errno. */
+int loopback_up(void);
+
+/* Mounts the kernel's file systems and brings lo up: the start of a machine's init. */
+void init_start(void);
+
+/* Opens a terminal in raw mode. */
+int open_raw_tty(const char *path);
+
+/* Powers the machine off after `out` has been drained. */
+_Noreturn void init_stop(int out);
+
+/*
+ * A descriptor of a sealed copy of this program in memory, open for reading only; -1 with errno.
+ */
+int copy_program(void);
+
+#endif

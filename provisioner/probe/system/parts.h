@@ -1,0 +1,28 @@
+/* The parts of json_system(): each writes the keys that its comment names. */
+#ifndef SYSTEM_PARTS_H
+#define SYSTEM_PARTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define UNTOUCHED "not tried, for it would touch the sandbox"
+
+void json_interfaces(void);	      /* interfaces */
+void json_devices(void);	      /* devices */
+void json_paths(void);		      /* paths */
+void json_tries(bool untouched);      /* tries */
+void json_rights(bool untouched);     /* device_node, root_access, legacy_tiocsti */
+void json_kernel_state(void);	      /* kernel_state */
+void json_canary(const char *canary); /* canary */
+void json_peers(const char *const *peers, size_t count); /* peers */
+void json_platform(void);				 /* platform */
+void json_ssh(void);					 /* ssh */
+void json_entropy(void);				 /* entropy */
+void json_objects(const char *objects);			 /* objects */
+void json_keys(void);					 /* keys */
+void json_guest_api(void);				 /* guest_api */
+void json_sockets(void);				 /* sockets */
+void json_engine_ports(void);				 /* ports */
+void json_disks(bool asked);				 /* disks */
+
+#endif
