@@ -1,9 +1,9 @@
-"""Carries a plan out on a machine, in one round trip, and sees that nothing is left to change.
+"""Applies a plan to a machine in one round trip, and checks that nothing is left to change.
 
-In: a connection and a `Plan`.  Out: `Applied`.  Called by cli.py and machines/.  All steps go over as one script; each
-reports when it is done, and the script ends with the state read again.  Idempotent by construction: a step taken twice
-does no harm, a file is replaced whole, and when the connection drops, the step under way is finished, no further one is
-begun, and the next apply takes up there.  One apply at a time on a machine.
+In: a connection and a `Plan`.  Out: `Applied`.  All steps are sent as one script.  Each step reports its end, and the
+script ends with a second reading of the state.  An apply is idempotent: a step may run twice, and a file is replaced
+whole.  When the connection drops, the current step finishes, no further step starts, and the next apply continues
+there.  A lock on the machine admits one apply at a time.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ from provisioner.progress import step
 
 HEAD = "isolation-apply 1"
 LOG_TAIL = 8000  # bytes
-# A connection that drops must not end dpkg half-way: SIGHUP is ignored, here and in what is started, and SIGPIPE here
-# alone (the steps write to a file).  Descriptor 9 is the lock: closed in the steps, so that no daemon inherits it.
+# A lost connection must not kill dpkg half-way: the script and its children ignore SIGHUP.  Only the script ignores
+# SIGPIPE; the steps write to a file.  Descriptor 9 is the lock.  Steps close it, so that no daemon inherits it.
 SCRIPT = f"""\
 trap '' PIPE HUP
 umask 022
@@ -68,7 +68,7 @@ exec 9>&-
 
 @dataclass(frozen=True)
 class Taken:
-    """One step that was taken, and how long it took as seen from here."""
+    """One step that ran, and its duration in seconds, measured on this side."""
 
     title: str
     seconds: float
@@ -77,14 +77,14 @@ class Taken:
 @dataclass(frozen=True)
 class Applied:
     """
-    What an apply did.
+    The result of an apply.
 
     Attributes:
-        machine: its name.
-        changed: how many resources were not as wanted.
-        steps: what was done for it, in order.
-        seconds: in all, reading the state included where that was part of it.
-        round_trips: how often something was asked of the machine.
+        machine: the machine's name.
+        changed: the number of resources that differed from their role.
+        steps: the steps that ran, in order.
+        seconds: total time; `converge` includes the reading of the state.
+        round_trips: the number of requests to the machine.
     """
 
     machine: str
@@ -96,7 +96,12 @@ class Applied:
 
 def converge(connection: Connection, roles: Sequence[Role], variables: Mapping[str, Scalar]) -> Applied:
     """
-    Bring a machine to what roles want: read, compare, send the difference.
+    Converge a machine to its roles: read its state, compare, apply the difference.
+
+    Args:
+        connection: the machine.
+        roles: the roles, as `load_roles` returns them.
+        variables: values for the machine, over the defaults of the roles.
 
     Example:
         >>> converge(debian12, load_roles(["docker"]), {}).changed
@@ -117,11 +122,11 @@ def converge(connection: Connection, roles: Sequence[Role], variables: Mapping[s
 
 def apply_plan(connection: Connection, plan: Plan) -> Applied:
     """
-    Carry a plan out.
+    Apply a plan.
 
     Raises:
-        IsolationError: a step failed (naming its object and the machine, with the end of its output), the connection
-            ended, or something is not as wanted although every step succeeded.
+        IsolationError: a step failed (the error names its object and the machine, and holds the end of its output),
+            the connection ended, or a resource still differs although every step succeeded.
     """
     if not plan.changes:
         return Applied(plan.machine, 0)
@@ -141,7 +146,7 @@ def apply_plan(connection: Connection, plan: Plan) -> Applied:
 
 
 def render_apply(plan: Plan) -> str:
-    """Return the script: each step a function, called in order; then the state is read again."""
+    """Return the script: one function per step, called in order, then a second reading of the state."""
     steps = [f"step_{at}() {{\n{one.script}\n}}\ntake {at}" for at, one in enumerate(plan.steps)]
     return SCRIPT.format(steps="\n".join(steps), read=render_read(plan.wanted))
 
@@ -163,12 +168,12 @@ def _await(answer: Answer, one: Step, machine: str) -> Taken:
 def _failure(one: Step, machine: str, status: str, log: str) -> IsolationError:
     kind = next(kind for kind in find_kinds() if one.kind == kind.NAME)
     said = last_line(log.encode()) or f"exit status {status}"
-    fault = kind.explain_failure(log) or Fault(one.title, said, "see its output with -v")
+    fault = kind.explain_failure(log) or Fault(one.title, said, "run again with -v to see the output")
     return IsolationError(f"cannot {fault.what} on '{machine}': {fault.why}", hint=fault.hint, log=log)
 
 
 def _expect_nothing_left(plan: Plan) -> None:
-    """A machine that undoes what was applied would be changed by every apply: say so now."""
+    """Raise if the machine has undone a change: every later apply would repeat it."""
     if plan.changes:
         first = plan.changes[0]
         aspect = first.aspects[0]
@@ -176,5 +181,5 @@ def _expect_nothing_left(plan: Plan) -> None:
         raise IsolationError(
             f"cannot converge {first.kind} '{first.name}' on '{plan.machine}': after the apply,"
             f" {aspect.what} is '{aspect.before}' again{more}",
-            hint="something on the machine undoes it",
+            hint="another program on the machine undoes it: find and stop it",
         )

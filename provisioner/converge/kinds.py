@@ -1,7 +1,7 @@
-"""What a kind of resource is (package, file, service …), and which kinds there are.
+"""Defines what a kind of resource is (package, file, service …) and finds all kinds.
 
-In: the modules below resources/, each of which satisfies `Kind`.  Out: `find_kinds()`, in the order of applying.
-Called by role.py, state.py, plan.py and apply.py.  A new kind is one new module: nothing here names any.
+In: the modules below resources/; each satisfies `Kind`.  Out: `find_kinds()`, in the order of applying.
+A new kind is one new module there.  No kind is named here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from provisioner.converge.templates import Source
 
 @dataclass(frozen=True)
 class Aspect:
-    """One thing that is not as a role wants it: what it is, how it was found, how it will be."""
+    """One property that differs: its name, its present value and its wanted value."""
 
     what: str
     before: str
@@ -32,10 +32,10 @@ class Change:
     One resource that must change.
 
     Attributes:
-        kind: which kind of resource it is.
-        name: the resource's own name: a path, a package, a unit.
-        aspects: what differs; at least one.
-        difference: lines of a unified diff, where contents can be shown.
+        kind: the name of its kind.
+        name: its own name: a path, a package, a unit.
+        aspects: the properties that differ; at least one.
+        difference: lines of a unified diff; empty if the content cannot be shown.
     """
 
     kind: str
@@ -44,20 +44,20 @@ class Change:
     difference: tuple[str, ...] = ()
 
     def changes(self, what: str) -> bool:
-        """Tell whether this aspect is among those that change."""
+        """Return whether the property `what` is among those that change."""
         return any(aspect.what == what for aspect in self.aspects)
 
 
 @dataclass(frozen=True)
 class Step:
     """
-    Lines of POSIX sh that carry changes out; the first command that fails ends them (`set -e`).
+    Lines of POSIX sh that make changes; the first command that fails ends them (`set -e`).
 
     Attributes:
         title: a verb and its objects: "install 'docker.io'".
-        script: the lines; `$log` names the file that holds what they printed so far.
-        kind: whose step it is.
-        rank: steps are taken in the order of ranks; by default the kind's own.
+        script: the lines; `$log` names the file with their output so far.
+        kind: the name of the kind that made the step.
+        rank: steps run in the order of ranks.
         deadline: a name in provisioner/deadlines.py.
     """
 
@@ -70,7 +70,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a step failed, in a user's words: what could not be done to which object, why, and the mend."""
+    """The cause of a failed step for the user: the action and its object, the reason, and the mend."""
 
     what: str
     why: str
@@ -85,8 +85,8 @@ class Kind(Protocol):
     Attributes:
         NAME: one word: "package".
         KEY: its key in role.yaml: "packages".
-        RANK: its place in the order of applying.
-        FIELD: the type of the key's value in role.yaml, which must be a list or a map.
+        RANK: its position in the order of applying.
+        FIELD: the type of the key's value in role.yaml; a list or a map.
     """
 
     NAME: str
@@ -95,27 +95,27 @@ class Kind(Protocol):
     FIELD: Any
 
     def collect_wanted(self, sources: Sequence[Source]) -> Any:
-        """Bring together what several roles want; IsolationError where two contradict each other."""
+        """Merge what several roles want; raises IsolationError if two contradict each other."""
 
     def render_read(self, wanted: Any) -> str:
-        """Return lines of sh that print the present state, as text without NUL; empty when there is none to read."""
+        """Return lines of sh that print the present state as text without NUL; empty if there is nothing to read."""
 
     def parse_present(self, text: str) -> Any:
-        """Turn what these lines printed into a frozen state; ValueError where it is not what they print."""
+        """Parse the output of these lines into a frozen state; raises ValueError on any other text."""
 
     def diff_state(self, wanted: Any, present: Any, earlier: Sequence[Change]) -> list[Change]:
-        """Compare; `earlier` holds the changes of the kinds of lower rank.  Pure; IsolationError for the impossible."""
+        """Compare, purely; `earlier` holds the changes of kinds of lower rank.  Raises IsolationError if impossible."""
 
     def make_steps(self, wanted: Any, changes: Sequence[Change]) -> list[Step]:
-        """Return the steps that carry this kind's changes out; taking one twice does no harm."""
+        """Return the steps that make these changes; a step may run twice."""
 
     def explain_failure(self, log: str) -> Fault | None:
-        """Return what a failed step's output means, where it is known."""
+        """Return the known cause of a failed step, from its output; None if it is not known."""
 
 
 @functools.cache
 def find_kinds() -> tuple[Kind, ...]:
-    """Return all kinds in the order of applying."""
+    """Return all kinds in the order of applying; raises TypeError for a module that is no `Kind`."""
     found: list[Kind] = []
     for module in pkgutil.iter_modules(resources.__path__):
         kind = importlib.import_module(f"{resources.__name__}.{module.name}")

@@ -1,6 +1,6 @@
-"""Writes a small file that is wholly ours: the lines of several roles, kept for the next boot.
+"""Renders sh that writes a configuration file for the next boot; no other program writes that file.
 
-In: a path and lines.  Out: lines of sh that put it in place by rename(2).  Called by resources/module.py and sysctl.py.
+In: a path and the lines of all roles.  Out: lines of sh that put the file in place by rename(2).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from shlex import quote
 
 
 def render_owned(path: str, lines: Sequence[str]) -> str:
-    """Return sh that makes the file hold these lines and nothing else; no lines: an empty file."""
+    """Return sh that replaces the file by these lines; without lines the file is empty."""
     text = "".join(f"{line}\n" for line in lines)
     return (
         f"mkdir -p -- {quote(dirname(path))}\n"
-        f"rm -f -- {quote(path + '.new')}\n"  # systemd reads *.conf only
+        f"rm -f -- {quote(path + '.new')}\n"  # systemd reads only *.conf
         f"(umask 022; set -C; printf %s {quote(text)} >{quote(path + '.new')})\n"
         f"sync -- {quote(path + '.new')}\n"
         f"mv -fT -- {quote(path + '.new')} {quote(path)}"

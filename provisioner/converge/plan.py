@@ -1,7 +1,6 @@
-"""What must change, and how: the difference between what roles want and what was found.
+"""Computes the plan: the difference between the state that roles want and the present state.
 
-In: roles, variables, a `Present`.  Out: a `Plan`, or its text.  Called by cli.py and apply.py.  Pure: it reads and
-changes nothing, so that the same plan can be shown, tested and applied.
+In: roles, variables, a `Present`.  Out: a `Plan`, or its text.  Pure: the same plan can be shown, tested and applied.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from provisioner.converge.templates import Scalar
 @dataclass(frozen=True)
 class Plan:
     """
-    The way from what was found to what is wanted.
+    The changes that lead from the present state to the wanted state.
 
     Attributes:
-        machine: its name.
-        wanted: what it leads to.
-        changes: one for each resource that is not so yet; none when the machine is as wanted.
-        steps: what carries them out, in order.
+        machine: the machine's name.
+        wanted: the wanted state.
+        changes: one for each resource that differs; empty if the machine is as wanted.
+        steps: the steps that make the changes, in order.
     """
 
     machine: str
@@ -35,16 +34,21 @@ class Plan:
 
 def plan_changes(roles: Sequence[Role], variables: Mapping[str, Scalar], present: Present) -> Plan:
     """
-    Compare what roles want with what was found.
+    Compare the state that roles want with the present state.
+
+    Args:
+        roles: the roles, as `load_roles` returns them.
+        variables: values for the machine, over the defaults of the roles.
+        present: the state of the machine.
 
     Raises:
-        IsolationError: a fault in the roles, or something that cannot be made so: a folder where a file must be.
+        IsolationError: a fault in the roles, or an impossible change: a folder is where a file must be.
     """
     return plan_wanted(collect_wanted(roles, variables), present)
 
 
 def plan_wanted(wanted: Wanted, present: Present) -> Plan:
-    """Compare; as `plan_changes`, of what was collected before."""
+    """Like `plan_changes`, for a wanted state that is collected already."""
     changes: list[Change] = []
     steps: list[Step] = []
     for kind in find_kinds():
@@ -55,7 +59,7 @@ def plan_wanted(wanted: Wanted, present: Present) -> Plan:
 
 
 def render_diff(plan: Plan) -> list[str]:
-    """Return the plan as lines for a terminal; what a machine's files hold cannot steer it."""
+    """Return the plan as lines for a terminal; control characters from the machine's files are escaped."""
     if not plan.changes:
         return [f"{plan.machine}: nothing to change"]
     lines = [f"{plan.machine}: {len(plan.changes)} to change"]

@@ -1,8 +1,7 @@
-"""How a machine gets a role: roles/<name>/role.yaml and its templates as one frozen object.
+"""Loads roles/<name>/role.yaml and its templates as one frozen object.
 
-In: names of role folders.  Out: `Role`s, each after those that it needs, and a hash of their content.
-Called by cli.py, machines/ and the tests.  Data, not a task language: what a key holds is said by its kind of resource
-(converge/resources/), and a new kind's key is known here without an edit.  Touches no machine.
+In: names of role folders.  Out: `Role`s, each after the roles that it needs, and a hash of their content.
+A role is data, not a task language: each kind of resource (resources/) defines the value of its own key.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ RoleName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 
 class Promise(BaseModel):
     """
-    One thing that holds once the role is there; testinfra looks after it.
+    One thing that holds on a converged machine; testinfra checks it.
 
     Attributes:
-        package: it is installed.
-        service: it is running, and enabled, as asked.
-        file: it is there, with this mode, owner and a content that this pattern is found in.
-        sysctl: it has this value.
-        command: it ends with this status, and its output holds this pattern.
+        package: the name of a package that is installed.
+        service: the name of a unit; `running` and `enabled` are checked if they are given.
+        file: the path of a file that exists; `mode`, `owner` and `contains` (a regular expression) are checked.
+        sysctl: a key; its value is `value`.
+        command: an argument list; it exits with `status` (default 0), and its output matches `contains`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,7 +78,7 @@ DETAILS: dict[str, set[str]] = {
 
 
 class RoleFile(BaseModel):
-    """role.yaml without the keys of the kinds of resources, which `role_model` adds."""
+    """role.yaml without the keys of the kinds of resources; `role_model` adds these."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -94,12 +93,12 @@ class Role:
     One role.
 
     Attributes:
-        name: its folder's name.
-        needs: the roles that come before it.
-        variables: the defaults of what its templates use.
-        resources: what it wants of each kind, by the kind's name.
+        name: the name of its folder.
+        needs: the roles that are applied before it.
+        variables: default values for its templates.
+        resources: the value of each kind's key in role.yaml, by the name of the kind.
         templates: the texts below templates/, by file name.
-        verify: what holds once it is there.
+        verify: what holds on a machine that has the role.
     """
 
     name: str
@@ -116,7 +115,7 @@ def role_model(known: tuple[str, ...] = ()) -> type[RoleFile]:
     Return the model of role.yaml: its own keys, and one for each kind of resource.
 
     Args:
-        known: the roles that it may need; none: any.
+        known: the roles that it may need; empty allows any.
     """
 
     def check_known(name: str) -> str:
@@ -134,17 +133,17 @@ def role_model(known: tuple[str, ...] = ()) -> type[RoleFile]:
 
 def load_roles(names: Sequence[str], roles: Path = ROLES) -> tuple[Role, ...]:
     """
-    Load roles and all that they need.
+    Load roles and the roles that they need.
 
     Args:
-        names: of role folders.
-        roles: where the folders are.
+        names: names of role folders.
+        roles: the folder of the role folders.
 
     Returns:
-        Each once, after those that it needs.
+        Each role once, after the roles that it needs.
 
     Raises:
-        IsolationError: no such role, a circle of needs, or a fault in a file (naming file, line and the nearest key).
+        IsolationError: no such role, roles that need each other, or a fault in a file (with file, line, nearest key).
     """
     loaded: dict[str, Role] = {}
 
@@ -164,7 +163,7 @@ def load_roles(names: Sequence[str], roles: Path = ROLES) -> tuple[Role, ...]:
 
 
 def load_role(name: str, roles: Path = ROLES) -> Role:
-    """Load one role; as `load_roles`, without what it needs."""
+    """Load one role without the roles that it needs; raises as `load_roles`."""
     known = sorted(path.parent.name for path in roles.glob("*/role.yaml"))
     if name not in known:
         near = difflib.get_close_matches(name, known, 1, 0.5)
@@ -184,7 +183,7 @@ def load_role(name: str, roles: Path = ROLES) -> Role:
 
 
 def _load_templates(folder: Path) -> dict[str, str]:
-    """Read all templates: they may include one another."""
+    """Read all templates, because they may include each other."""
     texts = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         try:
@@ -199,12 +198,12 @@ def _load_templates(folder: Path) -> dict[str, str]:
 
 
 def effective_variables(role: Role, variables: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """Return a role's variables: its defaults, and over them what was given for the machine."""
+    """Return a role's variables: its defaults, replaced by the values for the machine."""
     return {**role.variables, **{name: value for name, value in variables.items() if name in role.variables}}
 
 
 def check_variables(roles: Sequence[Role], variables: Mapping[str, Scalar]) -> None:
-    """See that each variable given is one of some role; IsolationError names the nearest."""
+    """Raise IsolationError for a variable that no role has; the hint names the nearest one."""
     known = sorted({name for role in roles for name in role.variables})
     for name in variables:
         if name not in known:
@@ -217,7 +216,7 @@ def check_variables(roles: Sequence[Role], variables: Mapping[str, Scalar]) -> N
 
 
 def roles_hash(roles: Sequence[Role], variables: Mapping[str, Scalar]) -> str:
-    """Return 16 hex digits that change with anything that the roles would do to a machine."""
+    """Return 16 hex digits that change with everything that the roles do to a machine."""
     document = [
         {
             "name": role.name,

@@ -1,8 +1,8 @@
-"""Runs one generated script of POSIX sh on a machine and reads its framed answer, word by word.
+"""Runs one generated script of POSIX sh on a machine and reads its answer word by word.
 
 In: a connection, lines of sh, deadlines.  Out: the words that the script prints, each ended by NUL.
-Called by state.py and apply.py.  The script goes over standard input, never as an argument: it is data of any length.
-It is one function that is called in its last line: cut off on its way, it does nothing at all.
+The script is sent over standard input, because it may be longer than an argument may be.  It is one function, and the
+last line calls it: a script that arrives incomplete does nothing.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from provisioner.errors import IsolationError
 from provisioner.progress import step
 
 MAX_ANSWER = 8 << 20  # bytes
-# Root, or a user who may become root without a password: as Vagrant's public boxes have it.  Whose process 1 is, the
-# shell sees by itself; id(1) would be one process more.
+# Root, or a user with sudo and no password, as on Vagrant's public boxes.  The owner of /proc/1 tells the shell
+# whether it is root; id(1) would cost a process.
 SHELL = ("sh", "-c", "if [ -O /proc/1 ]; then exec sh -s; else exec sudo -n sh -s; fi")
 WAITING = "isolation-waiting"
 FRAME = """\
@@ -35,17 +35,17 @@ main </dev/null
 
 
 class AnswerEnded(IsolationError):
-    """The answer ended before the script did: the connection, or the machine, went away."""
+    """The answer ended before the script: the connection or the machine is gone."""
 
 
 class Answer:
     """
-    A script that runs, and the words that it prints.
+    A running script and the words that it prints.
 
     Args:
-        connection: where it runs.
+        connection: the machine.
         body: lines of sh; they print words with `printf '%s\\0'`.
-        what: what is done, for errors: "read the state of 'debian12'".
+        what: the action, for error messages: "read the state of 'debian12'".
     """
 
     def __init__(self, connection: Connection, body: str, what: str) -> None:
@@ -63,7 +63,7 @@ class Answer:
             raise IsolationError(f"cannot {what}: {self._ending() or error}") from None
 
     def _read(self) -> None:
-        """Keep the bound here: whoever waits for words may be slower than a machine that babbles."""
+        """Read in a thread of its own and bound the total size; the caller may be slower than the machine."""
         try:
             for chunk in iter(self._stream.read, b""):
                 self._size += len(chunk)
@@ -75,13 +75,16 @@ class Answer:
 
     def word(self, seconds: float) -> str | None:
         """
-        Return the next word, or None when the answer has ended.
+        Return the next word, or None at the end of the answer.
+
+        Args:
+            seconds: how long to wait.
 
         Raises:
-            IsolationError: none came in time, or the answer is too long.
+            IsolationError: no word arrives in time, or the answer is too long.
         """
         until = time.monotonic() + seconds
-        parts = [self._rest]  # joined once: a long word comes in many pieces
+        parts = [self._rest]  # joined once: a long word arrives in many pieces
         while b"\0" not in parts[-1]:
             try:
                 chunk = self._chunks.get(timeout=max(0.0, until - time.monotonic()))
@@ -99,7 +102,7 @@ class Answer:
         return word.decode("utf-8", "backslashreplace")
 
     def expect(self, wanted: str, seconds: float) -> None:
-        """Read one word that must be this one."""
+        """Read one word; raises IsolationError if it is not `wanted`."""
         self._compare(self.word(seconds), wanted)
 
     def _compare(self, word: str | None, wanted: str) -> None:
@@ -110,13 +113,13 @@ class Answer:
 
     def expect_turn(self, wanted: str, seconds: float, waiting_for: str, patience: float) -> None:
         """
-        Read one word that must be this one; before it the script may say that it waits for something.
+        Like `expect`, but the script may first report that it waits for its turn.
 
         Args:
             wanted: the word.
-            seconds: how long it may take.
-            waiting_for: what it may wait for, for the progress shown: "another apply".
-            patience: how long that may take, in seconds.
+            seconds: how long to wait for the first word.
+            waiting_for: what the script waits for, for the progress line: "another apply".
+            patience: how long to wait after such a report, in seconds.
         """
         word = self.word(seconds)
         if word == WAITING:
@@ -126,26 +129,26 @@ class Answer:
             self._compare(word, wanted)
 
     def expect_end(self, seconds: float) -> None:
-        """See that nothing follows."""
+        """Raise IsolationError if anything follows."""
         if self.word(seconds) is not None or self._rest:
             raise self.garbled("something follows its end")
 
     def cut_short(self, during: str = "") -> IsolationError:
-        """Return the error for an answer that ended too early, with the last words of the machine's error stream."""
+        """Return the error for an answer that ended early; it quotes the last line of the machine's error stream."""
         if said := self._ending():
-            hint = "it must be root or have sudo without a password" if said.startswith("sudo") else "try again"
+            hint = "log in as root, or as a user with sudo and no password" if said.startswith("sudo") else "try again"
             return IsolationError(f"cannot {self._what}: {said}", hint=hint)
         return AnswerEnded(
             f"cannot {self._what}: the connection ended{f' during: {during}' if during else ''}",
-            hint="apply again: it takes up there",
+            hint="apply again: it continues there",
         )
 
     def garbled(self, why: str) -> IsolationError:
-        """Return the error for an answer that is not as the script prints it."""
+        """Return the error for an answer that the script does not print."""
         return IsolationError(f"cannot {self._what}: its answer is garbled: {why}", log=self._ending())
 
     def _ending(self) -> str:
-        with contextlib.suppress(IsolationError):  # where the connection is lost, nobody knows how it ended
+        with contextlib.suppress(IsolationError):  # a lost connection has no exit status
             self._stream.wait(0.5)
         return last_line(self._stream.errors())
 

@@ -1,7 +1,7 @@
-"""The present state of a machine, all of it read in one round trip.
+"""Reads the present state of a machine in one round trip.
 
-In: a connection and what roles want, which says what to look at.  Out: `Wanted` and `Present`.
-Called by plan.py's and apply.py's callers.  Changes nothing on the machine; waits for an apply that still runs there.
+In: a connection and the roles, which decide what is read.  Out: `Wanted` and `Present`.
+Changes nothing on the machine.  Waits for an apply that still runs there.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ LOCK = f"{FOLDER}/lock"
 LOG = f"{FOLDER}/apply.log"
 BOOTED = f"{FOLDER}/booted"
 WAIT = 600  # seconds
-TRIES = 3  # reading changes nothing, so that it may be repeated
-# Where no apply is under way there is no log, and nothing is started or made to find that out.
+TRIES = 3  # reading changes nothing: it may be repeated
+# Without a running apply there is no log: the test starts no process and makes no file.
 AWAIT_APPLY = f"""\
 if [ -e {LOG} ]; then
   exec 9<{LOCK}
   flock --shared --nonblock 9 || {{ printf '%s\\0' {WAITING}; flock --shared --timeout {WAIT} 9; }}
   exec 9<&-
 fi"""
-# What still starts at boot would look stopped, and a setting that systemd has yet to make would look changed.
+# While the machine boots, a unit that starts soon looks stopped, and a setting that comes later looks changed.
 AWAIT_BOOT = f"""\
 if [ ! -e {BOOTED} ] && [ -d /run/systemd/system ]; then
   timeout 120 systemctl is-system-running --wait >/dev/null 2>&1
@@ -43,14 +43,14 @@ fi"""
 
 @dataclass(frozen=True)
 class Wanted:
-    """What all roles want together: for each kind's name, what its `collect_wanted` made of it."""
+    """The wanted state of all roles: by the name of each kind, the result of its `collect_wanted`."""
 
     kinds: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Present:
-    """What was found: for each kind's name, what its `parse_present` made of it."""
+    """The present state of a machine: by the name of each kind, the result of its `parse_present`."""
 
     machine: str
     kinds: Mapping[str, Any] = field(default_factory=dict)
@@ -58,11 +58,15 @@ class Present:
 
 def collect_wanted(roles: Sequence[Role], variables: Mapping[str, Scalar]) -> Wanted:
     """
-    Bring together what roles want, with all templates rendered.
+    Merge what the roles want, with all templates rendered.
+
+    Args:
+        roles: the roles, as `load_roles` returns them.
+        variables: values for the machine, over the defaults of the roles.
 
     Raises:
-        IsolationError: a variable that no role has, one that is undefined (naming it, the template and the line), or
-            two roles that contradict each other.
+        IsolationError: no role has the variable, a template uses an undefined one (the error names the variable, the
+            template and the line), or two roles contradict each other.
     """
     check_variables(roles, variables)
     kinds = {}
@@ -78,16 +82,21 @@ def collect_wanted(roles: Sequence[Role], variables: Mapping[str, Scalar]) -> Wa
 
 def read_present(connection: Connection, roles: Sequence[Role], variables: Mapping[str, Scalar]) -> Present:
     """
-    Read, in one round trip, the state of everything that the roles speak of.
+    Read the present state of every resource that the roles name, in one round trip.
+
+    Args:
+        connection: the machine.
+        roles: the roles, as `load_roles` returns them.
+        variables: values for the machine, over the defaults of the roles.
 
     Raises:
-        IsolationError: as `collect_wanted`; the machine does not answer, in time or in order.
+        IsolationError: as `collect_wanted`; or the machine does not answer in time, or its answer is garbled.
     """
     return read_state(connection, collect_wanted(roles, variables))
 
 
 def read_state(connection: Connection, wanted: Wanted) -> Present:
-    """Read; as `read_present`, of what was collected before.  A connection that is lost is tried again."""
+    """Like `read_present`, for a wanted state that is collected already.  Tries again after a lost connection."""
     with step(f"read the state of {connection.name}"):
         for left in reversed(range(TRIES)):
             try:
@@ -110,9 +119,9 @@ def _read_once(connection: Connection, wanted: Wanted) -> Present:
 
 def render_read(wanted: Wanted) -> str:
     """
-    Return lines of sh that print the state of all kinds: head, then name and text of each, then tail.
+    Return lines of sh that print the state of all kinds: head, name and text of each kind, tail.
 
-    The last kind asks systemd, which takes longest and does so in a process of its own: meanwhile the others are read.
+    The last kind asks systemd, which is slowest.  It runs in a process of its own while the others are read.
     """
     scripts = {kind.NAME: kind.render_read(wanted.kinds[kind.NAME]) for kind in find_kinds()}
     found = [(name, script) for name, script in scripts.items() if script]
@@ -131,7 +140,7 @@ def _frame(name: str, script: str) -> str:
 
 
 def parse_answer(answer: Answer, machine: str, wanted: Wanted) -> Present:
-    """Turn what these lines print after their head into the state; IsolationError where it is not in order."""
+    """Parse the output of these lines, without their head, into the state; raises IsolationError on other text."""
     seconds = deadline("converge.read")
     found = {}
     for kind in find_kinds():

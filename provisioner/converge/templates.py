@@ -1,8 +1,7 @@
-"""Renders what roles write as Jinja2 templates: contents of files, values of kernel settings.
+"""Renders the Jinja2 templates of a role: contents of files, values of kernel settings.
 
 In: one role's templates and the values of its variables.  Out: text, or one IsolationError that names the undefined
-variable, the template and the line.  Called by the kinds below resources/.  Templates are sandboxed and see nothing
-but the variables.
+variable, the template and the line.  Templates are sandboxed and see only the variables.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Scalar = str | int | float | bool
 @dataclass(frozen=True)
 class Source:
     """
-    What one role wants of one kind, with all that rendering it needs.
+    What one role wants of one kind of resource, and the data to render it.
 
     Attributes:
         role: the role's name.
@@ -40,11 +39,11 @@ class Source:
     templates: Mapping[str, str]
 
     def render(self, text: str, where: str) -> str:
-        """Render a text that stands in role.yaml itself; `where` says at which place."""
+        """Render a text of role.yaml; `where` names its place for error messages."""
         return self._render({**self.templates, where: text}, where, f"{self.role}/role.yaml, {where}")
 
     def render_file(self, name: str) -> str:
-        """Render one of the role's template files."""
+        """Render one of the role's template files; raises IsolationError if there is no such file."""
         if name not in self.templates:
             near = difflib.get_close_matches(name, list(self.templates), 1, 0.5)
             raise IsolationError(
@@ -57,7 +56,7 @@ class Source:
         missing: list[str] = []
 
         class Named(StrictUndefined):
-            """Remembers the name of the variable that is not there."""
+            """Records the name of the missing variable."""
 
             def __init__(self, *given: Any, **named: Any) -> None:
                 super().__init__(*given, **named)

@@ -1,7 +1,7 @@
-"""Sees through testinfra, over the connection that is there, that what roles promise holds.
+"""Checks with testinfra that the promises of roles hold on a machine.  Changes nothing.
 
-In: a connection and roles.  Out: one `Checked` for each promise.  Called by cli.py and the tests.  testinfra is part of
-the extra [lab]: this module is imported on use.  Changes nothing.
+In: a connection and roles.  Out: one `Checked` for each promise.  testinfra is part of the extra [lab]: import this
+module only when it is used.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from provisioner.converge.role import DETAILS, Promise, Role
 from provisioner.deadlines import deadline
 from provisioner.progress import step
 
-# as converge/script.py has it: root, or a user who may become root
+# as in converge/script.py: root, or a user with sudo and no password
 SHELL = 'if [ "$(id -u)" = 0 ]; then exec sh -c "$1"; else exec sudo -n sh -c "$1"; fi'
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A promise of a role, and why it does not hold; empty when it does."""
+    """A promise of a role, and the reason why it does not hold; empty if it holds."""
 
     role: str
     promise: str
@@ -34,11 +34,12 @@ class Checked:
 
     @property
     def holds(self) -> bool:
+        """Whether the promise holds."""
         return not self.why
 
 
 class ConnectionBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes without types
-    """testinfra's commands over one of our connections."""
+    """A testinfra backend that runs commands over a `Connection`."""
 
     NAME = "isolation-connection"
 
@@ -53,7 +54,7 @@ class ConnectionBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes w
 
 
 def verify_roles(connection: Connection, roles: Sequence[Role]) -> list[Checked]:
-    """Look after every promise of the roles; IsolationError when the machine does not answer."""
+    """Check every promise of the roles; raises IsolationError if the machine does not answer."""
     host = Host(ConnectionBackend(connection))
     with step(f"verify {', '.join(role.name for role in roles)} on {connection.name}"):
         return [
@@ -81,7 +82,7 @@ def _said(promise: Promise, name: str) -> str:
 
 
 def check_promise(host: Any, promise: Promise) -> str:
-    """Return why a promise does not hold, or nothing."""
+    """Return the reason why a promise does not hold, "" if it holds."""
     subject = next(name for name in DETAILS if getattr(promise, name) is not None)
     return CHECKS[subject](host, promise)
 
@@ -102,13 +103,13 @@ def _service(host: Any, promise: Promise) -> str:
 def _file(host: Any, promise: Promise) -> str:
     file = host.file(promise.file)
     if not file.exists:
-        return "it is not there"
+        return "it does not exist"
     if promise.mode is not None and file.mode != int(promise.mode, 8):
         return f"its mode is {file.mode:04o}"
     if promise.owner is not None and file.user != promise.owner:
         return f"its owner is {file.user}"
     if promise.contains is not None and not re.search(promise.contains, file.content_string):
-        return f"'{promise.contains}' is not in it"
+        return f"its content does not match '{promise.contains}'"
     return ""
 
 
@@ -123,7 +124,7 @@ def _command(host: Any, promise: Promise) -> str:
     if done.rc != wanted:
         return f"exit status {done.rc}: {last_line(done.stderr_bytes) or last_line(done.stdout_bytes)}"
     if promise.contains is not None and not re.search(promise.contains, done.stdout):
-        return f"'{promise.contains}' is not in its output"
+        return f"its output does not match '{promise.contains}'"
     return ""
 
 

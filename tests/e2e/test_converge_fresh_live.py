@@ -102,7 +102,7 @@ def test_a_connection_cut_during_an_install_is_mended_by_the_next_apply(
     done = converge(second, ROLES, {})
 
     assert re.fullmatch(
-        rf"cannot apply the plan on '{second.name}': the connection ended during: .*; apply again: it takes up there",
+        rf"cannot apply the plan on '{second.name}': the connection ended during: .*; apply again: it continues there",
         str(ended[0]),
     )
     assert done.changed > 0

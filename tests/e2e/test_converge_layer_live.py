@@ -199,7 +199,7 @@ def test_a_restart_that_a_cut_off_run_left_due_is_made_up_for(layer: LayerConnec
     hand(layer, f"mkdir -p {os.path.dirname(HOLD)}; : >{HOLD}")
     one = role(service=[unit(state="started")])
 
-    assert shown(layer, one)[1] == "  service web.service: restart: due since a run that was cut off → restarted"
+    assert shown(layer, one)[1] == "  service web.service: restart: due since an interrupted run → restarted"
     converge(layer, [one], {})
     assert calls(layer) == ["restart web.service"]
     assert again(layer, one).changed == 0

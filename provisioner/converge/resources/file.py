@@ -1,7 +1,7 @@
-"""Files with a content, a mode and an owner, written whole from text or a template.
+"""The kind `file`: files with content, mode and owner, written whole from text or a template.
 
 In: paths and what roles want of them.  Out: changes of content, mode, owner and type, with a unified diff.
-A kind: see converge/kinds.py.  A file is put in place by rename(2): it is the old one or the new one, never half.
+A file is put in place by rename(2): a reader sees the old or the new file, never a part.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from provisioner.errors import IsolationError
 NAME = "file"
 KEY = "files"
 RANK = 30
-SHOWN = 64 << 10  # bytes: what is longer is compared by its hash alone
+SHOWN = 64 << 10  # bytes: a longer file is compared only by its hash
 
 Path = Annotated[
     str, Field(pattern=r"^(/[A-Za-z0-9_@%+:,=~-][A-Za-z0-9._@%+:,=~-]*|/\.[A-Za-z0-9_-][A-Za-z0-9._-]*)+$")
@@ -35,7 +35,7 @@ Account = Annotated[str, Field(pattern=r"^[a-z_][a-z0-9_-]*$")]
 
 
 class FileItem(BaseModel):
-    """A file as role.yaml has it; `template` names a file in the role's templates/, `content` is a template itself."""
+    """A file in role.yaml; `template` names a file in the role's templates/, `content` is a template itself."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,7 +58,7 @@ FIELD = list[FileItem]
 
 @dataclass(frozen=True)
 class WantedFile:
-    """A file as it must be."""
+    """The wanted state of a file."""
 
     content: bytes = field(repr=False)
     mode: int
@@ -67,12 +67,13 @@ class WantedFile:
 
     @property
     def sha256(self) -> str:
+        """The hash of its content, in hex."""
         return hashlib.sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True)
 class PresentFile:
-    """A file as it is: `content` only where it was asked for, is a regular file and is short enough to be shown."""
+    """The present state of a file; `content` only of a short regular file that differs."""
 
     type: int  # as stat.S_IFMT gives it
     mode: int
@@ -103,7 +104,7 @@ def collect_wanted(sources: Sequence[Source]) -> dict[str, WantedFile]:
     return wanted
 
 
-# Only regular files are read: a FIFO would never end.  The shell's own tests cost no process.
+# Only regular files are read, because a FIFO never ends.  The shell's own tests cost no process.
 READ = """\
 stat -c 'stat %f %U %G %n' -- {paths} 2>/dev/null
 set --
@@ -185,7 +186,7 @@ def _diff_file(path: str, wanted: WantedFile, present: PresentFile | None) -> Ch
 
 
 def _unified(path: str, before: bytes | None, after: bytes) -> tuple[str, ...]:
-    """Return a unified diff, or nothing for what is no text or too long to be shown."""
+    """Return a unified diff; empty for a file that is not text or too long to show."""
     try:
         if before is None or len(after) > SHOWN:
             return ()
@@ -204,7 +205,7 @@ def make_steps(wanted: Mapping[str, WantedFile], changes: Sequence[Change]) -> l
     return steps
 
 
-# noclobber makes the shell open with O_EXCL, so that nobody's link is followed; sync: a VM may be killed right after
+# set -C (noclobber) opens with O_EXCL, which follows no link; sync because a VM may be killed right after
 WRITE = """\
 mkdir -p -- {folder}
 rm -f -- {fresh}
@@ -227,7 +228,7 @@ def _write(path: str, one: WantedFile) -> str:
 
 
 def _adjust(path: str, one: WantedFile) -> str:
-    """Owner first: chown(2) clears the set-user-id bits."""
+    """Return sh that sets owner and mode; the owner first, because chown(2) clears the set-user-ID bits."""
     owner = quote(f"{one.owner}:{one.group}")
     return f"chown -- {owner} {quote(path)}\nchmod -- {_octal(one.mode)} {quote(path)}"
 

@@ -1,7 +1,7 @@
-"""Kernel modules: loaded now, and at every boot by systemd-modules-load.
+"""The kind `module`: kernel modules, loaded now and at every boot (systemd-modules-load.service(8)).
 
-In: module names.  Out: changes of "loaded" and "at boot".  A kind: see converge/kinds.py.  What is built into the
-kernel counts as loaded.  Never unloads one.
+In: module names.  Out: changes of "now" and "at boot".  A module that is built into the kernel counts as loaded.
+Modules are never unloaded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ RANK = 20
 FIELD = list[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$")]]
 OWNED = "/etc/modules-load.d/90-isolation.conf"
 
-# /sys/module lacks those built-in modules that have no parameters; all but these are found without a process
+# /sys/module lacks built-in modules without parameters; only these cost a process
 READ = f"""\
 for module in {{names}}; do
   if [ -d "/sys/module/$module" ]; then echo "loaded $module"
@@ -37,7 +37,7 @@ fi"""
 
 @dataclass(frozen=True)
 class Modules:
-    """Which modules are loaded, and which are named in our own file for the next boot."""
+    """The modules that are loaded, and those in OWNED for the next boot."""
 
     loaded: frozenset[str] = frozenset()
     boot: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
-"""Debian packages: what dpkg says of them, and how apt-get brings those that are missing.
+"""The kind `package`: Debian packages, read from dpkg and installed by apt-get.
 
-In: package names.  Out: changes "absent → installed", and "half-configured → configured" for whatever an interrupted
-run left behind.  A kind: see converge/kinds.py.  Never removes a package and never upgrades one.
+In: package names.  Out: changes "absent → installed", and "half-configured → configured" for packages that an
+interrupted run left.  Packages are never removed or upgraded.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ INTERRUPTED = "!interrupted"
 READ = f"""\
 dpkg-query --show --showformat='${{Package}} ${{db:Status-Abbrev}}\\n' || echo '!missing'
 for update in /var/lib/dpkg/updates/[0-9]*; do [ ! -e "$update" ] || echo '{INTERRUPTED}'; done"""
-# confold: a file that a role has written is no reason to stop and ask
+# confold: dpkg must not stop and ask about a file that a role has written
 APT = """\
 apt() {
   LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends -o DPkg::Lock::Timeout=300 \\
@@ -49,7 +49,7 @@ apt() {
 CONFIGURE = """\
 DEBIAN_FRONTEND=noninteractive dpkg --force-confdef --force-confold --configure -a || :
 apt --fix-broken install"""
-# lists that are missing or old are seen by what the first try says: a machine that knows all pays for no update
+# The first try shows whether package lists are missing or old: other machines need no update.
 INSTALL = """\
 if ! apt install -- {names}; then
   grep -Eq 'Unable to locate package|no installation candidate|404 ' "$log"
@@ -62,7 +62,7 @@ MIRROR = re.compile(r"^(Err:|E: Failed to fetch|W: Failed to fetch)", re.MULTILI
 
 @dataclass(frozen=True)
 class Packages:
-    """What dpkg knows: the status word of each package, and whether it was interrupted."""
+    """The status of each package as dpkg reports it, and whether dpkg was interrupted."""
 
     status: Mapping[str, str]
     interrupted: bool = False
@@ -125,13 +125,11 @@ def explain_failure(log: str) -> Fault | None:
     if "No space left on device" in log or "You don't have enough free space" in log:
         return Fault("install packages", "there is no space left", "free some space there")
     if MIRROR.search(log):
-        return Fault(
-            "install packages", "its package mirror cannot be reached", "see its /etc/apt and its way to the network"
-        )
+        return Fault("install packages", "its package mirror cannot be reached", "check its /etc/apt and its network")
     missing = re.findall(r"^E: (?:Unable to locate package (\S+)|Package '(\S+)' has no)", log, re.MULTILINE)
     if missing:
         return Fault(f"install '{''.join(missing[0])}'", "no such package", "see the packages in role.yaml")
     failed = re.search(r"Errors were encountered while processing:\n (\S+)", log)
     if failed:
-        return Fault(f"install '{failed[1]}'", "its installation script failed", "see its output with -v")
+        return Fault(f"install '{failed[1]}'", "its installation script failed", "run again with -v to see the output")
     return None

@@ -1,7 +1,7 @@
-"""Kernel settings below /proc/sys: set now, and at every boot by systemd-sysctl.
+"""The kind `sysctl`: kernel settings below /proc/sys, set now and at every boot (systemd-sysctl.service(8)).
 
-In: keys and values.  Out: changes of "now" and "at boot".  A kind: see converge/kinds.py.  Writes /proc/sys itself: a
-minimal Debian has no sysctl(8).
+In: keys and values.  Out: changes of "now" and "at boot".  Writes to /proc/sys directly, because a minimal Debian has
+no sysctl(8).
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ FIELD = dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+([./][A-Za-z0-9_-]+)+$")]
 OWNED = "/etc/sysctl.d/90-isolation.conf"
 PROC = "/proc/sys/"
 
-# One process for all values: the shell's own `read` takes a byte at a time, and a number is given to the first read
-# alone (proc_first_pos_non_zero_ignore() in the kernel's kernel/sysctl.c).
+# One process reads all values.  The shell's `read` takes a byte at a time, and the kernel answers only the first read
+# of a number (proc_first_pos_non_zero_ignore() in kernel/sysctl.c).
 READ = f"""\
 grep -s '' /dev/null {{paths}}
 if [ -e {OWNED} ]; then
@@ -37,7 +37,7 @@ fi"""
 
 @dataclass(frozen=True)
 class Sysctls:
-    """The values in force, and those in our own file for the next boot; keys with slashes."""
+    """The values now, and those in OWNED for the next boot; keys with slashes."""
 
     now: Mapping[str, str] = field(default_factory=dict)
     boot: Mapping[str, str] = field(default_factory=dict)
@@ -61,7 +61,7 @@ def collect_wanted(sources: Sequence[Source]) -> dict[str, str]:
 
 
 def _slashes(key: str) -> str:
-    """Return the path below /proc/sys; as in sysctl.d(5), the first separator decides what a dot means."""
+    """Return the path below /proc/sys; the first separator decides what a dot means (sysctl.d(5))."""
     first = re.search(r"[./]", key)
     return key if first and first[0] == "/" else key.translate(str.maketrans("./", "/."))
 

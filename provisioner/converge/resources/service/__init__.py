@@ -1,10 +1,13 @@
-"""systemd's units: started or stopped, enabled or not, and restarted when a file of theirs has changed.
+"""The kind `service`: systemd units, started or stopped, enabled or disabled, restarted when their files change.
+
+units.py  the wanted and present state of a unit
+read.py   reads the present state
+steps.py  the steps that make changes
 
 In: unit names and what roles want of them.  Out: changes of "state", "boot", "restart" and "unit file".
-A kind: see converge/kinds.py; decided here, read by read.py, carried out by steps.py.  That a restart is due is noted
-below /run before any file is written, so that a run that ends between the two is mended by the next.  A unit that a
-package will bring is held back (masked until it is started here), so that it starts once, with its files, and one that
-must not run never does.
+A restart that is due is noted below /run before a file is written.  If a run ends between the two, the next run
+restarts the unit.  A unit that a package will bring is masked until its files are written: it starts once, with its
+files, and a unit that must not run never starts.
 """
 
 from __future__ import annotations
@@ -86,7 +89,7 @@ def diff_state(wanted: Mapping[str, WantedService], present: Services, earlier: 
         else:
             aspects = _diff_service(name, one, unit, written)
             if installs and unit.load == "not-found" and one.enabled is False:
-                # Debian's packages enable what they bring: what is left open is its state, not this
+                # Debian's packages enable their units; the role leaves only the state open
                 aspects.append(Aspect("boot", "absent", "disabled"))
         if aspects:
             changes.append(Change(NAME, name, tuple(aspects)))
@@ -94,12 +97,12 @@ def diff_state(wanted: Mapping[str, WantedService], present: Services, earlier: 
 
 
 def _waits_for_package(wanted: WantedService, present: PresentService) -> bool:
-    """Tell whether a unit is not there yet; a role that leaves its state open leaves that to its package too."""
+    """Return whether a package will bring the unit, and the role decides about its state."""
     return present.load == "not-found" and wanted.state is not None
 
 
 def _diff_new(wanted: WantedService) -> list[Aspect]:
-    """Return what is made of a unit that a package will bring; Debian's packages enable what they bring."""
+    """Return the changes of a unit that a package will bring; Debian's packages enable their units."""
     aspects = [Aspect("unit file", "absent", HELD)]
     if wanted.enabled is not None:
         aspects.append(Aspect("boot", "absent", "enabled" if wanted.enabled else "disabled"))
@@ -109,7 +112,7 @@ def _diff_new(wanted: WantedService) -> list[Aspect]:
 
 
 def _unit_written(name: str, written: Sequence[str]) -> bool:
-    """Tell whether one of these files is the unit's own or a drop-in of it."""
+    """Return whether one of the written files is the unit's file or a drop-in of it."""
     return any(
         path.startswith(f"{folder}/{name}.d/") or path == f"{folder}/{name}"
         for folder in UNIT_FOLDERS
@@ -134,6 +137,6 @@ def _diff_service(name: str, wanted: WantedService, present: PresentService, wri
     if wanted.state != "stopped":
         reasons = [path for path in wanted.restart_on if path in written]
         if reasons or present.due:
-            why = f"older than {', '.join(reasons)}" if reasons else "due since a run that was cut off"
+            why = f"older than {', '.join(reasons)}" if reasons else "due since an interrupted run"
             aspects.append(Aspect("restart", why, "restarted"))
     return aspects

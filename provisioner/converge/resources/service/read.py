@@ -1,6 +1,6 @@
-"""Reads which units run, are enabled, and have something due.
+"""Reads which units run, are enabled, and wait for a restart or a reload.
 
-In: the units asked for.  Out: lines of sh, and what they print as `Services`.
+In: the wanted units.  Out: lines of sh, and their output parsed as `Services`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from provisioner.converge.resources.service.units import (
     WantedService,
 )
 
-# systemctl takes some twenty milliseconds of an emulated processor for all that it shows of one unit.  Which units run
-# is one answer for all; that one is enabled, a link says (systemctl(1), "enable").  Only where these do not suffice (an
-# alias, a mask, an instance, a unit that needs no link) it is asked.
+# `systemctl show` takes about twenty milliseconds per unit on an emulated processor.  One `list-units` tells which
+# units run, and a symbolic link tells that a unit is enabled (systemctl(1), "enable").  Only a unit that needs more
+# (an alias, a mask, an instance, a unit without a link) is asked about.
 READ = """\
 [ -d /run/systemd/system ] || {{ echo '!offline'; exit; }}
 top=/etc/systemd/system aliases= ask=
@@ -93,7 +93,7 @@ def parse_present(text: str) -> Services:
 
 
 def _parse_shown(lines: Sequence[str], asked: Sequence[str]) -> dict[str, PresentService]:
-    """Read what `systemctl show` printed: a block for each unit asked for, in that order."""
+    """Parse the output of `systemctl show`: one block for each unit, in the order of `asked`."""
     blocks = [dict(_pair(line) for line in block.split("\n") if line) for block in "\n".join(lines).split("\n\n")]
     blocks = [block for block in blocks if block]
     if len(blocks) != len(asked):

@@ -1,6 +1,6 @@
-"""Carries changes of units out: lines of sh, and what it means when they fail.
+"""Makes the steps that change units, and explains their failures.
 
-In: what roles want, and changes.  Out: `Step`s, of which taking one twice does no harm.
+In: what roles want, and changes.  Out: `Step`s; each may run twice.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from shlex import join, quote
 from provisioner.converge.kinds import Change, Fault, Step
 from provisioner.converge.resources.service.units import DUE, HELD, NAME, RANK, RELOAD, WantedService, unit_name
 
-STOP_RANK = 25  # before files: it is stopped by the settings that it was started with
+STOP_RANK = 25  # before files: a unit is stopped with the settings that it was started with
 
 
 def make_steps(wanted: Mapping[str, WantedService], changes: Sequence[Change]) -> list[Step]:
-    """Before all others come the notes of what is due, and the masks of what must not start yet."""
+    """Return the steps; the first ones note what is due and mask units that must not start yet."""
     return [*_first_steps(changes), *_unit_file_steps(changes), *_state_steps(wanted, changes)]
 
 
@@ -35,7 +35,7 @@ def _first_steps(changes: Sequence[Change]) -> list[Step]:
 
 
 def _unit_file_steps(changes: Sequence[Change]) -> list[Step]:
-    """Change what systemd reads, in one step: it reads all of it again at the end, once."""
+    """Return one step that changes unit files and then reloads systemd once."""
     verbs = {
         "unmask --runtime": _turning(changes, HELD, "unmasked"),
         "unmask": _turning(changes, "unmasked"),
@@ -52,7 +52,7 @@ def _unit_file_steps(changes: Sequence[Change]) -> list[Step]:
 
 
 def _state_steps(wanted: Mapping[str, WantedService], changes: Sequence[Change]) -> list[Step]:
-    """Return what restarts and starts units; what is restarted is not also started."""
+    """Return the steps that restart and start units; a restarted unit is not also started."""
     restarts = _to_restart(changes)
     steps = []
     sure = [name for name in restarts if wanted[name].state == "started"]
@@ -71,27 +71,27 @@ def _to_restart(changes: Sequence[Change]) -> list[str]:
 
 
 def _turning(changes: Sequence[Change], *after: str) -> list[str]:
-    """Return the units of which something becomes one of these."""
+    """Return the units that have an aspect with one of these new values."""
     return [change.name for change in changes if any(aspect.after in after for aspect in change.aspects)]
 
 
 def _systemctl(verb: str, names: Sequence[str]) -> str:
     """
-    A unit file's verb, after which systemd has yet to read it again.
+    Return a systemctl command that does not reload systemd.
 
-    Scripts of SysV are left alone: systemd reads none whose name a unit has (systemd-sysv-generator(8)), and
+    It skips SysV scripts: systemd ignores a script that has the name of a unit (systemd-sysv-generator(8)), and
     update-rc.d(8) would reload systemd once for each.
     """
     return f"SYSTEMCTL_SKIP_SYSV=1 systemctl --no-reload {verb} -- {join(names)}"
 
 
 def _stop(names: Sequence[str]) -> str:
-    """A unit whose ExecStop fails has stopped all the same."""
+    """Return sh that stops units; a unit stops even if its ExecStop fails."""
     return f"systemctl stop -- {join(names)}\nsystemctl reset-failed -- {join(names)} 2>/dev/null || :"
 
 
 def _start(verb: str, names: Sequence[str]) -> str:
-    """A unit restarted often is refused for a while unless its count is reset (systemd.unit(5), StartLimitBurst)."""
+    """Return sh that starts units; reset-failed clears the count of StartLimitBurst (systemd.unit(5))."""
     units = " ".join(f"-u {quote(name)}" for name in names)
     return (
         f"systemctl reset-failed -- {join(names)} 2>/dev/null || :\n"

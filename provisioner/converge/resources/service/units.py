@@ -1,7 +1,4 @@
-"""Units: as a role wants them, as they are, and how they are called.
-
-In: nothing.  Out: the kind's own types and words.  Pure data.
-"""
+"""The types and constants of the kind `service`: the wanted and present state of units.  Pure data."""
 
 from __future__ import annotations
 
@@ -17,15 +14,15 @@ DUE, RELOAD = "/run/pytest-isolation/restart", "/run/pytest-isolation/reload"
 HELD = "held back until its files are written"
 # systemd.unit(5), in its order of precedence
 UNIT_FOLDERS = tuple(f"{top}/systemd/system" for top in ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"))
-# UnitFileState of units that have no switch of their own or are switched on by another one (systemctl(1), is-enabled)
+# UnitFileState of units that are enabled, cannot be enabled, or are enabled by another unit (systemctl(1), is-enabled)
 ENABLED = ("enabled", "static", "alias", "indirect", "generated", "transient")
-UNMET = "inactive, its conditions do not hold here"  # systemd.unit(5): to start it succeeds and does nothing
+UNMET = "inactive, its conditions do not hold here"  # systemd.unit(5): a start succeeds and does nothing
 STARTED = ("active", "reloading", UNMET)
-STOPPED = ("inactive", "absent", UNMET)  # one that failed is mended too: it would leave the machine "degraded"
+STOPPED = ("inactive", "absent", UNMET)  # not "failed": a failed unit leaves the machine "degraded"
 
 
 class ServiceItem(BaseModel):
-    """A unit as role.yaml has it; what is left out stays as it is."""
+    """A unit in role.yaml; a property that is left out is not changed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,7 +34,7 @@ class ServiceItem(BaseModel):
 
 @dataclass(frozen=True)
 class WantedService:
-    """A unit as it must be."""
+    """The wanted state of a unit."""
 
     state: str | None = None
     enabled: bool | None = None
@@ -46,7 +43,7 @@ class WantedService:
 
 @dataclass(frozen=True)
 class PresentService:
-    """A unit as it is; `due` and `reload` when a run ended before it could restart it, or have its file read again."""
+    """The present state of a unit; `due` and `reload` tell that an interrupted run owes a restart or a reload."""
 
     load: str
     active: str
@@ -57,7 +54,7 @@ class PresentService:
 
 @dataclass(frozen=True)
 class Services:
-    """All units asked for; `running` is False where systemd is not the machine's init."""
+    """The present state of all wanted units; `running` is False if systemd is not the machine's init."""
 
     units: Mapping[str, PresentService]
     running: bool = True

@@ -232,7 +232,7 @@ def test_an_answer_about_fewer_units_than_asked_is_refused() -> None:
         ),
         (
             PresentService("loaded", "active", "enabled", due=True),
-            [("restart", "due since a run that was cut off", "restarted")],
+            [("restart", "due since an interrupted run", "restarted")],
         ),
         (
             PresentService("loaded", "active", "enabled", reload=True),

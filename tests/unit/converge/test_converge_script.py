@@ -1,9 +1,8 @@
-"""provisioner.converge.script, state, apply and several, at machines whose answers were written beforehand."""
+"""provisioner.converge.script, state and apply read scripted answers of machines."""
 
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,13 +11,12 @@ from fakes_converge import ScriptedConnection, words
 
 from provisioner import progress
 from provisioner.connection.local import LocalConnection
-from provisioner.converge import script, several
+from provisioner.converge import script
 from provisioner.converge.apply import HEAD as APPLY
 from provisioner.converge.apply import Applied, apply_plan, converge, render_apply
 from provisioner.converge.plan import plan_wanted
 from provisioner.converge.role import Role
 from provisioner.converge.script import FRAME, WAITING, Answer, AnswerEnded
-from provisioner.converge.several import Job, converge_all
 from provisioner.converge.state import HEAD, TAIL, collect_wanted, read_present, read_state
 from provisioner.deadlines import set_scale
 from provisioner.errors import IsolationError
@@ -62,7 +60,7 @@ def test_what_is_not_so_after_an_apply_is_an_error() -> None:
 
     assert str(error_of(lambda: converge(machine, ROLES, {}))) == (
         "cannot converge package 'jq' on 'web': after the apply, status is 'absent' again;"
-        " something on the machine undoes it"
+        " another program on the machine undoes it: find and stop it"
     )
 
 
@@ -79,7 +77,7 @@ def test_a_step_that_failed_for_an_unknown_reason_says_its_last_words() -> None:
     machine = ScriptedConnection(GONE, words(APPLY, "failed", "9", "first\nlast words\n"))
 
     assert str(error_of(lambda: converge(machine, ROLES, {}))) == (
-        "cannot install 'jq' on 'web': last words; see its output with -v"
+        "cannot install 'jq' on 'web': last words; run again with -v to see the output"
     )
 
 
@@ -94,7 +92,7 @@ def test_reading_is_not_tried_for_ever() -> None:
     machine = ScriptedConnection(b"", b"", b"", THERE)
 
     assert str(error_of(lambda: read_present(machine, ROLES, {}))) == (
-        "cannot read the state of 'web': the connection ended; apply again: it takes up there"
+        "cannot read the state of 'web': the connection ended; apply again: it continues there"
     )
 
 
@@ -104,7 +102,7 @@ def test_applying_is_never_repeated_and_says_what_was_under_way() -> None:
 
     assert isinstance(error, AnswerEnded)
     assert str(error) == (
-        "cannot apply the plan on 'web': the connection ended during: install 'jq'; apply again: it takes up there"
+        "cannot apply the plan on 'web': the connection ended during: install 'jq'; apply again: it continues there"
     )
     assert len(machine.streams) == 2
 
@@ -113,7 +111,8 @@ def test_a_machine_that_refuses_is_quoted_and_not_asked_again() -> None:
     machine = ScriptedConnection(b"", THERE, errors=b"sudo: a password is required\n")
 
     assert str(error_of(lambda: read_present(machine, ROLES, {}))) == (
-        "cannot read the state of 'web': sudo: a password is required; it must be root or have sudo without a password"
+        "cannot read the state of 'web': sudo: a password is required;"
+        " log in as root, or as a user with sudo and no password"
     )
     assert len(machine.streams) == 1
 
@@ -219,55 +218,3 @@ def test_a_plan_without_changes_asks_nothing_of_the_machine() -> None:
 
     assert apply_plan(machine, plan) == Applied("web", 0)
     assert len(machine.streams) == 1
-
-
-def test_what_fails_on_one_machine_does_not_stop_the_others() -> None:
-    broken = IsolationError("cannot reach 'b': nobody there")
-    machines = [
-        ScriptedConnection(THERE, name="a"),
-        ScriptedConnection(broken, name="b"),
-        ScriptedConnection(GONE, words(APPLY, "done") + THERE, name="c"),
-    ]
-    outcomes = converge_all([Job(machine, ROLES) for machine in machines])
-
-    assert [one.machine for one in outcomes] == ["a", "b", "c"]
-    assert [one.applied.changed if one.applied else None for one in outcomes] == [0, None, 1]
-    assert [one.error for one in outcomes] == [None, broken, None]
-
-
-def test_machines_are_converged_side_by_side() -> None:
-    """Each waits for the other's first word: one after the other they would wait for ever."""
-    machines = [ScriptedConnection(THERE, name=name) for name in "ab"]
-    started = {machine.name: False for machine in machines}
-
-    def start_together(machine: ScriptedConnection) -> Callable[..., object]:
-        begin = machine.start
-
-        def start(*args: object, **named: object) -> object:
-            started[machine.name] = True
-            wait_until(lambda: all(started.values()))
-            return begin(*args, **named)  # type: ignore[arg-type]
-
-        return start
-
-    for machine in machines:
-        machine.start = start_together(machine)  # type: ignore[method-assign,assignment]
-
-    assert [one.error for one in converge_all([Job(machine, ROLES) for machine in machines])] == [None, None]
-
-
-def test_a_fault_of_this_program_is_not_taken_for_a_machines(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*args: object) -> Applied:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(several, "converge", fail)
-
-    with pytest.raises(ZeroDivisionError):
-        converge_all([Job(ScriptedConnection(), ROLES)])
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.002)

@@ -13,7 +13,7 @@ from provisioner.converge.state import collect_wanted
 from provisioner.files.yaml import parse_yaml
 from pytest_isolation.policy.remedies import NoSetting, RemedyFile
 
-DOC = (Path(__file__).parents[2] / "docs/reference/roles.md").read_text("utf-8")
+DOC = (Path(__file__).parents[3] / "docs/reference/roles.md").read_text("utf-8")
 SCHEMA = role_model().model_json_schema()
 
 
