@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from provisioner.facts.observed import Items, Number, Observed, Text
+from provisioner.observed import Items, Number, Observed, Text
 
 
 class Handle(Observed):

@@ -18,7 +18,8 @@ from provisioner.facts.ipc import Canary, EnginePort, GuestApi, Keys, Objects, S
 from provisioner.facts.kernel import KernelState
 from provisioner.facts.limits import CgroupFiles
 from provisioner.facts.namespaces import Owners
-from provisioner.facts.observed import (
+from provisioner.facts.platform import Disk, Listener, Platform, SshKeys
+from provisioner.observed import (
     Fact,
     FactMap,
     FactsError,
@@ -31,7 +32,6 @@ from provisioner.facts.observed import (
     first_fault,
     since_schema,
 )
-from provisioner.facts.platform import Disk, Listener, Platform, SshKeys
 
 
 class Namespaces(Observed):

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from provisioner.facts.observed import Fact, Number, Observed
+from provisioner.observed import Fact, Number, Observed
 
 MAX_TASKS = 256
 MAX_PROGRAMS = 64

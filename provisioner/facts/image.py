@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from provisioner.facts.observed import (
+from provisioner.observed import (
     MAX_ITEMS,
     MAX_TEXT,
     Fact,

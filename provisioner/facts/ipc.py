@@ -6,7 +6,7 @@ Out: frozen objects, parts of facts.py's `System`.  Touches no machine.
 
 from __future__ import annotations
 
-from provisioner.facts.observed import Fact, Number, Observed, Text, since_schema
+from provisioner.observed import Fact, Number, Observed, Text, since_schema
 
 
 class Canary(Observed):

@@ -5,7 +5,7 @@ In: the part `kernel_state` of a facts document.  Out: `KernelState`.  A part of
 
 from __future__ import annotations
 
-from provisioner.facts.observed import Fact, FactMap, Items, Number, Observed, Text
+from provisioner.observed import Fact, FactMap, Items, Number, Observed, Text
 
 
 class Read(Observed):

@@ -5,7 +5,7 @@ In: nothing.  Out: frozen models.  Used by facts.py.  The cgroup files of both v
 
 from __future__ import annotations
 
-from provisioner.facts.observed import Fact, Number, Observed
+from provisioner.observed import Fact, Number, Observed
 
 
 class MemoryLimit(Observed):

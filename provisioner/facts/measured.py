@@ -7,7 +7,7 @@ A field that nobody could see is `Unobserved`, as in facts.py.
 from __future__ import annotations
 
 from provisioner.facts.limits import CgroupFiles
-from provisioner.facts.observed import Fact, FactMap, Number, Observed, Text
+from provisioner.observed import Fact, FactMap, Number, Observed, Text
 
 
 class Load(Observed):

@@ -5,7 +5,7 @@ Part of facts.py, which reads it.
 
 from __future__ import annotations
 
-from provisioner.facts.observed import Fact, Number, Observed
+from provisioner.observed import Fact, Number, Observed
 
 
 class Owners(Observed):

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from provisioner.facts.observed import Fact, Items, Number, Observed, Text
+from provisioner.observed import Fact, Items, Number, Observed, Text
 
 
 class BusDevice(Observed):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.facts.observed import Observed, Text
+from provisioner.observed import Observed, Text
 
 POINTER = r"^json:(/|$)"
 

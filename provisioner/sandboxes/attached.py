@@ -21,9 +21,9 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import NAMESPACES, Cgroup, Facts, parse_facts
 from provisioner.facts.image import ImageSeen
-from provisioner.facts.observed import Unobserved
 from provisioner.hosts.host import Host
 from provisioner.linux.mounts import MountPoint, read_mounts
+from provisioner.observed import Unobserved
 from provisioner.probe.exec_output import after_mark
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime, symptom_in

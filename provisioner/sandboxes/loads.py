@@ -18,8 +18,8 @@ from provisioner.errors import IsolationError
 from provisioner.facts import limits as f
 from provisioner.facts.document import Facts
 from provisioner.facts.measured import Load, Reach
-from provisioner.facts.observed import unobserved
 from provisioner.limits.limits import Limits
+from provisioner.observed import unobserved
 from provisioner.probe.channel import ChannelError, Reply
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from provisioner.errors import IsolationError
 from provisioner.facts.document import IdRange
-from provisioner.facts.observed import Fact, Items, Number, Observed
 from provisioner.hosts.host import Host, checked
+from provisioner.observed import Fact, Items, Number, Observed
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import VOLUME
 

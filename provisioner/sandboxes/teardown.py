@@ -19,9 +19,9 @@ from typing import TypeVar
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import NAMESPACES, Facts, Process
-from provisioner.facts.observed import Fact, Items, Observed, Text, unobserved
 from provisioner.linux.mounts import read_mounts
 from provisioner.linux.processes import clock_now, read_process
+from provisioner.observed import Fact, Items, Observed, Text, unobserved
 from provisioner.runtimes.render import render_argv
 from provisioner.sandboxes.init_death import end_first
 from provisioner.sandboxes.sandbox import Sandbox

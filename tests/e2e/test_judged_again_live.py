@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import pytest_isolation
-from provisioner.facts.observed import NOT_HELD, FactMap, Observed
+from provisioner.observed import NOT_HELD, FactMap, Observed
 from pytest_isolation.plugin import SUITE
 from pytest_isolation.policy.verdict import LEVELS, Judgement, Verdict, check_of
 from pytest_isolation.records.record import Record, load_record, save_record

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from provisioner.facts.document import Capabilities
-from provisioner.facts.observed import Observed, Unobserved
+from provisioner.observed import Observed, Unobserved
 from pytest_isolation.judge.evidence import show_evidence
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from provisioner.cli.schemas import render_schemas
 from provisioner.facts.document import Facts, parse_facts
-from provisioner.facts.observed import (
+from provisioner.observed import (
     MAX_BYTES,
     Fact,
     FactMap,

@@ -16,9 +16,9 @@ import pytest
 
 from provisioner.errors import IsolationError
 from provisioner.facts.image import CAPABILITIES, Privileged, parse_image, read_archive
-from provisioner.facts.observed import FactsError
 from provisioner.images import image
 from provisioner.images.elf import ELF_MACHINES, probe_architecture
+from provisioner.observed import FactsError
 from provisioner.probe.build import probe_binary
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.facts import limits as f
-from provisioner.facts.observed import unobserved
+from provisioner.observed import unobserved
 from provisioner.sandboxes.loads import _starved
 
 

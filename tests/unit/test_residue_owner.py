@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.facts.observed import Unobserved
 from provisioner.linux.processes import clock_now, read_process
+from provisioner.observed import Unobserved
 from provisioner.sandboxes import teardown as residue
 
 

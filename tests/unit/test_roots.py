@@ -6,7 +6,7 @@ import pytest
 
 from provisioner.facts.descriptors import Device, DeviceRules
 from provisioner.facts.document import Mount
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.devices import MEMORY, openable, why_unruled
 from pytest_isolation.walls.rootfs import missing_flags, writable_below
 

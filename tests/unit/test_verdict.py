@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.policy.verdict import (
     Cell,
     Check,

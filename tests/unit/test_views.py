@@ -9,7 +9,7 @@ import pytest
 from fakes import facts_document
 
 from provisioner.facts.document import Process, parse_facts
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.inside_outside import differences
 
 BASE: dict[str, Any] = {

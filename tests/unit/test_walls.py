@@ -6,7 +6,7 @@ import pytest
 
 from provisioner.facts.descriptors import Device
 from provisioner.facts.document import Mount, Path
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.walls import capabilities, devices, labels, mounts, paths
 
 

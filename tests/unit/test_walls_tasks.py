@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from provisioner.facts.document import Capabilities, Cgroup, Namespaces, Process, Seccomp, TaskState
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.tasks import elsewhere, weakest
 
 KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")

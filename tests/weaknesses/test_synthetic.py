@@ -14,7 +14,7 @@ from judging import Found, checks, judge
 from synthetic import LOOKALIKES, WEAKNESSES
 from weakness import Lookalike, Weakness
 
-from provisioner.facts.observed import FactMap, Observed, Unobserved, _MayBeUnobserved
+from provisioner.observed import FactMap, Observed, Unobserved, _MayBeUnobserved
 from pytest_isolation.policy.verdict import Verdict
 from pytest_isolation.records.record import Record
 

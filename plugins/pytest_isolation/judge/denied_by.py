@@ -6,7 +6,7 @@ In: a Record and a row of the tries.  Out: words.  Called by evidence.py.  What 
 from __future__ import annotations
 
 from provisioner.facts.document import Facts
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.records.record import Record
 from pytest_isolation.records.view import SandboxView
 from pytest_isolation.walls.capabilities import names_in

@@ -13,7 +13,7 @@ from functools import cache
 from typing import cast
 
 from provisioner.facts.document import Capabilities, Facts
-from provisioner.facts.observed import FactMap, Observed, Unobserved, UnobservedFact
+from provisioner.observed import FactMap, Observed, Unobserved, UnobservedFact
 from pytest_isolation.judge.denied_by import tell_author
 from pytest_isolation.judge.filters import filter_lines
 from pytest_isolation.records.record import Record

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from provisioner.facts.document import Facts, Process
 from provisioner.facts.filters import Filters
-from provisioner.facts.observed import Unobserved, UnobservedFact
+from provisioner.observed import Unobserved, UnobservedFact
 from pytest_isolation.judge.documented_filter import refusals_of
 from pytest_isolation.records.record import Record
 from pytest_isolation.walls.seccomp.actions import Passes, describe

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from provisioner.errors import IsolationError
 from provisioner.facts.measured import Load, Loads, Reach, Reaches
-from provisioner.facts.observed import is_missing, unobserved
+from provisioner.observed import is_missing, unobserved
 from provisioner.sandboxes.loads import measure_loads, measure_reach
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import shared_folder

@@ -13,8 +13,8 @@ from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.measured import Loads, Reaches
-from provisioner.facts.observed import Unobserved, unobserved
 from provisioner.hosts.host import Host
+from provisioner.observed import Unobserved, unobserved
 from provisioner.sandboxes.attached import UNTOUCHED
 from pytest_isolation.records.record import Record, TargetInfo
 from pytest_isolation.targets.conditions import describe, initial_host_facts

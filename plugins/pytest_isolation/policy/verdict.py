@@ -180,7 +180,7 @@ def verdict_of(outcome: BaseException | pytest.ExceptionInfo[BaseException] | No
 
 def _is_unobserved(error: BaseException) -> bool:
     """Tell UnobservedFact by name: importing its module would load pydantic."""
-    return any(f"{c.__module__}.{c.__name__}" == "provisioner.facts.observed.UnobservedFact" for c in type(error).mro())
+    return any(f"{c.__module__}.{c.__name__}" == "provisioner.observed.UnobservedFact" for c in type(error).mro())
 
 
 def _why(error: AssertionError) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from provisioner.facts.document import Capabilities, Facts, Process, System, TaskState
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.measured import Load, Reach
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.records.namespaces import NamespaceView
 from pytest_isolation.records.record import Record, TargetInfo

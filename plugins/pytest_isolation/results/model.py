@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from provisioner.errors import IsolationError
-from provisioner.facts.observed import first_fault
+from provisioner.observed import first_fault
 from pytest_isolation.escape import escape
 from pytest_isolation.policy.verdict import SEVERITIES, Judgement, Verdict
 

@@ -182,7 +182,7 @@ def worker_input(state: State) -> dict[str, Any]:
 
 def worker_output(state: State) -> str:
     """Return what a worker measured, for the controller's archive."""
-    from provisioner.facts.observed import is_missing
+    from provisioner.observed import is_missing
     from provisioner.sandboxes.teardown import TeardownResult
 
     measured = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.hardware import open_flaws, parse_cpus, shared_cores
 from pytest_isolation.walls.paths import is_writable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.facts.ipc import Objects
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.management_sockets import host_sockets
 

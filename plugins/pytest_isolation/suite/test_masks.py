@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import paths as walls
 from pytest_isolation.walls.mounts import masks

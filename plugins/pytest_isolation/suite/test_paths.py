@@ -12,7 +12,7 @@ from collections.abc import Collection
 import pytest
 
 from provisioner.facts.document import Path
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import paths as walls
 from pytest_isolation.walls.capabilities import mask_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.facts.ipc import Canary
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import SandboxView
 
 REFUSALS = ("ESRCH", "EPERM", "EACCES", "ENOSYS", "SIGSYS")

@@ -13,9 +13,9 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, Namespaces
 from provisioner.facts.kernel import KernelState
-from provisioner.facts.observed import FactMap, Unobserved, unobserved
 from provisioner.hosts.host import Host
 from provisioner.linux.kvm import accelerator
+from provisioner.observed import FactMap, Unobserved, unobserved
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime
 from provisioner.runtimes.settings import SettingSeen, ask_settings

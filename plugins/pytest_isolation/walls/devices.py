@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from provisioner.facts.descriptors import Device, DeviceRules, Handle
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 
 # config-linux.md "Default Devices", numbers of Documentation/admin-guide/devices.txt
 DEFAULTS = {

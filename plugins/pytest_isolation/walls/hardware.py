@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from provisioner.facts.observed import FactMap, UnobservedFact
+from provisioner.observed import FactMap, UnobservedFact
 
 # Documentation/admin-guide/hw-vuln/: the words before the first of these say what else the report is about.
 _OPEN = ("Vulnerable", "KVM: Vulnerable", "Processor vulnerable")

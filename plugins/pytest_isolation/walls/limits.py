@@ -11,7 +11,7 @@ import math
 from typing import Any
 
 from provisioner.facts.measured import Load
-from provisioner.facts.observed import Unobserved, UnobservedFact
+from provisioner.observed import Unobserved, UnobservedFact
 
 MIB = 1 << 20
 LARGEST_PAGE = 1 << 16  # memory.max is rounded down to whole pages, 64 KiB on some arm64 kernels

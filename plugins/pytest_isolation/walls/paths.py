@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from provisioner.facts.document import Mount, Path, Process
 from provisioner.facts.kernel import Read
-from provisioner.facts.observed import FactMap, Unobserved, UnobservedFact
+from provisioner.observed import FactMap, Unobserved, UnobservedFact
 from pytest_isolation.walls.capabilities import mask_of
 
 # statfs(2)

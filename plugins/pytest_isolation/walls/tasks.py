@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from provisioner.facts.document import Capabilities, Cgroup, Process, Seccomp, TaskState
-from provisioner.facts.observed import Unobserved, UnobservedFact
+from provisioner.observed import Unobserved, UnobservedFact
 from pytest_isolation.walls.labels import why_unconfined
 
 Tasks = Callable[[], Sequence[TaskState]]  # raises UnobservedFact where nobody could look

@@ -25,8 +25,8 @@ from fakes import USER_NAMESPACES
 
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen, Privileged, parse_image
-from provisioner.facts.observed import UnobservedFact
 from provisioner.linux.processes import read_process, wait_gone, with_descendants
+from provisioner.observed import UnobservedFact
 from provisioner.probe.build import SOURCES, probe_binary
 
 HEADER = struct.Struct(">IIB")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.facts.document import Facts, parse_facts
-from provisioner.facts.observed import Unobserved
 from provisioner.facts.platform import Listener
+from provisioner.observed import Unobserved
 from provisioner.probe.build import probe_binary
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from provisioner.facts.document import Process
 from provisioner.facts.filters import Filters
-from provisioner.facts.observed import UnobservedFact
+from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.seccomp.actions import Passes, Values, answers, errnos, passes
 from pytest_isolation.walls.seccomp.bpf import ProgramError
 from pytest_isolation.walls.seccomp.syscalls import ABIS, BY_MACHINE, call_numbers

@@ -1,10 +1,10 @@
-"""What makes a fact a fact: frozen, strict, and unreadable where nobody saw it.
+"""Base classes and field types of facts: frozen, strict, and unreadable where nothing was observed.
 
-In: JSON that a sandbox or an archive holds.  Out: base classes and field types for facts.py, measured.py and
-pytest_isolation's record, and a reader that refuses what JSON readers let through.  Knows no fact by name.
+A fact is a value, `None` (there is no such thing here), or `Unobserved`.  Reading an attribute that holds an
+`Unobserved` raises `UnobservedFact`, so that no check passes on data that nobody observed.
 
-A fact is a value, `None` (there is no such thing here), or `Unobserved`: reading an attribute that holds an
-`Unobserved` raises `UnobservedFact`, so that no check can turn green on what nobody saw.
+In: JSON that a sandbox or an archive holds.  Out: models, and a JSON reader that is stricter than Python's.
+This module names no fact: the rooms facts/ and limits/ do.
 """
 
 from __future__ import annotations
