@@ -1,1 +1,9 @@
-""""""
+"""Reads and writes the project's own files: strict YAML, JSON Schemas, whole files.
+
+atomic.py         writes a file, or puts a folder in place, whole or not at all
+yaml.py           one YAML file into one frozen pydantic model; errors with file, line and nearest key
+yaml11.py         refuses a value that YAML 1.1 reads as another one than YAML 1.2
+model_fields.py   the keys that a model takes at a place, for the hint of an error
+schemas.py        JSON Schemas of models
+suggest.py        the known name nearest to a wrong one
+"""

@@ -16,12 +16,12 @@ import shutil
 import stat
 import tarfile
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import IsolationError
+from provisioner.files.atomic import replace_folder, writing_whole
 from provisioner.images.busybox import Shell
 from provisioner.images.elf import check_architecture, probe_architecture
 
@@ -142,7 +142,8 @@ def archive(
     file_mode = stat.S_IFREG | 0o644
     folder = Item(digest, stat.S_IFDIR | 0o755)
     files = [Item(name, file_mode, config), folder, Item(f"{digest}/layer.tar", file_mode, layer)]
-    with _written(out) as file:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with writing_whole(out, 0o644) as file:
         file.write(_tar([*files, Item("manifest.json", file_mode, manifest)]))
 
 
@@ -168,18 +169,14 @@ def rootfs(probe: Path, out: Path, shell: Shell | None = None, further: Sequence
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    aside = made.with_name(f"{made.name}.old")
     try:
         _fill_rootfs(made, contents(probe, shell, further=further))
-        if out.exists():
-            os.rename(out, aside)
-        os.rename(made, out)
+        replace_folder(made, out)
     except OSError as error:
         if not _is_rootfs(out, probe):  # else another process was quicker
             raise IsolationError(f"cannot make '{out}': {error.strerror}") from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def initramfs(probe: Path, out: Path, shell: Shell | None = None, further: Sequence[Item] = ()) -> None:
@@ -200,7 +197,8 @@ def initramfs(probe: Path, out: Path, shell: Shell | None = None, further: Seque
 
 def write_cpio(entries: Sequence[Entry], out: Path) -> None:
     """Write a cpio archive (newc), atomically."""
-    with _written(out) as file:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with writing_whole(out, 0o644) as file:
         for number, (name, mode, major, minor, data) in enumerate([*entries, TRAILER], start=1):
             file.write(_cpio(number, name, mode, major, minor, data))
 
@@ -256,18 +254,3 @@ def _tar(items: list[Item]) -> bytes:
 
 def _json(document: object) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
-
-
-@contextmanager
-def _written(out: Path) -> Iterator[io.BufferedWriter]:
-    """Give a file that takes `out`'s place, world-readable, only when all was written."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    fd, name = tempfile.mkstemp(prefix=f".{out.name}-", dir=out.parent)
-    try:
-        with open(fd, "wb") as file:
-            yield file
-        os.chmod(name, 0o644)
-        os.replace(name, out)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -16,13 +16,13 @@ import platform
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from provisioner.errors import IsolationError
+from provisioner.files.atomic import write_whole
 from provisioner.linux.processes import boot_id
 from provisioner.paths import PACKAGE, run_dir
 
@@ -137,9 +137,8 @@ def _read_cache() -> Accelerator | None:
 def _write_cache(found: Accelerator) -> None:
     folder = run_dir()
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".accelerator-", delete=False) as file:
-        json.dump({"key": _cache_key(), "name": found.name, "why": found.why}, file)
-    os.replace(file.name, folder / "accelerator.json")
+    document = {"key": _cache_key(), "name": found.name, "why": found.why}
+    write_whole(folder / "accelerator.json", json.dumps(document), 0o600)
 
 
 def guest_code(loops: int) -> bytes:

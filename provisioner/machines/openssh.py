@@ -6,22 +6,20 @@ clocks, and by `provisioner ssh`, which becomes it.  Runs nothing; it names no c
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from provisioner.connection.address import SshAddress
 from provisioner.errors import IsolationError
+from provisioner.files.atomic import write_whole
 
 ALIAS = "machine"  # the key belongs to the machine, whatever its address
 
 
 def write_known_hosts(address: SshAddress, file: Path) -> None:
     """Write the only key to accept, whole: another ssh may be reading it."""
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
-    fresh.write_text(f"{ALIAS} {address.host_key}\n")
-    fresh.replace(file)
+    write_whole(file, f"{ALIAS} {address.host_key}\n")
 
 
 def render_ssh(

@@ -17,6 +17,7 @@ from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.measured import Loads, Reaches
+from provisioner.files.atomic import write_whole
 from provisioner.observed import Fact, FactsError, Items, Observed, Text, check_json, first_fault, since_schema
 from provisioner.runtimes.settings import SettingSeen
 from provisioner.sandboxes.shared_file import SharedFile
@@ -103,9 +104,7 @@ def save_record(record: Record, directory: Path) -> Path:
     data = dump_record(record)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{hashlib.sha256(data).hexdigest()}.json"
-    part = path.with_suffix(".part")
-    part.write_bytes(data)
-    part.replace(path)
+    write_whole(path, data)
     return path
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from provisioner.files.atomic import write_whole
 from pytest_isolation.escape import escape
 from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.report.matrix import arrange, counted, documented, not_applicable, sign_at, totals
@@ -56,9 +57,7 @@ def render_html(results: Results) -> str:
 def write_page(results: Results, path: Path) -> None:
     """Write the page to `path`, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(render_html(results), encoding="utf-8")
-    part.replace(path)
+    write_whole(path, render_html(results))
 
 
 def _text(value: object) -> str:

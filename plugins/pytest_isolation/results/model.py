@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from provisioner.errors import IsolationError
+from provisioner.files.atomic import write_whole
 from provisioner.observed import first_fault
 from pytest_isolation.escape import escape
 from pytest_isolation.policy.verdict import SEVERITIES, Judgement, Verdict
@@ -182,9 +183,7 @@ def write_results(results: Results, directory: Path) -> Path:
     """Write DIRECTORY/results.json whole or not at all; return its path."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "results.json"
-    part = path.with_suffix(".part")
-    part.write_bytes(results.model_dump_json(by_alias=True, indent=1).encode() + b"\n")
-    part.replace(path)
+    write_whole(path, results.model_dump_json(by_alias=True, indent=1) + "\n")
     return path
 
 

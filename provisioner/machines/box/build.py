@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 from provisioner.connection.local import LocalConnection
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.files.atomic import replace_folder
 from provisioner.journal.run import Run
 from provisioner.machines.box.initrd import make_initrd, modules_folder
 from provisioner.machines.box.keys import BoxKeys, find_keys, make_keys
@@ -195,9 +196,7 @@ def _build(name: str, bake: Sequence[str]) -> None:
         sizes = {part: (box / part).stat().st_size for part in (DISK, KERNEL, INITRD)}
         (box / BAKED).write_text(json.dumps(sorted(set(bake))))
         (box / DESCRIPTION).write_text(json.dumps(_describe(sizes, keys)))
-        if target.exists():
-            os.rename(target, work / "old")
-        os.rename(box, target)
+        replace_folder(box, target)
 
 
 def _make_disk(tree: Path, recipe: Recipe, raw: Path, out: Path) -> None:

@@ -8,11 +8,11 @@ is given here lies outside of the range that dnsmasq gives from.
 from __future__ import annotations
 
 import json
-import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from provisioner.files.atomic import write_whole
 from provisioner.machines.libvirt.daemon import BRIDGE, NETWORK, RESERVED, Libvirt
 
 
@@ -57,6 +57,4 @@ def _read(file: Path) -> list[dict[str, Any]]:
 
 def _write(file: Path, leases: list[dict[str, Any]]) -> None:
     file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    fresh = file.with_name(f"{file.name}.{os.getpid()}")
-    fresh.write_text(json.dumps(leases, indent=2))
-    fresh.replace(file)
+    write_whole(file, json.dumps(leases, indent=2))

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from provisioner.files.atomic import write_whole
+
 
 class Made(BaseModel):
     """
@@ -42,6 +44,4 @@ def load_made(path: Path) -> Made | None:
 
 def save_made(path: Path, made: Made) -> None:
     """Write it, whole or not at all."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(made.model_dump_json())
-    fresh.replace(path)
+    write_whole(path, made.model_dump_json())

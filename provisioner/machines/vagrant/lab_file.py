@@ -15,6 +15,7 @@ from typing import Literal, Protocol
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.files.atomic import write_whole
 from provisioner.linux.kvm import accelerator
 from provisioner.machines.box.build import Box
 from provisioner.machines.lab import Hypervisor
@@ -126,6 +127,5 @@ def write_entry(file: Path, name: str, entry: Entry) -> None:
         known = {}
     known[name] = entry
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps({"boot_timeout": max(1, int(deadline("machine.boot"))), "machines": known}, indent=1))
-    fresh.replace(file)
+    document = {"boot_timeout": max(1, int(deadline("machine.boot"))), "machines": known}
+    write_whole(file, json.dumps(document, indent=1))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.files.atomic import write_whole
 from provisioner.machines.vagrant.output import SshConfig
 
 KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa")  # the one that is kept: the first that it has
@@ -70,10 +71,7 @@ def learn_login(file: Path, name: str, config: SshConfig, host: str, enter: Sequ
             f"cannot log in to machine '{name}': Vagrant names no private key", "use a box with Vagrant's key in it"
         )
     login = Login(config.port, config.user, keys[0], scan_host_key(name, host, config.port, enter))
-    fresh = file.with_suffix(".new")
-    fresh.write_text(json.dumps({**vars(login), "private_key": str(login.private_key)}))
-    fresh.chmod(0o600)
-    fresh.replace(file)
+    write_whole(file, json.dumps({**vars(login), "private_key": str(login.private_key)}), 0o600)
     return login
 
 

@@ -7,11 +7,11 @@ Called by vagrant.py; lookup.py looks for these files.  A machine without one wa
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from provisioner.files.atomic import write_whole
 from provisioner.linux.processes import read_process
 
 
@@ -53,9 +53,7 @@ def load_made(directory: Path, name: str) -> Made | None:
 
 def save_made(directory: Path, name: str, made: Made) -> None:
     """Write it, whole or not at all."""
-    fresh = directory / f".{name}.{os.getpid()}.new"
-    fresh.write_text(json.dumps(asdict(made)))
-    fresh.replace(made_file(directory, name))
+    write_whole(made_file(directory, name), json.dumps(asdict(made)))
 
 
 def used_boxes(directory: Path) -> Iterator[str]:
