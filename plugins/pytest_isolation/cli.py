@@ -6,7 +6,6 @@ what was asked (as pytest's).  Only `diff` makes sandboxes; elsewhere pytest obs
 
 from __future__ import annotations
 
-import difflib
 import shutil
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import typer
 
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import suggest
 from provisioner.version import add_version
 
 if TYPE_CHECKING:
@@ -109,10 +109,7 @@ def checks(
             typer.echo(line)
     for name in names or ():
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            raise IsolationError(
-                f"cannot find check '{name}'", f"did you mean '{near[0]}'?" if near else "isolation checks"
-            )
+            raise IsolationError(f"cannot find check '{name}'", suggest(name, known, "isolation checks"))
         typer.echo("\n".join(tell_check(known[name], lost.get(name, ()), remedies_by_runtime().get(name))))
 
 
@@ -134,8 +131,8 @@ def known_(
     for name in names or ():
         found = [one for one in listed if one.id == name]
         if not found:
-            near = difflib.get_close_matches(name, [one.id for one in listed], 1)
-            raise IsolationError(f"cannot find '{name}'", f"did you mean '{near[0]}'?" if near else "isolation known")
+            ids = [one.id for one in listed]
+            raise IsolationError(f"cannot find '{name}'", suggest(name, ids, "isolation known"))
         for one in found:
             typer.echo("\n".join(tell_known(one)))
 
@@ -159,9 +156,10 @@ def schemas(
     directory: Annotated[Path | None, typer.Argument(help="where to write; the package's own folder if none")] = None,
 ) -> None:
     """Write the JSON Schemas of results.json, isolation.yaml and the data of roles and known flaws."""
-    from pytest_isolation.reference.schemas import DIRECTORY, write_schemas
+    from provisioner.files.schemas import write_schemas
+    from pytest_isolation.reference.schemas import DIRECTORY, MODELS
 
-    for path in write_schemas(directory or DIRECTORY):
+    for path in write_schemas(MODELS, directory or DIRECTORY):
         typer.echo(str(path))
 
 

@@ -127,10 +127,11 @@ def schemas(
     directory: Annotated[Path | None, typer.Argument(help="where to write; the package's own folder if none")] = None,
 ) -> None:
     """Write the JSON Schemas of the probe's facts and of runtime.yaml."""
-    from provisioner.cli.schemas import write_schemas
+    from provisioner.cli.schemas import MODELS
+    from provisioner.files.schemas import write_schemas
     from provisioner.paths import PACKAGE
 
-    for path in write_schemas(directory or PACKAGE):
+    for path in write_schemas(MODELS, directory or PACKAGE):
         typer.echo(str(path))
 
 

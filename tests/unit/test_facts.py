@@ -13,7 +13,7 @@ from fakes import NONCE, facts_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.cli.schemas import render_schemas
+from provisioner.cli.schemas import MODELS
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.observed import (
     MAX_BYTES,
@@ -26,6 +26,7 @@ from provisioner.observed import (
     since_schema,
     unobserved,
 )
+from provisioner.files.schemas import render_schema
 from provisioner.paths import PACKAGE
 
 DOCUMENT = facts_document()
@@ -272,7 +273,9 @@ def test_facts_cannot_be_changed() -> None:
 
 
 def test_published_schemas_are_those_of_the_models() -> None:
-    assert render_schemas() == {name: (PACKAGE / name).read_text() for name in render_schemas()}
+    assert {name: render_schema(model) for name, model in MODELS.items()} == {
+        name: (PACKAGE / name).read_text() for name in MODELS
+    }
 
 
 def test_a_real_document_fits_the_published_schema() -> None:
