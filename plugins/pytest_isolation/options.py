@@ -6,11 +6,12 @@ Called by plugin.py.  Imports nothing heavy: it is loaded in every pytest run of
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from provisioner.files.suggest import suggest
 
 KINDS = ("container", "vm")
 LOCAL = "local"
@@ -176,8 +177,7 @@ def _names(text: str) -> tuple[str, ...]:
 def _known(name: str, known: tuple[str, ...], option: str, what: str) -> None:
     if name in known:
         return
-    near = difflib.get_close_matches(name, known, 1, 0.5)
-    mend = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+    mend = suggest(name, known, f"there are: {', '.join(known)}")
     raise pytest.UsageError(f"{option}: unknown {what} '{name}'; {mend}")
 
 

@@ -6,7 +6,6 @@ A role is data, not a task language: each kind of resource (resources/) defines 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
 import json
@@ -20,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model,
 from provisioner.converge.kinds import find_kinds
 from provisioner.converge.templates import Scalar
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import suggest, suggest_and_list
 from provisioner.files.yaml import load_yaml
 from provisioner.paths import ROLES
 
@@ -120,8 +120,7 @@ def role_model(known: tuple[str, ...] = ()) -> type[RoleFile]:
 
     def check_known(name: str) -> str:
         if known and name not in known:
-            near = difflib.get_close_matches(name, known, 1, 0.5)
-            raise ValueError(f"no such role '{name}'" + (f", did you mean '{near[0]}'?" if near else ""))
+            raise ValueError(", ".join(filter(None, [f"no such role '{name}'", suggest(name, known)])))
         return name
 
     fields: dict[str, Any] = {"needs": (list[Annotated[RoleName, AfterValidator(check_known)]], [])}
@@ -166,11 +165,8 @@ def load_role(name: str, roles: Path = ROLES) -> Role:
     """Load one role without the roles that it needs; raises as `load_roles`."""
     known = sorted(path.parent.name for path in roles.glob("*/role.yaml"))
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1, 0.5)
         listed = f"there are: {', '.join(known) or 'none'}"
-        raise IsolationError(
-            f"cannot find role '{name}'", hint=f"did you mean '{near[0]}'? ({listed})" if near else listed
-        )
+        raise IsolationError(f"cannot find role '{name}'", hint=suggest_and_list(name, known, listed))
     file = load_yaml(roles / name / "role.yaml", role_model(tuple(known)))
     return Role(
         name,
@@ -207,11 +203,10 @@ def check_variables(roles: Sequence[Role], variables: Mapping[str, Scalar]) -> N
     known = sorted({name for role in roles for name in role.variables})
     for name in variables:
         if name not in known:
-            near = difflib.get_close_matches(name, known, 1, 0.5)
             listed = f"known: {', '.join(known)}" if known else "none of the roles has variables"
             raise IsolationError(
                 f"cannot set variable '{name}': no role here has it",
-                hint=f"did you mean '{near[0]}'?" if near else listed,
+                hint=suggest(name, known, listed),
             )
 
 

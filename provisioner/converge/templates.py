@@ -6,7 +6,6 @@ variable, the template and the line.  Templates are sandboxed and see only the v
 
 from __future__ import annotations
 
-import difflib
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from jinja2.exceptions import TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import suggest
 
 Scalar = str | int | float | bool
 
@@ -45,10 +45,9 @@ class Source:
     def render_file(self, name: str) -> str:
         """Render one of the role's template files; raises IsolationError if there is no such file."""
         if name not in self.templates:
-            near = difflib.get_close_matches(name, list(self.templates), 1, 0.5)
             raise IsolationError(
                 f"cannot render template '{name}' of role '{self.role}': no such file in its templates/",
-                hint=f"did you mean '{near[0]}'?" if near else "",
+                hint=suggest(name, self.templates),
             )
         return self._render(self.templates, name, f"{self.role}/templates/{name}")
 
@@ -69,9 +68,8 @@ class Source:
         try:
             return environment.get_template(name).render(self.values)
         except UndefinedError as error:
-            near = difflib.get_close_matches(missing[-1] if missing else "", list(self.values), 1, 0.5)
             known = f"known: {', '.join(sorted(self.values))}" if self.values else "the role has no variables"
-            hint = f"did you mean '{near[0]}'?" if near else known
+            hint = suggest(missing[-1] if missing else "", self.values, known)
             raise IsolationError(f"cannot render '{where}' line {_line(error)}: {error.message}", hint=hint) from None
         except TemplateSyntaxError as error:
             raise IsolationError(f"cannot render '{where}' line {error.lineno}: {error.message}") from None

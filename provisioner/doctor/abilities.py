@@ -6,11 +6,11 @@ and command.py.  Pure.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from provisioner.doctor.finding import Ability, Finding, Report, State
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import suggest_and_list
 
 KINDS = ("container", "vm", "lab")
 REASONS = 3  # that a line names
@@ -72,9 +72,7 @@ def parse_required(texts: Iterable[str]) -> tuple[str, ...]:
             if name.partition("+")[0] in runtime_names():
                 raise  # it is known, its option is not, and the error names the nearest
             known = [*KINDS, *runtime_names()]
-            near = difflib.get_close_matches(name, known, 1, 0.5)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            hint += f"(there are: {', '.join(known)})"
+            hint = suggest_and_list(name, known, f"there are: {', '.join(known)}")
             raise IsolationError(f"cannot require '{name}': no such kind or runtime", hint) from None
         if runtime.binary is None:
             raise IsolationError(f"cannot require '{name}': it needs no program, so there is nothing to try")

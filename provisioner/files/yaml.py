@@ -6,7 +6,6 @@ isolation.yaml.  YAML 1.2; refuses tags, anchors, duplicate keys, keys that are 
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from ruamel.yaml.error import YAMLError
 
 from provisioner.errors import IsolationError
 from provisioner.files.model_fields import field_names
+from provisioner.files.suggest import suggest
 
 MAX_BYTES = 256 << 10
 MAX_DEPTH = 16
@@ -170,7 +170,4 @@ def _describe(error: dict[str, Any], model: type[BaseModel], document: _Document
 
 
 def _near(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    return f"known: {', '.join(known)}" if 0 < len(known) <= 24 else ""
+    return suggest(name, known, f"known: {', '.join(known)}" if 0 < len(known) <= 24 else "")

@@ -7,7 +7,6 @@ makes is the lab's own folder in the user's state, named by the hash of lab.yaml
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -15,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import suggest, suggest_and_list
 from provisioner.files.yaml import MAX_BYTES, parse_yaml
 from provisioner.files.yaml11 import check_dialects
 from provisioner.paths import PACKAGE, PASSABLE, ROLES, state_dir
@@ -67,8 +67,7 @@ class MachineEntry(BaseModel):
         for at, role in enumerate(roles):
             if not (ROLES / role).is_dir() or "/" in role or role.startswith("."):
                 known = sorted(path.name for path in ROLES.iterdir() if path.is_dir())
-                near = difflib.get_close_matches(role, known, 1, 0.5)
-                raise ValueError(f"no such role '{role}'" + (f", did you mean '{near[0]}'?" if near else ""))
+                raise ValueError(", ".join(filter(None, [f"no such role '{role}'", suggest(role, known)])))
             if role in roles[:at]:
                 raise ValueError(f"the role '{role}' stands twice")
         return roles
@@ -136,11 +135,8 @@ class Lab(BaseModel):
         """Return one machine; IsolationError names the nearest when there is none of that name."""
         if name in self.machines:
             return self.machines[name]
-        near = difflib.get_close_matches(name, list(self.machines), 1, 0.5)
         listed = f"'{self.path}' has: {', '.join(sorted(self.machines))}"
-        raise IsolationError(
-            f"cannot find machine '{name}'", f"did you mean '{near[0]}'? ({listed})" if near else listed
-        )
+        raise IsolationError(f"cannot find machine '{name}'", suggest_and_list(name, self.machines, listed))
 
 
 def find_lab(start: Path | None = None) -> Path:

@@ -7,7 +7,6 @@ templates still: render.py makes them whole.
 from __future__ import annotations
 
 import copy
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import suggest_and_list
 from provisioner.files.yaml import load_yaml
 from provisioner.paths import ROLES
 from provisioner.runtimes.attach import Attach
@@ -271,6 +271,4 @@ def _folder_of(base: str, roles: Path) -> tuple[str, str]:
 
 
 def _nearest(word: str, known: Sequence[str] | Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(word, list(known), 1, 0.5)
-    listed = ", ".join(sorted(known)) or "none"
-    return f"did you mean '{close[0]}'? (there are: {listed})" if close else f"there are: {listed}"
+    return suggest_and_list(word, known, f"there are: {', '.join(sorted(known)) or 'none'}")

@@ -6,7 +6,6 @@ Called by policy.py.  Judges nothing.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -16,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag, field_validator
 
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import suggest
 from provisioner.files.yaml import load_yaml
 from pytest_isolation.policy.versions import in_range, is_range
 
@@ -132,8 +132,7 @@ def load_own_expected(path: Path, runtimes: Iterable[str]) -> Mapping[str, Expec
     known, bundled = sorted(runtimes), bundled_ids()
     for runtime, expected in found.items():
         if runtime not in known:
-            near = difflib.get_close_matches(runtime, known, 1, 0.5)
-            hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+            hint = suggest(runtime, known, f"there are: {', '.join(known)}")
             raise IsolationError(f"cannot read {path}: there is no runtime '{runtime}'", hint)
         for check in expected.root:
             if check in bundled:

@@ -6,11 +6,11 @@ Kubernetes Pod Security Standards: privileged < baseline < restricted; the versi
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import nearest
 from pytest_isolation.policy.verdict import LEVELS, Check
 
 VERSIONS = (1,)
@@ -41,8 +41,8 @@ def parse_profile(text: str) -> Profile:
     """
     name, at, version = text.strip().partition("@")
     if name not in LEVELS:
-        near = difflib.get_close_matches(name.lower(), LEVELS, n=1, cutoff=0.4)
-        hint = f"did you mean '{near[0]}@{VERSIONS[-1]}'?" if near else f"known: {', '.join(LEVELS)}"
+        near = nearest(name.lower(), LEVELS, 0.4)
+        hint = f"did you mean '{near}@{VERSIONS[-1]}'?" if near else f"known: {', '.join(LEVELS)}"
         raise IsolationError(f"cannot use the profile '{text}': there is no such profile", hint=hint)
     if not at:
         return Profile(name, VERSIONS[-1])

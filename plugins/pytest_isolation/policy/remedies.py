@@ -6,7 +6,6 @@ has none, as for a user's own check, the check's general remedy.  Called by judg
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import suggest
 from provisioner.files.yaml import load_yaml
 from provisioner.paths import ROLES
 from pytest_isolation.policy.expected import CheckId, Line, bundled_ids
@@ -26,8 +26,7 @@ FILE = "remedies.yaml"
 def _bundled(name: str) -> str:
     """Refuse an id that no check has: its remedy would be shown nowhere."""
     if name not in bundled_ids():
-        near = difflib.get_close_matches(name, bundled_ids(), 1)
-        raise ValueError("the suite has no such check" + (f"; did you mean '{near[0]}'?" if near else ""))
+        raise ValueError("; ".join(filter(None, ["the suite has no such check", suggest(name, bundled_ids())])))
     return name
 
 
@@ -91,8 +90,7 @@ def _require(path: Path, name: str, passed: list[str], roles: Path) -> None:
         raise IsolationError(f"cannot read {path}: like: {name} leads in a circle: {' → '.join([*passed, name])}")
     if not (roles / name / FILE).exists():
         known = sorted(file.parent.name for file in roles.glob(f"*/{FILE}"))
-        near = difflib.get_close_matches(name, known, 1, 0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+        hint = suggest(name, known, f"there are: {', '.join(known)}")
         raise IsolationError(f"cannot read {path}: like: no role '{name}' has a {FILE}", hint)
 
 

@@ -8,7 +8,6 @@ Imports only the standard library and pytest: plugin.py loads it in every pytest
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import json
 import linecache
 import re
@@ -20,6 +19,7 @@ from typing import Any
 import pytest
 
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import suggest
 
 KINDS = ("container", "vm")
 LEVELS = ("privileged", "baseline", "restricted")
@@ -286,6 +286,6 @@ def _check_marker(mark: pytest.Mark, nodeid: str) -> None:
 def _require(value: object, known: Sequence[str], what: str, nodeid: str) -> None:
     if value in known:
         return
-    near = difflib.get_close_matches(str(value), [name for name in known if name], n=1, cutoff=0.5)
-    mend = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(name for name in known if name)}"
+    names = [name for name in known if name]
+    mend = suggest(str(value), names, f"known: {', '.join(names)}")
     raise pytest.UsageError(f"{nodeid}: unknown {what} '{value}' in @pytest.mark.isolation; {mend}")

@@ -6,7 +6,6 @@ Called by plugin.py when it collects.  Starts nothing: pool.py tries what is lis
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ import pytest
 
 from provisioner.connection.local import find_program
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import nearest, suggest
 from provisioner.runtimes.runtime import MACHINE, Runtime, load_runtime, runtime_names
 from provisioner.sandboxes.attached import BARE, AttachTarget
 from pytest_isolation.options import KINDS, LOCAL, RunOptions
@@ -140,7 +140,7 @@ def _on_machine(runtime: Runtime) -> Runtime:
 
 def _machine(name: str, lab: Lab | None) -> MachineSpec:
     assert lab is not None  # read with the options, when a machine was named
-    if name not in lab.machines and difflib.get_close_matches(name, [LOCAL], 1, 0.6):
+    if name not in lab.machines and nearest(name, [LOCAL], 0.6):
         raise pytest.UsageError(f"cannot find machine '{name}'; did you mean '{LOCAL}'?")
     try:
         return lab.machine(name)
@@ -221,8 +221,7 @@ def _attachable(name: str) -> Runtime:
     known = [one for one in runtime_names() if _load(one).attach is not None]
     listed = ", ".join(f"{one}:NAME" for one in known)
     if name.partition("+")[0].partition("-")[0] not in known:
-        near = difflib.get_close_matches(name, [*known, BARE.name], 1, 0.5)
-        mend = f"did you mean '{near[0]}'?" if near else f"there are: {listed}, pid:N"
+        mend = suggest(name, [*known, BARE.name], f"there are: {listed}, pid:N")
         raise pytest.UsageError(f"--isolation-attach: nothing of '{name}' can be attached to; {mend}")
     return _load(name)
 
