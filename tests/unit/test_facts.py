@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from provisioner.cli.schemas import MODELS
 from provisioner.facts.document import Facts, parse_facts
+from provisioner.files.schemas import render_schema
 from provisioner.observed import (
     MAX_BYTES,
     Fact,
@@ -26,7 +27,6 @@ from provisioner.observed import (
     since_schema,
     unobserved,
 )
-from provisioner.files.schemas import render_schema
 from provisioner.paths import PACKAGE
 
 DOCUMENT = facts_document()
