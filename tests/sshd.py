@@ -1,6 +1,6 @@
 """A real sshd of the test's own: a port on loopback, its own keys and configuration, ended by its pid.
 
-Used by tests/e2e/ssh and bench/ssh.py.  It reads and writes nothing of the machine's own SSH,
+Used by tests/e2e/lab/ssh and bench/ssh.py.  It reads and writes nothing of the machine's own SSH,
 and its sessions have a home folder of their own: a user's .bashrc may take a tenth of a second.
 """
 

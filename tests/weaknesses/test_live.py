@@ -1,17 +1,19 @@
 """A sandbox that lacks one wall, made for real: its check turns red and names the cause, and no other check moves.
 
 Runs with `--isolation`, on the session's own targets; each plant is for the runtimes that can express it.
-PYTEST_ISOLATION_PLANTS=few tries no more than it takes to open each check once, and all look-alikes.
+PYTEST_ISOLATION_PLANTS chooses them (chosen.py).
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from chosen import choose
 from filelock import FileLock
 from plant import Plant, named
 from planting import try_plant
@@ -33,27 +35,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     found = [
         pytest.param(name, plant, id=f"{name}: {plant.name}")
         for name, runtime in runtimes.items()
-        for plant in _plants(runtime, state.pool.targets[name].host)
+        for plant in _plants(runtime, state.pool.targets[name].host == LOCAL)
     ]
     off = pytest.param("", None, id="off", marks=pytest.mark.skip(reason=OFF if state is None else NONE))
     metafunc.parametrize(("column", "plant"), found or [off])
 
 
-def _plants(runtime: str, host: str) -> list[Plant]:
-    found = [plant for plant in PLANTS if runtime in plant.runtimes and _is_for(plant, host)]
-    if os.environ.get("PYTEST_ISOLATION_PLANTS") != "few":
-        return found
-    left = {check for plant in found for check in plant.opens_on(host == LOCAL)}
-    kept: list[Plant] = []
-    while left:
-        most = max(found, key=lambda plant: len(left & plant.opens_on(host == LOCAL).keys()))
-        kept.append(most)
-        left -= most.opens.keys()
-    return [plant for plant in found if plant in kept or plant.look_alike]
+def _plants(runtime: str, here: bool) -> list[Plant]:
+    found = [plant for plant in PLANTS if runtime in plant.runtimes and _is_for(plant, here)]
+    return choose(found, runtime, here, os.environ.get("PYTEST_ISOLATION_PLANTS", "all"))
 
 
-def _is_for(plant: Plant, host: str) -> bool:
-    if host != LOCAL:
+def _is_for(plant: Plant, here: bool) -> bool:
+    if not here:
         return plant.where != "here"
     there = plant.when and (not plant.needs or Path(plant.needs).exists())
     return plant.where != "machine" and there and _is_for_user(plant)
@@ -74,6 +68,7 @@ def state(request: pytest.FixtureRequest) -> State:
 def test_a_plant_moves_its_own_checks_and_no_other(
     state: State, column: str, plant: Plant, record_property: Callable[[str, object], None]
 ) -> None:
+    started = time.monotonic()
     try:
         outcome = try_plant(state.pool, column, plant)
     except RefusedError as error:
@@ -84,21 +79,24 @@ def test_a_plant_moves_its_own_checks_and_no_other(
 
     assert outcome.expected == outcome.moved, outcome.why
     opens = plant.opens_on(state.pool.targets[column].host == LOCAL)
-    note_seen(state, column, opens)
+    note_seen(state, column, plant, time.monotonic() - started)
     for check, fragment in opens.items():
         assert outcome.before[check][0] in (Verdict.HOLDS, Verdict.NOT_APPLICABLE)
         assert fragment in outcome.after[check][1]
 
 
-def note_seen(state: State, column: str, opens: Iterable[str]) -> None:
-    """Write down that the plant opened its checks here, for the reference page: to the file PYTEST_ISOLATION_SEEN."""
+def note_seen(state: State, column: str, plant: Plant, seconds: float) -> None:
+    """Write which checks the plant opened here, and how long it took, to the file PYTEST_ISOLATION_SEEN."""
     if not (file := os.environ.get("PYTEST_ISOLATION_SEEN")):
         return
     path = Path(file)
+    target = state.pool.targets[column]
+    here = target.host == LOCAL
     with FileLock(f"{path}.lock", timeout=300):
-        seen = json.loads(path.read_text()) if path.exists() else {}
-        target = state.pool.records[column].target
-        version = target.conditions.get("version", "")
-        for check in opens:
-            seen.setdefault(check, {})[column] = f"{version} on {state.policy.today}".strip()
+        seen = json.loads(path.read_text()) if path.exists() else {"checks": {}, "seconds": {}}
+        version = state.pool.records[column].target.conditions.get("version", "")
+        for check in plant.opens_on(here):
+            seen["checks"].setdefault(check, {})[column] = f"{version} on {state.policy.today}".strip()
+        if here and os.geteuid() == 0:
+            seen["seconds"].setdefault(named(target.runtime), {})[plant.name] = round(seconds, 1)
         path.write_text(json.dumps(seen, sort_keys=True))

@@ -17,7 +17,7 @@ from provisioner.errors import IsolationError
 from provisioner.images import image
 from provisioner.images.kernel import guest_kernel
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 PYTHON = Path("/usr/bin/python3").resolve()
 LIBRARY = Path("/usr/lib") / PYTHON.name
 MODULES = (

@@ -47,7 +47,7 @@ pytestmark = [
     ),
     pytest.mark.skipif(os.geteuid() != 0, reason="a lab's network namespace needs root"),
 ]
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[4]
 STARTER = """
 import sys; from pathlib import Path
 from provisioner.journal.run import Run; from provisioner.machines.lab import MachineSpec

@@ -171,7 +171,7 @@ def test_a_starter_that_is_killed_leaves_what_prune_ends(machine: QemuMachine) -
         "from provisioner.machines.qemu.machine import QemuMachine\n"
         "QemuMachine(Spec('test-killed'), build_box(), Path(sys.argv[2]), Run.start()).up()\n"
     )
-    argv = [sys.executable, "-c", code, str(Path(__file__).parent), str(machine.directory)]
+    argv = [sys.executable, "-c", code, str(Path(__file__).parents[2]), str(machine.directory)]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as starter:
         try:
             until = time.monotonic() + 60

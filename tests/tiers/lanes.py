@@ -1,0 +1,79 @@
+"""The table of lanes: one for each environment of tox.ini."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Tier = Literal["quick", "push", "full", "release"]
+# What a run of a tier consists of; `push` adds one full lane, and those that changed paths ask for (choose.py).
+CONTENTS: dict[str, tuple[Tier, ...]] = {
+    "quick": ("quick",),
+    "push": ("quick", "push"),
+    "all": ("quick", "push", "full"),
+    "release": ("quick", "push", "full", "release"),
+}
+# Of these nothing may be flaky.
+STRICT = ("all", "release")
+
+
+@dataclass(frozen=True)
+class Lane:
+    """
+    One environment of tox.ini as a part of a run.
+
+    Attributes:
+        name: the environment's name.
+        tier: the smallest tier that runs it; a full lane may also be a push's shard.
+        seconds: how long it takes on two slow cores beside another lane, seen there.
+        paths: beginnings of the paths whose change asks for this lane on a push; those of the tests that the
+            environment names ask for it too.
+        machine: the machine of lab.yaml that is up while it runs, "" for none.
+        alone: whether nothing else may run beside it, for it compares this machine before and after.
+        whole: whether a second try runs all of it; else only the tests that failed.
+        again: whether there is a second try; what depends on nothing but the files fails for good.
+    """
+
+    name: str
+    tier: Tier
+    seconds: int
+    paths: tuple[str, ...] = ()
+    machine: str = ""
+    alone: bool = False
+    whole: bool = False
+    again: bool = True
+
+
+LANES: tuple[Lane, ...] = (
+    Lane("lint", "quick", 60, again=False),
+    Lane("unit", "quick", 180),
+    Lane("together", "push", 480),
+    Lane("channel", "push", 90),
+    Lane("debian12", "push", 180, machine="debian12"),
+    Lane("host", "push", 95, alone=True),
+    Lane("usage", "full", 90, ("provisioner/doctor/",)),
+    Lane("container-unshare", "full", 90, ("roles/unshare/",)),
+    Lane("container-docker", "full", 116, ("roles/docker/",)),
+    Lane("container-podman", "full", 140, ("roles/podman/",)),
+    Lane("container-runc", "full", 72, ("roles/runc/",)),
+    Lane("container-crun", "full", 60, ("roles/crun/",)),
+    Lane("container-lxc", "full", 68, ("roles/lxc/",)),
+    Lane("container-rootless", "full", 70, ("roles/podman/", "roles/lxc/"), whole=True),
+    Lane("container-more", "full", 37, ("roles/bwrap/", "roles/nspawn/")),
+    Lane("generated", "full", 57),
+    Lane("vm-qemu", "full", 229, ("roles/qemu/",)),
+    Lane("lab-ssh", "full", 120, ("provisioner/connection/", "provisioner/hosts/")),
+    Lane("lab-machines", "full", 150, ("provisioner/machines/",)),
+    Lane("lab-converge", "full", 150, ("provisioner/converge/",)),
+    Lane("lab-session", "full", 150, ("provisioner/machines/", "provisioner/cli/")),
+    Lane("lab-vagrant", "full", 142, ("provisioner/machines/",)),
+    Lane("vm-debian12", "full", 33, ("roles/machine/",), machine="debian12"),
+    Lane("debian12-docker", "full", 157, ("roles/docker/",), machine="debian12"),
+    Lane("debian12-podman", "full", 90, ("roles/podman/",), machine="debian12"),
+    Lane("debian12-runc", "full", 27, ("roles/runc/",), machine="debian12"),
+    Lane("debian12-lxc", "full", 23, ("roles/lxc/",), machine="debian12"),
+    Lane("debian12-v1-docker", "full", 111),
+    Lane("lab-fresh", "release", 600),
+    Lane("generated-10000", "release", 3600),
+    Lane("fuzz", "release", 900),
+)
