@@ -96,7 +96,7 @@ def test_a_user_without_permission_is_told_how(tmp_path: Path) -> None:
         "try: make_cgroups('test', 'user', Limits(pids=5))\n"
         "except IsolationError as error: print(error)"
     )
-    env = {**os.environ, "PYTHONPATH": str(Path(cgroups.__file__).parent.parent), "HOME": str(tmp_path)}
+    env = {**os.environ, "PYTHONPATH": str(Path(cgroups.__file__).parents[2]), "HOME": str(tmp_path)}
     argv = [sys.executable, "-c", script]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=300, env=env, check=False)
 
