@@ -47,6 +47,7 @@ class Lane:
 LANES: tuple[Lane, ...] = (
     Lane("lint", "quick", 60, again=False),
     Lane("unit", "quick", 180),
+    Lane("probe", "push", 60, whole=True),
     Lane("together", "push", 480),
     Lane("channel", "push", 90),
     Lane("debian12", "push", 180, machine="debian12"),
