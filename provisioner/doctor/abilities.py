@@ -1,7 +1,6 @@
-"""From findings to what can be run here: a container, a VM, the lab, each runtime; and what `--require` asks for.
+"""Decides from findings what can run here: a container, a VM, the lab, each runtime; checks `--require`.
 
-In: findings.  Out: `Ability` objects, and a line for each that was required and is not there.  Called by examine.py
-and command.py.  Pure.
+In: findings.  Out: `Ability` objects, and a line for each required ability that is missing.  Pure.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ from provisioner.errors import IsolationError
 from provisioner.files.suggest import suggest_and_list
 
 KINDS = ("container", "vm", "lab")
-REASONS = 3  # that a line names
+REASONS = 3  # at most, in one line
 
 
 def judge_abilities(findings: Sequence[Finding]) -> tuple[Ability, ...]:
     """
-    Return what can be run, the kinds first.
+    Return the abilities, the kinds first.
 
-    An ability is there when nothing that it needs is lacking and, where findings decide about it, one of them gives it.
+    An ability is ok if nothing that it needs is lacking and, if findings decide about it, one of them gives it.
     """
     names = dict.fromkeys(KINDS)
     for finding in findings:
@@ -37,9 +36,9 @@ def _judge(name: str, findings: Sequence[Finding]) -> Ability:
         return Ability(name=name, state=State.OK, by=tuple(dict.fromkeys(_giver(one) for one in givers or needs)))
     failed = missing or deciders
     if not failed:
-        return Ability(name=name, state=State.LACKING, reason="nothing here makes one")
+        return Ability(name=name, state=State.LACKING, reason="no runtime here makes one")
     lacks = [finding for finding in failed if finding.state != State.UNKNOWN]
-    # one unknown need leaves all open only when nothing is known to lack; one unknown decider always does
+    # An unknown need makes the ability unknown only if no need is known to lack; an unknown decider always does.
     certain = bool(lacks) if missing else len(lacks) == len(failed)
     told = (lacks or failed) if certain or missing else [one for one in failed if one.state == State.UNKNOWN]
     reasons = [finding.seen if finding.name == name else f"{finding.name}: {finding.seen}" for finding in told]
@@ -49,16 +48,16 @@ def _judge(name: str, findings: Sequence[Finding]) -> Ability:
 
 
 def _giver(finding: Finding) -> str:
-    """Name what a run would take: a finding of 'podman' may stand for 'podman+runc'."""
+    """Return the name that a run would use: a finding 'podman' may give 'podman+runc'."""
     return next((given for given in finding.gives if given.partition("+")[0] == finding.name), finding.name)
 
 
 def parse_required(texts: Iterable[str]) -> tuple[str, ...]:
     """
-    Return the names in `--require` options, each once; commas separate, blanks count for nothing.
+    Return the names in `--require` options, each once; commas separate names, blanks are ignored.
 
     Raises:
-        IsolationError: a name is neither a kind nor a runtime; names the nearest.
+        IsolationError: a name is neither a kind nor a runtime; the hint names the nearest.
     """
     from provisioner.runtimes.runtime import load_runtime, runtime_names
 
@@ -70,21 +69,21 @@ def parse_required(texts: Iterable[str]) -> tuple[str, ...]:
             runtime = load_runtime(name)
         except IsolationError:
             if name.partition("+")[0] in runtime_names():
-                raise  # it is known, its option is not, and the error names the nearest
+                raise  # the runtime is known, its option is not; the error names the nearest
             known = [*KINDS, *runtime_names()]
             hint = suggest_and_list(name, known, f"there are: {', '.join(known)}")
             raise IsolationError(f"cannot require '{name}': no such kind or runtime", hint) from None
         if runtime.binary is None:
-            raise IsolationError(f"cannot require '{name}': it needs no program, so there is nothing to try")
+            raise IsolationError(f"cannot require '{name}': it needs no program, so it always runs")
     return names
 
 
 def unmet(report: Report, required: Iterable[str]) -> list[str]:
-    """Return one line for each required thing that cannot run here, or of which that could not be told."""
+    """Return one line for each required ability that is lacking or unknown here."""
     lines = []
     known = {ability.name: ability for ability in report.abilities}
     for name in required:
-        ability = known.get(name) or Ability(name=name, state=State.UNKNOWN, reason="nothing looked at it")
+        ability = known.get(name) or Ability(name=name, state=State.UNKNOWN, reason="no look decides about it")
         if ability.state != State.OK:
             what = "cannot run" if ability.state == State.LACKING else "cannot tell whether this machine runs"
             lines.append(f"{what} '{name}': {ability.reason}" + (f"; {ability.mend}" if ability.mend else ""))

@@ -1,7 +1,7 @@
-"""Runs looks side by side, each with a deadline, and makes the report of what they found.
+"""Runs looks side by side, each with a deadline, and makes a report of their findings.
 
-In: looks and a System.  Out: `Report`.  Called by command.py.  A look that raises, or does not end, becomes `unknown`
-with its reason; it never ends the others.
+In: looks and a System.  Out: `Report`.  A look that raises, or does not end, gives an `unknown` finding with its
+reason.  It never ends the other looks.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from provisioner.errors import IsolationError
 from provisioner.progress import step
 from provisioner.version import own_version
 
-POLL = 0.1  # seconds: how soon Ctrl-C is heard
-AT_MOST = 8  # looks at once: most of them wait, and those that compute slow each other down
+POLL = 0.1  # seconds between two tests for Ctrl-C
+AT_MOST = 8  # looks at once: most looks wait, but those that compute slow each other down
 
 
 class _Attempt:
-    """One look under way: who waits for its turn, when it began, and what came of it."""
+    """One look that waits, runs or has ended."""
 
     def __init__(self, look: Look) -> None:
         self.look = look
@@ -36,7 +36,7 @@ class _Attempt:
         self._lock = threading.Lock()
 
     def finish(self, seen: Seen) -> bool:
-        """Take the first answer; False for one that comes too late."""
+        """Store the first answer; return False for a second one, which is too late."""
         with self._lock:
             if self.seen is not None:
                 return False
@@ -46,21 +46,21 @@ class _Attempt:
 
     @property
     def overdue(self) -> bool:
-        """Whether it began and had its time."""
+        """Whether it has started and its deadline is over."""
         return self.started is not None and time.monotonic() - self.started > deadline(self.look.deadline)
 
 
 def examine(looks: Sequence[Look], system: System) -> Report:
     """
-    Run all looks and return what they found, in their order.
+    Run all looks and return their findings in the same order.
 
     Raises:
-        KeyboardInterrupt: the looks under way are left alone; closing the system ends what they started.
+        KeyboardInterrupt: the looks that still run are abandoned; closing the system ends what they started.
     """
     started = time.monotonic()
     attempts = [_Attempt(look) for look in looks]
     turns = threading.Semaphore(min(AT_MOST, 2 + (os.cpu_count() or 1)))
-    for attempt in sorted(attempts, key=lambda one: -deadline(one.look.deadline)):  # what may take longest begins first
+    for attempt in sorted(attempts, key=lambda one: -deadline(one.look.deadline)):  # the longest first
         name = f"doctor-{attempt.look.name}"
         threading.Thread(target=_work, args=(attempt, system, turns), name=name, daemon=True).start()
     while waiting := [attempt for attempt in attempts if attempt.seen is None]:
@@ -68,7 +68,7 @@ def examine(looks: Sequence[Look], system: System) -> Report:
             if attempt.overdue:
                 told = unknown(f"no answer after {deadline(attempt.look.deadline):.0f} s")
                 if attempt.finish(told):
-                    turns.release()  # its thread may never give its turn back
+                    turns.release()  # its thread may never release it
         time.sleep(POLL)
     findings = tuple(_finding(attempt) for attempt in attempts)
     counts = Counter(finding.state for finding in findings)
@@ -95,13 +95,13 @@ def _ask(look: Look, system: System) -> Seen:
             return look.ask(system)
     except IsolationError as error:
         return unknown(error.what, mend=error.hint)
-    except Exception as error:  # whatever a look stumbles over is this look's answer
+    except Exception as error:  # an unexpected error is the answer of this look only
         return unknown(f"the look failed: {type(error).__name__}: {error}")
 
 
 def _finding(attempt: _Attempt) -> Finding:
     look, seen = attempt.look, attempt.seen
-    assert seen is not None  # examine waited for it
+    assert seen is not None  # examine() waits for every look
     works = seen.state in (State.OK, State.LIMITED)
     gives = look.decides if seen.gives is None else seen.gives
     return Finding(

@@ -1,7 +1,6 @@
-"""The report of the doctor as frozen objects: findings, abilities, and the document that `--json` prints.
+"""Defines the report of the doctor as frozen objects: findings, abilities, and the document that `--json` prints.
 
-In: what looks return.  Out: `Report`, whose JSON Schema is schemas/doctor.schema.json.  Called all over
-provisioner/doctor.  Draws nothing, looks at nothing.
+The JSON Schema of `Report` is schemas/doctor.schema.json.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ MAX_TEXT = 400
 
 
 class State(StrEnum):
-    """How a thing stands: there; there with a price; not there; could not be told."""
+    """The state of a thing: works; works with a limitation; is missing or does not work; not known."""
 
     OK = "ok"
     LIMITED = "limited"
@@ -28,15 +27,15 @@ class State(StrEnum):
 @dataclass(frozen=True)
 class Seen:
     """
-    What one look returns.
+    The answer of one look.
 
     Args:
-        state: how it stands.
-        seen: what was seen, in one line.
-        cost: what the lack costs the user, in one line.
-        mend: the one command that mends it; "" when there is none.
-        note: why there is no command, or what else is to know about it.
-        gives: names of abilities that this makes real; None for all that its look decides.
+        state: the state of the thing.
+        seen: the observation, in one line.
+        cost: what the user cannot do because of it, in one line.
+        mend: the command that mends it; "" if there is none.
+        note: why there is no command, or further information.
+        gives: names of abilities that this makes possible; None for all that its look decides.
     """
 
     state: State
@@ -48,27 +47,27 @@ class Seen:
 
 
 def ok(seen: str, note: str = "") -> Seen:
-    """Return that a thing is there as it should be."""
+    """Return that a thing works as it should."""
     return Seen(State.OK, seen, note=note)
 
 
 def limited(seen: str, cost: str, mend: str = "", note: str = "") -> Seen:
-    """Return that a thing works at a price."""
+    """Return that a thing works with a limitation."""
     return Seen(State.LIMITED, seen, cost, mend, note)
 
 
 def lacking(seen: str, cost: str, mend: str = "", note: str = "") -> Seen:
-    """Return that a thing is not there, or does not work."""
+    """Return that a thing is missing, or does not work."""
     return Seen(State.LACKING, seen, cost, mend, note)
 
 
 def unknown(seen: str, cost: str = "", mend: str = "", note: str = "") -> Seen:
-    """Return that it could not be told; never a form of ok."""
+    """Return that the state is not known; this never counts as ok."""
     return Seen(State.UNKNOWN, seen, cost, mend, note)
 
 
 def one_line(text: str) -> str:
-    """Make one bounded, printable line of what a program or the kernel may have said."""
+    """Return one printable line of at most MAX_TEXT characters from text of a program or the kernel."""
     line = " ".join(text.split())
     line = "".join(letter if letter.isprintable() else "?" for letter in line)
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
@@ -83,20 +82,20 @@ class _Frozen(BaseModel):
 
 class Finding(_Frozen):
     """
-    What one look found.
+    The result of one look.
 
     Attributes:
         group: the topic.
-        name: unique in its group.
+        name: the name; unique in its group.
         state: ok, limited, lacking or unknown.
-        seen: what was seen.
-        cost: what the lack costs; empty when nothing lacks.
-        mend: one command; empty when there is none.
-        note: why there is none, or what else is to know.
-        decides: the abilities that depend on this finding or one like it.
-        gives: those of them that it makes real.
+        seen: the observation.
+        cost: what the user cannot do because of it; empty if nothing lacks.
+        mend: the command that mends it; empty if there is none.
+        note: why there is no command, or further information.
+        decides: the abilities for which one finding like this one must be ok or limited.
+        gives: those of them that this finding makes possible.
         needed_for: the abilities that are impossible without it.
-        seconds: how long the look took.
+        seconds: the duration of the look.
     """
 
     group: str
@@ -117,11 +116,11 @@ class Ability(_Frozen):
     Whether one kind of run is possible here: "container", "vm", "lab", or a runtime's name.
 
     Attributes:
-        name: what `--require` takes.
+        name: the name for `--require`.
         state: ok, lacking or unknown.
         by: what makes it possible: "docker", "podman+runc".
-        reason: why it is not.
-        mend: one command.
+        reason: why it is lacking or unknown.
+        mend: the command that mends it; empty if there is none.
     """
 
     name: str
@@ -132,7 +131,7 @@ class Ability(_Frozen):
 
 
 class Report(_Frozen):
-    """The whole document.  `seconds` is the time of all looks together, side by side."""
+    """The whole document.  `seconds` is the duration of all looks, which run side by side."""
 
     schema_: Literal[1] = Field(default=1, alias="schema")
     version: str

@@ -1,7 +1,6 @@
-"""What a look is, and how looks are found: every decorated function of every module in looks/.
+"""Defines a look and finds all looks: every decorated function of every module in looks/.
 
-In: `@look(…)` over a function of a System.  Out: `find_looks`.  Called by the modules in looks/ and by examine.py.
-Imports the modules of looks/ when it is asked for them, and runs none.
+In: `@look(…)` over a function of a System.  Out: `find_looks`, which imports the modules of looks/ and runs no look.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ from provisioner.doctor.system import System
 
 Ask = Callable[[System], Seen]
 
-# in the order of a report; a group that is not here comes after them
+# in the order of the report; other groups come last
 GROUPS = ("host", "users", "limits", "probe", "containers", "virtual machines", "box", "lab")
 
 
 @dataclass(frozen=True)
 class Look:
     """
-    One question.
+    One question about this machine.
 
     Args:
-        group: its topic.
-        name: of what is looked at; unique in its group.
-        ask: answers it.
-        deadline: its name in provisioner.deadlines.
-        decides: abilities that come true by this look or one like it.
-        needed_for: abilities that are impossible unless this is ok or limited.
+        group: the topic.
+        name: the thing in question; unique in its group.
+        ask: the function that answers.
+        deadline: a name in provisioner/deadlines.py.
+        decides: abilities that are possible if this look, or another one that decides them, is ok or limited.
+        needed_for: abilities that are impossible unless this look is ok or limited.
     """
 
     group: str
@@ -46,7 +45,13 @@ def look(
     group: str, name: str, needed_for: tuple[str, ...] = (), deadline: str = "doctor.look"
 ) -> Callable[[Ask], Ask]:
     """
-    Make a look of a function; `find_looks` finds it by this mark.
+    Mark a function as a look, so that `find_looks` finds it.
+
+    Args:
+        group: the topic.
+        name: the thing in question; unique in its group.
+        needed_for: abilities that are impossible unless this look is ok or limited.
+        deadline: a name in provisioner/deadlines.py.
 
     Example:
         >>> @look("host", "wheels")
@@ -63,12 +68,12 @@ def look(
 
 def find_looks(also: Iterable[str] = ()) -> list[Look]:
     """
-    Return all looks, by group, in the order in which their modules have them.
+    Return all looks, sorted by group, in the order of their modules.
 
-    A module may also have a function `more_looks(also)`, which returns looks that depend on data: one for each role.
+    A module may have a function `more_looks(also)` that returns looks which depend on data, such as one for each role.
 
     Args:
-        also: names of abilities that were asked for and may need a look of their own: "podman+runc".
+        also: names of required abilities that may need a look of their own: "podman+runc".
     """
     from provisioner.doctor import looks
 

@@ -1,8 +1,7 @@
-"""What a look may use of this machine: files, programs, commands, and what is made for a trial.
+"""The part of this machine that a look may use: files, programs, commands, and trials of runtimes.
 
-In: nothing but the machine.  Out: `System`, the protocol, and `LocalSystem`, the machine itself.  Called by the looks;
-tests put another one in its place.  Whatever a look makes goes through the journal of `journal()`, and `close` takes
-it away.  It fetches nothing from any network.
+Out: `System`, the protocol, and `LocalSystem`, this machine; tests use another one.  Whatever a look makes is recorded
+in the journal of `journal()`, and `close` removes it.  Nothing is fetched from a network.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ class System(Protocol):
 
     Attributes:
         root: whether this process is root.
-        user: its name.
-        architecture: as uname(2) has it.
+        user: the name of its user.
+        architecture: the machine name of uname(2): "x86_64".
     """
 
     @property
@@ -45,34 +44,34 @@ class System(Protocol):
     def architecture(self) -> str: ...
 
     def read(self, path: str) -> str | None:
-        """Return a file's text, None when it is not there; OSError when it cannot be read."""
+        """Return a file's text, None if it does not exist; raises OSError if it cannot be read."""
 
     def find(self, program: str) -> str | None:
-        """Return a program's path, None when it is not installed."""
+        """Return a program's path, None if it is not installed."""
 
     def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Completed:
-        """Run a command to its end; IsolationError when it cannot be started or does not end in time."""
+        """Run a command to its end; raises IsolationError if it does not start or does not end in time."""
 
     def journal(self) -> Run:
-        """Return the journal that must know of a thing before it is made."""
+        """Return the journal; record a thing there before you make it."""
 
     def folder(self) -> Path:
-        """Return a new folder that goes with the report."""
+        """Return a new folder; `close` deletes it."""
 
     def probe(self) -> BuiltProbe:
-        """Return the probe, built when a compiler is here; IsolationError when there is none to be had."""
+        """Return the probe, built if needed; raises IsolationError if that is impossible here."""
 
     def try_runtime(self, runtime: Runtime) -> Hello:
-        """Create a sandbox, hear its hello, and take it away; IsolationError when that fails."""
+        """Create a sandbox, wait for its hello and delete it; raises IsolationError if that fails."""
 
 
 def as_root(system: System, command: str) -> str:
-    """Return a command as this user has to type it."""
+    """Return a command as this user must type it: with sudo unless the user is root."""
     return command if system.root else f"sudo {command}"
 
 
 class LocalSystem:
-    """The machine itself.  Use it in a `with`: the end takes away what was made."""
+    """This machine.  Use it in a `with` statement, which deletes what was made."""
 
     def __init__(self) -> None:
         self.root = os.geteuid() == 0
@@ -100,7 +99,7 @@ class LocalSystem:
 
         with self._lock:
             if self._closed:
-                raise IsolationError("cannot make anything: the report is closed")
+                raise IsolationError("cannot make anything: the report is finished")
             if self._run is None:
                 self._run = Run.start()
             return self._run
@@ -130,7 +129,7 @@ class LocalSystem:
         return trials.hello(runtime)
 
     def close(self) -> None:
-        """End what is still under way and take away all that was made; safe to repeat."""
+        """End running trials and delete what was made; may be called again."""
         with self._lock:
             self._closed = True
             run, self._run = self._run, None

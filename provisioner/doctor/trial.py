@@ -1,7 +1,7 @@
-"""Tries a runtime by a sandbox whose probe says hello: what `--version` promises is not believed.
+"""Tries a runtime: creates a sandbox and waits for the hello of its probe.  A `--version` proves nothing.
 
-In: a Run, a way to the probe, a Runtime.  Out: `Hello`, or an IsolationError in a user's words.  Called by system.py
-for the looks at runtimes, from several threads.  It fetches nothing: what would have to be fetched first is `NotTried`.
+In: a Run, a function that returns the probe, a Runtime.  Out: `Hello`, or an IsolationError for the user.  Several
+threads may call it.  It fetches nothing: a trial that would need a download raises `NotTried`.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from provisioner.sandboxes.spec import Spec
 
 
 class NotTried(IsolationError):
-    """The trial itself lacked something, so nothing is known of the runtime."""
+    """The trial lacks something of its own, so nothing is known about the runtime."""
 
 
 @dataclass(frozen=True)
 class Hello:
-    """A sandbox answered: after how many seconds, and which version made it ("" when it does not say)."""
+    """A sandbox answered: seconds until its hello, and the version of the runtime ("" if unknown)."""
 
     seconds: float
     version: str
 
 
 class Trials:
-    """The host on which runtimes are tried; it starts with the first trial."""
+    """Tries runtimes on one host, which starts with the first trial."""
 
     def __init__(self, run: Run, probe: Callable[[], BuiltProbe]) -> None:
         self._run = run
@@ -49,11 +49,11 @@ class Trials:
 
     def hello(self, runtime: Runtime) -> Hello:
         """
-        Create a sandbox of the runtime and take it away again.
+        Create a sandbox of the runtime and delete it.
 
         Raises:
             NotTried: the trial lacks something of its own.
-            IsolationError: the runtime does not make a sandbox here.
+            IsolationError: the runtime cannot create a sandbox here.
         """
         if runtime.image == "initramfs" and find_kernel() is None:
             raise NotTried("not tried: no guest kernel is in the cache", "provisioner kernel")
@@ -81,12 +81,12 @@ class Trials:
             return self._host
 
     def abort(self) -> None:
-        """End whatever is being waited for."""
+        """End all running trials."""
         if self._host is not None:
             self._host.abort()
 
     def close(self) -> None:
-        """End what is under way, then the host's probe, and take away what was imported."""
+        """End running trials and the host's probe, and delete imported images."""
         self.abort()
         with self._idle:
             self._idle.wait_for(lambda: not self._going, deadline("close"))

@@ -1,1 +1,1 @@
-"""The looks, by topic.  Every module here is found by look.py: `@look(group, name)` over a function of a System."""
+"""The looks, one module for each topic.  look.py finds every function with `@look(group, name)` in these modules."""

@@ -1,7 +1,7 @@
-"""The box that machines boot: the tools that build it, a mirror for its packages, and whether it is built.
+"""Looks at the box that machines boot: the tools that build it, a package mirror, and whether it is built.
 
-In: a System; the nearest lab.yaml.  Out: one `Seen` each.  Found by look.py.  Builds nothing and asks no mirror: only
-whether apt's own sources name one.
+In: a System; the nearest lab.yaml.  Out: one `Seen` each.  Builds nothing and contacts no mirror: it only reads the
+sources of apt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BUILD = "provisioner box build"
 COST = "no box can be built"
 APT = Path("/etc/apt")
 SOURCE = re.compile(r"^(deb\s.*|URIs:.*)/debian\b", re.MULTILINE)
-AT_RUN = ("qemu-img",)  # also makes the disk of each machine
+AT_RUN = ("qemu-img",)  # each machine needs it too, for its disk
 
 
 def more_looks(also: tuple[str, ...] = ()) -> list[Look]:
@@ -49,26 +49,27 @@ def _ask(tool: str, package: str) -> Ask:
 
 @look(GROUP, "Debian mirror")
 def look_at_mirror(system: System) -> Seen:
-    """See that apt's own sources name an archive of Debian's; it is not asked."""
+    """Look for a Debian archive in the sources of apt; the archive is not contacted."""
     suite = load_recipe("debian12").suite
     try:
         lines = read_mirrors(suite)
     except IsolationError as error:
-        if _has_sources():  # of which apt says nothing before its first update
-            return lacking("apt's sources name one, and were never fetched", COST, as_root(system, "apt-get update"))
+        if _has_sources():  # apt shows them only after its first update
+            seen = "apt's sources name one, but its package lists were never fetched"
+            return lacking(seen, COST, as_root(system, "apt-get update"))
         return lacking(error.what.rpartition(": ")[2], COST, note=error.hint)
     return ok(f"apt's sources name {', '.join(line.split()[2] for line in lines)}")
 
 
 def _has_sources() -> bool:
-    """Tell whether a file of sources.list(5) names an archive of Debian's."""
+    """Return whether a file of sources.list(5) names a Debian archive."""
     files = [APT / "sources.list", *APT.glob("sources.list.d/*.list"), *APT.glob("sources.list.d/*.sources")]
     return any(SOURCE.search(file.read_text(errors="replace")) for file in files if file.is_file())
 
 
 @look(GROUP, "box", needed_for=("lab",))
 def look_at_box(system: System) -> Seen:
-    """Find the boxes of lab.yaml's machines, or say what keeps them from being built."""
+    """Look for the boxes of the machines in lab.yaml, or for what prevents their build."""
     own = [machine for machine in load_lab().machines.values() if machine.box in recipe_names()]
     if not own:
         return ok("lab.yaml names only boxes that Vagrant fetches")
@@ -78,11 +79,11 @@ def look_at_box(system: System) -> Seen:
     seen = f"not built, for {', '.join(without)}"
     missing = [package for tool, package in TOOLS.items() if system.find(tool) is None]
     if not system.root:
-        note = "run as root: only root can build a box, and it lies in root's own cache"
+        note = "run as root: only root can build a box"
         return lacking(seen, "no machine can be booted", note=note)
     if missing:
         mend = f"apt-get install --no-install-recommends {' '.join(missing)}"
-        return lacking(f"{seen}, and tools for it are missing", "no machine can be booted", mend)
+        return lacking(f"{seen}, and build tools are missing", "no machine can be booted", mend)
     if shutil.disk_usage(cache_dir()).free < ROOM:
         return lacking(f"{seen}, and less than {ROOM >> 30} GiB are free", "no machine can be booted")
     return limited(seen, "the first `provisioner up` builds it, which takes a minute", BUILD)

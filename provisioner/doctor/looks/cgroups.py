@@ -1,7 +1,7 @@
-"""Which limits this user can set: the hierarchy, and each controller by making a cgroup with a limit.
+"""Looks at the limits that this user can set: the cgroup hierarchy, and a trial of each controller.
 
-In: a System.  Out: one `Seen` each.  Found by look.py.  What is made stands in the journal first and is removed at
-once; on v2 a controller that was switched on is switched off again.
+In: a System.  Out: one `Seen` each.  A trial records its cgroup in the journal, makes it with a limit and removes it.
+On v2 it disables a controller again that it enabled.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import cgroup_mode, make_cgroups
 
 GROUP = "limits"
+OUTSIDE = "only the runtime or init system that started this system can change that"
 V2_AT_BOOT = "v2 is chosen at boot: systemd.unified_cgroup_hierarchy=1 on the kernel's command line"
 # user@.service gives its children what it was itself given: systemd.resource-control(5), Delegate=
 DELEGATE = (
@@ -26,17 +27,17 @@ DELEGATE = (
 
 @look(GROUP, "cgroup hierarchy")
 def look_at_hierarchy(system: System) -> Seen:
-    """Tell which version of cgroups holds the controllers."""
+    """Look which version of cgroups has the controllers."""
     mode = cgroup_mode()
     if mode == "v2":
         return ok("v2")
     if mode == "none":
         cost = "no sandbox can be limited, and docker, podman and runc do not start"
-        return lacking("no controllers are mounted", cost, note="this is up to what started this system")
+        return lacking("no controllers are mounted", cost, note=OUTSIDE)
     if mode == "v1":
         return limited("v1", "nothing is delegated to users: rootless sandboxes have no limits", note=V2_AT_BOOT)
     cost = "crun refuses it, and rootless sandboxes have no limits"
-    return limited("v1 holds the controllers, v2 is mounted beside it", cost, note=V2_AT_BOOT)
+    return limited("v1 has the controllers, v2 is mounted beside it", cost, note=V2_AT_BOOT)
 
 
 @look(GROUP, "memory")
@@ -64,20 +65,20 @@ def _try(system: System, controller: str, limits: Limits) -> Seen:
         run.made("cgroup", folder)
 
     try:
-        # a parent of its own for each look: they run side by side, and the last one out removes it
+        # Looks run side by side: each has a parent cgroup of its own, and can remove it.
         made = make_cgroups(f"{run.id}-{controller}", "doctor", limits, before=record)
     except IsolationError as error:
         return _refused(system, controller, error.what.replace(f"/isolation-{run.id}-{controller}/doctor", ""))
     made.delete()
-    return ok("a cgroup with this limit could be made")
+    return ok("a cgroup with this limit can be made")
 
 
 def _refused(system: System, controller: str, why: str) -> Seen:
     cost = f"'unshare' and rootless runtimes get no {controller} limit: their lim.* checks cannot hold"
     if system.root:
-        return lacking(why, cost, note="this is up to what started this system")
+        return lacking(why, cost, note=OUTSIDE)
     if cgroup_mode() != "v2" or (system.read("/proc/1/comm") or "").strip() != "systemd":
-        return lacking(why, cost, note="run as root: cgroups are delegated to users by systemd, on v2")
+        return lacking(why, cost, note="run as root: only systemd on v2 delegates cgroups to users")
     if "has no " in why:
         return lacking(why, cost, DELEGATE, "then log in again")
     return lacking(why, cost, "systemd-run --user --scope -p Delegate=yes provisioner doctor")

@@ -1,6 +1,6 @@
-"""Where this project keeps its files: room, rights, and what dead runs left there.
+"""Looks at the folders of this project: free space, permissions, and remains of dead runs.
 
-In: a System.  Out: one `Seen` each.  Found by look.py.  Deletes nothing: `provisioner prune` does.
+In: a System.  Out: one `Seen` each.  Deletes nothing: `provisioner prune` does.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ ELSEWHERE = f"export {HOME}=/a/folder/with/room"
 
 @look("host", "cache folder")
 def look_at_cache(system: System) -> Seen:
-    """See that programs can run from the cache, and that a box finds room there while it is built."""
-    seen = _room(cache_dir, 256 * MIB, "neither probe nor kernel can be kept")
+    """Look whether programs can run from the cache folder, and whether a box can be built there."""
+    seen = _room(cache_dir, 256 * MIB, "neither the probe nor a kernel fits")
     if seen.state != "ok":
         return seen
     folder = cache_dir()
@@ -35,19 +35,19 @@ def look_at_cache(system: System) -> Seen:
         return lacking(f"{folder}: mounted noexec", "no probe runs from there: no sandbox at all", ELSEWHERE)
     built = any(folder.glob(f"boxes/*/{DESCRIPTION}"))
     if not built and shutil.disk_usage(folder).free < ROOM:
-        return limited(seen.seen, f"no box can be built: it takes {ROOM // GIB} GiB meanwhile", ELSEWHERE)
+        return limited(seen.seen, f"no box can be built: the build takes {ROOM // GIB} GiB", ELSEWHERE)
     return seen
 
 
 @look("host", "state folder")
 def look_at_state(system: System) -> Seen:
-    """See that machines' disks and snapshots find room."""
+    """Look whether disks and snapshots of machines fit."""
     return _room(state_dir, 2 * GIB, "machines' disks, snapshots and podman's storage may not fit")
 
 
 @look("host", "run folder")
 def look_at_run(system: System) -> Seen:
-    """See that the data of a daemon of our own finds room: `provisioner daemon` keeps it there."""
+    """Look whether the data of `provisioner daemon` fits."""
     return _room(run_dir, 256 * MIB, "the data of `provisioner daemon docker` may not fit")
 
 
@@ -65,13 +65,13 @@ def _room(folder: Callable[[], Path], wanted: int, cost: str) -> Seen:
 
 @look("host", "leftovers")
 def look_at_leftovers(system: System) -> Seen:
-    """Count what stands in the journals of runs that are dead, of this user."""
+    """Count the entries in the journals of this user's dead runs."""
     things = runs = 0
     for file in sorted((run_dir() / "runs").glob("*.jsonl")):
         try:
             owner, records = parse_journal(file.read_text(errors="replace"))
         except FileNotFoundError:
-            continue  # it has just ended
+            continue  # the run has just ended
         if owner is not None and is_alive(owner):
             continue
         if owner is None or owner.boot != boot_id():
@@ -79,9 +79,9 @@ def look_at_leftovers(system: System) -> Seen:
         runs += 1
         things += len(records)
     if not runs:
-        return ok("none of dead runs")
+        return ok("no dead run left anything")
     told = f"{_count(things, 'thing')} of {_count(runs, 'dead run')}"
-    return limited(told, "their sandboxes, cgroups, mounts and files may still be there", "provisioner prune")
+    return limited(told, "their sandboxes, cgroups, mounts and files may still exist", "provisioner prune")
 
 
 def _count(number: int, what: str) -> str:

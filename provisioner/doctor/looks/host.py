@@ -1,6 +1,6 @@
-"""What this machine is: in what it is nested, its processors, its memory, its security module.
+"""Looks at this machine: what it runs in, its processors, its memory, its security module.
 
-In: a System.  Out: one `Seen` each.  Found by look.py.
+In: a System.  Out: one `Seen` each.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from provisioner.doctor.look import look
 from provisioner.doctor.system import System, as_root
 
 MIB = 1 << 20
-MACHINE_MIB = 1024  # what lab.yaml gives a machine that names no other
-MICRO_MIB = 2 * 256  # a micro VM and the peer beside it
+MACHINE_MIB = 1024  # the default memory of a machine in lab.yaml
+MICRO_MIB = 2 * 256  # a micro VM and its peer
 CONFINING = ("apparmor", "selinux", "smack", "tomoyo")
 SECURITYFS = "/sys/kernel/security"
 
 
 @look("host", "nesting")
 def look_at_nesting(system: System) -> Seen:
-    """Tell in what this system runs; what that forbids, the other looks find by trying."""
+    """Look whether this system runs in a VM or a container; other looks try what that forbids."""
     found = [_detected(system, "--vm"), _detected(system, "--container")]
     if found == [None, None]:
         flags = re.search(r"^flags\s*:.*$", system.read("/proc/cpuinfo") or "", re.MULTILINE)
         if flags is None:
-            return unknown("neither systemd-detect-virt nor /proc/cpuinfo tells")
+            return unknown("neither systemd-detect-virt nor /proc/cpuinfo shows it")
         vendor = (system.read("/sys/class/dmi/id/sys_vendor") or "").strip() or "hypervisor"
         found = [vendor if " hypervisor" in flags[0] else "none", _container_by_file(system)]
     told = [f"a {what} ({name})" for what, name in zip(("VM", "container"), found, strict=True) if name != "none"]
@@ -34,7 +34,7 @@ def look_at_nesting(system: System) -> Seen:
 
 
 def _detected(system: System, option: str) -> str | None:
-    """Ask systemd-detect-virt, which exits with 1 for "none"; None when it is not there."""
+    """Return the answer of systemd-detect-virt(1), which exits with 1 for "none"; None if it is not installed."""
     if system.find("systemd-detect-virt") is None:
         return None
     return system.run(["systemd-detect-virt", option]).stdout.decode().strip() or None
@@ -49,14 +49,14 @@ def _container_by_file(system: System) -> str:
 
 @look("host", "processors")
 def look_at_processors(system: System) -> Seen:
-    """Count the processors that this process may use, within the quota of the cgroup that it sees as the root."""
+    """Count the processors that this process may use, within the CPU quota of its root cgroup."""
     count: float = len(os.sched_getaffinity(0))
     told = f"{count:.0f} online for this process"
     quota = _cpu_quota(system)
     if quota is not None and quota < count:
         count, told = quota, f"{told}, with a quota of {quota:g}"
     if count < 2:
-        cost = "machines of lab.yaml have two each: all takes more than twice as long"
+        cost = "machines of lab.yaml have two each: everything takes more than twice as long"
         return limited(told, cost, note="give this system two processors")
     return ok(told)
 
@@ -71,10 +71,10 @@ def _cpu_quota(system: System) -> float | None:
 
 @look("host", "memory")
 def look_at_memory(system: System) -> Seen:
-    """Compare the memory that is free for use, and the limit on it, with what VMs take."""
+    """Compare the available memory, and its cgroup limit, with the needs of VMs."""
     found = re.search(r"^MemAvailable:\s+(\d+) kB", system.read("/proc/meminfo") or "", re.MULTILINE)
     if found is None:
-        return unknown("/proc/meminfo names no MemAvailable")
+        return unknown("/proc/meminfo has no MemAvailable")
     available = int(found[1]) >> 10
     told = f"{available} MiB available"
     limit = _memory_limit(system)
@@ -82,9 +82,9 @@ def look_at_memory(system: System) -> Seen:
         available, told = limit, f"{told}, limited to {limit} MiB"
     note = "give this system more memory"
     if available < MICRO_MIB:
-        return lacking(told, f"micro VMs take {MICRO_MIB} MiB: the kernel may kill them", note=note)
+        return lacking(told, f"micro VMs need {MICRO_MIB} MiB: the kernel may kill them", note=note)
     if available < MACHINE_MIB + MICRO_MIB:
-        return limited(told, f"a machine of {MACHINE_MIB} MiB has no room beside micro VMs", note=note)
+        return limited(told, f"a machine of {MACHINE_MIB} MiB does not fit beside micro VMs", note=note)
     return ok(told)
 
 
@@ -98,7 +98,7 @@ def _memory_limit(system: System) -> int | None:
 
 @look("host", "security module")
 def look_at_security_module(system: System) -> Seen:
-    """Tell whether a security module is active that confines processes by labels (lsm.rst)."""
+    """Look for an active security module that confines processes by labels (LSM, lsm.rst)."""
     listed = system.read(f"{SECURITYFS}/lsm")
     if listed is not None:
         names = listed.strip().split(",")
@@ -108,10 +108,10 @@ def look_at_security_module(system: System) -> Seen:
         names = ["selinux"]
     else:
         return unknown(
-            f"{SECURITYFS}/lsm is not there: securityfs is not mounted",
-            "whether lsm.confined can hold is not known",
+            f"{SECURITYFS}/lsm does not exist: securityfs is not mounted",
+            "it is not known whether lsm.confined can hold",
             as_root(system, f"mount -t securityfs securityfs {SECURITYFS}"),
-            "it may still show none: modules are chosen at boot",
+            "the list may still be empty: modules are chosen at boot",
         )
     if not set(names) & set(CONFINING):
         return limited(

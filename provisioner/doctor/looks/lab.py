@@ -1,7 +1,7 @@
-"""What the lab's machines need: lab.yaml itself, the Python packages, and Vagrant where lab.yaml asks for it.
+"""Looks at what the machines of the lab need: lab.yaml, Python packages, and Vagrant if lab.yaml uses it.
 
-In: a System; the nearest lab.yaml.  Out: one `Seen` each.  Found by look.py.  Starts no daemon and no machine; imports
-nothing of the extra [lab].
+In: a System; the nearest lab.yaml.  Out: one `Seen` each.  Starts no daemon and no machine, and imports no package of
+the extra [lab].
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ INSTEAD = "or `provider: qemu` in lab.yaml, which needs no Vagrant"
 
 @dataclass(frozen=True)
 class Program:
-    """A program that the provider vagrant needs, and its package."""
+    """A program that the provider `vagrant` needs, and its Debian package."""
 
     name: str
     package: str
@@ -42,7 +42,7 @@ PROGRAMS = (
 
 
 def more_looks(also: tuple[str, ...] = ()) -> list[Look]:
-    """Return the looks at Vagrant and what belongs to it; the lab needs them when a machine has that provider."""
+    """Return the looks at Vagrant and its programs; the lab needs them if a machine uses that provider."""
     try:
         wanted = any(machine.provider == "vagrant" for machine in load_lab().machines.values())
     except IsolationError:
@@ -55,18 +55,18 @@ def more_looks(also: tuple[str, ...] = ()) -> list[Look]:
 
 @look(GROUP, "lab.yaml", needed_for=("lab",))
 def look_at_lab_file(system: System) -> Seen:
-    """Read it as a run would."""
+    """Read lab.yaml as a run does."""
     try:
         lab = load_lab()
     except IsolationError as error:
-        return lacking(error.what, "no machine can be named", note=error.hint)
+        return lacking(error.what, "no machine can be started", note=error.hint)
     providers = ", ".join(f"{name} ({machine.provider})" for name, machine in lab.machines.items())
     return ok(f"{lab.path}: {providers}")
 
 
 @look(GROUP, "Python packages", needed_for=("lab",))
 def look_at_packages(system: System) -> Seen:
-    """Find what the extra [lab] installs."""
+    """Look for the packages of the extra [lab]."""
     found, missing = [], []
     for name in PACKAGES:
         try:
@@ -74,7 +74,7 @@ def look_at_packages(system: System) -> Seen:
         except importlib.metadata.PackageNotFoundError:
             missing.append(name)
     if missing:
-        return lacking(f"not installed: {', '.join(missing)}", "no command reaches a machine", EXTRA)
+        return lacking(f"not installed: {', '.join(missing)}", "no command can reach a machine", EXTRA)
     return ok(", ".join(found))
 
 
@@ -93,14 +93,14 @@ def _ask(program: Program) -> Ask:
 
 
 def look_at_plugin(system: System) -> Seen:
-    """Ask Vagrant for its plugins in a home of nobody's, as a lab has one: plugins of the user's own do not count."""
+    """Ask Vagrant for its plugins with an empty VAGRANT_HOME, as the lab does: the user's own plugins do not count."""
     mend = as_root(system, f"apt-get install --no-install-recommends {PLUGIN}")
     if system.find("vagrant") is None:
-        return lacking("there is no Vagrant to have it", COST, mend)
+        return lacking("Vagrant is not installed", COST, mend)
     env = {"VAGRANT_HOME": str(system.folder()), "VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_NO_COLOR": "1"}
     done = system.run(["vagrant", "plugin", "list", "--machine-readable"], env)
     if done.status != 0:
-        return lacking(f"Vagrant does not tell: {done.last_words}", COST, note=INSTEAD)
+        return lacking(f"`vagrant plugin list` fails: {done.last_words}", COST, note=INSTEAD)
     found = re.search(rf",{PLUGIN},plugin-version,([\d.]+)", done.stdout.decode("utf-8", "replace"))
     if found:
         return ok(found[1])
@@ -108,7 +108,7 @@ def look_at_plugin(system: System) -> Seen:
 
 
 def look_at_network(system: System) -> Seen:
-    """Say whether this user may make the lab's network namespace."""
+    """Look whether this user may make the network namespace of the lab."""
     if system.root:
-        return ok("may make the lab's network namespace")
-    return lacking("this user may not make the lab's network namespace", COST, "sudo provisioner up", INSTEAD)
+        return ok("this user may make the network namespace of the lab")
+    return lacking("this user may not make the network namespace of the lab", COST, "sudo provisioner up", INSTEAD)

@@ -1,6 +1,6 @@
-"""The probe, and the compilers that make it.
+"""Looks at the probe, and at compilers that can build it.
 
-In: a System.  Out: one `Seen` each.  Found by look.py.  Fetches no compiler.
+In: a System.  Out: one `Seen` each.  Fetches no compiler.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from provisioner.errors import IsolationError
 
 GROUP = "probe"
 INSTALL = "apt-get install --no-install-recommends musl-tools"
-COST = "no sandbox can be made: the probe is what answers in it"
+COST = "no sandbox can be made: each one runs the probe"
 
 
 @look(GROUP, "probe", deadline="doctor.trial")
 def look_at_probe(system: System) -> Seen:
-    """Have it: from the cache, from the wheel, or compiled now."""
+    """Get the probe: from the cache, from the wheel, or compiled now."""
     try:
         built = system.probe()
     except IsolationError as error:
         return _without(system, error)
     if built.compiler == "prebuilt":
-        return ok("the wheel carries it")
+        return ok("from the wheel")
     return ok(f"built by {built.compiler}")
 
 
@@ -40,7 +40,7 @@ def _without(system: System, error: IsolationError) -> Seen:
 
 @look(GROUP, "C compiler")
 def look_at_compiler(system: System) -> Seen:
-    """Tell which could build the probe and a box's init here."""
+    """Look for a compiler that can build the probe and the init of a box."""
     found = _compilers(system)
     if found:
         return ok(", ".join(found))
@@ -48,7 +48,7 @@ def look_at_compiler(system: System) -> Seen:
         system.probe()
     except IsolationError:
         return lacking("none is installed", COST, as_root(system, INSTALL))
-    return ok("none is installed, and none is needed: the probe is there")
+    return ok("none is installed; none is needed, because the probe is built")
 
 
 def _compilers(system: System) -> list[str]:

@@ -1,7 +1,7 @@
-"""Every runtime by trial: its sandbox says hello, or it does not run here, whatever its version says.
+"""Tries every runtime: it works if its sandbox says hello.
 
-In: a System; roles/*/runtime.yaml.  Out: a look for each runtime that needs a program, and for each that was asked
-for by name.  Found by look.py: a new role folder is a new look.
+In: a System; roles/*/runtime.yaml.  Out: a look for each runtime that needs a program, and for each required name.
+A new role folder is a new look.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ GROUPS = {"container": "containers", "vm": "virtual machines"}
 
 
 def more_looks(also: tuple[str, ...] = ()) -> list[Look]:
-    """Return one look for each runtime; those that need no program cannot be lacking."""
+    """Return one look for each runtime that needs a program."""
     looks: list[Look] = []
     for name in dict.fromkeys([*runtime_names(), *also]):
         try:
             runtime = load_runtime(name)
         except IsolationError as error:
-            if name in runtime_names():  # a fault in its file; other names are no runtimes
+            if name in runtime_names():  # a fault in its file; other names are not runtimes
                 looks.append(Look(GROUPS["container"], name, _fail(error)))
             continue
         if runtime.binary is not None:
@@ -50,7 +50,7 @@ def _ask(name: str, runtime: Runtime) -> Ask:
 
 
 def _lack(system: System, name: str, runtime: Runtime) -> Seen | None:
-    """Say what is missing before anything is started."""
+    """Return what is missing, before a trial; None if nothing is."""
     for program in [runtime.binary or "", *runtime.needs]:
         if system.find(program) is None:
             return lacking(f"{program} is not installed", _cost(name), as_root(system, runtime.install))
@@ -71,7 +71,7 @@ def _try(system: System, name: str, runtime: Runtime) -> Seen:
 
 
 def _instead(system: System, name: str, runtime: Runtime, error: IsolationError) -> Seen | None:
-    """Try the option that the runtime's own data names for this symptom, as a run does that names no runtime."""
+    """Try the option that runtime.yaml names for this symptom, as a run without --isolation-runtime does."""
     symptom = next((symptom for symptom in runtime.symptoms if symptom.cause in error.what), None)
     if symptom is None or symptom.instead is None or "+" in name:
         return None
@@ -94,7 +94,7 @@ def _refused(system: System, name: str, runtime: Runtime, error: IsolationError)
     mend, note = error.hint, ""
     if runtime.daemon is not None and mend.startswith("systemctl ") and not _has_systemd(system):
         mend = as_root(system, f"provisioner daemon {runtime.name} -- pytest --isolation={runtime.kind}")
-        note = "no systemd runs here that could start its daemon"
+        note = "no systemd runs here to start its daemon"
     elif ", or " in mend:
         mend, _, note = mend.partition(", or ")
         note = f"or {note}"

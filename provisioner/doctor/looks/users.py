@@ -1,7 +1,6 @@
-"""What this user may do: make user namespaces, map ids, use the capabilities of root.
+"""Looks at what this user may do: make user namespaces, map ids, use the capabilities of root.
 
-In: a System.  Out: one `Seen` each.  Found by look.py.  Namespaces are tried, never concluded from sysctls: those only
-say why a trial failed.
+In: a System.  Out: one `Seen` each.  User namespaces are tried; sysctls only explain a failed trial.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ TRY = ("unshare", "--user", "--map-root-user", "true")
 
 @dataclass(frozen=True)
 class Switch:
-    """A sysctl that forbids user namespaces, the value by which it does, and one by which it does not."""
+    """A sysctl that can forbid user namespaces: the value that forbids them, and one that allows them."""
 
     name: str
     shut: str
@@ -35,21 +34,21 @@ SWITCHES = (
     Switch("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),  # Ubuntu from 23.10 on
 )
 
-# capabilities(7): the bit, and what does not work without it
+# capabilities(7): the bit, and what fails without the capability
 COSTS = {
     "SYS_ADMIN": (21, "nothing can be mounted: no runtime starts as root"),
     "NET_ADMIN": (12, "no network can be set up: neither the lab's nor a daemon's"),
-    "SETUID": (7, "nothing can be dropped to an unprivileged user: no column 'unshare'"),
+    "SETUID": (7, "no process can change to an unprivileged user: no column 'unshare'"),
     "SYS_CHROOT": (18, "no box can be built"),
     "MKNOD": (27, "no box can be built"),
-    "SYS_PTRACE": (19, "walls of other users' processes cannot be seen from outside"),
+    "SYS_PTRACE": (19, "processes of other users cannot be inspected from outside"),
     "SYS_RESOURCE": (24, "docker --privileged and raised rlimits are refused"),
 }
 
 
 @look("users", "user namespaces")
 def look_at_user_namespaces(system: System) -> Seen:
-    """Try to make one as an unprivileged user, with root mapped in it."""
+    """Try to make one as an unprivileged user, with root mapped."""
     needed = ("setpriv", "unshare") if system.root else ("unshare",)
     for program in needed:
         if system.find(program) is None:
@@ -66,7 +65,7 @@ def look_at_user_namespaces(system: System) -> Seen:
         seen = ", ".join(f"{switch.name} = {switch.shut}" for switch in shut)
         settings = " ".join(f"{switch.name}={switch.open}" for switch in shut)
         return lacking(f"refused: {seen}", cost, as_root(system, f"sysctl -w {settings}"))
-    note = "no sysctl forbids it: what started this system does, by seccomp or an LSM"
+    note = "no sysctl forbids it: a seccomp filter or an LSM does, from outside this system"
     return lacking(f"refused: {last_line(done.stderr)}", cost, note=note)
 
 
@@ -76,7 +75,7 @@ def _value(system: System, switch: Switch) -> str:
 
 @look("users", "subordinate ids")
 def look_at_subordinate_ids(system: System) -> Seen:
-    """Tell whether this user may map more ids than its own: newuidmap(1), and ranges in subuid(5) and subgid(5)."""
+    """Look whether this user may map more ids than its own: newuidmap(1), subuid(5), subgid(5)."""
     mapped = system.find("newuidmap") is not None and system.find("newgidmap") is not None
     if system.root and not mapped:
         return ok("root maps ids without them")
@@ -90,7 +89,7 @@ def look_at_subordinate_ids(system: System) -> Seen:
     mend = as_root(system, f"usermod {ranges} {system.user}")
     seen = f"{system.user} has no range in {' and '.join(without)}"
     if system.root:
-        return limited(seen, "no column 'lxc-unprivileged': where newuidmap is, LXC wants a range for root too", mend)
+        return limited(seen, "no column 'lxc-unprivileged': with newuidmap, LXC needs a range for root too", mend)
     if re.search(r"^subid:", system.read("/etc/nsswitch.conf") or "", re.MULTILINE):
         return unknown(f"{', '.join(without)}: no range, but nsswitch.conf names another source", cost)
     return lacking(seen, cost, mend)
@@ -103,20 +102,20 @@ def _has_range(system: System, file: str) -> bool:
 
 @look("users", "capabilities")
 def look_at_capabilities(system: System) -> Seen:
-    """Name what root lacks here: in a container it is often not all that root has elsewhere."""
+    """Look which capabilities root lacks here; in a container it often lacks some."""
     if not system.root:
         return ok(f"{system.user} is not root and has none")
     found = re.search(r"^CapEff:\s*([0-9a-f]+)$", system.read("/proc/self/status") or "", re.MULTILINE)
     last = (system.read("/proc/sys/kernel/cap_last_cap") or "").strip()
     if found is None or not last.isdigit():
-        return unknown("/proc tells no capabilities")
+        return unknown("/proc shows no capabilities")
     missing = ((1 << (int(last) + 1)) - 1) & ~int(found[1], 16)
     if not missing:
         return ok("root has all")
     named = {name: cost for name, (bit, cost) in COSTS.items() if missing >> bit & 1}
     others = missing.bit_count() - len(named)
     seen = "root lacks " + ", ".join([f"CAP_{name}" for name in named] + ([f"{others} others"] if others else []))
-    cost = "; ".join(dict.fromkeys(named.values())) or "nothing that is known of"
+    cost = "; ".join(dict.fromkeys(named.values())) or "no known consequence"
     options = " ".join(f"--cap-add {name}" for name in named)
-    note = "only what started this system can give them" + (f": docker run {options}" if options else "")
+    note = "only the program that started this system can grant them" + (f": docker run {options}" if options else "")
     return limited(seen, cost, note=note)

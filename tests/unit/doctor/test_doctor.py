@@ -167,7 +167,7 @@ def test_of_many_reasons_three_are_named() -> None:
 
 
 def test_a_kind_that_nothing_decides_about_is_lacking() -> None:
-    assert ability([], "vm") == Ability(name="vm", state=State.LACKING, reason="nothing here makes one")
+    assert ability([], "vm") == Ability(name="vm", state=State.LACKING, reason="no runtime here makes one")
 
 
 # --require
@@ -206,7 +206,7 @@ def test_each_unmet_requirement_is_one_line_with_its_mend() -> None:
 
 
 def test_what_no_look_looked_at_is_not_met() -> None:
-    assert unmet(report_of(GOOD), ["lxc"]) == ["cannot tell whether this machine runs 'lxc': nothing looked at it"]
+    assert unmet(report_of(GOOD), ["lxc"]) == ["cannot tell whether this machine runs 'lxc': no look decides about it"]
 
 
 # the command
@@ -235,7 +235,7 @@ def test_what_is_required_and_not_there_is_exit_status_1(cli: Callable[..., Any]
     done = cli("--require", "container", "--require", "vm", "--json")
 
     assert done.exit_code == 1
-    assert done.stderr == "provisioner: cannot run 'vm': nothing here makes one\n"
+    assert done.stderr == "provisioner: cannot run 'vm': no runtime here makes one\n"
     assert json.loads(done.stdout)["findings"]
 
 

@@ -42,9 +42,9 @@ users
   ? unknown  name   nobody says
 
 1 ok, 1 limited, 1 lacking, 1 unknown; looked for {report_seconds(told)} s
-✗ container cannot run here: nothing here makes one
-✗ vm        cannot run here: nothing here makes one
-✗ lab       cannot run here: nothing here makes one
+✗ container cannot run here: no runtime here makes one
+✗ vm        cannot run here: no runtime here makes one
+✗ lab       cannot run here: no runtime here makes one
 next: lay a floor
 """
     )

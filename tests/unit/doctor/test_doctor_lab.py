@@ -166,9 +166,9 @@ def test_the_plugin_is_asked_for_in_a_home_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("programs", "seen"),
     [
-        ({}, "there is no Vagrant to have it"),
+        ({}, "Vagrant is not installed"),
         ({"vagrant": "1,,ui,info,No plugins installed.\n"}, "is not installed for all users"),
-        ({"vagrant": (1, "", "broken\n")}, "Vagrant does not tell: broken"),
+        ({"vagrant": (1, "", "broken\n")}, "`vagrant plugin list` fails: broken"),
     ],
 )
 def test_a_missing_plugin_is_lacking(programs: dict[str, Any], seen: str) -> None:

@@ -97,7 +97,7 @@ def test_a_limit_that_is_refused_says_how_it_is_delegated(
 NO_COMPILER = IsolationError("cannot build the probe: no C compiler", log="cc: x\ncc: cannot find -lc\n")
 
 
-@pytest.mark.parametrize(("compiler", "seen"), [("prebuilt", "the wheel carries it"), ("cc", "built by cc")])
+@pytest.mark.parametrize(("compiler", "seen"), [("prebuilt", "from the wheel"), ("cc", "built by cc")])
 def test_the_probe_says_where_it_comes_from(compiler: str, seen: str) -> None:
     system = FakeSystem(probe=BuiltProbe(Path("/p"), "0", compiler))
 

@@ -38,7 +38,7 @@ def test_after_its_end_nothing_can_be_made() -> None:
     system = LocalSystem()
     system.close()
 
-    with pytest.raises(IsolationError, match="the report is closed"):
+    with pytest.raises(IsolationError, match="the report is finished"):
         system.folder()
 
 
