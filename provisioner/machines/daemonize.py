@@ -1,8 +1,9 @@
-"""Starts a process so that it outlives us, knows it again by a file, and ends it.
+"""Starts a process that outlives its starter, finds it again later, and ends it.
 
-In: an argument list, a file, a Run.  Out: the file, which says which process it is and is written by the process itself
-before it becomes the program; and the journal's record, made before that.  `python -m provisioner.machines.daemonize
-FILE` undoes a journal entry: however early its starter is killed, what was started is found and ended.
+In: an argument list, an identity file, a Run.  Out: the identity file, which holds the process's pid, start time and
+boot id.  The process writes it before it becomes the program.  The journal's entry is made before the process starts:
+a starter that is killed at any moment leaves nothing unknown.
+`python -m provisioner.machines.daemonize FILE` undoes a journal entry: it ends the process that FILE identifies.
 """
 
 from __future__ import annotations
@@ -23,48 +24,60 @@ from provisioner.journal.undo import UndoEntry, import_path
 from provisioner.linux.processes import Process, is_alive, kill_all, send_signal, wait_gone, with_descendants
 
 POLL = 0.005  # seconds
-# $$ is this shell's number, and the number and start time of whatever it becomes
-BECOME = 'cat "/proc/$$/stat" /proc/sys/kernel/random/boot_id >"$0.new" && mv "$0.new" "$0" && exec "$@"'
+# $$ is the shell's pid; exec keeps both pid and start time
+IDENTIFY_AND_EXEC = 'cat "/proc/$$/stat" /proc/sys/kernel/random/boot_id >"$0.new" && mv "$0.new" "$0" && exec "$@"'
 
 # Popen warns when it is collected before its process ended; polling those still held keeps zombies from piling up
 _held: list[subprocess.Popen[bytes]] = []
 
 
-def become(argv: Sequence[str], file: Path) -> list[str]:
-    """Return the arguments of a shell that writes down who it is, and becomes a program."""
+def identify_and_exec(argv: Sequence[str], file: Path) -> list[str]:
+    """
+    Return the arguments of a shell that writes its identity into a file and then becomes a program.
+
+    Args:
+        argv: the program and its arguments.
+        file: the identity file; an old one is removed now.
+    """
     file.unlink(missing_ok=True)
-    return ["sh", "-c", BECOME, str(file), *argv]
+    return ["sh", "-c", IDENTIFY_AND_EXEC, str(file), *argv]
 
 
 def record_undo(run: Run, file: Path) -> UndoEntry:
-    """Let a journal know, before it is started, how a process that writes itself into a file is ended."""
+    """Write into the journal how the process of an identity file is ended; call it before the process starts."""
     return run.made("command", [sys.executable, "-m", "provisioner.machines.daemonize", str(file)], import_path())
 
 
-def start_detached(argv: Sequence[str], log: Path, file: Path, run: Run, pass_fds: Sequence[int] = ()) -> UndoEntry:
+def start_detached(
+    argv: Sequence[str], log: Path, file: Path, run: Run, pass_fds: Sequence[int] = (), cwd: Path = Path("/")
+) -> UndoEntry:
     """
     Start a process in a session of its own.
 
     Args:
-        argv: what to run; it must not fork into the background.
-        log: takes both of its output streams, from the beginning.
-        file: where it says who it is, for `load_process`.
-        run: whose journal records it, from before it is there.
-        pass_fds: descriptors that it inherits.
+        argv: the program and its arguments; it must not fork into the background.
+        log: the file for its standard output and standard error; it is truncated first.
+        file: its identity file, for `load_process`.
+        run: the journal that records the process before it starts.
+        pass_fds: file descriptors that it inherits.
+        cwd: its working directory.
+
+    Returns:
+        The journal's entry; `run.gone` removes it when the process no longer depends on this run.
 
     Raises:
-        IsolationError: it cannot be started.
+        IsolationError: the process cannot be started.
     """
     _held[:] = [process for process in _held if process.poll() is None]
     record = record_undo(run, file)
     try:
         with log.open("wb") as output:
             process = subprocess.Popen(
-                become(argv, file),
+                identify_and_exec(argv, file),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd="/",
+                cwd=cwd,
                 env={**os.environ, "LC_ALL": "C"},
                 pass_fds=tuple(pass_fds),
                 start_new_session=True,
@@ -81,27 +94,32 @@ def start_detached(argv: Sequence[str], log: Path, file: Path, run: Run, pass_fd
 
 
 def load_process(file: Path) -> Process | None:
-    """Return the process that wrote itself into a file, None when none did; it may have ended since."""
+    """Return the process of an identity file, or None if there is no valid file. The process may have ended."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        # /proc/PID/stat: its first field, and the 22nd
+        # proc_pid_stat(5): field 1 is the pid, field 22 the start time
         stat, boot = file.read_text(errors="replace").rstrip("\n").rsplit("\n", 1)
         return Process(int(stat.split(maxsplit=1)[0]), int(stat.rpartition(")")[2].split()[19]), boot)
     return None
 
 
+def find_running(file: Path) -> Process | None:
+    """Return the process of an identity file, or None if it does not run."""
+    process = load_process(file)
+    return process if process is not None and is_alive(process) else None
+
+
 def end_detached(file: Path, seconds: float = 0.0) -> None:
     """
-    End a process that wrote itself into a file, with all that descend from it; not there is fine.
+    End the process of an identity file and all its descendants; a process that does not run is ignored.
 
     Args:
-        file: where it did.
-        seconds: to wait for an end by SIGTERM, before all are killed.
+        file: the identity file; it is removed.
+        seconds: how long the process may take to end after SIGTERM; 0 sends SIGKILL at once.
 
     Raises:
-        IsolationError: one is still there after SIGKILL.
+        IsolationError: a process is still there after SIGKILL.
     """
-    process = load_process(file)
-    if process is not None and is_alive(process):
+    if process := find_running(file):
         if seconds:
             send_signal(process, signal.SIGTERM)
             wait_gone([process], seconds)
@@ -119,9 +137,23 @@ def _await_identity(process: subprocess.Popen[bytes], program: str, file: Path) 
         time.sleep(POLL)
 
 
-if __name__ == "__main__":
+def main(argv: Sequence[str]) -> int:
+    """
+    Undo a journal's entry: end the process of an identity file.
+
+    Args:
+        argv: the identity file.
+
+    Returns:
+        The exit status: 1 if the process is still there after SIGKILL.
+    """
     try:
-        end_detached(Path(os.fsdecode(sys.argv[1])))
+        end_detached(Path(os.fsdecode(argv[0])))
     except IsolationError as error:
         sys.stderr.write(f"{error}\n")
-        raise SystemExit(1) from None
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,7 +1,7 @@
-"""Lets one process at a time change a machine, and tells the others for whom they wait.
+"""Lets one process at a time change a machine, and tells those who wait which process holds the lock.
 
-In: a folder, and what is about to be done.  Out: a context in which nobody else is in.  Called by providers for each
-step, and by kept.py for all that one command does with a machine, in a file of its own.
+In: a folder, and what the caller is about to do.  Out: a context in which the caller holds the lock.  Providers lock
+each step in the file `lock`; usage.py locks a whole command in a file of its own.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ FILE = "lock"
 
 class Busy(IsolationError):
     """
-    Another one holds the lock.
+    Another process holds the lock.
 
     Args:
-        what: as of IsolationError.
-        pid: the holder's process; 0 when it has not said so yet.
+        what: the error message.
+        pid: the holder's process; 0 if it is not known.
     """
 
     def __init__(self, what: str, pid: int) -> None:
-        super().__init__(what, hint="wait, or end it")
+        super().__init__(what, hint="wait, or end that process")
         self.pid = pid
 
 
 @contextlib.contextmanager
-def only_one(folder: Path, doing: str, seconds: float, file: str = FILE) -> Iterator[None]:
+def hold_lock(folder: Path, doing: str, seconds: float, file: str = FILE) -> Iterator[None]:
     """
-    Hold a machine's lock.
+    Hold a machine's lock during a `with` block.
 
     Args:
-        folder: the machine's.
-        doing: what is done meanwhile, such as "start machine 'debian12'"; those who wait read it.
-        seconds: to wait for another one.
-        file: its name in the folder; beside it stands who holds it.
+        folder: the machine's folder.
+        doing: what the caller does meanwhile, such as "start machine 'debian12'"; shown to those who wait.
+        seconds: how long to wait for another holder.
+        file: the lock file's name in the folder; the holder is written beside it.
 
     Raises:
-        Busy: another process holds it for longer; says which, and what it does.
+        Busy: another process still holds the lock; names the process and what it does.
     """
     lock, holder = FileLock(folder / file), folder / f"{file}.holder"
     with contextlib.suppress(Timeout):
@@ -55,8 +55,8 @@ def only_one(folder: Path, doing: str, seconds: float, file: str = FILE) -> Iter
             with step(f"wait for {_read_holder(holder)[1]}") if seconds else contextlib.nullcontext():
                 lock.acquire(timeout=seconds)
         except Timeout:
-            pid, who = _read_holder(holder)
-            raise Busy(f"cannot {doing}: {who} holds it", pid) from None
+            pid, name = _read_holder(holder)
+            raise Busy(f"cannot {doing}: the lock is held by {name}", pid) from None
     try:
         holder.write_text(f"{os.getpid()} {doing}")
         yield
@@ -66,8 +66,8 @@ def only_one(folder: Path, doing: str, seconds: float, file: str = FILE) -> Iter
 
 
 def _read_holder(file: Path) -> tuple[int, str]:
-    """Return who holds a lock, as a number and in words."""
+    """Return the pid of a lock's holder, and a description of it for messages."""
     with contextlib.suppress(OSError, ValueError):
         pid, doing = file.read_text().split(" ", 1)
-        return int(pid), f"process {int(pid)}, which is to {doing}"
+        return int(pid), f"process {int(pid)} ({doing})"
     return 0, "another process"

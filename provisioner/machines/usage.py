@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from provisioner.deadlines import deadline
 from provisioner.machines.find import find_orphans, known_machines
-from provisioner.machines.lock import Busy, only_one
+from provisioner.machines.lock import Busy, hold_lock
 
 if TYPE_CHECKING:
     from provisioner.journal.run import Run
@@ -39,7 +39,7 @@ def exclusive(lab: Lab, name: str, doing: str, seconds: float | None = None) -> 
         Busy: another process is at it for longer.
     """
     wait = deadline("lab.wait") if seconds is None else seconds
-    with only_one(lab.directory, doing, wait, f"{name}.ready"):
+    with hold_lock(lab.directory, doing, wait, f"{name}.ready"):
         yield
 
 

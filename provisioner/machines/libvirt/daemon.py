@@ -22,8 +22,8 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
 from provisioner.journal.undo import UndoEntry
-from provisioner.linux.processes import is_alive, read_process
-from provisioner.machines.daemonize import end_detached, load_process, start_detached
+from provisioner.linux.processes import read_process
+from provisioner.machines.daemonize import end_detached, find_running, start_detached
 from provisioner.machines.libvirt.network import RESOLVER, LabNet
 from provisioner.paths import cache_dir
 from provisioner.progress import step
@@ -117,15 +117,14 @@ class Libvirt:
     @property
     def enter(self) -> list[str]:
         """The arguments in front of a command that is to see this libvirt as the system's."""
-        process = load_process(self._file)
-        if process is None or not is_alive(process):
+        process = find_running(self._file)
+        if process is None:
             raise IsolationError("cannot reach the lab's libvirtd: it does not run", hint="provisioner up")
         return ["nsenter", f"--target={process.pid}", "--mount", "--net", "--"]
 
     def is_up(self) -> bool:
         """Tell whether it runs."""
-        process = load_process(self._file)
-        return process is not None and is_alive(process) and self.net.is_up()
+        return find_running(self._file) is not None and self.net.is_up()
 
     def up(self, run: Run, kvm: bool = False) -> list[UndoEntry]:
         """
@@ -223,10 +222,7 @@ class Libvirt:
 
     def _await_ready(self) -> None:
         until = time.monotonic() + deadline("libvirt")
-        while time.monotonic() < until:
-            process = load_process(self._file)
-            if process is None or not is_alive(process):
-                break
+        while find_running(self._file) and time.monotonic() < until:
             if (self.directory / "run" / "libvirt-sock").exists() and self.virsh("version").returncode == 0:
                 return
             time.sleep(POLL)

@@ -21,8 +21,7 @@ from provisioner.journal.run import Run
 from provisioner.journal.undo import UndoEntry
 from provisioner.linux.mounts import mounted_below
 from provisioner.linux.netns import delete_netns, make_netns, netns_path
-from provisioner.linux.processes import is_alive
-from provisioner.machines.daemonize import end_detached, load_process, start_detached
+from provisioner.machines.daemonize import end_detached, find_running, start_detached
 
 FILE = "uplink.pid"
 INTERFACE = "uplink0"
@@ -52,8 +51,7 @@ class LabNet:
 
     def is_up(self) -> bool:
         """Tell whether the namespace is there and its uplink runs."""
-        uplink = load_process(self.directory / FILE)
-        return uplink is not None and is_alive(uplink) and self.path in mounted_below(self.path)
+        return find_running(self.directory / FILE) is not None and self.path in mounted_below(self.path)
 
     def up(self, run: Run) -> list[UndoEntry]:
         """

@@ -1,7 +1,7 @@
-"""A machine's disk: made over its box's, looked after, its snapshots listed and deleted, by qemu-img.
+"""A machine's disk, handled by qemu-img: a qcow2 overlay over the box's disk, which holds the snapshots too.
 
-In: a machine's folder, a box.  Out: a `Disk`.  Called by qemu.py.  The disk is qcow2; a snapshot of memory and disk
-lies in it under a tag, "NAME+HARDWARE".  What is changed or looked through here, no QEMU has open.
+In: a machine's folder, a box.  Out: a `Disk`.  A snapshot of memory and disk has the tag "NAME+HARDWARE".  qemu-img
+must not change or check a disk that a running QEMU has open.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.machines.box.build import Box
 from provisioner.machines.qemu.command import DISK
-from provisioner.machines.qemu.state import Made, load_made, save_made
+from provisioner.machines.qemu.state import QemuState, load_state, save_state
 
-WHOLE = (0, 3)  # qemu-img(1): no errors, or clusters that nobody uses, as a QEMU that was killed leaves them
+INTACT = (0, 3)  # qemu-img(1), check: no errors, or only leaked clusters, as a killed QEMU leaves them
 
 
 class Disk:
     """
-    The disk of one machine, with the record of how it was made.
+    The disk of one machine, and the state that belongs to it.
 
     Args:
-        directory: the machine's own.
+        directory: the machine's folder.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -35,71 +35,75 @@ class Disk:
         self._file = directory / "machine.json"
 
     @property
-    def made(self) -> Made | None:
-        """How it was made and is reached; None for garbage too."""
-        return load_made(self._file)
+    def state(self) -> QemuState | None:
+        """The saved state, None if it is missing or invalid."""
+        return load_state(self._file)
 
-    def remember(self, made: Made) -> None:
-        save_made(self._file, made)
+    def save_state(self, state: QemuState) -> None:
+        """Save the state for the next command."""
+        save_state(self._file, state)
 
     def exists(self) -> bool:
+        """Tell whether there is a disk."""
         return self.path.exists()
 
     def fits(self, box: Box | None) -> bool:
-        """Tell whether it lies on this build of a box."""
-        made = self.made
-        return bool(made and box and self.exists() and (made.box, made.base) == (box.hash, identify(box.disk)))
+        """Tell whether the disk is based on this build of a box."""
+        state = self.state
+        return bool(state and box and self.exists() and (state.box, state.base) == (box.hash, identify(box.disk)))
 
-    def why_anew(self, box: Box) -> str | None:
-        """Return why it cannot be booted ("": it is not there); None when it can.  No QEMU has it open: 40 ms."""
-        made = self.made
+    def why_recreate(self, box: Box) -> str | None:
+        """Return why the disk cannot be booted, "" if there is none, None if it can.  QEMU must not run; 40 ms."""
+        state = self.state
         if not self.exists():
             return ""
-        if made is None:
-            return "nobody knows which box its disk lies on"
+        if state is None:
+            return "its machine.json is missing or invalid"
         if not self.fits(box):
-            return "its box is another one now"
-        if not made.whole:
-            return "its first start was cut off"
-        return None if self.is_whole() else "its disk is damaged"
+            return "its box has changed"
+        if not state.whole:
+            return "its first start was interrupted"
+        return None if self.is_intact() else "its disk is damaged"
 
-    def begin_anew(self, box: Box) -> None:
-        """Make an empty disk over a box's; whatever was there goes."""
+    def recreate(self, box: Box) -> None:
+        """Create an empty disk over a box's disk; the old one and its snapshots are deleted."""
         self.delete()
         self.folder.mkdir(mode=0o700)
         done = _run("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(box.disk), str(self.path))
         if done.status != 0:
-            raise IsolationError(f"cannot make disk '{self.path}': {done.last_words}")
+            raise IsolationError(f"cannot create disk '{self.path}': {done.last_words}")
         self.path.chmod(0o600)
-        self.remember(Made(box=box.hash, base=identify(box.disk)))
+        self.save_state(QemuState(box=box.hash, base=identify(box.disk)))
 
     def delete(self) -> None:
+        """Delete the disk, its snapshots and the saved state."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self._file.unlink(missing_ok=True)
 
-    def is_whole(self) -> bool:
-        """Tell whether it was neither cut short nor written over; no QEMU has it open."""
-        return _run("check", "-q", "-f", "qcow2", str(self.path)).status in WHOLE
+    def is_intact(self) -> bool:
+        """Tell whether the image is neither truncated nor corrupt.  QEMU must not run."""
+        return _run("check", "-q", "-f", "qcow2", str(self.path)).status in INTACT
 
     def tags(self, name: str = "") -> list[str]:
-        """Return the tags of all snapshots, or of those of one name; also while QEMU has it open."""
+        """Return the tags of all snapshots, or of those of one name; works while QEMU runs too."""
         if not self.exists():
             return []
         done = _run("info", "--force-share", "--output=json", "-f", "qcow2", str(self.path))
         if done.status != 0:
-            return []  # whoever boots it will see that it is damaged
+            return []  # the next start reports that the disk is damaged
         entries = json.loads(done.stdout).get("snapshots", [])
-        found = [str(entry["name"]) for entry in entries]
-        return [tag for tag in found if tag and (not name or tag.rpartition("+")[0] == name)]
+        tags = [str(entry["name"]) for entry in entries]
+        return [tag for tag in tags if tag and (not name or tag.rpartition("+")[0] == name)]
 
     def delete_tag(self, tag: str) -> None:
+        """Delete one snapshot.  QEMU must not run."""
         done = _run("snapshot", "-q", "-d", tag, str(self.path))
         if done.status != 0:
             raise IsolationError(f"cannot delete snapshot '{tag}' from '{self.path}': {done.last_words}")
 
 
 def identify(base: Path) -> str:
-    """Return what changes when a box's disk is built anew under the same name; "" when it is not there."""
+    """Return a text that changes when a box's disk is built again under the same name; "" if there is no such disk."""
     try:
         status = os.stat(base)
     except OSError:

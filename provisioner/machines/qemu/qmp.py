@@ -1,7 +1,7 @@
-"""Speaks QMP to a running QEMU over the socket in its machine's folder.
+"""A QMP client: controls a running QEMU over the socket in its machine's folder.
 
-In: commands.  Out: what they return, or one IsolationError.  Called by qemu.py.  QEMU serves one client at a time, so a
-client is opened, used and closed under the machine's lock.  Interop: docs/interop/qmp-spec.txt of QEMU.
+In: commands.  Out: their results, or an IsolationError.  QEMU serves one client at a time, so a client is opened, used
+and closed under the machine's lock.  Protocol: docs/interop/qmp-spec.txt of QEMU.
 """
 
 from __future__ import annotations
@@ -23,15 +23,14 @@ MAX_LINE = 1 << 20
 
 class Qmp:
     """
-    One session with a QEMU.
+    One QMP connection.
 
     Args:
-        path: its socket.
-        seconds: until it must answer, for the connection and for each command.
-        alive: tells whether QEMU still runs, so that a socket that never comes is not waited for.
+        path: QEMU's socket.
+        seconds: how long QEMU may take to answer the connection and each command.
 
     Raises:
-        IsolationError: it does not answer in time, or has ended.
+        IsolationError: QEMU does not answer in time, or has ended.
     """
 
     def __init__(self, path: Path, seconds: float) -> None:
@@ -47,7 +46,7 @@ class Qmp:
             raise
 
     def execute(self, command: str, **arguments: object) -> Any:
-        """Run one command and return what it returns; IsolationError when QEMU refuses it."""
+        """Run one command and return its result; IsolationError if QEMU refuses it."""
         request = {"execute": command, "arguments": arguments} if arguments else {"execute": command}
         try:
             self._socket.sendall(json.dumps(request).encode() + b"\n")
@@ -57,7 +56,7 @@ class Qmp:
             answer = self._read()
             if "error" in answer:
                 raise IsolationError(f"cannot ask QEMU for '{command}': {answer['error'].get('desc', 'refused')}")
-            if "return" in answer:  # else an event
+            if "return" in answer:  # otherwise it is an event
                 return answer["return"]
 
     def monitor(self, line: str) -> str:
@@ -65,8 +64,8 @@ class Qmp:
         return str(self.execute("human-monitor-command", **{"command-line": line})).replace("\r", "")
 
     def quit(self) -> None:
-        """Tell QEMU to end at once; its files are closed in order."""
-        with contextlib.suppress(IsolationError):  # it may be gone before it has answered
+        """End QEMU at once; it closes its files in order."""
+        with contextlib.suppress(IsolationError):  # QEMU may end before it answers
             self.execute("quit")
 
     def close(self) -> None:
@@ -91,12 +90,12 @@ class Qmp:
         except (OSError, ValueError) as error:
             raise IsolationError(f"cannot ask QEMU: {error}") from None
         if not isinstance(answer, dict):
-            raise IsolationError("cannot ask QEMU: it has ended")
+            raise IsolationError("cannot ask QEMU: it has closed the connection")
         return answer
 
 
 def await_socket(path: Path, seconds: float) -> bool:
-    """Wait until QEMU has bound its socket; False when it has not in that time."""
+    """Wait until QEMU has bound its socket; False if it has not after `seconds`."""
     until = time.monotonic() + seconds
     while not path.is_socket():
         if time.monotonic() > until:
@@ -106,15 +105,15 @@ def await_socket(path: Path, seconds: float) -> bool:
 
 
 def _connect(path: Path) -> socket.socket:
-    """Connect through the folder's descriptor: a socket's path has at most 107 bytes (unix(7)), a folder's more."""
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    """Connect through the folder's descriptor: a socket's path may have at most 107 bytes (unix(7))."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     try:
         folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            made.connect(f"/proc/self/fd/{folder}/{path.name}")
+            connection.connect(f"/proc/self/fd/{folder}/{path.name}")
         finally:
             os.close(folder)
     except OSError as error:
-        made.close()
+        connection.close()
         raise IsolationError(f"cannot reach QEMU at '{path}': {error.strerror}") from None
-    return made
+    return connection

@@ -1,7 +1,6 @@
-"""What the provider qemu remembers of a machine between two commands: machine.json in the machine's folder.
+"""The state that one command saves for the next: machine.json in the machine's folder.
 
-In: a path.  Out: a frozen `Made`, or None.  Called by qemu_disk.py.  Garbage is as good as nothing: then the
-machine begins anew.
+In: a path.  Out: a frozen `QemuState`, or None if the file is missing or invalid: then the machine gets a new disk.
 """
 
 from __future__ import annotations
@@ -13,16 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provisioner.files.atomic import write_whole
 
 
-class Made(BaseModel):
+class QemuState(BaseModel):
     """
-    How a machine was made, and how it is reached.
+    From what a machine was made, and how it is reached.
 
     Args:
-        box: the hash of the box that its disk lies on.
-        base: which build of that box: see qemu_disk.identify.
-        whole: whether it has come up once; one whose first boot was cut off begins anew.
-        hardware: the mark of what it runs with; "" while it does not run.
-        port: where QEMU forwards to its SSH; 0 while it is being started.
+        box: the hash of the box that the disk is based on.
+        base: which build of that box, as disk.identify returns it.
+        whole: whether the machine has come up once; a machine that has not gets a new disk.
+        hardware: the mark of the hardware that it runs with; "" while it does not run.
+        port: the port on 127.0.0.1 that QEMU forwards to the machine's SSH; 0 while it starts.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -34,14 +33,14 @@ class Made(BaseModel):
     port: int = Field(default=0, ge=0, lt=1 << 16)
 
 
-def load_made(path: Path) -> Made | None:
-    """Read it; None where there is none, or what is there is not one."""
+def load_state(path: Path) -> QemuState | None:
+    """Return the saved state, or None if it is missing or invalid."""
     try:
-        return Made.model_validate_json(path.read_bytes())
+        return QemuState.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
 
 
-def save_made(path: Path, made: Made) -> None:
-    """Write it, whole or not at all."""
-    write_whole(path, made.model_dump_json())
+def save_state(path: Path, state: QemuState) -> None:
+    """Write the state atomically."""
+    write_whole(path, state.model_dump_json())

@@ -8,25 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Protocol
 
 from provisioner.deadlines import deadline
-from provisioner.errors import IsolationError
 from provisioner.files.atomic import write_whole
 from provisioner.linux.kvm import accelerator
 from provisioner.machines.box.build import Box
 from provisioner.machines.lab import Hypervisor
 from provisioner.machines.libvirt.daemon import GATEWAY, NETWORK, NETWORK_ADDRESS, PREFIX
 from provisioner.machines.protocol import MachineConfig
-from provisioner.machines.qemu.command import LEGACY
+from provisioner.machines.qemu.command import CGROUP_V1
 from provisioner.machines.vagrant.boxes import box_name
 
 Entry = Mapping[str, object]
 Driver = Literal["kvm", "qemu"]
-TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class VagrantSpec(MachineConfig, Protocol):
@@ -50,7 +47,7 @@ def render_cmdline(spec: MachineConfig, box: Box, address: str = "") -> str:
     words = [box.cmdline, f"systemd.hostname={spec.name}"]
     if address:
         words.append(f"earlynet={address},255.255.255.0,{GATEWAY},{GATEWAY}")
-    return " ".join([*words, LEGACY] if spec.cgroup == "v1" else words)
+    return " ".join([*words, CGROUP_V1] if spec.cgroup == "v1" else words)
 
 
 def render_own(spec: VagrantSpec, box: Box, cmdline: str, driver: Driver, console: str) -> Entry:
@@ -99,12 +96,6 @@ def _render(spec: MachineConfig, box: str, driver: str, console: str, more: Entr
 def choose_driver(spec: MachineConfig) -> Driver:
     """Return what runs a machine: as lab.yaml says, or as this host can."""
     return spec.driver or ("kvm" if accelerator().name == "kvm" else "qemu")
-
-
-def check_tag(name: str) -> None:
-    """Refuse a snapshot's name that could be an option or a path."""
-    if not TAG.fullmatch(name):
-        raise IsolationError(f"cannot name a snapshot '{name}'", "letters, digits, dots and dashes, at most 64")
 
 
 def hardware_mark(spec: MachineConfig, driver: str) -> str:

@@ -21,17 +21,17 @@ from provisioner.errors import IsolationError
 from provisioner.journal.run import Run, prune
 from provisioner.journal.undo import UndoEntry, import_path
 from provisioner.machines.box.build import Box
+from provisioner.machines.console import read_console
 from provisioner.machines.libvirt.daemon import Libvirt
 from provisioner.machines.libvirt.dhcp import reserve_address, sees_lease
 from provisioner.machines.libvirt.domain import Domain
 from provisioner.machines.libvirt.network import LabNet
-from provisioner.machines.lock import only_one
+from provisioner.machines.lock import hold_lock
 from provisioner.machines.protocol import Status
-from provisioner.machines.qemu.machine import read_end
+from provisioner.machines.snapshots import check_snapshot_name
 from provisioner.machines.vagrant.boxes import add_own, box_name, drop_half, drop_unused, link_known, mark_whole
 from provisioner.machines.vagrant.lab_file import (
     VagrantSpec,
-    check_tag,
     choose_driver,
     hardware_address,
     hardware_mark,
@@ -46,7 +46,6 @@ from provisioner.machines.vagrant.state import Made, identify, load_made, made_f
 from provisioner.machines.wait_ssh import set_clock
 from provisioner.progress import step
 
-CONSOLE_BYTES = 4000
 CONSOLES = "/var/log/libvirt/consoles"  # as libvirtd sees it
 PANIC = "Kernel panic - not syncing"
 
@@ -116,11 +115,11 @@ class VagrantMachine:
 
     def snapshot(self, name: str) -> None:
         tag = self._tag(name)
-        with self._locked("freeze"), step(f"freeze machine '{self.name}'"):
+        with self._locked("snapshot"), step(f"save a snapshot of machine '{self.name}'"):
             if not self._came_up():
-                raise self._failure("freeze", "it does not run")
+                raise self._failure("snapshot", "it does not run")
             if not self._same_hardware():
-                raise self._failure("freeze", "lab.yaml gives it other hardware than it runs with")
+                raise self._failure("snapshot", "lab.yaml gives it other hardware than it runs with")
             self._program.save_snapshot(self.name, tag)
             self._delete_snapshots(name, keep=tag)
 
@@ -146,11 +145,11 @@ class VagrantMachine:
 
     def delete_snapshot(self, name: str) -> None:
         """Delete a snapshot, whatever hardware it was frozen with."""
-        with self._locked("thin out"), self._services():
+        with self._locked("delete a snapshot of"), self._services():
             self._delete_snapshots(name)
 
     def console(self) -> str:
-        return read_end(self._console, CONSOLE_BYTES)
+        return read_console(self._console)
 
     def vmm_pid(self) -> int | None:
         return self._domain.pid()
@@ -265,7 +264,7 @@ class VagrantMachine:
         return hardware_mark(self.spec, choose_driver(self.spec))
 
     def _tag(self, name: str) -> str:
-        check_tag(name)
+        check_snapshot_name(name)
         return f"{name}+{self._hardware}"
 
     @property
@@ -294,5 +293,5 @@ class VagrantMachine:
     @contextlib.contextmanager
     def _locked(self, verb: str) -> Iterator[None]:
         self.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        with only_one(self.directory, f"{verb} machine '{self.name}'", deadline("lab.wait")):
+        with hold_lock(self.directory, f"{verb} machine '{self.name}'", deadline("lab.wait")):
             yield

@@ -18,10 +18,11 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run, prune
 from provisioner.journal.undo import import_path
-from provisioner.machines.lock import only_one
+from provisioner.machines.lock import hold_lock
 from provisioner.machines.protocol import Status
+from provisioner.machines.snapshots import check_snapshot_name
 from provisioner.machines.vagrant.boxes import link_known
-from provisioner.machines.vagrant.lab_file import VagrantSpec, check_tag, render_elsewhere, write_entry
+from provisioner.machines.vagrant.lab_file import VagrantSpec, render_elsewhere, write_entry
 from provisioner.machines.vagrant.login import learn_login
 from provisioner.machines.vagrant.program import VagrantProgram
 from provisioner.machines.wait_ssh import set_clock
@@ -75,12 +76,12 @@ class ElsewhereMachine:
         return SshAddress(config.host, config.port, login.user, login.private_key, login.host_key)
 
     def snapshot(self, name: str) -> None:
-        check_tag(name)
-        with self._locked("freeze"), step(f"freeze machine '{self.name}'"):
+        check_snapshot_name(name)
+        with self._locked("snapshot"), step(f"save a snapshot of machine '{self.name}'"):
             self._program.save_snapshot(self.name, name)
 
     def restore(self, name: str) -> bool:
-        check_tag(name)
+        check_snapshot_name(name)
         with self._locked("restore"):
             if name not in self.snapshots():
                 return False
@@ -93,7 +94,7 @@ class ElsewhereMachine:
         return [] if self.status() == "absent" else self._program.snapshots(self.name)
 
     def delete_snapshot(self, name: str) -> None:
-        with self._locked("thin out"):
+        with self._locked("delete a snapshot of"):
             if name in self.snapshots():
                 self._program.delete_snapshot(self.name, name)
 
@@ -132,7 +133,7 @@ class ElsewhereMachine:
     @contextlib.contextmanager
     def _locked(self, verb: str) -> Iterator[None]:
         self.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        with only_one(self.directory, f"{verb} machine '{self.name}'", deadline("lab.wait")):
+        with hold_lock(self.directory, f"{verb} machine '{self.name}'", deadline("lab.wait")):
             yield
 
 

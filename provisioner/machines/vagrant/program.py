@@ -23,7 +23,7 @@ from provisioner.connection.local import find_program
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
-from provisioner.machines.daemonize import become, end_detached, record_undo
+from provisioner.machines.daemonize import end_detached, identify_and_exec, record_undo
 from provisioner.machines.vagrant.output import (
     INSTALL,
     QEMU_INSTEAD,
@@ -115,7 +115,7 @@ class VagrantProgram:
 
     def save_snapshot(self, name: str, snapshot: str) -> None:
         """Freeze a running machine."""
-        with self._for(name, "freeze", "vagrant.call"):
+        with self._for(name, "snapshot", "vagrant.call"):
             self._call(["snapshot", "save", name, snapshot, "--force"])
 
     def restore_snapshot(self, name: str, snapshot: str) -> None:
@@ -130,7 +130,7 @@ class VagrantProgram:
 
     def delete_snapshot(self, name: str, snapshot: str) -> None:
         """Delete a snapshot."""
-        with self._for(name, "thin out", "vagrant.call"):
+        with self._for(name, "delete a snapshot of", "vagrant.call"):
             self._call(["snapshot", "delete", name, snapshot])
 
     @contextlib.contextmanager
@@ -199,7 +199,7 @@ class VagrantProgram:
         """Copy its output to the log and tell its story on the screen, until it ends or its time does."""
         kept = bytearray()
         process = subprocess.Popen(
-            become(argv, identity),
+            identify_and_exec(argv, identity),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,

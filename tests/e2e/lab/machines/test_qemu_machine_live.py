@@ -20,8 +20,8 @@ from live_box import REASON, UNAVAILABLE, Spec, in_machine
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run, prune
 from provisioner.machines.box.build import build_box
-from provisioner.machines.qemu.machine import QemuMachine
-from provisioner.machines.qemu.vmm import read_vmm
+from provisioner.machines.daemonize import find_running
+from provisioner.machines.qemu.machine import PID_FILE, QemuMachine
 from provisioner.paths import run_dir
 
 pytestmark = pytest.mark.skipif(UNAVAILABLE, reason=REASON)
@@ -154,7 +154,7 @@ def test_a_guest_that_dies_is_known_by_its_console(machine: QemuMachine) -> None
     broken = replace(machine.box, cmdline=f"{machine.box.cmdline} init=/nowhere rdinit=/nowhere root=/dev/none")
     dead = QemuMachine(machine.spec, broken, machine.directory, machine._run)
 
-    with pytest.raises(IsolationError, match=r"cannot reach machine .*: it has ended; its console ends: .*") as caught:
+    with pytest.raises(IsolationError, match=r"cannot reach .*: QEMU has ended; its console ends: .*") as caught:
         dead.up()
     assert "Kernel panic" in caught.value.log
     assert dead.vmm_pid() is None
@@ -175,11 +175,11 @@ def test_a_starter_that_is_killed_leaves_what_prune_ends(machine: QemuMachine) -
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL) as starter:
         try:
             until = time.monotonic() + 60
-            while not read_vmm(machine.directory) and time.monotonic() < until:
+            while not find_running(machine.directory / PID_FILE) and time.monotonic() < until:
                 time.sleep(0.02)
         finally:
             starter.send_signal(signal.SIGKILL)
-    assert read_vmm(machine.directory) is not None
+    assert find_running(machine.directory / PID_FILE) is not None
 
     prune()
-    assert read_vmm(machine.directory) is None
+    assert find_running(machine.directory / PID_FILE) is None

@@ -20,10 +20,11 @@ from live_box import REASON, UNAVAILABLE
 
 from provisioner.linux.processes import kill_all
 from provisioner.machines.box.build import build_box
+from provisioner.machines.daemonize import find_running
 from provisioner.machines.lab import Lab, load_lab
 from provisioner.machines.openssh import render_remote, render_ssh, write_known_hosts
-from provisioner.machines.qemu.state import load_made, save_made
-from provisioner.machines.qemu.vmm import read_vmm
+from provisioner.machines.qemu.machine import PID_FILE
+from provisioner.machines.qemu.state import load_state, save_state
 from provisioner.paths import run_dir
 
 pytestmark = pytest.mark.skipif(UNAVAILABLE, reason=REASON)
@@ -99,11 +100,11 @@ def ended(command: Typed) -> Typed:
 
 
 def runs(machine: Path) -> bool:
-    return read_vmm(machine) is not None
+    return find_running(machine / PID_FILE) is not None
 
 
 def has_come_up(machine: Path) -> bool:
-    made = load_made(machine / "machine.json")
+    made = load_state(machine / "machine.json")
     return made is not None and made.port > 0
 
 
@@ -128,7 +129,7 @@ def test_up_that_is_killed_while_it_boots_is_ended_by_prune(typed: Type, machine
     kill(command)
     assert runs(machine)
 
-    assert "provisioner.machines.qemu.vmm" in ended(typed("prune")).out
+    assert PID_FILE in ended(typed("prune")).out
     assert not runs(machine)
 
 
@@ -138,7 +139,7 @@ def test_what_was_cut_off_begins_anew_and_if_killed_while_it_converges_prune_sto
     command = typed("up")
     wait_for(lambda: has_come_up(machine), TIMEOUT)
     kill(command)
-    assert "anew: its first start was cut off" in command.err
+    assert "with a new disk: its first start was interrupted" in command.err
     assert runs(machine)
 
     assert "provisioner.machines.stop" in ended(typed("prune")).out
@@ -153,12 +154,12 @@ def test_of_two_at_once_one_waits_and_says_for_whom(typed: Type, machine: Path) 
     assert sorted(str(row["how"]) for row in rows) == ["booted", "ran"]
     waited = second if rows[0]["how"] == "booted" else first
     other = first if waited is second else second
-    assert f"wait for process {other.process.pid}, which is to get machine '{NAME}' ready …" in waited.err
+    assert f"wait for process {other.process.pid} (get machine '{NAME}' ready) …" in waited.err
     assert runs(machine)
 
 
 def test_status_knows_it_without_asking_it(typed: Type, machine: Path) -> None:
-    process = read_vmm(machine)
+    process = find_running(machine / PID_FILE)
     assert process is not None
     os.kill(process.pid, signal.SIGSTOP)  # it answers nobody
     try:
@@ -214,22 +215,22 @@ def test_a_folder_whose_name_looks_like_ssh_s_tokens_is_only_a_folder(tmp_path: 
 
 @pytest.mark.skipif(not sshd.is_there(), reason="apt-get install openssh-server openssh-client")
 def test_another_ones_host_key_is_refused(typed: Type, machine: Path, tmp_path: Path) -> None:
-    made = load_made(machine / "machine.json")
+    made = load_state(machine / "machine.json")
     assert made is not None
     with sshd.serving(tmp_path) as other:
-        save_made(machine / "machine.json", made.model_copy(update={"port": other.address.port}))
+        save_state(machine / "machine.json", made.model_copy(update={"port": other.address.port}))
         try:
             planned, reached = typed("plan"), typed("ssh", NAME, "--", "true")
             assert (planned.end(), reached.end()) == (1, 255)
         finally:
-            save_made(machine / "machine.json", made)
+            save_state(machine / "machine.json", made)
 
     assert re.search(rf"cannot trust '{NAME}': its host key is SHA256:\S+, expected SHA256:\S+;", planned.err)
     assert "Host key verification failed" in reached.err
 
 
 def test_a_machine_whose_qemu_has_died_comes_back(typed: Type, machine: Path) -> None:
-    process = read_vmm(machine)
+    process = find_running(machine / PID_FILE)
     assert process is not None
     assert not kill_all([process])
     assert typed("status", "--json").row()["status"] == "halted"
@@ -247,7 +248,7 @@ def test_a_boot_that_cannot_succeed_shows_the_console_and_the_snapshot_still_doe
     row = typed("up", "--no-apply", "--json").row()
 
     assert row["state"] == "failed"
-    assert re.search(r"it has ended; its console ends: .+", str(row["why"]))
+    assert re.search(r"QEMU has ended; its console ends: .+", str(row["why"]))
     assert not runs(machine)
     assert typed("up", "--json").row()["how"] == "restored"
 

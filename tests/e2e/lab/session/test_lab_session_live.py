@@ -15,9 +15,10 @@ from live_box import REASON, UNAVAILABLE
 
 from provisioner.journal.run import Run, prune
 from provisioner.machines.box.build import build_box
+from provisioner.machines.daemonize import find_running
 from provisioner.machines.find import find_machine
 from provisioner.machines.lab import Lab, load_lab
-from provisioner.machines.qemu.vmm import read_vmm
+from provisioner.machines.qemu.machine import PID_FILE
 
 pytestmark = pytest.mark.skipif(UNAVAILABLE, reason=REASON)
 
@@ -58,7 +59,7 @@ def session(lab: Lab, *args: str) -> subprocess.Popen[str]:
 
 
 def runs(lab: Lab) -> bool:
-    return read_vmm(lab.directory / NAME) is not None
+    return find_running(lab.directory / NAME / PID_FILE) is not None
 
 
 def test_a_session_killed_while_it_starts_a_machine_leaves_it_to_the_next_prune(lab: Lab) -> None:

@@ -172,7 +172,7 @@ def test_two_starts_at_once_are_one_and_the_second_is_told_for_whom_it_waits(mac
     finally:
         progress.set_listener(before)
 
-    assert f"wait for process {first.pid}, which is to start machine 'one' …" in lines
+    assert f"wait for process {first.pid} (start machine 'one') …" in lines
     assert not [line for line in lines if line.startswith("start machine")]
     assert machine.status() == "running"
 
@@ -227,7 +227,7 @@ def test_other_hardware_takes_no_snapshot(up: VagrantMachine) -> None:
 
     assert other.snapshots() == []
     assert not other.restore("frozen")
-    with pytest.raises(IsolationError, match=r"cannot freeze machine 'one': lab\.yaml gives it other hardware"):
+    with pytest.raises(IsolationError, match=r"cannot snapshot machine 'one': lab\.yaml gives it other hardware"):
         other.snapshot("frozen")
 
 

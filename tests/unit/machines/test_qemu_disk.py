@@ -1,4 +1,4 @@
-"""When a machine's disk can be booted again, and when it begins anew; by the real qemu-img."""
+"""When a machine's disk can be booted and when it is created again, with the real qemu-img."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from provisioner.errors import IsolationError
 from provisioner.machines.box.build import Box
 from provisioner.machines.qemu.disk import Disk, identify
-from provisioner.machines.qemu.state import Made, load_made
+from provisioner.machines.qemu.state import QemuState, load_state
 
 pytestmark = pytest.mark.skipif(
     shutil.which("qemu-img") is None, reason="apt-get install --no-install-recommends qemu-utils"
@@ -31,82 +31,82 @@ def box(tmp_path: Path) -> Box:
 
 @pytest.fixture
 def disk(tmp_path: Path, box: Box) -> Disk:
-    """A disk that was booted once and holds something, with two snapshots of one name."""
+    """A disk that was booted once, with data and three snapshots, two of one name."""
     folder = tmp_path / "machine"
     folder.mkdir()
     disk = Disk(folder)
-    disk.begin_anew(box)
+    disk.recreate(box)
     filled = tmp_path / "filled"
     filled.write_bytes(os.urandom(4 << 20))
     write = ["qemu-img", "convert", "-n", "-f", "raw", "-O", "qcow2", str(filled), str(disk.path)]
     subprocess.run(write, check=True, timeout=300)
     for tag in ("mine+11111111", "mine+22222222", "other+11111111"):
         subprocess.run(["qemu-img", "snapshot", "-q", "-c", tag, str(disk.path)], check=True, timeout=300)
-    made = disk.made
-    assert made is not None
-    disk.remember(made.model_copy(update={"whole": True, "port": 2222}))
+    state = disk.state
+    assert state is not None
+    disk.save_state(state.model_copy(update={"whole": True, "port": 2222}))
     return disk
 
 
-def cut_short(disk: Disk, box: Box) -> None:
+def truncate(disk: Disk, box: Box) -> None:
     os.truncate(disk.path, disk.path.stat().st_size // 2)
 
 
-def write_over(disk: Disk, box: Box) -> None:
+def overwrite(disk: Disk, box: Box) -> None:
     disk.path.write_bytes(b"\0" * disk.path.stat().st_size)
 
 
-def lose_the_record(disk: Disk, box: Box) -> None:
+def corrupt_the_state(disk: Disk, box: Box) -> None:
     (disk.folder.parent / "machine.json").write_bytes(b"\xff\x00garbage")
 
 
-def build_its_box_again(disk: Disk, box: Box) -> None:
+def rebuild_the_box(disk: Disk, box: Box) -> None:
     os.utime(box.disk, ns=(1, 1))
 
 
-def cut_off_its_first_start(disk: Disk, box: Box) -> None:
-    made = disk.made
-    assert made is not None
-    disk.remember(made.model_copy(update={"whole": False}))
+def interrupt_the_first_start(disk: Disk, box: Box) -> None:
+    state = disk.state
+    assert state is not None
+    disk.save_state(state.model_copy(update={"whole": False}))
 
 
-def test_a_disk_that_was_booted_is_booted_again(disk: Disk, box: Box) -> None:
-    assert disk.why_anew(box) is None
+def test_a_disk_that_was_booted_once_can_be_booted(disk: Disk, box: Box) -> None:
+    assert disk.why_recreate(box) is None
     assert disk.path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
     ("harm", "why"),
     [
-        (cut_short, "its disk is damaged"),
-        (write_over, "its disk is damaged"),
-        (lose_the_record, "nobody knows which box its disk lies on"),
-        (build_its_box_again, "its box is another one now"),
-        (cut_off_its_first_start, "its first start was cut off"),
+        (truncate, "its disk is damaged"),
+        (overwrite, "its disk is damaged"),
+        (corrupt_the_state, "its machine.json is missing or invalid"),
+        (rebuild_the_box, "its box has changed"),
+        (interrupt_the_first_start, "its first start was interrupted"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_a_disk_that_is_not_what_it_was_begins_anew_and_says_why(
+def test_a_disk_that_cannot_be_booted_is_recreated(
     disk: Disk, box: Box, harm: Callable[[Disk, Box], None], why: str
 ) -> None:
     harm(disk, box)
 
-    assert disk.why_anew(box) == why
-    disk.begin_anew(box)
-    assert (disk.is_whole(), disk.tags()) == (True, [])
+    assert disk.why_recreate(box) == why
+    disk.recreate(box)
+    assert (disk.is_intact(), disk.tags()) == (True, [])
 
 
-def test_another_box_is_another_disk(disk: Disk, box: Box) -> None:
-    assert disk.why_anew(replace(box, hash="def")) == "its box is another one now"
+def test_another_box_needs_another_disk(disk: Disk, box: Box) -> None:
+    assert disk.why_recreate(replace(box, hash="def")) == "its box has changed"
     assert not disk.fits(None)
 
 
-def test_snapshots_of_one_name_are_told_apart_by_hardware(disk: Disk) -> None:
+def test_snapshots_of_one_name_differ_by_hardware(disk: Disk) -> None:
     assert disk.tags() == ["mine+11111111", "mine+22222222", "other+11111111"]
     assert disk.tags("mine") == ["mine+11111111", "mine+22222222"]
 
 
-def test_one_snapshot_is_deleted_and_the_others_stay(disk: Disk) -> None:
+def test_only_the_named_snapshot_is_deleted(disk: Disk) -> None:
     disk.delete_tag("mine+22222222")
 
     assert disk.tags() == ["mine+11111111", "other+11111111"]
@@ -114,26 +114,26 @@ def test_one_snapshot_is_deleted_and_the_others_stay(disk: Disk) -> None:
         disk.delete_tag("mine+22222222")
 
 
-def test_a_damaged_disk_has_no_snapshots_and_no_error(disk: Disk) -> None:
+def test_a_damaged_disk_lists_no_snapshots(disk: Disk) -> None:
     os.truncate(disk.path, 10)
 
     assert disk.tags() == []
 
 
-def test_what_is_not_there_has_nothing(tmp_path: Path, box: Box) -> None:
+def test_a_missing_disk_has_no_state_and_no_snapshots(tmp_path: Path, box: Box) -> None:
     disk = Disk(tmp_path / "nowhere")
 
-    assert (disk.why_anew(box), disk.tags(), disk.made) == ("", [], None)
+    assert (disk.why_recreate(box), disk.tags(), disk.state) == ("", [], None)
 
 
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"box": "a", "base": "b", "port": 99999}', '{"box": 1, "base": "b"}']
 )
-def test_a_record_that_is_garbage_is_none(tmp_path: Path, text: str) -> None:
+def test_an_invalid_state_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "machine.json").write_text(text)
 
-    assert load_made(tmp_path / "machine.json") is None
+    assert load_state(tmp_path / "machine.json") is None
 
 
-def test_a_record_is_read_as_it_was_written(disk: Disk, box: Box) -> None:
-    assert disk.made == Made(box="abc", base=identify(box.disk), whole=True, port=2222)
+def test_a_saved_state_is_loaded_unchanged(disk: Disk, box: Box) -> None:
+    assert disk.state == QemuState(box="abc", base=identify(box.disk), whole=True, port=2222)

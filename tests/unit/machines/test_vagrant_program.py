@@ -18,9 +18,9 @@ import pytest
 from provisioner import deadlines, progress
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run, prune
-from provisioner.linux.processes import is_alive, read_process, wait_gone
+from provisioner.linux.processes import read_process, wait_gone
 from provisioner.machines.box.build import Box
-from provisioner.machines.daemonize import end_detached, load_process, start_detached
+from provisioner.machines.daemonize import load_process
 from provisioner.machines.lab import MachineSpec
 from provisioner.machines.libvirt.dhcp import reserve_address, sees_lease
 from provisioner.machines.libvirt.domain import Domain
@@ -360,35 +360,6 @@ def test_without_python_vagrant_its_extra_is_named(
         program.up("web")
 
 
-def test_a_process_says_who_it_is_before_it_is_the_program(tmp_path: Path, run: Run) -> None:
-    file = tmp_path / "sleeper.pid"
-    record = start_detached(["sleep", "600"], tmp_path / "log", file, run)
-    process = load_process(file)
-    assert process is not None
-
-    assert is_alive(process)
-    assert os.getsid(process.pid) == process.pid
-    end_detached(file)
-    assert not is_alive(process)
-    assert not file.exists()
-    run.gone(record)
-
-
-def test_one_that_cannot_be_started_leaves_no_record(tmp_path: Path, run: Run) -> None:
-    with pytest.raises(IsolationError, match="cannot start 'true'"):
-        start_detached(["true"], tmp_path / "no" / "log", tmp_path / "pid", run)
-
-    assert run.close() == []
-
-
-def test_a_file_that_holds_no_process_holds_none(tmp_path: Path) -> None:
-    for text in ("", "garbage", "1 (x) S\nboot", "\n\n"):
-        (tmp_path / "pid").write_text(text)
-        assert load_process(tmp_path / "pid") is None
-    end_detached(tmp_path / "pid")
-    end_detached(tmp_path / "pid")
-
-
 @pytest.fixture
 def box(tmp_path: Path) -> Box:
     files = {name: tmp_path / name for name in ("disk", "kernel", "initrd", "private_key")}
@@ -622,7 +593,7 @@ def test_a_machine_never_made_is_absent(tmp_path: Path, run: Run, box: Box) -> N
     assert not machine.restore("nothing")
     with pytest.raises(IsolationError, match="cannot reach machine 'web': it does not run; provisioner up web"):
         machine.ssh()
-    with pytest.raises(IsolationError, match="cannot freeze machine 'web': it does not run"):
+    with pytest.raises(IsolationError, match="cannot snapshot machine 'web': it does not run"):
         machine.snapshot("now")
     with pytest.raises(IsolationError, match=r"cannot name a snapshot '\.\./x'"):
         machine.snapshot("../x")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +12,10 @@ from provisioner.deadlines import set_scale
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run, parse_journal
 from provisioner.machines import stop
+from provisioner.machines.daemonize import end_detached, find_running, start_detached
 from provisioner.machines.lab import Lab, load_lab
 from provisioner.machines.prepare import boot_machine, ready_machine, stopped_at_the_end
-from provisioner.machines.qemu.vmm import read_vmm, start_vmm
+from provisioner.machines.qemu.machine import PID_FILE
 from provisioner.machines.usage import exclusive, in_use, is_needed, keep, take_down
 from provisioner.paths import run_dir
 
@@ -217,15 +217,15 @@ def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     folder = lab.directory / "web"
     (folder / "vmm").mkdir(parents=True)
     (folder / "vmm/disk.qcow2").touch()
-    process = start_vmm(["sleep", "600"], folder, folder)
+    with Run.start() as run:
+        run.gone(start_detached(["sleep", "600"], folder / "log", folder / PID_FILE, run))
     set_scale(0.001)
     monkeypatch.setattr("provisioner.machines.qemu.machine.PRESS_AGAIN", 0.05)
     try:
         yield lab
     finally:
         set_scale(1.0)
-        if read_vmm(folder):
-            os.kill(process.pid, 9)
+        end_detached(folder / PID_FILE)
 
 
 @pytest.mark.parametrize("lab_file", ["there", "gone", "garbage", "without it"])
@@ -234,14 +234,14 @@ def test_the_journal_stops_it_whatever_has_become_of_lab_yaml(sleeper: Lab, lab_
     sleeper.path.unlink() if lab_file == "gone" else sleeper.path.write_text(texts[lab_file])
 
     assert stop.main([str(sleeper.path), "web"]) == 0
-    assert read_vmm(sleeper.directory / "web") is None
+    assert find_running(sleeper.directory / "web" / PID_FILE) is None
 
 
 def test_the_journal_stops_nothing_that_the_lab_keeps(sleeper: Lab) -> None:
     keep(sleeper, "web")
 
     assert stop.main([str(sleeper.path), "web"]) == 0
-    assert read_vmm(sleeper.directory / "web") is not None
+    assert find_running(sleeper.directory / "web" / PID_FILE) is not None
 
 
 def test_a_machine_that_nobody_knows_is_stopped_already(fake: FakeLab) -> None:

@@ -1,0 +1,30 @@
+"""Reads the end of a machine's serial console, for error messages.
+
+In: the console's file.  Out: plain text.  The hypervisor writes the file: content and file type are not
+trusted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+BYTES = 4000
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n\t -~]")
+
+
+def read_console(path: Path, size: int = BYTES) -> str:
+    """
+    Return the end of a console's file without escape sequences; "" if it cannot be read.
+
+    Args:
+        path: the file; a symbolic link is not followed.
+        size: how many bytes to read at most.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - size))
+            return ESCAPES.sub("", file.read(size).decode("utf-8", "replace"))
+    except OSError:
+        return ""
