@@ -49,9 +49,9 @@ def package(name: BoxName = None, bake: Bake = None, lab: LabFile = None) -> Non
 def list_boxes(lab: LabFile = None, as_json: AsJson = False) -> None:
     """Show which boxes are built, what is in them, and which machines of the lab boot them."""
     from provisioner.cli.table import print_table
-    from provisioner.machines.box.inventory import read_shelf
+    from provisioner.machines.box.inventory import list_boxes as read_boxes
 
-    boxes = read_shelf(load(lab))
+    boxes = read_boxes(load(lab))
     if as_json:
         typer.echo(json.dumps([asdict(box) for box in boxes], indent=1))
         return

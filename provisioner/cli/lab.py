@@ -29,6 +29,7 @@ def add_to(app: typer.Typer) -> None:
     """Give the commands to a command line."""
     for command in (up, status, down):
         app.command()(command)
+    app.command("vagrant-json", hidden=True)(vagrant_json)
 
 
 def up(
@@ -148,3 +149,10 @@ def down(
     with interruptible():
         prune()
         each(list(dict.fromkeys(chosen)), one)
+
+
+def vagrant_json(lab: LabFile = None) -> None:
+    """Print the lab's machines as the JSON that the Vagrantfile reads when Vagrant is called by hand."""
+    from provisioner.machines.vagrant.lab_file import render_by_hand
+
+    typer.echo(render_by_hand(load(lab)))

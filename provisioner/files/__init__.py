@@ -2,7 +2,6 @@
 
 atomic.py         writes a file, or puts a folder in place, whole or not at all
 yaml.py           one YAML file into one frozen pydantic model; errors with file, line and nearest key
-yaml11.py         refuses a value that YAML 1.1 reads as another one than YAML 1.2
 model_fields.py   the keys that a model takes at a place, for the hint of an error
 schemas.py        JSON Schemas of models
 suggest.py        the known name nearest to a wrong one

@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from provisioner.errors import IsolationError
 from provisioner.files.suggest import suggest, suggest_and_list
-from provisioner.files.yaml import MAX_BYTES, parse_yaml
-from provisioner.files.yaml11 import check_dialects
+from provisioner.files.yaml import load_yaml
 from provisioner.paths import PACKAGE, PASSABLE, ROLES, state_dir
 
 FILE = "lab.yaml"
@@ -160,12 +159,6 @@ def load_lab(path: Path | None = None) -> Lab:
         'v2'
     """
     file = path or find_lab()
-    try:
-        with file.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise IsolationError(f"cannot read '{file}': {error.strerror}") from None
-    check_dialects(data, str(file))
-    found = parse_yaml(data, LabFile, str(file))
-    machines = {name: MachineSpec(name=name, **dict(entry)) for name, entry in found.machines.items()}
+    entries = load_yaml(file, LabFile).machines
+    machines = {name: MachineSpec(name=name, **dict(entry)) for name, entry in entries.items()}
     return Lab(path=file.resolve(), machines=machines)

@@ -1,9 +1,8 @@
-"""Builds the box that machines boot, or finds the one that was built.
+"""Builds the box that machines boot, or finds a built one.
 
-In: a box's name and the packages to bake in.  Out: a `Box`: a disk, a kernel, an initramfs and keys.  Called by the
-command line and before a machine is started.  Building needs root and a package mirror; finding needs neither.  A box
-lies in the cache under the hash of all that decides what is in it, and is there whole or not at all; its keys lie in
-the state folder, and without them it is no box.
+In: a recipe's name and the packages to bake in.  Out: a `Box`: a disk, a kernel, an initramfs and keys.  Building needs
+root and a package mirror; finding needs neither.  A box's folder in the cache is named by the hash of everything that
+decides its content; it is complete or absent.  Its keys are in the state folder; a box without its keys is not found.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ from provisioner.journal.run import Run
 from provisioner.machines.box.initrd import make_initrd, modules_folder
 from provisioner.machines.box.keys import BoxKeys, find_keys, make_keys
 from provisioner.machines.box.recipe import Recipe, load_recipe, recipe_hash
-from provisioner.machines.box.rootfs import check_tools, make_tree
+from provisioner.machines.box.rootfs import check_tools, make_rootfs
 from provisioner.paths import cache_dir, state_dir
 from provisioner.progress import step
 
 DISK, KERNEL, INITRD, DESCRIPTION = "disk.qcow2", "vmlinuz", "initrd", "box.json"
-BAKED = "baked.json"  # the packages beside the recipe's, for whoever lists boxes
+BAKED = "baked.json"  # the baked packages, for `provisioner box list`
 UNPRIVILEGED = 65534  # the group that a hypervisor runs as: it must read the disk, which holds a private key
-LOCK_TIMEOUT = 1800.0  # seconds that another process may take to build it
-# what lies in the .box itself; kernel, initramfs and key are named by the lab's own Vagrantfile
+LOCK_TIMEOUT = 1800.0  # seconds that another process may take to build the box
+# inside the .box file; the lab's Vagrantfile names kernel, initramfs and key
 VAGRANTFILE = """\
 Vagrant.configure("2") do |config|
   config.vm.guest = :debian
@@ -45,7 +44,7 @@ Vagrant.configure("2") do |config|
   config.ssh.insert_key = false
 end
 """
-ROOM = 4 << 30  # bytes: the tree, the raw disk and the packed one at the same time
+ROOM = 4 << 30  # bytes: the root folder, the raw disk and the qcow2 disk exist at the same time
 
 
 @dataclass(frozen=True)
@@ -54,16 +53,16 @@ class Box:
     What a machine boots.
 
     Args:
-        name: of its recipe.
-        hash: over all that decides what is in it.
-        directory: where it lies.
-        disk: a qcow2 image, never written to: each machine has an overlay of its own.
-        kernel: the image that is booted directly.
-        initrd: its initramfs.
+        name: the recipe's name.
+        hash: 12 hex digits over everything that decides the content.
+        directory: the box's folder.
+        disk: a qcow2 image; it is read-only, and each machine has an overlay over it.
+        kernel: the kernel image, which is booted directly.
+        initrd: the initramfs.
         cmdline: the kernel's command line; providers append to it.
-        user: whom to log in as.
-        private_key: the file of the key that it accepts.
-        host_key: its guests' own: "ssh-ed25519 AAAA…".
+        user: the user to log in as.
+        private_key: the file of the key that logs in.
+        host_key: the guests' host key, "ssh-ed25519 AAAA…".
     """
 
     name: str
@@ -79,11 +78,23 @@ class Box:
 
 
 def find_box(name: str = "debian12", bake: Sequence[str] = ()) -> Box | None:
-    """Return the box that was built from today's recipe, None when there is none, or it is cut short, or keyless."""
+    """
+    Return the box that was built from the current recipe.
+
+    Args:
+        name: a recipe's name.
+        bake: the packages that are installed in addition to the recipe's.
+
+    Returns:
+        None if the box is not built, incomplete, or without its keys.
+
+    Raises:
+        IsolationError: there is no such recipe.
+    """
     recipe = load_recipe(name)
-    wanted = recipe_hash(name, bake)
-    folder = _boxes() / f"{name}-{wanted}"
-    keys = find_keys(_keys_folder(name, wanted))
+    digest = recipe_hash(name, bake)
+    folder = _boxes() / f"{name}-{digest}"
+    keys = find_keys(_keys_folder(name, digest))
     try:
         description = json.loads((folder / DESCRIPTION).read_text())
         sizes = {part: (folder / part).stat().st_size for part in (DISK, KERNEL, INITRD)}
@@ -93,7 +104,7 @@ def find_box(name: str = "debian12", bake: Sequence[str] = ()) -> Box | None:
         return None
     return Box(
         name=name,
-        hash=wanted,
+        hash=digest,
         directory=folder,
         disk=folder / DISK,
         kernel=folder / KERNEL,
@@ -107,14 +118,14 @@ def find_box(name: str = "debian12", bake: Sequence[str] = ()) -> Box | None:
 
 def build_box(name: str = "debian12", bake: Sequence[str] = ()) -> Box:
     """
-    Return the box, building it when there is none of today's recipe yet.
+    Return the box of the current recipe; build it if there is none.
 
     Args:
-        name: of a recipe.
-        bake: packages to install in it, beside the recipe's.
+        name: a recipe's name.
+        bake: the packages to install in addition to the recipe's.
 
     Raises:
-        IsolationError: not root, a tool or the mirror or space is missing, or a package is.
+        IsolationError: this user is not root, or a tool, a package, the mirror or disk space is missing.
 
     Example:
         >>> build_box().disk.name  # doctest: +SKIP
@@ -134,25 +145,25 @@ def build_box(name: str = "debian12", bake: Sequence[str] = ()) -> Box:
             with step(f"wait for another process that builds box '{name}'"):
                 lock.acquire(timeout=LOCK_TIMEOUT)
     except Timeout:
-        raise IsolationError(f"cannot build box '{name}': another process has been at it for half an hour") from None
+        raise IsolationError(f"cannot build box '{name}': another process holds its lock for 30 minutes") from None
     try:
         if not find_box(name, bake):
             _build(name, bake)
     finally:
         lock.release()
     built = find_box(name, bake)
-    assert built is not None  # made just now, under the lock
+    assert built is not None  # just built, under the lock
     return built
 
 
 def package_box(box: Box) -> Path:
     """
-    Return the box as a file that `vagrant box add` takes, for the provider libvirt.
+    Return the box as a file for `vagrant box add`, provider libvirt.
 
-    It is made once, and again when it is not as long as it was.
+    The file is made once, and again if its size has changed since.
 
     Raises:
-        IsolationError: there is no qemu-img, or no space.
+        IsolationError: qemu-img or disk space is missing.
     """
     out, length = box.directory / f"{box.name}.box", box.directory / f"{box.name}.box.size"
     with contextlib.suppress(OSError):
@@ -176,32 +187,32 @@ def package_box(box: Box) -> Path:
 
 
 def _build(name: str, bake: Sequence[str]) -> None:
-    """Build in a folder of its own, which the journal knows, and move the whole box into its place."""
+    """Build in a temporary folder, which the journal records, and rename the complete box into its place."""
     recipe = load_recipe(name)
-    wanted = recipe_hash(name, bake)
-    target = _boxes() / f"{name}-{wanted}"
-    keys = make_keys(_keys_folder(name, wanted))
+    digest = recipe_hash(name, bake)
+    target = _boxes() / f"{name}-{digest}"
+    keys = make_keys(_keys_folder(name, digest))
     with Run.start() as run, step(f"build box '{name}'"):
-        work = Path(tempfile.mktemp(prefix=".build-", dir=_boxes()))  # made below, when the journal has it
+        work = Path(tempfile.mktemp(prefix=".build-", dir=_boxes()))  # created below, after the journal records it
         run.made("path", work)
         work.mkdir(mode=0o755)
-        tree, box = work / "tree", work / "box"
+        rootfs, box = work / "rootfs", work / "box"
         box.mkdir()
-        make_tree(tree, recipe, bake, keys)
+        make_rootfs(rootfs, recipe, bake, keys)
         with step("write the initramfs and the disk"):
-            shutil.copyfile(tree / f"boot/vmlinuz-{modules_folder(tree).name}", box / KERNEL)
-            make_initrd(tree, recipe.modules, box / INITRD)
-            _make_disk(tree, recipe, work / "disk.raw", box / DISK)
-        _allow(box)
+            shutil.copyfile(rootfs / f"boot/vmlinuz-{modules_folder(rootfs).name}", box / KERNEL)
+            make_initrd(rootfs, recipe.modules, box / INITRD)
+            _make_disk(rootfs, recipe, work / "disk.raw", box / DISK)
+        _set_permissions(box)
         sizes = {part: (box / part).stat().st_size for part in (DISK, KERNEL, INITRD)}
         (box / BAKED).write_text(json.dumps(sorted(set(bake))))
         (box / DESCRIPTION).write_text(json.dumps(_describe(sizes, keys)))
         replace_folder(box, target)
 
 
-def _make_disk(tree: Path, recipe: Recipe, raw: Path, out: Path) -> None:
-    """Write the tree into ext4 without a journal: a machine's disk can be made again, and every write counts."""
-    ext4 = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-L", "root", "-m", "0", "-d", str(tree)]
+def _make_disk(rootfs: Path, recipe: Recipe, raw: Path, out: Path) -> None:
+    """Write the root folder into an ext4 without a journal: a machine's disk can be made again."""
+    ext4 = ["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-L", "root", "-m", "0", "-d", str(rootfs)]
     for argv in (
         [*ext4, str(raw), f"{recipe.size}G"],
         ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", str(raw), str(out)],
@@ -212,11 +223,11 @@ def _make_disk(tree: Path, recipe: Recipe, raw: Path, out: Path) -> None:
 def _run(argv: list[str]) -> None:
     done = LocalConnection().run(argv, deadline("box.disk"))
     if done.status != 0:
-        raise IsolationError(f"cannot make a box's disk: {argv[0]}: {done.last_words}")
+        raise IsolationError(f"cannot make the box's disk: {argv[0]}: {done.last_words}")
 
 
-def _allow(box: Path) -> None:
-    """Let an unprivileged hypervisor read the disk, and nobody else: the guests' own key lies in it."""
+def _set_permissions(box: Path) -> None:
+    """Let only root and the unprivileged hypervisor read the disk: it holds the guests' private host key."""
     box.chmod(0o755)
     for part in (KERNEL, INITRD):
         (box / part).chmod(0o644)
@@ -234,5 +245,5 @@ def _boxes() -> Path:
     return folder
 
 
-def _keys_folder(name: str, wanted: str) -> Path:
-    return state_dir() / "boxes" / f"{name}-{wanted}"
+def _keys_folder(name: str, digest: str) -> Path:
+    return state_dir() / "boxes" / f"{name}-{digest}"

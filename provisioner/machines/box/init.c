@@ -1,8 +1,8 @@
 /*
- * The first process of a box: loads the modules that its root file system and network need, sets an early address,
- * mounts the root, moves into it and becomes its systemd. In: /modules/NN.ko in the order of loading, and from the
- * kernel's command line, which hands unknown words on as environment, earlynet=IP,MASK,GATEWAY[,NAMESERVER]. Nothing is
- * allocated; a fault is one line on the console and an exit, on which the kernel panics.
+ * The first process of a box: loads kernel modules, sets an early address, mounts the root file system, moves into it
+ * and executes systemd. In: /modules/NN.ko in the order of loading; earlynet=IP,MASK,GATEWAY[,NAMESERVER] from the
+ * kernel's command line, which the kernel passes on as an environment variable. Allocates nothing. On an error it
+ * prints one line to the console and exits; then the kernel panics.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -100,7 +100,7 @@ static int set_gateway(int fd, const char *text)
 	return ioctl(fd, SIOCADDRT, &route);
 }
 
-/* systemd keeps a /run that is mounted already, so the file is still there when it runs. */
+/* systemd keeps a mounted /run, so the file outlives the switch to it. */
 static void write_resolver(const char *nameserver)
 {
 	int fd = open("/run/resolv.conf", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -133,7 +133,7 @@ static void set_network(const char *earlynet)
 		write_resolver(part[3]);
 }
 
-/* virtio's disks are found by the bus's own work queue, shortly after the module is loaded. */
+/* The virtio bus's work queue finds disks shortly after the module is loaded. */
 static int wait_for(const char *path)
 {
 	const struct timespec pause = { 0, 5 * 1000 * 1000 };
@@ -165,7 +165,7 @@ int main(void)
 	int console;
 
 	if (getpid() != 1)
-		return 64; /* so that a build can be tried: sysexits(3) */
+		return 64; /* EX_USAGE, sysexits(3): lets a build be tried */
 	umask(022);
 	if (mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, "mode=0755") < 0 ||
 	    mount("tmpfs", "/run", "tmpfs", MS_NOSUID | MS_NODEV,

@@ -1,7 +1,7 @@
-"""Makes the initramfs of a box: one static program, and the modules that it loads before there is a root file system.
+"""Makes the initramfs of a box: one static program, and the modules that it loads before the root is mounted.
 
-In: a box's tree, with its kernel's modules.  Out: a cpio archive.  Called by box.py.  What depends on what is read from
-the tree's own modules.dep, so that any distribution's kernel is served.
+In: a box's root folder with one kernel's modules.  Out: a cpio archive.  The modules' dependencies come from the
+kernel's modules.dep, so that every distribution's kernel works.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ FOLDERS = ("dev", "modules", "root", "run")
 CONSOLE = ("dev/console", stat.S_IFCHR | 0o600, 5, 1)
 
 
-def make_initrd(tree: Path, modules: Sequence[str], out: Path) -> None:
+def make_initrd(rootfs: Path, modules: Sequence[str], out: Path) -> None:
     """
     Write the initramfs for a box's kernel.
 
     Args:
-        tree: the box's root folder, which has one kernel's modules.
-        modules: the names of those to load.
+        rootfs: the box's root folder with one kernel's modules.
+        modules: the names of the modules to load.
         out: the file to write, atomically.
 
     Raises:
-        IsolationError: there is no such module, or no compiler works here.
+        IsolationError: the kernel has no such module, or no compiler works on this host.
     """
-    folder = modules_folder(tree)
+    folder = modules_folder(rootfs)
     files = module_order((folder / "modules.dep").read_text(), modules, (folder / "modules.builtin").read_text())
     with tempfile.TemporaryDirectory(prefix=".init-", dir=cache_dir()) as name:
         init = Path(name) / "init"
@@ -47,22 +47,22 @@ def make_initrd(tree: Path, modules: Sequence[str], out: Path) -> None:
         write_cpio(entries, out)
 
 
-def modules_folder(tree: Path) -> Path:
-    """Return the folder of the one kernel's modules in a tree."""
-    found = [path.parent for path in (tree / "usr/lib/modules").glob("*/modules.dep")]
-    if len(found) != 1:
-        raise IsolationError(f"cannot make an initramfs: '{tree}' has modules of {len(found)} kernels, not of one")
-    return found[0]
+def modules_folder(rootfs: Path) -> Path:
+    """Return the folder of the kernel's modules; IsolationError if there is not exactly one kernel."""
+    folders = [path.parent for path in (rootfs / "usr/lib/modules").glob("*/modules.dep")]
+    if len(folders) != 1:
+        raise IsolationError(f"cannot make an initramfs: '{rootfs}' has modules of {len(folders)} kernels, not of one")
+    return folders[0]
 
 
 def module_order(dependencies: str, wanted: Sequence[str], builtin: str = "") -> list[str]:
     """
-    Return the files to load, each after all that it depends on.
+    Return the module files in the order of loading: each after its dependencies.
 
     Args:
-        dependencies: the text of modules.dep (depmod(8)): "FILE: FILE…", the one that is loaded first standing last.
-        wanted: names of modules.
-        builtin: the text of modules.builtin: these are in the kernel itself.
+        dependencies: the text of modules.dep (modules.dep(5)): "FILE: DEPENDENCY…", the first to load is last.
+        wanted: the names of the modules.
+        builtin: the text of modules.builtin: these modules need no file.
 
     Raises:
         IsolationError: the kernel has no such module.
@@ -79,7 +79,7 @@ def module_order(dependencies: str, wanted: Sequence[str], builtin: str = "") ->
         file = files.get(name, "")
         if not file and name not in present:
             raise IsolationError(f"cannot make an initramfs: the kernel has no module '{name}'")
-        order += [one for one in [*reversed(needs.get(file, [])), file] if one and one not in order]
+        order += [path for path in [*reversed(needs.get(file, [])), file] if path and path not in order]
     return order
 
 
@@ -88,5 +88,5 @@ def _module_name(file: str) -> str:
 
 
 def _read_module(path: Path) -> bytes:
-    """Return a module as the kernel takes it; newer Debian releases compress them."""
+    """Return a module uncompressed; newer Debian releases compress them."""
     return lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()

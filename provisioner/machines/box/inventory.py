@@ -1,6 +1,6 @@
-"""Lists the boxes that are built, and those that a lab's machines wait for.
+"""Lists the built boxes, and the boxes that a lab's machines need but that are not built.
 
-In: a lab, the cache.  Out: one `BoxInfo` for each.  Called by `provisioner box list`.  Changes nothing.
+In: a lab, the cache.  Out: one `BoxInfo` for each box.  Changes nothing.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class BoxInfo:
     One box.
 
     Attributes:
-        box: its recipe's name.
-        hash: over all that decides what is in it; "" for one that is not built.
-        bytes: that its files take, the .box among them.
-        baked: the roles whose packages lie in it; None where nobody wrote that down.
-        machines: those of the lab that boot it; none for one of an older recipe.
-        directory: where it lies.
+        box: the recipe's name.
+        hash: the box's hash; "" if it is not built.
+        bytes: the disk space of its files, the .box file included.
+        baked: the roles with all packages baked in; None if that is not recorded.
+        machines: the lab's machines that boot it; empty for a box of an older recipe.
+        directory: the box's folder; "" if it is not built.
     """
 
     box: str
@@ -41,7 +41,7 @@ class BoxInfo:
     directory: str
 
     def cells(self) -> tuple[str, ...]:
-        """Return it as a table's cells."""
+        """Return the cells of its table row."""
         return (
             self.box,
             self.hash or "not built",
@@ -51,18 +51,18 @@ class BoxInfo:
         )
 
 
-def read_shelf(lab: Lab) -> list[BoxInfo]:
-    """Return the boxes that are built, then those that the lab's machines boot and are not."""
+def list_boxes(lab: Lab) -> list[BoxInfo]:
+    """Return the built boxes, then the boxes that the lab's machines boot but that are not built."""
     boots: dict[tuple[str, str], list[str]] = {}
     for spec in lab.machines.values():
         if spec.box in recipe_names():
             boots.setdefault((spec.box, recipe_hash(spec.box, baked_packages(spec))), []).append(spec.name)
-    found = []
+    boxes = []
     for folder in sorted((cache_dir() / "boxes").glob("*-*/")):
         if match := FOLDER.fullmatch(folder.name):
             machines = boots.pop((match[1], match[2]), [])
-            found.append(BoxInfo(match[1], match[2], _size(folder), _baked(folder), machines, str(folder)))
-    return found + [BoxInfo(box, "", 0, lab.machines[names[0]].bake, names, "") for (box, _), names in boots.items()]
+            boxes.append(BoxInfo(match[1], match[2], _size(folder), _baked(folder), machines, str(folder)))
+    return boxes + [BoxInfo(box, "", 0, lab.machines[names[0]].bake, names, "") for (box, _), names in boots.items()]
 
 
 def _size(folder: Path) -> int:
@@ -70,7 +70,7 @@ def _size(folder: Path) -> int:
 
 
 def _baked(folder: Path) -> list[str] | None:
-    """Return the roles all of whose packages were baked in."""
+    """Return the roles with all packages baked in; None if that is not recorded."""
     try:
         packages = set(json.loads((folder / BAKED).read_text()))
     except (OSError, ValueError, TypeError):

@@ -1,6 +1,6 @@
 #!/bin/sh
-# A hook of mmdebstrap(1), called with the tree's folder and a metapackage: downloads the kernel package that it depends
-# on by the box's own package lists, and puts its image and modules in, without the scripts that would make an initramfs.
+# A hook of mmdebstrap(1): kernel.sh ROOTFS METAPACKAGE. Downloads the kernel package that the metapackage depends on,
+# by the box's package lists, and unpacks its image and modules. Its scripts, which make an initramfs, do not run.
 set -eu
 tree=$1 metapackage=$2
 export APT_CONFIG="$MMDEBSTRAP_APT_CONFIG"

@@ -1,7 +1,6 @@
-"""Makes and finds the two keys of a box: the one that logs in, and the one by which its guests are known.
+"""Makes and finds the two keys of a box: the login key and the guests' host key.
 
-In: a folder in the state directory.  Out: a `BoxKeys`.  Called by box.py.  The keys are made on this host for this one
-box, by ssh-keygen; nobody else's machine has them.
+In: a folder in the state directory.  Out: a `BoxKeys`.  ssh-keygen makes the keys on this host, for this box only.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ class BoxKeys:
     The keys of one box.
 
     Args:
-        login_private: the file of the key that logs in; mode 0600, as ssh(1) asks for.
-        login_public: its public half, without a comment.
-        host_private: the file of the guests' own key.
-        host_public: its public half, "ssh-ed25519 AAAA…".
+        login_private: the file of the login key; mode 0600, as ssh(1) requires.
+        login_public: its public key, without a comment.
+        host_private: the file of the guests' host key.
+        host_public: its public key, "ssh-ed25519 AAAA…".
     """
 
     login_private: Path
@@ -37,25 +36,25 @@ class BoxKeys:
 
 def make_keys(folder: Path) -> BoxKeys:
     """
-    Make both keys in a folder, or return those that are there.
+    Return the keys in a folder; make them if one is missing.
 
     Raises:
-        IsolationError: there is no ssh-keygen, or it fails.
+        IsolationError: ssh-keygen is not installed, or it fails.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    found = find_keys(folder)
-    if found is None:
+    keys = find_keys(folder)
+    if keys is None:
         for name in (LOGIN, HOST):
             (folder / name).unlink(missing_ok=True)
             _make(folder / name)
-        found = find_keys(folder)
-    assert found is not None  # made just now
-    return found
+        keys = find_keys(folder)
+    assert keys is not None  # just made
+    return keys
 
 
 def find_keys(folder: Path) -> BoxKeys | None:
-    """Return the keys in a folder, None when one is missing."""
+    """Return the keys in a folder, None if one is missing."""
     try:
         login, host = (_read_public(folder / f"{name}.pub") for name in (LOGIN, HOST))
     except (OSError, ValueError):

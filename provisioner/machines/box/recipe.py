@@ -1,7 +1,7 @@
-"""Reads what a box is made of, and names a box by all that decides what it holds.
+"""Loads the recipe of a box, and hashes everything that decides the box's content.
 
-In: a box's name and the packages that are baked in.  Out: a frozen `Recipe` and its hash.  Called by box.py.  A recipe
-is data in boxes/<name>.yaml: another box is another file.
+In: a recipe's name and the packages to bake in.  Out: a frozen `Recipe`, and a hash.  A recipe is data in
+boxes/<name>.yaml: another box is another file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from provisioner.errors import IsolationError
 from provisioner.files.yaml import load_yaml
 
 FOLDER = Path(__file__).parent / "boxes"
-# beside the recipe, what these files say decides what is in a box
+# these files decide a box's content too
 MAKERS = ("init.c", "initrd.py", "kernel.sh", "rootfs.py")
 
 
@@ -27,16 +27,16 @@ class Recipe(BaseModel):
 
     Args:
         suite: the distribution's release.
-        size: of its disk, GiB; the file is sparse.
+        size: the disk's size in GiB; the file is sparse.
         kernel: the metapackage that depends on the current kernel's package.
-        packages: beside the variant minbase.
-        modules: kernel modules that the initramfs loads, with what they depend on.
-        cmdline: words of the kernel's command line.
-        masked: units that never start.
-        wanted: units that start, each with the target that wants it.
-        files: their text by path.
-        links: where a symbolic link points to, by its path.
-        dpkg: the text of dpkg's configuration, in the box and while it is built.
+        packages: the packages in addition to mmdebstrap's variant minbase.
+        modules: the kernel modules that the initramfs loads, with their dependencies.
+        cmdline: the words of the kernel's command line.
+        masked: the systemd units that never start.
+        wanted: the systemd units that start, each with the target that wants it.
+        files: each file's text by its path.
+        links: each symbolic link's target by its path.
+        dpkg: dpkg's configuration, in the box and while it is built.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,10 +56,10 @@ class Recipe(BaseModel):
 
 def load_recipe(name: str) -> Recipe:
     """
-    Return the recipe of a box.
+    Return a recipe.
 
     Raises:
-        IsolationError: there is none of that name, or it is not well-formed.
+        IsolationError: there is no recipe of that name, or it is invalid.
     """
     path = FOLDER / f"{name}.yaml"
     if name not in recipe_names():
@@ -68,12 +68,12 @@ def load_recipe(name: str) -> Recipe:
 
 
 def recipe_names() -> list[str]:
-    """Return the names of all boxes that can be built."""
+    """Return the names of all recipes."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def recipe_hash(name: str, bake: Sequence[str] = ()) -> str:
-    """Return 12 hex digits over the recipe, the packages baked in, what builds it, and the architecture."""
+    """Return 12 hex digits over the recipe, the baked packages, the code that builds it, and the architecture."""
     digest = hashlib.sha256()
     for path in (FOLDER / f"{name}.yaml", *(Path(__file__).parent / maker for maker in MAKERS)):
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode() + path.read_bytes())

@@ -22,7 +22,7 @@ from provisioner.machines.lock import hold_lock
 from provisioner.machines.protocol import Status
 from provisioner.machines.snapshots import check_snapshot_name
 from provisioner.machines.vagrant.boxes import link_known
-from provisioner.machines.vagrant.lab_file import VagrantSpec, render_elsewhere, write_entry
+from provisioner.machines.vagrant.lab_file import VagrantSpec, render_plain, write_entry
 from provisioner.machines.vagrant.login import learn_login
 from provisioner.machines.vagrant.program import VagrantProgram
 from provisioner.machines.wait_ssh import set_clock
@@ -54,7 +54,7 @@ class ElsewhereMachine:
         prune()
         with self._locked("start"):
             link_known(self._program, self.spec.box)
-            write_entry(self._program.lab_file, self.name, render_elsewhere(self.spec))
+            write_entry(self._program.lab_file, self.name, render_plain(self.spec))
             before = self.status()
             if before != "running":
                 with step(f"start machine '{self.name}' by Vagrant"), self._undoing(before):

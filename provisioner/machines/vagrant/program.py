@@ -61,7 +61,7 @@ class VagrantProgram:
     ) -> None:
         self.directory = directory
         self.provider = provider
-        self.lab_file = directory / "lab.yaml"
+        self.lab_file = _lab_file(directory)
         self.log = directory / "vagrant.log"
         self._run = run
         self._enter = enter
@@ -231,7 +231,7 @@ class VagrantProgram:
         if self.log.exists() and self.log.stat().st_size > ROTATE_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         if not self.lab_file.exists():
-            self.lab_file.write_text('{"machines": {}}\n')
+            self.lab_file.write_text('{"boot_timeout": 300, "machines": {}}')
         shutil.copyfile(VAGRANTFILE, self.directory / "Vagrantfile")
 
     def _environment(self) -> dict[str, str]:
@@ -247,6 +247,15 @@ class VagrantProgram:
             "VAGRANT_NO_COLOR": "1",
             "LC_ALL": "C.UTF-8",
         }
+
+
+def _lab_file(directory: Path) -> Path:
+    """Return the JSON that the Vagrantfile reads; the file of an older version, lab.yaml, has it too and is renamed."""
+    file = directory / "lab.json"
+    if not file.exists():
+        with contextlib.suppress(FileNotFoundError):
+            (directory / "lab.yaml").rename(file)
+    return file
 
 
 def _end(process: subprocess.Popen[bytes], identity: Path) -> None:

@@ -419,3 +419,20 @@ def test_prune_says_what_it_could_not_take_away(provisioner: Command, monkeypatc
 
     assert (result.status, result.err) == (1, "cannot run 'y': no\n")
     assert result.lines == ["removed path /x", "1 things of dead runs were left"]
+
+
+def test_vagrant_by_hand_gets_the_machines_of_its_provider_as_json(provisioner: Command, fake: FakeLab) -> None:
+    fake.file.write_text("machines:\n  web: {provider: qemu}\n  db: {box: a/b, variables: {clock: 12:30}}\n")
+    document = json.loads(provisioner("vagrant-json").out)
+
+    assert list(document["machines"]) == ["db"]
+    assert document["machines"]["db"] == {"box": "a/b", "box_version": None, "cpus": 2, "memory": 1024, "driver": None}
+    assert document["boot_timeout"] > 0
+
+
+def test_vagrant_by_hand_gets_no_json_from_an_invalid_lab(provisioner: Command, fake: FakeLab) -> None:
+    fake.file.write_text("machines:\n  web: {cpus: two}\n")
+    failed = provisioner("vagrant-json")
+
+    assert (failed.status, failed.out) == (1, "")
+    assert "lab.yaml:2: machines.web.cpus: should be a valid integer, not 'two'" in failed.err

@@ -1,4 +1,4 @@
-"""What a box is made of, what names it, and where its packages come from."""
+"""A box's recipe, its hash, its keys, and the mirrors of its packages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from provisioner.errors import IsolationError
 from provisioner.machines.box import build as box_module
 from provisioner.machines.box import recipe as recipe_module
-from provisioner.machines.box import rootfs as tree
+from provisioner.machines.box import rootfs
 from provisioner.machines.box.build import build_box, find_box
 from provisioner.machines.box.initrd import module_order
 from provisioner.machines.box.keys import find_keys, make_keys
@@ -46,17 +46,17 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "home"
 
 
-def test_modules_are_loaded_after_what_they_need() -> None:
+def test_a_module_is_loaded_after_its_dependencies() -> None:
     order = [Path(file).stem for file in module_order(DEPENDENCIES, ["virtio_pci", "virtio_net"])]
 
-    # virtio_ring before virtio: else "Unknown symbol"
+    # virtio_ring before virtio: otherwise "Unknown symbol"
     assert order == [
         *("virtio_ring", "virtio", "virtio_pci_modern_dev", "virtio_pci_legacy_dev", "virtio_pci"),
         *("failover", "net_failover", "virtio_net"),
     ]
 
 
-def test_a_module_in_the_kernel_itself_is_not_loaded() -> None:
+def test_a_builtin_module_is_not_loaded() -> None:
     assert module_order(DEPENDENCIES, ["ext4"], "kernel/fs/ext4/ext4.ko\n") == []
 
 
@@ -65,57 +65,57 @@ def test_a_missing_module_is_named() -> None:
         module_order(DEPENDENCIES, ["virtio_blk"])
 
 
-def test_only_debians_own_archives_are_taken() -> None:
-    assert tree.parse_targets(TARGETS, "bookworm") == [
+def test_only_debians_archives_are_used() -> None:
+    assert rootfs.parse_targets(TARGETS, "bookworm") == [
         "deb http://mirror.test/debian/ bookworm main",
         "deb http://mirror.test/debian/ bookworm-updates main",
         "deb http://mirror.test/debian-security/ bookworm-security main",
     ]
 
 
-def test_a_host_of_another_release_lends_its_addresses() -> None:
-    lines = tree.parse_targets(TARGETS.replace("bookworm", "trixie"), "bookworm")
+def test_a_host_of_another_release_gives_only_addresses() -> None:
+    lines = rootfs.parse_targets(TARGETS.replace("bookworm", "trixie"), "bookworm")
 
     assert lines[0] == "deb http://mirror.test/debian/ bookworm main"
 
 
-def test_an_apt_that_was_never_updated_is_known_by_addresses() -> None:
+def test_before_the_first_update_archives_are_recognised_by_address() -> None:
     text = "Packages|http://mirror.test/debian|bookworm|main|$(ORIGIN)\nPackages|http://v.test/x|any|main|$(ORIGIN)\n"
 
-    assert tree.parse_targets(text, "bookworm") == ["deb http://mirror.test/debian bookworm main"]
+    assert rootfs.parse_targets(text, "bookworm") == ["deb http://mirror.test/debian bookworm main"]
 
 
-def test_no_source_of_debian_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(tree.MIRROR, raising=False)
-    monkeypatch.setattr(tree, "parse_targets", lambda text, suite: [])
+def test_without_a_debian_mirror_the_error_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(rootfs.MIRROR, raising=False)
+    monkeypatch.setattr(rootfs, "parse_targets", lambda text, suite: [])
 
-    with pytest.raises(IsolationError, match=tree.MIRROR):
-        tree.read_mirrors("bookworm")
+    with pytest.raises(IsolationError, match=rootfs.MIRROR):
+        rootfs.read_mirrors("bookworm")
 
 
-def test_the_users_own_mirror_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(tree.MIRROR, "http://a.test/debian http://a.test/security")
+def test_the_variables_mirror_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(rootfs.MIRROR, "http://a.test/debian http://a.test/security")
 
-    assert tree.read_mirrors("bookworm") == [
+    assert rootfs.read_mirrors("bookworm") == [
         "deb http://a.test/debian bookworm main",
         "deb http://a.test/security bookworm-security main",
     ]
 
 
-def test_apts_own_first_error_is_the_reason() -> None:
+def test_apts_first_error_is_the_reason() -> None:
     text = b"I: chroot\nE: Unable to locate package nosuch\nE: apt-get failed\nI: removing tempdir\n"
 
-    assert tree._reason(text) == "E: Unable to locate package nosuch"
+    assert rootfs._reason(text) == "E: Unable to locate package nosuch"
 
 
-def test_baked_packages_make_another_box_in_any_order() -> None:
+def test_baked_packages_change_the_hash_whatever_their_order() -> None:
     plain = recipe_hash("debian12")
 
     assert plain != recipe_hash("debian12", ["runc"])
     assert recipe_hash("debian12", ["a", "b"]) == recipe_hash("debian12", ["b", "a", "b"])
 
 
-def test_a_changed_recipe_makes_another_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_changed_recipe_changes_the_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = recipe_hash("debian12")
     shutil.copytree(recipe_module.FOLDER, tmp_path / "boxes")
     with (tmp_path / "boxes/debian12.yaml").open("a") as file:
@@ -125,19 +125,19 @@ def test_a_changed_recipe_makes_another_box(tmp_path: Path, monkeypatch: pytest.
     assert recipe_hash("debian12") != before
 
 
-def test_an_unknown_box_names_the_known_ones() -> None:
+def test_an_unknown_box_lists_the_known_ones() -> None:
     with pytest.raises(IsolationError, match="known: debian12"):
         load_recipe("debian99")
 
 
-def test_what_isolation_tests_look_at_is_not_masked() -> None:
+def test_units_that_checks_look_at_are_not_masked() -> None:
     masked = load_recipe("debian12").masked
 
     assert not [unit for unit in masked if any(word in unit for word in ("debug", "tracing", "binfmt"))]
 
 
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="apt-get install openssh-client")
-def test_keys_are_made_once_and_for_us_alone(tmp_path: Path) -> None:
+def test_keys_are_made_once_and_are_private(tmp_path: Path) -> None:
     made = make_keys(tmp_path / "keys")
 
     assert made == make_keys(tmp_path / "keys") == find_keys(tmp_path / "keys")
@@ -147,7 +147,7 @@ def test_keys_are_made_once_and_for_us_alone(tmp_path: Path) -> None:
 
 @pytest.fixture
 def box(home: Path) -> Path:
-    """A box of small files in the real one's place."""
+    """A box of small files, in the folder of a real one."""
     if not shutil.which("ssh-keygen"):
         pytest.skip("apt-get install openssh-client")
     wanted = recipe_hash("debian12")
@@ -168,31 +168,31 @@ def test_a_built_box_is_found_with_its_keys(box: Path) -> None:
     assert build_box() == found
 
 
-def test_a_box_that_is_cut_short_is_none(box: Path) -> None:
+def test_a_truncated_box_is_not_found(box: Path) -> None:
     (box / "disk.qcow2").write_bytes(b"x")
 
     assert find_box() is None
 
 
-def test_a_box_whose_keys_are_gone_is_none(box: Path, home: Path) -> None:
+def test_a_box_without_its_keys_is_not_found(box: Path, home: Path) -> None:
     shutil.rmtree(home / "state/boxes")
 
     assert find_box() is None
 
 
-def test_building_without_root_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_building_needs_root(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
     with pytest.raises(IsolationError, match="only root may"):
-        tree.check_tools()
+        rootfs.check_tools()
 
 
-def test_missing_tools_are_named_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_tools_are_reported_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(tree, "TOOLS", {"nosuch-tool": "nosuch-package"})
+    monkeypatch.setattr(rootfs, "TOOLS", {"nosuch-tool": "nosuch-package"})
 
     with pytest.raises(IsolationError, match="apt-get install --no-install-recommends nosuch-package"):
-        tree.check_tools()
+        rootfs.check_tools()
 
 
 def test_a_link_that_leads_out_of_the_box_is_refused(tmp_path: Path) -> None:
@@ -200,4 +200,4 @@ def test_a_link_that_leads_out_of_the_box_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tree/etc").symlink_to(tmp_path)
 
     with pytest.raises(IsolationError, match="leads out of it"):
-        tree._below(tmp_path / "tree", "etc/hosts")
+        rootfs._below(tmp_path / "tree", "etc/hosts")

@@ -237,7 +237,7 @@ def test_nothing_of_the_users_own_vagrant_reaches_it(
     assert "/users/own" not in env.values()
     assert env["VAGRANT_HOME"] == str(program.directory / "home")
     assert env["VAGRANT_CWD"] == str(program.directory)
-    assert env["PYTEST_ISOLATION_LAB"] == str(program.directory / "lab.yaml")
+    assert env["PYTEST_ISOLATION_LAB"] == str(program.directory / "lab.json")
     assert (program.directory / "Vagrantfile").read_bytes() == vagrant_program.VAGRANTFILE.read_bytes()
     assert (tmp_path / "pwd").read_text() == "/\n"
     assert not (tmp_path / "answer").exists()  # a question finds nobody

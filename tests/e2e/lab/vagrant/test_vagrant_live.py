@@ -29,7 +29,7 @@ from provisioner.machines.box.build import Box, build_box, package_box
 from provisioner.machines.daemonize import load_process
 from provisioner.machines.lab import MachineSpec
 from provisioner.machines.libvirt.network import LabNet
-from provisioner.machines.vagrant.lab_file import write_entry
+from provisioner.machines.vagrant.lab_file import render_plain, write_entry
 from provisioner.machines.vagrant.machine import VagrantMachine
 from provisioner.machines.vagrant.output import INSTALL
 from provisioner.machines.vagrant.program import VagrantProgram
@@ -360,15 +360,16 @@ def test_without_the_plugin_the_other_provider_is_offered(folder: Path) -> None:
     hide = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {PLUGIN} && exec "$@"', "sh"]
     with Run.start() as run:
         program = VagrantProgram(folder / "bare", run, enter=lambda: hide)
-        write_entry(program.lab_file, "one", {"box": "a/b"})
+        write_entry(program.lab_file, "one", render_plain(MachineSpec(name="one", box="a/b")))
         with pytest.raises(IsolationError) as caught:
             program.up("one")
     assert str(caught.value).startswith("cannot start machine 'one': Vagrant: its plugin vagrant-libvirt is not insta")
     assert "`provider: qemu` in lab.yaml" in str(caught.value)
 
 
-def test_by_hand_vagrant_reads_the_packaged_lab_and_names_the_box_that_it_lacks(folder: Path) -> None:
-    env = {**os.environ, "VAGRANT_HOME": str(folder / "hand"), "VAGRANT_DOTFILE_PATH": str(folder / "dot")}
+def test_vagrant_by_hand_reads_the_packaged_lab_and_names_a_missing_box(folder: Path) -> None:
+    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    env |= {"VAGRANT_HOME": str(folder / "hand"), "VAGRANT_DOTFILE_PATH": str(folder / "dot")}
     env |= {"VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_DEFAULT_PROVIDER": "libvirt", "LC_ALL": "C.UTF-8"}
     status, start = (
         subprocess.run(
