@@ -1,74 +1,88 @@
-"""What the probe tells of the machine under it, of SSH keys, of random bytes and of listening sockets."""
+"""Facts about the system: tries, canaries, devices, disks, keys, ports of engines (system/)."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from served_probe import Served, as_root, ask, read_document, run
 
-from provisioner.facts.document import Facts, parse_facts
-from provisioner.facts.platform import Listener
+from provisioner.facts.document import parse_facts
 from provisioner.observed import Unobserved
-from provisioner.probe.build import probe_binary
+from provisioner.probe.build import SOURCES
 
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+NAMES_OF_TRIES = set(re.findall(r'^\t\{ "([a-z0-9_.]+)", ', (SOURCES / "system/tries.c").read_text(), re.MULTILINE))
 MOUNTS = Path("/proc/self/mounts")
-LISTEN = """
-import os, socket, sys
-folder, = sys.argv[1:]
-os.chdir(folder)
-made = [socket.socket(socket.AF_UNIX) for _ in range(4)]
-made[0].bind("open.sock")
-os.chmod("open.sock", 0o777)
-made[1].bind("closed.sock")
-os.chmod("closed.sock", 0o770)
-made[2].bind(f"\\0isolation-{os.getpid()}")
-made[3].bind("quiet.sock")
-made.append(socket.create_server(("127.0.0.1", 0)))
-for one in made[:3]:
-    one.listen()
-made.append(socket.create_connection(made[4].getsockname()))
-print(made[4].getsockname()[1], flush=True)
-sys.stdin.read()
-"""
 
 
-@pytest.fixture(scope="session")
-def probe() -> Path:
-    given = os.environ.get("PROBE_UNDER_TEST")
-    return Path(given) if given else probe_binary().path
+def test_the_document_holds_exactly_the_tries_of_the_table(probe: Path) -> None:
+    facts = read_document(run(probe, "facts", "n1"), "n1")
+
+    assert len(NAMES_OF_TRIES) == 62
+    assert facts.system is not None
+    assert set(facts.system.tries.names()) == NAMES_OF_TRIES
+    assert facts.system.tries["syscall.unknown"].result == "ENOSYS"
+    assert facts.system.tries["unshare.no_such_flag"].value in (-1, None)
 
 
-def ask(*argv: str) -> Facts:
-    done = subprocess.run(argv, capture_output=True, timeout=300, check=True)
-    return parse_facts(done.stdout.split(b"\n", 1)[1], "n1")
+@as_root
+def test_all_tries_are_made_under_a_limit_on_processes(probe: Path) -> None:
+    """Children that are ending count towards RLIMIT_NPROC until they are reaped; the limit leaves room for one."""
+    words = (str(probe), "launch", "--uid", str(1 << 30), "--gid", str(1 << 30), "--", str(probe), "facts", "n")
+
+    done = run("prlimit", "--nproc=2", *words)
+
+    document = json.loads(done.stdout.partition(b"\n")[2])
+    tries = document["system"]["tries"]
+    assert [name for name, found in tries.items() if "fork" in str(found)] == []
+    assert tries["socket.packet_raw"]["result"] == "EPERM"
 
 
-def listeners_in(probe: Path, folder: Path) -> tuple[dict[str, Listener], int, int]:
-    """Return what a process listens on that has its sockets in a folder, its TCP port and its pid."""
-    listening = subprocess.Popen([sys.executable, "-c", LISTEN, str(folder)], stdin=-1, stdout=-1, text=True)
+def test_a_canary_is_recognised_by_its_nonce(probe: Path) -> None:
+    canary = subprocess.Popen(["sleep", "60"])
     try:
-        assert listening.stdout is not None
-        port = int(listening.stdout.readline())
-        facts = ask(str(probe), "outside", "n1", f"pid:{listening.pid}")
+        for nonce, same in (("60", True), ("other", False)):
+            facts = read_document(run(probe, "facts", "n1", f"canary={canary.pid}:{nonce}"), "n1")
+            assert facts.system is not None
+            assert facts.system.canary is not None
+            assert (facts.system.canary.signal, facts.system.canary.same) == ("ok", same)
     finally:
-        listening.communicate("", timeout=300)
-    return {one.address: one for one in facts.listeners}, port, listening.pid
+        canary.kill()
+        canary.wait()
 
 
-def test_random_bytes_are_new_each_time_and_shown_as_a_hash(probe: Path) -> None:
+def test_a_peer_is_tried_by_each_of_its_pids(probe: Path, served: Served) -> None:
+    own, gone = os.getpid(), 4194305  # beyond PID_MAX_LIMIT
+    numbers = (served.process.pid, own, gone)
+    words = [f"peer={number}:{served.nonce}" for number in numbers]
+    peers = read_document(run(probe, "facts", "n1", *words), "n1").system.peers
+
+    assert peers is not None
+    assert [(one.pid, one.signal, one.same) for one in peers] == [
+        (served.process.pid, "ok", True),
+        (own, "ok", False),
+        (gone, "ESRCH", False),
+    ]
+    assert read_document(run(probe, "facts", "n1"), "n1").system.peers is None
+    for wrong in ("peer=0:x", "peer=x", "peer=7", "peer=7:"):
+        assert subprocess.run([probe, "facts", "n1", wrong], capture_output=True).returncode == 64
+
+
+def test_random_bytes_differ_each_time_and_are_shown_as_a_hash(probe: Path) -> None:
     drawn = {ask(str(probe), "facts", "n1").system.entropy for _ in range(3)}  # type: ignore[union-attr]
 
     assert len(drawn) == 3
     assert {len(one) for one in drawn} == {64}
 
 
-def test_devices_are_those_of_sysfs(probe: Path) -> None:
+def test_pci_devices_equal_sysfs(probe: Path) -> None:
     system = ask(str(probe), "facts", "n1").system
     folder = Path("/sys/bus/pci/devices")
     listed = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
@@ -78,7 +92,7 @@ def test_devices_are_those_of_sysfs(probe: Path) -> None:
     assert all(one.id.split(":")[0] in ("pci", "usb", "virtio", "acpi") for one in system.platform.devices)
 
 
-def test_the_hypervisor_bit_is_the_one_of_cpuinfo(probe: Path) -> None:
+def test_the_hypervisor_bit_equals_cpuinfo(probe: Path) -> None:
     system = ask(str(probe), "facts", "n1").system
     words = Path("/proc/cpuinfo").read_text().split()
 
@@ -87,29 +101,8 @@ def test_the_hypervisor_bit_is_the_one_of_cpuinfo(probe: Path) -> None:
         assert system.platform.hypervisor == ("hypervisor" in words)
 
 
-def test_listening_sockets_are_named_with_who_may_connect(probe: Path, tmp_path: Path) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    found, port, pid = listeners_in(probe, tmp_path)
-    others = all(folder.stat().st_mode & 1 for folder in (tmp_path, *tmp_path.parents))
-
-    assert set(found) == {"open.sock", "closed.sock", f"@isolation-{pid}", "127.0.0.1"}
-    assert (found["127.0.0.1"].port, found["127.0.0.1"].others) == (port, True)
-    assert found["open.sock"].mode == 0o777
-    assert found["open.sock"].others == others
-    assert not found["closed.sock"].others
-    assert found[f"@isolation-{pid}"].others
-
-
-def test_a_folder_on_the_way_keeps_others_out(probe: Path, tmp_path: Path) -> None:
-    tmp_path.chmod(0o750)
-    found, _, _ = listeners_in(probe, tmp_path)
-
-    assert not found["open.sock"].others
-
-
 @as_root
-def test_disks_are_looked_at_when_it_is_asked_for(probe: Path) -> None:
+def test_disks_are_examined_only_on_request(probe: Path) -> None:
     unasked, system = (ask(str(probe), "facts", "n1", *words).system for words in ((), ("disks",)))
     disks = {folder.name for folder in Path("/sys/block").iterdir() if (folder / "device").exists()}
 
@@ -127,7 +120,7 @@ def test_disks_are_looked_at_when_it_is_asked_for(probe: Path) -> None:
 
 
 @as_root
-def test_keys_are_shown_by_the_hash_of_their_blob(probe: Path, tmp_path: Path) -> None:
+def test_ssh_keys_are_shown_by_their_hash(probe: Path, tmp_path: Path) -> None:
     blobs = [bytes([0, 0, 0, 11]) + b"ssh-ed25519" + bytes([0, 0, 0, 32]) + os.urandom(32) for _ in range(2)]
     lines = [f"ssh-ed25519 {base64.b64encode(blob).decode()} somebody\n" for blob in blobs]
     (tmp_path / "ssh_host_ed25519_key.pub").write_text(lines[0])
@@ -158,7 +151,7 @@ sys.exit(subprocess.run([sys.argv[1], "facts", "n1"]).returncode)
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a network namespace of its own")
 @pytest.mark.parametrize("families", ["", "4", "6", "4,6"])
-def test_engine_ports_are_found_in_either_table_also_where_the_other_is_empty(probe: Path, families: str) -> None:
+def test_engine_ports_are_found_if_the_other_table_is_empty(probe: Path, families: str) -> None:
     argv = ["unshare", "--net", sys.executable, "-c", LISTENS, str(probe), families]
     done = subprocess.run(argv, capture_output=True, timeout=300)
 
