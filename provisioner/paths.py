@@ -38,6 +38,12 @@ def run_dir() -> Path:
     return _make(_choose("run", "/run", _user_run), PASSABLE)
 
 
+def import_path() -> dict[str, str]:
+    """Return the environment variable with which another Python interpreter imports this same package."""
+    root = str(PACKAGE.parent)
+    return {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
+
+
 def _user_run(name: str, appauthor: Literal[False]) -> Path:
     """Without a login session's XDG_RUNTIME_DIR, stay below our own state: a name in /tmp can be taken by others."""
     if os.environ.get("XDG_RUNTIME_DIR"):

@@ -105,6 +105,16 @@ def prune() -> None:
         raise typer.Exit(1)
 
 
+@app.command(hidden=True)
+def undo(
+    words: Annotated[list[str], typer.Argument(metavar="VERB ARG...", help="after '--': the verb and its arguments")],
+) -> None:
+    """Undo one entry of a journal; `provisioner prune` calls it."""
+    from provisioner.cli.undo import run_verb
+
+    raise typer.Exit(run_verb(words))
+
+
 @app.command()
 def build() -> None:
     """Build the probe for this machine, or find the one that was built, and print its path."""

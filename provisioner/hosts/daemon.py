@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from provisioner.errors import IsolationError
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
-from provisioner.journal.undo import UndoEntry, undo_all
+from provisioner.journal.undo import undo_all
 from provisioner.linux.mounts import read_mounts
 from provisioner.linux.netns import make_netns
 from provisioner.paths import run_dir

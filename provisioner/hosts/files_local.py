@@ -17,8 +17,8 @@ from provisioner.errors import IsolationError
 from provisioner.hosts.canaries import Canaries
 from provisioner.images import image
 from provisioner.images.busybox import Shell
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
-from provisioner.journal.undo import UndoEntry
 from provisioner.linux.cgroups import delete_cgroup
 from provisioner.linux.mounts import MountPoint, read_mounts
 from provisioner.paths import cache_dir, run_dir, state_dir

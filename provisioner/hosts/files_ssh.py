@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -25,8 +24,8 @@ from provisioner.hosts.files_local import rootfs_name
 from provisioner.images.busybox import Shell
 from provisioner.images.elf import check_architecture
 from provisioner.images.image import Item, rootfs_tar
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
-from provisioner.journal.undo import UndoEntry, import_path
 from provisioner.linux.cgroups import PREFIX
 from provisioner.linux.mounts import MountPoint, parse_mountinfo
 from provisioner.paths import NAME, READABLE
@@ -131,16 +130,7 @@ class SshFiles:
 
     def _made(self, run: Run, argv: Sequence[str]) -> UndoEntry:
         """The journal's undo runs it from here, as long as the machine lives."""
-        undo = [
-            sys.executable,
-            "-m",
-            "provisioner.hosts.ssh_undo",
-            dump_address(self._address),
-            self._ssh.name,
-            "--",
-            *argv,
-        ]
-        return run.made("command", undo, import_path())
+        return run.made("verb", ["run-over-ssh", dump_address(self._address), self._ssh.name, *argv])
 
     def _sh(self, what: str, script: str, *arguments: str) -> str:
         done = self._ssh.run(["sh", "-c", script, "sh", *arguments], deadline("command"))
@@ -162,7 +152,7 @@ def load_address(text: str) -> SshAddress:
 
 def _removal(path: Path) -> list[str]:
     if NAME not in path.parts:
-        raise IsolationError(f"cannot remove '{path}': not below our own folders")
+        raise IsolationError(f"cannot remove '{path}': not below our folders")
     return ["rm", "-rf", "--one-file-system", "--", str(path)]
 
 

@@ -23,8 +23,8 @@ from provisioner.facts.image import ImageSeen, parse_image
 from provisioner.hosts.files_local import HostFiles
 from provisioner.hosts.image_store import UNPRIVILEGED, ImageMaker
 from provisioner.images.image import IMAGES, Image
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
-from provisioner.journal.undo import UndoEntry
 from provisioner.linux.cgroups import PREFIX, Mode, mode_of
 from provisioner.paths import PASSABLE
 from provisioner.probe.build import BuiltProbe

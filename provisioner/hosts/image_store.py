@@ -18,8 +18,8 @@ from provisioner.images import image as images
 from provisioner.images.busybox import Shell, find_shell
 from provisioner.images.image import Image
 from provisioner.images.kernel import guest_kernel
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
-from provisioner.journal.undo import UndoEntry
 from provisioner.linux.kvm import DEVICE, accelerator
 from provisioner.paths import cache_dir
 from provisioner.probe.build import BuiltProbe

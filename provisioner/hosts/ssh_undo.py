@@ -1,8 +1,7 @@
-"""Undoes a journal entry on a machine: `python -m provisioner.hosts.ssh_undo ADDRESS NAME -- ARGV`.
+"""Undoes a journal's entry on a machine, possibly long after the run that wrote it.
 
-In: an address as JSON, the machine's name, an argument list.  Out: the command's exit status.  Called by undo.py's
-records alone, possibly long after the run that wrote them.  A machine that does not answer has nothing left to undo:
-its next life begins from a snapshot or from its box, and run folders and cgroups end with a boot.
+A machine that does not answer has nothing left to undo: it starts again from a snapshot or from its box, and its run
+folders and cgroups do not outlive a boot.
 """
 
 from __future__ import annotations
@@ -17,27 +16,32 @@ from provisioner.errors import IsolationError
 from provisioner.hosts.files_ssh import load_address
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Undo, and return the exit status."""
-    address = load_address(arguments[0])
-    name, argv = arguments[1], list(arguments[3:])
-    connection = SshConnection(address, name)
+def run_over_ssh(address: str, name: str, argv: Sequence[str]) -> int:
+    """
+    Run a command on a machine and copy its standard error to ours.
+
+    Args:
+        address: the machine's address, as `dump_address` writes it.
+        name: the machine's name, for errors.
+        argv: the command.
+
+    Returns:
+        The command's exit status.
+
+    Raises:
+        IsolationError: the machine does not answer ("no longer exists", which the journal takes for undone), or the
+            connection breaks.
+    """
+    where = load_address(address)
+    connection = SshConnection(where, name)
     try:
-        open_socket(address, name, deadline("close")).close()
+        open_socket(where, name, deadline("close")).close()
         connection.find("true")
     except (OSError, IsolationError) as error:
-        sys.stderr.write(f"machine '{name}' no longer exists: {error}\n")
-        return 1  # undo.py takes these words for undone
+        raise IsolationError(f"machine '{name}' no longer exists: {error}") from None
     try:
         done = connection.run(argv, deadline("command"))
-    except IsolationError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
     finally:
         connection.close()
     sys.stderr.write(done.stderr.decode("utf-8", "backslashreplace"))
     return done.status
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -1,8 +1,7 @@
-"""Keeps the record of all that a run makes, so that the next run can take it away after a SIGKILL.
+"""Records all that a run makes, so that the next run can undo it after a SIGKILL.
 
-In: an undo record *before* each thing is made.  Out: run_dir()/runs/<id>.jsonl, one JSON object a line, locked by
-flock(2) for as long as the run lives.  Called by sandboxes/, daemon.py and machines/; `prune` by the plugin's start and
-by the command line.  It never touches what another living run has made, and deletes files only below our own folders.
+In: an undo entry *before* each thing is made.  Out: run_dir()/runs/<id>.jsonl, one JSON object a line, readable by its
+owner alone and locked by flock(2) as long as the run lives.  What another living run made is not touched.
 """
 
 from __future__ import annotations
@@ -20,16 +19,17 @@ from types import TracebackType
 from typing import Any, Self, get_args
 
 from provisioner.errors import IsolationError
-from provisioner.journal.undo import Kind, UndoEntry, check_path, undo_all
+from provisioner.journal.entry import Kind, UndoEntry, Verb
+from provisioner.journal.undo import check_path, undo_all
 from provisioner.linux.processes import Process, boot_id, is_alive, read_process
 from provisioner.paths import run_dir
 
-ABANDONED = 60.0  # seconds after which a journal that never got its name is nobody's
+ABANDONED = 60.0  # seconds after which a journal that never got its final name is deleted
 
 
 class Run:
     """
-    One run: its id, and the journal of what it has made.
+    One run: its id, and the journal of what it makes.
 
     Example:
         >>> run = Run.start()
@@ -45,12 +45,12 @@ class Run:
         self._fd = fd
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._records: dict[int, UndoEntry] = {}
+        self._entries: dict[int, UndoEntry] = {}
         self._count = 0
 
     @classmethod
     def start(cls) -> Self:
-        """Begin a journal; it gets its final name only when it is locked and has named its owner."""
+        """Begin a journal; it gets its final name when it is locked and names its owner."""
         folder = _runs()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         run_id = secrets.token_hex(4)
@@ -67,57 +67,62 @@ class Run:
         self, kind: Kind, what: Sequence[str] | str | Path | int, env: Mapping[str, str] | None = None
     ) -> UndoEntry:
         """
-        Write down, durably, how a thing is undone; call it before the thing is made (a process: right after).
+        Record, durably, how a thing is undone.  Call it before the thing is made; for a process, right after.
 
         Args:
-            kind: "command" (an argument list that deletes it), "cgroup", "path", "mount" (a path), "netns" or "mqueue"
-                (a name), "shm" (a key), or "process" (a pid).
+            kind: "command" (an argument list that deletes it), "verb" (a verb of `provisioner undo` and its arguments),
+                "cgroup", "path" or "mount" (a path), "netns" or "mqueue" (a name), "shm" (a key), "process" (a pid).
             what: the argument list, path, name, key or pid.
-            env: variables that the command needs beside the environment's.
+            env: variables that a command needs beside the environment's.
+
+        Returns:
+            The entry, for `gone`.
 
         Raises:
-            IsolationError: a path outside of our own folders, or a process that is not there.
+            IsolationError: no such kind or verb, a path outside of our folders, or a process that does not exist.
         """
         if kind not in get_args(Kind):
             raise IsolationError(f"cannot record '{kind}': no such kind of thing")
+        values = (str(what),) if isinstance(what, str | Path | int) else tuple(what)
+        if kind == "verb" and values[0] not in get_args(Verb):
+            raise IsolationError(f"cannot record '{values[0]}': no such verb")
         process: Process | None = None
         if isinstance(what, int):
             process = read_process(what)
             if process is None:
-                raise IsolationError(f"cannot record process {what}: it is not there")
-        values = (str(what),) if isinstance(what, str | Path | int) else tuple(what)
+                raise IsolationError(f"cannot record process {what}: it does not exist")
         if kind == "path":
             check_path(Path(values[0]))
         with self._lock:
             self._count += 1
-            record = UndoEntry(self._count, kind, values, tuple((env or {}).items()), process)
-            _append(self._fd, record.dump())
-            self._records[record.number] = record
-        return record
+            entry = UndoEntry(self._count, kind, values, tuple((env or {}).items()), process)
+            _append(self._fd, entry.dump())
+            self._entries[entry.number] = entry
+        return entry
 
-    def gone(self, record: UndoEntry) -> None:
-        """Write down that a thing is no longer there; twice is fine."""
+    def gone(self, entry: UndoEntry) -> None:
+        """Record that a thing no longer exists; a second call does nothing."""
         with self._lock:
-            if self._records.pop(record.number, None):
-                _append(self._fd, {"gone": record.number})
+            if self._entries.pop(entry.number, None):
+                _append(self._fd, {"gone": entry.number})
 
     def close(self) -> list[str]:
         """
-        Undo what is left, the last thing first, and remove the journal.
+        Undo what is left, the last thing first, and delete the journal.
 
         Returns:
-            One line for each thing removed; nothing in a forked child, which owns none of it.
+            One line for each thing removed.  A forked child removes nothing: all belongs to its parent.
 
         Raises:
-            IsolationError: something would not go; the journal stays, for a later prune.
+            IsolationError: something cannot be undone; the journal stays, for a later prune.
         """
         if os.getpid() != self._pid or self._fd < 0:
             return []
         with self._lock:
-            removed, failures = undo_all(list(self._records.values()))
-            self._records.clear()
+            removed, failures = undo_all(list(self._entries.values()))
+            self._entries.clear()
             if failures:
-                _rewrite(self._fd, [record for record, _ in failures])
+                _rewrite(self._fd, [entry for entry, _ in failures])
             else:
                 self._file.unlink(missing_ok=True)
             os.close(self._fd)
@@ -139,22 +144,22 @@ class Run:
 
 def prune() -> list[str]:
     """
-    Undo what dead runs have left.
+    Undo what dead runs left.
 
-    A journal that another prune works on is skipped; one of which something could not be undone stays for the next.
+    A journal on which another prune works is skipped.  A journal with something that cannot be undone stays.
 
     Returns:
-        One line for each thing removed, and one ("cannot …") for each that would not go.
+        One line for each thing removed, and one ("cannot …") for each that cannot be undone.
     """
-    said = []
+    lines = []
     for file in sorted([*_runs().glob("*.jsonl"), *_runs().glob("*.new")]):
         with contextlib.suppress(FileNotFoundError):
             fd = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
             try:
-                said += _prune_one(file, fd)
+                lines += _prune_one(file, fd)
             finally:
                 os.close(fd)
-    return said
+    return lines
 
 
 def _prune_one(file: Path, fd: int) -> list[str]:
@@ -170,50 +175,50 @@ def _prune_one(file: Path, fd: int) -> list[str]:
         return []
     with open(os.dup(fd), "rb") as stream:
         stream.seek(0)
-        owner, records = parse_journal(stream.read().decode(errors="replace"))
+        owner, entries = parse_journal(stream.read().decode(errors="replace"))
     if owner is not None and is_alive(owner):
         return []
     if owner is None or owner.boot != boot_id():
-        records = [record for record in records if record.outlives_boot()]
-    removed, failures = undo_all(records)
+        entries = [entry for entry in entries if entry.outlives_boot()]
+    removed, failures = undo_all(entries)
     if failures:
-        _rewrite(fd, [record for record, _ in failures], owner)
+        _rewrite(fd, [entry for entry, _ in failures], owner)
     else:
         file.unlink(missing_ok=True)
     return [*removed, *(why for _, why in failures)]
 
 
 def parse_journal(text: str) -> tuple[Process | None, list[UndoEntry]]:
-    """Turn a journal's text into its owner and the things not yet gone; a line cut off by a crash is left out."""
+    """Return a journal's owner and the entries not yet undone; a line cut off by a crash is ignored."""
     owner: Process | None = None
-    records: dict[int, UndoEntry] = {}
+    entries: dict[int, UndoEntry] = {}
     for line in text.splitlines():
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            entry: dict[str, Any] = json.loads(line)
-            if "owner" in entry:
-                owner = Process(int(entry["owner"]), int(entry["start"]), str(entry["boot"]))
-            elif "gone" in entry:
-                records.pop(entry["gone"], None)
+            document: dict[str, Any] = json.loads(line)
+            if "owner" in document:
+                owner = Process(int(document["owner"]), int(document["start"]), str(document["boot"]))
+            elif "gone" in document:
+                entries.pop(document["gone"], None)
             else:
-                record = UndoEntry.load(entry)
-                records[record.number] = record
-    return owner, list(records.values())
+                entry = UndoEntry.load(document)
+                entries[entry.number] = entry
+    return owner, list(entries.values())
 
 
 def _runs() -> Path:
     return run_dir() / "runs"
 
 
-def _append(fd: int, entry: Mapping[str, Any]) -> None:
-    os.write(fd, json.dumps(entry).encode() + b"\n")
+def _append(fd: int, line: Mapping[str, Any]) -> None:
+    os.write(fd, json.dumps(line).encode() + b"\n")
     os.fsync(fd)
 
 
-def _rewrite(fd: int, records: Sequence[UndoEntry], owner: Process | None = None) -> None:
-    """Keep only these records; an owner that ends now is written as one that is dead: pid 0."""
+def _rewrite(fd: int, entries: Sequence[UndoEntry], owner: Process | None = None) -> None:
+    """Keep only these entries.  Without an owner, write pid 0: a dead one."""
     owner = owner or Process(0, 0, boot_id())
     lines: list[Mapping[str, Any]] = [{"owner": owner.pid, "start": owner.start, "boot": owner.boot}]
-    lines += [record.dump() for record in records]
+    lines += [entry.dump() for entry in entries]
     os.ftruncate(fd, 0)
     os.write(fd, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
     os.fsync(fd)

@@ -1,8 +1,8 @@
-"""Undoes one thing that a run has made, whatever kind it is of.
+"""Undoes the entries of a journal.
 
-In: a `UndoEntry` from a journal.  Out: whether there was anything to undo, or an IsolationError.  Called by journal.py
-alone.  What is not there is undone already; every kind ends within a deadline; files go only below our own folders, and
-never through a mount.
+In: `UndoEntry` objects.  Out: whether there was anything to undo, or an IsolationError.  What does not exist counts as
+undone.  Each kind ends within a deadline.  Files are deleted only below this project's folders and never through a
+mount.
 """
 
 from __future__ import annotations
@@ -11,131 +11,89 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
 
 from provisioner.errors import IsolationError
+from provisioner.journal.entry import UndoEntry
 from provisioner.linux.cgroups import delete_cgroup
 from provisioner.linux.ipc import delete_mqueue, delete_segment
 from provisioner.linux.mounts import unmount, unmount_below
 from provisioner.linux.netns import delete_netns
-from provisioner.linux.processes import Process, is_alive, kill_all
-from provisioner.paths import PACKAGE, cache_dir, run_dir
+from provisioner.linux.processes import is_alive, kill_all
+from provisioner.paths import cache_dir, import_path, run_dir
 
-Kind = Literal["command", "cgroup", "path", "process", "netns", "mount", "shm", "mqueue"]
-
-TIMEOUT = 240.0  # seconds for one command: an emulated machine that halts in order may take minutes
+TIMEOUT = 240.0  # seconds for one command: an emulated machine needs minutes to shut down
 NOT_THERE = re.compile(
     r"no such|not found|not exist|no longer exist|unknown (container|domain)|not known|is not running", re.IGNORECASE
 )
 
 
-@dataclass(frozen=True)
-class UndoEntry:
+def undo_all(entries: Sequence[UndoEntry]) -> tuple[list[str], list[tuple[UndoEntry, str]]]:
     """
-    How one thing is undone.
+    Undo entries, the last first.
 
-    Args:
-        number: its place in the journal.
-        kind: what it is.
-        values: the argument list, or the one path, name, key or pid.
-        env: variables for the command.
-        process: the identity behind a pid.
-    """
-
-    number: int
-    kind: Kind
-    values: tuple[str, ...]
-    env: tuple[tuple[str, str], ...] = ()
-    process: Process | None = None
-
-    def dump(self) -> dict[str, Any]:
-        """Return what stands in the journal's line."""
-        entry: dict[str, Any] = {"made": self.number, "kind": self.kind, "values": list(self.values)}
-        if self.env:
-            entry["env"] = dict(self.env)
-        if self.process:
-            entry["start"], entry["boot"] = self.process.start, self.process.boot
-        return entry
-
-    @classmethod
-    def load(cls, entry: Mapping[str, Any]) -> Self:
-        """Read what `dump` wrote."""
-        values = tuple(str(value) for value in entry["values"])
-        process = Process(int(values[0]), int(entry["start"]), str(entry["boot"])) if "start" in entry else None
-        env = tuple((str(name), str(value)) for name, value in entry.get("env", {}).items())
-        return cls(int(entry["made"]), entry["kind"], values, env, process)
-
-    def outlives_boot(self) -> bool:
-        """Tell whether the thing can still be there after a reboot."""
-        return self.kind in ("command", "path")
-
-
-def undo_all(records: Sequence[UndoEntry]) -> tuple[list[str], list[tuple[UndoEntry, str]]]:
-    """
-    Undo records, the last first.
-
-    A command that fails is forgiven when it speaks of a folder that was removed with it: a daemon's socket lies in its
-    data root, and what it held is gone.
+    A command that fails is forgiven if it names a folder that was deleted with it: a daemon's socket lies in its data
+    root, and what the daemon held is gone with that folder.
 
     Returns:
-        One line for each thing removed, and each failure with its reason, in the journal's order.
+        One line for each thing removed, and each entry that failed with the reason, in the journal's order.
     """
     removed: list[str] = []
     failures: list[tuple[UndoEntry, str]] = []
     folders: list[str] = []
-    for record in sorted(records, key=lambda record: record.number, reverse=True):
+    for entry in sorted(entries, key=lambda entry: entry.number, reverse=True):
         try:
-            if undo(record):
-                removed.append(f"removed {record.kind} {' '.join(record.values)}")
-            if record.kind == "path":
-                folders.append(record.values[0])
+            if undo(entry):
+                done = "undone by" if entry.kind in ("command", "verb") else f"removed {entry.kind}"
+                removed.append(f"{done} {' '.join(entry.values)}")
+            if entry.kind == "path":
+                folders.append(entry.values[0])
         except (IsolationError, OSError) as error:
-            failures.append((record, getattr(error, "what", None) or f"cannot undo {record.kind}: {error}"))
-    failures = [(record, why) for record, why in failures if not _speaks_of(record, folders)]
+            failures.append((entry, getattr(error, "what", None) or f"cannot undo {entry.kind}: {error}"))
+    failures = [(entry, why) for entry, why in failures if not _names_one_of(entry, folders)]
     return removed, failures[::-1]
 
 
-def undo(record: UndoEntry) -> bool:
+def undo(entry: UndoEntry) -> bool:
     """
-    Undo one record.
+    Undo one entry.
 
     Returns:
-        False when the thing was not there.
+        False if the thing did not exist.
 
     Raises:
-        IsolationError: it would not go.
+        IsolationError: it cannot be undone.
     """
-    path = Path(record.values[0]) if record.values else Path()
+    path = Path(entry.values[0]) if entry.values else Path()
     actions: dict[str, Callable[[], bool]] = {
-        "command": lambda: _run(record),
+        "command": lambda: _run(entry.values, dict(entry.env)),
+        "verb": lambda: _run([sys.executable, "-m", "provisioner", "undo", "--", *entry.values], import_path()),
         "cgroup": lambda: delete_cgroup(path),
         "path": lambda: _remove_path(path),
-        "process": lambda: _end_process(record),
-        "netns": lambda: delete_netns(record.values[0]),
+        "process": lambda: _end_process(entry),
+        "netns": lambda: delete_netns(entry.values[0]),
         "mount": lambda: unmount(path),
-        "shm": lambda: delete_segment(int(record.values[0])),
-        "mqueue": lambda: delete_mqueue(record.values[0]),
+        "shm": lambda: delete_segment(int(entry.values[0])),
+        "mqueue": lambda: delete_mqueue(entry.values[0]),
     }
-    if record.kind not in actions:
-        raise IsolationError(f"cannot undo '{record.kind}': no such kind of thing")
-    return actions[record.kind]()
-
-
-def import_path() -> dict[str, str]:
-    """Return what lets another interpreter find this package, wherever it was imported from; for undoing commands."""
-    root = str(PACKAGE.parent)
-    return {"PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))}
+    if entry.kind not in actions:
+        raise IsolationError(f"cannot undo '{entry.kind}': no such kind of thing")
+    return actions[entry.kind]()
 
 
 def check_path(path: Path) -> Path:
-    """Return the path with its folder's links resolved; raise IsolationError unless it is below our own folders."""
+    """
+    Return the path with the links of its folder resolved.
+
+    Raises:
+        IsolationError: it is not below the cache or the run folder.
+    """
     real = path.parent.resolve() / path.name
     if path.is_absolute() and path.name != ".." and any(folder.resolve() in real.parents for folder in _folders()):
         return real
-    raise IsolationError(f"cannot remove '{path}': not below our own folders", hint="use the cache or run folder")
+    raise IsolationError(f"cannot remove '{path}': not below our folders", hint="use the cache or run folder")
 
 
 def _folders() -> tuple[Path, ...]:
@@ -145,7 +103,7 @@ def _folders() -> tuple[Path, ...]:
 def _remove_path(path: Path) -> bool:
     path = check_path(path)
     if not path.is_symlink() and path.is_dir():
-        unmount_below(path)  # a bind mount in there shows somebody else's files
+        unmount_below(path)  # a bind mount in it shows files that are not ours
         shutil.rmtree(path)
         return True
     try:
@@ -155,12 +113,11 @@ def _remove_path(path: Path) -> bool:
     return True
 
 
-def _run(record: UndoEntry) -> bool:
-    argv = list(record.values)
+def _run(argv: Sequence[str], env: Mapping[str, str]) -> bool:
     try:
         done = subprocess.run(
             argv,
-            env={**os.environ, **dict(record.env)},
+            env={**os.environ, **env},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -179,14 +136,14 @@ def _run(record: UndoEntry) -> bool:
     raise IsolationError(f"cannot run '{' '.join(argv)}': {last}", log=done.stderr[-2000:])
 
 
-def _end_process(record: UndoEntry) -> bool:
-    if record.process is None or not is_alive(record.process):
+def _end_process(entry: UndoEntry) -> bool:
+    if entry.process is None or not is_alive(entry.process):
         return False
-    if kill_all([record.process]):
-        raise IsolationError(f"cannot end process {record.process.pid}: it is still there after SIGKILL")
+    if kill_all([entry.process]):
+        raise IsolationError(f"cannot end process {entry.process.pid}: it is still there after SIGKILL")
     return True
 
 
-def _speaks_of(record: UndoEntry, folders: Sequence[str]) -> bool:
-    texts = [*record.values, *(value for _, value in record.env)]
-    return record.kind == "command" and any(folder in text for folder in folders for text in texts)
+def _names_one_of(entry: UndoEntry, folders: Sequence[str]) -> bool:
+    texts = [*entry.values, *(value for _, value in entry.env)]
+    return entry.kind in ("command", "verb") and any(folder in text for folder in folders for text in texts)

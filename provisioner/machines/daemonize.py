@@ -3,7 +3,6 @@
 In: an argument list, an identity file, a Run.  Out: the identity file, which holds the process's pid, start time and
 boot id.  The process writes it before it becomes the program.  The journal's entry is made before the process starts:
 a starter that is killed at any moment leaves nothing unknown.
-`python -m provisioner.machines.daemonize FILE` undoes a journal entry: it ends the process that FILE identifies.
 """
 
 from __future__ import annotations
@@ -12,15 +11,14 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
-from provisioner.journal.undo import UndoEntry, import_path
 from provisioner.linux.processes import Process, is_alive, kill_all, send_signal, wait_gone, with_descendants
 
 POLL = 0.005  # seconds
@@ -45,7 +43,7 @@ def identify_and_exec(argv: Sequence[str], file: Path) -> list[str]:
 
 def record_undo(run: Run, file: Path) -> UndoEntry:
     """Write into the journal how the process of an identity file is ended; call it before the process starts."""
-    return run.made("command", [sys.executable, "-m", "provisioner.machines.daemonize", str(file)], import_path())
+    return run.made("verb", ["end-process", str(file)])
 
 
 def start_detached(
@@ -135,25 +133,3 @@ def _await_identity(process: subprocess.Popen[bytes], program: str, file: Path) 
         if process.poll() is not None or time.monotonic() > until:
             raise IsolationError(f"cannot start '{program}': it ended at once")
         time.sleep(POLL)
-
-
-def main(argv: Sequence[str]) -> int:
-    """
-    Undo a journal's entry: end the process of an identity file.
-
-    Args:
-        argv: the identity file.
-
-    Returns:
-        The exit status: 1 if the process is still there after SIGKILL.
-    """
-    try:
-        end_detached(Path(os.fsdecode(argv[0])))
-    except IsolationError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

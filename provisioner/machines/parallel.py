@@ -22,7 +22,7 @@ from typing import IO
 
 from provisioner.connection.local import find_program
 from provisioner.deadlines import deadline
-from provisioner.journal.undo import import_path
+from provisioner.paths import import_path
 
 POLL = 0.05  # seconds
 

@@ -8,7 +8,6 @@ fails or is interrupted on the way is stopped again, by a prune after a SIGKILL;
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -17,8 +16,8 @@ from provisioner.connection.ssh import SshConnection
 from provisioner.converge.apply import converge
 from provisioner.converge.role import Role, load_roles, roles_hash
 from provisioner.errors import IsolationError
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run, prune
-from provisioner.journal.undo import UndoEntry, import_path
 from provisioner.machines.find import box_of, find_machine, known_machines
 from provisioner.machines.lab import Lab, MachineSpec
 from provisioner.machines.protocol import Machine
@@ -172,5 +171,4 @@ def brought_up(lab: Lab, name: str, run: Run, for_lab: bool) -> Iterator[None]:
 
 
 def _record_stop(lab: Lab, name: str, run: Run) -> UndoEntry:
-    undo = [sys.executable, "-m", "provisioner.machines.stop", str(lab.path), name]
-    return run.made("command", undo, import_path())
+    return run.made("verb", ["stop-machine", str(lab.path), name])

@@ -1,13 +1,10 @@
-"""Stops one machine of a lab that nobody needs, for a journal that is undone: `python -m provisioner.machines.stop`.
+"""Stops a machine that nobody needs, for a journal.
 
-In: the lab's file and the machine's name.  Out: exit status 0, or 1 and one line.  Called by undo.py's records alone.
-It works without lab.yaml too: the lab's folder, which is named by that file's path, says what runs.
+It works without lab.yaml too: the path of that file names the lab's folder, which shows what runs.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from provisioner.errors import IsolationError
@@ -16,21 +13,20 @@ from provisioner.machines.lab import Lab, load_lab
 from provisioner.machines.usage import stop_unneeded
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Stop it; where nothing is left of it, there is nothing to stop."""
-    path, name = Path(arguments[0]), arguments[1]
+def stop_machine(lab_file: Path, name: str) -> None:
+    """
+    Stop a machine unless the lab keeps it or a session uses it; unknown machines are ignored.
+
+    Args:
+        lab_file: the path of lab.yaml; the file may be missing or invalid.
+        name: the machine's name.
+
+    Raises:
+        IsolationError: it does not stop.
+    """
     try:
-        lab = load_lab(path)
+        lab = load_lab(lab_file)
     except IsolationError:
-        lab = Lab(path=path, machines={})
-    try:
-        with Run.start() as run:
-            stop_unneeded(lab, name, run)
-    except IsolationError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+        lab = Lab(path=lab_file, machines={})
+    with Run.start() as run:
+        stop_unneeded(lab, name, run)

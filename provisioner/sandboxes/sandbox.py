@@ -19,7 +19,7 @@ from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen
 from provisioner.hosts.host import FACTS_BYTES, Host, checked
-from provisioner.journal.undo import UndoEntry
+from provisioner.journal.entry import UndoEntry
 from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import Cgroups, make_cgroups
 from provisioner.probe.channel import Channel, ChannelError, Reply

@@ -20,8 +20,8 @@ from pathlib import Path
 from provisioner.connection.local import find_program, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
-from provisioner.journal.undo import UndoEntry
 from provisioner.linux.processes import read_process
 from provisioner.machines.daemonize import end_detached, find_running, start_detached
 from provisioner.machines.libvirt.network import RESOLVER, LabNet

@@ -1,7 +1,6 @@
 """One machine as libvirt knows it, below Vagrant: to find its process, and to clear away what a dead Vagrant left.
 
-In: a lab's libvirt and a machine's name.  Out: its hypervisor's pid, its state, its snapshots.  Called by vagrant.py;
-`python -m provisioner.machines.libvirt.domain LAB-FOLDER NAME halted|absent` undoes a journal entry.  Vagrant that
+In: a lab's libvirt and a machine's name.  Out: its hypervisor's pid, its state, its snapshots.  Vagrant that
 is killed half-way leaves a domain that it does not know, and refuses to make another one of that name.
 """
 
@@ -9,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Literal
@@ -102,7 +100,7 @@ class Domain:
         return done.stdout
 
 
-def undo(lab: Path, name: str, to: Literal["halted", "absent"]) -> None:
+def reset_machine(lab: Path, name: str, to: Literal["halted", "absent"]) -> None:
     """Put a machine back to what it was before a start that did not end."""
     libvirt = Libvirt(LabNet(lab))
     if not libvirt.is_up():
@@ -112,11 +110,3 @@ def undo(lab: Path, name: str, to: Literal["halted", "absent"]) -> None:
         domain.remove()
     else:
         domain.stop()
-
-
-if __name__ == "__main__":
-    try:
-        undo(Path(sys.argv[1]), sys.argv[2], "absent" if sys.argv[3] == "absent" else "halted")
-    except IsolationError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(1) from None

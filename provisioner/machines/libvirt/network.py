@@ -17,8 +17,8 @@ from pathlib import Path
 from provisioner.connection.local import find_program, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
-from provisioner.journal.undo import UndoEntry
 from provisioner.linux.mounts import mounted_below
 from provisioner.linux.netns import delete_netns, make_netns, netns_path
 from provisioner.machines.daemonize import end_detached, find_running, start_detached

@@ -9,7 +9,6 @@ come up with the first machine and end with the last.
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -18,8 +17,8 @@ from provisioner.connection.address import SshAddress
 from provisioner.connection.local import last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run, prune
-from provisioner.journal.undo import UndoEntry, import_path
 from provisioner.machines.box.build import Box
 from provisioner.machines.console import read_console
 from provisioner.machines.libvirt.daemon import Libvirt
@@ -219,8 +218,7 @@ class VagrantMachine:
     @contextlib.contextmanager
     def _undoing(self, to: Literal["halted", "absent"]) -> Iterator[None]:
         """Put the machine back to what it was when something fails; the journal does when this process is killed."""
-        undo = [sys.executable, "-m", "provisioner.machines.libvirt.domain", str(self.directory), self.name, to]
-        record = self._run.made("command", undo, import_path())
+        record = self._run.made("verb", ["reset-libvirt-machine", str(self.directory), self.name, to])
         try:
             yield
         except BaseException as error:

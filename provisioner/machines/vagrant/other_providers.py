@@ -1,7 +1,6 @@
 """The provider for machines that Vagrant runs with another hypervisor: virtualbox, vmware_desktop, parallels, hyperv.
 
-In: a machine's specification, the lab's folder.  Out: a `Machine`.  `python -m
-provisioner.machines.vagrant.other_providers LAB-FOLDER NAME HYPERVISOR halted|absent` undoes a journal entry.  There is
+In: a machine's specification, the lab's folder.  Out: a `Machine`.  There is
 no network and no daemon of the lab's own here: all is asked of Vagrant.  Written to Vagrant's documentation; these
 hypervisors are not verified here, only what is said to Vagrant and made of its answers.
 """
@@ -9,7 +8,6 @@ hypervisors are not verified here, only what is said to Vagrant and made of its 
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from provisioner.connection.address import SshAddress
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run, prune
-from provisioner.journal.undo import import_path
 from provisioner.machines.lock import hold_lock
 from provisioner.machines.protocol import Status
 from provisioner.machines.snapshots import check_snapshot_name
@@ -119,8 +116,8 @@ class ElsewhereMachine:
     @contextlib.contextmanager
     def _undoing(self, to: Status) -> Iterator[None]:
         """Put the machine back to what it was when something fails; the journal does when this process is killed."""
-        undo = [sys.executable, "-m", "provisioner.machines.vagrant.other_providers", str(self.directory), self.name]
-        record = self._run.made("command", [*undo, self.spec.hypervisor, to], import_path())
+        undo = ["reset-vagrant-machine", str(self.directory), self.name, self.spec.hypervisor, to]
+        record = self._run.made("verb", undo)
         try:
             yield
         except BaseException:
@@ -145,15 +142,7 @@ def put_back(program: VagrantProgram, name: str, to: Status) -> None:
         program.halt(name)
 
 
-if __name__ == "__main__":
-    try:
-        with Run.start() as own:
-            lab, machine, hypervisor, state = sys.argv[1:]
-            put_back(
-                VagrantProgram(Path(lab) / "vagrant", own, hypervisor),
-                machine,
-                "absent" if state == "absent" else "halted",
-            )
-    except IsolationError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(1) from None
+def reset_machine(lab: Path, name: str, hypervisor: str, to: Status) -> None:
+    """Halt a machine, or delete it, for a journal: `lab` is the lab's folder."""
+    with Run.start() as run:
+        put_back(VagrantProgram(lab / "vagrant", run, hypervisor), name, to)

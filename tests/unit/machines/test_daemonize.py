@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.cli.undo import run_verb
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run, prune
 from provisioner.linux.processes import is_alive
-from provisioner.machines.daemonize import end_detached, find_running, load_process, main, start_detached
+from provisioner.machines.daemonize import end_detached, find_running, load_process, start_detached
 
 STARTER = """
 import sys; from pathlib import Path
@@ -77,9 +78,9 @@ def test_another_process_with_the_same_pid_is_not_taken_for_it(sleeper: Path) ->
 
 
 def test_the_undo_entry_ends_the_process(sleeper: Path) -> None:
-    assert main([str(sleeper)]) == 0
+    assert run_verb(["end-process", str(sleeper)]) == 0
     assert find_running(sleeper) is None
-    assert main([str(sleeper)]) == 0
+    assert run_verb(["end-process", str(sleeper)]) == 0
 
 
 def test_a_process_that_cannot_be_started_leaves_no_entry(tmp_path: Path, run: Run) -> None:

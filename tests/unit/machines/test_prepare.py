@@ -11,11 +11,11 @@ from fakes_machines import FakeLab
 from provisioner.deadlines import set_scale
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run, parse_journal
-from provisioner.machines import stop
 from provisioner.machines.daemonize import end_detached, find_running, start_detached
 from provisioner.machines.lab import Lab, load_lab
 from provisioner.machines.prepare import boot_machine, ready_machine, stopped_at_the_end
 from provisioner.machines.qemu.machine import PID_FILE
+from provisioner.machines.stop import stop_machine
 from provisioner.machines.usage import exclusive, in_use, is_needed, keep, take_down
 from provisioner.paths import run_dir
 
@@ -133,7 +133,7 @@ def test_how_it_is_stopped_is_written_down_before_it_is_started(fake: FakeLab, r
     fake["web"].hooks["converge"] = lambda: seen.extend(journalled())
     ready_machine(fake.lab, "web", run, for_lab=True)
 
-    assert [values[1:] for values in seen] == [("-m", "provisioner.machines.stop", str(fake.file), "web")] * 2
+    assert seen == [("stop-machine", str(fake.file), "web")] * 2
     assert journalled() == []  # it is the lab's now
 
 
@@ -152,7 +152,7 @@ def test_a_session_stops_what_it_has_started(fake: FakeLab, run: Run) -> None:
         ready_machine(fake.lab, "web", run)
         assert fake["web"].status == "running"
 
-    assert [values[2] for values in before] == ["provisioner.machines.stop"]
+    assert [values[0] for values in before] == ["stop-machine"]
     assert fake["web"].status == "halted"
     assert journalled() == []
 
@@ -233,16 +233,16 @@ def test_the_journal_stops_it_whatever_has_become_of_lab_yaml(sleeper: Lab, lab_
     texts = {"there": LAB, "garbage": "machines: [", "without it": "machines: {other: {}}"}
     sleeper.path.unlink() if lab_file == "gone" else sleeper.path.write_text(texts[lab_file])
 
-    assert stop.main([str(sleeper.path), "web"]) == 0
+    stop_machine(sleeper.path, "web")
     assert find_running(sleeper.directory / "web" / PID_FILE) is None
 
 
 def test_the_journal_stops_nothing_that_the_lab_keeps(sleeper: Lab) -> None:
     keep(sleeper, "web")
 
-    assert stop.main([str(sleeper.path), "web"]) == 0
+    stop_machine(sleeper.path, "web")
     assert find_running(sleeper.directory / "web" / PID_FILE) is not None
 
 
 def test_a_machine_that_nobody_knows_is_stopped_already(fake: FakeLab) -> None:
-    assert stop.main([str(fake.file), "nobody"]) == 0
+    stop_machine(fake.file, "nobody")

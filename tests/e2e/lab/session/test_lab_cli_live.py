@@ -142,7 +142,7 @@ def test_what_was_cut_off_begins_anew_and_if_killed_while_it_converges_prune_sto
     assert "with a new disk: its first start was interrupted" in command.err
     assert runs(machine)
 
-    assert "provisioner.machines.stop" in ended(typed("prune")).out
+    assert "stop-machine" in ended(typed("prune")).out
     assert not runs(machine)
     assert typed("status", "--json").row()["status"] == "halted"
 

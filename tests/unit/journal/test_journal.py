@@ -15,6 +15,7 @@ import pytest
 from provisioner.errors import IsolationError
 from provisioner.journal import run as journal
 from provisioner.journal import undo
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run, prune
 from provisioner.paths import PACKAGE
 
@@ -147,7 +148,7 @@ run.made("command", ["sh", "-c", "test -e {flag} || {{ echo it is busy >&2; exit
     assert first[0].startswith("removed path")
     assert first[1].endswith(": it is busy")
     assert len(second) == 1
-    assert third[0].startswith("removed command")
+    assert third[0].startswith("undone by sh -c")
     assert journals(folders) == []
 
 
@@ -196,7 +197,7 @@ def test_paths_outside_of_our_folders_are_refused(folders: Path) -> None:
         folders / "cache" / "link" / "x",
         Path("cache/x"),
     ):
-        with pytest.raises(IsolationError, match="not below our own folders"):
+        with pytest.raises(IsolationError, match="not below our folders"):
             run.made("path", path)
     run.made("path", folders / "cache" / "link")
     run.close()
@@ -211,7 +212,7 @@ def test_a_journal_that_was_tampered_with_deletes_nothing_outside(folders: Path)
     lines = [{"owner": 0, "start": 0, "boot": "x"}, {"made": 1, "kind": "path", "values": [str(folders / "outside")]}]
     (runs / "00000000.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
-    assert "not below our own folders" in prune()[0]
+    assert "not below our folders" in prune()[0]
     assert (folders / "outside").is_dir()
 
 
@@ -224,7 +225,7 @@ def test_after_a_reboot_processes_are_forgotten_and_files_are_not(folders: Path)
     file = folders / "run" / "runs" / f"{run.id}.jsonl"
     text = file.read_text().replace(json.loads(file.read_text().splitlines()[0])["boot"], "before")
     (file.parent / "11111111.jsonl").write_text(text)
-    run.gone(next(iter(run._records.values())))
+    run.gone(next(iter(run._entries.values())))
 
     assert prune() == [f"removed path {folders / 'cache' / 'old'}"]
     assert child.poll() is None
@@ -282,7 +283,7 @@ def test_a_forked_child_does_not_undo_its_parents_things(folders: Path) -> None:
 
 def test_a_recycled_pid_is_not_killed(folders: Path) -> None:
     child = subprocess.Popen(["sleep", "60"])
-    record = undo.UndoEntry.load({"made": 1, "kind": "process", "values": [child.pid], "start": 1, "boot": "other"})
+    record = UndoEntry.load({"made": 1, "kind": "process", "values": [child.pid], "start": 1, "boot": "other"})
 
     assert undo.undo(record) is False
     assert child.poll() is None
@@ -291,6 +292,6 @@ def test_a_recycled_pid_is_not_killed(folders: Path) -> None:
 
 
 def test_a_record_survives_its_line() -> None:
-    record = undo.UndoEntry(3, "command", ("a", "b c"), (("K", "v"),))
+    record = UndoEntry(3, "command", ("a", "b c"), (("K", "v"),))
 
-    assert undo.UndoEntry.load(json.loads(json.dumps(record.dump()))) == record
+    assert UndoEntry.load(json.loads(json.dumps(record.dump()))) == record

@@ -1,0 +1,81 @@
+"""The verbs by which a journal undoes what only this package can undo: `provisioner undo VERB ARGS`.
+
+provisioner/journal/entry.py lists the verbs and their arguments; they are part of the journal's format.  A verb that
+finds nothing to undo succeeds.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from provisioner.errors import IsolationError
+from provisioner.journal.entry import Verb
+
+
+def run_verb(words: Sequence[str]) -> int:
+    """
+    Undo one thing.
+
+    Args:
+        words: the verb and its arguments.
+
+    Returns:
+        The exit status.
+
+    Raises:
+        IsolationError: it cannot be undone, the verb is unknown, or its arguments are wrong.
+    """
+    verb = next((verb for verb in VERBS if verb == words[0]), None)
+    if verb is None:
+        raise IsolationError(f"cannot undo '{words[0]}': unknown verb", "prune with the version that wrote the journal")
+    try:
+        inspect.signature(VERBS[verb]).bind(*words[1:])
+    except TypeError as error:
+        raise IsolationError(f"cannot undo '{verb}': {error}") from None
+    return VERBS[verb](*words[1:]) or 0
+
+
+def _end_process(file: str) -> None:
+    from provisioner.machines.daemonize import end_detached
+
+    end_detached(Path(file))
+
+
+def _stop_machine(lab_file: str, name: str) -> None:
+    from provisioner.machines.stop import stop_machine
+
+    stop_machine(Path(lab_file), name)
+
+
+def _reset_libvirt_machine(lab: str, name: str, state: str) -> None:
+    from provisioner.machines.libvirt.domain import reset_machine
+
+    reset_machine(Path(lab), name, _state(state))
+
+
+def _reset_vagrant_machine(lab: str, name: str, hypervisor: str, state: str) -> None:
+    from provisioner.machines.vagrant.other_providers import reset_machine
+
+    reset_machine(Path(lab), name, hypervisor, _state(state))
+
+
+def _run_over_ssh(address: str, name: str, *argv: str) -> int:
+    from provisioner.hosts.ssh_undo import run_over_ssh
+
+    return run_over_ssh(address, name, argv)
+
+
+def _state(text: str) -> Literal["halted", "absent"]:
+    return "absent" if text == "absent" else "halted"
+
+
+VERBS: dict[Verb, Callable[..., int | None]] = {
+    "end-process": _end_process,
+    "stop-machine": _stop_machine,
+    "reset-libvirt-machine": _reset_libvirt_machine,
+    "reset-vagrant-machine": _reset_vagrant_machine,
+    "run-over-ssh": _run_over_ssh,
+}
