@@ -85,9 +85,9 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
     """
     Make further sandboxes of this target; they are closed when the test ends.
 
-    The function that it gives takes `memory` (bytes), `cpus`, `pids`, `network` ("none", "private", "host"), `flags`
-    (further arguments for the runtime) and `image` ("probe", or "shell" with a BusyBox beside it), and returns a live
-    `provisioner.sandboxes.sandbox.Sandbox`.
+    The function that it gives takes the limits `memory` (bytes), `cpus` and `pids`, `network` ("none", "private",
+    "host"), `flags` (further arguments for the runtime) and `image` ("probe", or "shell" with a BusyBox beside it), and
+    returns a live `provisioner.sandboxes.sandbox.Sandbox`.
 
     Example:
         def test_small_sandbox_answers(sandbox_factory):
@@ -100,20 +100,13 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
         pytest.skip(ATTACHED)
     made: list[Sandbox] = []
 
-    def make(
-        memory: int | None = None,
-        cpus: float | None = None,
-        pids: int | None = None,
-        network: str = "none",
-        flags: tuple[str, ...] = (),
-        **spec: Any,
-    ) -> Sandbox:
+    def make(*, network: str = "none", flags: tuple[str, ...] = (), **asked: Any) -> Sandbox:
         from provisioner.limits.limits import Limits
         from provisioner.sandboxes.spec import Spec
 
-        limits = Limits(memory=memory, cpus=cpus, pids=pids)
+        limits = Limits(**{name: asked.pop(name) for name in Limits().by_argument() if name in asked})
         made.append(
-            state.pool.create(isolation_target, Spec(limits=limits, network=network, flags=tuple(flags), **spec))
+            state.pool.create(isolation_target, Spec(limits=limits, network=network, flags=tuple(flags), **asked))
         )
         return made[-1]
 

@@ -16,9 +16,9 @@ from provisioner.facts.filters import Filters
 from provisioner.facts.image import Privileged
 from provisioner.facts.ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket
 from provisioner.facts.kernel import KernelState
-from provisioner.facts.limits import CgroupFiles
 from provisioner.facts.namespaces import Owners
 from provisioner.facts.platform import Disk, Listener, Platform, SshKeys
+from provisioner.limits.document import CgroupFiles
 from provisioner.observed import (
     Fact,
     FactMap,

@@ -1,1 +1,18 @@
-""""""
+"""Limits of a sandbox: what is asked for, set, shown, and in force under a load.
+
+kinds/*.py    one module for each limit: name, unit, cgroup files, template values, load, facts, "in force"
+limit.py      what a limit is, and how the modules are found
+limits.py     the amounts that one sandbox is asked to keep  → Limits
+cgroup.py     what is written into a cgroup to set one limit by hand
+measured.py   the base models of cgroup files and loads, and arithmetic that limits share
+document.py   the models of all limits together, as facts documents and archives hold them
+
+How to add a limit:
+1. One module in kinds/ that defines `LIMIT`, an instance of a subclass of `Limit`.  It is then a keyword of `Limits`
+   and `sandbox_factory`, a name that runtime.yaml may hold below `limits`, a section of the facts, and a load.
+2. One check in plugins/pytest_isolation/suite/test_limits.py that calls `_judge_limit` with its name.
+3. `limits` in the roles/*/runtime.yaml of runtimes that have it; until then its check is not applicable there.
+4. Its section in the probe's document: provisioner/probe/process/limits.c.  Without it the section is unobserved.
+
+`why_not_in_force` is arithmetic on what was measured.  The verdict is the plugin's: ignored, refused, unknown.
+"""

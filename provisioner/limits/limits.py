@@ -1,36 +1,70 @@
-"""The bounds that a sandbox is asked to keep.
-
-In: numbers.  Out: a frozen `Limits`.  Used by runtime.py, which maps them to a runtime's flags, and by cgroups.py,
-which writes them by hand.  Sets nothing.
-"""
+"""The limits that one sandbox is asked to keep."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
 
 from provisioner.errors import IsolationError
+from provisioner.limits.cgroup import CgroupSetting
+from provisioner.limits.limit import find_limits, limit_named
+
+LimitValues = Mapping[str, Mapping[str, object]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Limits:
     """
-    What a sandbox may take; None asks for no limit.
+    What a sandbox may take.
 
     Args:
-        memory: bytes.
-        cpus: processors' worth of time, 0.5 is half of one.
-        pids: tasks.
+        asked: an amount for each limit by its argument, in the limit's unit: `memory` in bytes, `cpus` in processors'
+            worth of time, `pids` in tasks.  None asks for no limit.
+
+    Attributes:
+        amounts: the amounts that are asked for, by the limit's name, in the order of `find_limits()`.
+
+    Raises:
+        IsolationError: there is no such limit, or an amount is not more than zero.
+
+    Example:
+        >>> Limits(memory=64 << 20, cpus=0.5).amounts
+        {'memory': 67108864, 'cpu': 0.5}
     """
 
-    memory: int | None = None
-    cpus: float | None = None
-    pids: int | None = None
+    amounts: Mapping[str, float] = field(hash=False)
 
-    def __post_init__(self) -> None:
-        for name in self.asked():
-            if not getattr(self, name) > 0:
-                raise IsolationError(f"cannot limit '{name}' to {getattr(self, name)}: it must be more than zero")
+    def __init__(self, **asked: float | None) -> None:
+        known = {limit.argument: limit.name for limit in find_limits()}
+        for argument, amount in asked.items():
+            if argument not in known:
+                raise IsolationError(f"cannot limit '{argument}'", hint=f"there are: {', '.join(known)}")
+            if amount is not None and not amount > 0:
+                raise IsolationError(f"cannot limit '{argument}' to {amount}: it must be more than zero")
+        amounts = {name: amount for argument, name in known.items() if (amount := asked.get(argument)) is not None}
+        object.__setattr__(self, "amounts", amounts)
 
-    def asked(self) -> tuple[str, ...]:
-        """Return the names of the limits that are set."""
-        return tuple(name for name in ("memory", "cpus", "pids") if getattr(self, name) is not None)
+    @classmethod
+    def of(cls, amounts: Mapping[str, float]) -> Limits:
+        """Return limits from amounts by the limits' names."""
+        return cls(**{limit_named(name).argument: amount for name, amount in amounts.items()})
+
+    def by_argument(self) -> dict[str, float | None]:
+        """Return the amount of every limit by its argument, None where none is asked for."""
+        return {limit.argument: self.amounts.get(limit.name) for limit in find_limits()}
+
+    def template_values(self) -> LimitValues:
+        """Return each limit that is asked for, with the values that a runtime's templates may name."""
+        return {name: limit_named(name).template_values(amount) for name, amount in self.amounts.items()}
+
+    def cgroup_settings(self, names: Container[str] | None = None) -> tuple[CgroupSetting, ...]:
+        """
+        Return what is written into cgroups to set these limits by hand.
+
+        Args:
+            names: the limits that are set by hand; None: all.
+        """
+        by_hand = self.amounts if names is None else names
+        return tuple(
+            limit_named(name).cgroup_setting(amount) for name, amount in self.amounts.items() if name in by_hand
+        )

@@ -1,9 +1,8 @@
 """Sets limits by hand, for runtimes that have none: unshare, bubblewrap, nspawn.
 
-In: a run's id, a name and Limits.  Out: `Cgroups`, the folders that the sandbox's process has to join before it starts
-(`probe launch --cgroup DIR`).  Called by sandboxes/ and, to clean up, by journal.py.  Mount points are read, never
-assumed.  It writes to no cgroup that it did not make, except that on v2 it may switch a controller on for the children
-of the one it makes its own in, and off again.
+In: a run's id, a name and what to write.  Out: `Cgroups`, the folders that the sandbox's process has to join before it
+starts (`probe launch --cgroup DIR`).  Mount points are read, never assumed.  It writes to no cgroup that it did not
+make, except that on v2 it may switch a controller on for the children of the one it makes its own in, and off again.
 """
 
 from __future__ import annotations
@@ -12,20 +11,20 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from provisioner.errors import IsolationError
-from provisioner.limits.limits import Limits
+from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.linux.mounts import MountPoint, read_mounts
 from provisioner.linux.processes import kill_all, read_process
 
 Mode = Literal["v1", "v2", "hybrid", "none"]
 
-CONTROLLERS = {"memory": "memory", "cpus": "cpu", "pids": "pids"}
-PERIOD = 100_000  # microseconds
+MAIN_CONTROLLERS = ("memory", "cpu", "pids")  # where these are mounted decides which version a system uses
+COUNTERS = (*MAIN_CONTROLLERS, "cpuacct")
 PREFIX = "isolation-"
 DEADLINE = 5.0  # seconds
 ROOT_HINT = "run as root, or in a scope of your own: systemd-run --user --scope -p Delegate=yes"
@@ -67,15 +66,19 @@ def mode_of(mounts: Iterable[MountPoint], read_words: Callable[[Path], list[str]
     """Tell the same from a list of mounts, on another host through `read_words`, which gives a file's words."""
     mounts = list(mounts)
     unified = [mount for mount in mounts if mount.fstype == "cgroup2"]
-    if any(_v1_mount(mounts, controller) for controller in CONTROLLERS.values()):
+    if any(_v1_mount(mounts, controller) for controller in MAIN_CONTROLLERS):
         return "hybrid" if unified else "v1"
     read = read_words or _words
     held = {controller for mount in unified for controller in read(mount.target / "cgroup.controllers")}
-    return "v2" if held & set(CONTROLLERS.values()) else "none"
+    return "v2" if held & set(MAIN_CONTROLLERS) else "none"
 
 
 def make_cgroups(
-    run_id: str, name: str, limits: Limits, before: Callable[[Path], object] | None = None, everywhere: bool = False
+    run_id: str,
+    name: str,
+    settings: Sequence[CgroupSetting],
+    before: Callable[[Path], object] | None = None,
+    everywhere: bool = False,
 ) -> Cgroups:
     """
     Make the cgroups of one sandbox and write its limits into them.
@@ -83,7 +86,7 @@ def make_cgroups(
     Args:
         run_id: the run's; its folder is isolation-<run_id>.
         name: the sandbox's, unique in the run.
-        limits: what to limit; what is not asked for is counted all the same.
+        settings: what to write for each limit.  Memory, processor time and tasks are counted without a limit, too.
         before: called with each folder before it is made, for the journal.
         everywhere: beside v1, also in the hierarchies without controllers (name=systemd, and v2), for what makes
             cgroups of its own below the one that it is started in.
@@ -103,8 +106,8 @@ def make_cgroups(
     path = PurePosixPath(f"{PREFIX}{run_id}", name)
     before = before or (lambda folder: None)
     if mode == "v2":
-        return _make_v2(mounts, path, limits, before)
-    return _make_v1(mounts, path, limits, before, everywhere)
+        return _make_v2(mounts, path, settings, before)
+    return _make_v1(mounts, path, settings, before, everywhere)
 
 
 def delete_cgroup(folder: Path) -> bool:
@@ -137,7 +140,7 @@ def delete_cgroup(folder: Path) -> bool:
 def _make_v1(
     mounts: list[MountPoint],
     path: PurePosixPath,
-    limits: Limits,
+    settings: Sequence[CgroupSetting],
     before: Callable[[Path], object],
     everywhere: bool = False,
 ) -> Cgroups:
@@ -147,39 +150,37 @@ def _make_v1(
             if bare.fstype == "cgroup2" or "name=systemd" in bare.options:
                 own = _own_folder(bare, "" if bare.fstype == "cgroup2" else "name=systemd")
                 made.append(_make_below([bare.target, own], path, before))
-        for controller in ("memory", "cpu", "cpuacct", "pids"):
+        for controller in dict.fromkeys((*COUNTERS, *(setting.controller for setting in settings))):
             mount = _v1_mount(mounts, controller)
             if mount is not None and not any(mount.target in folder.parents for folder in made):
                 made.append(_make_below([mount.target, _own_folder(mount, controller)], path, before))
-        for asked in limits.asked():
-            controller = CONTROLLERS[asked]
-            mount = _v1_mount(mounts, controller)
+        for setting in settings:
+            mount = _v1_mount(mounts, setting.controller)
             if mount is None:
-                raise IsolationError(f"cannot limit '{asked}': no {controller} controller is mounted", hint=ROOT_HINT)
-            _write_v1(next(folder for folder in made if mount.target in folder.parents), asked, limits)
+                raise IsolationError(
+                    f"cannot limit '{setting.limit}': no {setting.controller} controller is mounted", hint=ROOT_HINT
+                )
+            _write_files(next(folder for folder in made if mount.target in folder.parents), setting.v1)
     except BaseException:
         Cgroups(tuple(made)).delete()
         raise
     return Cgroups(tuple(made))
 
 
-def _write_v1(folder: Path, asked: str, limits: Limits) -> None:
-    if asked == "memory":
-        _write(folder / "memory.limit_in_bytes", limits.memory)
-        if (folder / "memory.memsw.limit_in_bytes").exists():
-            _write(folder / "memory.memsw.limit_in_bytes", limits.memory)
-    elif asked == "cpus":
-        _write(folder / "cpu.cfs_period_us", PERIOD)
-        _write(folder / "cpu.cfs_quota_us", _quota(limits))
-    else:
-        _write(folder / "pids.max", limits.pids)
+def _write_files(folder: Path, files: Iterable[CgroupFile]) -> None:
+    for file in files:
+        if not file.optional or (folder / file.name).exists():
+            _write(folder / file.name, file.value)
 
 
 def _make_v2(
-    mounts: list[MountPoint], path: PurePosixPath, limits: Limits, before: Callable[[Path], object]
+    mounts: list[MountPoint],
+    path: PurePosixPath,
+    settings: Sequence[CgroupSetting],
+    before: Callable[[Path], object],
 ) -> Cgroups:
     mount = next(mount for mount in mounts if mount.fstype == "cgroup2")
-    wanted = [CONTROLLERS[asked] for asked in limits.asked()]
+    wanted = list(dict.fromkeys(setting.controller for setting in settings))
     own = _own_folder(mount, "")
     refusals = []
     for base in [folder for folder in reversed([own, *own.parents]) if folder.is_relative_to(mount.target)]:
@@ -188,24 +189,13 @@ def _make_v2(
         try:
             _switch_on(base, wanted, switched)
             made.append(_make_below([base], path, before, wanted))
-            for asked in limits.asked():
-                _write_v2(made[0], asked, limits)
+            for setting in settings:
+                _write_files(made[0], setting.v2)
             return Cgroups(tuple(made), tuple(switched))
         except IsolationError as error:
             refusals.append(error.what)
             Cgroups(tuple(made), tuple(switched)).delete()
     raise IsolationError(refusals[-1], hint=ROOT_HINT, log="\n".join(refusals))
-
-
-def _write_v2(folder: Path, asked: str, limits: Limits) -> None:
-    if asked == "memory":
-        _write(folder / "memory.max", limits.memory)
-        if (folder / "memory.swap.max").exists():
-            _write(folder / "memory.swap.max", 0)
-    elif asked == "cpus":
-        _write(folder / "cpu.max", f"{_quota(limits)} {PERIOD}")
-    else:
-        _write(folder / "pids.max", limits.pids)
 
 
 def _switch_on(folder: Path, wanted: Iterable[str], switched: list[tuple[Path, str]]) -> None:
@@ -276,10 +266,6 @@ def _kill_members(folders: Iterable[Path]) -> None:
 
 def _v1_mount(mounts: Iterable[MountPoint], controller: str) -> MountPoint | None:
     return next((mount for mount in mounts if mount.fstype == "cgroup" and controller in mount.options), None)
-
-
-def _quota(limits: Limits) -> int:
-    return max(1000, round((limits.cpus or 0) * PERIOD))  # the kernel refuses less than a millisecond
 
 
 def _words(file: Path) -> list[str]:

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provisioner.errors import IsolationError
 from provisioner.files.suggest import suggest_and_list
 from provisioner.files.yaml import load_yaml
+from provisioner.limits.limit import limit_names
 from provisioner.paths import ROLES
 from provisioner.runtimes.attach import Attach
 from provisioner.runtimes.settings import Settings
@@ -27,7 +28,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 
 Argv = list[str]
 # patterns instead of Literals: the names travel as plain text from here on
-LimitName = Annotated[str, Field(pattern="^(memory|cpu|pids)$")]
+LimitName = Annotated[str, Field(pattern=f"^({'|'.join(limit_names())})$")]
 NetworkMode = Annotated[str, Field(pattern="^(none|private|host)$")]
 # as facts_platform.BusDevice.id names a device; "cpu:" is a feature that lets a guest run guests
 DeviceId = Annotated[
@@ -225,7 +226,16 @@ def load_runtime(name: str, roles: Path = ROLES) -> Runtime:
                     f"cannot find {kind} '{wanted}' of runtime '{folder}'", hint=_nearest(wanted, known)
                 )
             runtime = overlay(runtime, known[wanted], f"{folder}/runtime.yaml: {kind} {wanted}")
-    return runtime.model_copy(update={"name": folder, "conditions": {**runtime.conditions, **conditions}})
+    unknown = {
+        f"limits.{limit}": f"'{folder}' has no such limit" for limit in limit_names() if limit not in runtime.limits
+    }
+    return runtime.model_copy(
+        update={
+            "name": folder,
+            "conditions": {**runtime.conditions, **conditions},
+            "cannot": {**unknown, **runtime.cannot},
+        }
+    )
 
 
 def overlay(runtime: Runtime, changes: Mapping[str, Any], where: str) -> Runtime:

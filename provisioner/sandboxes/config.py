@@ -14,9 +14,10 @@ from typing import Any
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.hosts.host import Host
+from provisioner.limits.limits import LimitValues
 from provisioner.runtimes.render import render_argv, render_value
 from provisioner.runtimes.runtime import Runtime
-from provisioner.sandboxes.spec import Edit, LimitValues
+from provisioner.sandboxes.spec import Edit
 
 
 def write_config(

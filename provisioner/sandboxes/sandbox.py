@@ -11,7 +11,6 @@ import itertools
 import json
 import secrets
 import time
-from typing import Any
 
 from provisioner.connection.local import Stream, last_line
 from provisioner.deadlines import deadline
@@ -20,7 +19,6 @@ from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen
 from provisioner.hosts.host import FACTS_BYTES, Host, checked
 from provisioner.journal.entry import UndoEntry
-from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import Cgroups, make_cgroups
 from provisioner.probe.channel import Channel, ChannelError, Reply
 from provisioner.probe.exec_output import after_mark
@@ -74,14 +72,13 @@ class Sandbox:
 
     def _make_values(self) -> dict[str, object]:
         values = self.host.values(self.runtime, self.spec.image)
-        limits = self.spec.limits
         self.host.site.make_folder(self._bundle, 0o755)
         values |= {
             "name": self.name,
             "nonce": self.nonce,
             "bundle": str(self._bundle),
             "console": str(self._bundle / "console.log"),
-            "limit": {"memory": limits.memory, "cpus": limits.cpus, "pids": limits.pids},
+            "limit": self.spec.limits.by_argument(),
             "cgroups": [],
         }
         if self.runtime.image == "initramfs":
@@ -109,23 +106,21 @@ class Sandbox:
 
     def _limit_flags(self, values: dict[str, object]) -> list[str]:
         flags: list[str] = []
-        by_hand: dict[str, Any] = {}
-        for name, asked in self.spec.asked().items():
+        by_hand: set[str] = set()
+        for name, further in self.spec.limits.template_values().items():
             how = self.runtime.limits.get(name)
             if how is None:
                 raise RefusedError(
                     self.runtime.cannot.get(f"limits.{name}", f"'{self.runtime.name}' has no such limit")
                 )
-            flags += render_argv(how.flags, {**values, **asked}, f"{self.runtime.name}: limits.{name}")
+            flags += render_argv(how.flags, {**values, **further}, f"{self.runtime.name}: limits.{name}")
             if how.cgroup:
-                by_hand["cpus" if name == "cpu" else name] = getattr(
-                    self.spec.limits, "cpus" if name == "cpu" else name
-                )
+                by_hand.add(name)
         if by_hand or self.runtime.own_cgroups:
             self._cgroups = make_cgroups(
                 self.host.run.id,
                 self.name,
-                Limits(**by_hand),
+                self.spec.limits.cgroup_settings(by_hand),
                 before=lambda folder: self._records.append(self.host.run.made("cgroup", folder)),
                 everywhere=self.runtime.own_cgroups,
             )
@@ -135,7 +130,7 @@ class Sandbox:
     def _start(self) -> Stream:
         runtime = self.runtime
         if runtime.prepare:
-            write_config(self.host, runtime, self._values, self.spec.asked(), self.spec.edits)
+            write_config(self.host, runtime, self._values, self.spec.limits.template_values(), self.spec.edits)
         if runtime.delete:
             delete = render_argv(runtime.delete, self._values, f"{runtime.name}: delete")
             self._records.append(self.host.site.made_command(self.host.run, delete, self.host.remembered(runtime)))

@@ -1,11 +1,8 @@
-"""What is asked of one sandbox, and what stands around it.
-
-In: nothing.  Out: frozen objects.  Made by loads.py, pytest_isolation's pool and tests; used by sandbox.py.
-"""
+"""What is asked of one sandbox, and the host around a sandbox that is a machine itself.  Frozen objects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,9 +13,6 @@ from provisioner.images.image import Image
 from provisioner.limits.limits import Limits
 
 Edit = Callable[[dict[str, Any]], None]
-# each limit that is asked for, with the values that its templates may name
-LimitValues = Mapping[str, Mapping[str, object]]
-
 
 VOLUME = "/tmp"  # which every image has
 
@@ -47,17 +41,6 @@ class Spec:
     volume: Path | None = None
     flags: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
-
-    def asked(self) -> LimitValues:
-        """Return each limit that is set, with the values that a runtime's templates may name."""
-        asked: dict[str, Mapping[str, object]] = {}
-        if self.limits.memory is not None:
-            asked["memory"] = {"bytes": self.limits.memory, "mib": self.limits.memory >> 20}
-        if self.limits.cpus is not None:
-            asked["cpu"] = {"cpus": self.limits.cpus, "quota": int(self.limits.cpus * 100000), "period": 100000}
-        if self.limits.pids is not None:
-            asked["pids"] = {"count": self.limits.pids}
-        return asked
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from provisioner.limits.limits import Limits
 from provisioner.linux import cgroups
 from provisioner.linux.mounts import MountPoint
 
-ALL = Limits(memory=64 << 20, cpus=0.5, pids=32)
+ALL = Limits(memory=64 << 20, cpus=0.5, pids=32).cgroup_settings()
 
 
 def v1(root: Path, *controllers: str) -> MountPoint:
@@ -53,7 +53,7 @@ def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
 def test_a_missing_controller_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mounts = [v1(tmp_path, "memory"), v1(tmp_path, "cpu", "cpuacct")]
     monkeypatch.setattr(cgroups, "read_mounts", lambda: mounts)
-    monkeypatch.setattr(cgroups, "_write_v1", lambda folder, asked, limits: None)
+    monkeypatch.setattr(cgroups, "_write_files", lambda folder, files: None)
     planned: list[Path] = []
 
     with pytest.raises(IsolationError, match="cannot limit 'pids': no pids controller is mounted"):
@@ -66,8 +66,8 @@ def test_v1_writes_swap_too_where_it_is_counted(tmp_path: Path) -> None:
     for name in ("memory.memsw.limit_in_bytes",):
         (tmp_path / name).touch()
 
-    for asked in ALL.asked():
-        cgroups._write_v1(tmp_path, asked, ALL)
+    for setting in ALL:
+        cgroups._write_files(tmp_path, setting.v1)
 
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "memory.limit_in_bytes": "67108864",
@@ -81,8 +81,8 @@ def test_v1_writes_swap_too_where_it_is_counted(tmp_path: Path) -> None:
 def test_v2_writes_no_swap_and_one_file_for_each(tmp_path: Path) -> None:
     (tmp_path / "memory.swap.max").touch()
 
-    for asked in ALL.asked():
-        cgroups._write_v2(tmp_path, asked, ALL)
+    for setting in ALL:
+        cgroups._write_files(tmp_path, setting.v2)
 
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         "memory.max": "67108864",
@@ -99,14 +99,8 @@ def test_v2_without_the_controller_names_the_delegating_command(
     monkeypatch.setattr(cgroups, "_own_folder", lambda mount, controller: mount.target / "user.slice" / "own")
 
     with pytest.raises(IsolationError, match=r"has no cpu controller; .*systemd-run --user --scope -p Delegate=yes"):
-        cgroups.make_cgroups("0a1b", "one", Limits(cpus=1))
+        cgroups.make_cgroups("0a1b", "one", Limits(cpus=1).cgroup_settings())
     assert [path.name for path in (tmp_path / "v2").iterdir()] == ["cgroup.controllers"]
-
-
-def test_a_quota_is_never_below_what_the_kernel_takes(tmp_path: Path) -> None:
-    cgroups._write_v2(tmp_path, "cpus", Limits(cpus=0.001))
-
-    assert (tmp_path / "cpu.max").read_text() == "1000 100000"
 
 
 def test_a_foreign_cgroup_goes_only_when_nothing_is_in_it(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from ground import Ground
 
+from provisioner.limits.limit import limit_named
 from provisioner.limits.limits import Limits
 from provisioner.runtimes.runtime import Runtime
-from provisioner.sandboxes.loads import CPUS, MEMORY, PIDS
 from provisioner.sandboxes.sandbox import Sandbox
 
 # where no mount of the host's is shared there is no group to be in
@@ -53,6 +53,7 @@ RULES_KERNEL = {
     "kern.fanotify": "watch whole mounts",
 }
 NOT_ENFORCED = (("memory", "it took 80 MiB of 64"), ("cpu", "no limit"), ("pids", "64 children came up"))
+MEMORY, CPUS, PIDS = (limit_named(name).amount for name in ("memory", "cpu", "pids"))
 LARGER_QUOTA = f"a quota of {round((CPUS + 0.1) * 100000)}"
 TOO_LARGE = (
     ("memory", "the cgroup shows 67112960 bytes", Limits(memory=MEMORY + 4096)),

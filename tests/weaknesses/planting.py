@@ -19,10 +19,12 @@ from plant import Make, Plant, named
 from plants import BASES
 from turns import network_turn
 
-from provisioner.facts.measured import Load, Loads, Reach, Reaches
+from provisioner.facts.reach import Reach, Reaches
+from provisioner.limits.document import Load, Loads
 from provisioner.paths import cache_dir
 from provisioner.runtimes.runtime import Runtime, overlay
-from provisioner.sandboxes.loads import measure_loads, measure_reach
+from provisioner.sandboxes.loads import measure_loads
+from provisioner.sandboxes.reach import measure_reach
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import SharedFile, make_shared_file, shared_folder
 from provisioner.sandboxes.spec import Spec

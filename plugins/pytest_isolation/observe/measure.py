@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from provisioner.errors import IsolationError
-from provisioner.facts.measured import Load, Loads, Reach, Reaches
+from provisioner.facts.reach import Reach, Reaches
+from provisioner.limits.document import Load, Loads
 from provisioner.observed import is_missing, unobserved
-from provisioner.sandboxes.loads import measure_loads, measure_reach
+from provisioner.sandboxes.loads import measure_loads
+from provisioner.sandboxes.reach import measure_reach
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import shared_folder
 from provisioner.sandboxes.spec import Spec

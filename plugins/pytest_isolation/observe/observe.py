@@ -12,8 +12,9 @@ from typing import Protocol, TypeVar
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
-from provisioner.facts.measured import Loads, Reaches
+from provisioner.facts.reach import Reaches
 from provisioner.hosts.host import Host
+from provisioner.limits.document import Loads
 from provisioner.observed import Unobserved, unobserved
 from provisioner.sandboxes.attached import UNTOUCHED
 from pytest_isolation.records.record import Record, TargetInfo

@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from provisioner.errors import IsolationError
-from provisioner.facts.measured import Load, Reach
+from provisioner.facts.reach import Reach
 from provisioner.hosts.host import Host
+from provisioner.limits.document import Load
 from provisioner.progress import step
 from provisioner.sandboxes.attached import Attached
 from provisioner.sandboxes.sandbox import Sandbox

@@ -16,8 +16,9 @@ from pydantic import Field, ValidationError
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
-from provisioner.facts.measured import Loads, Reaches
+from provisioner.facts.reach import Reaches
 from provisioner.files.atomic import write_whole
+from provisioner.limits.document import Loads
 from provisioner.observed import Fact, FactsError, Items, Observed, Text, check_json, first_fault, since_schema
 from provisioner.runtimes.settings import SettingSeen
 from provisioner.sandboxes.shared_file import SharedFile

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 
 from provisioner.facts.document import Capabilities, Facts, Process, System, TaskState
 from provisioner.facts.image import ImageSeen
-from provisioner.facts.measured import Load, Reach
+from provisioner.facts.reach import Reach
+from provisioner.limits.document import Load
 from provisioner.observed import UnobservedFact
 from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.records.namespaces import NamespaceView

@@ -202,7 +202,8 @@ def worker_output(state: State) -> str:
 
 def merge_worker(state: State, output: str) -> None:
     """Add what a worker measured to the controller's records."""
-    from provisioner.facts.measured import Loads, Reaches
+    from provisioner.facts.reach import Reaches
+    from provisioner.limits.document import Loads
     from provisioner.sandboxes.teardown import TeardownResult
 
     told = json.loads(output)

@@ -16,6 +16,7 @@ import pytest
 from provisioner.connection.local import find_program
 from provisioner.errors import IsolationError
 from provisioner.files.suggest import nearest, suggest
+from provisioner.limits.limit import limit_names
 from provisioner.runtimes.runtime import MACHINE, Runtime, load_runtime, runtime_names
 from provisioner.sandboxes.attached import BARE, AttachTarget
 from pytest_isolation.options import KINDS, LOCAL, RunOptions
@@ -228,7 +229,7 @@ def _attachable(name: str) -> Runtime:
 
 def _not_ours(runtime: Runtime) -> Runtime:
     """Say what cannot be asked of a sandbox that somebody else runs, and why."""
-    names = ["peer", *(f"limits.{name}" for name in ("memory", "cpu", "pids"))]
+    names = ["peer", *(f"limits.{name}" for name in limit_names())]
     names += [f"network.{mode}" for mode in ("none", "private", "host")]
     cannot = {**runtime.cannot, **dict.fromkeys(names, ATTACHED)}
     if runtime.attach is None or runtime.attach.exec is None:

@@ -6,13 +6,16 @@ On v2 it disables a controller again that it enabled.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from provisioner.doctor.finding import Seen, lacking, limited, ok
-from provisioner.doctor.look import look
+from provisioner.doctor.look import Look, look
 from provisioner.doctor.system import System
 from provisioner.errors import IsolationError
-from provisioner.limits.limits import Limits
+from provisioner.limits.limit import Limit, find_limits
 from provisioner.linux.cgroups import cgroup_mode, make_cgroups
 
 GROUP = "limits"
@@ -40,25 +43,7 @@ def look_at_hierarchy(system: System) -> Seen:
     return limited("v1 has the controllers, v2 is mounted beside it", cost, note=V2_AT_BOOT)
 
 
-@look(GROUP, "memory")
-def look_at_memory_limit(system: System) -> Seen:
-    """Try a memory limit."""
-    return _try(system, "memory", Limits(memory=64 << 20))
-
-
-@look(GROUP, "cpu")
-def look_at_cpu_limit(system: System) -> Seen:
-    """Try a cpu quota."""
-    return _try(system, "cpu", Limits(cpus=0.5))
-
-
-@look(GROUP, "pids")
-def look_at_pids_limit(system: System) -> Seen:
-    """Try a bound on the number of processes."""
-    return _try(system, "pids", Limits(pids=64))
-
-
-def _try(system: System, controller: str, limits: Limits) -> Seen:
+def _try(system: System, limit: Limit[Any]) -> Seen:
     run = system.journal()
 
     def record(folder: Path) -> None:
@@ -66,11 +51,17 @@ def _try(system: System, controller: str, limits: Limits) -> Seen:
 
     try:
         # Looks run side by side: each has a parent cgroup of its own, and can remove it.
-        made = make_cgroups(f"{run.id}-{controller}", "doctor", limits, before=record)
+        settings = (limit.cgroup_setting(limit.amount),)
+        made = make_cgroups(f"{run.id}-{limit.name}", "doctor", settings, before=record)
     except IsolationError as error:
-        return _refused(system, controller, error.what.replace(f"/isolation-{run.id}-{controller}/doctor", ""))
+        return _refused(system, limit.name, error.what.replace(f"/isolation-{run.id}-{limit.name}/doctor", ""))
     made.delete()
     return ok("a cgroup with this limit can be made")
+
+
+def more_looks(also: Iterable[str]) -> list[Look]:
+    """Return a look for each limit: it is tried by a cgroup that has it."""
+    return [Look(GROUP, limit.name, partial(_try, limit=limit)) for limit in find_limits()]
 
 
 def _refused(system: System, controller: str, why: str) -> Seen:

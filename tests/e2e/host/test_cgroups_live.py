@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="making cgroups below the root needs root"),
     pytest.mark.skipif(cgroups.cgroup_mode() == "none", reason="no cgroup controllers are mounted here"),
 ]
-LIMITS = Limits(memory=32 << 20, cpus=0.5, pids=16)
+LIMITS = Limits(memory=32 << 20, cpus=0.5, pids=16).cgroup_settings()
 
 
 def all_cgroups() -> set[str]:
@@ -84,7 +84,7 @@ def test_a_limit_that_the_kernel_refuses_leaves_nothing() -> None:
     before = all_cgroups()
 
     with pytest.raises(IsolationError, match="refuses"):
-        cgroups.make_cgroups(f"test{os.getpid()}", "big", Limits(pids=1 << 62))
+        cgroups.make_cgroups(f"test{os.getpid()}", "big", Limits(pids=1 << 62).cgroup_settings())
     assert all_cgroups() == before
 
 
@@ -93,7 +93,7 @@ def test_a_user_without_permission_is_told_how(tmp_path: Path) -> None:
         "from provisioner.linux.cgroups import make_cgroups; from provisioner.limits.limits import Limits\n"
         "from provisioner.errors import IsolationError\n"
         "import os; os.setgid(65534); os.setuid(65534)\n"
-        "try: make_cgroups('test', 'user', Limits(pids=5))\n"
+        "try: make_cgroups('test', 'user', Limits(pids=5).cgroup_settings())\n"
         "except IsolationError as error: print(error)"
     )
     env = {**os.environ, "PYTHONPATH": str(Path(cgroups.__file__).parents[2]), "HOME": str(tmp_path)}

@@ -16,6 +16,7 @@ import pytest
 from provisioner.errors import IsolationError
 from provisioner.images import image
 from provisioner.images.kernel import guest_kernel
+from provisioner.limits.limits import Limits
 
 REPOSITORY = Path(__file__).parents[3]
 PYTHON = Path("/usr/bin/python3").resolve()
@@ -29,8 +30,13 @@ MODULES = (
     "linux/mounts",
     "linux/processes",
     "limits/__init__",
-    "limits/limits",
+    "limits/cgroup",
 )
+# the guest's Python has no pydantic, which the limits' modules import: it gets their settings as data
+SETTINGS = f"""from provisioner.limits.cgroup import CgroupFile, CgroupSetting
+SOUND = {Limits(memory=32 << 20, cpus=0.5, pids=8).cgroup_settings()!r}
+TOO_LARGE = {Limits(pids=1 << 62).cgroup_settings()!r}
+"""
 SKIPPED = {"test", "__pycache__", "idlelib", "lib2to3", "tkinter", "ensurepip", "pydoc_data", "dist-packages"}
 
 pytestmark = pytest.mark.skipif(
@@ -52,6 +58,8 @@ def write_initramfs(out: Path) -> None:
     files = {str(path): path for path in [*sources, *libraries]}
     files["/usr/bin/python3"] = PYTHON
     files["/guest.py"] = Path(__file__).parent / "guest" / "cgroups_v2.py"
+    files["/app/settings.py"] = out.with_name("settings.py")
+    files["/app/settings.py"].write_text(SETTINGS)
     files |= {f"/app/provisioner/{name}.py": REPOSITORY / "provisioner" / f"{name}.py" for name in MODULES}
     folders = {"/proc", "/sys", "/dev", *(str(folder) for name in files for folder in Path(name).parents)} - {"/"}
     entries = [(name[1:], stat.S_IFDIR | 0o755, 0, 0, b"") for name in sorted(folders, key=len)]

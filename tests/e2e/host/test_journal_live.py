@@ -33,7 +33,7 @@ from provisioner.limits.limits import Limits
 folder = Path(sys.argv[1])
 journal.run_dir = undo.run_dir = undo.cache_dir = lambda: folder
 run = journal.Run.start()
-made = cgroups.make_cgroups(run.id, "one", Limits(pids=5), lambda path: run.made("cgroup", path))
+made = cgroups.make_cgroups(run.id, "one", Limits(pids=5).cgroup_settings(), lambda path: run.made("cgroup", path))
 inside = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
 (made.dirs[0] / "cgroup.procs").write_text(str(inside.pid))
 run.made("netns", f"iso-{run.id}")

@@ -55,10 +55,10 @@ def test_a_limit_is_tried_by_a_cgroup_that_the_journal_knows(
 ) -> None:
     made: list[str] = []
 
-    def make(run_id: str, name: str, limits: Any, before: Any) -> Cgroups:
+    def make(run_id: str, name: str, settings: Any, before: Any) -> Cgroups:
         before(home / run_id / name)
         made.append(run_id)
-        assert len(limits.asked()) == 1
+        assert len(settings) == 1
         return Cgroups(())
 
     monkeypatch.setattr(cgroups, "make_cgroups", make)

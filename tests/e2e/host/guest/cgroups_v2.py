@@ -1,6 +1,6 @@
 """Runs as the first process of a micro VM whose kernel gives cgroup v2 all controllers; prints one JSON object.
 
-In: /app/provisioner.  Out: `RESULT {…}` on the console, then power off.  Started by test_cgroups_v2_live.py.
+In: /app/provisioner and /app/settings.py.  Out: `RESULT {…}` on the console, then power off.
 """
 
 from __future__ import annotations
@@ -59,12 +59,13 @@ def look() -> list[str]:
 
 
 def check_root() -> dict[str, object]:
+    from settings import SOUND, TOO_LARGE
+
     from provisioner.errors import IsolationError
-    from provisioner.limits.limits import Limits
     from provisioner.linux.cgroups import cgroup_mode, make_cgroups
 
     found: dict[str, object] = {"mode": cgroup_mode(), "before": look()}
-    made = make_cgroups("0a1b2c3d", "one", Limits(memory=32 << 20, cpus=0.5, pids=8))
+    made = make_cgroups("0a1b2c3d", "one", SOUND)
     folder = made.dirs[0]
     found["files"] = [(folder / name).read_text().strip() for name in ("memory.max", "cpu.max", "pids.max")]
     found["hog"] = run_inside(folder, lambda: len(bytearray(64 << 20)) and 1)
@@ -76,7 +77,7 @@ def check_root() -> dict[str, object]:
         made.delete()
         found["left"] = left.wait(60)
     try:
-        make_cgroups("0a1b2c3d", "big", Limits(pids=1 << 62))
+        make_cgroups("0a1b2c3d", "big", TOO_LARGE)
     except IsolationError as error:
         found["refused"] = error.what
     found["after"] = look()
@@ -85,8 +86,9 @@ def check_root() -> dict[str, object]:
 
 def check_user(delegated: bool) -> str:
     """Try as uid 1000 from /user/scope, where /user is delegated to it or not; the error's text, or the folder made."""
+    from settings import SOUND
+
     from provisioner.errors import IsolationError
-    from provisioner.limits.limits import Limits
     from provisioner.linux.cgroups import make_cgroups
 
     (ROOT / "cgroup.subtree_control").write_text("+memory +cpu +pids")
@@ -101,7 +103,7 @@ def check_user(delegated: bool) -> str:
         os.setgid(1000)
         os.setuid(1000)
         try:
-            made = make_cgroups("0a1b2c3d", "one", Limits(memory=32 << 20, cpus=0.5, pids=8))
+            made = make_cgroups("0a1b2c3d", "one", SOUND)
             os.write(writer, str(made.dirs[0]).encode())
             made.delete()
         except IsolationError as error:

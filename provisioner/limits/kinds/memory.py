@@ -1,0 +1,97 @@
+"""The memory limit: bytes, swap included."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from provisioner.limits.cgroup import CgroupFile, CgroupSetting
+from provisioner.limits.limit import Limit
+from provisioner.limits.measured import LoadBase, amount_inside, counter, counter_rose, or_none
+from provisioner.observed import Fact, Number, Observed, UnobservedFact
+
+MIB = 1 << 20
+OVERLOAD = 1.25
+LARGEST_PAGE = 1 << 16  # memory.max is rounded down to whole pages, 64 KiB on some arm64 kernels
+ENDED_BY_LIMIT = ("signal SIGKILL", "end of stream")
+VISIBLE = 0.75  # of a VM's memory: the kernel keeps the rest for itself
+REACHED = 0.95
+SLACK = 16 * MIB  # what the probe itself holds
+
+
+class MemoryLimit(Observed):
+    """Bytes; `limit` None: no limit.  memory.max, memory.current, memory.peak, memory.events oom_kill, and v1's."""
+
+    limit: Fact[Number | None]
+    usage: Fact[Number]
+    peak: Fact[Number | None]
+    oom_kills: Fact[Number | None]
+
+
+class MemoryLoad(LoadBase):
+    """The load touches the limit and a quarter more, 1 MiB at a time; `steps_mib` is how much it touched."""
+
+    steps_mib: Fact[Number]
+
+
+class Memory(Limit[MemoryLoad]):
+    """memory.max and memory.swap.max of cgroup v2, memory.limit_in_bytes and memory.memsw.* of v1."""
+
+    name = argument = "memory"
+    unit = "bytes"
+    rank = 10
+    amount = 64 * MIB
+    section = MemoryLimit
+    always_in_facts = True
+    load = MemoryLoad
+    shown_inside = ("limits.memory.limit", "system.memory_total")
+
+    def template_values(self, amount: int) -> dict[str, object]:
+        return {"bytes": amount, "mib": amount // MIB}
+
+    def cgroup_setting(self, amount: int) -> CgroupSetting:
+        v1 = CgroupFile("memory.limit_in_bytes", str(amount))
+        v1_with_swap = CgroupFile("memory.memsw.limit_in_bytes", str(amount), optional=True)
+        v2 = CgroupFile("memory.max", str(amount))
+        v2_swap = CgroupFile("memory.swap.max", "0", optional=True)
+        return CgroupSetting(self.argument, "memory", (v1, v1_with_swap), (v2, v2_swap))
+
+    def load_argv(self, amount: int, host_cpus: int) -> tuple[str, ...]:
+        return ("load", "memory", str(int(amount * OVERLOAD)))
+
+    def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
+        steps = re.findall(rb"^step (\d+)$", output, re.MULTILINE)
+        return {"steps_mib": int(steps[-1]) if steps else 0}
+
+    def why_not_in_force(self, load: MemoryLoad) -> str | None:
+        asked = int(load.limit)
+        steps = load.raw("steps_mib")
+        if isinstance(steps, int) and (steps * MIB > asked or load.ended == "exit 0"):
+            return f"it took {steps} MiB of {asked / MIB:.0f}"
+        if why := _why_not_shown(load, asked):
+            return why
+        if load.ended not in ENDED_BY_LIMIT:
+            raise UnobservedFact("loads[memory]", "", f"the load ended by '{load.ended}' after {load.steps_mib} MiB")
+        if load.shown is None:
+            return None
+        if load.steps_mib * MIB < asked * REACHED - SLACK:
+            raise UnobservedFact("loads[memory]", "", f"it was killed at {load.steps_mib} MiB, far below the limit")
+        if not counter_rose(load, "memory", "oom_kills"):
+            raise UnobservedFact("loads[memory]", "", "it was killed, and not by this limit: oom_kill did not rise")
+        peak = counter(load.raw("after"), "memory", "peak")
+        return f"its cgroup held {peak} bytes at its peak" if peak is not None and peak > asked else None
+
+
+def _why_not_shown(load: MemoryLoad, asked: int) -> str | None:
+    if load.shown is None:
+        seen = amount_inside(load)
+        if not VISIBLE * asked <= seen <= asked:
+            return f"{seen / MIB:.0f} MiB are seen inside, {asked / MIB:.0f} MiB were asked for"
+        return None
+    shown = load.shown.memory.limit
+    if shown is None or not 0 <= asked - shown < LARGEST_PAGE:
+        return f"the cgroup shows {or_none(shown)} bytes, {asked} were asked for"
+    return None
+
+
+LIMIT = Memory()

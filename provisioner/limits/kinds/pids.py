@@ -1,0 +1,76 @@
+"""The limit on the number of tasks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from provisioner.limits.cgroup import CgroupFile, CgroupSetting
+from provisioner.limits.limit import Limit
+from provisioner.limits.measured import LoadBase, amount_inside, counter_rose, or_none
+from provisioner.observed import Fact, Number, Observed, Text, UnobservedFact
+
+MAX_CHILDREN = 4096
+
+
+class PidsLimit(Observed):
+    """Tasks; `limit` None = no limit.  pids.max, pids.current, pids.events max."""
+
+    limit: Fact[Number | None]
+    current: Fact[Number]
+    refusals: Fact[Number | None]
+
+
+class PidsLoad(LoadBase):
+    """`children` is how many children were forked, `fork_error` the errno's name of the failed fork ("ok": none)."""
+
+    children: Fact[Number]
+    fork_error: Fact[Text]
+
+
+class Pids(Limit[PidsLoad]):
+    """pids.max of both cgroup versions."""
+
+    name = argument = "pids"
+    unit = "tasks"
+    rank = 30
+    amount = 32
+    section = PidsLimit
+    always_in_facts = True
+    load = PidsLoad
+
+    def template_values(self, amount: int) -> dict[str, object]:
+        return {"count": amount}
+
+    def cgroup_setting(self, amount: int) -> CgroupSetting:
+        files = (CgroupFile("pids.max", str(amount)),)
+        return CgroupSetting(self.argument, "pids", files, files)
+
+    def load_argv(self, amount: int, host_cpus: int) -> tuple[str, ...]:
+        return ("load", "pids", str(min(amount * 2, MAX_CHILDREN)))
+
+    def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
+        forks = re.search(rb"children (\d+) errno (\w+)", output)
+        return {"children": int(forks[1]), "fork_error": forks[2].decode()} if forks else {}
+
+    def why_not_in_force(self, load: PidsLoad) -> str | None:
+        asked = int(load.limit)
+        children = load.raw("children")  # before what is shown: a root cgroup has no pids.max
+        if isinstance(children, int) and children >= asked and load.raw("fork_error") == "ok":
+            return f"{children} children came up under a limit of {asked} tasks"
+        shown = amount_inside(load) if load.shown is None else load.shown.pids.limit
+        if shown != asked:
+            return f"a limit of {or_none(shown)} tasks is shown, {asked} were asked for"
+        if load.children >= asked or load.fork_error == "ok":
+            return f"{load.children} children came up under a limit of {asked} tasks"
+        if load.fork_error != "EAGAIN":
+            why = f"fork failed otherwise after {load.children} children"
+            raise UnobservedFact("loads[pids]", load.fork_error, why)
+        if load.children < asked // 2:
+            raise UnobservedFact("loads[pids]", "", f"fork failed after {load.children} of {asked}: by another bound")
+        if load.shown is not None and not counter_rose(load, "pids", "refusals"):
+            raise UnobservedFact("loads[pids]", "", "fork failed, and not by this limit: pids.events did not rise")
+        return None
+
+
+LIMIT = Pids()

@@ -1,0 +1,136 @@
+"""What a limit is, and which limits there are.
+
+In: the modules below kinds/, each of which defines one `LIMIT`.  Out: `find_limits()`.
+A limit's module decides everything that differs between limits; all other rooms go through this class.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+from provisioner.limits import kinds
+from provisioner.limits.cgroup import CgroupSetting
+from provisioner.limits.measured import LoadBase
+from provisioner.observed import Observed
+
+L = TypeVar("L", bound=LoadBase)
+
+
+class Limit(ABC, Generic[L]):
+    """
+    One limit: how it is asked for, shown, put under load, and judged to be in force.
+
+    Attributes:
+        name: its name in runtime.yaml, in facts and loads, and in its check's id: "cpu".
+        argument: the keyword by which `Limits` and `sandbox_factory` take its amount: "cpus".
+        unit: the unit of its amounts, in words.
+        number: int where only whole amounts make sense, else float.
+        rank: its place among the limits: loads run in this order.
+        amount: the amount that sandboxes are measured with.
+        section: the model of its section of the cgroup files in a facts document.
+        always_in_facts: whether facts documents of all ages hold the section; elsewhere it is unobserved.
+        load: the model of its load: `LoadBase` and the fields that this load measures.  A field that archives lack
+            has the default `since_schema()`.
+        shown_inside: facts by which the sandbox itself may see the amount, as dotted paths; the first number counts.
+        tries: how often a load is repeated while others disturb it.
+    """
+
+    name: ClassVar[str]
+    argument: ClassVar[str]
+    unit: ClassVar[str]
+    number: ClassVar[type[int] | type[float]] = int
+    rank: ClassVar[int]
+    amount: ClassVar[float]
+    section: ClassVar[type[Observed]]
+    always_in_facts: ClassVar[bool] = False
+    load: type[L]
+    shown_inside: ClassVar[tuple[str, ...]] = ()
+    tries: ClassVar[int] = 1
+
+    def measured_amount(self, step: float) -> float:
+        """
+        Return the amount that sandboxes of a runtime are measured with.
+
+        Args:
+            step: the smallest amount that the runtime can tell apart.
+        """
+        return self.number(max(self.amount, step))
+
+    @abstractmethod
+    def template_values(self, amount: Any) -> Mapping[str, object]:
+        """Return the values that a runtime's templates for this limit may name."""
+
+    @abstractmethod
+    def cgroup_setting(self, amount: Any) -> CgroupSetting:
+        """Return what is written into a cgroup to set this limit by hand."""
+
+    @abstractmethod
+    def load_argv(self, amount: Any, host_cpus: int) -> tuple[str, ...]:
+        """
+        Return the probe's request that pushes against the limit, bounded in amount and time.
+
+        Args:
+            amount: the limit's.
+            host_cpus: processors online on the host.
+        """
+
+    @abstractmethod
+    def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
+        """
+        Return the measured fields of `load`; a field that is left out is unobserved.
+
+        Args:
+            output: what the load printed.
+            host_cpus: processors online on the host.
+        """
+
+    def processors(self, amount: float, host_cpus: int, attempt: int) -> float:
+        """
+        Return how many of the host's processors the load needs for itself.
+
+        Args:
+            amount: the limit's.
+            host_cpus: processors online on the host.
+            attempt: 0 for the first try.
+        """
+        return 0
+
+    def was_disturbed(self, load: L) -> bool:
+        """Tell whether other work on the host decided how the load came out, so that it is worth another try."""
+        return False
+
+    @abstractmethod
+    def why_not_in_force(self, load: L) -> str | None:
+        """
+        Return why the limit is not in force, or None if it is.  Pure.
+
+        Raises:
+            UnobservedFact: the load cannot tell: it never came near the limit, or something else ended it.
+        """
+
+
+@functools.cache
+def find_limits() -> tuple[Limit[Any], ...]:
+    """Return all limits by their rank: the `LIMIT` of each module below kinds/."""
+    found: list[Limit[Any]] = []
+    for module in pkgutil.iter_modules(kinds.__path__):
+        limit = getattr(importlib.import_module(f"{kinds.__name__}.{module.name}"), "LIMIT", None)
+        if not isinstance(limit, Limit):
+            raise TypeError(f"limits/kinds/{module.name}.py defines no LIMIT of provisioner.limits.limit.Limit")
+        found.append(limit)
+    return tuple(sorted(found, key=lambda limit: limit.rank))
+
+
+def limit_names() -> tuple[str, ...]:
+    """Return the names of all limits."""
+    return tuple(limit.name for limit in find_limits())
+
+
+def limit_named(name: str) -> Limit[Any]:
+    """Return the limit of this name; a KeyError where there is none."""
+    return {limit.name: limit for limit in find_limits()}[name]

@@ -1,0 +1,96 @@
+"""What a limit shows: the base models of cgroup files and of loads, and the arithmetic that all limits share.
+
+In: nothing.  Out: models that each module of kinds/ extends by its own fields; document.py puts them together.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from provisioner.observed import NOT_HELD, Fact, Number, Observed, Text, Unobserved, UnobservedFact
+
+
+class CgroupFilesBase(Observed):
+    """The cgroup files that rule the process; `version` is that of the hierarchy with the controllers, 0 for none."""
+
+    version: Number
+
+    if TYPE_CHECKING:  # document.py adds a field for each limit
+
+        def __getattr__(self, name: str) -> Any: ...
+
+    def section(self, name: str) -> Any:
+        """
+        Return one limit's section, for arithmetic that must also run where it was not observed.
+
+        Returns:
+            The section, or `Unobserved`.
+        """
+        return self.__dict__.get(name, Unobserved(unobserved="", why=NOT_HELD))
+
+
+class LoadBase(Observed):
+    """
+    One limit, asked for and then put under a real, bounded load.
+
+    Attributes:
+        limit: the amount that was asked for, in the limit's unit.
+        refused: the runtime's own words when it would not create the sandbox with it, else "".
+        warning: what the runtime printed on its error stream while it created the sandbox.
+        shown: the cgroup files that rule the sandbox, seen from the host before the load; None for a VM.
+        after: the same files after the load.
+        inside: the amount that the sandbox itself sees; None where it sees none.
+        ended: how the load ended: "exit N", "signal SIGKILL", "end of stream", or the error frame's text.
+        host_cpus: processors that the host has online.
+    """
+
+    limit: float
+    refused: Text
+    warning: Text
+    shown: Fact[CgroupFilesBase | None]
+    after: Fact[CgroupFilesBase | None]
+    inside: Fact[float | None]
+    ended: Text
+    host_cpus: Fact[Number]
+
+
+def amount_inside(load: LoadBase) -> float:
+    """
+    Return the amount that the sandbox itself sees.
+
+    Raises:
+        UnobservedFact: it sees none, and the host shows none either.
+    """
+    if load.inside is None:
+        raise UnobservedFact("loads.inside", "", "neither the host nor the sandbox shows the limit")
+    return load.inside
+
+
+def counter_rose(load: LoadBase, section: str, name: str) -> bool:
+    """
+    Tell whether a counter is higher after the load than before.
+
+    Args:
+        load: the measured load.
+        section: the limit's section of the cgroup files.
+        name: the counter's name in it.
+
+    Returns:
+        True also where the counter could not be read twice: a cgroup may go with its sandbox.
+    """
+    before, after = counter(load.raw("shown"), section, name), counter(load.raw("after"), section, name)
+    return before is None or after is None or after > before
+
+
+def counter(files: CgroupFilesBase | Unobserved | None, section: str, name: str) -> int | None:
+    """Return a number of one limit's section, None where there is none or it was not observed."""
+    if not isinstance(files, CgroupFilesBase):
+        return None
+    group = files.section(section)
+    value = group.raw(name) if isinstance(group, Observed) else None
+    return value if isinstance(value, int) else None
+
+
+def or_none(number: float | None) -> str:
+    """Return a limit's amount as text; None is "no limit"."""
+    return "no limit" if number is None else f"{number:g}" if isinstance(number, float) else str(number)

@@ -1,0 +1,42 @@
+"""provisioner.limits.limits: what a sandbox is asked to keep."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.errors import IsolationError
+from provisioner.limits.limits import Limits
+
+
+def test_amounts_stand_under_the_limits_names_in_their_order() -> None:
+    assert Limits().amounts == {}
+    assert list(Limits(pids=2, cpus=0.5, memory=1).amounts.items()) == [("memory", 1), ("cpu", 0.5), ("pids", 2)]
+    assert Limits(memory=None) == Limits()
+
+
+@pytest.mark.parametrize("limits", [{"memory": 0}, {"cpus": -0.5}, {"pids": 0}, {"cpus": float("nan")}])
+def test_a_limit_of_nothing_is_refused(limits: dict[str, float]) -> None:
+    with pytest.raises(IsolationError, match="more than zero"):
+        Limits(**limits)
+
+
+def test_an_unknown_limit_names_those_that_there_are() -> None:
+    with pytest.raises(IsolationError, match="cannot limit 'memroy'; there are: memory, cpus, pids"):
+        Limits(memroy=1)
+
+
+def test_templates_get_the_values_of_each_limit_that_is_asked_for() -> None:
+    assert Limits(memory=64 << 20, cpus=0.25, pids=32).template_values() == {
+        "memory": {"bytes": 67108864, "mib": 64},
+        "cpu": {"cpus": 0.25, "quota": 25000, "period": 100000},
+        "pids": {"count": 32},
+    }
+    assert Limits(pids=32).by_argument() == {"memory": None, "cpus": None, "pids": 32}
+
+
+def test_only_limits_that_are_set_by_hand_are_written_into_cgroups() -> None:
+    limits = Limits(memory=64 << 20, pids=32)
+
+    assert [setting.limit for setting in limits.cgroup_settings()] == ["memory", "pids"]
+    assert [setting.limit for setting in limits.cgroup_settings({"pids"})] == ["pids"]
+    assert limits.cgroup_settings(()) == ()
