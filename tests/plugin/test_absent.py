@@ -49,7 +49,7 @@ def test_nothing_is_written_to_the_terminal(pytester: pytest.Pytester) -> None:
 
 
 def test_bundled_suite_is_skipped(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_inprocess(*ARGS, "--pyargs", "pytest_isolation.suite.test_namespaces")
+    result = pytester.runpytest_inprocess(*ARGS, "--pyargs", "pytest_isolation.suite.namespaces.test_namespaces")
 
     outcomes = result.parseoutcomes()
     assert set(outcomes) == {"skipped"}

@@ -116,7 +116,9 @@ def test_forged_values_are_a_finding_that_names_both_views(
 ) -> None:
     monkeypatch.setenv("LIE", "forged")
 
-    result = run(pytester, *ARGS, "--isolation-report=report", "--pyargs", "pytest_isolation.suite.test_views")
+    result = run(
+        pytester, *ARGS, "--isolation-report=report", "--pyargs", "pytest_isolation.suite.namespaces.test_views"
+    )
 
     cells = json.loads((pytester.path / "report" / "results.json").read_text())["cells"]
     (cell,) = [cell for cell in cells if cell["check"] == "view.agree"]

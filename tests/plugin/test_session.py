@@ -326,7 +326,7 @@ def test_nothing_is_left_of_any_run(runs: dict[str, tuple[int, str, Path]], home
 
 
 def test_more_skipped_than_allowed_fails_the_run(pytester: pytest.Pytester) -> None:
-    args = ("--isolation=container", "--isolation-runtime=self", "--pyargs", "pytest_isolation.suite.test_vm")
+    args = ("--isolation=container", "--isolation-runtime=self", "--pyargs", "pytest_isolation.suite.machine.test_vm")
 
     result = run(pytester, *args, "--isolation-max-skip=0")
 
@@ -337,7 +337,8 @@ def test_more_skipped_than_allowed_fails_the_run(pytester: pytest.Pytester) -> N
 
 @pytest.mark.skipif(not USER_NAMESPACES, reason="needs user namespaces: unshare --user")
 def test_a_profile_turns_documented_lacks_into_findings(pytester: pytest.Pytester) -> None:
-    args = ("--isolation=container", "--isolation-runtime=unshare", "--pyargs", "pytest_isolation.suite.test_seccomp")
+    seccomp = "pytest_isolation.suite.privileges.test_seccomp"
+    args = ("--isolation=container", "--isolation-runtime=unshare", "--pyargs", seccomp)
 
     assert run(pytester, *args).ret == 0
     assert run(pytester, *args, "--isolation-profile=restricted@1").ret == pytest.ExitCode.TESTS_FAILED

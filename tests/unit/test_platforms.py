@@ -12,8 +12,8 @@ from provisioner.facts.document import Mount
 from provisioner.facts.platform import BusDevice, Listener, SshKey
 from provisioner.paths import ROLES
 from provisioner.runtimes.runtime import Runtime, load_runtime, overlay
-from pytest_isolation.walls.hypervisors import reachable
-from pytest_isolation.walls.platforms import WELL_KNOWN, is_read_only, shared_folders, undeclared, well_known
+from pytest_isolation.walls.machine.hypervisors import reachable
+from pytest_isolation.walls.machine.platforms import WELL_KNOWN, is_read_only, shared_folders, undeclared, well_known
 
 # keys/vagrant.pub of Vagrant, public by intention
 VAGRANT = "AAAAC3NzaC1lZDI1NTE5AAAAIN1YdxBpNlzxDqfJyw/QKow1F+wvG9hXGoqiysfJOn5Y"

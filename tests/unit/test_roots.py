@@ -7,8 +7,8 @@ import pytest
 from provisioner.facts.descriptors import Device, DeviceRules
 from provisioner.facts.document import Mount
 from provisioner.observed import UnobservedFact
-from pytest_isolation.walls.devices import MEMORY, openable, why_unruled
-from pytest_isolation.walls.rootfs import missing_flags, writable_below
+from pytest_isolation.walls.filesystem.devices import MEMORY, openable, why_unruled
+from pytest_isolation.walls.filesystem.rootfs import missing_flags, writable_below
 
 
 def mount(target: str, id_: int, parent: int, *options: str, minor: int = 9) -> Mount:

@@ -7,7 +7,8 @@ import pytest
 from provisioner.facts.descriptors import Device
 from provisioner.facts.document import Mount, Path
 from provisioner.observed import UnobservedFact
-from pytest_isolation.walls import capabilities, devices, labels, mounts, paths
+from pytest_isolation.walls import capabilities, labels
+from pytest_isolation.walls.filesystem import devices, mounts, paths
 
 
 def _mount(target: str = "/x", root: str = "/", minor: int = 1, **more: object) -> Mount:

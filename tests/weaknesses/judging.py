@@ -5,16 +5,13 @@ In: a Record.  Out: verdict and reason by check id.  Uses the project's own mapp
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import pytest
 
-import pytest_isolation.suite
-from pytest_isolation.judge.judge import observed_by
+from pytest_isolation.judge.judge import observed_by, suite_checks
 from pytest_isolation.policy.verdict import Verdict
 from pytest_isolation.records.record import Record
 from pytest_isolation.records.view import judge_fixtures
@@ -26,14 +23,11 @@ Found = tuple[Verdict, str]
 def checks() -> dict[str, Callable[..., None]]:
     """Return the suite's checks by id."""
     found: dict[str, Callable[..., None]] = {}
-    for module in pkgutil.iter_modules(pytest_isolation.suite.__path__, "pytest_isolation.suite."):
-        if not module.name.rpartition(".")[2].startswith("test_"):
-            continue
-        for name, function in vars(importlib.import_module(module.name)).items():
-            mark = marker(function)
-            if name.startswith("test_") and mark is not None:
-                assert mark.args[0] not in found, f"{mark.args[0]} stands twice"
-                found[mark.args[0]] = function
+    for function in suite_checks():
+        mark = marker(function)
+        assert mark is not None, f"{function.__name__} lacks the marker"
+        assert mark.args[0] not in found, f"{mark.args[0]} stands twice"
+        found[mark.args[0]] = function
     return found
 
 

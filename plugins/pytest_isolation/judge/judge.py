@@ -66,14 +66,10 @@ def judge_files(
 
 
 def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunction]:
-    """Return the functions of the suite's modules that are tests, in the order of modules and lines."""
-    found: list[CheckFunction] = []
-    for module_info in sorted(pkgutil.iter_modules(package.__path__), key=lambda info: info.name):
-        if not module_info.name.startswith("test_"):
-            continue
-        module = importlib.import_module(f"{package.__name__}.{module_info.name}")
-        found += _tests_of(module)
-    return found
+    """Return the tests in all modules of the suite, in the order of packages, modules and lines."""
+    names = (info.name for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."))
+    modules = (name for name in names if name.rpartition(".")[2].startswith("test_"))
+    return [function for name in modules for function in _tests_of(importlib.import_module(name))]
 
 
 def own_checks(file: Path) -> list[CheckFunction]:

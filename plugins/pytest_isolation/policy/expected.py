@@ -145,7 +145,7 @@ def load_own_expected(path: Path, runtimes: Iterable[str]) -> Mapping[str, Expec
 @cache
 def bundled_ids() -> frozenset[str]:
     """Return the ids of the bundled suite, read from its text: pytest is to import it first, to rewrite its asserts."""
-    texts = [path.read_text() for path in SUITE.glob("test_*.py")]
+    texts = [path.read_text() for path in SUITE.rglob("test_*.py")]
     return frozenset(found for text in texts for found in _MARKED.findall(text))
 
 

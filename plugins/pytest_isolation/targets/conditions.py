@@ -24,7 +24,7 @@ from pytest_isolation.records.record import TargetInfo
 from pytest_isolation.targets.select import Target
 from pytest_isolation.walls.capabilities import NAMES
 from pytest_isolation.walls.environment import passed_on, proxies, secrets
-from pytest_isolation.walls.hardware import is_not_told, is_open
+from pytest_isolation.walls.machine.hardware import is_not_told, is_open
 
 # Inodes of the initial namespaces, the same in every kernel: include/linux/proc_ns.h (PROC_*_INIT_INO).
 INITIAL = {

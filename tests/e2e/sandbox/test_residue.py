@@ -80,7 +80,11 @@ def test_after_sigkill_processes_end_by_themselves_and_prune_takes_the_rest(home
 
 
 def test_two_sessions_at_once_agree_and_leave_nothing(home: Home) -> None:
-    suite = ("--pyargs", "pytest_isolation.suite.test_namespaces", "pytest_isolation.suite.test_users")
+    suite = (
+        "--pyargs",
+        "pytest_isolation.suite.namespaces.test_namespaces",
+        "pytest_isolation.suite.namespaces.test_users",
+    )
 
     def run(report: Path) -> tuple[int, str]:
         with home.session(*suite, f"--isolation-report={report}") as process:

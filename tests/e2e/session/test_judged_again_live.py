@@ -76,7 +76,7 @@ def _suite_cells(items: list[pytest.Item], state: State) -> set[Key]:
     found = set()
     for item in items:
         target = getattr(getattr(item, "callspec", None), "params", {}).get("isolation_target")
-        if item.path.parent == SUITE and target in state.pool.records:
+        if item.path.is_relative_to(SUITE) and target in state.pool.records:
             found.add((check_of(item, target).id, target))
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pytest_isolation.walls.paths import KERNEL_MAGIC
+from pytest_isolation.walls.filesystem.paths import KERNEL_MAGIC
 
 Dict = dict[str, Any]
 

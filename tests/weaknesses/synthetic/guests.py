@@ -8,7 +8,7 @@ from facts_factory import PEER_BOOT, Dict, mount
 from sound.vm import DEVICES, device, disk
 from weakness import UNSEEN, Edit, Lookalike, add, node, put, weak
 
-from pytest_isolation.walls.platforms import WELL_KNOWN
+from pytest_isolation.walls.machine.platforms import WELL_KNOWN
 
 of_vm = partial(weak, record="vm")
 looks = partial(Lookalike, record="vm")

@@ -6,7 +6,7 @@ from facts_factory import ABSENT, PROC, TMPFS, mount
 from sound.kernel import SYSFS, file, folder
 from weakness import Edit, Lookalike, grant, mounted, path, put, row, weak
 
-from pytest_isolation.walls.paths import KERNEL_MAGIC
+from pytest_isolation.walls.filesystem.paths import KERNEL_MAGIC
 
 READ = ("inside", "system", "kernel_state", "reads")
 

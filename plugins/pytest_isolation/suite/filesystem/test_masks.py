@@ -12,8 +12,8 @@ import pytest
 
 from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls import paths as walls
-from pytest_isolation.walls.mounts import masks
+from pytest_isolation.walls.filesystem import paths as walls
+from pytest_isolation.walls.filesystem.mounts import masks
 
 VM_HAS_ITS_OWN = "a VM's /proc and /sys are its own kernel's"
 # What OCI default lists (runc libcontainer/specconv/example.go) mask beside kcore.  /proc/key-users is in none:

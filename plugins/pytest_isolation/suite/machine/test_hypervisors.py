@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls.hypervisors import reachable, why_unconfined_process
+from pytest_isolation.walls.machine.hypervisors import reachable, why_unconfined_process
 
 
 @pytest.mark.isolation(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import SandboxView
-from pytest_isolation.walls.images import privileged_files, root_named
+from pytest_isolation.walls.filesystem.images import privileged_files, root_named
 
 FOLDERS = ("/dev", "/proc", "/sys")
 

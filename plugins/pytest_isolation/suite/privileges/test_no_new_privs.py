@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import SandboxView
-from pytest_isolation.walls.mounts import gives_setuid
+from pytest_isolation.walls.filesystem.mounts import gives_setuid
 
 
 @pytest.mark.isolation(

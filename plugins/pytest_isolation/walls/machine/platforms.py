@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from provisioner.facts.document import Mount
 from provisioner.facts.platform import BusDevice, SshKey
-from pytest_isolation.walls.mounts import SHARED_FOLDERS
+from pytest_isolation.walls.filesystem.mounts import SHARED_FOLDERS
 
 # Who answers at CPUID leaf 0x40000000, and whether the guest's code then runs on the processor itself.  Sources:
 # arch/x86/kernel/cpu/{vmware,mshyperv,acrn}.c, arch/x86/kernel/{kvm,jailhouse}.c, QEMU target/i386/cpu.c.

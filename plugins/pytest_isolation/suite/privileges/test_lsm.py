@@ -6,7 +6,7 @@ import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import labels
-from pytest_isolation.walls.paths import is_root_of_host, label_answers
+from pytest_isolation.walls.filesystem.paths import is_root_of_host, label_answers
 
 
 @pytest.mark.isolation(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls import mounts as walls
-from pytest_isolation.walls import rootfs as roots
+from pytest_isolation.walls.filesystem import mounts as walls
+from pytest_isolation.walls.filesystem import rootfs as roots
 
 
 @pytest.mark.isolation(

@@ -7,7 +7,7 @@ import pytest
 from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.capabilities import mask_of
-from pytest_isolation.walls.devices import (
+from pytest_isolation.walls.filesystem.devices import (
     FUSE_TUN,
     MEMORY,
     PAST_THE_RULES,
@@ -17,7 +17,7 @@ from pytest_isolation.walls.devices import (
     openable,
     why_unruled,
 )
-from pytest_isolation.walls.rootfs import shared_memory
+from pytest_isolation.walls.filesystem.rootfs import shared_memory
 
 
 @pytest.mark.isolation(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls.mounts import topmost
+from pytest_isolation.walls.filesystem.mounts import topmost
 
 
 @pytest.mark.isolation(

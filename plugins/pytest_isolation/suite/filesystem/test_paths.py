@@ -14,9 +14,9 @@ import pytest
 from provisioner.facts.document import Path
 from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls import paths as walls
 from pytest_isolation.walls.capabilities import mask_of
-from pytest_isolation.walls.mounts import CGROUP_TYPES
+from pytest_isolation.walls.filesystem import paths as walls
+from pytest_isolation.walls.filesystem.mounts import CGROUP_TYPES
 
 HELPERS = ("/proc/sys/kernel/modprobe", "/proc/sys/kernel/hotplug", "/sys/kernel/uevent_helper")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.suite.test_kernel import shown
-from pytest_isolation.walls.devices import is_clock
+from pytest_isolation.suite.kernel.test_kernel import shown
+from pytest_isolation.walls.filesystem.devices import is_clock
 from pytest_isolation.walls.privileged_calls import CLOCK_ROWS, rows_passed
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import SandboxView
-from pytest_isolation.suite.test_capabilities import VM_HAS_ITS_OWN
+from pytest_isolation.suite.privileges.test_capabilities import VM_HAS_ITS_OWN
 from pytest_isolation.walls.capabilities import names_in
 
 

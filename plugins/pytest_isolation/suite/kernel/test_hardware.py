@@ -10,8 +10,8 @@ import pytest
 
 from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls.hardware import open_flaws, parse_cpus, shared_cores
-from pytest_isolation.walls.paths import is_writable
+from pytest_isolation.walls.filesystem.paths import is_writable
+from pytest_isolation.walls.machine.hardware import open_flaws, parse_cpus, shared_cores
 
 
 @pytest.mark.isolation(

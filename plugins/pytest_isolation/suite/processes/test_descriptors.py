@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import SandboxView
-from pytest_isolation.walls.rootfs import is_foreign, outside_root
+from pytest_isolation.walls.filesystem.rootfs import is_foreign, outside_root
 
 
 @pytest.mark.isolation(

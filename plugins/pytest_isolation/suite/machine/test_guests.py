@@ -6,7 +6,7 @@ import pytest
 
 from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls import platforms
+from pytest_isolation.walls.machine import platforms
 
 
 def _assert_own_kernel(sandbox: SandboxView) -> None:

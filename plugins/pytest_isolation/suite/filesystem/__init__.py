@@ -1,0 +1,1 @@
+"""Checks of files: mounts, files of /proc and /sys, device nodes, the image."""

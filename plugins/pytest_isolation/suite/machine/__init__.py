@@ -1,0 +1,1 @@
+"""Checks of virtual machines: the guest, and the hypervisor's process on the host."""

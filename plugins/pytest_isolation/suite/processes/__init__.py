@@ -1,0 +1,1 @@
+"""Checks of processes: descriptors, environment, IPC, signals, limits."""

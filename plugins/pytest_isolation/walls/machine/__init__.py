@@ -1,0 +1,1 @@
+"""What facts of machines mean: hardware, hypervisors, platforms of VMs."""
