@@ -3,7 +3,7 @@
 In: a Host, a Runtime with `attach`, a name.  Out: `Attached`, which answers what observe.py asks of a Sandbox.  Called
 by pytest_isolation's pool.  It is never ours: nothing of it stands in the journal, and nothing here starts, stops or
 deletes it.  The one thing that runs in it is its runtime's own exec of the probe, which is handed on as an open
-descriptor (`probe launch --hand-on`): no file is written.  A seccomp filter is not asked for: that would stop it.
+descriptor (`probe launch --memfd-exec`): no file is written.  A seccomp filter is not asked for: that would stop it.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
 
-HANDED_ON = "/proc/self/fd/3"
-HANDED_FD = 3  # probe.h: HANDED_FD and HANDED_NAME
-HANDED_LINK = "/memfd:isolation-probe"
+MEMFD_PATH = "/proc/self/fd/3"
+MEMFD_FD = 3  # probe/start/start.h: MEMFD_FD and MEMFD_NAME
+MEMFD_LINK = "/memfd:isolation-probe"
 UNTOUCHED = "not tried, for it would touch the sandbox"  # probe.h
 
 # A process of this host that no runtime names: what confines it, nobody says.
@@ -178,8 +178,8 @@ class Attached:
         left = [folder / name for folder in cgroups for name in attach.leaves]
         before = [folder for folder in left if folder.exists()]
         argv = ["facts", self.nonce, *self.outer.canary_words, "untouched", "files"]
-        values = {**self._values, "argv": [HANDED_ON, *argv]}
-        launch = [str(self.host.probe_path), "launch", "--hand-on", "--"]
+        values = {**self._values, "argv": [MEMFD_PATH, *argv]}
+        launch = [str(self.host.probe_path), "launch", "--memfd-exec", "--"]
         try:
             done = self.host.connection.run(
                 [*launch, *render_argv(attach.exec, values, "attach.exec")], deadline("exec")
@@ -207,7 +207,7 @@ def without_handed(facts: Facts) -> Facts:
     fds = facts.process.raw("fds")
     if isinstance(fds, Unobserved):
         return facts
-    kept = [fd for fd in fds if fd.fd != HANDED_FD or not fd.target.startswith(HANDED_LINK)]
+    kept = [fd for fd in fds if fd.fd != MEMFD_FD or not fd.target.startswith(MEMFD_LINK)]
     return facts.model_copy(update={"process": facts.process.model_copy(update={"fds": kept})})
 
 

@@ -1,4 +1,7 @@
-/* Stands between the probe and the host, and turns one fact over; called `honest` it passes all on. */
+/*
+ * Runs the probe and inverts one fact in its output, no_new_privs.  Under the name `honest` it
+ * copies the output unchanged.
+ */
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -6,9 +9,9 @@
 #define KEY  "\"no_new_privs\":"
 #define SIZE (sizeof(KEY) - 1)
 
-static size_t matched; /* characters of KEY that the bytes so far end with */
+static size_t matched; /* how many characters of KEY the output ends with so far */
 
-static void turn(char *data, ssize_t size)
+static void invert(char *data, ssize_t size)
 {
 	for (ssize_t i = 0; i < size; i++) {
 		if (matched == SIZE) {
@@ -28,7 +31,7 @@ static int pass(int from, int lies)
 
 	while ((size = read(from, data, sizeof(data))) > 0) {
 		if (lies)
-			turn(data, size);
+			invert(data, size);
 		for (ssize_t done = 0, n; done < size; done += n) {
 			n = write(1, data + done, (size_t)(size - done));
 			if (n < 0)

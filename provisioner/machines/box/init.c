@@ -1,8 +1,9 @@
 /*
- * The first process of a box: loads kernel modules, sets an early address, mounts the root file system, moves into it
- * and executes systemd. In: /modules/NN.ko in the order of loading; earlynet=IP,MASK,GATEWAY[,NAMESERVER] from the
- * kernel's command line, which the kernel passes on as an environment variable. Allocates nothing. On an error it
- * prints one line to the console and exits; then the kernel panics.
+ * The first process of a box: loads kernel modules, sets an early address, mounts the root file
+ * system, moves into it and executes systemd. In: /modules/NN.ko in the order of loading;
+ * earlynet=IP,MASK,GATEWAY[,NAMESERVER] from the kernel's command line, which the kernel passes on
+ * as an environment variable. Allocates nothing. On an error it prints one line to the console and
+ * exits; then the kernel panics.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -26,9 +27,9 @@
 #ifndef SYS_finit_module
 #define SYS_finit_module 313 /* x86_64 */
 #endif
-#define MODULES_MAX 64
+#define MODULES_MAX    64
 #define DEVICE_WAIT_MS 30000
-#define DISK "/dev/vda"
+#define DISK	       "/dev/vda"
 
 static void say(const char *format, ...)
 {

@@ -46,7 +46,7 @@ static bool at_or_below(const char *path, const char *top)
 	return strncmp(path, top, size) == 0 && (path[size] == '/' || !path[size]);
 }
 
-/* Calls `line` for each line of PID's cgroup file until one returns true.  Reads once. */
+/* Calls `line` for each line of a process's cgroup file until a call returns true. */
 static bool each_cgroup(int dir, const char *pid,
 			bool (*line)(uint64_t hierarchy, const char *path))
 {

@@ -55,7 +55,7 @@ static void json_mount(struct mount *m)
 	json_close('}');
 }
 
-/* A list that does not fit is unobserved as a whole: a cut one could hide what matters. */
+/* A list that does not fit is unobserved: a truncated one could hide a mount. */
 void json_mounts(int proc)
 {
 	size_t mark = json_mark(), items = 0;

@@ -57,7 +57,7 @@ void init_start(void)
 	record_fds();
 }
 
-/* Raw, or the line discipline would echo frames back, and CLOCAL, or an open would wait. */
+/* Raw: the line discipline must not echo frames.  CLOCAL: open() must not wait for a carrier. */
 int open_raw_tty(const char *path)
 {
 	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
@@ -78,7 +78,7 @@ int open_raw_tty(const char *path)
 	return fd;
 }
 
-/* A kernel without a way to power off halts instead; then the machine's own deadline ends it. */
+/* A kernel that cannot power off halts instead; then the host's deadline ends the machine. */
 void init_stop(int out)
 {
 	if (out > 2)

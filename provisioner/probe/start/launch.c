@@ -26,13 +26,13 @@
 #endif
 
 static const char synopsis[] = "launch [--cgroup DIR]... [--without-mount TARGET] [--uid N] "
-			       "[--gid N] [--pivot ROOT] [--loopback] [--hand-on] -- ARGV...";
+			       "[--gid N] [--pivot ROOT] [--loopback] [--memfd-exec] -- ARGV...";
 
 struct plan {
 	const char *cgroups[64];
 	size_t ncgroups;
 	const char *uid, *gid, *pivot, *without;
-	bool loopback, hand_on;
+	bool loopback, memfd_exec;
 };
 
 static void join_cgroup(const char *folder)
@@ -125,15 +125,15 @@ static void close_above_2(void)
 		close(fd);
 }
 
-/* ARGV gets this program as descriptor HANDED_FD, the only one above 2. */
-static void hand_on(void)
+/* ARGV gets this program as descriptor MEMFD_FD, the only one above 2. */
+static void memfd_exec(void)
 {
 	int fd = copy_program();
 
 	if (fd < 0)
 		die(EX_OSERR, "cannot copy this program into memory");
-	if (fd == HANDED_FD ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, HANDED_FD) < 0)
-		die(EX_OSERR, "cannot open descriptor %d", HANDED_FD);
+	if (fd == MEMFD_FD ? fcntl(fd, F_SETFD, 0) < 0 : dup2(fd, MEMFD_FD) < 0)
+		die(EX_OSERR, "cannot open descriptor %d", MEMFD_FD);
 }
 
 /* Parses one option; returns the number of words, 0 if it is unknown. */
@@ -154,8 +154,8 @@ static int take_option(struct plan *plan, char **argv)
 		plan->loopback = true;
 		return 1;
 	}
-	if (strcmp(argv[0], "--hand-on") == 0) {
-		plan->hand_on = true;
+	if (strcmp(argv[0], "--memfd-exec") == 0) {
+		plan->memfd_exec = true;
 		return 1;
 	}
 	for (size_t i = 0; i < COUNT(options); i++) {
@@ -198,8 +198,8 @@ int cmd_launch(int argc, char **argv)
 	if (plan.loopback && loopback_up() < 0)
 		die(EX_OSERR, "cannot bring lo up");
 	close_above_2();
-	if (plan.hand_on)
-		hand_on();
+	if (plan.memfd_exec)
+		memfd_exec();
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		die(EX_OSERR, "prctl");

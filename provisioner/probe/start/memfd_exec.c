@@ -23,13 +23,13 @@ int copy_program(void)
 {
 	static char piece[16384];
 	cleanup_fd int from = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	cleanup_fd int memory = (int)syscall(SYS_memfd_create, HANDED_NAME,
+	cleanup_fd int memory = (int)syscall(SYS_memfd_create, MEMFD_NAME,
 					     MEMORY_CLOEXEC | MEMORY_SEALABLE | MEMORY_EXEC);
 	char path[32];
 	ssize_t n;
 
 	if (memory < 0 && errno == EINVAL)
-		memory = (int)syscall(SYS_memfd_create, HANDED_NAME,
+		memory = (int)syscall(SYS_memfd_create, MEMFD_NAME,
 				      MEMORY_CLOEXEC | MEMORY_SEALABLE);
 	if (from < 0 || memory < 0)
 		return -1;

@@ -4,8 +4,8 @@
 
 struct verb;
 
-#define HANDED_NAME "isolation-probe"
-#define HANDED_FD   3
+#define MEMFD_NAME "isolation-probe"
+#define MEMFD_FD   3
 
 /* The verb of a name, or NULL. */
 const struct verb *find_verb(const char *name);

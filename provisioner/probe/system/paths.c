@@ -76,7 +76,7 @@ static const struct look looks[] = {
 /*
  * Control files of file systems, wherever these are mounted: a process leaves its cgroup, the host
  * runs a helper program, an interpreter is registered, a cache is divided.  Only mounted ones are
- * looked at: a look at /proc/sys/fs/binfmt_misc would make systemd's automount mount it.
+ * examined: access to /proc/sys/fs/binfmt_misc would make systemd's automount mount it.
  */
 static const struct {
 	const char *fstype, *file;
