@@ -27,7 +27,7 @@ def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
     A child touches the limit and a quarter more, 1 MiB at a time; the kernel must kill it below the limit and count
     that.  Of a VM its memory is the limit.
     """
-    _judge_limit(sandbox, "memory")
+    judge_limit(sandbox, "memory")
 
 
 @pytest.mark.isolation_active
@@ -48,7 +48,7 @@ def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
     As many spinners as the host has CPUs; the time they used over the time they ran must stay within 10 % of the
     limit, and the kernel must have throttled them.
     """
-    _judge_limit(sandbox, "cpu")
+    judge_limit(sandbox, "cpu")
 
 
 @pytest.mark.isolation_active
@@ -68,10 +68,10 @@ def test_pids_limit_is_in_force(sandbox: SandboxView) -> None:
 
     Sleeping children are forked until fork(2) fails with EAGAIN, at most twice the limit, and all ended again.
     """
-    _judge_limit(sandbox, "pids")
+    judge_limit(sandbox, "pids")
 
 
-def _judge_limit(sandbox: SandboxView, name: str) -> None:
+def judge_limit(sandbox: SandboxView, name: str) -> None:
     if reason := sandbox.target.cannot.get(f"limits.{name}"):
         pytest.skip(reason)
     load = sandbox.load(name)
