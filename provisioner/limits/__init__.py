@@ -10,7 +10,7 @@ document.py   the models of all limits together, as facts documents and archives
 How to add a limit:
 1. One module in kinds/ that defines `LIMIT`, an instance of a subclass of `Limit`.  It is then a keyword of `Limits`
    and `sandbox_factory`, a name that runtime.yaml may hold below `limits`, a section of the facts, and a load.
-2. One check in plugins/pytest_isolation/suite/test_limits.py that calls `judge_limit` with its name.
+2. One check in plugins/pytest_isolation/suite/processes/test_limits.py that calls `judge_limit` with its name.
 3. `limits` in the roles/*/runtime.yaml of runtimes that have it; until then its check is not applicable there.
 4. Its section in the probe's document: provisioner/probe/process/limits.c.  Without it the section is unobserved.
 

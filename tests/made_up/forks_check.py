@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import SandboxView
-from pytest_isolation.suite.test_limits import judge_limit
+from pytest_isolation.suite.processes.test_limits import judge_limit
 
 
 @pytest.mark.isolation_active
