@@ -1,4 +1,4 @@
-"""The address of a machine that is reached over SSH."""
+"""The address of a machine's SSH server."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 @dataclass(frozen=True)
 class SshAddress:
     """
-    Where a machine is reached, and by what it is known.
+    Where a machine is reached, and which keys prove its and our identity.
 
     Args:
-        host: an address.
-        port: its SSH port.
-        user: whom to log in as.
-        private_key: the file of the key that it accepts.
-        host_key: the only one to accept, as an OpenSSH line: "ssh-ed25519 AAAA…".
-        netns: the path of the network namespace in which the address is reachable; None for this one.
+        host: its IP address or name.
+        port: the TCP port of its SSH server.
+        user: the account to log in to.
+        private_key: the file of a key that the account accepts.
+        host_key: the only host key to accept, as an OpenSSH line: "ssh-ed25519 AAAA…".
+        netns: the path of the network namespace in which the address is reachable; None for ours.
     """
 
     host: str

@@ -1,8 +1,8 @@
-"""Turns an argument list into the one line that sshd hands to a login shell, and reads that line's first word back.
+"""Turns an argument list into the one line that sshd gives to a login shell, and reads that line's answer.
 
-In: arguments, variables, a folder.  Out: bytes for an "exec" request; `Preamble` takes the line that the shell says
-first on the error stream (its pid, or why it did not begin) off what the program itself writes.
-Called by ssh.py and ssh_stream.py.  Runs nothing.  The login shell must be a POSIX shell.
+In: arguments, variables, a folder.  Out: bytes for an "exec" request.  The shell writes one line to standard error
+before it becomes the program: its pid, or why the program cannot start.  `Preamble` separates that line from what the
+program writes.  The login shell must be a POSIX shell.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from provisioner.connection.local import MAX_STDERR
 from provisioner.errors import IsolationError
 
-# the line is one argument of the login shell: MAX_ARG_STRLEN, execve(2), less its NUL
+# the line is one argument of the login shell: MAX_ARG_STRLEN (execve(2)) without its NUL
 MAX_LINE = (1 << 17) - 1
-FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # of system programs, which users' PATHs often lack
+FOLDERS = "/usr/local/sbin:/usr/sbin:/sbin"  # users' PATHs often lack them
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SAID = re.compile(rb"\nisolation (pid [0-9]+|absent|folder)\n")
 
@@ -29,17 +29,17 @@ def render_line(
     sudo: bool = False,
 ) -> bytes:
     """
-    Return the command line: it says its pid, then becomes the program, so that this pid is the program's.
+    Return the command line.  It prints the shell's pid, which exec then keeps for the program.
 
     Args:
-        argv: the program and its arguments; each byte of them arrives as it is (surrogates stand for other than UTF-8).
-        env: variables added to the session's own.
-        cwd: the folder to start in; None for the user's home.
+        argv: the program and its arguments, passed byte for byte (surrogates stand for bytes that are not UTF-8).
+        env: variables added to the session's.
+        cwd: the working directory; None for the user's home.
         where: the machine's name, for errors.
-        sudo: whether the program becomes root by sudo(8), which must not ask for a password.
+        sudo: whether the program runs as root by sudo(8), which must not ask for a password.
 
     Raises:
-        IsolationError: a NUL byte, the name of a variable that is none, or too long for one line.
+        IsolationError: an argument holds a NUL byte, a variable's name is invalid, or the line is too long.
     """
     _check(argv, env or {}, cwd, where)
     program = shlex.quote(argv[0])
@@ -48,9 +48,9 @@ def render_line(
     words = shlex.join([*become, *(["env", *variables] if variables else []), *argv])
     steps = [f"PATH=$PATH:{FOLDERS}"]
     if cwd is not None:
-        folder = shlex.quote(cwd if cwd.startswith("/") else f"./{cwd}")  # "-" and CDPATH mean something to cd
+        folder = shlex.quote(cwd if cwd.startswith("/") else f"./{cwd}")  # cd interprets "-" and CDPATH
         steps.append(f"cd {folder} 2>/dev/null||{{ {_say('folder')};exit 127;}}")
-    # dash's `command -v` takes any file for a program once its name holds a slash
+    # dash's `command -v` accepts any file if its name holds a slash
     look = f"[ -f {program} ]&&[ -x {program} ]" if "/" in argv[0] else f"command -v {program} >/dev/null 2>&1"
     steps.append(f"{look}||{{ {_say('absent')};exit 127;}}")
     steps.append(_say("pid %s", "$$"))
@@ -59,33 +59,34 @@ def render_line(
     if len(line) > MAX_LINE:
         raise IsolationError(
             f"cannot run '{argv[0]}' on '{where}': its arguments take {len(line)} bytes, a line holds {MAX_LINE}",
-            hint="hand it on standard input",
+            hint="pass them on standard input",
         )
     return line
 
 
 def _say(text: str, *words: str) -> str:
-    """The newline before it ends whatever the login shell's own files have said."""
+    """Return a printf(1) to standard error; the newline first ends what the shell's start-up files printed."""
     return " ".join([f"printf '\\nisolation {text}\\n'", *words, ">&2"])
 
 
 def _check(argv: Sequence[str], env: Mapping[str, str], cwd: str | None, where: str) -> None:
     if not argv or not argv[0] or argv[0].startswith("-"):
-        raise IsolationError(f"cannot run '{argv[0] if argv else ''}' on '{where}': that is no program")
+        raise IsolationError(f"cannot run '{argv[0] if argv else ''}' on '{where}': not a program's name")
     for name in env:
         if not VARIABLE.fullmatch(name):
-            raise IsolationError(f"cannot run '{argv[0]}' on '{where}': '{name}' cannot name a variable")
+            raise IsolationError(f"cannot run '{argv[0]}' on '{where}': '{name}' is not a variable's name")
     if env and "=" in argv[0]:
-        raise IsolationError(f"cannot run '{argv[0]}' on '{where}': env(1) would take its name for a variable")
+        raise IsolationError(f"cannot run '{argv[0]}' on '{where}': env(1) would read its name as a variable")
     if any("\0" in part for part in (*argv, *env.values(), cwd or "")):
         raise IsolationError(f"cannot run '{argv[0]}' on '{where}': an argument holds a NUL byte")
 
 
 class Preamble:
     """
-    What the login shell said before it became the program.
+    The line that the login shell writes before it becomes the program.
 
-    `said` is None until its line has arrived, then "pid 1234", "absent" or "folder".
+    Attributes:
+        said: None until the line arrives, then "pid 1234", "absent" (no such program) or "folder" (no such folder).
     """
 
     def __init__(self) -> None:
@@ -94,11 +95,11 @@ class Preamble:
 
     @property
     def pid(self) -> int:
-        """The program's pid on its machine; 0 while unknown."""
+        """The program's pid on the machine; 0 while unknown."""
         return int(self.said[4:]) if self.said and self.said.startswith("pid ") else 0
 
     def feed(self, chunk: bytes) -> bytes:
-        """Take a piece of the error stream; return what of it is not ours."""
+        """Take the next bytes of standard error; return those that are the program's."""
         if self.said is not None:
             return chunk
         self._before += chunk
@@ -110,7 +111,7 @@ class Preamble:
         return held[: match.start()] + held[match.end() :]
 
     def end(self) -> bytes:
-        """Return what came without our line in it."""
+        """Return the bytes held back so far."""
         held = bytes(self._before)
         self._before.clear()
         return held

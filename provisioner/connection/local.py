@@ -1,7 +1,7 @@
-"""Where commands run: on this machine, or later over one SSH connection.
+"""Runs commands: the interfaces of a connection, and the connection to this machine.
 
-In: argument lists.  Out: `Completed` (a finished command) or `Stream` (a running one with its attached pipes).
-Called by host.py, sandbox.py and daemon.py.  Knows nothing of runtimes; never uses a shell.
+In: argument lists.  Out: `Completed` (a finished command) or `Stream` (a running one with its three streams).  No shell
+is used.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from provisioner.errors import IsolationError
 MAX_STDOUT = 1 << 21
 MAX_STDERR = 1 << 16
 
-# PR_SET_PDEATHSIG fires when the *thread* that forked ends (prctl(2)): every long-lived child is started by this one
-# thread, which lives as long as the interpreter.
+# PR_SET_PDEATHSIG fires when the *thread* that forked ends (prctl(2)): this one thread, which lives as long as the
+# interpreter, starts every child.
 _SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="isolation-spawner")
 
 
 @dataclass(frozen=True)
 class Completed:
-    """A finished command: what was run, how it ended, and its bounded output."""
+    """A finished command: its arguments, exit status (negative: a signal) and bounded output."""
 
     argv: tuple[str, ...]
     status: int
@@ -42,12 +42,12 @@ class Completed:
 
     @property
     def last_words(self) -> str:
-        """The last line of its error stream that says something."""
+        """The last line of its standard error that is not empty, else of its standard output, else its status."""
         return last_line(self.stderr) or last_line(self.stdout) or f"exit status {self.status}"
 
 
 class ConnectionLost(IsolationError):
-    """The connection to a machine ended before a command did, or cannot be opened any more."""
+    """The connection to a machine ended before a command did, or cannot be opened again."""
 
 
 class Stream(Protocol):
@@ -56,7 +56,7 @@ class Stream(Protocol):
     pid: int
 
     def write(self, data: bytes) -> None:
-        """Write all of `data` to its standard input; OSError when the other end is gone or does not read in time."""
+        """Write all of `data` to its standard input; OSError if the other end is gone or does not read in time."""
 
     def read(self) -> bytes:
         """Return the next bytes of its standard output, b"" at its end."""
@@ -65,13 +65,13 @@ class Stream(Protocol):
         """Close its standard input."""
 
     def errors(self) -> bytes:
-        """Return what it wrote to its error stream so far, bounded."""
+        """Return what it wrote to its standard error so far, at most MAX_STDERR bytes."""
 
     def wait(self, seconds: float) -> int | None:
-        """Return its exit status, or None when it has not ended in that time."""
+        """Return its exit status, or None if it does not end within `seconds`."""
 
     def kill(self) -> None:
-        """End it and its process group by SIGKILL and close what is open; safe to repeat."""
+        """Kill it and its process group and close its streams; a second call does nothing."""
 
 
 class Connection(Protocol):
@@ -80,13 +80,33 @@ class Connection(Protocol):
     name: str
 
     def find(self, binary: str) -> str | None:
-        """Return the path of a program, or None."""
+        """Return the path of a program, or None if it is not installed."""
 
     def run(self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Completed:
-        """Run a command to its end; IsolationError when it cannot be started or does not end in time."""
+        """
+        Run a command without input to its end.
+
+        Args:
+            argv: the program and its arguments.
+            timeout: seconds that it may take.
+            env: variables added to the environment.
+
+        Raises:
+            IsolationError: it cannot be started, or does not end in time.
+        """
 
     def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | None = None) -> Stream:
-        """Start a command with its streams attached, in the folder `cwd`; IsolationError when it cannot be started."""
+        """
+        Start a command with its three streams attached.
+
+        Args:
+            argv: the program and its arguments.
+            env: variables added to the environment.
+            cwd: its working directory.
+
+        Raises:
+            IsolationError: it cannot be started.
+        """
 
 
 class LocalConnection:
@@ -134,7 +154,7 @@ class _LocalStream:
                 bufsize=0,
                 env={**os.environ, **env} if env else None,
                 cwd=cwd,
-                start_new_session=True,  # Ctrl-C is ours to handle: the terminal must not signal a sandbox
+                start_new_session=True,  # Ctrl-C in the terminal must not reach a sandbox
             )
         except OSError as error:
             raise IsolationError(f"cannot run '{argv[0]}': {error.strerror}") from None
@@ -176,7 +196,7 @@ class _LocalStream:
 
     def end_input(self) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # a broken pipe is closed all the same
+        with contextlib.suppress(OSError):  # close() of a broken pipe fails, and closes it
             self._process.stdin.close()
 
     def errors(self) -> bytes:
@@ -193,13 +213,13 @@ class _LocalStream:
     def kill(self) -> None:
         with self._closing:
             if self._process.poll() is None:
-                # with all that it started in its session: a client's helpers hold its pipes, and would stay
+                # with its process group: the helpers of a client would stay and hold its pipes
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(self.pid, signal.SIGKILL)
                 self._process.send_signal(signal.SIGKILL)
                 self.wait(10)
             self.end_input()
-            # closing it under a blocked read would hand its number to another file: whoever reads closes it then
+            # closing it during a blocked read would give its number to another file: then the reader closes it
             if self._reading.acquire(blocking=False):
                 assert self._process.stdout is not None
                 self._process.stdout.close()
@@ -207,7 +227,7 @@ class _LocalStream:
 
 
 def find_program(binary: str) -> str | None:
-    """Return the path of a program on PATH or in the folders of system programs, which users' PATHs often lack."""
+    """Return the path of a program on PATH or in the sbin folders, which users' PATHs often lack."""
     extra = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
     return shutil.which(binary, path=os.environ.get("PATH", os.defpath) + os.pathsep + extra)
 
@@ -216,7 +236,7 @@ HELP = re.compile(r"(See|Run) '.*--help'")  # docker ends every refusal with suc
 
 
 def last_line(text: bytes) -> str:
-    """Return the last line of a command's output that is not empty, printable and at most 300 characters."""
+    """Return the last line of a command's output that is not empty, made printable, at most 300 characters."""
     lines = [line.strip() for line in text.decode("utf-8", "backslashreplace").splitlines() if line.strip()]
     lines = [line for line in lines if not HELP.match(line)] or lines
     return "".join(c if c.isprintable() else "?" for c in lines[-1])[:300] if lines else ""
@@ -230,13 +250,13 @@ def _read(pipe: IO[bytes]) -> bytes:
 
 
 def _writable(pipe: IO[bytes], seconds: float) -> bool:
-    """Wait until a full pipe takes bytes, or its reader is gone; False when neither came in time."""
-    poll = select.poll()  # not select(): a session with many files open has numbers above 1023
+    """Wait until a full pipe takes bytes or its reader is gone; False after `seconds`."""
+    poll = select.poll()  # not select(): it takes no descriptor above 1023
     poll.register(pipe, select.POLLOUT)
     return bool(poll.poll(max(0.0, seconds) * 1000))
 
 
 def _collect(stream: Stream, into: bytearray) -> None:
-    """Keep reading past the bound, so that the command can end; what is past it is not kept."""
+    """Read to the end, so that the command can end, but keep at most MAX_STDOUT bytes."""
     for chunk in iter(stream.read, b""):
         into += chunk[: max(0, MAX_STDOUT - len(into))]

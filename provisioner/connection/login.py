@@ -1,9 +1,9 @@
-"""Opens one authenticated SSH connection: the machine's own host key, our own private key, and nothing else.
+"""Opens one authenticated SSH connection with the machine's host key, our private key, and nothing else.
 
-In: an SshAddress.  Out: an open fabric.Connection whose socket has TCP_NODELAY (Nagle's algorithm holds a small packet
-back until the last one is acknowledged: up to 40 ms a command), and lies in the machine's network namespace.
-Called by ssh.py.  Reads no ~/.ssh, no SSH or Fabric configuration, no agent; trusts no host key that it was not given;
-starts no process.  Fabric accepts any host key by itself: its client's policy is replaced before it opens.
+In: an SshAddress.  Out: an open fabric.Connection.  No file of ~/.ssh, no configuration of SSH or Fabric and no agent
+is read, no host key other than the given one is accepted, and no process is started.  Fabric accepts any host key by
+default: the policy of its client is replaced before it opens.  The socket is connected inside the machine's network
+namespace and has TCP_NODELAY: Nagle's algorithm delays a small packet by up to 40 ms a command.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from provisioner.connection.address import SshAddress
 
 TRIES = 3
-PAUSE = 0.7  # seconds between tries; each one costs a booting guest a fork of sshd
+PAUSE = 0.7  # seconds between tries: each one costs a booting guest a fork of sshd
 KEEPALIVE = 15  # seconds
-SILENCE = 60.0  # seconds without an acknowledgement after which the other end is gone (TCP_USER_TIMEOUT, tcp(7))
-UNKNOWN_SIGNAL = -255  # ended by a signal that RFC 4254 6.10 has no name for
+SILENCE = 60.0  # seconds without an acknowledgement until the connection is lost (TCP_USER_TIMEOUT, tcp(7))
+UNKNOWN_SIGNAL = -255  # ended by a signal without a name in RFC 4254 6.10
 CLONE_NEWNET = 0x40000000
 LOG = "provisioner.connection.ssh"
 
-logging.getLogger(LOG).addHandler(logging.NullHandler())  # else paramiko's errors reach the terminal beside ours
+logging.getLogger(LOG).addHandler(logging.NullHandler())  # without a handler, paramiko's errors reach the terminal
 
 
 class _Transport(paramiko.Transport):  # type: ignore[misc]  # paramiko has no types
-    """Paramiko's, which otherwise forgets by which signal a command ended."""
+    """A transport that keeps the signal by which a command ended; paramiko ignores it."""
 
-    def _take_request(channel: Any, message: Any) -> None:  # called with the channel alone
+    def _take_request(channel: Any, message: Any) -> None:  # paramiko calls it with the channel as self
         body = message.asbytes()
         copy = paramiko.Message(body[message.packet.tell() :])
         if copy.get_text() == "exit-signal":
@@ -58,7 +58,7 @@ class _Transport(paramiko.Transport):  # type: ignore[misc]  # paramiko has no t
             return
         paramiko.Channel._handle_request(channel, message)
 
-    _channel_handler_table = {  # noqa: RUF012  # as paramiko has it
+    _channel_handler_table = {  # noqa: RUF012  # like paramiko's own
         **paramiko.Transport._channel_handler_table,
         MSG_CHANNEL_REQUEST: _take_request,
     }
@@ -66,10 +66,14 @@ class _Transport(paramiko.Transport):  # type: ignore[misc]  # paramiko has no t
 
 def log_in(address: SshAddress, name: str) -> fabric.Connection:
     """
-    Open a connection; a machine that is still booting is tried again, a few times, within one deadline.
+    Open a connection; a machine that still boots is tried again, up to TRIES times within one deadline.
+
+    Args:
+        address: where the machine is.
+        name: its name, for errors.
 
     Raises:
-        IsolationError: another host key than the given one, our key refused (both at once), or nobody answers.
+        IsolationError: the machine has another host key or refuses our key (no further try), or does not answer.
     """
     key_type, key = parse_host_key(address.host_key, name)
     private = _load_private_key(address, name)
@@ -112,7 +116,7 @@ def _try(address: SshAddress, name: str, private: Any, host_key: Any, until: flo
 
 
 def _prepare(address: SshAddress, private: Any, endpoint: socket.socket, seconds: float) -> fabric.Connection:
-    """Build what opens nothing yet: a config that reads no file, and a client that knows no host."""
+    """Return a closed connection with a configuration that reads no file and a client that knows no host."""
     connection = fabric.Connection(
         address.host,
         user=address.user,
@@ -138,7 +142,18 @@ def _prepare(address: SshAddress, private: Any, endpoint: socket.socket, seconds
 
 
 def open_socket(address: SshAddress, name: str, seconds: float) -> socket.socket:
-    """Connect to a machine, inside its network namespace where it has one."""
+    """
+    Connect to a machine's SSH server, inside its network namespace if it has one.
+
+    Args:
+        address: where the machine is.
+        name: its name, for errors.
+        seconds: how long to wait.
+
+    Raises:
+        OSError: nothing answers.
+        IsolationError: the network namespace is missing, or we may not enter it.
+    """
     if address.netns is None:
         endpoint = socket.create_connection((address.host, address.port), seconds)
     else:
@@ -150,7 +165,7 @@ def open_socket(address: SshAddress, name: str, seconds: float) -> socket.socket
                 hint=f"provisioner up {name}",
             ) from None
         try:
-            # setns(2) moves one thread: this one ends with the block, the socket stays where it was made
+            # setns(2) moves one thread, which ends with the block; the socket stays in its namespace
             with ThreadPoolExecutor(1, thread_name_prefix="isolation-netns") as thread:
                 endpoint = thread.submit(_connect_within, file, (address.host, address.port), seconds, name).result()
         finally:
@@ -162,7 +177,7 @@ def open_socket(address: SshAddress, name: str, seconds: float) -> socket.socket
 
 
 def _connect_within(netns: int, endpoint: tuple[str, int], seconds: float, name: str) -> socket.socket:
-    libc = ctypes.CDLL(None, use_errno=True)  # os.setns is Python 3.12's
+    libc = ctypes.CDLL(None, use_errno=True)  # os.setns is new in Python 3.12
     if libc.setns(netns, CLONE_NEWNET):
         raise IsolationError(
             f"cannot reach '{name}': entering its network namespace: {os.strerror(ctypes.get_errno())}",
@@ -172,32 +187,32 @@ def _connect_within(netns: int, endpoint: tuple[str, int], seconds: float, name:
 
 
 def parse_host_key(line: str, name: str) -> tuple[str, bytes]:
-    """Return type and bytes of a public key line, "ssh-ed25519 AAAA…"."""
+    """Return type and bytes of a public key line, "ssh-ed25519 AAAA…"; `name` is the machine's, for errors."""
     words = line.split()
     try:
         key = base64.b64decode(words[1], validate=True)
-        said = _parts(key)[0].decode()
-        if said != words[0]:
-            raise ValueError(f"it says {said}")
-        paramiko.PKey.from_type_string(said, key)
+        key_type = _parts(key)[0].decode()
+        if key_type != words[0]:
+            raise ValueError(f"its type is {key_type}")
+        paramiko.PKey.from_type_string(key_type, key)
     except (IndexError, ValueError, binascii.Error, paramiko.SSHException):
         raise IsolationError(
-            f"cannot read the host key of '{name}': '{line[:40]}' is no public key", hint="build its box anew"
+            f"cannot read the host key of '{name}': '{line[:40]}' is not a public key", hint="build its box again"
         ) from None
     except paramiko.pkey.UnknownKeyType:
         raise IsolationError(f"cannot read the host key of '{name}': its type '{words[0]}' is not known") from None
-    return said, key
+    return key_type, key
 
 
 def _parts(key: bytes) -> list[bytes]:
-    """Split a key into the strings it is made of (RFC 4251 5); paramiko takes one that is cut short."""
+    """Split a key into its strings (RFC 4251 5); paramiko accepts a truncated key."""
     parts: list[bytes] = []
     at = 0
     while at < len(key) or not parts:
         size = int.from_bytes(key[at : at + 4], "big")
         at += 4 + size
         if at > len(key):
-            raise ValueError("it is cut short")
+            raise ValueError("truncated")
         parts.append(key[at - size : at])
     return parts
 
@@ -208,10 +223,10 @@ def fingerprint(key: bytes) -> str:
 
 
 def wrong_host_key(name: str, seen: bytes, expected: bytes) -> IsolationError:
-    """Return the error for a machine that is another one than it should be."""
+    """Return the error for a machine with another host key; both keys in SSH's binary form."""
     return IsolationError(
         f"cannot trust '{name}': its host key is {fingerprint(seen)}, expected {fingerprint(expected)}",
-        hint=f"something else answers at its address; if '{name}' itself was made anew: provisioner down, then up",
+        hint=f"another machine answers at its address; if '{name}' was made again: provisioner down, then up",
     )
 
 
@@ -219,13 +234,13 @@ def _load_private_key(address: SshAddress, name: str) -> Any:
     try:
         return paramiko.PKey.from_path(address.private_key)
     except (OSError, ValueError, TypeError, paramiko.SSHException, paramiko.pkey.UnknownKeyType) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no private key without a passphrase"
+        why = error.strerror if isinstance(error, OSError) else "not a private key without a passphrase"
         raise IsolationError(f"cannot log in to '{name}': key '{address.private_key}': {why}") from None
 
 
 def _unreachable(address: SshAddress, name: str, error: Exception) -> ConnectionLost:
-    why = (error.strerror if isinstance(error, OSError) else None) or str(error) or "it hung up"
+    why = (error.strerror if isinstance(error, OSError) else None) or str(error) or "it closed the connection"
     return ConnectionLost(
         f"cannot reach '{name}' at {address.host} port {address.port}: {why}",
-        hint=f"see whether it is up: provisioner status {name}",
+        hint=f"check that it runs: provisioner status {name}",
     )

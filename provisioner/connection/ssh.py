@@ -1,14 +1,12 @@
-"""Commands on a machine over one SSH connection, which is opened on first use and again after it was lost.
+"""Runs commands and writes files on a machine, over one SSH connection that is opened when it is needed.
 
-In: an SshAddress, argument lists.  Out: `Completed`, `Stream`s, files put in place.
-Called wherever a `provisioner.connection.local.Connection` is taken.  Never uses a terminal, an agent or a shared
-configuration; never runs a command twice unless its caller says that it may (`retry=True`).
+In: an SshAddress, argument lists.  Out: `Completed`, `Stream`s, files.  No terminal is used.  A lost connection is
+opened again for the next command; a command is run again only if its caller allows it (`retry=True`).
 
-Fabric opens and authenticates.  Its Connection.run is left aside: it looks for output and for the end by turns with
-sleeps in between (invoke's Runner.input_sleep), which costs about 9 ms a command; the channels of its transport wake
-up by themselves.  bench/ssh.py measures both.
+Fabric opens and authenticates.  Its Connection.run is not used: it polls for output and for the end with pauses
+(invoke's Runner.input_sleep), which costs about 9 ms a command; bench/ssh.py measures both.
 
-sshd ends nothing when a connection is lost: a command goes on until it reads or writes.
+sshd ends no command when a connection is lost: the command goes on until it reads or writes.
 """
 
 from __future__ import annotations
@@ -34,9 +32,9 @@ from provisioner.errors import IsolationError
 if TYPE_CHECKING:
     from provisioner.connection.address import SshAddress
 
-TRIES = 3  # of what may be repeated
-PIECE = 1 << 18  # of a file, each with a deadline of its own
-BUSY = (0.02, 0.32)  # seconds until a session is asked for again that sshd refused: at first, and at most
+TRIES = 3  # for a command that may be run again
+PIECE = 1 << 18  # bytes of a file, each piece with its own deadline
+BUSY = (0.02, 0.32)  # seconds until the next request for a session that sshd refused: first, and at most
 OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(:[A-Za-z0-9_][A-Za-z0-9_.-]*)?")
 
 FIND = """
@@ -47,16 +45,16 @@ for folder in $PATH; do
 done
 exit 1
 """
-# cat also ends when the connection does: only what has all its bytes takes the file's place
+# cat also ends when the connection is lost: only a complete file is moved into place
 PUT = """
 path=$1 fresh=$2 size=$3 mode=$4 owner=$5
 trap '' PIPE
 fail() { rm -f "$fresh"; [ -z "$1" ] || echo "$1" >&2; exit 1; }
-[ ! -d "$path" ] || { echo "it is a folder" >&2; exit 1; }
+[ ! -d "$path" ] || { echo "is a folder" >&2; exit 1; }
 umask 077
 set -C
 cat >"$fresh" || fail
-[ "$(wc -c <"$fresh")" -eq "$size" ] || fail "cut short"
+[ "$(wc -c <"$fresh")" -eq "$size" ] || fail "truncated"
 [ -z "$owner" ] || chown "$owner" "$fresh" || fail
 chmod "$mode" "$fresh" || fail
 mv -f "$fresh" "$path" || fail
@@ -65,13 +63,13 @@ mv -f "$fresh" "$path" || fail
 
 class SshConnection:
     """
-    A machine as a place where commands run, as root; safe to use from many threads.
+    Commands on a machine, as root; safe to use from many threads.
 
-    A user other than root becomes root by sudo, which must not ask for a password there.
+    A user other than root runs them by sudo(8), which must not ask for a password.
 
     Args:
-        address: where it answers, and the keys of both sides.
-        name: the machine's name, for errors.
+        address: where the machine is, and the keys of both sides.
+        name: its name, for errors.
 
     Example:
         >>> debian12 = SshConnection(machine.ssh(), "debian12")
@@ -95,16 +93,16 @@ class SshConnection:
         self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None, retry: bool = False
     ) -> Completed:
         """
-        Run a command to its end, with no input.
+        Run a command without input to its end.
 
         Args:
             argv: the program and its arguments.
             timeout: seconds; then the command's process group is killed.
             env: variables added to the session's.
-            retry: whether it only reads, so that it may be run again after a lost connection.
+            retry: whether it may run again after a lost connection: only if it changes nothing.
 
         Raises:
-            IsolationError: it cannot be started, does not end in time, or its end was not seen.
+            IsolationError: it cannot be started or does not end in time, or the connection is lost before its end.
         """
         for left in reversed(range(TRIES if retry else 1)):
             try:
@@ -127,22 +125,22 @@ class SshConnection:
         self, path: str, data: bytes, mode: int = 0o644, owner: str | None = None, timeout: float | None = None
     ) -> None:
         """
-        Write a file whole: readers see the old content or the new one.
+        Replace a file: readers see the old content or the new one.
 
         Args:
             path: absolute; a link there is replaced.
-            data: all of its content.
-            mode: its permissions, whatever the umask.
-            owner: "user" or "user:group"; None for whom we log in as.
-            timeout: seconds; None for a deadline by its size.
+            data: the content.
+            mode: the permission bits, whatever the umask.
+            owner: "user" or "user:group"; None for root.
+            timeout: seconds; None for a deadline that grows with the size.
 
         Raises:
-            IsolationError: it was not written; the old file is as it was.
+            IsolationError: the file was not written; the old one is unchanged.
         """
         if not path.startswith("/") or path.endswith("/"):
-            raise IsolationError(f"cannot write '{path}' on '{self.name}': that is no absolute path of a file")
+            raise IsolationError(f"cannot write '{path}' on '{self.name}': not an absolute path of a file")
         if owner is not None and not OWNER.fullmatch(owner):
-            raise IsolationError(f"cannot write '{path}' on '{self.name}': '{owner}' is no owner")
+            raise IsolationError(f"cannot write '{path}' on '{self.name}': '{owner}' is not USER or USER:GROUP")
         fresh = f"{path}.{secrets.token_hex(4)}.new"
         seconds = deadline("command") * (1 + len(data) / (1 << 25)) if timeout is None else timeout
         argv = ["sh", "-c", PUT, "sh", path, fresh, str(len(data)), f"{mode:o}", owner or ""]
@@ -159,7 +157,7 @@ class SshConnection:
             raise IsolationError(f"cannot write '{path}' on '{self.name}': {done.last_words}", log=log)
 
     def close(self) -> None:
-        """End the connection; a later call opens another.  Call it before a machine is restored or taken down."""
+        """Close the connection; a later command opens another.  Call it before a machine is restored or stopped."""
         with self._lock:
             self._drop()
 
@@ -178,7 +176,7 @@ class SshConnection:
                     hint="raise isolation_timeout_scale on a slow machine",
                     log=" ".join(argv),
                 )
-            reader.join(5)  # a child that it left may hold the stream open
+            reader.join(5)  # a child that is left may hold the stream open
             errors = stream.errors()
             stream.check_begun()
             return Completed(tuple(argv), status, bytes(collected), errors)
@@ -199,9 +197,9 @@ class SshConnection:
 
     def _end_group(self, transport: Any, pid: int) -> None:
         """
-        Kill a command's process group; by a connection of its own where all sessions of ours are taken.
+        Kill a command's process group; over a new connection if this one gives no further session.
 
-        Closing the command's channel would make no room: sshd holds a session until its process ends.
+        Closing the command's channel frees no session: sshd holds it until its process ends.
         """
         if end_group(transport, pid):
             return
@@ -212,10 +210,10 @@ class SshConnection:
 
     def _open_session(self, argv: Sequence[str], until: float) -> Any:
         """
-        Return a fresh channel.
+        Return a new channel.
 
-        Nothing has run yet: a connection that proves dead here is replaced, once; a session refused (sshd allows ten at
-        a time unless MaxSessions says more) is asked for again until `until`.
+        No command has run yet, so a dead connection is replaced once.  A session that sshd refuses (it allows ten at a
+        time unless MaxSessions is higher) is requested again until `until`.
         """
         renewed, pause = False, BUSY[0]
         while True:
@@ -229,7 +227,7 @@ class SshConnection:
                     renewed = True
                 elif time.monotonic() >= until:
                     raise IsolationError(
-                        f"cannot run '{argv[0]}' on '{self.name}': it gives no further session",
+                        f"cannot run '{argv[0]}' on '{self.name}': it allows no further session",
                         hint="raise MaxSessions in its sshd_config (10 unless set)",
                     ) from None
                 else:
@@ -245,12 +243,12 @@ class SshConnection:
 
     def _drop(self) -> None:
         if self._fabric is not None:
-            self._fabric.client.close()  # Fabric's own close() leaves what is not connected any more
+            self._fabric.client.close()  # Fabric's close() skips a connection that is lost
             self._fabric = None
 
 
 def _feed(stream: RemoteStream, data: bytes) -> None:
-    """Write all of a command's input; one that ends without reading it says so by its status."""
+    """Write all of a command's input; the status of a command that ends without reading it says why."""
     with contextlib.suppress(OSError):
         for at in range(0, len(data), PIECE):
             stream.write(data[at : at + PIECE])

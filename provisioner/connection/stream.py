@@ -1,9 +1,8 @@
 """A command that runs on a machine, and its three streams: one session channel of an SSH connection.
 
-In: an open channel and the argument list that it was asked to run.  Out: a `Stream` (connection/local.py).
-Called by ssh.py.  The program's pid comes as the first line of the error stream (ssh_line.py).  sshd ends nothing when
-a channel without a terminal closes, and refuses the protocol's own "signal" request in root's sessions, so that `kill`
-ends the program's process group by `kill -KILL -PID` in a session of its own.
+In: an open channel and the argument list that it runs.  Out: a `Stream`.  The program's pid is the first line of
+standard error (see command_line.py).  sshd ends no process when a channel without a terminal closes, and refuses the
+protocol's "signal" request in sessions of root: `kill` runs `kill -KILL -PID` in a session of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ PIECE = 1 << 16
 
 
 def send_line(channel: Any, line: bytes) -> None:
-    """Ask for a command line to be run, without the reply: paramiko waits for that one without a bound."""
+    """Request that sshd runs a command line, without a reply: paramiko waits for a reply without a limit."""
     message = paramiko.Message()
     message.add_byte(cMSG_CHANNEL_REQUEST)
     message.add_int(channel.remote_chanid)
@@ -38,7 +37,7 @@ def send_line(channel: Any, line: bytes) -> None:
 
 
 def end_group(transport: Any, pid: int) -> bool:
-    """Kill a process group in a session of its own; False when none could be had or it did not end."""
+    """Kill a process group in a session of its own; False if there is no session or it does not end."""
     line = f"kill -s KILL -- -{pid} 2>/dev/null||sudo -n kill -s KILL -- -{pid}"
     try:
         session = transport.open_session(timeout=deadline("close"))
@@ -55,8 +54,16 @@ class RemoteStream:
     """A running command on a machine."""
 
     def __init__(self, channel: Any, argv: Sequence[str], name: str, end_group: Callable[[Any, int], None]) -> None:
-        """`end_group` is given the channel's transport and the pid, and must not raise."""
-        self.pid = 0  # on its machine, once it has begun
+        """
+        Read the streams of a command from now on.
+
+        Args:
+            channel: an open channel that was sent the command's line.
+            argv: the program and its arguments.
+            name: the machine's name, for errors.
+            end_group: kills the process group of a pid over the channel's transport; it must not raise.
+        """
+        self.pid = 0  # on the machine; 0 until the program runs
         self._channel = channel
         self._program = argv[0]
         self._where = name
@@ -71,21 +78,21 @@ class RemoteStream:
         self._error_reader.start()
 
     def await_begin(self, seconds: float) -> None:
-        """Wait until the program runs; IsolationError when it does not."""
+        """Wait until the program runs; IsolationError if it does not within `seconds`."""
         if not self._begun.wait(seconds):
             raise self._error(f"no answer after {seconds:.0f} s")
         self.check_begun()
 
     def check_begun(self) -> None:
-        """Raise what kept a program, whose streams have ended or that has said its pid, from running."""
+        """Raise IsolationError if the program did not start; call it when its pid or the end of its streams arrived."""
         said = self._preamble.said
         if said == "absent":
             raise self._error("no such program on PATH", hint=f"install {self._program} there")
         if said == "folder":
             raise self._error("no such folder to start in")
         if said is None:
-            self.wait(deadline("close"))  # says so when the connection is lost
-            why = last_line(bytes(self._errors)) or "its login shell is no POSIX shell"
+            self.wait(deadline("close"))  # raises if the connection is lost
+            why = last_line(bytes(self._errors)) or "its login shell is not a POSIX shell"
             raise self._error(why)
 
     def write(self, data: bytes) -> None:
@@ -117,7 +124,7 @@ class RemoteStream:
         return bytes(self._errors)
 
     def wait(self, seconds: float) -> int | None:
-        """As Stream says; ConnectionLost when nobody knows its status."""
+        """Like Stream.wait; ConnectionLost if the connection was lost before the status arrived."""
         if not self._channel.status_event.wait(max(0.0, seconds)):
             return None
         status: int = self._channel.exit_status
@@ -127,7 +134,7 @@ class RemoteStream:
             return -signal.SIGKILL
         raise ConnectionLost(
             f"cannot run '{self._program}' on '{self._where}': connection lost",
-            hint="what it had done by then stays done; the next command connects again",
+            hint="what it did until then stays; the next command connects again",
         )
 
     def kill(self) -> None:

@@ -101,7 +101,7 @@ def test_killing_ends_it_and_may_be_repeated(there: SshConnection) -> None:
 def test_ten_streams_fill_a_machine_and_killing_still_works(there: SshConnection) -> None:
     streams = [there.start(["sleep", "60"]) for _ in range(10)]  # sshd's own MaxSessions
     try:
-        with pytest.raises(IsolationError, match="it gives no further session"):
+        with pytest.raises(IsolationError, match="it allows no further session"):
             there.run(["true"], 0.5)
     finally:
         for stream in streams:

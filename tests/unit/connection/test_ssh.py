@@ -1,4 +1,4 @@
-"""provisioner.connection.command_line and the pure parts of ssh and ssh_login: quoting, fingerprints, error texts."""
+"""provisioner.connection: command lines for a login shell, host keys, and errors, without a machine."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def through(shell: str, line: bytes) -> tuple[bytes, Preamble, bytes]:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_nasty_arguments_arrive_as_they_are(shell: str) -> None:
+def test_special_characters_arrive_unchanged(shell: str) -> None:
     out, preamble, _ = through(shell, render_line(["printf", "<%s>", *NASTY]))
 
     assert out.decode() == "".join(f"<{part}>" for part in NASTY)
@@ -63,7 +63,7 @@ def test_nasty_arguments_arrive_as_they_are(shell: str) -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(ARGUMENT, min_size=1, max_size=4), ARGUMENT)
-def test_any_argument_and_variable_arrives_as_it_is(parts: list[str], value: str) -> None:
+def test_any_argument_and_variable_arrives_unchanged(parts: list[str], value: str) -> None:
     script = 'printf "<%s>" "$VALUE" "$@"'
 
     out, _, _ = through("sh", render_line(["sh", "-c", script, "sh", *parts], {"VALUE": value}))
@@ -71,7 +71,7 @@ def test_any_argument_and_variable_arrives_as_it_is(parts: list[str], value: str
     assert out.decode() == "".join(f"<{part}>" for part in [value, *parts])
 
 
-def test_bytes_that_are_no_utf8_arrive_as_they_are() -> None:
+def test_bytes_that_are_not_utf8_arrive_unchanged() -> None:
     raw = bytes(range(1, 256))
 
     out, _, _ = through("sh", render_line(["printf", "%s", raw.decode("utf-8", "surrogateescape")]))
@@ -80,7 +80,7 @@ def test_bytes_that_are_no_utf8_arrive_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_pid_said_is_the_programs_own(shell: str) -> None:
+def test_the_printed_pid_is_the_programs(shell: str) -> None:
     out, preamble, errors = through(shell, render_line(["sh", "-c", "echo $$; echo no >&2"], {"A": "b"}))
 
     assert int(out) == preamble.pid
@@ -89,7 +89,7 @@ def test_the_pid_said_is_the_programs_own(shell: str) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("program", ["no-such-program", "/etc/passwd", "/no/such", "/etc", "; id"])
-def test_a_program_that_is_not_there_is_told(shell: str, program: str) -> None:
+def test_a_missing_program_is_reported(shell: str, program: str) -> None:
     _, preamble, errors = through(shell, render_line([program]))
 
     assert (preamble.said, preamble.pid, errors) == ("absent", 0, b"")
@@ -97,7 +97,7 @@ def test_a_program_that_is_not_there_is_told(shell: str, program: str) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("name", ["plain", "-", "-P", "a b; id", "$(id)", "a\nb"])
-def test_a_folder_of_any_name_is_started_in(
+def test_the_program_starts_in_a_folder_of_any_name(
     shell: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -110,11 +110,11 @@ def test_a_folder_of_any_name_is_started_in(
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_folder_that_is_not_there_is_told(shell: str) -> None:
+def test_a_missing_folder_is_reported(shell: str) -> None:
     assert through(shell, render_line(["pwd"], cwd="/no/such"))[1].said == "folder"
 
 
-def test_system_programs_are_found_without_their_folders_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_in_sbin_folders_are_found_over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
 
     out, _, _ = through("sh", render_line(["sh", "-c", "echo $PATH"]))
@@ -125,21 +125,21 @@ def test_system_programs_are_found_without_their_folders_on_path(monkeypatch: py
 @pytest.mark.parametrize(
     ("argv", "env", "cwd", "why"),
     [
-        ([], {}, None, "that is no program"),
-        ([""], {}, None, "that is no program"),
-        (["-c"], {}, None, "that is no program"),
+        ([], {}, None, "not a program's name"),
+        ([""], {}, None, "not a program's name"),
+        (["-c"], {}, None, "not a program's name"),
         (["true", "a\0b"], {}, None, "NUL"),
         (["true"], {"A": "\0"}, None, "NUL"),
         (["true"], {}, "\0", "NUL"),
-        (["true"], {"A B": ""}, None, "'A B' cannot name a variable"),
-        (["true"], {"": ""}, None, "'' cannot name a variable"),
-        (["true"], {"A=B;id": ""}, None, "cannot name a variable"),
-        (["true"], {"A\n": ""}, None, "cannot name a variable"),
-        (["a=b"], {"A": ""}, None, "take its name for a variable"),
+        (["true"], {"A B": ""}, None, "'A B' is not a variable's name"),
+        (["true"], {"": ""}, None, "'' is not a variable's name"),
+        (["true"], {"A=B;id": ""}, None, "is not a variable's name"),
+        (["true"], {"A\n": ""}, None, "is not a variable's name"),
+        (["a=b"], {"A": ""}, None, "read its name as a variable"),
         (["true", "x" * MAX_LINE], {}, None, "a line holds 131071"),
     ],
 )
-def test_what_cannot_be_sent_is_refused(argv: list[str], env: dict[str, str], cwd: str | None, why: str) -> None:
+def test_invalid_arguments_are_refused(argv: list[str], env: dict[str, str], cwd: str | None, why: str) -> None:
     with pytest.raises(IsolationError, match=why) as error:
         render_line(argv, env, cwd, "debian12")
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_sent_is_refused(argv: list[str], env: dict[str, str], cw
     assert "on 'debian12'" in str(error.value)
 
 
-def test_the_longest_line_can_still_be_run() -> None:
+def test_the_longest_line_runs() -> None:
     spare = MAX_LINE - len(render_line(["true", ""])) + len("''")
 
     assert through("sh", render_line(["true", "x" * spare]))[1].pid > 0
@@ -159,7 +159,7 @@ def test_the_longest_line_can_still_be_run() -> None:
 
 
 @given(st.binary(max_size=50), st.binary(max_size=50), st.lists(st.integers(0, 130), max_size=5))
-def test_the_preamble_is_taken_off_however_it_is_cut(before: bytes, after: bytes, cuts: list[int]) -> None:
+def test_the_preamble_is_removed_however_it_is_split(before: bytes, after: bytes, cuts: list[int]) -> None:
     whole = before + b"\nisolation pid 77\n" + after
     at = [0, *sorted(min(cut, len(whole)) for cut in cuts), len(whole)]
     preamble = Preamble()
@@ -170,7 +170,7 @@ def test_the_preamble_is_taken_off_however_it_is_cut(before: bytes, after: bytes
     assert rest == before + after
 
 
-def test_a_program_cannot_say_another_preamble() -> None:
+def test_a_second_preamble_is_output() -> None:
     preamble = Preamble()
 
     rest = preamble.feed(b"\nisolation pid 7\n\nisolation pid 8\n") + preamble.feed(b"\nisolation absent\n")
@@ -179,7 +179,7 @@ def test_a_program_cannot_say_another_preamble() -> None:
     assert rest == b"\nisolation pid 8\n\nisolation absent\n"
 
 
-def test_a_shell_that_says_something_else_is_not_kept_without_a_bound() -> None:
+def test_output_without_a_preamble_is_bounded() -> None:
     preamble = Preamble()
 
     rest = preamble.feed(b"x" * MAX_STDERR) + preamble.feed(b"yz")
@@ -191,7 +191,7 @@ def test_a_shell_that_says_something_else_is_not_kept_without_a_bound() -> None:
 # --- keys
 
 
-def test_a_host_key_line_is_read() -> None:
+def test_a_host_key_line_is_parsed() -> None:
     pytest.importorskip("fabric", reason="needs the extra [lab]")
     from provisioner.connection.login import parse_host_key
 
@@ -203,7 +203,7 @@ def test_a_host_key_line_is_read() -> None:
     "line",
     ["", "ssh-ed25519", "ssh-ed25519 !!", f"ssh-rsa {KEY_LINE.split()[1]}", "ssh-ed25519 AAAA", KEY_LINE[:-20], "é é"],
 )
-def test_a_line_that_is_no_host_key_is_named(line: str) -> None:
+def test_an_invalid_host_key_line_is_quoted(line: str) -> None:
     pytest.importorskip("fabric", reason="needs the extra [lab]")
     from provisioner.connection.login import parse_host_key
 
@@ -212,7 +212,7 @@ def test_a_line_that_is_no_host_key_is_named(line: str) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("ssh-keygen"), reason="needs ssh-keygen")
-def test_a_fingerprint_reads_as_ssh_keygen_writes_it(tmp_path: Path) -> None:
+def test_a_fingerprint_equals_that_of_ssh_keygen(tmp_path: Path) -> None:
     pytest.importorskip("fabric", reason="needs the extra [lab]")
     from provisioner.connection.login import fingerprint
 
@@ -240,20 +240,20 @@ def test_a_file_needs_an_absolute_path(path: str) -> None:
     pytest.importorskip("fabric", reason="needs the extra [lab]")
     from provisioner.connection.ssh import SshConnection
 
-    with pytest.raises(IsolationError, match="no absolute path of a file"):
+    with pytest.raises(IsolationError, match="not an absolute path of a file"):
         SshConnection(None, "debian12").put(path, b"")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("owner", ["", ":", "a:b:c", "-R", "a b", "$(id)", "a:"])
-def test_an_owner_that_is_none_is_refused(owner: str) -> None:
+def test_an_invalid_owner_is_refused(owner: str) -> None:
     pytest.importorskip("fabric", reason="needs the extra [lab]")
     from provisioner.connection.ssh import SshConnection
 
-    with pytest.raises(IsolationError, match="is no owner"):
+    with pytest.raises(IsolationError, match="is not USER or USER:GROUP"):
         SshConnection(None, "debian12").put("/a", b"", owner=owner)  # type: ignore[arg-type]
 
 
-def test_a_user_who_may_becomes_root_with_the_variables_kept() -> None:
+def test_sudo_keeps_the_variables() -> None:
     line = render_line(["id", "-u"], {"LANG": "C"}, sudo=True)
 
     assert line.endswith(b"exec sudo -n -- env LANG=C id -u")

@@ -1,4 +1,4 @@
-"""provisioner.connection.local: commands end in time, their output is bounded, and nothing of them stays."""
+"""provisioner.connection.local: commands end in time, their output is bounded, and no process or descriptor is left."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from provisioner.errors import IsolationError
 HERE = LocalConnection()
 
 
-def test_a_command_is_run_to_its_end() -> None:
+def test_a_command_runs_to_its_end() -> None:
     done = HERE.run(["sh", "-c", "echo out; echo err >&2; exit 3"], 10)
 
     assert (done.status, done.stdout, done.stderr) == (3, b"out\n", b"err\n")
     assert done.last_words == "err"
 
 
-def test_a_command_without_words_tells_its_status() -> None:
+def test_without_output_the_last_line_is_the_status() -> None:
     assert HERE.run(["false"], 10).last_words == "exit status 1"
 
 
@@ -39,7 +39,7 @@ def test_a_command_has_no_input() -> None:
     assert HERE.run(["cat"], 10).status == 0
 
 
-def test_a_command_that_does_not_end_is_ended() -> None:
+def test_a_command_that_does_not_end_is_killed() -> None:
     started = time.monotonic()
 
     with pytest.raises(IsolationError, match="cannot run 'sleep': no end after 0 s"):
@@ -48,14 +48,14 @@ def test_a_command_that_does_not_end_is_ended() -> None:
     assert time.monotonic() - started < 30
 
 
-def test_a_program_that_is_not_there_is_named() -> None:
+def test_a_missing_program_is_an_error() -> None:
     with pytest.raises(IsolationError, match="cannot run 'no-such-program': no such program on PATH") as error:
         HERE.run(["no-such-program"], 10)
 
     assert error.value.hint == "install no-such-program"
 
 
-def test_output_is_bounded_and_the_command_still_ends() -> None:
+def test_output_is_bounded_and_the_command_ends() -> None:
     size = MAX_STDOUT + (1 << 20)
 
     done = HERE.run(["sh", "-c", f"head -c {size} /dev/zero; head -c {size} /dev/zero >&2"], 20)
@@ -63,7 +63,7 @@ def test_output_is_bounded_and_the_command_still_ends() -> None:
     assert (done.status, len(done.stdout), len(done.stderr)) == (0, MAX_STDOUT, MAX_STDERR)
 
 
-def test_a_stream_takes_and_gives_bytes() -> None:
+def test_a_stream_passes_bytes_both_ways() -> None:
     data = os.urandom(1 << 20)
     stream = HERE.start(["sh", "-c", "head -c 1048576 >/dev/null; echo taken; cat"])
     try:
@@ -78,7 +78,7 @@ def test_a_stream_takes_and_gives_bytes() -> None:
         stream.kill()
 
 
-def test_a_stream_starts_in_the_folder_named(tmp_path: Path) -> None:
+def test_a_stream_starts_in_its_folder(tmp_path: Path) -> None:
     stream = HERE.start(["pwd"], cwd=str(tmp_path))
     try:
         assert stream.read() == f"{tmp_path}\n".encode()
@@ -86,7 +86,7 @@ def test_a_stream_starts_in_the_folder_named(tmp_path: Path) -> None:
         stream.kill()
 
 
-def test_writing_to_what_has_ended_is_an_error() -> None:
+def test_writing_to_an_ended_command_is_an_error() -> None:
     stream = HERE.start(["true"])
     try:
         stream.wait(60)
@@ -96,7 +96,7 @@ def test_writing_to_what_has_ended_is_an_error() -> None:
         stream.kill()
 
 
-def test_killing_ends_it_and_may_be_repeated() -> None:
+def test_a_second_kill_does_nothing() -> None:
     stream = HERE.start(["sleep", "60"])
 
     stream.kill()
@@ -107,7 +107,7 @@ def test_killing_ends_it_and_may_be_repeated() -> None:
     assert stream.read() == b""
 
 
-def test_killing_ends_what_it_started_too() -> None:
+def test_kill_ends_the_process_group() -> None:
     stream = HERE.start(["sh", "-c", "sleep 60 & echo $!; wait"])
     child = int(stream.read())
 
@@ -116,7 +116,7 @@ def test_killing_ends_what_it_started_too() -> None:
     wait_for(lambda: gone(child))
 
 
-def test_a_signal_to_the_terminal_does_not_reach_it() -> None:
+def test_a_signal_of_the_terminal_does_not_reach_it() -> None:
     stream = HERE.start(["sleep", "60"])
     try:
         assert os.getsid(stream.pid) == stream.pid != os.getsid(0)
@@ -136,7 +136,7 @@ def test_no_descriptor_stays_open() -> None:
     wait_for(lambda: count() <= before)
 
 
-def test_a_child_that_asks_for_it_dies_with_us_and_not_with_a_thread() -> None:
+def test_pdeathsig_waits_for_the_interpreter_not_for_a_thread() -> None:
     """PR_SET_PDEATHSIG fires when the thread that forked ends: ours lives as long as the interpreter."""
     code = (
         "import threading, sys\n"
@@ -160,7 +160,7 @@ def test_a_child_that_asks_for_it_dies_with_us_and_not_with_a_thread() -> None:
     wait_for(lambda: gone(pid))
 
 
-def test_system_programs_are_found_without_their_folders_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_in_sbin_folders_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
 
     assert find_program("ldconfig") is not None or not any(
@@ -180,5 +180,5 @@ def test_system_programs_are_found_without_their_folders_on_path(monkeypatch: py
         (b"x" * 1000, "x" * 300),
     ],
 )
-def test_the_last_line_is_one_that_can_be_printed(text: bytes, line: str) -> None:
+def test_the_last_line_is_printable(text: bytes, line: str) -> None:
     assert last_line(text) == line
