@@ -1,7 +1,7 @@
-"""SysV shared memory segments and POSIX message queues of this machine, which Python's library does not make.
+"""Makes, reads and deletes System V shared memory segments and POSIX message queues of this machine.
 
-In: keys, names.  Out: objects made, read and deleted; OSError where the kernel refuses.  Called by canaries.py and
-undo.py.  Deletes only what is this user's and looks as it was made here.
+Python's library has neither (svipc(7), mq_overview(7)).  OSError where the kernel refuses.  Only objects of this user
+that carry our mark are deleted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _libc: Any = ctypes.CDLL(None, use_errno=True)
 
 
 def make_segment(key: int, text: bytes) -> None:
-    """Make a segment that holds `text`; FileExistsError when the key is taken."""
+    """Make a segment that holds `text`; FileExistsError if the key is taken."""
     number = _checked(_libc.shmget(key, ctypes.c_size_t(SEGMENT), IPC_CREAT | IPC_EXCL | 0o600), "shmget")
     address = _attach(number, 0)
     ctypes.memmove(address, text, len(text))
@@ -36,11 +36,11 @@ def read_segment(key: int, size: int) -> str:
 
 
 def delete_segment(key: int) -> bool:
-    """Delete the segment of that key when it is one of ours; False when there is none."""
+    """Delete the segment of that key if it carries our mark; False if there is none."""
     try:
         found = read_segment(key, len(MARK))
     except OSError:
-        return False  # none, or somebody else's
+        return False  # there is none, or it is another user's
     if found.encode() != MARK and found.strip("\0"):
         return False
     _checked(_libc.shmctl(_checked(_libc.shmget(key, ctypes.c_size_t(0), 0), "shmget"), IPC_RMID, None), "shmctl")
@@ -49,9 +49,9 @@ def delete_segment(key: int) -> bool:
 
 def make_mqueue(name: str) -> None:
     """
-    Make an empty queue for one message of one byte; mq_open(3) of "/name".
+    Make an empty queue "/name" (mq_open(3)) for one message of one byte.
 
-    RLIMIT_MSGQUEUE counts what all queues of a user may come to hold: it allows nine of the default size.
+    RLIMIT_MSGQUEUE limits the capacity of all queues of a user: it allows nine of the default size.
     """
     flags = os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     attributes = (ctypes.c_long * 8)(0, 1, 1)  # struct mq_attr: flags, maxmsg, msgsize, curmsgs
@@ -60,7 +60,7 @@ def make_mqueue(name: str) -> None:
 
 
 def read_mqueue(name: str) -> str:
-    """Return how many messages it holds, and of how many bytes each may be."""
+    """Return how many messages the queue holds and how long each may be."""
     descriptor = _checked(_realtime().mq_open(f"/{name}".encode(), os.O_RDONLY | os.O_CLOEXEC), "mq_open")
     attributes = (ctypes.c_long * 8)()  # struct mq_attr: flags, maxmsg, msgsize, curmsgs
     try:
@@ -71,7 +71,7 @@ def read_mqueue(name: str) -> str:
 
 
 def delete_mqueue(name: str) -> bool:
-    """Delete the queue; False when there is none."""
+    """Delete the queue; False if there is none."""
     try:
         _checked(_realtime().mq_unlink(f"/{name}".encode()), "mq_unlink")
     except FileNotFoundError:
@@ -88,7 +88,7 @@ def _attach(number: int, flags: int) -> int:
 
 
 def _realtime() -> Any:
-    """glibc before 2.34 keeps mq_* in librt."""
+    """Return the library with mq_*: before glibc 2.34 it is librt."""
     return _libc if hasattr(_libc, "mq_open") else ctypes.CDLL("librt.so.1", use_errno=True)
 
 

@@ -1,8 +1,8 @@
-"""Tells whether a VM on this machine runs on its processor or is emulated.
+"""Tells whether a VM on this machine runs on the processor or is emulated.
 
-In: /dev/kvm.  Out: one `Accelerator` with the reason in a line.  Called when a VM is started, for the header, and by
-the doctor.  Opening /dev/kvm proves nothing (there are hosts that interpret the guest), so a loop is timed in a tiny
-guest: in a child process (`python -m provisioner.linux.kvm`) with a hard timeout, once per boot.  Starts no VMM.
+In: /dev/kvm.  Out: an `Accelerator` with the reason in one line.  That /dev/kvm opens proves nothing: some hosts
+interpret the guest.  So a loop is timed in a small guest without a VMM, in a child process (`python -m
+provisioner.linux.kvm`) with a hard timeout, once per boot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Literal
 from provisioner.errors import IsolationError
 from provisioner.files.atomic import write_whole
 from provisioner.linux.processes import boot_id
-from provisioner.paths import PACKAGE, run_dir
+from provisioner.paths import import_path, run_dir
 
 VARIABLE = "PYTEST_ISOLATION_ACCELERATOR"
 DEVICE = Path("/dev/kvm")
@@ -50,7 +50,7 @@ PML4, PDPT, PD, CODE, DATA, STACK = 0x1000, 0x2000, 0x3000, 0x4000, 0x8000, 0xF0
 
 @dataclass(frozen=True)
 class Accelerator:
-    """What QEMU's -accel should be told, and why in one line."""
+    """The value for QEMU's -accel, and the reason in one line."""
 
     name: Literal["kvm", "tcg"]
     why: str
@@ -58,10 +58,13 @@ class Accelerator:
 
 def accelerator() -> Accelerator:
     """
-    Find out how fast a guest runs here.
+    Return whether a guest runs on the processor.
 
     Returns:
-        "kvm" when a timed loop ran on the processor (or PYTEST_ISOLATION_ACCELERATOR says so), else "tcg".
+        "kvm" if the timed loop ran on the processor or PYTEST_ISOLATION_ACCELERATOR says so, else "tcg".
+
+    Raises:
+        IsolationError: PYTEST_ISOLATION_ACCELERATOR has another value.
     """
     chosen = os.environ.get(VARIABLE)
     if chosen in ("kvm", "tcg"):
@@ -83,21 +86,17 @@ def judge(answer: dict[str, object]) -> Accelerator:
     """Turn the child's answer ({"seconds": …} or {"error": …}) into an Accelerator."""
     seconds = answer.get("seconds")
     if not isinstance(seconds, float):
-        return Accelerator("tcg", f"{DEVICE} opens, but a guest does not run: {answer.get('error', 'no answer')}")
+        return Accelerator("tcg", f"{DEVICE} opens, but no guest runs: {answer.get('error', 'no answer')}")
     if seconds < ACCELERATED:
         return Accelerator("kvm", f"{LOOPS} loops took {seconds * 1000:.1f} ms in a guest")
     return Accelerator("tcg", f"{DEVICE} opens, but {LOOPS} loops took {seconds:.2f} s: interpreted, not accelerated")
 
 
 def run_loop() -> dict[str, object]:
-    """Time the loop in a child process, which ends at the deadline whatever the kernel does with its guest."""
-    folder = str(PACKAGE.parent)
-    path = os.pathsep.join(filter(None, [folder, os.environ.get("PYTHONPATH")]))
-    argv = [sys.executable, "-m", "provisioner.linux.kvm"]
+    """Time the loop in a child process, which is killed at the deadline whatever its guest does."""
+    argv, env = [sys.executable, "-m", "provisioner.linux.kvm"], {**os.environ, **import_path()}
     try:
-        done = subprocess.run(
-            argv, capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT, env={**os.environ, "PYTHONPATH": path}
-        )
+        done = subprocess.run(argv, capture_output=True, stdin=subprocess.DEVNULL, timeout=TIMEOUT, env=env)
         answer = json.loads(done.stdout or b"{}")
     except subprocess.TimeoutExpired:
         return {"error": f"no end of {LOOPS} loops after {TIMEOUT:.0f} s"}
@@ -107,7 +106,7 @@ def run_loop() -> dict[str, object]:
 
 
 def _refusal() -> str:
-    """Return why /dev/kvm cannot be used at all, or an empty string."""
+    """Return why /dev/kvm cannot be opened, or an empty string."""
     try:
         os.close(os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC))
     except FileNotFoundError:

@@ -1,7 +1,6 @@
-"""Reads the mounts of this process and takes away those below a folder of ours.
+"""Reads the mount table of this process, and unmounts.
 
-In: /proc/self/mountinfo (proc_pid_mountinfo(5)).  Out: `MountPoint`s.  Called by cgroups.py, journal.py and daemon.py.
-Unmounts only what its caller names, and never follows a link to do so.
+In: /proc/self/mountinfo (proc_pid_mountinfo(5)).  Out: `MountPoint`s.  Links are not followed when unmounting.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ ENOENT = 2
 
 @dataclass(frozen=True)
 class MountPoint:
-    """One line of mountinfo: the folder of the file system that is mounted, where, its type and super options."""
+    """One line of mountinfo: the root within the file system, the mount point, the type and the super options."""
 
     root: str
     target: Path
@@ -31,7 +30,7 @@ class MountPoint:
 
 
 def parse_mountinfo(text: str) -> list[MountPoint]:
-    """Turn mountinfo's text into MountPoints, in its order, octal escapes undone."""
+    """Parse the text of mountinfo; the order stays, octal escapes are decoded."""
     found = []
     for line in text.splitlines():
         left, _, right = line.partition(" - ")
@@ -43,7 +42,7 @@ def parse_mountinfo(text: str) -> list[MountPoint]:
 
 
 def read_mounts() -> list[MountPoint]:
-    """Return what is mounted for this process."""
+    """Return the mounts that this process sees."""
     return parse_mountinfo(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
 
 
@@ -56,10 +55,10 @@ def mounted_below(folder: Path) -> list[Path]:
 
 def unmount(path: Path) -> bool:
     """
-    Detach what is mounted at a path.
+    Detach the mount at a path.
 
     Returns:
-        False when nothing is mounted there (any more).
+        False if nothing is mounted there.
 
     Raises:
         IsolationError: the kernel refuses.
@@ -70,11 +69,11 @@ def unmount(path: Path) -> bool:
     errno = ctypes.get_errno()
     if errno in (EINVAL, ENOENT):
         return False
-    raise IsolationError(f"cannot unmount '{path}': {os.strerror(errno)}", hint="run as the user that mounted it")
+    raise IsolationError(f"cannot unmount '{path}': {os.strerror(errno)}", hint="run as the user who mounted it")
 
 
 def unmount_below(folder: Path) -> int:
-    """Detach everything at or below a folder, the deepest first, and return how many mounts that were."""
+    """Detach all mounts at or below a folder, the deepest first; return their number."""
     return sum(unmount(path) for path in mounted_below(folder))
 
 

@@ -1,8 +1,7 @@
-"""Makes and removes a network namespace of our own, with its loopback up and nothing else in it.
+"""Makes and deletes network namespaces with a loopback interface and nothing else.
 
-In: a name.  Out: the path to enter it by (`nsenter --net=PATH`).  Called by daemon.py and, to clean up, by journal.py.
-Never enters one by `ip netns exec`, which mounts a new /sys and so hides the cgroup mounts; never touches the host's
-own network.
+In: a name.  Out: the path for `nsenter --net=PATH`.  `ip netns exec` is not used: it mounts a new /sys, which hides the
+cgroup mounts.  The host's own network is not changed.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from provisioner.linux.processes import Process, find_in_netns, kill_all, with_d
 
 FOLDER = Path("/run/netns")
 TIMEOUT = 10.0  # seconds
-HINT = "run as root: a network namespace that stays needs CAP_SYS_ADMIN"
+HINT = "run as root: a persistent network namespace needs CAP_SYS_ADMIN"
 # SIOCSIFFLAGS with IFF_UP|IFF_RUNNING on lo (netdevice(7))
 LOOPBACK_UP = """
 import fcntl, socket, struct
@@ -29,23 +28,23 @@ fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sH22x", b"lo", 0x41))
 
 
 def netns_path(name: str) -> Path:
-    """Return where a namespace of this name is entered; the place that ip-netns(8) knows too."""
+    """Return the path of the namespace of this name, where ip-netns(8) has it too."""
     return FOLDER / name
 
 
 def make_netns(name: str) -> Path:
     """
-    Make a network namespace and bring its loopback up.
+    Make a network namespace and bring its loopback interface up.
 
     Returns:
         Its path.
 
     Raises:
-        IsolationError: this user may not, or the name is taken.
+        IsolationError: this user may not make one, or the name is taken.
     """
     path = netns_path(name)
     if path.exists():
-        raise IsolationError(f"cannot make network namespace '{name}': it is already there", hint="provisioner prune")
+        raise IsolationError(f"cannot make network namespace '{name}': it exists already", hint="provisioner prune")
     try:
         if shutil.which("ip"):
             _run(["ip", "netns", "add", name], name)
@@ -63,13 +62,13 @@ def make_netns(name: str) -> Path:
 
 def delete_netns(name: str) -> bool:
     """
-    End every process that lives in a namespace, with all that descend from them, and remove it.
+    Kill every process in a network namespace, with all descendants, and delete the namespace.
 
     Returns:
-        False when it was not there.
+        False if there is none of that name.
 
     Raises:
-        IsolationError: a process or the mount would not go.
+        IsolationError: a process survives SIGKILL, or the mount cannot be detached.
     """
     path = netns_path(name)
     if not path.exists():
@@ -77,14 +76,14 @@ def delete_netns(name: str) -> bool:
     if path in mounted_below(path):
         inode = path.stat().st_ino
         if inode == os.stat("/proc/self/ns/net").st_ino:
-            raise IsolationError(f"cannot remove network namespace '{name}': this process lives in it")
-        for _ in range(5):  # a member may fork between the look and the kill
+            raise IsolationError(f"cannot remove network namespace '{name}': this process is in it")
+        for _ in range(5):  # a member may fork between the search and the kill
             members = with_descendants(find_in_netns(inode))
             if not members:
                 break
             sockets = _bound_sockets(members)
             left = kill_all(members)
-            for socket in sockets:  # a shim that is killed leaves its socket in /run/containerd/s
+            for socket in sockets:  # a killed shim leaves its socket in /run/containerd/s
                 socket.unlink(missing_ok=True)
             if left:
                 raise IsolationError(f"cannot end process {left[0].pid} in network namespace '{name}'")
@@ -94,12 +93,12 @@ def delete_netns(name: str) -> bool:
 
 
 def _bound_sockets(members: list[Process]) -> list[Path]:
-    """Return the socket files that processes with our own view of the file system hold bound (proc_net(5), unix)."""
+    """Return the socket files bound by processes in our mount namespace (proc_net(5), unix)."""
     found = []
     here = os.stat("/proc/self/ns/mnt").st_ino
     for member in members:
         folder = Path(f"/proc/{member.pid}")
-        with contextlib.suppress(OSError):  # it has just ended
+        with contextlib.suppress(OSError):  # the process ended meanwhile
             if (folder / "ns" / "mnt").stat().st_ino != here:
                 continue
             held = {os.readlink(fd) for fd in (folder / "fd").iterdir()}

@@ -1,7 +1,7 @@
-"""Names a process so that its number's next owner is not taken for it, finds and ends processes.
+"""Identifies processes so that a reused pid is not mistaken for them; finds and kills processes.
 
-In: pids, or the inode of a namespace that is ours.  Out: `Process` objects.  Called by journal.py, cgroups.py and
-daemon.py.  It never looks at a process's name: only identity, descent and namespaces decide.
+In: pids, or the inode of a namespace.  Out: `Process` objects.  Names of processes are not read: only identity, descent
+and namespaces decide.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ POLL = 0.01  # seconds
 
 @dataclass(frozen=True)
 class Process:
-    """A process: its number, its start time (field 22 of stat, clock ticks) and the boot that both belong to."""
+    """The identity of a process: pid, start time (proc_pid_stat(5), field 22: ticks since the boot) and boot id."""
 
     pid: int
     start: int
@@ -34,13 +34,13 @@ def boot_id() -> str:
 
 
 def read_process(pid: int) -> Process | None:
-    """Return the identity of a running process, None when there is none or it is a zombie."""
+    """Return the identity of a running process, None if there is none or it is a zombie."""
     stat = _read_stat(pid)
     return None if stat is None or stat[0] in "ZX" else Process(pid, int(stat[19]), boot_id())
 
 
 def clock_now() -> int:
-    """Return the time in the clock that start times are of: ticks since the boot (proc_pid_stat(5), field 22)."""
+    """Return the present time on the clock of start times: ticks since the boot."""
     return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
 
 
@@ -50,7 +50,7 @@ def is_alive(process: Process) -> bool:
 
 
 def has_live_task(process: Process) -> bool:
-    """Tell whether a thread of exactly this process still runs: a leader that is a zombie may have left some."""
+    """Tell whether a thread of exactly this process still runs: threads outlive a leader that is a zombie."""
     stat = _read_stat(process.pid)
     if stat is None or int(stat[19]) != process.start:
         return False
@@ -62,13 +62,13 @@ def has_live_task(process: Process) -> bool:
 
 
 def parent_of(process: Process) -> Process | None:
-    """Return the process that this one has as its parent, None when either is gone."""
+    """Return the parent of a process, None if either is gone."""
     stat = _read_stat(process.pid)
     return None if stat is None or int(stat[19]) != process.start else read_process(int(stat[1]))
 
 
 def read_link(process: Process, name: str) -> str | None:
-    """Return the text of a link below /proc/PID, None when it cannot be read or the process is gone."""
+    """Return the target of a link in /proc/PID, None if it cannot be read or the process is gone."""
     try:
         text = os.readlink(f"/proc/{process.pid}/{name}")
     except OSError:
@@ -87,7 +87,7 @@ def find_in_netns(inode: int) -> list[Process]:
 
 
 def with_descendants(processes: Iterable[Process]) -> list[Process]:
-    """Return the processes that still run and all that descend from them."""
+    """Return those of the processes that still run, and all their descendants."""
     children: dict[int, list[int]] = {}
     for pid in _pids():
         if stat := _read_stat(pid):
@@ -117,7 +117,7 @@ def send_signal(process: Process, number: signal.Signals) -> None:
 
 
 def wait_gone(processes: Iterable[Process], seconds: float) -> list[Process]:
-    """Poll until the processes are gone, and return those that are not by then."""
+    """Wait until the processes are gone; return those that still run after `seconds`."""
     deadline = time.monotonic() + seconds
     left = list(processes)
     while (left := [process for process in left if is_alive(process)]) and time.monotonic() < deadline:
@@ -127,10 +127,10 @@ def wait_gone(processes: Iterable[Process], seconds: float) -> list[Process]:
 
 def kill_all(processes: Iterable[Process], seconds: float = 5.0) -> list[Process]:
     """
-    SIGKILL processes and wait until they are gone.
+    Kill processes by SIGKILL and wait until they are gone.
 
     Returns:
-        Those still there after `seconds`.
+        Those that still exist after `seconds`.
     """
     doomed = list(processes)
     for process in doomed:

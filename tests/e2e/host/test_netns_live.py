@@ -42,7 +42,7 @@ def test_loopback_is_up_and_everything_goes(iproute2: bool, tmp_path: Path, monk
         assert "eth" not in done.stdout
         up = "import socket; s = socket.create_server(('127.0.0.1', 0)); socket.create_connection(s.getsockname(), 2)"
         subprocess.run([*enter, sys.executable, "-c", up], check=True, timeout=300)
-        with pytest.raises(IsolationError, match="already there"):
+        with pytest.raises(IsolationError, match="exists already"):
             netns.make_netns(NAME)
         argv = [*enter, sys.executable, "-c", FOREIGN_LISTENER, str(tmp_path / "inside")]
         member = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
