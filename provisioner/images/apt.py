@@ -1,8 +1,7 @@
 """Fetches Debian packages without root and without installing them.
 
-In: package names.  Out: the .deb files in a folder, or one IsolationError that says whether apt, its mirror or the
-disk is what is missing.  Called by kernel.py and by the probe's builder.  Uses the machine's own package lists where
-there are some, else fetches lists of its own into the cache.
+In: package names.  Out: the .deb files in a folder, or one IsolationError that names what is missing: apt, the mirror,
+the package or space.  This machine's package lists are used if it has any, else lists are fetched into the cache.
 """
 
 from __future__ import annotations
@@ -29,30 +28,30 @@ ROOM = 32 << 20  # bytes that must be free before anything is fetched
 FAULTS = (
     (r"No space left|enough (free )?space", "there is no space left in '{into}'", "free some space there"),
     (r"Could not resolve|Failed to fetch|Unable to connect|Could not connect|Connection (failed|timed)|Err:",
-     "apt's mirror cannot be reached", "see that /etc/apt/sources.list names a mirror that answers"),
+     "apt's mirror cannot be reached", "name a mirror that answers in /etc/apt/sources.list"),
     (r"Unable to locate package|No candidate|Can't (select|find)", "apt's mirrors do not have it",
-     "see that /etc/apt/sources.list names a full Debian or Ubuntu mirror"),
+     "name a full Debian or Ubuntu mirror in /etc/apt/sources.list"),
 )  # fmt: skip
 
 
 def fetch_packages(names: Sequence[str], into: Path) -> list[Path]:
     """
-    Download packages as .deb files; nothing is installed and no root is needed.
+    Download packages as .deb files.
 
     Args:
-        names: of packages of this machine's distribution and architecture.
-        into: a folder; it is made.
+        names: packages of this machine's distribution and architecture.
+        into: a folder; it is made if it is missing.
 
     Returns:
         The files, in the order of the names.
 
     Raises:
-        IsolationError: no apt, no mirror, no such package, or no space.
+        IsolationError: apt, a mirror, a package or space is missing.
     """
     what = f"cannot fetch {', '.join(repr(name) for name in names)}"
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
-            raise IsolationError(f"{what}: {tool} is not installed", hint="this needs Debian, Ubuntu or a like system")
+            raise IsolationError(f"{what}: {tool} is not installed", hint="this needs Debian, Ubuntu or a derivative")
     into.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(into).free < ROOM:
         raise IsolationError(f"{what}: there is no space left in '{into}'", hint="free some space there")
@@ -62,7 +61,7 @@ def fetch_packages(names: Sequence[str], into: Path) -> list[Path]:
 
 
 def _download(names: Sequence[str], into: Path, what: str) -> None:
-    """Try the machine's own lists first; old ones name versions that the mirror no longer has."""
+    """Use this machine's lists, then fresh ones: old lists name versions that the mirror no longer has."""
     argv = ["--quiet", "download", *names]
     if _has_lists(names):
         with contextlib.suppress(IsolationError):
@@ -75,13 +74,13 @@ def unpack_package(deb: Path, into: Path) -> None:
     Unpack a package's files below a folder, without its scripts.
 
     Raises:
-        IsolationError: it is no package, or there is no space.
+        IsolationError: the file is not a package, or there is no space.
     """
     _run(["dpkg-deb", "--extract", str(deb), str(into)], into, UNPACK_TIMEOUT, f"cannot unpack '{deb.name}'")
 
 
 def _has_lists(names: Sequence[str]) -> bool:
-    """Tell whether this machine's own lists know the packages; images of containers come without lists."""
+    """Tell whether this machine's lists have the packages; container images have no lists."""
     if not any(LISTS.glob("*_Packages*")):
         return False
     argv = ["apt-cache", "show", "--no-all-versions", *names]
@@ -92,13 +91,13 @@ def _has_lists(names: Sequence[str]) -> bool:
 
 
 def _own_lists(what: str) -> list[str]:
-    """Fetch package lists into the cache, and return the options that make apt use them."""
+    """Fetch package lists into the cache; return the options that make apt use them."""
     root = cache_dir() / "apt"
     for part in ("state/lists/partial", "cache/archives/partial"):
         (root / part).mkdir(parents=True, exist_ok=True)
     options = []
     settings = {"Dir::State": root / "state", "Dir::Cache": root / "cache", "Dir::State::status": STATUS}
-    if os.geteuid() == 0:  # apt's own user cannot write there
+    if os.geteuid() == 0:  # the user _apt cannot write there
         settings["APT::Sandbox::User"] = Path("root")
     for key, value in settings.items():
         options += ["-o", f"{key}={value}"]
@@ -137,5 +136,5 @@ def _run(argv: list[str], folder: Path, timeout: float, what: str) -> None:
 def _find(folder: Path, name: str, what: str) -> Path:
     found = sorted(folder.glob(f"{name}_*.deb"), key=lambda path: path.stat().st_mtime)
     if not found:
-        raise IsolationError(f"{what}: apt-get brought no file for '{name}'")
+        raise IsolationError(f"{what}: apt-get fetched no file for '{name}'")
     return found[-1]

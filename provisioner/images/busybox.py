@@ -1,7 +1,7 @@
-"""Gets the shell that goes into images for tests which run commands: BusyBox, one static program with many names.
+"""Finds the shell for images that run commands: BusyBox, one static program with many names.
 
-In: nothing.  Out: a `Shell`.  Called by host.py for sandboxes that are asked for with the image "shell".  An installed
-static BusyBox is used; else Debian's busybox-static is downloaded by apt and unpacked into the cache, without root.
+An installed static BusyBox is used; else apt downloads Debian's busybox-static, which is unpacked into the cache
+without root.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Shell:
 
     Args:
         path: the program.
-        applets: the names that it answers to, "sh" among them.
+        applets: the commands that it implements, "sh" among them.
         hash: 12 hex digits over both.
     """
 
@@ -48,7 +48,7 @@ def find_shell() -> Shell:
     Return a static BusyBox of this machine's architecture.
 
     Raises:
-        IsolationError: none is installed, and none can be fetched.
+        IsolationError: none is installed and none can be fetched.
     """
     installed = find_program("busybox")
     if installed is not None and is_static(Path(installed)):
@@ -64,7 +64,7 @@ def find_shell() -> Shell:
 
 
 def is_static(path: Path) -> bool:
-    """Tell whether an ELF64 program asks for no interpreter (elf(5)): it then runs in an empty root."""
+    """Tell whether an ELF64 program names no interpreter (elf(5)), so that it runs in an empty root."""
     try:
         data = path.read_bytes()
         if data[:6] != b"\x7fELF\x02\x01":
@@ -83,7 +83,7 @@ def _fetch(into: Path) -> None:
         unpack_package(deb, folder)
         found = next((path for path in folder.glob("**/bin/busybox") if is_static(path)), None)
         if found is None:
-            raise IsolationError(f"cannot fetch a shell: {PACKAGE} holds no static busybox", hint=HINT)
+            raise IsolationError(f"cannot fetch a shell: {PACKAGE} contains no static busybox", hint=HINT)
         found.chmod(0o755)
         shutil.move(found, into)
 

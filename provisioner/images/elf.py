@@ -1,7 +1,4 @@
-"""Tells for which machine a program was built, from its ELF header (elf(5)).
-
-In: a path.  Out: the name that uname(2) has for the machine, or one line of why it cannot be used.
-"""
+"""Tells for which architecture a program was built, from its ELF header (elf(5))."""
 
 from __future__ import annotations
 
@@ -14,13 +11,13 @@ ELF_MACHINES = {3: "i686", 21: "ppc64le", 22: "s390x", 40: "armv7l", 62: "x86_64
 
 def probe_architecture(path: Path) -> str:
     """
-    Read for which machine an executable was built, from its ELF header (elf(5)).
+    Return the architecture for which an executable was built.
 
     Returns:
-        The name that uname(2) has for it: "x86_64", "aarch64", …
+        The machine's name as uname(2) has it: "x86_64", "aarch64", …
 
     Raises:
-        IsolationError: it cannot be read, or is no ELF file.
+        IsolationError: the file cannot be read, or is not an ELF file.
     """
     try:
         with path.open("rb") as file:
@@ -34,9 +31,9 @@ def probe_architecture(path: Path) -> str:
 
 
 def check_architecture(probe: Path, machine: str) -> None:
-    """Raise IsolationError when the probe was built for another machine than `machine` (a name of uname(2))."""
+    """Raise IsolationError if the probe was built for another machine than `machine` (a name of uname(2))."""
     if (found := probe_architecture(probe)) != machine:
         raise IsolationError(
-            f"cannot use '{probe}': built for {found}, needed is {machine}",
+            f"cannot use '{probe}': built for {found}, not for {machine}",
             hint=f"build the probe for {machine}",
         )

@@ -1,8 +1,7 @@
-"""Makes the image that is made of nothing: the probe and a few empty folders, in three shapes.
+"""Makes the image that contains only the probe and empty folders, in three forms.
 
-In: the probe's static executable, and a shell where one is wanted.  Out: a docker-archive tar, a folder, or an
-initramfs.  Called by host.py and the sites before a target is set up.  Needs no root, no tool and no network, and equal
-inputs give equal bytes.
+In: the probe's static executable, and a BusyBox for an image with a shell.  Out: a docker-archive tar, a folder, or an
+initramfs.  No root, no tool and no network is needed; equal inputs give equal bytes.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from provisioner.files.atomic import replace_folder, writing_whole
 from provisioner.images.busybox import Shell
 from provisioner.images.elf import check_architecture, probe_architecture
 
-# systemd-nspawn takes a folder without usr/ for no operating system at all
+# systemd-nspawn refuses a root without usr/
 FOLDERS = {"dev": 0o755, "etc": 0o755, "proc": 0o755, "run": 0o755, "sys": 0o755, "tmp": 0o1777, "usr": 0o755}
 NODES = (
     ("dev/console", 0o600, 5, 1),
@@ -46,22 +45,22 @@ OCI_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing of an image: a folder (no data), a file, or a symbolic link, whose data is where it points to."""
+    """One entry of an image: a folder (no data), a file, or a symbolic link (its data is the target)."""
 
     name: str
-    mode: int  # with its type, as stat(2) has it
+    mode: int  # type and permission bits, as in stat(2)
     data: bytes = b""
 
 
 @dataclass(frozen=True)
 class Image:
     """
-    What is asked of an image besides the probe.
+    What an image contains besides the probe.
 
     Attributes:
-        shell: whether a BusyBox is in it.
-        items: further things, each in place of the one of its name; a link must not lead out of the image.
-        user: whom an archive's config names ("USER" of a Dockerfile), "" for nobody.
+        shell: whether it contains a BusyBox.
+        items: additional entries; each replaces the entry of the same name.  No link may lead out of the image.
+        user: the user in an archive's config ("USER" of a Dockerfile), "" for none.
     """
 
     shell: bool = False
@@ -70,7 +69,7 @@ class Image:
 
     @property
     def name(self) -> str:
-        """Its name among those of one run."""
+        """The image's name, unique within a run."""
         if not self.items and not self.user:
             return "shell" if self.shell else "probe"
         return f"own-{hashlib.sha256(repr(self).encode()).hexdigest()[:12]}"
@@ -81,13 +80,13 @@ IMAGES = {image.name: image for image in (Image(), Image(shell=True))}
 
 def contents(probe: Path, shell: Shell | None = None, name: str = "probe", further: Sequence[Item] = ()) -> list[Item]:
     """
-    Return what an image holds, each thing after the folder that it lies in.
+    Return the entries of an image, each after its folder.
 
     Args:
         probe: the executable.
         shell: a BusyBox for /bin, None for an image without one.
-        name: where the probe lies.
-        further: things besides, each in place of the one of its name.
+        name: the probe's path in the image.
+        further: additional entries; each replaces the entry of the same name.
     """
     items = [Item(folder, stat.S_IFDIR | mode) for folder, mode in FOLDERS.items()]
     items.append(Item(name, stat.S_IFREG | 0o755, probe.read_bytes()))
@@ -113,12 +112,12 @@ def archive(
     Write a docker-archive tar that `docker load` and `podman load` accept.
 
     Args:
-        probe: the executable, which becomes /probe.
+        probe: the executable; it becomes /probe.
         ref: the image's name with its tag.
-        out: the file to write, atomically.
-        machine: a name of uname(2); this machine's when left out.
-        shell: a BusyBox to put beside the probe, None for none.
-        image: whose further things are in it, and whose user is in its config.
+        out: the file to write; it is replaced whole.
+        machine: the architecture as uname(2) names it; this machine's by default.
+        shell: a BusyBox for /bin, None for none.
+        image: the image's additional entries and user.
 
     Raises:
         IsolationError: the probe cannot be read, or is for another machine.
@@ -148,21 +147,24 @@ def archive(
 
 
 def rootfs_tar(probe: Path, shell: Shell | None = None, further: Sequence[Item] = ()) -> bytes:
-    """Return the same root file system as `rootfs` makes, as a tar, for a host that is elsewhere."""
+    """Return the root file system that `rootfs` makes as a tar, for another host."""
     return _tar(contents(probe, shell, further=further))
 
 
 def rootfs(probe: Path, out: Path, shell: Shell | None = None, further: Sequence[Item] = ()) -> None:
     """
-    Make a folder that serves as a root file system, traversable by any mapped id.
+    Make a folder that is a root file system, searchable by every mapped id.
 
-    Does nothing where it is already there with this probe; what a runtime has put beside the probe stays.
+    A folder that has this probe already is kept, with what a runtime added to it.
 
     Args:
-        probe: the executable, which becomes /probe.
+        probe: the executable; it becomes /probe.
         out: the folder to make.
-        shell: a BusyBox to put beside the probe, None for none.
-        further: things besides, as `contents` takes them.
+        shell: a BusyBox for /bin, None for none.
+        further: additional entries, as in `contents`.
+
+    Raises:
+        IsolationError: the probe cannot be read, or the folder cannot be made.
     """
     probe_architecture(probe)
     if _is_rootfs(out, probe):
@@ -173,7 +175,7 @@ def rootfs(probe: Path, out: Path, shell: Shell | None = None, further: Sequence
         _fill_rootfs(made, contents(probe, shell, further=further))
         replace_folder(made, out)
     except OSError as error:
-        if not _is_rootfs(out, probe):  # else another process was quicker
+        if not _is_rootfs(out, probe):  # else another process made it first
             raise IsolationError(f"cannot make '{out}': {error.strerror}") from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -184,10 +186,10 @@ def initramfs(probe: Path, out: Path, shell: Shell | None = None, further: Seque
     Write an uncompressed initramfs (cpio newc, initramfs-buffer-format.rst) whose /init is the probe.
 
     Args:
-        probe: the executable.
-        out: the file to write, atomically.
-        shell: a BusyBox to put beside the probe, None for none.
-        further: things besides, as `contents` takes them.
+        probe: the executable; it becomes /init.
+        out: the file to write; it is replaced whole.
+        shell: a BusyBox for /bin, None for none.
+        further: additional entries, as in `contents`.
     """
     probe_architecture(probe)
     entries = [(item.name, item.mode, 0, 0, item.data) for item in contents(probe, shell, "init", further)]
@@ -196,7 +198,7 @@ def initramfs(probe: Path, out: Path, shell: Shell | None = None, further: Seque
 
 
 def write_cpio(entries: Sequence[Entry], out: Path) -> None:
-    """Write a cpio archive (newc), atomically."""
+    """Write a cpio archive (newc) whole or not at all."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with writing_whole(out, 0o644) as file:
         for number, (name, mode, major, minor, data) in enumerate([*entries, TRAILER], start=1):
@@ -222,7 +224,7 @@ def _is_rootfs(folder: Path, probe: Path) -> bool:
 
 
 def _fill_rootfs(folder: Path, items: list[Item]) -> None:
-    """Set each mode by hand: the caller's umask may be 077."""
+    """Make the entries, and set each mode after that: the umask may be 077."""
     for item in items:
         path = folder / item.name
         if stat.S_ISLNK(item.mode):
@@ -237,7 +239,7 @@ def _fill_rootfs(folder: Path, items: list[Item]) -> None:
 
 
 def _tar(items: list[Item]) -> bytes:
-    """Return a tar in which no time nor owner stands."""
+    """Return a tar without times and owners."""
     types = {stat.S_IFDIR: tarfile.DIRTYPE, stat.S_IFREG: tarfile.REGTYPE, stat.S_IFLNK: tarfile.SYMTYPE}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:

@@ -1,8 +1,8 @@
-"""Gets the kernel that a micro VM boots.
+"""Finds the kernel that a micro VM boots.
 
-In: a file that the user named, or nothing.  Out: the path of a kernel image.  Called before a VM is set up.  A cached
-kernel is found without asking anybody; else Debian's cloud kernel is downloaded by apt, and of its package only the
-image is unpacked: nothing is installed, and no root is needed.
+In: a file that the user names, or nothing.  Out: the path of a kernel image.  A kernel in the cache is used without any
+network; else apt downloads Debian's cloud kernel, of which only the image is unpacked.  Nothing is installed, and no
+root is needed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from provisioner.progress import step
 HINT = "name one: --isolation-kernel=FILE"
 DEBIAN_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 HEADER_BYTES = 0x210
-LOCK_TIMEOUT = 300.0  # seconds that another process may take for its download
+LOCK_TIMEOUT = 300.0  # seconds to wait for another process's download
 UNPACK_TIMEOUT = 120.0
 
 
@@ -36,10 +36,10 @@ def guest_kernel(explicit: Path | None = None) -> Path:
     Return a kernel image that boots on this machine's architecture.
 
     Args:
-        explicit: the user's own; None takes the cached one, or fetches Debian's cloud kernel.
+        explicit: the user's kernel; None for the cached one, or else Debian's cloud kernel, which is fetched.
 
     Raises:
-        IsolationError: the file is none, or is for another machine, or none can be had.
+        IsolationError: the file is not a kernel, is for another machine, or no kernel can be fetched.
     """
     machine = platform.machine()
     if explicit is not None:
@@ -59,7 +59,7 @@ def guest_kernel(explicit: Path | None = None) -> Path:
 
 
 def find_kernel() -> Path | None:
-    """Return the kernel that `guest_kernel` would not have to fetch, None when there is none."""
+    """Return the cached kernel, None if `guest_kernel` would have to fetch one."""
     arch = DEBIAN_MACHINES.get(platform.machine())
     return _find_cached(arch) if arch else None
 
@@ -78,14 +78,14 @@ def check_kernel(path: Path, machine: str) -> None:
 
 
 def kernel_architecture(header: bytes) -> str | None:
-    """Tell the machine from an image's first bytes (x86/boot.rst: HdrS at 0x202; arm64/booting.rst: ARM\\x64 at 56)."""
+    """Return the machine from an image's first bytes (x86/boot.rst: HdrS; arm64/booting.rst: ARM\\x64)."""
     if header[0x202:0x206] == b"HdrS":
         return "x86_64"
     return "aarch64" if header[56:60] == b"ARM\x64" else None
 
 
 def _find_cached(arch: str) -> Path | None:
-    """Return the newest cached image; it came whole or not at all, so its being there is enough."""
+    """Return the newest cached image; each was moved into place whole."""
     found = [path for path in cache_dir().glob(f"kernel-*-{arch}/vmlinuz") if path.is_file()]
     return max(found, key=lambda path: _version_key(path.parent.name), default=None)
 
@@ -95,7 +95,7 @@ def _version_key(name: str) -> list[int]:
 
 
 def _fetch(arch: str, machine: str) -> Path:
-    """Follow the metapackage to the package of the current version, and keep nothing of it but the image."""
+    """Fetch the package of the current version, which the metapackage names, and keep only its image."""
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise IsolationError(f"cannot fetch a guest kernel: {tool} is not installed", hint=HINT)
@@ -117,7 +117,7 @@ def _fetch_one(package: str, folder: Path) -> Path:
     for path in fetch_packages([package], folder):
         if path.name.startswith(f"{package}_"):
             return path
-    raise IsolationError(f"cannot fetch package '{package}': apt brought another one", hint=HINT)
+    raise IsolationError(f"cannot fetch package '{package}': apt fetched another one", hint=HINT)
 
 
 def _read_dependency(deb: Path) -> str:

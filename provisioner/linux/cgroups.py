@@ -1,8 +1,8 @@
-"""Sets limits by hand, for runtimes that have none: unshare, bubblewrap, nspawn.
+"""Sets limits by cgroups of our own, for runtimes that set none: unshare, bubblewrap, nspawn.
 
-In: a run's id, a name and what to write.  Out: `Cgroups`, the folders that the sandbox's process has to join before it
-starts (`probe launch --cgroup DIR`).  Mount points are read, never assumed.  It writes to no cgroup that it did not
-make, except that on v2 it may switch a controller on for the children of the one it makes its own in, and off again.
+In: a run's id, a name and what to write.  Out: `Cgroups`: the folders that the sandbox's process joins before it starts
+(`probe launch --cgroup DIR`).  Mount points are read, not assumed.  No foreign cgroup is written, with one exception:
+on v2 a controller may be enabled for the children of the cgroup in which ours are made, and disabled again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAIN_CONTROLLERS = ("memory", "cpu", "pids")  # where these are mounted decides 
 COUNTERS = (*MAIN_CONTROLLERS, "cpuacct")
 PREFIX = "isolation-"
 DEADLINE = 5.0  # seconds
-ROOT_HINT = "run as root, or in a scope of your own: systemd-run --user --scope -p Delegate=yes"
+ROOT_HINT = "run as root, or in a scope: systemd-run --user --scope -p Delegate=yes"
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,15 @@ class Cgroups:
     The cgroups of one sandbox, one folder for each hierarchy.
 
     Args:
-        dirs: the folders, to be joined by writing a pid to their cgroup.procs.
-        switched: v2 only: a subtree_control file and what was switched on in it.
+        dirs: the folders; a process joins by its pid in their cgroup.procs.
+        switched: on v2, each cgroup.subtree_control file that was changed, and the controller enabled in it.
     """
 
     dirs: tuple[Path, ...]
     switched: tuple[tuple[Path, str], ...] = ()
 
     def delete(self) -> None:
-        """Kill what is left inside, remove the folders and the run's own when empty; not there is fine."""
+        """Kill the members and delete the folders, and the run's folder if it is empty; missing folders are ignored."""
         for folder in self.dirs:
             delete_cgroup(folder)
         for file, controller in self.switched:
@@ -54,16 +54,16 @@ class Cgroups:
 
 def cgroup_mode() -> Mode:
     """
-    Tell which hierarchy holds the controllers.
+    Return which hierarchy holds the controllers.
 
     Returns:
-        "v1"; "v2"; "hybrid" where v1 holds them and a cgroup2 mount stands beside it; "none" where none is mounted.
+        "v1"; "v2"; "hybrid" if v1 holds them and cgroup2 is mounted too; "none" if none is mounted.
     """
     return mode_of(read_mounts())
 
 
 def mode_of(mounts: Iterable[MountPoint], read_words: Callable[[Path], list[str]] | None = None) -> Mode:
-    """Tell the same from a list of mounts, on another host through `read_words`, which gives a file's words."""
+    """Like cgroup_mode, for a list of mounts; `read_words` returns the words of a file of that host, None for ours."""
     mounts = list(mounts)
     unified = [mount for mount in mounts if mount.fstype == "cgroup2"]
     if any(_v1_mount(mounts, controller) for controller in MAIN_CONTROLLERS):
@@ -84,18 +84,18 @@ def make_cgroups(
     Make the cgroups of one sandbox and write its limits into them.
 
     Args:
-        run_id: the run's; its folder is isolation-<run_id>.
-        name: the sandbox's, unique in the run.
+        run_id: the run's id; the folder is isolation-<run_id>.
+        name: the sandbox's name, unique in the run.
         settings: what to write for each limit.  Memory, processor time and tasks are counted without a limit, too.
         before: called with each folder before it is made, for the journal.
-        everywhere: beside v1, also in the hierarchies without controllers (name=systemd, and v2), for what makes
-            cgroups of its own below the one that it is started in.
+        everywhere: on v1, whether to make one in the hierarchies without controllers too (name=systemd, and v2), for a
+            program that makes cgroups below the one in which it starts.
 
     Returns:
-        All of them, or none is left behind.
+        The cgroups; after an error none is left.
 
     Raises:
-        IsolationError: this user may not, or the kernel has no such controller here.
+        IsolationError: this user may not make one, or a controller is missing.
     """
     if not re.fullmatch(r"[A-Za-z0-9_.-]*[A-Za-z0-9_-]", f"{run_id}{name}") or not (run_id and name):
         raise IsolationError(f"cannot limit '{name}': not a name for a folder")
@@ -112,12 +112,12 @@ def make_cgroups(
 
 def delete_cgroup(folder: Path) -> bool:
     """
-    Remove a cgroup with all below it, and its isolation-<id> parent when that is empty.
+    Delete a cgroup with all below it, and its parent isolation-<id> if that is empty.
 
-    Processes are killed only below a folder named isolation-<id>; another one is removed only when nothing runs there.
+    Processes are killed only below a folder named isolation-<id>; another cgroup is deleted only if it is empty.
 
     Returns:
-        False when there was nothing to remove.
+        False if there was nothing to delete.
 
     Raises:
         IsolationError: it is still in use at the deadline.
@@ -199,7 +199,7 @@ def _make_v2(
 
 
 def _switch_on(folder: Path, wanted: Iterable[str], switched: list[tuple[Path, str]]) -> None:
-    """Let the children of a folder have the controllers; EBUSY says that processes live in it (cgroup-v2.rst)."""
+    """Enable controllers for the children of a cgroup; EBUSY: processes are in it (cgroup-v2.rst)."""
     file = folder / "cgroup.subtree_control"
     for controller in wanted:
         if controller not in _words(folder / "cgroup.controllers"):
@@ -212,7 +212,7 @@ def _switch_on(folder: Path, wanted: Iterable[str], switched: list[tuple[Path, s
 def _make_below(
     bases: list[Path], path: PurePosixPath, before: Callable[[Path], object], controllers: Iterable[str] = ()
 ) -> Path:
-    """Make base/isolation-<id>/<name> below the first of `bases` where that is permitted."""
+    """Make BASE/isolation-<id>/<name> for the first of `bases` that permits it."""
     for base in bases:
         folder = base / path
         before(folder)
@@ -222,7 +222,7 @@ def _make_below(
             folder.mkdir()
             return folder
         except FileExistsError:
-            raise IsolationError(f"cannot make cgroup '{folder}': it is already there") from None
+            raise IsolationError(f"cannot make cgroup '{folder}': it exists already") from None
         except OSError as error:
             refusal = IsolationError(f"cannot make cgroup '{folder}': {error.strerror}", hint=ROOT_HINT)
         except IsolationError as error:
@@ -233,7 +233,7 @@ def _make_below(
 
 
 def _own_folder(mount: MountPoint, controller: str) -> Path:
-    """Return this process's own cgroup in a hierarchy (cgroups(7)), or the mount point where it is out of sight."""
+    """Return this process's cgroup in a hierarchy (cgroups(7)), or the mount point if the mount does not show it."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
@@ -243,7 +243,7 @@ def _own_folder(mount: MountPoint, controller: str) -> Path:
 
 
 def _remove_tree(folder: Path) -> list[Path]:
-    """Remove a tree of cgroups from its leaves, and return what would not go."""
+    """Delete a tree of cgroups from its leaves; return those that are still in use."""
     left = []
     for name, _, _ in os.walk(folder, topdown=False):
         try:

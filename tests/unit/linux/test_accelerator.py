@@ -1,4 +1,4 @@
-"""provisioner.linux.kvm: a timed loop decides, not a device node."""
+"""provisioner.linux.kvm: a timed loop decides, not the device node."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_a_quick_loop_is_kvm() -> None:
+def test_a_fast_loop_is_kvm() -> None:
     assert judge({"seconds": 0.0012}) == Accelerator("kvm", "200000 loops took 1.2 ms in a guest")
 
 
-def test_a_slow_loop_is_named_interpreted() -> None:
+def test_a_slow_loop_is_called_interpreted() -> None:
     found = judge({"seconds": 0.52})
 
     assert found.name == "tcg"
@@ -38,7 +38,7 @@ def test_a_slow_loop_is_named_interpreted() -> None:
 
 
 @pytest.mark.parametrize("answer", [{"error": "Bad address"}, {}, {"seconds": "fast"}, {"seconds": None}])
-def test_no_time_is_no_acceleration(answer: dict[str, object]) -> None:
+def test_without_a_time_there_is_no_acceleration(answer: dict[str, object]) -> None:
     assert judge(answer).name == "tcg"
 
 
@@ -55,13 +55,13 @@ def test_an_unknown_override_is_an_error(monkeypatch: pytest.MonkeyPatch) -> Non
         accelerator()
 
 
-def test_no_device_is_said_to_be_missing(device: Path) -> None:
+def test_a_missing_device_is_named(device: Path) -> None:
     device.unlink()
 
     assert accelerator() == Accelerator("tcg", f"{device} is missing")
 
 
-def test_permission_denied_says_the_mend(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_permission_denied_names_the_remedy(device: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise PermissionError(13, "Permission denied")
 

@@ -26,7 +26,7 @@ def v2(root: Path, held: str) -> MountPoint:
     return MountPoint("/", root, "cgroup2", ("rw",))
 
 
-def test_the_mode_is_where_the_controllers_are(tmp_path: Path) -> None:
+def test_the_mode_depends_on_the_controllers(tmp_path: Path) -> None:
     memory, unified = v1(tmp_path / "v1", "memory"), v2(tmp_path / "v2", "cpu memory pids")
     empty, named = v2(tmp_path / "empty", "hugetlb"), v1(tmp_path / "v1", "name=systemd")
 
@@ -37,7 +37,7 @@ def test_the_mode_is_where_the_controllers_are(tmp_path: Path) -> None:
     assert cgroups.mode_of([]) == "none"
 
 
-def test_no_controllers_is_an_error_with_a_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_controllers_the_error_has_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "read_mounts", list)
 
     with pytest.raises(IsolationError, match="no cgroup controllers are mounted; run as root"):
@@ -45,7 +45,7 @@ def test_no_controllers_is_an_error_with_a_mend(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", "a\n", "a b"])
-def test_a_name_that_is_no_folder_is_refused(name: str) -> None:
+def test_a_name_that_is_not_a_folders_is_refused(name: str) -> None:
     with pytest.raises(IsolationError, match="not a name"):
         cgroups.make_cgroups("0a1b", name, ALL)
 
@@ -62,7 +62,7 @@ def test_a_missing_controller_leaves_nothing_behind(tmp_path: Path, monkeypatch:
     assert [path for mount in mounts for path in mount.target.iterdir()] == []
 
 
-def test_v1_writes_swap_too_where_it_is_counted(tmp_path: Path) -> None:
+def test_v1_limits_swap_too_if_it_is_counted(tmp_path: Path) -> None:
     for name in ("memory.memsw.limit_in_bytes",):
         (tmp_path / name).touch()
 
@@ -78,7 +78,7 @@ def test_v1_writes_swap_too_where_it_is_counted(tmp_path: Path) -> None:
     }
 
 
-def test_v2_writes_no_swap_and_one_file_for_each(tmp_path: Path) -> None:
+def test_v2_allows_no_swap_and_writes_one_file_for_each(tmp_path: Path) -> None:
     (tmp_path / "memory.swap.max").touch()
 
     for setting in ALL:
@@ -103,7 +103,7 @@ def test_v2_without_the_controller_names_the_delegating_command(
     assert [path.name for path in (tmp_path / "v2").iterdir()] == ["cgroup.controllers"]
 
 
-def test_a_foreign_cgroup_goes_only_when_nothing_is_in_it(tmp_path: Path) -> None:
+def test_a_foreign_cgroup_is_deleted_only_if_it_is_empty(tmp_path: Path) -> None:
     (tmp_path / "docker" / "busy").mkdir(parents=True)
     (tmp_path / "docker" / "busy" / "cgroup.procs").write_text("1\n")
 

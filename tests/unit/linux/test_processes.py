@@ -1,4 +1,4 @@
-"""provisioner.linux.processes: identity, descent, and the end of a process."""
+"""provisioner.linux.processes: identity, descendants, and the end of a process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def test_this_process_lives() -> None:
+def test_this_process_is_alive() -> None:
     me = processes.read_process(os.getpid())
 
     assert me is not None
@@ -66,7 +66,7 @@ def test_threads_count_after_their_leader_ended() -> None:
         wait_for(lambda: not processes.has_live_task(it))
 
 
-def test_the_parent_and_links_are_those_of_exactly_this_process(child: subprocess.Popen[bytes]) -> None:
+def test_parent_and_links_belong_to_exactly_this_process(child: subprocess.Popen[bytes]) -> None:
     it = processes.read_process(child.pid)
     assert it is not None
     other = dataclasses.replace(it, start=it.start + 1)
@@ -103,7 +103,7 @@ def test_members_of_a_namespace_are_found(child: subprocess.Popen[bytes]) -> Non
     assert processes.find_in_netns(1) == []
 
 
-def test_the_clock_is_that_of_start_times(child: subprocess.Popen[bytes]) -> None:
+def test_clock_now_is_the_clock_of_start_times(child: subprocess.Popen[bytes]) -> None:
     it = processes.read_process(child.pid)
     assert it is not None
 

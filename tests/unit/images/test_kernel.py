@@ -1,4 +1,4 @@
-"""provisioner.images.kernel: the user's file, the cache, or one image out of a package."""
+"""provisioner.images.kernel: the user's file, the cache, or the image of a Debian package."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def put(folder: Path, version: str) -> Path:
     return path
 
 
-def test_an_own_kernel_is_taken_as_it_is(cache: Path) -> None:
+def test_the_users_kernel_is_used(cache: Path) -> None:
     mine = put(cache, "mine")
 
     assert kernel.guest_kernel(mine) == mine
@@ -42,7 +42,7 @@ def test_an_own_kernel_is_taken_as_it_is(cache: Path) -> None:
     ("content", "why"),
     [(None, "No such file"), (b"MZ", "neither a bzImage"), (ARM, "built for aarch64, this machine is x86_64")],
 )
-def test_an_unfit_kernel_is_refused_with_the_reason(cache: Path, content: bytes | None, why: str) -> None:
+def test_an_unusable_kernel_is_refused_with_the_reason(cache: Path, content: bytes | None, why: str) -> None:
     path = cache / "file"
     if content is not None:
         path.write_bytes(content)
@@ -60,14 +60,14 @@ def test_the_newest_cached_kernel_is_found_without_apt(cache: Path, monkeypatch:
     assert kernel.guest_kernel().parent.name == "kernel-6.1.0-56-cloud-amd64"
 
 
-def test_an_unknown_machine_asks_for_a_file(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_machine_needs_a_file(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel.platform, "machine", lambda: "s390x")
 
     with pytest.raises(IsolationError, match="none is known for s390x; name one"):
         kernel.guest_kernel()
 
 
-def test_without_apt_a_file_is_asked_for(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_apt_a_file_is_needed(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda tool: None)
 
     with pytest.raises(IsolationError, match="apt-get is not installed; name one"):

@@ -1,12 +1,9 @@
-"""provisioner.images.image: three shapes of the image made of nothing."""
+"""provisioner.facts.image: what an image contains, read from an archive's layers and, by the probe, from a folder."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
-import platform
 import stat
 import subprocess
 import tarfile
@@ -14,144 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.errors import IsolationError
 from provisioner.facts.image import CAPABILITIES, Privileged, parse_image, read_archive
 from provisioner.images import image
-from provisioner.images.elf import ELF_MACHINES, probe_architecture
 from provisioner.observed import FactsError
 from provisioner.probe.build import probe_binary
 
 
-def elf(number: int) -> bytes:
-    return b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00" + number.to_bytes(2, "little") + bytes(45) + b"x"
-
-
 @pytest.fixture
-def probe(tmp_path: Path) -> Path:
-    numbers = {name: number for number, name in ELF_MACHINES.items()}
-    path = tmp_path / "built"
-    path.write_bytes(elf(numbers[platform.machine()]))
-    return path
-
-
-@pytest.fixture(autouse=True)
-def narrow_umask():
-    before = os.umask(0o077)
-    yield
-    os.umask(before)
-
-
-def test_archive_holds_the_probe_and_empty_folders(probe: Path, tmp_path: Path) -> None:
-    out = tmp_path / "image.tar"
-
-    image.archive(probe, "isolation-probe:1", out)
-
-    with tarfile.open(out) as tar:
-        manifest = json.loads(tar.extractfile("manifest.json").read())
-        config = json.loads(tar.extractfile(manifest[0]["Config"]).read())
-        layer = tar.extractfile(manifest[0]["Layers"][0]).read()
-    with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
-        entries = {member.name: (member.isdir(), member.mode) for member in tar}
-    assert manifest[0]["RepoTags"] == ["isolation-probe:1"]
-    assert config["config"] == {"Labels": {"isolation": "probe"}}
-    assert config["rootfs"]["diff_ids"] == ["sha256:" + hashlib.sha256(layer).hexdigest()]
-    assert entries.pop("probe") == (False, 0o755)
-    assert entries == {name: (True, mode) for name, mode in image.FOLDERS.items()}
-
-
-def test_archive_is_reproducible(probe: Path, tmp_path: Path) -> None:
-    image.archive(probe, "a:1", tmp_path / "one")
-    os.utime(probe, (1, 1))
-    image.archive(probe, "a:1", tmp_path / "two")
-
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-
-
-def test_a_probe_for_another_machine_is_named_as_such(probe: Path, tmp_path: Path) -> None:
-    probe.write_bytes(elf(243))
-
-    with pytest.raises(IsolationError, match=f"built for riscv64, needed is {platform.machine()}"):
-        image.archive(probe, "a:1", tmp_path / "out")
-    assert list(tmp_path.iterdir()) == [probe]
-
-
-@pytest.mark.parametrize("content", [b"", b"\x7fELF", b"#!/bin/sh\necho a script is no probe\n"])
-def test_what_is_no_elf_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "file").write_bytes(content)
-
-    with pytest.raises(IsolationError, match="not an ELF"):
-        probe_architecture(tmp_path / "file")
-
-
-def test_rootfs_can_be_traversed_by_anybody(probe: Path, tmp_path: Path) -> None:
-    out = tmp_path / "deep" / "rootfs"
-
-    image.rootfs(probe, out)
-
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()}
-    assert stat.S_IMODE(out.stat().st_mode) == 0o755
-    assert modes == {**image.FOLDERS, "probe": 0o755}
-    assert [path.name for path in out.parent.iterdir()] == ["rootfs"]
-
-
-def test_rootfs_is_left_alone_until_the_probe_changes(probe: Path, tmp_path: Path) -> None:
-    out = tmp_path / "rootfs"
-    image.rootfs(probe, out)
-    (out / "var").mkdir()
-    inode = out.stat().st_ino
-
-    image.rootfs(probe, out)
-    assert (out.stat().st_ino, (out / "var").exists()) == (inode, True)
-
-    probe.write_bytes(probe.read_bytes() + b"new")
-    image.rootfs(probe, out)
-    assert (out / "probe").read_bytes().endswith(b"new")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["built", "rootfs"]
-
-
-def parse_cpio(data: bytes) -> dict[str, tuple[int, tuple[int, int], bytes]]:
-    found, at = {}, 0
-    while True:
-        assert data[at : at + 6] == b"070701"
-        numbers = [int(data[at + 6 + 8 * n : at + 14 + 8 * n], 16) for n in range(13)]
-        name = data[at + 110 : at + 110 + numbers[11] - 1].decode()
-        start = (at + 110 + numbers[11] + 3) & ~3
-        found[name] = (numbers[1], (numbers[9], numbers[10]), data[start : start + numbers[6]])
-        at = (start + numbers[6] + 3) & ~3
-        if name == "TRAILER!!!":
-            assert at == len(data)
-            return found
-
-
-def test_initramfs_holds_init_and_the_nodes_of_both_serial_lines(probe: Path, tmp_path: Path) -> None:
-    image.initramfs(probe, tmp_path / "initramfs")
-
-    entries = parse_cpio((tmp_path / "initramfs").read_bytes())
-    assert entries["init"] == (0o100755, (0, 0), probe.read_bytes())
-    assert entries["dev/console"][:2] == (0o020600, (5, 1))
-    assert entries["dev/null"][:2] == (0o020666, (1, 3))
-    assert (entries["dev/ttyS0"][1], entries["dev/ttyS1"][1]) == ((4, 64), (4, 65))
-    assert entries["tmp"][0] == 0o041777
-    assert list(entries).index("dev") < list(entries).index("dev/console")
+def probe() -> Path:
+    return probe_binary().path
 
 
 def link(name: str, to: str) -> image.Item:
     return image.Item(name, stat.S_IFLNK | 0o777, to.encode())
-
-
-def test_further_things_take_the_place_of_those_of_their_name(probe: Path, tmp_path: Path) -> None:
-    image.rootfs(probe, tmp_path / "rootfs", further=[link("dev", "usr"), image.Item("extra", stat.S_IFDIR | 0o700)])
-
-    assert os.readlink(tmp_path / "rootfs/dev") == "usr"
-    assert stat.S_IMODE((tmp_path / "rootfs/extra").stat().st_mode) == 0o700
-    assert (tmp_path / "rootfs/proc").is_dir()
-
-
-def test_images_are_told_apart_by_what_is_asked_of_them() -> None:
-    asked = [image.Image(), image.Image(shell=True), image.Image(user="1000"), image.Image(items=(link("a", "b"),))]
-
-    assert list(image.IMAGES) == ["probe", "shell"]
-    assert len({one.name for one in asked}) == len(asked)
 
 
 def layered(*layers: list[image.Item]) -> bytes:
@@ -183,13 +55,13 @@ def whiteout(name: str) -> image.Item:
         ([[image.Item("dev", stat.S_IFREG | 0o644)]], "file"),
     ],
 )
-def test_an_archive_is_seen_as_its_layers_lie_over_each_other(layers: list[list[image.Item]], dev: str) -> None:
+def test_upper_layers_cover_lower_ones(layers: list[list[image.Item]], dev: str) -> None:
     seen = read_archive(layered(*layers))
 
     assert seen.folders["/dev"] == dev
 
 
-def test_the_archive_that_is_made_has_real_folders(probe: Path, tmp_path: Path) -> None:
+def test_our_archive_has_real_folders(probe: Path, tmp_path: Path) -> None:
     image.archive(probe, "a:1", tmp_path / "out")
 
     seen = read_archive((tmp_path / "out").read_bytes())
@@ -198,12 +70,12 @@ def test_the_archive_that_is_made_has_real_folders(probe: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("data", [b"", b"no tar", bytes(10240)])
-def test_what_is_no_archive_is_said_to_be_none(data: bytes) -> None:
+def test_invalid_archives_are_an_error(data: bytes) -> None:
     with pytest.raises(FactsError, match="cannot read the image's archive"):
         read_archive(data)
 
 
-def test_the_probe_sees_what_lies_in_a_root_folder(tmp_path: Path) -> None:
+def test_the_probe_reads_a_root_folder(tmp_path: Path) -> None:
     (tmp_path / "dev").symlink_to("usr")
     (tmp_path / "proc").mkdir()
 
@@ -241,7 +113,7 @@ def told(seen: Privileged) -> dict[str, tuple[bool, bool]]:
 
 
 @pytest.mark.parametrize(("item", "expected"), EXAMPLES)
-def test_files_that_give_more_are_found_in_a_layer_and_in_a_folder(
+def test_set_id_files_are_found_in_layers_and_folders(
     tmp_path: Path, item: image.Item, expected: tuple[bool, bool] | None
 ) -> None:
     parents = [folder(str(one)) for one in reversed(Path(item.name).parents) if one.name]
@@ -268,11 +140,11 @@ def test_files_that_give_more_are_found_in_a_layer_and_in_a_folder(
         ([image.Item("a/.wh.bb", stat.S_IFREG)], {"/a/b/c"}),
     ],
 )
-def test_what_a_layer_takes_away_gives_nothing(above: list[image.Item], found: set[str]) -> None:
+def test_files_hidden_by_an_upper_layer_are_not_found(above: list[image.Item], found: set[str]) -> None:
     assert set(told(read_archive(layered([SET_USER], above)).privileged)) == found
 
 
-def test_capabilities_of_a_layers_file_are_found() -> None:
+def test_file_capabilities_in_a_layer_are_found() -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         info = tarfile.TarInfo("usr/bin/ping")
@@ -295,7 +167,7 @@ def test_capabilities_of_a_layers_file_are_found() -> None:
         (b"", []),
     ],
 )
-def test_the_names_of_root_are_those_of_the_images_own_accounts(accounts: bytes, roots: list[str]) -> None:
+def test_names_of_root_come_from_the_images_accounts(accounts: bytes, roots: list[str]) -> None:
     below = [folder("etc"), image.Item("etc/passwd", stat.S_IFREG | 0o644, b"old:x:0:0::/:\n")]
     above = [image.Item("etc/passwd", stat.S_IFREG | 0o644, accounts)]
 
@@ -305,7 +177,7 @@ def test_the_names_of_root_are_those_of_the_images_own_accounts(accounts: bytes,
     assert (config.user, config.roots) == ("", roots)
 
 
-def test_an_archives_user_is_that_of_its_configuration(probe: Path, tmp_path: Path) -> None:
+def test_the_user_comes_from_the_archives_config(probe: Path, tmp_path: Path) -> None:
     image.archive(probe, "a:1", tmp_path / "out", image=image.Image(user="1000:0"))
 
     config = read_archive((tmp_path / "out").read_bytes()).config

@@ -1,4 +1,4 @@
-"""This machine as a place for a run's files, which other runs make at the same time."""
+"""Files of a run on this machine, where other runs make the same folders at the same time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from provisioner.errors import IsolationError
 from provisioner.hosts.files_local import LocalFiles
 
 
-def test_a_folder_has_its_mode_whatever_the_umask_and_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_new_folder_has_its_mode_and_an_old_one_keeps_its_own(tmp_path: Path) -> None:
     path = tmp_path / "state" / "docker"
     LocalFiles().make_folder(path, 0o711)
     made = path.stat().st_mode & 0o777
@@ -20,7 +20,7 @@ def test_a_folder_has_its_mode_whatever_the_umask_and_is_left_as_it_is(tmp_path:
     assert (made, path.stat().st_mode & 0o777) == (0o711, 0o700)
 
 
-def test_another_run_may_be_quicker_to_make_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_run_may_make_the_folder_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     site, path = LocalFiles(), tmp_path / "docker"
     mkdir = Path.mkdir
 
@@ -34,7 +34,7 @@ def test_another_run_may_be_quicker_to_make_it(tmp_path: Path, monkeypatch: pyte
     assert path.is_dir()
 
 
-def test_what_is_in_the_way_is_one_line(tmp_path: Path) -> None:
+def test_a_file_in_the_way_is_an_error_of_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(IsolationError, match=r"cannot make '.*/file/docker': Not a directory"):
