@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 from provisioner.linux.processes import read_process
 from provisioner.probe.build import probe_binary
-from provisioner.probe.channel import HEADER, MAGIC
+from provisioner.probe.frames import HEADER, MAGIC
 
 NONCE = "0123456789abcdef"
 # whether this user may make them here

@@ -28,7 +28,8 @@ from provisioner.journal.run import Run
 from provisioner.linux.cgroups import PREFIX, Mode, mode_of
 from provisioner.paths import PASSABLE
 from provisioner.probe.build import BuiltProbe
-from provisioner.probe.channel import Channel, Reply
+from provisioner.probe.channel import Channel
+from provisioner.probe.request import Reply
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime, symptom_in
 

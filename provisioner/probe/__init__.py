@@ -3,7 +3,9 @@
 Python:
 
 - `build`: compiles the probe for this machine, or finds it in the cache or in the wheel
-- `channel`: the byte stream to a serving probe: requests, answers, deadlines
+- `channel`: sends requests to a serving probe and receives its answers
+- `request`: encodes a request; its state and its reply
+- `frames`: the numbers and bounds of the protocol
 - `exec_output`: reads a document from the output of a command, between other bytes
 
 C, one folder for each layer; a file includes headers of its own folder and of layers below:

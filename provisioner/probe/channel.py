@@ -1,77 +1,53 @@
-"""The byte stream to a probe: frames out, answers in (docs/reference/protocol.md).
+"""Sends requests to a serving probe and receives its answers (docs/reference/protocol.md).
 
-In: a Stream and the nonce its probe was given.  Out: `Reply`s, or `ChannelError`.
-Called by sandbox.py and host.py.  One reader thread for each channel never stops reading; every request has a
-deadline.  Everything that arrives is hostile: lengths, ids and types are checked, output is bounded here too.
+In: a Stream and the nonce of its probe.  Out: `Reply`s, or `ChannelError`.
+Each channel has one thread, which reads all the time.  Every request has a deadline.  Received bytes are not trusted:
+lengths, ids and types are checked, and the output of a request is bounded here too.
 """
 
 from __future__ import annotations
 
-import os
-import struct
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from provisioner.connection.local import Stream, last_line
-from provisioner.errors import IsolationError
+from provisioner.probe.frames import (
+    CANCEL,
+    CREDIT,
+    DATA,
+    ERROR,
+    HEADER,
+    HELLO,
+    INPUT,
+    INPUT_CREDITS,
+    INPUT_PIECE,
+    LOG,
+    MAGIC,
+    MAX_NOISE,
+    MAX_OPEN,
+    MAX_PAYLOAD,
+    REQUEST,
+    RESULT,
+    ChannelError,
+)
+from provisioner.probe.request import Pending, Reply, encode_request
 
-MAGIC = b"\x7fISOPRB\n"
-HEADER = struct.Struct(">IIB")
-MAX_PAYLOAD = 32768
-MAX_NOISE = 65536
-MAX_OPEN = 16
-INPUT_PIECE = 16384
-INPUT_CREDITS = 2
-HELLO, REQUEST, DATA, RESULT, ERROR, CANCEL, INPUT, CREDIT, LOG = range(9)
-GRACE = 2.0  # seconds that the probe has to report a deadline itself before the host gives up on it
-
-
-class ChannelError(IsolationError):
-    """The probe did not answer as the protocol says, or not in time, or its stream ended."""
-
-
-@dataclass(frozen=True)
-class Reply:
-    """How a request ended: "exit N", "signal N", an error frame's text, or "end of stream"; and what it wrote."""
-
-    ended: str
-    data: bytes
-    log: bytes
-
-    @property
-    def ok(self) -> bool:
-        """Whether the verb was carried out and exited with 0."""
-        return self.ended == "exit 0"
-
-
-@dataclass
-class Pending:
-    """A request under way.  `wait` gives its Reply; `data` grows while it runs."""
-
-    id: int
-    argv: tuple[str, ...]
-    until: float
-    bound: int
-    data: bytearray = field(default_factory=bytearray)
-    log: bytearray = field(default_factory=bytearray)
-    ended: str | None = None
-    lost: bool = False  # the stream ended before it did
-    credits: int = INPUT_CREDITS
+GRACE = 2.0  # seconds after a deadline in which the probe may report it
 
 
 class Channel:
     """
-    A conversation with one probe.
+    The connection to one probe.
 
     Args:
-        stream: the attached streams of the command that started it.
-        nonce: what its hello must carry.
-        name: what errors call it.
+        stream: the attached streams of the command that started the probe.
+        nonce: the nonce that the hello frame must have.
+        name: of the sandbox or host, for errors.
+        deadline: seconds until the hello frame must have arrived.
 
     Raises:
-        ChannelError: no right hello before `deadline` seconds.
+        ChannelError: the hello frame is wrong, or did not arrive in time.
     """
 
     def __init__(self, stream: Stream, nonce: str, name: str, deadline: float) -> None:
@@ -90,16 +66,16 @@ class Channel:
 
     def request(self, *argv: str, deadline: float, bound: int = 1 << 16, data: bytes | None = None) -> Reply:
         """
-        Ask for one verb and wait for its end.
+        Send a request and wait for its end.
 
         Args:
             argv: the verb and its arguments.
-            deadline: seconds it may take.
-            bound: the most bytes it may write.
+            deadline: seconds that it may take.
+            bound: the most bytes of output.
             data: its standard input; None for verbs that read none.
 
         Raises:
-            ChannelError: the channel broke, or nothing came in time.
+            ChannelError: the stream ended, the probe broke the protocol, or the answer did not arrive in time.
         """
         pending = self.start(*argv, deadline=deadline, bound=bound)
         if data is not None:
@@ -111,12 +87,20 @@ class Channel:
 
     def start(self, *argv: str, deadline: float, bound: int = 1 << 16) -> Pending:
         """
-        Send a request and return at once; at most 16 are open, a further one waits for a place.
+        Send a request and return at once.  At most 16 are open; a further one waits until one ends.
 
-        `wait` tells of a stream that ends meanwhile as a Reply "end of stream": to a load that is a normal end.
+        If the stream ends meanwhile, `wait` returns a Reply that ended with "end of stream": a load may kill the probe.
+
+        Args:
+            argv: the verb and its arguments.
+            deadline: seconds that it may take.
+            bound: the most bytes of output.
+
+        Raises:
+            ChannelError: the stream has ended, or no request ended in time.
         """
         until = time.monotonic() + deadline
-        body = _request(argv, deadline, bound)
+        body = encode_request(argv, deadline, bound)
         with self._changed:
             while len(self._pending) >= MAX_OPEN and self._failure is None:
                 self._sleep(until, argv)
@@ -128,7 +112,7 @@ class Channel:
         return pending
 
     def wait(self, pending: Pending, until: Callable[[Pending], bool] | None = None) -> Reply:
-        """Wait for the request's end, or, with `until`, for what has arrived to satisfy it."""
+        """Wait until the request has ended, or until the condition `until` is true."""
         with self._changed:
             while pending.ended is None and not (until and until(pending)):
                 try:
@@ -139,12 +123,12 @@ class Channel:
             return Reply(pending.ended or "running", bytes(pending.data), bytes(pending.log))
 
     def cancel(self, pending: Pending) -> None:
-        """End a request's whole process group."""
+        """Kill the process group of a request."""
         self._send(CANCEL, pending.id, b"")
 
     @property
     def alive(self) -> bool:
-        """Whether the probe can still be asked."""
+        """Whether requests can still be sent."""
         return self._failure is None
 
     def _feed(self, pending: Pending, data: bytes) -> None:
@@ -167,11 +151,11 @@ class Channel:
         if len(words) != 4 or words[:2] != ["ISOLATION", "1"]:
             raise self._error("speaks another protocol version than this plugin")
         if words[2] != nonce:
-            raise self._error("carries another nonce than it was given")
+            raise self._error("has another nonce")
         return words[3]
 
     def _sleep(self, until: float, argv: Sequence[str]) -> None:
-        """Wait for a change (the condition is held); ChannelError when the channel broke or time is up."""
+        """Wait for a change; the caller holds the condition.  Raise ChannelError at `until` or if the channel broke."""
         self._check_alive(argv)
         left = until - time.monotonic()
         woken = left > 0 and self._changed.wait(left)
@@ -193,7 +177,7 @@ class Channel:
             with self._write_lock:
                 self._stream.write(HEADER.pack(len(payload), identity, kind) + payload)
         except TimeoutError:
-            self._fail("does not read what it is sent")
+            self._fail("does not read its input")
         except (OSError, ValueError):  # ValueError: closed meanwhile
             self._fail("ended")
 
@@ -218,7 +202,7 @@ class Channel:
                     self.noise = bytes(buffer)
                     continue
                 if at < 0 or at > MAX_NOISE:
-                    why = "sent 64 KiB of something else before its hello"
+                    why = "sent 64 KiB of other bytes before its hello frame"
                     break
                 self.noise = bytes(buffer[:at])
                 del buffer[: at + len(MAGIC)]
@@ -230,7 +214,7 @@ class Channel:
         self._fail(why)
 
     def _take_frames(self, buffer: bytearray) -> str | None:
-        """Take every whole frame off the buffer; return what is wrong with the stream, or None."""
+        """Remove the complete frames from the buffer; return what is wrong with the stream, or None."""
         while len(buffer) >= HEADER.size:
             length, identity, kind = HEADER.unpack_from(buffer)
             if length > MAX_PAYLOAD or kind > LOG:
@@ -249,18 +233,18 @@ class Channel:
     def _take(self, kind: int, identity: int, payload: bytes) -> str | None:
         if kind == HELLO:
             if self._hello is not None:
-                return "said hello twice"
+                return "sent two hello frames"
             self._hello = payload
             return None
         if self._hello is None:
-            return "answered before its hello"
+            return "answered before its hello frame"
         pending = self._pending.get(identity)
-        if pending is None:  # a late frame of a request that was given up
-            return None if 0 < identity <= self._last_id else "answered nobody's request"
+        if pending is None:  # a late frame of a request that the host gave up
+            return None if 0 < identity <= self._last_id else "answered a request that was not sent"
         if kind in (DATA, LOG):
             (pending.data if kind == DATA else pending.log).extend(payload)
             if len(pending.data) + len(pending.log) > pending.bound + MAX_PAYLOAD:
-                return "sent more than it was asked for"
+                return "sent more output than requested"
         elif kind == CREDIT:
             pending.credits = min(INPUT_CREDITS, pending.credits + 1)
         elif kind == RESULT and len(payload) == 2 and payload[0] in (0, 1):
@@ -274,16 +258,3 @@ class Channel:
     def _end(self, pending: Pending, how: str) -> None:
         pending.ended = how
         del self._pending[pending.id]
-
-
-def _request(argv: Sequence[str], deadline: float, bound: int) -> bytes:
-    """Return a request's payload."""
-    if any("\0" in part for part in argv):
-        raise ChannelError("cannot send an argument that holds a NUL byte")
-    body = struct.pack(">II", int(deadline * 1000), bound) + b"".join(os.fsencode(part) + b"\0" for part in argv)
-    if len(body) > MAX_PAYLOAD:
-        raise ChannelError(
-            f"cannot send '{argv[0]}': its arguments take {len(body)} bytes, a request holds {MAX_PAYLOAD}",
-            hint="hand it on standard input",
-        )
-    return body

@@ -18,7 +18,8 @@ from provisioner.limits.document import CgroupFiles, Load
 from provisioner.limits.limit import Limit, find_limits, limit_named
 from provisioner.limits.limits import Limits
 from provisioner.observed import FactMap, Observed, Unobserved, unobserved
-from provisioner.probe.channel import ChannelError, Reply
+from provisioner.probe.frames import ChannelError
+from provisioner.probe.request import Reply
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import RefusedError, Spec

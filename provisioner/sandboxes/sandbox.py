@@ -20,8 +20,10 @@ from provisioner.facts.image import ImageSeen
 from provisioner.hosts.host import FACTS_BYTES, Host, checked
 from provisioner.journal.entry import UndoEntry
 from provisioner.linux.cgroups import Cgroups, make_cgroups
-from provisioner.probe.channel import Channel, ChannelError, Reply
+from provisioner.probe.channel import Channel
 from provisioner.probe.exec_output import after_mark
+from provisioner.probe.frames import ChannelError
+from provisioner.probe.request import Reply
 from provisioner.runtimes.render import render_argv, render_value
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at

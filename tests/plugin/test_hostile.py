@@ -90,7 +90,7 @@ def clean(text: str) -> None:
     [
         ("nonce", "they carry another nonce than this sandbox was given"),
         ("two", "cannot read the facts"),
-        ("long", "sent more than it was asked for"),
+        ("long", "sent more output than requested"),
         ("key", "cannot read the facts: process."),
         ("error", "cannot get 'facts' from 'self'"),
         ("log", "cannot get 'facts' from 'self'"),

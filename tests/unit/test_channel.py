@@ -14,13 +14,16 @@ from hypothesis import strategies as st
 
 from provisioner.connection.local import LocalConnection
 from provisioner.probe import channel as module
-from provisioner.probe.channel import (
+from provisioner.probe.channel import Channel
+from provisioner.probe.frames import (
     CANCEL,
     CREDIT,
     DATA,
     ERROR,
+    HEADER,
     HELLO,
     INPUT,
+    INPUT_CREDITS,
     INPUT_PIECE,
     LOG,
     MAGIC,
@@ -29,10 +32,9 @@ from provisioner.probe.channel import (
     MAX_PAYLOAD,
     REQUEST,
     RESULT,
-    Channel,
     ChannelError,
-    Reply,
 )
+from provisioner.probe.request import Reply
 
 SHORT = 0.2
 STALL = 30.0  # what a busy machine may take for any of these
@@ -153,14 +155,14 @@ def test_an_answer_before_the_hello_is_refused() -> None:
 
 
 def test_hello_twice_is_refused() -> None:
-    assert "hello twice" in answer(hello()[len(MAGIC) :])
+    assert "two hello frames" in answer(hello()[len(MAGIC) :])
 
 
 # --- frames
 
 
 def test_a_frame_that_is_too_long_is_refused() -> None:
-    assert "outside a frame" in answer(module.HEADER.pack(MAX_PAYLOAD + 1, 1, DATA))
+    assert "outside a frame" in answer(HEADER.pack(MAX_PAYLOAD + 1, 1, DATA))
 
 
 @pytest.mark.parametrize("kind", [LOG + 1, 255])
@@ -200,7 +202,7 @@ def test_an_answer_that_nobody_asked_for_is_refused(identity: int) -> None:
 
     wait_for(lambda: not channel.alive)
     assert not channel.wait(pending).ok
-    with pytest.raises(ChannelError, match="answered nobody's request"):
+    with pytest.raises(ChannelError, match="answered a request that was not sent"):
         channel.request("facts", deadline=SHORT)
 
 
@@ -308,7 +310,7 @@ def test_more_than_the_bound_ends_the_channel() -> None:
 
     wait_for(lambda: not channel.alive)
     assert len(channel.wait(pending).data) <= 64 + MAX_PAYLOAD
-    with pytest.raises(ChannelError, match="more than it was asked for"):
+    with pytest.raises(ChannelError, match="more output than requested"):
         channel.request("facts", deadline=SHORT)
 
 
@@ -415,7 +417,7 @@ def test_credits_that_were_never_owed_do_not_add_up(pool: ThreadPoolExecutor) ->
     stream.say(frame(DATA, pending.id, b"seen"))
     channel.wait(pending, until=lambda one: bool(one.data))
 
-    assert pending.credits == module.INPUT_CREDITS
+    assert pending.credits == INPUT_CREDITS
     stream.end()
 
 

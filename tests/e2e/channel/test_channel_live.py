@@ -12,7 +12,8 @@ import pytest
 from fakes import wait_for
 
 from provisioner.connection.local import Stream
-from provisioner.probe.channel import INPUT_PIECE, Channel, ChannelError
+from provisioner.probe.channel import Channel
+from provisioner.probe.frames import INPUT_PIECE, ChannelError
 from pytest_isolation.session.state import STATE
 
 if TYPE_CHECKING:
