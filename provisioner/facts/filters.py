@@ -1,7 +1,6 @@
-"""The seccomp filters that are installed in a sandbox's tasks, as the host's probe asked the kernel for them.
+"""The seccomp filters that are installed in a sandbox's tasks, as the kernel gives them (process/filters.c).
 
-In: the part `filters` of a process seen from outside (probe/process/filters.c).  Out: frozen objects.
-Interprets nothing: what a program answers, pytest_isolation.walls says.
+Only seen from the host.  pytest_isolation.walls.seccomp interprets the programs.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ Program = Annotated[str, Field(max_length=MAX_PROGRAM_TEXT), AfterValidator(_is_
 
 class TaskFilters(Observed):
     """
-    The filters of one task (a thread), the oldest first, as places in `Filters.programs`.
+    The filters of one task (a thread), the oldest first, as indices into `Filters.programs`.
 
-    None at all is what /proc/PID/status says (`Seccomp: 0`), never what an error was taken for.
+    An empty stack means that /proc/PID/status says `Seccomp: 0`.  An error is an unobserved stack.
     """
 
     pid: Number
@@ -46,8 +45,8 @@ class Filters(Observed):
     """
     The tasks of the process and of its pid namespace, and the programs that filter them, each once.
 
-    A program is struct sock_filter after struct sock_filter, little endian, in base64.  `stopped_us` is the longest
-    that one task stood still for this.
+    A program is an array of struct sock_filter, little endian, in base64.  `stopped_us` is the longest time that one
+    task was stopped to read its filters.
     """
 
     tasks: Annotated[list[TaskFilters], Field(max_length=MAX_TASKS)]

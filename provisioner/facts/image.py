@@ -1,7 +1,6 @@
-"""What an image shows where no runtime has touched it, as frozen objects.
+"""What an image holds before a sandbox is started from it, as frozen objects.
 
-In: the probe's answer to `image`, for a root folder; a docker-archive, for an engine.  Out: `ImageSeen`.  Called by
-host.py once the image is made, before anything is started from it.  A part of pytest_isolation's record.
+In: the probe's answer to `image`, for a root folder; a docker-archive, for an engine.  Out: `ImageSeen`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from provisioner.observed import (
 )
 
 MOUNTED_OVER = ("/dev", "/proc", "/sys")
-# OCI image-spec, layer.md: a file of this prefix takes the one of the layers below away, or all that is in the folder
+# OCI image-spec, layer.md: a file of this prefix hides the file of the layers below, or all files of the folder
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 ACCOUNTS = "/etc/passwd"
@@ -45,7 +44,7 @@ TYPES = {
 
 
 class PrivilegedFile(Observed):
-    """A file that gives who runs it more: set-user-ID, set-group-ID (inode(7)), file capabilities(7)."""
+    """A file that gives privileges to whoever runs it: set-user-ID, set-group-ID (inode(7)), file capabilities(7)."""
 
     path: Text
     user: bool
@@ -54,7 +53,7 @@ class PrivilegedFile(Observed):
 
 
 class Privileged(Observed):
-    """What a walk of a root found: of `entries` things `count` such files, the first of them in `files`."""
+    """The privileged files of a root: `count` among `entries` directory entries; `files` holds the first of them."""
 
     entries: Number
     count: Number
@@ -65,7 +64,7 @@ class ImageConfig(Observed):
     """
     What an image's configuration says (OCI image-spec, config.md).
 
-    `user` is whom it names, "" for nobody; `roots` are the names that its own /etc/passwd gives uid 0.
+    `user` is the configured user, "" for none; `roots` are the names of uid 0 in the image's /etc/passwd.
     """
 
     user: Text
@@ -74,10 +73,9 @@ class ImageConfig(Observed):
 
 class ImageSeen(Observed):
     """
-    An image as it lies on the host.
+    An image on the host.
 
-    `folders` says of /dev, /proc and /sys what is there: a type as in facts.Path.  `config` is None where a root folder
-    is all there is.
+    `folders` holds the type of /dev, /proc and /sys in it, as `Path.type`.  `config` is None for a plain root folder.
     """
 
     folders: FactMap[Fact[Text]]
@@ -96,7 +94,7 @@ def parse_image(data: bytes, nonce: str) -> ImageSeen:
     Turn the probe's answer to `image` into an ImageSeen.
 
     Raises:
-        FactsError: the bytes are no such document, or one of another run.
+        FactsError: the bytes are not such a document, or carry another nonce.
     """
     check_json(data, "image's facts")
     try:
@@ -110,10 +108,10 @@ def parse_image(data: bytes, nonce: str) -> ImageSeen:
 
 def read_archive(data: bytes) -> ImageSeen:
     """
-    Look at the one image of a docker-archive, its layers laid over each other in their order.
+    Read the one image of a docker-archive, its layers applied in their order.
 
     Raises:
-        FactsError: it is no such archive.
+        FactsError: the bytes are not a docker-archive with one image.
     """
     members: dict[str, tarfile.TarInfo] = {}
     accounts = b""
@@ -140,7 +138,7 @@ def read_archive(data: bytes) -> ImageSeen:
 
 
 def _roots(accounts: bytes) -> list[str]:
-    """Return the names of uid 0 in a passwd(5)."""
+    """Return the names of uid 0 in a passwd(5) file."""
     lines = [line.split(":") for line in accounts.decode("utf-8", "replace").splitlines()]
     return [words[0][:MAX_TEXT] for words in lines if len(words) > 2 and words[2].strip("0") == "" != words[2]][
         :MAX_ITEMS
@@ -155,7 +153,7 @@ def _member(archive: tarfile.TarFile, name: str) -> bytes:
 
 
 def _lay_over(members: dict[str, tarfile.TarInfo], layer: list[tarfile.TarInfo]) -> None:
-    """Take away what the layer takes away, all of it first, and add what is in it."""
+    """Apply a layer: first remove all that it hides, then add its files."""
     paths = {"/" + member.name.removeprefix("./").strip("/"): member for member in layer}
     for path in list(paths):
         folder, _, name = path.rpartition("/")

@@ -1,7 +1,6 @@
-"""What a look at things outside came to: a canary process, IPC objects, a keyring, sockets and ports of engines.
+"""Tries to reach things outside: a canary process, IPC objects, a keyring, sockets and ports of engines.
 
-In: the sections `canary`, `objects`, `keys`, `sockets` and `ports` of a document (probe/system/reach.c and sockets.c).
-Out: frozen objects, parts of facts.py's `System`.  Touches no machine.
+The sections `canary`, `peers`, `objects`, `keys`, `sockets`, `ports` and `guest_api` (system/reach.c, sockets.c).
 """
 
 from __future__ import annotations
@@ -11,11 +10,11 @@ from provisioner.observed import Fact, Number, Observed, Text, since_schema
 
 class Canary(Observed):
     """
-    A process outside, of the host's or of another sandbox, that must be out of reach.
+    A process of the host or of another sandbox that must be out of reach.
 
     `signal` is the result of kill(pid, 0); `same` says whether /proc/PID/cmdline holds the canary's nonce, so that
-    another process of that number is not taken for it.  `environ` and `maps` are the results of opening these files of
-    /proc/PID for reading, where the kernel checks ptrace(2)'s access mode; nothing is read of them.
+    another process with that number is not mistaken for it.  `environ` and `maps` are the results of opening these
+    files of /proc/PID for reading, where the kernel checks ptrace(2)'s access mode; their contents are not read.
     """
 
     pid: Number
@@ -27,7 +26,7 @@ class Canary(Observed):
 
 class Objects(Observed):
     """
-    IPC objects that the host made for this run, and what reaching for each came to: "ok", an errno's name, "SIGSYS".
+    IPC objects that the host made for this run, and the result of opening each: "ok", an errno's name, "SIGSYS".
 
     `shm` is shmget(2) of the segment's key, `mqueue` mq_open(3) and `abstract` connect(2) to the listener of `name`.
     """
@@ -39,7 +38,7 @@ class Objects(Observed):
 
 
 class Keys(Observed):
-    """The session keyring: what keyctl_get_keyring_ID(3) came to, and its serial; None: it was refused."""
+    """The session keyring: the result of keyctl_get_keyring_ID(3), and its serial; None if the call was refused."""
 
     session: Fact[Text]
     serial: Number | None
@@ -49,8 +48,8 @@ class Socket(Observed):
     """
     A unix socket on a path.
 
-    `mount` is the mount point that it is, or lies in; None: a well-known path that was looked at.  `bound`: a
-    process of the looker's own network namespace has bound this path (/proc/net/unix).
+    `mount` is the mount point that it is or lies below; None for a well-known path that was tried.  `bound` says
+    whether a process in the looking process's network namespace has bound this path (/proc/net/unix).
     """
 
     path: Text
@@ -65,10 +64,10 @@ class Socket(Observed):
 
 class EnginePort(Observed):
     """
-    A TCP port of an engine's API that somebody listens on.
+    A TCP port of an engine's API that a process listens on.
 
-    `process` names the engine whose network namespace was looked into, "" for the looker's own; `net` is the inode of
-    that namespace.
+    `process` names the engine in the network namespace of which the port is, "" for the looking process's own; `net` is
+    the inode of that namespace.
     """
 
     port: Number
@@ -78,7 +77,7 @@ class EnginePort(Observed):
 
 
 class GuestApi(Observed):
-    """The API that LXD and Incus give an instance: what asking it came to, and how many `user.` settings it names."""
+    """The API that LXD and Incus give an instance: the result of a request, and how many `user.` settings it names."""
 
     path: Text
     result: Fact[Text]

@@ -1,16 +1,23 @@
-"""What the kernel is set to, and what it tells of itself and of the machine below it.
-
-In: the part `kernel_state` of a facts document.  Out: `KernelState`.  A part of facts.py's System.
-"""
+"""The kernel's name, its settings, and what it tells of the machine below it (system/kernel.c)."""
 
 from __future__ import annotations
 
 from provisioner.observed import Fact, FactMap, Items, Number, Observed, Text
 
 
+class Kernel(Observed):
+    """uname(2), and /proc/version whole."""
+
+    sysname: Text
+    release: Text
+    version: Text
+    machine: Text
+    banner: Fact[Text]
+
+
 class Read(Observed):
     """
-    A try to read a file that tells of the host: "ok" or the errno's name, and of what there was no more than how much.
+    A try to read a file that shows the host's state: "ok" or the errno's name; of its contents only the length.
 
     `fstype` is that of the opened file (statfs(2) f_type), so that a mask or another file in its place shows; `bytes`
     counts at most a page.
@@ -23,7 +30,7 @@ class Read(Observed):
 
 class KernelState(Observed):
     """
-    Settings and reports of the kernel that the looking process runs on; None where the kernel has no such file.
+    Settings and reports of the kernel that the looking process runs on; None where it has no such file.
 
     `cores` are the processors of each core, as lists such as "0-1"; `flaws` are the reports of
     /sys/devices/system/cpu/vulnerabilities by name.

@@ -1,18 +1,31 @@
-"""Which user namespace owns each namespace of a process.
-
-Part of facts.py, which reads it.
-"""
+"""The namespaces of a process, and the user namespace that owns each (process/namespaces.c)."""
 
 from __future__ import annotations
 
 from provisioner.observed import Fact, Number, Observed
 
 
+class Namespaces(Observed):
+    """Inode of /proc/PID/ns/NAME for each kind (namespaces(7)); None where the kernel has no such kind."""
+
+    cgroup: Fact[Number | None]
+    ipc: Fact[Number | None]
+    mnt: Fact[Number | None]
+    net: Fact[Number | None]
+    pid: Fact[Number | None]
+    time: Fact[Number | None]
+    user: Fact[Number | None]
+    uts: Fact[Number | None]
+
+
+NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
+
+
 class Owners(Observed):
     """
     Inode of the user namespace that owns each namespace of the process (ioctl_nsfs(2), NS_GET_USERNS).
 
-    Capabilities over a namespace are those held in its owner (user_namespaces(7)).  None where the kernel has no such
+    A capability over a namespace must be held in its owner (user_namespaces(7)).  None where the kernel has no such
     kind; unobserved with EPERM where the owner is neither the reader's user namespace nor one below it.
     """
 

@@ -1,6 +1,6 @@
-"""What a guest sees of the machine under it, and what the host sees its hypervisor listen on, as frozen objects.
+"""The machine below a guest as the guest sees it, and the sockets that its hypervisor listens on.
 
-In: the sections `platform`, `ssh` and `listeners` of the probe's documents.  Out: classes that facts.py puts together.
+The sections `platform`, `disks`, `ssh` (system/platform.c, disks.c, ssh_keys.c) and `listeners` (process/listeners.c).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class BusDevice(Observed):
 
 class Disk(Observed):
     """
-    A disk that a guest was given, whole.
+    A whole disk of a guest.
 
-    `used` is whether it, or a partition of it, is mounted, swapped on or part of another device; one that is not has
-    had its first and last MiB and 63 blocks in between read: `data_at` is the place of a byte that is not zero, None
-    where there was none, and where it was not read.
+    `used` says whether it, or a partition of it, is mounted, used for swap or part of another device.  Of an unused
+    disk the probe reads the first and the last MiB and 63 blocks in between.  `data_at` is the offset of a byte that is
+    not zero, None where all are zero or nothing was read.
     """
 
     name: Text
@@ -43,11 +43,11 @@ class Disk(Observed):
 
 class Platform(Observed):
     """
-    The machine under a kernel, as it shows itself there.
+    The machine below a kernel, as the kernel shows it.
 
-    `hypervisor` is bit 31 of ECX in CPUID leaf 1; `signatures` who answers at leaf 0x40000000 and multiples of 0x100
-    above; `nested` which of "vmx" and "svm" the processor has.  `vendor` and `product` are DMI's.  `ports` are the
-    names that the host gave to ports of virtio-serial; None: this kernel has no driver that would show any.
+    `hypervisor` is bit 31 of ECX in CPUID leaf 1; `signatures` are the answers at leaf 0x40000000 and multiples of
+    0x100 above; `nested` which of "vmx" and "svm" the processor has.  `vendor` and `product` are DMI's.  `ports` are
+    the names that the host gave to ports of virtio-serial; None if this kernel has no driver for them.
     """
 
     hypervisor: Fact[bool]
@@ -67,7 +67,7 @@ class SshKey(Observed):
 
 
 class SshKeys(Observed):
-    """A machine's own keys (/etc/ssh/ssh_host_*.pub), and those that log in: root's and /home/*'s authorized_keys."""
+    """A machine's host keys (/etc/ssh/ssh_host_*.pub), and the authorized_keys of root and of all users in /home."""
 
     host: Fact[Items[SshKey]]
     authorized: Fact[Items[SshKey]]
@@ -78,8 +78,8 @@ class Listener(Observed):
     A socket that the process listens on.
 
     `address` is an IP address, a path, or "@" and an abstract name.  `mode` is a path's permission bits, None where
-    there is none; `others` says whether a user who is neither its owner nor of its group may connect: may write to it
-    and pass every folder on the way (unix(7), path_resolution(7)).  A port asks nobody who he is.
+    there is none.  `others` says whether a user who is neither its owner nor in its group may connect: may write to it
+    and search every folder on the way (unix(7), path_resolution(7)).  Any user may connect to a port.
     """
 
     family: Literal["tcp", "tcp6", "unix"]

@@ -19,8 +19,10 @@ from pathlib import Path
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.facts.document import NAMESPACES, Cgroup, Facts, parse_facts
+from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen
+from provisioner.facts.namespaces import NAMESPACES
+from provisioner.facts.process import Cgroup
 from provisioner.hosts.host import Host
 from provisioner.linux.mounts import MountPoint, read_mounts
 from provisioner.observed import Unobserved

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from provisioner.errors import IsolationError
-from provisioner.facts.document import IdRange
+from provisioner.facts.status import IdRange
 from provisioner.hosts.host import Host, checked
 from provisioner.observed import Fact, Items, Number, Observed
 from provisioner.sandboxes.sandbox import Sandbox

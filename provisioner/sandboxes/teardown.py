@@ -18,7 +18,9 @@ from typing import TypeVar
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.facts.document import NAMESPACES, Facts, Process
+from provisioner.facts.document import Facts
+from provisioner.facts.namespaces import NAMESPACES
+from provisioner.facts.process import Process
 from provisioner.linux.mounts import read_mounts
 from provisioner.linux.processes import clock_now, read_process
 from provisioner.observed import Fact, Items, Observed, Text, unobserved

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.facts.document import Capabilities
+from provisioner.facts.status import Capabilities
 from provisioner.observed import Observed, Unobserved
 from pytest_isolation.judge.evidence import show_evidence
 

@@ -8,7 +8,7 @@ import hashlib
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.facts.document import Mount
+from provisioner.facts.mounts import Mount
 from provisioner.facts.platform import BusDevice, Listener, SshKey
 from provisioner.paths import ROLES
 from provisioner.runtimes.runtime import Runtime, load_runtime, overlay

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.facts.descriptors import Device, DeviceRules
-from provisioner.facts.document import Mount
+from provisioner.facts.devices import Device, DeviceRules
+from provisioner.facts.mounts import Mount
 from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.filesystem.devices import MEMORY, openable, why_unruled
 from pytest_isolation.walls.filesystem.rootfs import missing_flags, writable_below

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from fakes import facts_document
 
-from provisioner.facts.document import Process, parse_facts
+from provisioner.facts.document import parse_facts
+from provisioner.facts.process import Process
 from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.inside_outside import differences
 

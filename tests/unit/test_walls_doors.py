@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.facts.document import Interface
 from provisioner.facts.ipc import EnginePort
+from provisioner.facts.system import Interface
 from pytest_isolation.walls.management_sockets import is_engines, reachable_ports
 
 PORTS = {2375: "docker"}

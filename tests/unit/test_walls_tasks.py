@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from provisioner.facts.document import Capabilities, Cgroup, Namespaces, Process, Seccomp, TaskState
+from provisioner.facts.namespaces import Namespaces
+from provisioner.facts.process import Cgroup, Process, TaskState
+from provisioner.facts.status import Capabilities, Seccomp
 from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.tasks import elsewhere, weakest
 

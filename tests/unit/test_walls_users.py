@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.facts.document import IdRange
+from provisioner.facts.status import IdRange
 from pytest_isolation.walls.users import overlaps
 
 

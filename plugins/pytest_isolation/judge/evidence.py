@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import cast
 
-from provisioner.facts.document import Capabilities, Facts
+from provisioner.facts.document import Facts
+from provisioner.facts.status import Capabilities
 from provisioner.observed import FactMap, Observed, Unobserved, UnobservedFact
 from pytest_isolation.judge.denied_by import tell_author
 from pytest_isolation.judge.filters import filter_lines

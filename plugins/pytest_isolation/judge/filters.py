@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from provisioner.facts.document import Facts, Process
+from provisioner.facts.document import Facts
 from provisioner.facts.filters import Filters
+from provisioner.facts.process import Process
 from provisioner.observed import Unobserved, UnobservedFact
 from pytest_isolation.judge.documented_filter import refusals_of
 from pytest_isolation.records.record import Record

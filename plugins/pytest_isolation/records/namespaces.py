@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.facts.document import NAMESPACES, Facts
+from provisioner.facts.document import Facts
+from provisioner.facts.namespaces import NAMESPACES
 
 
 @dataclass(frozen=True)

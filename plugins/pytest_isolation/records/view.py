@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from provisioner.facts.document import Capabilities, Facts, Process, System, TaskState
+from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
+from provisioner.facts.process import Process, TaskState
 from provisioner.facts.reach import Reach
+from provisioner.facts.status import Capabilities
+from provisioner.facts.system import System
 from provisioner.limits.document import Load
 from provisioner.observed import UnobservedFact
 from provisioner.sandboxes.shared_file import SharedFile

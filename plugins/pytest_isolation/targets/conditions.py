@@ -11,8 +11,9 @@ from typing import Any
 from provisioner.connection.local import Completed, Connection
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.facts.document import Facts, Namespaces
+from provisioner.facts.document import Facts
 from provisioner.facts.kernel import KernelState
+from provisioner.facts.namespaces import Namespaces
 from provisioner.hosts.host import Host
 from provisioner.linux.kvm import accelerator
 from provisioner.observed import FactMap, Unobserved, unobserved

@@ -6,7 +6,9 @@ suite's check `view.agree`.  Pure.  A fact that one of the two lacks raises, as 
 
 from __future__ import annotations
 
-from provisioner.facts.document import NAMESPACES, Cgroup, IdRange, Process
+from provisioner.facts.namespaces import NAMESPACES
+from provisioner.facts.process import Cgroup, Process
+from provisioner.facts.status import IdRange
 
 SETS = ("inheritable", "permitted", "effective", "bounding", "ambient")
 OVERFLOW_ID = 65534  # what an id that is mapped nowhere looks like: kernel.overflowuid

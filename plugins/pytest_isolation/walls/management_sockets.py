@@ -8,8 +8,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Sequence
 
-from provisioner.facts.document import Interface, Mount
 from provisioner.facts.ipc import EnginePort, Socket
+from provisioner.facts.mounts import Mount
+from provisioner.facts.system import Interface
 
 # How the paths of engines' sockets end: docs of docker, containerd, CRI-O, podman, BuildKit, cri-dockerd, LXD, Incus.
 ENGINE_SOCKETS = (

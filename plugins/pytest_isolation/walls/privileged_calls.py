@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from provisioner.facts.document import System
+from provisioner.facts.system import System
 
 # The answers that come after the check of privilege, by row (the calls' code in the kernel's tree).
 PASSED: dict[str, frozenset[str]] = {

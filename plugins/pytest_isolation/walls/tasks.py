@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from provisioner.facts.document import Capabilities, Cgroup, Process, Seccomp, TaskState
+from provisioner.facts.process import Cgroup, Process, TaskState
+from provisioner.facts.status import Capabilities, Seccomp
 from provisioner.observed import Unobserved, UnobservedFact
 from pytest_isolation.walls.labels import why_unconfined
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from provisioner.facts.document import IdRange
+from provisioner.facts.status import IdRange
 
 
 def overlaps(own: Iterable[IdRange], other: Iterable[IdRange]) -> list[tuple[int, int]]:

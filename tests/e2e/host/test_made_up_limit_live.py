@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from fakes import USER_NAMESPACES
+from made_up.made_up_session import HERE, run_pytest
 
 from provisioner.linux.cgroups import cgroup_mode
 from provisioner.paths import ROLES
-
-TESTS = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or cgroup_mode() == "none" or not USER_NAMESPACES,
@@ -31,12 +28,9 @@ def test_its_cell_is_in_the_matrix(how: str, verdict: str, tmp_path: Path) -> No
         line for line in role.read_text().splitlines() if not line.startswith(("  memory: ", "  cpu: ", "  pids: "))
     ]
     role.write_text("\n".join(lines).replace("limits:", f"limits:\n  forks: {how}") + "\n")
-    argv = [sys.executable, "-m", "pytest", "-c", "/dev/null", "--rootdir", str(tmp_path), "-p", "no:cacheprovider"]
-    argv += ["-p", "made_up_path", str(TESTS / "made_up" / "forks_check.py"), "--isolation=container"]
-    argv += ["--isolation-runtime=unshare", f"--isolation-report={tmp_path}/report"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    environment |= {"PYTHONPATH": str(TESTS / "made_up"), "MADE_UP_ROLES": str(tmp_path / "roles")}
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=600, check=False)
+    args = ["-p", "made_up_path", str(HERE / "forks_check.py"), "--isolation=container"]
+    args += ["--isolation-runtime=unshare", f"--isolation-report={tmp_path}/report"]
+    done = run_pytest(tmp_path, *args, MADE_UP_ROLES=str(tmp_path / "roles"))
 
     assert "lim.forks" in done.stdout, done.stdout + done.stderr
     (cell,) = json.loads((tmp_path / "report" / "results.json").read_text())["cells"]

@@ -17,7 +17,8 @@ from pytest_isolation.observe.observe import observe
 from pytest_isolation.session.state import STATE
 
 if TYPE_CHECKING:
-    from provisioner.facts.document import Facts, Mount
+    from provisioner.facts.document import Facts
+    from provisioner.facts.mounts import Mount
     from provisioner.hosts.host import Host
     from pytest_isolation.live.sandbox import LiveView
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 import pytest
 
-from provisioner.facts.document import Path
+from provisioner.facts.system import Path
 from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.capabilities import mask_of

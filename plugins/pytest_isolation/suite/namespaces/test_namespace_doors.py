@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.facts.document import NAMESPACES, Process
-from provisioner.facts.namespaces import OWNED
+from provisioner.facts.namespaces import NAMESPACES, OWNED
+from provisioner.facts.process import Process
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.tasks import described, elsewhere
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.facts.document import Capabilities
+from provisioner.facts.status import Capabilities
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.capabilities import BASELINE, beyond, names_in
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Collection, Iterable, Sequence
 
-from provisioner.facts.document import Mount
+from provisioner.facts.mounts import Mount
 
 # CATALOGUE mnt.host_paths; Pod Security Standards "HostPath Volumes"; CIS Docker 5.6.
 SENSITIVE = (

@@ -5,8 +5,10 @@ In: a `Path`.  Out: whether it can be written, whether it is a mask.  Pure.
 
 from __future__ import annotations
 
-from provisioner.facts.document import Mount, Path, Process
 from provisioner.facts.kernel import Read
+from provisioner.facts.mounts import Mount
+from provisioner.facts.process import Process
+from provisioner.facts.system import Path
 from provisioner.observed import FactMap, Unobserved, UnobservedFact
 from pytest_isolation.walls.capabilities import mask_of
 

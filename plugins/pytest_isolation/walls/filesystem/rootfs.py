@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from provisioner.facts.document import Mount, Process
+from provisioner.facts.mounts import Mount
+from provisioner.facts.process import Process
 from pytest_isolation.walls.filesystem.mounts import KERNEL_OWN, host_paths, is_at_or_below, topmost
 
 # OCI runtime-spec's example and moby daemon/pkg/oci/defaults.go; a nosuid devpts is no wall of its own

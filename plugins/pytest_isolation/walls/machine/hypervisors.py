@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from provisioner.facts.document import Process
 from provisioner.facts.platform import Listener
+from provisioner.facts.process import Process
 from pytest_isolation.walls.labels import why_unconfined
 
 # What leads past every wall of the host, or to what a person types, hears and plugs in

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from provisioner.facts.document import Mount
+from provisioner.facts.mounts import Mount
 from provisioner.facts.platform import BusDevice, SshKey
 from pytest_isolation.walls.filesystem.mounts import SHARED_FOLDERS
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from provisioner.facts.document import Process, System
+from provisioner.facts.process import Process
+from provisioner.facts.system import System
 from pytest_isolation.walls.seccomp.actions import Passes
 from pytest_isolation.walls.seccomp.program import DANGEROUS, Arguments, Installed, read_installed
 from pytest_isolation.walls.seccomp.syscalls import call_numbers

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from provisioner.facts.document import Process
 from provisioner.facts.filters import Filters
+from provisioner.facts.process import Process
 from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.seccomp.actions import Passes, Values, answers, errnos, passes
 from pytest_isolation.walls.seccomp.bpf import ProgramError

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from provisioner.facts.document import System
+from provisioner.facts.system import System
 
 # The answers of the call's own code, which it gives to every process, by row: no filter stood before it.
 TELLING: dict[str, frozenset[str]] = {

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 from fakes import NONCE, facts_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.cli.schemas import MODELS
 from provisioner.facts.document import Facts, parse_facts
-from provisioner.files.schemas import render_schema
 from provisioner.observed import (
     MAX_BYTES,
     Fact,
@@ -27,7 +23,6 @@ from provisioner.observed import (
     since_schema,
     unobserved,
 )
-from provisioner.paths import PACKAGE
 
 DOCUMENT = facts_document()
 Change = Callable[[dict[str, Any]], None]
@@ -272,20 +267,6 @@ def test_facts_cannot_be_changed() -> None:
         facts.view = "outside"
 
 
-def test_published_schemas_are_those_of_the_models() -> None:
-    assert {name: render_schema(model) for name, model in MODELS.items()} == {
-        name: (PACKAGE / name).read_text() for name in MODELS
-    }
-
-
-def test_a_real_document_fits_the_published_schema() -> None:
-    schema = json.loads((PACKAGE / "probe" / "facts.schema.json").read_text())
-
-    jsonschema.validate(json.loads(DOCUMENT), schema)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**json.loads(DOCUMENT), "walls": 1}, schema)
-
-
 def test_the_probe_of_today_holds_every_fact() -> None:
     def missing(part: object, where: str) -> list[str]:
         if isinstance(part, FactMap):
@@ -304,14 +285,3 @@ def test_a_fact_that_an_older_probe_did_not_know_was_not_observed() -> None:
 
     with pytest.raises(UnobservedFact, match="number could not be observed: these facts do not hold it"):
         _ = Younger.model_validate_json("{}").number
-
-
-def test_every_role_fits_the_published_schema() -> None:
-    from ruamel.yaml import YAML
-
-    schema = json.loads((PACKAGE / "schemas" / "runtime.schema.json").read_text())
-    files = sorted(Path(PACKAGE, "roles").glob("*/runtime.yaml"))
-
-    assert files
-    for file in files:
-        jsonschema.validate(YAML(typ="safe", pure=True).load(file), schema)

@@ -1,0 +1,28 @@
+"""The mount table of a process, and the file system below its root (process/mounts.c)."""
+
+from __future__ import annotations
+
+from provisioner.observed import Number, Observed, Text
+
+
+class Mount(Observed):
+    """One line of /proc/PID/mountinfo (proc_pid_mountinfo(5)), octal escapes undone."""
+
+    id: Number
+    parent: Number
+    major: Number
+    minor: Number
+    root: Text
+    target: Text
+    options: list[Text]
+    tags: list[Text]  # "shared:3", "master:1", "propagate_from:2", "unbindable"
+    fstype: Text
+    source: Text
+    super_options: list[Text]
+
+
+class Superblock(Observed):
+    """A file system by its device number, which is the same in every mount table of one kernel."""
+
+    major: Number
+    minor: Number

@@ -1,0 +1,77 @@
+"""One process: its own values and its sections (process/).
+
+A new section is one module beside this one, and one field here or in system.py.
+"""
+
+from __future__ import annotations
+
+from provisioner.facts.descriptors import Fd, Handle
+from provisioner.facts.devices import DeviceRules
+from provisioner.facts.filters import Filters
+from provisioner.facts.mounts import Mount, Superblock
+from provisioner.facts.namespaces import Namespaces, Owners
+from provisioner.facts.session import Terminal
+from provisioner.facts.status import Capabilities, IdRange, Seccomp
+from provisioner.observed import Fact, FactMap, Items, Number, Observed, Text, since_schema
+
+
+class Cgroup(Observed):
+    """One line of /proc/PID/cgroup (cgroups(7)); hierarchy 0 with no controllers is cgroup v2."""
+
+    hierarchy: Number
+    controllers: list[Text]
+    path: Text
+
+
+class Process(Observed):
+    """One process, from /proc/PID."""
+
+    pid: Number
+    nspid: Fact[list[Number]]
+    name: Fact[Text]
+    start_time: Fact[Number]  # clock ticks since boot, field 22 of stat
+    namespaces: Namespaces
+    owners: Fact[Owners] = since_schema()
+    user_parents: Fact[Items[Number]] = since_schema()  # ancestors of its own, nearest first, if visible
+    uid: Fact[list[Number]]  # real, effective, saved, file system
+    gid: Fact[list[Number]]
+    groups: Fact[Items[Number]]
+    uid_map: Fact[Items[IdRange]]
+    gid_map: Fact[Items[IdRange]]
+    setgroups: Fact[Text]
+    capabilities: Fact[Capabilities]
+    no_new_privs: Fact[Number]
+    seccomp: Fact[Seccomp]
+    lsm: Fact[Text]  # attr/current, "" where no LSM labels processes
+    cgroups: Fact[Items[Cgroup]]
+    mounts: Fact[Items[Mount]]
+    fds: Fact[Items[Fd]]  # inside: those that were open when the server started
+    cwd: Fact[Text]
+    root: Fact[Text]
+    exe: Fact[Text]
+    filters: Fact[Filters] = since_schema()  # only outside, and of a sandbox that this run made
+    handles: Fact[FactMap[Fact[Handle]]] = since_schema()  # by descriptor's number, and cwd, root, exe
+    environment: Fact[Items[Text]] = since_schema()  # only names
+    terminal: Fact[Terminal] = since_schema()  # inside: when the server started
+    beneath: Fact[Superblock | None] = since_schema()  # what its root is mounted on (statmount(2)); None: on nothing
+    device_rules: Fact[DeviceRules] = since_schema()
+    cpus_allowed: Fact[Text] = since_schema()  # Cpus_allowed_list of proc_pid_status(5)
+    ksm_pages: Fact[Number | None] = since_schema()  # proc_pid_ksm_merging_pages(5); None before Linux 5.19
+
+
+class TaskState(Observed):
+    """A task (process or thread) of the sandbox with another state than its subject (docs/decisions/0009)."""
+
+    pid: Number  # the thread's
+    process: Number
+    nspid: Fact[list[Number]]
+    name: Fact[Text]
+    namespaces: Namespaces
+    uid: Fact[list[Number]]
+    gid: Fact[list[Number]]
+    groups: Fact[Items[Number]]
+    capabilities: Fact[Capabilities]
+    no_new_privs: Fact[Number]
+    seccomp: Fact[Seccomp]
+    lsm: Fact[Text]
+    cgroups: Fact[Items[Cgroup]]
