@@ -28,7 +28,8 @@ from pathlib import Path
 
 from provisioner.connection.local import Stream
 from provisioner.hosts.host import Host
-from provisioner.runtimes.runtime import Runtime, load_runtime
+from provisioner.runtimes.load import load_runtime
+from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.observe.hosts import Hosts

@@ -120,7 +120,7 @@ def known_(
 ) -> None:
     """List known lost walls: the versions that had them, and the check that sees the sign of each."""
     from provisioner.cli.table import print_table
-    from provisioner.runtimes.runtime import load_runtime
+    from provisioner.runtimes.load import load_runtime
     from pytest_isolation.reference.checks import KNOWN_HEADINGS, known_rows, tell_known
     from pytest_isolation.results.known import bundled, components_of
 

@@ -45,8 +45,8 @@ def daemon(
     """
     from provisioner.hosts.daemon import Daemon, daemon_root, running
     from provisioner.journal.run import Run, prune
+    from provisioner.runtimes.load import load_runtime
     from provisioner.runtimes.render import render_argv, render_value
-    from provisioner.runtimes.runtime import load_runtime
 
     command = [part for at, part in enumerate(context.args) if (at, part) != (0, "--")]
     if not command:

@@ -59,7 +59,7 @@ def parse_required(texts: Iterable[str]) -> tuple[str, ...]:
     Raises:
         IsolationError: a name is neither a kind nor a runtime; the hint names the nearest.
     """
-    from provisioner.runtimes.runtime import load_runtime, runtime_names
+    from provisioner.runtimes.load import load_runtime, runtime_names
 
     names = tuple(dict.fromkeys(name.strip() for text in texts for name in text.split(",") if name.strip()))
     for name in names:

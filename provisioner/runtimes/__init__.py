@@ -1,1 +1,9 @@
-""""""
+"""Runtimes as data: roles/<name>/runtime.yaml, and argument lists made from it.  Runs no sandbox.
+
+runtime.py    the models of a runtime.yaml  → Runtime
+load.py       loads a runtime with its option or variant  → load_runtime()
+attach.py     how to look at a sandbox that this run did not make
+settings.py   an engine's own settings, and reading them
+version.py    versions in the output of a runtime
+render.py     renders templates  → values, argument lists
+"""

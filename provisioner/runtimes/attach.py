@@ -1,7 +1,4 @@
-"""How to look at a sandbox that somebody else made: the part `attach` of a runtime.yaml.
-
-In: the YAML.  Out: a frozen `Attach`.  Called by runtime.py, which holds it, and attached.py, which follows it.
-"""
+"""How to look at a sandbox that this run did not make: the key `attach` of a runtime.yaml."""
 
 from __future__ import annotations
 
@@ -10,17 +7,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 class Attach(BaseModel):
     """
-    Commands that look at a user's own sandbox and change nothing.
+    Commands that look at a user's sandbox without changing it.
 
-    Templates may name `name`, the sandbox's, and `at`, "" for the runtime's default.
+    Templates may name `name`, the sandbox's name, and `at`, the runtime's state folder ("" for its default).
 
     Attributes:
         state: prints the sandbox's state as JSON.
         pid: a JSON pointer to the pid of its first process: "json:/0/State/Pid" (RFC 6901).
-        exec: the runtime's own exec, which passes descriptor 3 on; None where it cannot, and `cannot` says why as
+        exec: the runtime's own exec, if it passes descriptor 3 on; else None, with the reason in `cannot` under
             "attach.exec".
-        folder: whether a sandbox may be named with `at`, the folder where its runtime keeps it.
-        leaves: cgroups below the sandbox's own that its exec makes: taken away again when they were not there before.
+        leaves: cgroups that its exec creates below the sandbox's; they are removed unless they existed before.
+        folder: whether a sandbox may be named with `at`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,7 +1,6 @@
 """Renders the templates of a runtime.yaml or role.yaml: one value, or a whole argument list.
 
-In: templates, and the values of one sandbox.  Out: values with their types, `list[str]`.
-Called by whatever runs a runtime's commands.  Runs nothing: connection.py does.
+In: templates, and the values of one sandbox.  Out: values with their types, `list[str]`.  Runs no command.
 """
 
 from __future__ import annotations
@@ -27,8 +26,13 @@ def render_value(template: str, values: Mapping[str, object], where: str) -> obj
 
     A template that is one expression gives that expression's value with its type; any other gives text.
 
+    Args:
+        template: a Jinja2 template.
+        values: what it may name.
+        where: the template's place, for errors.
+
     Raises:
-        IsolationError: an undefined name or a fault in the template, quoting both.
+        IsolationError: the template has a fault, or names an undefined value.
     """
     whole = EXPRESSION.fullmatch(template.strip())
     try:
@@ -42,10 +46,15 @@ def render_value(template: str, values: Mapping[str, object], where: str) -> obj
 
 def render_argv(templates: Sequence[str], values: Mapping[str, object], where: str) -> list[str]:
     """
-    Render an argument list: one template for each argument, and a list-valued expression for several or none.
+    Render an argument list: a template gives one argument, an expression with a list gives all of its items.
+
+    Args:
+        templates: Jinja2 templates.
+        values: what they may name.
+        where: the list's place, for errors.
 
     Raises:
-        IsolationError: as `render_value`, or an argument that is neither text nor number.
+        IsolationError: a template cannot be rendered, or an argument is neither text nor number.
     """
     argv: list[str] = []
     for template in templates:

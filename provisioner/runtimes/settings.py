@@ -1,6 +1,6 @@
-"""What an engine is set to for every sandbox that it makes.
+"""An engine's own settings, which apply to every sandbox that it makes.
 
-In: a runtime's `settings` and a host.  Out: `SettingSeen`s.  Called by pytest_isolation's describe.py.  Judges nothing.
+In: a runtime's `settings` and the answer of its command.  Out: `SettingSeen`s.  The verdict is a check's.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ POINTER = r"^json:(/|$)"
 
 class Setting(BaseModel):
     """
-    One setting, how to find it, and what is sound.
+    One setting: how to find it, and which values are sound.
 
     Attributes:
         value: a JSON pointer into the command's answer: "json:/SecurityOptions" (RFC 6901); lists are joined by spaces.
         sound: a pattern that a sound value matches.
-        why: what is so in every sandbox when it does not.
+        why: what is true in every sandbox if the value does not match.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -34,7 +34,7 @@ class Setting(BaseModel):
 
 
 class Settings(BaseModel):
-    """A command that answers JSON, and the settings to look at in it."""
+    """A command that prints JSON, and the settings in it by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     argv: list[str]
@@ -42,7 +42,7 @@ class Settings(BaseModel):
 
 
 class SettingSeen(Observed):
-    """One setting as it is: its value ("" where there is none), the pattern of a sound one, and what follows else."""
+    """One setting as observed: its value ("" if absent), the pattern of a sound value, and what follows otherwise."""
 
     name: Text
     value: Text
@@ -52,7 +52,7 @@ class SettingSeen(Observed):
 
 def json_at(document: Any, pointer: str) -> Any:
     """
-    Return what stands at a pointer, "json:/0/State/Pid"; None where nothing does.
+    Return the value at a JSON pointer, "json:/0/State/Pid"; None if there is none.
 
     Example:
         >>> json_at([{"State": {"Pid": 7}}], "json:/0/State/Pid")
@@ -69,10 +69,15 @@ def json_at(document: Any, pointer: str) -> Any:
 
 def read_settings(settings: Settings, answer: bytes, name: str) -> list[SettingSeen]:
     """
-    Read the settings out of an engine's answer.
+    Read the settings in an engine's answer.
+
+    Args:
+        settings: the settings to look at.
+        answer: what the command printed.
+        name: the runtime's name, for errors.
 
     Raises:
-        IsolationError: it is not JSON.
+        IsolationError: the answer is not JSON.
     """
     try:
         document = json.loads(answer)
@@ -89,13 +94,13 @@ def ask_settings(settings: Settings, argv: list[str], connection: Any, name: str
     Ask an engine for its settings.
 
     Args:
-        settings: what to look at.
-        argv: the command, rendered.
-        connection: where it runs.
-        name: the runtime's, for errors.
+        settings: the settings to look at.
+        argv: the rendered command.
+        connection: where the command runs.
+        name: the runtime's name, for errors.
 
     Raises:
-        IsolationError: it does not answer.
+        IsolationError: the command fails, or its answer is not JSON.
     """
     done = connection.run(argv, deadline("command"))
     if done.status != 0:
@@ -104,7 +109,7 @@ def ask_settings(settings: Settings, argv: list[str], connection: Any, name: str
 
 
 def _text(value: Any) -> str:
-    """Return a value as one line: what is true or false as JSON has it, a list's items after one another."""
+    """Return a value as one line: numbers and booleans as in JSON, a list's items joined by spaces."""
     if isinstance(value, list):
         return " ".join(_text(item) for item in value)[:4096]
     if value is None:

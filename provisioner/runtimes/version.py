@@ -1,7 +1,7 @@
-"""Which versions a runtime tells of: its own, and those of what it makes sandboxes with.
+"""The versions that a runtime reports: its own, and those of the programs that it uses.
 
-In: a runtime's `version` and the answer of its command.  Out: texts such as "1.1.5+ds1-1+deb12u1".
-Called by pytest_isolation's describe.py and the doctor.  Compares nothing: pytest_isolation.policy.versions does.
+In: a runtime's `version` and the output of its command.  Out: texts such as "1.1.5+ds1-1+deb12u1".
+pytest_isolation.policy.versions compares them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ class Version(BaseModel):
 
     Attributes:
         argv: the command.
-        match: a pattern whose first group is the version; a second one is the package that it was built as, if told.
-        of: whose version it is, where that is not the runtime's name.
-        parts: the same kind of pattern for what else the command tells of.
+        match: a pattern; its first group is the version, its second the package's version, if the output has one.
+        of: the name of the program, if it is not the runtime's.
+        parts: patterns for further programs in the same output, by name.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,20 +29,21 @@ class Version(BaseModel):
     parts: dict[str, str] = {}
 
     def read(self, answer: bytes) -> str:
-        """Return the version in the command's answer; "" where there is none."""
+        """Return the version in the command's output; "" if there is none."""
         return _read(self.match, answer.decode("utf-8", "replace"))
 
     def read_parts(self, answer: bytes) -> dict[str, str]:
-        """Return the versions of the parts that the answer names."""
+        """Return the versions of further programs in the command's output, by name."""
         text = answer.decode("utf-8", "replace")
         return {name: version for name, match in self.parts.items() if (version := _read(match, text))}
 
 
 def _read(match: str, text: str) -> str:
     """
-    Return what a pattern finds.
+    Return the version that a pattern finds in a text; "" if there is none.
 
-    A package that begins with the version stands for it ("1.1.5+ds1-1"), another follows it ("7.2.22 (7.2+dfsg-7)").
+    A package's version replaces the version that it begins with ("1.1.5+ds1-1"), else it is appended
+    ("7.2.22 (7.2+dfsg-7)").
     """
     found = re.search(match, text)
     version, package = (*(found.groups("") if found else ()), "", "")[:2]

@@ -23,7 +23,7 @@ from provisioner.images.kernel import guest_kernel
 from provisioner.linux.mounts import read_mounts
 from provisioner.paths import HOME
 from provisioner.probe.build import probe_binary
-from provisioner.runtimes.runtime import load_runtime
+from provisioner.runtimes.load import load_runtime
 
 ARGS = ("-p", "no:cacheprovider", "-p", "no:testinfra", "-p", "no:randomly", "-c", os.devnull)
 UNDER_LOAD = """

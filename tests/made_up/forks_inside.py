@@ -12,7 +12,8 @@ from facts_factory import container, record_of
 from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import _write_files
 from provisioner.observed import UnobservedFact
-from provisioner.runtimes.runtime import Runtime, load_runtime
+from provisioner.runtimes.load import load_runtime
+from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.loads import limits_for
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.judge.evidence import show_fact

@@ -12,8 +12,8 @@ from fakes import facts_document
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.linux.mounts import MountPoint
+from provisioner.runtimes.load import load_runtime, runtime_names
 from provisioner.runtimes.render import render_argv
-from provisioner.runtimes.runtime import load_runtime, runtime_names
 from provisioner.sandboxes.attached import (
     BARE,
     Attached,

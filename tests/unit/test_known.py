@@ -8,7 +8,7 @@ import pytest
 from test_judge import blank
 
 from provisioner.errors import IsolationError
-from provisioner.runtimes.runtime import load_runtime
+from provisioner.runtimes.load import load_runtime
 from pytest_isolation.policy.expected import bundled_ids
 from pytest_isolation.results.known import (
     Known,

@@ -11,7 +11,8 @@ from provisioner.errors import IsolationError
 from provisioner.facts.mounts import Mount
 from provisioner.facts.platform import BusDevice, Listener, SshKey
 from provisioner.paths import ROLES
-from provisioner.runtimes.runtime import Runtime, load_runtime, overlay
+from provisioner.runtimes.load import load_runtime, overlay
+from provisioner.runtimes.runtime import Runtime
 from pytest_isolation.walls.machine.hypervisors import reachable
 from pytest_isolation.walls.machine.platforms import WELL_KNOWN, is_read_only, shared_folders, undeclared, well_known
 

@@ -9,7 +9,7 @@ from test_judge import blank
 
 from provisioner.errors import IsolationError
 from provisioner.paths import ROLES
-from provisioner.runtimes.runtime import load_runtime
+from provisioner.runtimes.load import load_runtime
 from pytest_isolation.judge.judge import judge_verdict, suite_checks
 from pytest_isolation.policy.expected import bundled_ids
 from pytest_isolation.policy.policy import Policy

@@ -22,7 +22,8 @@ from turns import network_turn
 from provisioner.facts.reach import Reach, Reaches
 from provisioner.limits.document import Load, Loads
 from provisioner.paths import cache_dir
-from provisioner.runtimes.runtime import Runtime, overlay
+from provisioner.runtimes.load import overlay
+from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.loads import measure_loads
 from provisioner.sandboxes.reach import measure_reach
 from provisioner.sandboxes.sandbox import Sandbox

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from provisioner.errors import IsolationError
 from provisioner.hosts.host import Host
 from provisioner.progress import step
-from provisioner.runtimes.runtime import Runtime, load_runtime
+from provisioner.runtimes.load import load_runtime
+from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.observe.observe import observe

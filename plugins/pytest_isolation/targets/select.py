@@ -17,7 +17,8 @@ from provisioner.connection.local import find_program
 from provisioner.errors import IsolationError
 from provisioner.files.suggest import nearest, suggest
 from provisioner.limits.limit import limit_names
-from provisioner.runtimes.runtime import MACHINE, Runtime, load_runtime, runtime_names
+from provisioner.runtimes.load import load_runtime, runtime_names
+from provisioner.runtimes.runtime import MACHINE, Runtime
 from provisioner.sandboxes.attached import BARE, AttachTarget
 from pytest_isolation.options import KINDS, LOCAL, RunOptions
 from pytest_isolation.records.record import ATTACHED

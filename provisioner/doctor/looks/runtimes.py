@@ -13,7 +13,8 @@ from provisioner.doctor.look import Ask, Look
 from provisioner.doctor.system import System, as_root
 from provisioner.doctor.trial import NotTried
 from provisioner.errors import IsolationError
-from provisioner.runtimes.runtime import Runtime, load_runtime, runtime_names
+from provisioner.runtimes.load import load_runtime, runtime_names
+from provisioner.runtimes.runtime import Runtime
 
 GROUPS = {"container": "containers", "vm": "virtual machines"}
 

@@ -15,7 +15,7 @@ from provisioner.doctor.trial import NotTried, Trials
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
 from provisioner.paths import HOME
-from provisioner.runtimes.runtime import load_runtime
+from provisioner.runtimes.load import load_runtime
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ from provisioner.linux.cgroups import cgroup_mode
 from provisioner.linux.mounts import read_mounts
 from provisioner.paths import NAME
 from provisioner.probe.build import BuiltProbe, probe_binary
-from provisioner.runtimes.runtime import load_runtime
+from provisioner.runtimes.load import load_runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import OuterHost, Spec
 
@@ -212,7 +212,7 @@ from pathlib import Path
 from provisioner.hosts.host import Host
 from provisioner.journal.run import Run
 from provisioner.probe.build import probe_binary
-from provisioner.runtimes.runtime import load_runtime
+from provisioner.runtimes.load import load_runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from provisioner.connection.ssh import SshConnection

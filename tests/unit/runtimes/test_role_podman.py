@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from provisioner.paths import ROLES
+from provisioner.runtimes.load import load_runtime
 from provisioner.runtimes.render import render_argv
-from provisioner.runtimes.runtime import load_runtime, symptom_in
+from provisioner.runtimes.runtime import symptom_in
 from pytest_isolation.policy.expected import load_expected
 from pytest_isolation.policy.policy import Judgement, Policy
 from pytest_isolation.policy.verdict import Check, Verdict

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.runtimes.runtime import load_runtime
+from provisioner.runtimes.load import load_runtime
 from pytest_isolation.targets.conditions import _Once
 
 RUNC = "runc version 1.1.5+ds1\ncommit: 1.1.5+ds1-1+deb12u1\nspec: 1.0.2-dev\ngo: go1.19.8\n"

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from provisioner.errors import IsolationError
 from provisioner.paths import ROLES
+from provisioner.runtimes.load import load_runtime, overlay, runtime_names
 from provisioner.runtimes.render import render_argv, render_value
-from provisioner.runtimes.runtime import Runtime, load_runtime, overlay, runtime_names
+from provisioner.runtimes.runtime import Runtime
 
 MINIMAL = """\
 title: a runtime for tests
