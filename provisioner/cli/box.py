@@ -1,7 +1,6 @@
-"""The commands for boxes: box build, box list, box package.
+"""The commands box build, box list and box package.
 
-In: the command line.  Out: paths and a table on standard output.  Called by cli.py, which takes `app`.  What a box is
-made of and how is in machines/box.py.
+In: the command line.  Out: paths and a table on standard output.  The work is done in machines/box/.
 """
 
 from __future__ import annotations
@@ -16,20 +15,20 @@ import typer
 from provisioner.cli.options import AsJson, LabFile, load
 from provisioner.errors import IsolationError
 
-app = typer.Typer(no_args_is_help=True, help="What machines boot: made on this host, once for each recipe.")
+app = typer.Typer(no_args_is_help=True, help="Build and list boxes: the disk images that machines boot.")
 
 BoxName = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="a recipe; what the lab's machines boot when left out")
+    str | None, typer.Argument(metavar="[NAME]", help="a recipe; default: the boxes of the lab's machines")
 ]
 Bake = Annotated[
     list[str] | None,
-    typer.Option(metavar="ROLES", help="roles, with commas between, whose packages lie in it; only with NAME"),
+    typer.Option(metavar="ROLES", help="roles, separated by commas, to install in the box; only with NAME"),
 ]
 
 
 @app.command()
 def build(name: BoxName = None, bake: Bake = None, lab: LabFile = None) -> None:
-    """Build boxes, or find those that were built, and print the folder of each."""
+    """Build boxes that are not built yet, and print the folder of each box."""
     from provisioner.machines.box.build import build_box
 
     for box, packages in _wanted(name, bake, lab):
@@ -38,7 +37,7 @@ def build(name: BoxName = None, bake: Bake = None, lab: LabFile = None) -> None:
 
 @app.command()
 def package(name: BoxName = None, bake: Bake = None, lab: LabFile = None) -> None:
-    """Pack boxes into files that `vagrant box add` takes, and print the path of each."""
+    """Pack boxes into files for `vagrant box add`, and print the path of each file."""
     from provisioner.machines.box.build import build_box, package_box
 
     for box, packages in _wanted(name, bake, lab):
@@ -47,7 +46,7 @@ def package(name: BoxName = None, bake: Bake = None, lab: LabFile = None) -> Non
 
 @app.command("list")
 def list_boxes(lab: LabFile = None, as_json: AsJson = False) -> None:
-    """Show which boxes are built, what is in them, and which machines of the lab boot them."""
+    """List the built boxes, their baked roles, and the lab's machines that boot them."""
     from provisioner.cli.table import print_table
     from provisioner.machines.box.inventory import list_boxes as read_boxes
 
@@ -61,15 +60,15 @@ def list_boxes(lab: LabFile = None, as_json: AsJson = False) -> None:
 
 
 def _wanted(name: str | None, bake: list[str] | None, lab: Path | None) -> list[tuple[str, list[str]]]:
-    """Return the boxes that are meant, each as its recipe and the packages baked in."""
+    """Return the chosen boxes, each as its recipe's name and the packages to bake in."""
     from provisioner.machines.box.recipe import recipe_names
-    from provisioner.machines.find import baked_packages, packages_of
+    from provisioner.machines.find import baked_packages, role_packages
 
     roles = [role for part in bake or [] for role in part.split(",") if role]
     if name is not None:
-        return [(name, packages_of(roles))]
+        return [(name, role_packages(roles))]
     if roles:
         raise IsolationError("cannot bake roles into the lab's boxes", "name a box, or write `bake:` into lab.yaml")
-    ours = [spec for spec in load(lab).machines.values() if spec.box in recipe_names()]
-    wanted = dict.fromkeys((spec.box, tuple(sorted(baked_packages(spec)))) for spec in ours)
+    specs = [spec for spec in load(lab).machines.values() if spec.box in recipe_names()]
+    wanted = dict.fromkeys((spec.box, tuple(sorted(baked_packages(spec)))) for spec in specs)
     return [(box, list(packages)) for box, packages in wanted]

@@ -1,7 +1,7 @@
 """The command `provisioner doctor`.
 
 In: its options.  Out: the report on standard output, one line for each unmet requirement on standard error, and the
-exit status.  Called by provisioner/cli/main.py.  Imports what it needs when it runs.
+exit status.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
 ) -> None:
     """
-    Say what this machine can do, what each lack costs, and the one command that mends it.
+    Show what this host can do, what does not work, and the command that repairs it.
 
-    Runtimes are tried: a sandbox is created and taken away again. Nothing is installed, and no network is used.
+    Each runtime is tried: a sandbox is created and deleted. Nothing is installed, and no network is used.
 
     Example: provisioner doctor --require container,vm
     """

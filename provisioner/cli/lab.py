@@ -1,8 +1,7 @@
-"""The commands for the machines of a lab: up, status, down.
+"""The commands up, status and down.
 
 In: the command line.  Out: tables and lines on standard output, one line on standard error for each machine that
-failed, and the exit status.  Called by cli.py, which `add_to` gives the commands.  What they do with a machine is in
-machines/verbs.py and machines/kept.py; here it is said for which machines, and shown.
+failed, and the exit status.  The work is done in machines/; here machines are chosen and results printed.
 """
 
 from __future__ import annotations
@@ -17,16 +16,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provisioner.cli.options import AsJson, Jobs, LabFile, Names, choose, complain, each, load, need_extra
+from provisioner.cli.options import AsJson, Jobs, LabFile, Names, choose, each, load, need_extra, print_error
 from provisioner.errors import IsolationError
 
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab
-    from provisioner.machines.operations import Up
+    from provisioner.machines.operations import UpResult
 
 
 def add_to(app: typer.Typer) -> None:
-    """Give the commands to a command line."""
+    """Add the commands to a command line."""
     for command in (up, status, down):
         app.command()(command)
     app.command("vagrant-json", hidden=True)(vagrant_json)
@@ -35,27 +34,27 @@ def add_to(app: typer.Typer) -> None:
 def up(
     names: Names = None,
     lab: LabFile = None,
-    apply: Annotated[bool, typer.Option(help="bring it to what its roles want; --no-apply boots its disk only")] = True,
+    apply: Annotated[bool, typer.Option(help="converge to the roles; --no-apply only boots the disk")] = True,
     jobs: Jobs = None,
     as_json: AsJson = False,
 ) -> None:
     """
-    Have machines run as their roles want them, and keep them running.
+    Start machines, converge them to their roles, and keep them running.
 
-    A box is built where there is none. A machine is restored where it was frozen before, else booted, converged and
-    frozen. What fails or is interrupted is stopped again.
+    A missing box is built. A machine with a converged snapshot is restored from it; otherwise it is booted and
+    converged, and its snapshot is saved. A machine that fails or is interrupted is stopped again.
     """
     from provisioner.machines.parallel import default_jobs, interruptible
 
-    found = load(lab)
-    chosen = choose(found, names)
-    need_extra("bring machines up")
+    loaded = load(lab)
+    chosen = choose(loaded, names)
+    need_extra("start machines")
     jobs = jobs or default_jobs()
     with interruptible():
         if len(chosen) == 1 or jobs == 1:
-            rows = [_up_here(found, name, apply) for name in chosen]
+            rows = [_up_one(loaded, name, apply) for name in chosen]
         else:
-            rows = _up_side_by_side(found, chosen, apply, jobs)
+            rows = _up_parallel(loaded, chosen, apply, jobs)
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
     else:
@@ -64,36 +63,36 @@ def up(
         raise typer.Exit(1)
 
 
-def _up_here(lab: Lab, name: str, apply: bool) -> Up:
+def _up_one(lab: Lab, name: str, apply: bool) -> UpResult:
     from provisioner.journal.run import Run
-    from provisioner.machines.operations import Up, bring_up
+    from provisioner.machines.operations import UpResult, bring_up
 
     started = time.monotonic()
     try:
         with Run.start() as run:
             return bring_up(lab, name, run, apply)
     except IsolationError as error:
-        complain(error)
-        return Up(name, "failed", seconds=round(time.monotonic() - started, 1), why=error.what)
+        print_error(error)
+        return UpResult(name, "failed", seconds=round(time.monotonic() - started, 1), why=error.what)
 
 
-def _up_side_by_side(lab: Lab, names: Sequence[str], apply: bool, jobs: int) -> list[Up]:
-    from provisioner.machines.operations import Up
-    from provisioner.machines.parallel import run_side_by_side
+def _up_parallel(lab: Lab, names: Sequence[str], apply: bool, jobs: int) -> list[UpResult]:
+    from provisioner.machines.operations import UpResult
+    from provisioner.machines.parallel import run_parallel
 
     options = ["--json", "--lab", str(lab.path), *([] if apply else ["--no-apply"])]
     rows = []
-    for name, ended in zip(names, run_side_by_side([["up", name, *options] for name in names], jobs), strict=True):
+    for name, result in zip(names, run_parallel([["up", name, *options] for name in names], jobs), strict=True):
         try:
-            rows.append(Up(**json.loads(ended.output)[0]))
+            rows.append(UpResult(**json.loads(result.output)[0]))
         except (ValueError, TypeError, LookupError):
-            error = IsolationError(f"cannot bring up machine '{name}': its process ended with status {ended.status}")
-            complain(error)
-            rows.append(Up(name, "failed", why=error.what))
+            error = IsolationError(f"cannot start machine '{name}': its process ended with status {result.status}")
+            print_error(error)
+            rows.append(UpResult(name, "failed", why=error.what))
     return rows
 
 
-def _show_up(rows: Sequence[Up], file: Path | None) -> None:
+def _show_up(rows: Sequence[UpResult], file: Path | None) -> None:
     from provisioner.cli.table import print_table
 
     cells = [(row.machine, row.state, row.how, f"{row.seconds:.1f}", row.address) for row in rows]
@@ -109,12 +108,12 @@ def _show_up(rows: Sequence[Up], file: Path | None) -> None:
 
 
 def status(names: Names = None, lab: LabFile = None, as_json: AsJson = False) -> None:
-    """Say how each machine of the lab is; nothing is asked over SSH."""
+    """Show the status of machines, without SSH."""
     from provisioner.cli.table import print_table
-    from provisioner.machines.status import read_overview
+    from provisioner.machines.status import read_status
 
-    found = load(lab)
-    rows = read_overview(found, names or None)
+    loaded = load(lab)
+    rows = read_status(loaded, names or None)
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
         return
@@ -123,32 +122,34 @@ def status(names: Names = None, lab: LabFile = None, as_json: AsJson = False) ->
     for row in rows:
         if row.note:
             typer.echo(f"{row.machine}: {row.note}")
-    typer.echo(f"lab: {found.path}, kept in {found.directory}")
+    typer.echo(f"lab: {loaded.path}, state in {loaded.directory}")
 
 
 def down(
     names: Names = None,
     lab: LabFile = None,
-    destroy: Annotated[bool, typer.Option("--destroy", help="their disks and snapshots go too")] = False,
+    destroy: Annotated[bool, typer.Option("--destroy", help="delete their disks and snapshots too")] = False,
 ) -> None:
-    """Stop machines; what is on their disks, and their snapshots, stay."""
+    """Stop machines; their disks and snapshots stay."""
     from provisioner.journal.run import Run, prune
     from provisioner.machines.find import find_orphans
     from provisioner.machines.parallel import interruptible
     from provisioner.machines.usage import take_down
 
-    found = load(lab)
-    chosen = names or list(dict.fromkeys([*found.machines, *(spec.name for spec in find_orphans(found))]))
+    loaded = load(lab)
+    chosen = names or list(dict.fromkeys([*loaded.machines, *(spec.name for spec in find_orphans(loaded))]))
 
-    def one(name: str) -> None:
+    def stop(name: str) -> None:
         with Run.start() as run:
-            done = take_down(found, name, run, destroy)
-        said = ("destroyed" if destroy else "stopped") if done else "was not " + ("there" if destroy else "running")
-        typer.echo(f"{name}: {said}")
+            done = take_down(loaded, name, run, destroy)
+        if destroy:
+            typer.echo(f"{name}: {'destroyed' if done else 'did not exist'}")
+        else:
+            typer.echo(f"{name}: {'stopped' if done else 'was not running'}")
 
     with interruptible():
         prune()
-        each(list(dict.fromkeys(chosen)), one)
+        each(list(dict.fromkeys(chosen)), stop)
 
 
 def vagrant_json(lab: LabFile = None) -> None:

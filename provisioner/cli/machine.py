@@ -1,8 +1,7 @@
-"""The commands for machines that run, and for their snapshots: plan, apply, ssh, snapshot, restore.
+"""The commands plan, apply, ssh, snapshot and restore.
 
 In: the command line.  Out: lines and tables on standard output, one line on standard error for each machine that
-failed, and the exit status; `ssh` becomes OpenSSH.  Called by cli.py, which `add_to` gives the commands.  What they do
-is in machines/verbs.py.
+failed, and the exit status; `ssh` executes OpenSSH's ssh.  The work is done in machines/operations.py.
 """
 
 from __future__ import annotations
@@ -20,11 +19,11 @@ from provisioner.errors import IsolationError
 if TYPE_CHECKING:
     from provisioner.converge.plan import Plan
     from provisioner.machines.lab import Lab
-    from provisioner.machines.operations import Settled
+    from provisioner.machines.operations import ApplyResult
 
 
 def add_to(app: typer.Typer) -> None:
-    """Give the commands to a command line."""
+    """Add the commands to a command line."""
     for command in (plan, apply, ssh, snapshot, restore):
         app.command()(command)
 
@@ -32,13 +31,13 @@ def add_to(app: typer.Typer) -> None:
 def plan(
     names: Names = None,
     lab: LabFile = None,
-    check: Annotated[bool, typer.Option("--check", help="exit status 2 when something is to change")] = False,
+    check: Annotated[bool, typer.Option("--check", help="exit with status 2 if something would change")] = False,
 ) -> None:
-    """Print what `apply` would change on machines that run, and change nothing."""
+    """Print what `apply` would change on running machines; change nothing."""
     from provisioner.journal.run import Run
 
-    found = load(lab)
-    chosen = choose(found, names)
+    loaded = load(lab)
+    chosen = choose(loaded, names)
     need_extra("plan")
     from provisioner.machines.operations import plan_machine
 
@@ -46,7 +45,7 @@ def plan(
 
     def one(name: str) -> None:
         with Run.start() as run:
-            plans.append(plan_machine(found, name, run))
+            plans.append(plan_machine(loaded, name, run))
         _show_plan(plans[-1])
 
     each(chosen, one)
@@ -57,67 +56,67 @@ def plan(
 def apply(
     names: Names = None,
     lab: LabFile = None,
-    verify: Annotated[bool, typer.Option(help="look after what the roles promise")] = True,
+    verify: Annotated[bool, typer.Option(help="check the roles' promises afterwards")] = True,
     jobs: Jobs = None,
 ) -> None:
     """
-    Bring machines that run to what their roles want: the plan is shown, then carried out.
+    Converge running machines to their roles: print the plan, then carry it out.
 
-    A second one changes nothing. What is new is frozen, so that the next `up` restores it.
+    Repeating it changes nothing. A snapshot of the new state is saved, which the next `up` restores.
     """
     from provisioner.journal.run import Run
     from provisioner.machines.parallel import default_jobs, interruptible
 
-    found = load(lab)
-    chosen = choose(found, names)
+    loaded = load(lab)
+    chosen = choose(loaded, names)
     need_extra("apply", "testinfra" if verify else "fabric")
     from provisioner.machines.operations import apply_roles
 
     def one(name: str) -> None:
         with Run.start() as run:
-            _show_settled(apply_roles(found, name, run, verify, _show_plan))
+            _show_result(apply_roles(loaded, name, run, verify, _show_plan))
 
     jobs = jobs or default_jobs()
     with interruptible():
         if len(chosen) == 1 or jobs == 1:
             each(chosen, one)
         else:
-            _apply_side_by_side(found, chosen, verify, jobs)
+            _apply_parallel(loaded, chosen, verify, jobs)
 
 
-def _apply_side_by_side(lab: Lab, names: Sequence[str], verify: bool, jobs: int) -> None:
-    from provisioner.machines.parallel import run_side_by_side
+def _apply_parallel(lab: Lab, names: Sequence[str], verify: bool, jobs: int) -> None:
+    from provisioner.machines.parallel import run_parallel
 
     options = ["--lab", str(lab.path), *([] if verify else ["--no-verify"])]
-    ended = run_side_by_side([["apply", name, *options] for name in names], jobs)
-    for one in ended:
-        typer.echo(one.output, nl=False)
-    if any(one.status for one in ended):
+    results = run_parallel([["apply", name, *options] for name in names], jobs)
+    for result in results:
+        typer.echo(result.output, nl=False)
+    if any(result.status for result in results):
         raise typer.Exit(1)
 
 
-def _show_plan(made: Plan) -> None:
+def _show_plan(plan: Plan) -> None:
     from provisioner.converge.plan import render_diff
 
-    for line in render_diff(made):
+    for line in render_diff(plan):
         typer.echo(line)
 
 
-def _show_settled(settled: Settled) -> None:
-    """Print what was done; a promise that does not hold is the machine's failure."""
+def _show_result(result: ApplyResult) -> None:
+    """Print what was done; raise IsolationError if a promise does not hold."""
     from provisioner.cli.table import print_table
 
-    applied = settled.applied
-    typer.echo(f"{applied.machine}: {applied.changed} changed in {settled.seconds:.1f} s")
-    if settled.checked:
-        cells = [(one.role, one.promise, one.why or "holds") for one in settled.checked]
-        print_table(("role", "promise", "seen"), cells)
-    if settled.frozen:
-        typer.echo(f"{applied.machine}: frozen as {settled.frozen}")
-    broken = [one for one in settled.checked if not one.holds]
+    applied = result.applied
+    typer.echo(f"{applied.machine}: {applied.changed} changed in {result.seconds:.1f} s")
+    if result.checked:
+        cells = [(check.role, check.promise, check.why or "holds") for check in result.checked]
+        print_table(("role", "promise", "result"), cells)
+    if result.snapshot:
+        typer.echo(f"{applied.machine}: saved snapshot {result.snapshot}")
+    broken = [check for check in result.checked if not check.holds]
     if broken:
         raise IsolationError(
-            f"cannot verify machine '{applied.machine}': {len(broken)} of {len(settled.checked)} promises do not hold, "
+            f"cannot verify machine '{applied.machine}': {len(broken)} of {len(result.checked)} promises do not hold, "
             f"first '{broken[0].promise}': {broken[0].why}"
         )
 
@@ -125,23 +124,24 @@ def _show_settled(settled: Settled) -> None:
 def ssh(
     name: Name,
     command: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- COMMAND]...", help="what to run there; a login shell if none")
+        list[str] | None,
+        typer.Argument(metavar="[-- COMMAND]...", help="a command to run there; default: a login shell"),
     ] = None,
     lab: LabFile = None,
 ) -> None:
     """
-    Become OpenSSH's ssh to a machine that runs: its own keys, and nothing of ~/.ssh.
+    Log in to a running machine with OpenSSH's ssh, with the machine's keys and without ~/.ssh.
 
-    Each word of COMMAND arrives as it is. For a shell there: provisioner ssh NAME -- sh -c 'ls /etc | wc -l'
+    Each word of COMMAND arrives unchanged. To use a shell there: provisioner ssh NAME -- sh -c 'ls /etc | wc -l'
     """
     from provisioner.journal.run import Run
     from provisioner.machines.find import find_machine
     from provisioner.machines.openssh import render_remote, render_ssh, write_known_hosts
 
-    found = load(lab)
+    loaded = load(lab)
     with Run.start() as run:
-        address = find_machine(found, name, run).ssh()
-    known_hosts = found.directory / f"{name}.known_hosts"
+        address = find_machine(loaded, name, run).ssh()
+    known_hosts = loaded.directory / f"{name}.known_hosts"
     write_known_hosts(address, known_hosts)
     argv = render_ssh(address, known_hosts, render_remote(command) if command else None)
     sys.stdout.flush()
@@ -153,36 +153,38 @@ def ssh(
 
 
 def snapshot(
-    name: Name, tag: Annotated[str, typer.Argument(metavar="TAG", help="a name for it")], lab: LabFile = None
+    name: Name, tag: Annotated[str, typer.Argument(metavar="TAG", help="the snapshot's name")], lab: LabFile = None
 ) -> None:
-    """Freeze memory and disk of a machine that runs; it goes on running."""
+    """Save a snapshot of memory and disk of a running machine, which continues to run."""
     from provisioner.journal.run import Run
     from provisioner.machines.parallel import interruptible
 
-    found = load(lab)
-    found.machine(name)
-    need_extra("freeze a machine")
-    from provisioner.machines.operations import freeze_as
+    loaded = load(lab)
+    loaded.machine(name)
+    need_extra("snapshot a machine")
+    from provisioner.machines.operations import save_snapshot
 
     with interruptible(), Run.start() as run:
-        freeze_as(found, name, run, tag)
-    typer.echo(f"{name}: frozen as {tag}")
+        save_snapshot(loaded, name, run, tag)
+    typer.echo(f"{name}: saved snapshot {tag}")
 
 
 def restore(
     name: Name,
-    tag: Annotated[str | None, typer.Argument(metavar="[TAG]", help="a snapshot; the converged one if none")] = None,
+    tag: Annotated[
+        str | None, typer.Argument(metavar="[TAG]", help="the snapshot's name; default: the converged one")
+    ] = None,
     lab: LabFile = None,
 ) -> None:
-    """Bring a machine back to a snapshot; it runs afterwards, and what was done since is gone."""
+    """Restore a machine from a snapshot, and run it; changes since the snapshot are lost."""
     from provisioner.journal.run import Run
     from provisioner.machines.parallel import interruptible
 
-    found = load(lab)
-    found.machine(name)
+    loaded = load(lab)
+    loaded.machine(name)
     need_extra("restore a machine")
-    from provisioner.machines.operations import restore_to
+    from provisioner.machines.operations import restore_snapshot
 
     with interruptible(), Run.start() as run:
-        wanted = restore_to(found, name, run, tag)
-    typer.echo(f"{name}: restored from {wanted}")
+        restored = restore_snapshot(loaded, name, run, tag)
+    typer.echo(f"{name}: restored from {restored}")

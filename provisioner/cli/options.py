@@ -1,6 +1,6 @@
-"""What the commands of the lab have in common: which lab, which machines, and what happens when one of them fails.
+"""Options and helpers that the lab's commands share: which lab, which machines, and what a failure does.
 
-In: options.  Out: a `Lab`, machines' names, lines on standard error.  Called by lab_cli.py, machine_cli.py, box_cli.py.
+In: options.  Out: a `Lab`, machines' names, errors on standard error.
 """
 
 from __future__ import annotations
@@ -17,48 +17,65 @@ from provisioner.errors import IsolationError
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", help="machines; all of the lab when left out")]
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", help="machines; default: all of the lab")]
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a machine of the lab")]
 LabFile = Annotated[
     Path | None,
-    typer.Option("--lab", metavar="FILE", help="a lab.yaml; else the nearest upwards, else the packaged one"),
+    typer.Option("--lab", metavar="FILE", help="a lab.yaml; default: the nearest upwards, else the packaged one"),
 ]
 Jobs = Annotated[
-    int | None, typer.Option(min=1, metavar="N", help="how many machines at once; else one for each two processors")
+    int | None, typer.Option(min=1, metavar="N", help="machines at the same time; default: half the processors")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
-def each(names: Sequence[str], one: Callable[[str], None]) -> None:
-    """Do something with each machine; what fails with one does not keep it from the others, and is exit status 1."""
+def each(names: Sequence[str], operation: Callable[[str], None]) -> None:
+    """
+    Call an operation for each machine; after an error go on with the next machine.
+
+    Args:
+        names: the machines' names.
+        operation: called with a name.
+
+    Raises:
+        typer.Exit: with status 1 at the end, if the operation failed for a machine.
+    """
     failed = False
     for name in names:
         try:
-            one(name)
+            operation(name)
         except IsolationError as error:
-            complain(error)
+            print_error(error)
             failed = True
     if failed:
         raise typer.Exit(1)
 
 
-def complain(error: IsolationError) -> None:
+def print_error(error: IsolationError) -> None:
+    """Print an error as one line on standard error."""
     typer.echo(f"provisioner: {error}", err=True)
 
 
 def load(file: Path | None) -> Lab:
+    """Load the lab of the option --lab."""
     from provisioner.machines.lab import load_lab
 
     return load_lab(file)
 
 
 def choose(lab: Lab, names: Sequence[str] | None) -> list[str]:
-    """Return the machines meant, each once; an unknown one ends the command before anything is done."""
+    """Return the names of the chosen machines, each once; an unknown name raises before anything is done."""
     return [lab.machine(name).name for name in dict.fromkeys(names or lab.machines)]
 
 
 def need_extra(doing: str, *modules: str) -> None:
-    """See that the extra [lab] is installed: machines are reached by what it brings."""
+    """
+    Raise IsolationError unless the extra [lab] is installed.
+
+    Args:
+        doing: what needs it, for the error.
+        modules: the needed modules in addition to fabric.
+    """
     missing = [name for name in ("fabric", *modules) if find_spec(name) is None]
     if missing:
         raise IsolationError(

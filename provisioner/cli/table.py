@@ -1,7 +1,7 @@
-"""Draws a table for people: columns under headings, with colours on a terminal that wants them, plain elsewhere.
+"""Prints a table: columns under headings, with colours on a terminal, plain text elsewhere.
 
-In: headings and rows of text.  Out: lines on standard output.  Called by lab_cli.py and box_cli.py.  Rich obeys
-NO_COLOR and TERM; into a file or a pipe no line is broken, however long.
+In: headings and rows of text.  Out: lines on standard output.  Rich honours NO_COLOR and TERM.  Into a file or a pipe
+no line is wrapped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ STYLES = {
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print rows under headings; a cell that is a known state has its colour."""
+    """Print rows under headings; cells that are known states are coloured."""
     console = Console(highlight=False)
     if not console.is_terminal:
         widths = [max(len(row[at]) for row in (headings, *rows)) for at in range(len(headings))]

@@ -1,8 +1,8 @@
-"""Finds the machine that lab.yaml speaks of, with its box and its provider.
+"""Finds a machine of a lab, with its box and its provider.
 
-In: a lab, a machine's name, a Run.  Out: a `Machine`.  Called by ready.py, verbs.py, kept.py and the journal's undo.
-A provider is a module of this folder; its own modules are imported only when a machine of it is asked for.  A machine
-that lab.yaml names no longer is known by what lies in the lab's folder, so that it can be seen and stopped.
+In: a lab, a machine's name, a Run.  Out: a `Machine`.  A provider's modules are imported when a machine needs them.  A
+machine that lab.yaml does not name any more (an orphan) is found by its files in the lab's folder, so that it can be
+listed and stopped.
 """
 
 from __future__ import annotations
@@ -23,21 +23,28 @@ if TYPE_CHECKING:
 
 def baked_packages(spec: MachineSpec) -> list[str]:
     """Return the packages of the roles that are baked into a machine's box, in order, each once."""
-    return packages_of(spec.bake)
+    return role_packages(spec.bake)
 
 
-def packages_of(roles: Sequence[str]) -> list[str]:
-    """Return the packages of roles and of those that they need; IsolationError for one that is none."""
+def role_packages(roles: Sequence[str]) -> list[str]:
+    """Return the packages of roles and of the roles that they need; IsolationError if there is no such role."""
     packages = [name for role in load_roles(roles) for name in role.resources.get("package", ())]
     return list(dict.fromkeys(packages))
 
 
 def box_of(spec: MachineSpec, build: bool) -> Box | None:
     """
-    Return the box that a machine boots, None for one that only Vagrant knows or that is not built and shall not be.
+    Return the box that a machine boots.
+
+    Args:
+        spec: the machine's configuration.
+        build: whether to build the box if it is not built.
+
+    Returns:
+        None for a box that Vagrant knows, and for one that is not built if `build` is False.
 
     Raises:
-        IsolationError: it cannot be built.
+        IsolationError: the box cannot be built.
     """
     if spec.box not in recipe_names():
         return None
@@ -49,13 +56,13 @@ def find_machine(lab: Lab, name: str, run: Run, build: bool = False) -> Machine:
     Return a machine of a lab; nothing is started.
 
     Args:
-        lab: its lab.
-        name: its name in lab.yaml.
-        run: whose journal knows of what is being started.
-        build: whether its box is built where there is none.
+        lab: the machine's lab.
+        name: the machine's name in lab.yaml.
+        run: the journal that the machine writes to.
+        build: whether to build its box if it is not built.
 
     Raises:
-        IsolationError: no such machine, or its box is not built (yet).
+        IsolationError: there is no such machine, or its box is not built.
     """
     spec = lab.machine(name)
     box = box_of(spec, build)
@@ -65,40 +72,40 @@ def find_machine(lab: Lab, name: str, run: Run, build: bool = False) -> Machine:
 
 
 def known_machines(lab: Lab, name: str, run: Run) -> list[Machine]:
-    """Return what there is of a machine, to be looked at or stopped, not started: its box may be gone."""
+    """Return the machines of a name, to be inspected or stopped, not started: their boxes may be gone."""
     return [known_machine(lab, spec, run) for spec in known_specs(lab, name)]
 
 
 def known_specs(lab: Lab, name: str) -> list[MachineSpec]:
     """
-    Return the machine of a name that lab.yaml has, if it has, and what another provider has left of one of that name.
+    Return lab.yaml's machine of a name, and the orphans of that name that other providers have left.
 
     Raises:
-        IsolationError: lab.yaml names no such machine, and nothing of one lies in the lab's folder.
+        IsolationError: lab.yaml names no such machine, and there is no orphan of that name.
     """
-    strays = [spec for spec in find_orphans(lab) if spec.name == name]
-    return [lab.machines[name], *strays] if name in lab.machines else strays or [lab.machine(name)]
+    orphans = [spec for spec in find_orphans(lab) if spec.name == name]
+    return [lab.machines[name], *orphans] if name in lab.machines else orphans or [lab.machine(name)]
 
 
 def known_machine(lab: Lab, spec: MachineSpec, run: Run) -> Machine:
-    """Return one machine, to be looked at or stopped, not started."""
+    """Return one machine, to be inspected or stopped, not started."""
     return PROVIDERS[spec.provider](spec, _box_if_built(spec), lab, run)
 
 
 def find_orphans(lab: Lab) -> list[MachineSpec]:
-    """Return what lies in the lab's folder and lab.yaml does not name, not any more, or with another provider."""
-    found = [(file.parent.parent.name, "qemu") for file in lab.directory.glob("*/vmm/disk.qcow2")]
-    found += [(file.stem, "vagrant") for file in lab.directory.glob("*.made")]
+    """Return the machines in the lab's folder that lab.yaml does not name, or names with another provider."""
+    present = [(file.parent.parent.name, "qemu") for file in lab.directory.glob("*/vmm/disk.qcow2")]
+    present += [(file.stem, "vagrant") for file in lab.directory.glob("*.made")]
     named = {(spec.name, spec.provider) for spec in lab.machines.values()}
     return [
         MachineSpec.model_validate({"name": name, "provider": provider})
-        for name, provider in sorted(found)
+        for name, provider in sorted(present)
         if (name, provider) not in named
     ]
 
 
 def _box_if_built(spec: MachineSpec) -> Box | None:
-    """Return a machine's box; what cannot be read any more must not keep a machine from being stopped."""
+    """Return a machine's box, None if its recipe or roles cannot be read: the machine can still be stopped."""
     try:
         return box_of(spec, build=False)
     except IsolationError:
@@ -113,9 +120,9 @@ def _qemu(spec: MachineSpec, box: Box | None, lab: Lab, run: Run) -> Machine:
 
 def _vagrant(spec: MachineSpec, box: Box | None, lab: Lab, run: Run) -> Machine:
     if spec.hypervisor != "libvirt":
-        from provisioner.machines.vagrant.other_providers import ElsewhereMachine
+        from provisioner.machines.vagrant.other_providers import OtherProviderMachine
 
-        return ElsewhereMachine(spec, lab.directory, run)
+        return OtherProviderMachine(spec, lab.directory, run)
     from provisioner.machines.vagrant.machine import VagrantMachine
 
     return VagrantMachine(spec, box, lab.directory, run)

@@ -1,8 +1,8 @@
-"""The machines of a lab: lab.yaml as one frozen object.
+"""Loads lab.yaml, which describes the machines of a lab, as one frozen object.
 
-In: the nearest lab.yaml upwards, else the packaged one.  Out: `Lab` and its `MachineSpec`s, or one IsolationError with
-file and line.  Called by cli.py, machines/ and pytest_isolation's targets.  It touches no machine; the one thing it
-makes is the lab's own folder in the user's state, named by the hash of lab.yaml's path, so that two labs never meet.
+In: the nearest lab.yaml upwards, else the packaged one.  Out: `Lab` and its `MachineSpec`s, or an IsolationError with
+file and line.  Creates nothing but the lab's folder in the state directory, named by the hash of lab.yaml's path: two
+labs share nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from provisioner.paths import PACKAGE, PASSABLE, ROLES, state_dir
 FILE = "lab.yaml"
 BOXES = PACKAGE / "machines" / "box" / "boxes"
 
-MachineName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")]  # a host name too
+MachineName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,30}[a-z0-9]$")]  # also the machine's host name
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Scalar = bool | int | float | str
 Hypervisor = Literal["libvirt", "virtualbox", "vmware_desktop", "parallels", "hyperv"]
@@ -29,20 +29,20 @@ Hypervisor = Literal["libvirt", "virtualbox", "vmware_desktop", "parallels", "hy
 
 class MachineEntry(BaseModel):
     """
-    What lab.yaml says of one machine; every key may be left out.
+    One machine in lab.yaml; every key is optional.
 
     Attributes:
-        box: what it boots: a box of our own by its name, or one that Vagrant knows ("debian/bookworm64").
-        box_version: the one version to take of a box that Vagrant knows; pin it, or the newest one there is taken.
+        box: what the machine boots: a recipe's name ("debian12"), or a box that Vagrant knows ("debian/bookworm64").
+        box_version: the version of a box that Vagrant knows; None for the newest.
         cpus: virtual processors.
         memory: MiB.
-        cgroup: which hierarchy its systemd mounts.
+        cgroup: the cgroup version that its systemd mounts.
         provider: "vagrant", or "qemu": the same box booted directly, without Vagrant and libvirt.
-        hypervisor: which of Vagrant's providers runs it.  All but libvirt are written to their documentation and not
-            verified; they take boxes that Vagrant knows, and need neither root nor a network of the lab's own.
-        driver: libvirt's: "kvm" or "qemu" (emulation); None lets the timed loop decide.
-        roles: what is installed on it, by the names of the folders in roles/.
-        bake: roles whose packages lie in its box already, so that nothing is installed under emulation.
+        hypervisor: Vagrant's provider that runs it.  All but libvirt follow their documentation and are not verified;
+            they need a box that Vagrant knows, but neither root nor the lab's own network.
+        driver: libvirt's driver, "kvm" or "qemu" (emulation); None for kvm if KVM works on this host.
+        roles: the roles to install on it: names of folders in roles/.
+        bake: the roles whose packages are baked into its box, so that nothing is installed under emulation.
         variables: values for the roles' templates.
     """
 
@@ -62,34 +62,35 @@ class MachineEntry(BaseModel):
 
     @field_validator("roles", "bake")
     @classmethod
-    def _known(cls, roles: list[str]) -> list[str]:
+    def _are_known_roles(cls, roles: list[str]) -> list[str]:
         for at, role in enumerate(roles):
             if not (ROLES / role).is_dir() or "/" in role or role.startswith("."):
                 known = sorted(path.name for path in ROLES.iterdir() if path.is_dir())
                 raise ValueError(", ".join(filter(None, [f"no such role '{role}'", suggest(role, known)])))
             if role in roles[:at]:
-                raise ValueError(f"the role '{role}' stands twice")
+                raise ValueError(f"the role '{role}' is listed twice")
         return roles
 
     @field_validator("box")
     @classmethod
-    def _box_is_ours_or_vagrants(cls, box: str) -> str:
-        ours = sorted(path.stem for path in BOXES.glob("*.yaml"))
-        if "/" not in box and box not in ours:
-            raise ValueError(f"should be a box of ours ({', '.join(ours)}) or, with a '/', one that Vagrant knows")
+    def _is_known_box(cls, box: str) -> str:
+        recipes = sorted(path.stem for path in BOXES.glob("*.yaml"))
+        if "/" not in box and box not in recipes:
+            names = ", ".join(recipes)
+            raise ValueError(f"should be a box built here ({names}), or a box that Vagrant knows, with a '/'")
         return box
 
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
-        public = "/" in self.box
-        elsewhere = self.hypervisor != "libvirt"
+        known_to_vagrant = "/" in self.box
+        without_libvirt = self.hypervisor != "libvirt"
         refusals = (
-            (self.box_version and not public, "box_version: only a box that Vagrant knows has one"),
-            (self.cgroup == "v1" and public, "cgroup: v1 needs a box of our own, whose kernel is booted directly"),
-            (self.bake and public, "bake: only into a box of our own"),
-            (self.provider == "qemu" and public, "provider: qemu boots only boxes of our own"),
-            (elsewhere and not public, f"hypervisor: {self.hypervisor} needs a box that Vagrant knows"),
-            (elsewhere and self.driver, "driver: only hypervisor libvirt has one"),
+            (self.box_version and not known_to_vagrant, "box_version: only a box that Vagrant knows has a version"),
+            (self.cgroup == "v1" and known_to_vagrant, "cgroup: v1 needs a box built here, with its own kernel"),
+            (self.bake and known_to_vagrant, "bake: only a box built here has baked roles"),
+            (self.provider == "qemu" and known_to_vagrant, "provider: qemu boots only boxes built here"),
+            (without_libvirt and not known_to_vagrant, f"hypervisor: {self.hypervisor} needs a box that Vagrant knows"),
+            (without_libvirt and self.driver, "driver: only the hypervisor libvirt has a driver"),
         )
         for refused, why in refusals:
             if refused:
@@ -104,7 +105,7 @@ class MachineSpec(MachineEntry):
 
 
 class LabFile(BaseModel):
-    """lab.yaml as it is written."""
+    """The content of lab.yaml."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -112,7 +113,7 @@ class LabFile(BaseModel):
 
 
 class Lab(BaseModel):
-    """A lab: where its file is, and its machines by their names."""
+    """A lab: the path of its lab.yaml, and its machines by name."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -121,17 +122,17 @@ class Lab(BaseModel):
 
     @property
     def directory(self) -> Path:
-        """The lab's own folder: keys, disks, logs.  It is there, and can be passed through but not listed."""
+        """The lab's folder for keys, disks and logs; created on first use.  Other users can enter but not list it."""
         labs = state_dir() / "labs"
         folder = labs / hashlib.sha256(str(self.path).encode()).hexdigest()[:12]
         for each in (labs, folder):
             if not each.is_dir():
                 each.mkdir(mode=PASSABLE, exist_ok=True)
-                each.chmod(PASSABLE)  # whatever the umask: the hypervisor runs as another user
+                each.chmod(PASSABLE)  # mkdir's mode is subject to the umask; the hypervisor runs as another user
         return folder
 
     def machine(self, name: str) -> MachineSpec:
-        """Return one machine; IsolationError names the nearest when there is none of that name."""
+        """Return one machine; IsolationError suggests the nearest name if there is no such machine."""
         if name in self.machines:
             return self.machines[name]
         listed = f"'{self.path}' has: {', '.join(sorted(self.machines))}"
@@ -139,20 +140,20 @@ class Lab(BaseModel):
 
 
 def find_lab(start: Path | None = None) -> Path:
-    """Return the nearest lab.yaml from a folder upwards, else the packaged one."""
+    """Return the nearest lab.yaml upwards from a folder (default: the working directory), else the packaged one."""
     here = (start or Path.cwd()).resolve()
     return next((path for folder in (here, *here.parents) if (path := folder / FILE).is_file()), PACKAGE / FILE)
 
 
 def load_lab(path: Path | None = None) -> Lab:
     """
-    Read a lab.
+    Load a lab.
 
     Args:
         path: a lab.yaml; None for the nearest upwards, else the packaged one.
 
     Raises:
-        IsolationError: it cannot be read, or says what cannot be; with file, line and the nearest key.
+        IsolationError: the file cannot be read or is invalid; with file, line and the nearest key.
 
     Example:
         >>> load_lab(PACKAGE / "lab.yaml").machines["debian12"].cgroup

@@ -1,7 +1,6 @@
-"""Says how OpenSSH is called to reach a machine: the one argument list, with the machine's own keys and nothing else.
+"""Renders the argument list of OpenSSH's ssh for a machine: with the machine's keys, without the user's configuration.
 
-In: an `SshAddress`, a file for the host key, a command.  Out: an argument list.  Called by banner.py, which sets
-clocks, and by `provisioner ssh`, which becomes it.  Runs nothing; it names no configuration and no agent of the user's.
+In: an `SshAddress`, a file for the host key, a command.  Out: an argument list.  Runs nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from provisioner.connection.address import SshAddress
 from provisioner.errors import IsolationError
 from provisioner.files.atomic import write_whole
 
-ALIAS = "machine"  # the key belongs to the machine, whatever its address
+ALIAS = "machine"  # the name of the host key in known_hosts: the address may change
 
 
 def write_known_hosts(address: SshAddress, file: Path) -> None:
-    """Write the only key to accept, whole: another ssh may be reading it."""
+    """Write the only host key to accept, atomically: another ssh may be reading the file."""
     write_whole(file, f"{ALIAS} {address.host_key}\n")
 
 
@@ -26,13 +25,13 @@ def render_ssh(
     address: SshAddress, known_hosts: Path, command: str | None = None, seconds: float | None = None
 ) -> list[str]:
     """
-    Return the argument list.
+    Return the argument list of ssh(1).
 
     Args:
-        address: where the machine is.
-        known_hosts: a file that `write_known_hosts` has written.
-        command: one line for the login shell there; None for a session.
-        seconds: to wait for a connection; then it asks for nothing (BatchMode).  None where somebody may be asked.
+        address: the machine's address and keys.
+        known_hosts: a file written by `write_known_hosts`.
+        command: one line for the login shell there; None for an interactive session.
+        seconds: how long to wait for the connection, without asking the user anything (BatchMode); None to allow both.
     """
     options = {
         "CheckHostIP": "no",
@@ -53,14 +52,14 @@ def render_ssh(
         *(["nsenter", f"--net={address.netns}", "--"] if address.netns else []),
         *("ssh", "-F", "/dev/null", "-p", str(address.port), "-l", address.user),
         *(part for key, value in options.items() for part in ("-o", f'{key}="{value}"')),
-        *("--", address.host),  # without the dashes ssh would look for options in the command too
+        *("--", address.host),  # without the dashes ssh looks for options in the command too
         *([] if command is None else [command]),
     ]
 
 
 def render_remote(command: Sequence[str]) -> str:
     """
-    Return one line for a POSIX login shell by which each argument arrives as it is.
+    Return one line for a POSIX login shell that passes each argument unchanged.
 
     Raises:
         IsolationError: an argument holds a NUL byte.
@@ -71,5 +70,5 @@ def render_remote(command: Sequence[str]) -> str:
 
 
 def _plain(path: Path) -> str:
-    """Spell a path so that ssh_config(5)'s tokens in it stay letters."""
+    """Escape ssh_config(5)'s tokens in a path."""
     return str(path).replace("%", "%%")

@@ -1,7 +1,7 @@
-"""What the command line does with one machine of a lab, each verb by itself.
+"""What the commands of `provisioner` do with one machine of a lab: up, plan, apply, snapshot, restore.
 
-In: a lab, a machine's name, a Run.  Out: what was found or done, as frozen objects.  Called by lab_cli.py, which prints
-it.  Whoever changes a machine is exclusive with it; whoever only looks is not.
+In: a lab, a machine's name, a Run.  Out: results as frozen objects; the command line prints them.  Functions that
+change a machine hold its lock; functions that only read do not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
 from provisioner.machines.find import find_machine
 from provisioner.machines.lab import Lab
-from provisioner.machines.prepare import boot_machine, brought_up, connect, freeze, ready_machine, snapshot_of
+from provisioner.machines.prepare import (
+    boot_machine,
+    connect,
+    converged_snapshot,
+    prepare_machine,
+    save_converged,
+    stop_on_failure,
+)
 from provisioner.machines.snapshots import is_converged
 from provisioner.machines.usage import exclusive
 
@@ -28,17 +35,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Up:
+class UpResult:
     """
-    One machine after `up`.
+    What `up` did with one machine.
 
     Attributes:
-        machine: its name.
-        state: "running", or "failed".
+        machine: the machine's name.
+        state: "running" or "failed".
         how: ran, converged, restored or booted.
-        seconds: that it took.
-        address: where its SSH is reached from this host's network, or in the lab's.
-        why: it failed.
+        seconds: how long it took.
+        address: HOST:PORT of its SSH server, as seen from the host's or the lab's network.
+        why: the error; "" if it runs.
     """
 
     machine: str
@@ -50,38 +57,49 @@ class Up:
 
 
 @dataclass(frozen=True)
-class Settled:
+class ApplyResult:
     """
-    One machine after `apply`.
+    What `apply` did with one machine.
 
     Attributes:
-        applied: what was changed.
-        seconds: that it took, the look before it and the promises included.
-        checked: its roles' promises; empty where nobody asked.
-        frozen: the name of the snapshot that was made of it; "" where there was one already, or a promise is broken.
+        applied: the changes.
+        seconds: how long it took, with reading the present state and verifying the promises.
+        checked: the roles' promises; empty if they were not verified.
+        snapshot: the name of the snapshot that was saved; "" if there was one already, or a promise is broken.
     """
 
     applied: Applied
     seconds: float = 0.0
     checked: tuple[Checked, ...] = ()
-    frozen: str = ""
+    snapshot: str = ""
 
 
-def bring_up(lab: Lab, name: str, run: Run, apply: bool = True) -> Up:
-    """Have a machine run, converged or just booted; the lab keeps it. IsolationError as `ready_machine`."""
+def bring_up(lab: Lab, name: str, run: Run, apply: bool = True) -> UpResult:
+    """
+    Start a machine; the lab keeps it.
+
+    Args:
+        lab: the machine's lab.
+        name: the machine's name.
+        run: the journal of this command.
+        apply: whether to converge it; False boots its disk.
+
+    Raises:
+        IsolationError: as `prepare_machine`.
+    """
     started = time.monotonic()
     if apply:
-        ready = ready_machine(lab, name, run, for_lab=True)
+        ready = prepare_machine(lab, name, run, for_lab=True)
         ready.connection.close()
         machine, how = ready.machine, ready.how
     else:
         machine, how = boot_machine(lab, name, run)
     address = machine.ssh()
-    return Up(name, "running", how, round(time.monotonic() - started, 1), f"{address.host}:{address.port}")
+    return UpResult(name, "running", how, round(time.monotonic() - started, 1), f"{address.host}:{address.port}")
 
 
 def plan_machine(lab: Lab, name: str, run: Run) -> Plan:
-    """Return what would change on a running machine; changes nothing."""
+    """Return what `apply` would change on a running machine; changes nothing."""
     spec = lab.machine(name)
     roles = load_roles(spec.roles)
     connection = connect(find_machine(lab, name, run), name)
@@ -91,16 +109,19 @@ def plan_machine(lab: Lab, name: str, run: Run) -> Plan:
         connection.close()
 
 
-def apply_roles(lab: Lab, name: str, run: Run, verify: bool, show: Callable[[Plan], None]) -> Settled:
+def apply_roles(lab: Lab, name: str, run: Run, verify: bool, show: Callable[[Plan], None]) -> ApplyResult:
     """
-    Bring a running machine to what its roles want, look after their promises, and freeze it where that is new.
+    Converge a running machine, verify its roles' promises, and save a snapshot of it if there is none.
 
     Args:
-        lab: its lab.
-        name: its name.
-        run: of this command.
-        verify: whether to look after the promises; a machine that breaks one is not frozen.
-        show: given the plan before it is carried out.
+        lab: the machine's lab.
+        name: the machine's name.
+        run: the journal of this command.
+        verify: whether to verify the promises; no snapshot is saved of a machine that breaks one.
+        show: called with the plan before it is carried out.
+
+    Raises:
+        IsolationError: the machine does not run, or a change fails.
     """
     started = time.monotonic()
     spec = lab.machine(name)
@@ -117,34 +138,59 @@ def apply_roles(lab: Lab, name: str, run: Run, verify: bool, show: Callable[[Pla
                 from provisioner.converge.verify import verify_roles
 
                 checked = tuple(verify_roles(connection, roles))
-            tag = snapshot_of(spec, roles)
-            fresh = all(one.holds for one in checked) and tag not in machine.snapshots()
-            if fresh:
-                freeze(machine, connection, tag)
-            return Settled(applied, round(time.monotonic() - started, 1), checked, tag if fresh else "")
+            snapshot = converged_snapshot(spec, roles)
+            is_new = all(one.holds for one in checked) and snapshot not in machine.snapshots()
+            if is_new:
+                save_converged(machine, connection, snapshot)
+            return ApplyResult(applied, round(time.monotonic() - started, 1), checked, snapshot if is_new else "")
         finally:
             connection.close()
 
 
-def freeze_as(lab: Lab, name: str, run: Run, tag: str) -> None:
-    """Freeze a running machine under a name of the user's."""
-    if is_converged(tag):
-        hint = "such names belong to what `up` and `apply` freeze; choose another"
-        raise IsolationError(f"cannot name a snapshot '{tag}'", hint)
-    with exclusive(lab, name, f"freeze machine '{name}'"):
-        find_machine(lab, name, run).snapshot(tag)
+def save_snapshot(lab: Lab, name: str, run: Run, snapshot: str) -> None:
+    """
+    Save a snapshot of a running machine under the user's name for it.
+
+    Args:
+        lab: the machine's lab.
+        name: the machine's name.
+        run: the journal of this command.
+        snapshot: the snapshot's name.
+
+    Raises:
+        IsolationError: the machine does not run, or the name is invalid or reserved.
+    """
+    if is_converged(snapshot):
+        hint = "such names are reserved for the snapshots of `up` and `apply`; choose another"
+        raise IsolationError(f"cannot name a snapshot '{snapshot}'", hint)
+    with exclusive(lab, name, f"snapshot machine '{name}'"):
+        find_machine(lab, name, run).snapshot(snapshot)
 
 
-def restore_to(lab: Lab, name: str, run: Run, tag: str | None) -> str:
-    """Bring a machine back to a snapshot, None for the converged one, and return its name; the lab keeps it."""
+def restore_snapshot(lab: Lab, name: str, run: Run, snapshot: str | None) -> str:
+    """
+    Restore a snapshot of a machine; the lab keeps the machine.
+
+    Args:
+        lab: the machine's lab.
+        name: the machine's name.
+        run: the journal of this command.
+        snapshot: the snapshot's name; None for the converged one.
+
+    Returns:
+        The snapshot's name.
+
+    Raises:
+        IsolationError: there is no such snapshot, or it cannot be restored.
+    """
     spec = lab.machine(name)
-    wanted = snapshot_of(spec, load_roles(spec.roles)) if tag is None else tag
-    with exclusive(lab, name, f"restore machine '{name}'"), brought_up(lab, name, run, for_lab=True):
+    wanted = converged_snapshot(spec, load_roles(spec.roles)) if snapshot is None else snapshot
+    with exclusive(lab, name, f"restore machine '{name}'"), stop_on_failure(lab, name, run, for_lab=True):
         machine = find_machine(lab, name, run)
         if not machine.restore(wanted):
             has = f"it has: {', '.join(machine.snapshots()) or 'none'}"
             raise IsolationError(
                 f"cannot restore machine '{name}': it has no snapshot '{wanted}'",
-                hint=f"{has}; the converged one is made by: provisioner up {name}",
+                hint=f"{has}; provisioner up {name} saves the converged one",
             )
     return wanted

@@ -1,9 +1,10 @@
-"""Runs this command for several machines side by side, each in a process of its own.
+"""Runs commands of `provisioner` for several machines at once, each in a process of its own.
 
-In: argument lists of `provisioner`, one for each machine.  Out: their exit statuses and what they printed.  Called by
-lab_cli.py.  Each process ends in order when it is interrupted, and what it was starting with it: a thread could not be.
-It has a session of its own, so that a Ctrl-C reaches it once, through us; when we are killed, the kernel tells it.  By
-SIGTERM, which `interruptible` turns into an interrupt: a shell in the background lets its children ignore SIGINT.
+In: argument lists of `provisioner`, one for each machine.  Out: their exit statuses and outputs.  Processes, not
+threads: an interrupted process undoes what it was starting, a thread cannot be interrupted.  Each process has its own
+session, so a Ctrl-C reaches it only through this process, as SIGTERM, which `interruptible` turns into
+KeyboardInterrupt.  (SIGINT would be lost: a shell makes its background commands ignore it.)  If this process is killed,
+the kernel sends the SIGTERM.
 """
 
 from __future__ import annotations
@@ -28,21 +29,27 @@ POLL = 0.05  # seconds
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A command that has ended: its exit status, and its standard output."""
+class CommandResult:
+    """
+    The result of a command.
+
+    Args:
+        status: its exit status; negative for a signal.
+        output: its standard output.
+    """
 
     status: int
     output: str
 
 
 def default_jobs() -> int:
-    """Return how many machines come up at once: each keeps two processors busy under emulation."""
+    """Return how many machines to start at once: under emulation each keeps two processors busy."""
     return max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP be what Ctrl-C is: what is being done is undone on the way out."""
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt during a `with` block, as SIGINT is."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -56,23 +63,23 @@ def interruptible() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_side_by_side(commands: Sequence[Sequence[str]], jobs: int) -> list[Ended]:
+def run_parallel(commands: Sequence[Sequence[str]], jobs: int) -> list[CommandResult]:
     """
-    Run commands of this program, so many at once; what they say on their error streams goes to ours.
+    Run commands of `provisioner` in parallel; their standard error is this process's.
 
     Args:
-        commands: their arguments.
+        commands: the arguments of each command.
         jobs: how many run at the same time.
 
     Returns:
-        One for each, in their order.
+        One result for each command, in their order.
 
     Raises:
-        KeyboardInterrupt: when we are interrupted; all have ended then.
+        KeyboardInterrupt: this process was interrupted; all commands have ended by then.
     """
     waiting = list(enumerate(commands))
     running: dict[int, subprocess.Popen[bytes]] = {}
-    ended: dict[int, Ended] = {}
+    results: dict[int, CommandResult] = {}
     with contextlib.ExitStack() as files:
         outputs = [files.enter_context(tempfile.TemporaryFile()) for _ in commands]
         try:
@@ -82,12 +89,12 @@ def run_side_by_side(commands: Sequence[Sequence[str]], jobs: int) -> list[Ended
                     running[at] = _start(command, outputs[at])
                 for at, process in list(running.items()):
                     if process.poll() is not None:
-                        ended[at] = Ended(process.returncode, _read(outputs[at]))
+                        results[at] = CommandResult(process.returncode, _read(outputs[at]))
                         del running[at]
                 time.sleep(POLL)
         finally:
             _interrupt(list(running.values()))
-    return [ended[at] for at in range(len(commands))]
+    return [results[at] for at in range(len(commands))]
 
 
 def _start(command: Sequence[str], output: IO[bytes]) -> subprocess.Popen[bytes]:
@@ -108,7 +115,7 @@ def _read(output: IO[bytes]) -> str:
 
 
 def _interrupt(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Interrupt what still runs and wait until it has put away what it was making."""
+    """Interrupt processes and wait until they have undone what they were starting."""
     for process in processes:
         process.terminate()
     until = time.monotonic() + deadline("machine.halt") + deadline("machine.qmp")

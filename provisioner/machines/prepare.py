@@ -1,8 +1,8 @@
-"""Gets a machine ready for sandboxes: running, converged, and frozen in that state for the next time.
+"""Gets a machine ready for sandboxes: running, converged, and with a snapshot of that state for the next time.
 
-In: a lab, a machine's name, a Run.  Out: a `Ready`.  Called by the command line and by pytest_isolation's hosts.
-A snapshot's name is the hash of box, roles and variables, so that what is restored is what would be converged.  What
-fails or is interrupted on the way is stopped again, by a prune after a SIGKILL; see kept.py for who needs a machine.
+In: a lab, a machine's name, a Run.  Out: a `ReadyMachine`.  The snapshot's name is a hash of box, roles and variables,
+so a restored machine equals a converged one.  A machine whose start fails or is interrupted is stopped again; after
+SIGKILL the next prune stops it.
 """
 
 from __future__ import annotations
@@ -22,22 +22,23 @@ from provisioner.machines.find import box_of, find_machine, known_machines
 from provisioner.machines.lab import Lab, MachineSpec
 from provisioner.machines.protocol import Machine
 from provisioner.machines.snapshots import is_converged, snapshot_name
-from provisioner.machines.usage import exclusive, in_use, keep, release, stop_alone, stop_unneeded
+from provisioner.machines.usage import exclusive, in_use, keep, release, stop_unneeded, stop_unneeded_locked
 from provisioner.progress import step
 
 How = Literal["ran", "converged", "restored", "booted"]
 
 
 @dataclass(frozen=True)
-class Ready:
+class ReadyMachine:
     """
-    A machine that runs as its roles want it.
+    A machine that runs and is converged.
 
     Attributes:
-        machine: it.
-        connection: to it.
-        snapshot: the name of the snapshot that holds this state.
-        how: whether it ran so already, was changed while it ran, was restored, or was booted and converged.
+        machine: the provider's machine.
+        connection: an SSH connection to it; it opens on first use.
+        snapshot: the name of the snapshot of this state.
+        how: "ran" (and was converged already), "converged" (while it ran), "restored" (from the snapshot), or "booted"
+            (and converged).
     """
 
     machine: Machine
@@ -46,75 +47,75 @@ class Ready:
     how: How
 
 
-def ready_machine(lab: Lab, name: str, run: Run, for_lab: bool = False) -> Ready:
+def prepare_machine(lab: Lab, name: str, run: Run, for_lab: bool = False) -> ReadyMachine:
     """
-    Have a machine run, converged.
+    Start and converge a machine, and save a snapshot of it if there is none.
 
     Args:
-        lab: its lab.
-        name: its name in lab.yaml.
-        run: whose journal stops it again, from before it is started, when this does not come to its end.
-        for_lab: whether the lab keeps it from then on; else it is the caller's to stop: `stopped_at_the_end`.
+        lab: the machine's lab.
+        name: the machine's name in lab.yaml.
+        run: the journal that stops the machine if this function does not end.
+        for_lab: whether the lab keeps the machine; otherwise the caller stops it, with `stop_after_use`.
 
     Raises:
-        IsolationError: its box cannot be built, it does not start, or does not converge.
+        IsolationError: the box cannot be built, or the machine does not start or converge.
     """
     spec = lab.machine(name)
     roles = load_roles(spec.roles)
-    with exclusive(lab, name, f"get machine '{name}' ready"), brought_up(lab, name, run, for_lab):
+    with exclusive(lab, name, f"prepare machine '{name}'"), stop_on_failure(lab, name, run, for_lab):
         machine = find_machine(lab, name, run, build=True)
-        tag = snapshot_of(spec, roles)
-        how = start(machine, tag)
+        snapshot = converged_snapshot(spec, roles)
+        how = start_machine(machine, snapshot)
         connection = connect(machine, name)
         try:
             if how != "restored" and converge(connection, roles, spec.variables).changed and how == "ran":
                 how = "converged"
-            if how == "booted" or tag not in machine.snapshots():
-                freeze(machine, connection, tag)
+            if how == "booted" or snapshot not in machine.snapshots():
+                save_converged(machine, connection, snapshot)
         except BaseException:
             connection.close()
             raise
-    return Ready(machine, connection, tag, how)
+    return ReadyMachine(machine, connection, snapshot, how)
 
 
 def boot_machine(lab: Lab, name: str, run: Run) -> tuple[Machine, How]:
-    """Have a machine run for the lab, from its disk, without a look at its roles; as `ready_machine`."""
-    with exclusive(lab, name, f"boot machine '{name}'"), brought_up(lab, name, run, for_lab=True):
+    """Start a machine from its disk, neither restored nor converged; the lab keeps it.  Errors as `prepare_machine`."""
+    with exclusive(lab, name, f"boot machine '{name}'"), stop_on_failure(lab, name, run, for_lab=True):
         machine = find_machine(lab, name, run, build=True)
-        return machine, start(machine, None)
+        return machine, start_machine(machine, None)
 
 
-def start(machine: Machine, tag: str | None) -> How:
+def start_machine(machine: Machine, snapshot: str | None) -> How:
     """
-    Have a machine run: as it runs, from a snapshot where there is one, or from its disk.
+    Start a machine that does not run: from a snapshot if it has that one, else from its disk.
 
-    A snapshot that cannot be restored is as good as none: what it held is converged anew.
+    A snapshot that cannot be restored is ignored: the machine boots and is converged again.
     """
     before = machine.vmm_pid() if machine.status() == "running" else None
-    if before is None and tag is not None:
+    if before is None and snapshot is not None:
         with contextlib.suppress(IsolationError):
-            if machine.restore(tag):
+            if machine.restore(snapshot):
                 return "restored"
     machine.up()
     return "ran" if before is not None and machine.vmm_pid() == before else "booted"
 
 
-def snapshot_of(spec: MachineSpec, roles: tuple[Role, ...]) -> str:
-    """Return the name of the snapshot that holds a machine as its roles want it."""
+def converged_snapshot(spec: MachineSpec, roles: tuple[Role, ...]) -> str:
+    """Return the name of the snapshot of a machine that is converged to these roles."""
     box = box_of(spec, build=False)
     return snapshot_name(box.hash if box else spec.box, roles_hash(roles, spec.variables), "")
 
 
-def freeze(machine: Machine, connection: SshConnection, tag: str) -> None:
+def save_converged(machine: Machine, connection: SshConnection, snapshot: str) -> None:
     """
-    Freeze a machine without our connection in it: the other end of one would hang in every restored guest.
+    Save the snapshot of a converged machine, and delete its older converged snapshots: each holds memory and disk.
 
-    Of the converged ones only this is kept: each holds the machine's memory and what its disk was.
+    The connection is closed first: its other end would hang in every restored guest.
     """
     connection.close()
-    machine.snapshot(tag)
+    machine.snapshot(snapshot)
     for older in machine.snapshots():
-        if is_converged(older) and older != tag:
+        if is_converged(older) and older != snapshot:
             machine.delete_snapshot(older)
 
 
@@ -124,45 +125,52 @@ def connect(machine: Machine, name: str) -> SshConnection:
 
 
 @contextlib.contextmanager
-def stopped_at_the_end(lab: Lab, name: str, run: Run) -> Iterator[None]:
+def stop_after_use(lab: Lab, name: str, run: Run) -> Iterator[None]:
     """
-    Use a machine during a `with` block, and stop it after it, or by a prune after a SIGKILL.
+    Use a machine during a `with` block, and stop it afterwards if nobody else needs it.
 
-    One that the lab keeps goes on, and one that another session still uses is that one's to stop.
+    If this process is killed, the next prune stops the machine.
+
+    Args:
+        lab: the machine's lab.
+        name: the machine's name.
+        run: the journal that records that the machine is to be stopped.
     """
     record = _record_stop(lab, name, run)
     with contextlib.ExitStack() as last:
-        last.callback(_stop_at_last, lab, name, run, record)
+        last.callback(_stop_unneeded, lab, name, run, record)
         last.enter_context(in_use(lab, name))
         yield
 
 
-def _stop_at_last(lab: Lab, name: str, run: Run, record: UndoEntry) -> None:
-    with contextlib.suppress(IsolationError):  # then the journal says why
+def _stop_unneeded(lab: Lab, name: str, run: Run, record: UndoEntry) -> None:
+    with contextlib.suppress(IsolationError):  # the entry stays in the journal, and the run's end reports the error
         stop_unneeded(lab, name, run)
         run.gone(record)
 
 
 @contextlib.contextmanager
-def brought_up(lab: Lab, name: str, run: Run, for_lab: bool) -> Iterator[None]:
+def stop_on_failure(lab: Lab, name: str, run: Run, for_lab: bool) -> Iterator[None]:
     """
-    Stop what a `with` block has started when it fails, by a prune after a SIGKILL; for one who is exclusive with it.
+    Stop a machine if a `with` block that starts it fails; the caller holds the machine's lock.
+
+    If this process is killed, the next prune stops the machine.
 
     Args:
-        lab: its lab.
-        name: its name.
-        run: whose journal knows that it is to be stopped.
-        for_lab: whether the lab keeps it when the block ends well.
+        lab: the machine's lab.
+        name: the machine's name.
+        run: the journal that records that the machine is to be stopped.
+        for_lab: whether the lab keeps the machine if the block succeeds.
     """
-    prune()  # what a killed one was starting here would be undone later, when it is ours
+    prune()  # now, because a later prune would undo what a killed process was starting here, and stop this machine
     if all(machine.vmm_pid() is None for machine in known_machines(lab, name, run)):
-        release(lab, name)  # it was stopped by something else than us
+        release(lab, name)  # it ended without `provisioner down`
     record = _record_stop(lab, name, run)
     try:
         yield
     except BaseException:
         with step(f"stop machine '{name}' again"), contextlib.suppress(IsolationError):
-            stop_alone(lab, name, run)
+            stop_unneeded_locked(lab, name, run)
             run.gone(record)
         raise
     if for_lab:

@@ -1,8 +1,7 @@
-"""What a provider of machines offers: a machine that is started, reached by SSH, frozen, restored and stopped.
+"""What a provider of machines offers: a machine that is started, reached by SSH, snapshotted, restored and stopped.
 
-In: a specification from lab.yaml and a box.  Out: a `Machine`.  Implemented by qemu.py and vagrant.py; used by the
-command line, the pool and converging.  A provider keeps no state in memory that another process would need: a machine
-outlives whoever started it.
+In: a machine's configuration and a box.  Out: a `Machine`.  The providers are in qemu/ and vagrant/.  A provider keeps
+its state in files, not in memory: a machine outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -15,15 +14,15 @@ Status = Literal["absent", "halted", "running"]
 
 
 class MachineConfig(Protocol):
-    """What a provider must know of one machine; lab.MachineSpec has it all."""
+    """What a provider must know of one machine; lab.MachineSpec is one."""
 
     @property
     def name(self) -> str:
-        """The machine's name, which is its host name too."""
+        """The machine's name, also its host name."""
 
     @property
     def cpus(self) -> int:
-        """How many virtual processors."""
+        """The number of virtual processors."""
 
     @property
     def memory(self) -> int:
@@ -31,11 +30,11 @@ class MachineConfig(Protocol):
 
     @property
     def cgroup(self) -> Literal["v1", "v2"]:
-        """Which cgroup hierarchy it boots with."""
+        """The cgroup version that it boots with."""
 
     @property
     def driver(self) -> Literal["kvm", "qemu"] | None:
-        """Whether it is accelerated or emulated; None for what this host can do."""
+        """Whether it is accelerated or emulated; None for kvm if KVM works on this host."""
 
 
 class Machine(Protocol):
@@ -46,31 +45,31 @@ class Machine(Protocol):
         """Its name in lab.yaml."""
 
     def up(self) -> None:
-        """Start it and wait until it answers by SSH; nothing to do when it runs. IsolationError shows its console."""
+        """Start it and wait for SSH; one that runs already is kept. An IsolationError quotes its console."""
 
     def status(self) -> Status:
         """Tell whether it was ever made, and whether it runs."""
 
     def ssh(self) -> SshAddress:
-        """Return where it is reached; IsolationError when it does not run."""
+        """Return the address of its SSH server; IsolationError if it does not run."""
 
     def snapshot(self, name: str) -> None:
-        """Freeze memory and disk of the running machine under a name; it goes on running."""
+        """Save memory and disk of the running machine under a name; it continues to run."""
 
     def restore(self, name: str) -> bool:
-        """Go back to a snapshot and run, with the clock set; False when there is none of that name."""
+        """Restore a snapshot, run, and set the clock; False if there is no snapshot of that name."""
 
     def snapshots(self) -> list[str]:
-        """Return the names of its snapshots that can be restored."""
+        """Return the names of the snapshots that can be restored."""
 
     def delete_snapshot(self, name: str) -> None:
-        """Delete a snapshot, to make room; not there is fine."""
+        """Delete a snapshot; one that does not exist is ignored."""
 
     def console(self) -> str:
-        """Return the end of what it wrote to its serial console, for error texts."""
+        """Return the end of its serial console's output, for errors."""
 
     def vmm_pid(self) -> int | None:
-        """Return its hypervisor's process, None when it does not run."""
+        """Return its hypervisor's pid, None if it does not run or the pid is not known."""
 
     def down(self, destroy: bool = False) -> None:
-        """Stop it; its disk and its snapshots stay, unless it is to be destroyed. Not there is fine."""
+        """Stop it; with `destroy`, delete its disk and snapshots too. One that does not exist is ignored."""

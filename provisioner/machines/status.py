@@ -1,6 +1,6 @@
-"""Says how the machines of a lab are, from files and processes alone: no SSH, no machine is waited for.
+"""Reads the status of a lab's machines from files and processes only: without SSH, and without waiting for a machine.
 
-In: a lab.  Out: one `Row` for each machine.  Called by `provisioner status`.  Changes nothing.
+In: a lab.  Out: one `MachineStatus` for each machine.  Changes nothing.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from provisioner.machines.find import box_of, find_orphans, known_machine, known
 from provisioner.machines.lab import Lab, MachineSpec
 
 RESIDENT = re.compile(r"^VmRSS:\s+(\d+) kB", re.MULTILINE)  # proc(5)
-STRAY = "lab.yaml does not name it (any more), or with another provider: provisioner down --destroy {name}"
+ORPHAN = "lab.yaml does not name it with this provider; delete it: provisioner down --destroy {name}"
 
 
 @dataclass(frozen=True)
-class Row:
+class MachineStatus:
     """
-    One machine.
+    The status of one machine.
 
     Attributes:
-        machine: its name.
-        provider: who runs it.
-        box: what it boots.
-        built: whether that box is there; None for one that only Vagrant knows.
+        machine: the machine's name.
+        provider: its provider.
+        box: the box that it boots; "?" for an orphan.
+        built: whether the box is built; None for a box that Vagrant knows.
         status: absent, halted, running, or unknown.
-        snapshots: those that can be restored.
-        roles: what lab.yaml wants on it.
-        memory: MiB that it has; None where lab.yaml does not say.
-        used: MiB that its hypervisor takes of this host's; None when it does not run.
-        note: what is wrong, with its mend.
+        snapshots: the snapshots that can be restored.
+        roles: its roles in lab.yaml.
+        memory: the guest's memory in MiB; None for an orphan.
+        used: the hypervisor's resident memory on this host in MiB; None if it does not run.
+        note: an error or a remark; "" if there is none.
     """
 
     machine: str
@@ -50,7 +50,7 @@ class Row:
     note: str = ""
 
     def cells(self) -> tuple[str, ...]:
-        """Return it as a table's cells."""
+        """Return the cells of its table row."""
         return (
             self.machine,
             self.provider,
@@ -62,41 +62,41 @@ class Row:
         )
 
 
-def read_overview(lab: Lab, names: Sequence[str] | None = None) -> list[Row]:
+def read_status(lab: Lab, names: Sequence[str] | None = None) -> list[MachineStatus]:
     """
-    Look at machines.
+    Return the status of machines.
 
     Args:
-        lab: theirs.
-        names: which; None for all, and for what lies in the lab's folder that lab.yaml does not name.
+        lab: the machines' lab.
+        names: the machines' names; None for all, orphans included.
 
     Raises:
         IsolationError: there is no such machine.
     """
     chosen = names or dict.fromkeys([*lab.machines, *(spec.name for spec in find_orphans(lab))])
     with Run.start() as run:
-        return [_look(lab, spec, run) for name in chosen for spec in known_specs(lab, name)]
+        return [_read(lab, spec, run) for name in chosen for spec in known_specs(lab, name)]
 
 
-def _look(lab: Lab, spec: MachineSpec, run: Run) -> Row:
-    stray = lab.machines.get(spec.name) != spec
-    status, snapshots, pid, note = "unknown", list[str](), None, STRAY.format(name=spec.name) if stray else ""
+def _read(lab: Lab, spec: MachineSpec, run: Run) -> MachineStatus:
+    orphan = lab.machines.get(spec.name) != spec
+    status, snapshots, pid, note = "unknown", list[str](), None, ORPHAN.format(name=spec.name) if orphan else ""
     try:
         machine = known_machine(lab, spec, run)
-        pid = machine.vmm_pid()  # what runs is known from this; Vagrant would take a second to say so
+        pid = machine.vmm_pid()  # enough to know that it runs; asking Vagrant takes a second
         status = "running" if pid is not None else machine.status()
         snapshots = machine.snapshots()
     except IsolationError as error:
         note = str(error)
-    return Row(
+    return MachineStatus(
         machine=spec.name,
         provider=spec.provider,
-        box="?" if stray else spec.box,
-        built=None if stray else _is_built(spec),
+        box="?" if orphan else spec.box,
+        built=None if orphan else _is_built(spec),
         status=status,
         snapshots=snapshots,
         roles=spec.roles,
-        memory=None if stray else spec.memory,
+        memory=None if orphan else spec.memory,
         used=_resident(pid) if pid is not None else None,
         note=note,
     )
@@ -118,7 +118,7 @@ def _describe_memory(memory: int | None, used: int | None) -> str:
 
 def _resident(pid: int) -> int | None:
     try:
-        found = RESIDENT.search(Path(f"/proc/{pid}/status").read_text())
+        resident = RESIDENT.search(Path(f"/proc/{pid}/status").read_text())
     except OSError:
         return None
-    return int(found[1]) >> 10 if found else None
+    return int(resident[1]) >> 10 if resident else None

@@ -1,9 +1,8 @@
-"""Knows who needs a machine to go on: the lab, which keeps what `provisioner up` started, or a session that uses it.
+"""Tracks who needs a machine: the lab, after `provisioner up`, or the sessions that use it.
 
-In: a lab and a machine's name.  Out: files in the lab's folder: NAME.kept while the lab keeps it, NAME.users locked
-(shared) by each session that uses it, NAME.ready locked by whoever brings it up, changes it or stops it.  Called by
-ready.py, verbs.py, stop.py and the command line.  Who ends first must not stop what another one needs; who ends last
-must.
+In: a lab and a machine's name.  Out: files in the lab's folder: NAME.kept exists while the lab keeps the machine,
+NAME.users is locked (shared) by each session that uses it, NAME.ready is locked by the process that starts, changes or
+stops it.  A machine that is still needed is not stopped; the last session that needs it stops it.
 """
 
 from __future__ import annotations
@@ -27,16 +26,16 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def exclusive(lab: Lab, name: str, doing: str, seconds: float | None = None) -> Iterator[None]:
     """
-    Be the only one who brings a machine up, changes it or stops it.
+    Be the only process that starts, changes or stops a machine during a `with` block.
 
     Args:
-        lab: its lab.
-        name: its name.
-        doing: what is done meanwhile: "start machine 'debian12'"; those who wait read it.
-        seconds: to wait for another one; None for as long as that may need.
+        lab: the machine's lab.
+        name: the machine's name.
+        doing: what the caller does, such as "start machine 'debian12'"; shown to those who wait.
+        seconds: how long to wait for another process; None for the deadline "lab.wait".
 
     Raises:
-        Busy: another process is at it for longer.
+        Busy: another process still holds the lock.
     """
     wait = deadline("lab.wait") if seconds is None else seconds
     with hold_lock(lab.directory, doing, wait, f"{name}.ready"):
@@ -44,18 +43,18 @@ def exclusive(lab: Lab, name: str, doing: str, seconds: float | None = None) -> 
 
 
 def keep(lab: Lab, name: str) -> None:
-    """Let the lab have a machine: it outlives whoever started it."""
-    _kept(lab, name).touch()
+    """Keep a machine for the lab: it outlives the command that started it."""
+    _kept_file(lab, name).touch()
 
 
 def release(lab: Lab, name: str) -> None:
-    """Let the lab give a machine up: it goes with the last session that uses it."""
-    _kept(lab, name).unlink(missing_ok=True)
+    """Stop keeping a machine for the lab: the last session that uses it stops it."""
+    _kept_file(lab, name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def in_use(lab: Lab, name: str) -> Iterator[None]:
-    """Let nobody else's end stop a machine during a `with` block; the kernel ends this with us."""
+    """Hold a shared lock so that other sessions do not stop the machine.  Released when this process exits."""
     fd = _open_users(lab, name)
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
@@ -66,7 +65,7 @@ def in_use(lab: Lab, name: str) -> Iterator[None]:
 
 def is_needed(lab: Lab, name: str) -> bool:
     """Tell whether the lab keeps a machine, or a session uses it."""
-    if _kept(lab, name).exists():
+    if _kept_file(lab, name).exists():
         return True
     fd = _open_users(lab, name)
     try:
@@ -80,23 +79,26 @@ def is_needed(lab: Lab, name: str) -> bool:
 
 def stop_unneeded(lab: Lab, name: str, run: Run) -> None:
     """
-    Stop a machine that nobody needs.
+    Stop a machine that nobody needs; a process that starts or changes it right now is left to stop it.
 
-    One that another process is just bringing up or changing is that one's to stop.
+    Args:
+        lab: the machine's lab.
+        name: the machine's name.
+        run: the journal of this command.
 
     Raises:
-        IsolationError: it does not stop.
+        IsolationError: the machine does not stop.
     """
     try:
         with exclusive(lab, name, f"stop machine '{name}'", 0.0):
-            stop_alone(lab, name, run)
+            stop_unneeded_locked(lab, name, run)
     except Busy as busy:
-        if busy.pid == os.getpid():  # a thread of ours that cannot be told to stop: its machine can
-            stop_alone(lab, name, run)
+        if busy.pid == os.getpid():  # a thread of this process holds the lock and cannot be interrupted
+            stop_unneeded_locked(lab, name, run)
 
 
-def stop_alone(lab: Lab, name: str, run: Run) -> None:
-    """As `stop_unneeded`, for one who is exclusive with it already; nothing is left of one that nobody knows."""
+def stop_unneeded_locked(lab: Lab, name: str, run: Run) -> None:
+    """Like stop_unneeded, but the caller holds the machine's lock.  Unknown machines are ignored."""
     known = name in lab.machines or any(spec.name == name for spec in find_orphans(lab))
     if known and not is_needed(lab, name):
         for machine in known_machines(lab, name, run):
@@ -105,27 +107,27 @@ def stop_alone(lab: Lab, name: str, run: Run) -> None:
 
 def take_down(lab: Lab, name: str, run: Run, destroy: bool = False) -> bool:
     """
-    Stop a machine, whoever needs it.
+    Stop a machine, even if it is needed.
 
     Args:
-        lab: its lab.
-        name: its name, or that of one that lab.yaml does not name any more.
-        run: of this command.
-        destroy: whether its disk and its snapshots go too.
+        lab: the machine's lab.
+        name: the machine's name; lab.yaml need not name it any more.
+        run: the journal of this command.
+        destroy: whether to delete its disk and snapshots too.
 
     Returns:
-        Whether there was anything to stop or to destroy.
+        False if there was nothing to stop or to destroy.
     """
     with exclusive(lab, name, f"stop machine '{name}'"):
-        found = known_machines(lab, name, run)
-        before = [machine.status() for machine in found]
+        machines = known_machines(lab, name, run)
+        before = [machine.status() for machine in machines]
         release(lab, name)
-        for machine in found:
+        for machine in machines:
             machine.down(destroy)
     return any(status == "running" or (destroy and status == "halted") for status in before)
 
 
-def _kept(lab: Lab, name: str) -> Path:
+def _kept_file(lab: Lab, name: str) -> Path:
     return lab.directory / f"{name}.kept"
 
 

@@ -1,8 +1,8 @@
-"""Waits until a machine answers by SSH, and sets its clock after it slept in a snapshot.
+"""Waits until a machine answers by SSH, and sets its clock after a restore.
 
-In: an `SshAddress`.  Out: nothing, or an IsolationError.  Called by providers.  It asks seldom and patiently: QEMU's
-user-mode network accepts long before the guest listens, and each short connection costs the guest a fork of sshd
-(asking every 0.6 s was seen to delay a boot from 9 to 24 s).
+In: an `SshAddress`.  Out: nothing, or an IsolationError.  Connections are few: QEMU's user-mode network accepts long
+before the guest listens, and each short connection costs the guest a fork of sshd (a connection every 0.6 s delayed a
+boot from 9 to 24 s).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from provisioner.connection.address import SshAddress
 from provisioner.errors import IsolationError
 from provisioner.machines.openssh import render_ssh, write_known_hosts
 
-PAUSE = 0.7  # seconds from one connection to the next
-PATIENCE = 4.0  # seconds that one connection is held for its banner
+PAUSE = 0.7  # seconds from one connection to the next at least
+PATIENCE = 4.0  # seconds that one connection waits for the banner
 BANNER = b"SSH-"
-# the time is sent when the guest is ready to take it: logging in takes an emulated guest up to a second
+# the host sends the time after the guest's `ready`: logging in takes an emulated guest up to a second
 SET_CLOCK = "echo ready; read -r now && date --set=@$now >/dev/null"
 
 
@@ -31,13 +31,13 @@ def await_banner(host: str, port: int, until: float, alive: Callable[[], bool]) 
     Wait for the first bytes of an SSH server.
 
     Args:
-        host: an address.
-        port: its port.
-        until: the monotonic time at which to give up.
-        alive: tells whether there is still somebody to wait for.
+        host: the server's address.
+        port: the server's port.
+        until: the time.monotonic() at which to give up.
+        alive: tells whether the machine still runs.
 
     Returns:
-        False when time is up, or nobody is left to answer.
+        False if time is up or the machine has ended.
     """
     while time.monotonic() < until and alive():
         started = time.monotonic()
@@ -49,15 +49,15 @@ def await_banner(host: str, port: int, until: float, alive: Callable[[], bool]) 
 
 def set_clock(address: SshAddress, known_hosts: Path, seconds: float) -> None:
     """
-    Give a guest that was restored the present time.
+    Set a restored guest's clock to the host's time.
 
     Args:
-        address: where it is.
-        known_hosts: a file to write its key into.
-        seconds: that this may take.
+        address: the machine's address and keys.
+        known_hosts: the file to write the host key to.
+        seconds: how long this may take.
 
     Raises:
-        IsolationError: there is no ssh, or it cannot log in in time.
+        IsolationError: ssh is not installed, or cannot log in in time.
     """
     write_known_hosts(address, known_hosts)
     argv = render_ssh(address, known_hosts, SET_CLOCK, seconds)
@@ -77,7 +77,7 @@ def set_clock(address: SshAddress, known_hosts: Path, seconds: float) -> None:
 
 
 def _read_line(ssh: subprocess.Popen[bytes], seconds: float) -> bytes:
-    """Read what it says first; a process that says nothing is ended at its deadline, which ends the read."""
+    """Read the first line of a process's output; a silent process is killed after `seconds`, which ends the read."""
     assert ssh.stdout is not None
     alarm = threading.Timer(seconds, ssh.kill)
     alarm.start()

@@ -1,4 +1,4 @@
-"""What the tests on a real box share: whether one can be had here, and a command in a machine."""
+"""For tests with a real box: whether it can be built here, and a command in a machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if not shutil.which("qemu-system-x86_64"):
 REASON = (
     f"apt-get install --no-install-recommends {' '.join(MISSING)}"
     if MISSING
-    else "building a box needs root, and none is built: run as root once"
+    else "the box is not built, and building it needs root: run once as root"
 )
 UNAVAILABLE = bool(MISSING) or (os.geteuid() != 0 and find_box() is None)
 

@@ -14,7 +14,7 @@ from pytest_isolation.live.sandbox import Ran
 
 if TYPE_CHECKING:
     from provisioner.hosts.host import Host
-    from provisioner.machines.prepare import Ready
+    from provisioner.machines.prepare import ReadyMachine
 
 
 class MachineView:
@@ -27,7 +27,7 @@ class MachineView:
         spec: what lab.yaml says of it.
     """
 
-    def __init__(self, ready: Ready, host: Host, spec: MachineSpec) -> None:
+    def __init__(self, ready: ReadyMachine, host: Host, spec: MachineSpec) -> None:
         self._ready = ready
         self.host = host
         self.spec = spec

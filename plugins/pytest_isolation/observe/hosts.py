@@ -27,7 +27,7 @@ from pytest_isolation.options import LOCAL
 
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab, MachineSpec
-    from provisioner.machines.prepare import Ready
+    from provisioner.machines.prepare import ReadyMachine
 
 
 class Hosts:
@@ -47,7 +47,7 @@ class Hosts:
         self._lock = threading.RLock()
         self._locks: dict[str, threading.Lock] = {}
         self._hosts: dict[str, Host] = {}
-        self._machines: dict[str, Ready] = {}
+        self._machines: dict[str, ReadyMachine] = {}
         self._last = contextlib.ExitStack()  # machines that we started are stopped after their hosts are closed
         self._run: Run | None = None
         self._probe: BuiltProbe | None = None
@@ -76,7 +76,7 @@ class Hosts:
                     made.abort()
             return self._hosts[name]
 
-    def machine(self, name: str) -> tuple[Ready, Host, MachineSpec]:
+    def machine(self, name: str) -> tuple[ReadyMachine, Host, MachineSpec]:
         """Return a machine that is ready, the host on it and its part of lab.yaml; raises as `host`."""
         assert self._lab is not None
         host = self.host(name)
@@ -164,10 +164,16 @@ class Hosts:
 
         return Host(SshFiles(self._ready(name, run).connection), run, probe)
 
-    def _ready(self, name: str, run: Run) -> Ready:
+    def _ready(self, name: str, run: Run) -> ReadyMachine:
         from provisioner.converge.role import load_roles
         from provisioner.machines.find import find_machine
-        from provisioner.machines.prepare import Ready, connect, ready_machine, snapshot_of, stopped_at_the_end
+        from provisioner.machines.prepare import (
+            ReadyMachine,
+            connect,
+            converged_snapshot,
+            prepare_machine,
+            stop_after_use,
+        )
 
         assert self._lab is not None  # targets.py has looked the machine up in it
         if name in self._machines:
@@ -175,11 +181,13 @@ class Hosts:
         if self._worker:
             spec = self._lab.machine(name)
             machine = find_machine(self._lab, name, run)
-            found = Ready(machine, connect(machine, name), snapshot_of(spec, load_roles(spec.roles)), "ran")
+            found = ReadyMachine(
+                machine, connect(machine, name), converged_snapshot(spec, load_roles(spec.roles)), "ran"
+            )
         else:
-            self._last.enter_context(stopped_at_the_end(self._lab, name, run))
+            self._last.enter_context(stop_after_use(self._lab, name, run))
             with self._starting_of(name, run):
-                found = ready_machine(self._lab, name, run)
+                found = prepare_machine(self._lab, name, run)
         with self._lock:
             self._machines[name] = found
         return found

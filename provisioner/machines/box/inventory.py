@@ -12,7 +12,7 @@ from pathlib import Path
 
 from provisioner.machines.box.build import BAKED
 from provisioner.machines.box.recipe import recipe_hash, recipe_names
-from provisioner.machines.find import baked_packages, packages_of
+from provisioner.machines.find import baked_packages, role_packages
 from provisioner.machines.lab import Lab
 from provisioner.paths import ROLES, cache_dir
 
@@ -76,4 +76,4 @@ def _baked(folder: Path) -> list[str] | None:
     except (OSError, ValueError, TypeError):
         return None
     roles = sorted(file.parent.name for file in ROLES.glob("*/role.yaml"))
-    return [role for role in roles if (needed := set(packages_of([role]))) and needed <= packages]
+    return [role for role in roles if (needed := set(role_packages([role]))) and needed <= packages]

@@ -1,9 +1,9 @@
-"""A libvirtd of the lab's own, started by hand in the lab's network namespace.
+"""The lab's own libvirtd, started in the lab's network namespace.
 
-In: the lab's network and a Run.  Out: `enter`, the arguments in front of libvirt's clients, Vagrant among them.  Called
-by vagrant.py.  libvirt's folders are fixed when it is built, so it gets a mount namespace in which they are folders of
-the lab: definitions, disks and sockets of two labs, and of the host's own libvirtd, never meet.  What it consists of
-stands in the lab's folder; it ends with the lab's network at the latest.  Labs share what libvirt found out about QEMU.
+In: the lab's network and a Run.  Out: `enter`, the arguments in front of libvirt's clients, Vagrant among them.
+libvirt's folders are fixed at build time, so libvirtd gets a mount namespace in which they are folders of the lab:
+definitions, disks and sockets of two labs, and of the host's libvirtd, are separate.  Only the cache of QEMU's
+capabilities is shared.  It ends with the lab's network at the latest.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NETWORK = "isolation"
 GATEWAY = "192.168.121.1"
 NETWORK_ADDRESS = "192.168.121.0/24"
 BRIDGE = "virbr0"
-RESERVED = ("192.168.121.128", "192.168.121.254")  # for lease.py: not given by DHCP
+RESERVED = ("192.168.121.128", "192.168.121.254")  # for dhcp.py; DHCP does not give these
 POLL = 0.1  # seconds
 HINT = (
     "apt-get install --no-install-recommends libvirt-daemon-system libvirt-clients dnsmasq-base; "
@@ -48,8 +48,8 @@ FOLDERS = {
     "log": Path("/var/log/libvirt"),
 }
 CACHE = Path("/var/cache/libvirt")
-# mounts SOURCE=TARGET each, in a mount namespace that is private already, and becomes the command after --; a file is
-# mounted read-only: access(2) then denies even root to write, which a file's mode does not
+# bind-mounts each SOURCE=TARGET in a mount namespace that is private already, then executes the command after --; a
+# file is mounted read-only, because access(2) then denies writing even to root, which a file's mode does not
 MOUNT_AND_EXEC = """
 import os, subprocess, sys
 end = sys.argv.index("--")
@@ -76,8 +76,8 @@ auth_unix_rw = "none"
 unix_sock_ro_perms = "0700"
 unix_sock_rw_perms = "0700"
 """
-# no-ping and stp off: a lease at 9 s instead of 15 under emulation.  A lease never expires: a machine that slept in a
-# snapshot for long is still found by it, and one hardware address for each machine's name keeps their number small
+# no-ping and stp off: a lease after 9 s instead of 15 under emulation.  Leases never expire, so that a restored machine
+# keeps its address; there is one hardware address for each machine's name, which keeps their number small
 NETWORK_XML = f"""\
 <network xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'>
   <name>{NETWORK}</name>
@@ -105,7 +105,7 @@ class Libvirt:
     One lab's libvirtd.
 
     Args:
-        net: the lab's network, which must be up before this one is.
+        net: the lab's network; it must be up before libvirtd starts.
     """
 
     def __init__(self, net: LabNet) -> None:
@@ -116,28 +116,28 @@ class Libvirt:
 
     @property
     def enter(self) -> list[str]:
-        """The arguments in front of a command that is to see this libvirt as the system's."""
+        """The arguments in front of a command, so that it uses this libvirt as the system's."""
         process = find_running(self._file)
         if process is None:
             raise IsolationError("cannot reach the lab's libvirtd: it does not run", hint="provisioner up")
         return ["nsenter", f"--target={process.pid}", "--mount", "--net", "--"]
 
     def is_up(self) -> bool:
-        """Tell whether it runs."""
+        """Tell whether libvirtd and the lab's network run."""
         return find_running(self._file) is not None and self.net.is_up()
 
     def up(self, run: Run, kvm: bool = False) -> list[UndoEntry]:
         """
-        Start it with its network and its storage, unless it runs.
+        Start libvirtd with its network and its storage pool, unless it runs.
 
         Args:
-            run: whose journal knows of it until it is handed over.
-            kvm: whether it may use KVM.  libvirt 9 finds KVM with more rights than its guests get: where these may not
-                open /dev/kvm, it holds every answer that it has kept for outdated, and asks QEMU again, half a minute
-                for each machine that is defined.  So it does not see KVM where no guest is to use it.
+            run: the journal that records it until the lab takes over.
+            kvm: whether guests may use KVM; if not, /dev/kvm is hidden.  libvirt 9 opens /dev/kvm with more rights than
+                its guests have: if these may not open it, libvirt discards its cache and asks QEMU again, 30 s for each
+                defined machine.
 
         Returns:
-            The journal's records of what was made; `run.gone` for each hands it over to the lab.
+            The journal's entries; `run.gone` for each of them hands libvirtd over to the lab.
 
         Raises:
             IsolationError: libvirt is not installed, may not run, or does not answer; with the end of its log.
@@ -161,11 +161,11 @@ class Libvirt:
         return [record]
 
     def down(self) -> None:
-        """Ask it to end; what it leaves running ends with the lab's network."""
+        """End libvirtd and its children; guests that still run end with the lab's network."""
         end_detached(self._file, deadline("close"))
 
     def virsh(self, *argv: str) -> subprocess.CompletedProcess[str]:
-        """Run one command of virsh against it, in English; its status is the caller's to judge."""
+        """Run one command of virsh with English messages; the caller checks its status."""
         try:
             return subprocess.run(
                 [*self.enter, "virsh", "--connect", URI, "--quiet", *argv],
@@ -180,7 +180,7 @@ class Libvirt:
             raise IsolationError(f"cannot run 'virsh {argv[0]}': {error}") from None
 
     def vmm_pid(self, domain: str) -> int | None:
-        """Return the process of a running domain; its file outlives a reboot, after which the number is another's."""
+        """Return the pid of a running domain.  The pid file outlives a reboot: the namespace must fit too."""
         try:
             pid = int((self.directory / "run" / "qemu" / f"{domain}.pid").read_text())
             here = os.stat(f"/proc/{pid}/ns/net").st_ino == self.net.path.stat().st_ino
@@ -190,11 +190,11 @@ class Libvirt:
 
     def busy(self) -> bool:
         """Tell whether any machine of the lab runs."""
-        found = (self.directory / "run" / "qemu").glob(f"{PREFIX}*.pid")  # driver.pid is libvirtd's own
+        found = (self.directory / "run" / "qemu").glob(f"{PREFIX}*.pid")  # driver.pid is libvirtd's
         return any(self.vmm_pid(file.stem) is not None for file in found)
 
     def _write_folders(self, kvm: bool) -> None:
-        """Make the lab's folders, and those of the host that they are mounted on where libvirt never ran."""
+        """Make the lab's folders, and the host's folders that they are mounted on if libvirt never ran on the host."""
         for name, target in FOLDERS.items():
             (self.directory / name).mkdir(mode=0o711, parents=True, exist_ok=True)
             target.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -232,10 +232,10 @@ class Libvirt:
         )
 
     def _define(self) -> None:
-        """Define anew what may have been otherwise in an older version, and start it."""
+        """Define network and pool again, because an older version may have defined them differently, and start them."""
         for kind, name, file in (("net", NETWORK, "network.xml"), ("pool", "default", "pool.xml")):
             if self.virsh(f"{kind}-define", str(self.directory / file)).returncode:
-                for verb in ("destroy", "undefine"):  # it only forgets a pool; its folder stays
+                for verb in ("destroy", "undefine"):  # only the pool's definition goes; its folder stays
                     self.virsh(f"{kind}-{verb}", name)
                 self._checked(f"{kind}-define", str(self.directory / file))
             done = self.virsh(f"{kind}-start", name)
@@ -249,17 +249,17 @@ class Libvirt:
 
 
 def _failure(verb: str, done: subprocess.CompletedProcess[str]) -> IsolationError:
-    said = done.stderr.encode()
-    return IsolationError(f"cannot run 'virsh {verb}': {last_line(said) or done.returncode}", log=done.stderr)
+    reason = last_line(done.stderr.encode()) or done.returncode
+    return IsolationError(f"cannot run 'virsh {verb}': {reason}", log=done.stderr)
 
 
 def _cache(kvm: bool) -> Path:
-    """Return where libvirt keeps what QEMU can do, which takes it seconds to find out: with KVM, or without."""
+    """Return the folder for libvirt's cache of QEMU's capabilities, with KVM or without: asking QEMU takes seconds."""
     return cache_dir() / f"libvirt-{'kvm' if kvm else 'tcg'}"
 
 
 def _user(kvm: bool) -> tuple[str, str]:
-    """Return whom the hypervisor runs as: the distribution's user for it where there is one, and it may use KVM."""
+    """Return user and group of the hypervisor: the distribution's user for it, or root if that user may not use KVM."""
     for name, group in (("libvirt-qemu", "kvm"), ("qemu", "qemu")):
         try:
             user, gid = pwd.getpwnam(name), grp.getgrnam(group).gr_gid
@@ -271,7 +271,7 @@ def _user(kvm: bool) -> tuple[str, str]:
 
 
 def _may_open(device: Path, uid: int, groups: set[int]) -> bool:
-    """Tell whether a user may read and write a device by its mode."""
+    """Tell whether a device's mode lets a user read and write it."""
     status = device.stat()
     shift = 6 if status.st_uid == uid else 3 if status.st_gid in groups else 0
     return stat.S_IMODE(status.st_mode) >> shift & 0o6 == 0o6

@@ -1,8 +1,8 @@
-"""Gives a machine its address before it boots: a lease that the lab's network has already.
+"""Reserves a machine's address before it boots, as a lease in the lab's network.
 
-In: a lab's libvirt, a network card's address.  Out: an address.  Called by vagrant.py.  Below libvirt dnsmasq has no
-leases of its own: it reads libvirt's file when it starts, and a helper of libvirt's writes there what it gives.  What
-is given here lies outside of the range that dnsmasq gives from.
+In: a lab's libvirt, a network card's address.  Out: an IP address.  Under libvirt dnsmasq keeps no leases of its own:
+it reads libvirt's file when it starts, and libvirt's helper writes each new lease there.  Reserved addresses are
+outside the range of dnsmasq.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from provisioner.machines.libvirt.daemon import BRIDGE, NETWORK, RESERVED, Libvi
 
 def reserve_address(libvirt: Libvirt, mac: str) -> str | None:
     """
-    Return the address that a network card has from now on; None when all are taken.
+    Reserve an IP address for a network card; a second call returns the same one, and restores a lost lease.
 
-    Call it before the lab's network starts: dnsmasq tells the helper then of every lease that it has read, and what is
-    written in that moment can be lost.  To be called again is fine, and brings back a lease that was.
+    Call it before the lab's network starts: at its start dnsmasq passes every lease that it has read to the helper,
+    which may overwrite what is written in that moment.
 
     Args:
-        libvirt: the lab's.
-        mac: the card's address, which decides on the address that is tried first.
+        libvirt: the lab's libvirt.
+        mac: the card's hardware address; the search for a free address starts at a place computed from it.
+
+    Returns:
+        The address, None if all are taken.
     """
     file = libvirt.directory / "lib" / "dnsmasq" / f"{BRIDGE}.status"
     leases = _read(file)
@@ -44,7 +47,14 @@ def reserve_address(libvirt: Libvirt, mac: str) -> str | None:
 
 
 def sees_lease(libvirt: Libvirt, mac: str, address: str) -> bool:
-    """Tell whether libvirt, which runs, knows of it: its file is its own affair."""
+    """
+    Tell whether the running libvirt knows a lease: the format of its file is not documented.
+
+    Args:
+        libvirt: the lab's libvirt.
+        mac: the network card's hardware address.
+        address: the IP address.
+    """
     return f" {address}/" in libvirt.virsh("net-dhcp-leases", NETWORK, "--mac", mac).stdout
 
 

@@ -1,7 +1,7 @@
-"""One machine as libvirt knows it, below Vagrant: to find its process, and to clear away what a dead Vagrant left.
+"""One machine as libvirt knows it: its process, state and snapshots, and removal of what an interrupted Vagrant left.
 
-In: a lab's libvirt and a machine's name.  Out: its hypervisor's pid, its state, its snapshots.  Vagrant that
-is killed half-way leaves a domain that it does not know, and refuses to make another one of that name.
+In: a lab's libvirt and a machine's name.  Out: its hypervisor's pid, its state, its snapshots.  A Vagrant that is
+killed during a start leaves a domain that Vagrant does not know, and Vagrant refuses to make another one of that name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Domain:
     One domain of a lab's libvirt.
 
     Args:
-        libvirt: the lab's.
+        libvirt: the lab's libvirt.
         vagrant: the folder of the lab's Vagrant.
         name: the machine's name in lab.yaml.
     """
@@ -39,37 +39,43 @@ class Domain:
 
     @property
     def known_to_vagrant(self) -> bool:
-        """Tell whether Vagrant has made it and knows it."""
+        """Whether Vagrant has made the machine and knows it."""
         return (self._known / "libvirt" / "id").exists()
 
     def pid(self) -> int | None:
-        """Return its hypervisor's process, None when it does not run."""
+        """Return its hypervisor's pid, None if it does not run."""
         return self.libvirt.vmm_pid(self.name)
 
     def state(self) -> str:
-        """Return libvirt's own word for its state, "" when it knows no such domain."""
+        """Return its state in libvirt's words, "" if libvirt does not know the domain."""
         done = self.libvirt.virsh("domstate", self.name)
         return "" if done.returncode else done.stdout.strip()
 
     def address(self) -> str | None:
-        """Return the address that the lab's network gave it, None before it did."""
+        """Return the address of its DHCP lease, None if it has none yet."""
         done = self.libvirt.virsh("domifaddr", self.name, "--source", "lease")
-        found = [ADDRESS.search(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
-        return next((match[1] for match in found if match), None)
+        matches = [ADDRESS.search(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
+        return next((match[1] for match in matches if match), None)
 
     def snapshots(self) -> list[str]:
-        """Return the names of its snapshots, as libvirt's files have them: it need not run for that."""
+        """Return the names of its snapshots from libvirt's files; libvirt need not run."""
         folder = self.libvirt.directory / "lib" / "qemu" / "snapshot" / self.name
         return sorted(path.stem for path in folder.glob("*.xml"))
 
     def delete_snapshot(self, tag: str) -> None:
-        """Delete one of its snapshots; not there is fine."""
+        """Delete one of its snapshots; one that does not exist is ignored."""
         self._virsh("snapshot-delete", self.name, tag)
 
-    def change(self, driver: str, cmdline: str | None) -> None:
-        """Change what runs a halted domain, and its command line: Vagrant reads both only when it makes one."""
-        shown = self._virsh("dumpxml", "--inactive", "--security-info", self.name)
-        domain = ElementTree.fromstring(shown)
+    def redefine(self, driver: str, cmdline: str | None) -> None:
+        """
+        Change a halted domain: Vagrant sets driver and command line only when it makes a domain.
+
+        Args:
+            driver: the libvirt driver.
+            cmdline: the guest kernel's command line; None if the domain has a boot loader.
+        """
+        xml = self._virsh("dumpxml", "--inactive", "--security-info", self.name)
+        domain = ElementTree.fromstring(xml)
         words = domain.find("os/cmdline")
         before = (domain.get("type"), words.text if words is not None else None)
         if before == (driver, cmdline):
@@ -83,14 +89,14 @@ class Domain:
         file.unlink()
 
     def stop(self) -> None:
-        """Switch it off; not there or off already is fine."""
+        """Switch it off; one that does not run or does not exist is ignored."""
         self._virsh("destroy", self.name)
 
     def remove(self) -> None:
-        """Take away the domain, its disk and what Vagrant knows of it; not there is fine."""
+        """Delete the domain, its disk and Vagrant's record of it; what does not exist is ignored."""
         self.stop()
         self._virsh("undefine", self.name, "--snapshots-metadata", "--remove-all-storage")
-        self.libvirt.virsh("vol-delete", f"{self.name}.img", "--pool", POOL)  # made before the domain is
+        self.libvirt.virsh("vol-delete", f"{self.name}.img", "--pool", POOL)  # Vagrant makes the disk before the domain
         shutil.rmtree(self._known, ignore_errors=True)
 
     def _virsh(self, *argv: str) -> str:
@@ -101,10 +107,20 @@ class Domain:
 
 
 def reset_machine(lab: Path, name: str, to: Literal["halted", "absent"]) -> None:
-    """Put a machine back to what it was before a start that did not end."""
+    """
+    Undo an interrupted start, for a journal's entry.
+
+    Args:
+        lab: the lab's folder.
+        name: the machine's name.
+        to: the machine's status before the start.
+
+    Raises:
+        IsolationError: virsh fails.
+    """
     libvirt = Libvirt(LabNet(lab))
     if not libvirt.is_up():
-        return  # it ended with the lab's namespace, or does not run
+        return  # the machine ended with the lab's network
     domain = Domain(libvirt, lab / "vagrant", name)
     if to == "absent":
         domain.remove()

@@ -1,8 +1,8 @@
-"""The lab's own network: a namespace with an uplink in user space, so that the host's network stays as it is.
+"""The lab's own network: a namespace with an uplink in user space; the host's network is not changed.
 
 In: the lab's folder and a Run.  Out: the namespace's path, and `enter`, the arguments in front of a command that runs
-in it.  Called by libvirt.py and vagrant.py.  It outlives the process that made it: what it consists of stands in the
-lab's folder, and, until its maker hands it over, in that process's journal.  It opens no port and adds no rule outside.
+in it.  The network outlives the process that started it: the lab's folder has the uplink's identity, and that process's
+journal records it until the lab takes over.  It opens no port and adds no rule on the host.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from provisioner.machines.daemonize import end_detached, find_running, start_det
 
 FILE = "uplink.pid"
 INTERFACE = "uplink0"
-RESOLVER = "10.0.2.3"  # slirp4netns(1): its own resolver, which asks the host's
+RESOLVER = "10.0.2.3"  # slirp4netns(1)'s resolver, which asks the host's
 HINT = "apt-get install --no-install-recommends slirp4netns"
-# in the namespace's own sysctls: guests behind a bridge reach the uplink
+# a sysctl of the namespace: guests behind the bridge reach the uplink
 FORWARD = "open('/proc/sys/net/ipv4/ip_forward', 'w').write('1')"
 
 
@@ -46,22 +46,25 @@ class LabNet:
 
     @property
     def enter(self) -> list[str]:
-        """The arguments in front of a command that is to run inside."""
+        """The arguments in front of a command that runs inside."""
         return ["nsenter", f"--net={self.path}", "--"]
 
     def is_up(self) -> bool:
-        """Tell whether the namespace is there and its uplink runs."""
+        """Tell whether the namespace exists and its uplink runs."""
         return find_running(self.directory / FILE) is not None and self.path in mounted_below(self.path)
 
     def up(self, run: Run) -> list[UndoEntry]:
         """
-        Make it, unless it is there.
+        Make the namespace and start its uplink, unless it is up.
+
+        Args:
+            run: the journal that records them.
 
         Returns:
-            The journal's records of what was made; `run.gone` for each hands it over to the lab.
+            The journal's entries; `run.gone` for each of them hands the network over to the lab.
 
         Raises:
-            IsolationError: this user may not, or slirp4netns is missing or does not start.
+            IsolationError: this user may not make it, or slirp4netns is not installed or does not start.
         """
         if self.is_up():
             return []
@@ -82,7 +85,7 @@ class LabNet:
         return records
 
     def down(self) -> None:
-        """End everything that lives in it, the uplink and itself; safe to repeat."""
+        """End every process in the namespace, the uplink, and the namespace; safe to repeat."""
         end_detached(self.directory / FILE)
         delete_netns(self.name)
 
@@ -97,7 +100,7 @@ class LabNet:
             raise IsolationError(f"cannot make the lab's network: ip_forward: {last_line(done.stderr)}")
 
     def _start_uplink(self, program: str, run: Run) -> UndoEntry:
-        """Start slirp4netns: it holds a tap device inside, and its own sockets are an ordinary user's outside."""
+        """Start slirp4netns: a tap device inside, ordinary sockets of a user process outside."""
         ready, tell = os.pipe()
         argv = [program, "--configure", "--mtu=1500", "--disable-host-loopback", f"--ready-fd={tell}"]
         argv += ["--netns-type=path", str(self.path), INTERFACE]

@@ -1,8 +1,8 @@
-"""Learns how a machine is logged in to whose box is not ours: user and key from Vagrant, the host key once from itself.
+"""Learns SSH user, key and host key of machines from boxes that Vagrant knows.
 
-In: Vagrant's ssh-config, and the machine's address.  Out: a `Login`, kept in the lab's folder.  Called by the machines
-that Vagrant makes.  The host key is trusted on first use: it is asked for once, right after the machine was made, and
-only that one is accepted from then on.  It is forgotten when the machine is deleted.  Our own boxes need none of this.
+In: Vagrant's ssh-config, and the machine's address.  Out: a `Login`, saved in the lab's folder.  User and key come from
+Vagrant.  The host key is trusted on first use: ssh-keyscan asks for it once, right after the machine was made; from
+then on no other key is accepted.  It is deleted with the machine.  Built boxes have their keys from the build.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from provisioner.errors import IsolationError
 from provisioner.files.atomic import write_whole
 from provisioner.machines.vagrant.output import SshConfig
 
-KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa")  # the one that is kept: the first that it has
-ASKED = "ed25519,ecdsa,rsa"
+KINDS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa")  # in order of preference
+KEYSCAN_KINDS = "ed25519,ecdsa,rsa"
 
 
 @dataclass(frozen=True)
 class Login:
     """
-    How a machine is logged in to.
+    How to log in to a machine.
 
     Args:
-        port: of its SSH server.
-        user: whom to log in as.
-        private_key: the file of the key that it accepts.
-        host_key: the only one of its own to accept, "ssh-ed25519 AAAA…".
+        port: the port of its SSH server.
+        user: the user to log in as.
+        private_key: the file of the key that logs in.
+        host_key: the only host key to accept, "ssh-ed25519 AAAA…".
     """
 
     port: int
@@ -41,7 +41,7 @@ class Login:
 
 
 def load_login(file: Path) -> Login | None:
-    """Return what was learned, None when nothing was."""
+    """Return the saved login, or None if it is missing or invalid."""
     try:
         entry = json.loads(file.read_text())
         return Login(int(entry["port"]), str(entry["user"]), Path(entry["private_key"]), str(entry["host_key"]))
@@ -51,24 +51,24 @@ def load_login(file: Path) -> Login | None:
 
 def learn_login(file: Path, name: str, config: SshConfig, host: str, enter: Sequence[str] = ()) -> Login:
     """
-    Return how a machine is logged in to, and keep it.
+    Return how to log in to a machine, and save it.
 
     Args:
-        file: where; what it holds already is believed, whatever answers now.
-        name: the machine's, for errors.
-        config: what Vagrant says of it.
-        host: its address.
-        enter: the arguments in front of a command that reaches it.
+        file: the file to save it in; a valid one is returned as it is.
+        name: the machine's name, for errors.
+        config: the machine's section of `vagrant ssh-config`.
+        host: the machine's address.
+        enter: the arguments in front of ssh-keyscan that enter the machine's network.
 
     Raises:
-        IsolationError: Vagrant names no key that is there, or nothing shows a host key.
+        IsolationError: none of Vagrant's key files exists, or the machine sends no host key.
     """
     if known := load_login(file):
         return known
     keys = [Path(key) for key in config.keys if Path(key).is_file()]
     if not keys:
         raise IsolationError(
-            f"cannot log in to machine '{name}': Vagrant names no private key", "use a box with Vagrant's key in it"
+            f"cannot log in to machine '{name}': Vagrant names no private key", "use a box that accepts Vagrant's key"
         )
     login = Login(config.port, config.user, keys[0], scan_host_key(name, host, config.port, enter))
     write_whole(file, json.dumps({**vars(login), "private_key": str(login.private_key)}), 0o600)
@@ -76,8 +76,20 @@ def learn_login(file: Path, name: str, config: SshConfig, host: str, enter: Sequ
 
 
 def scan_host_key(name: str, host: str, port: int, enter: Sequence[str] = ()) -> str:
-    """Ask a machine for its host key; IsolationError when it shows none of a kind that is known."""
-    argv = [*enter, "ssh-keyscan", "-T", str(max(1, int(deadline("command") / 4))), "-t", ASKED, "-p", str(port), host]
+    """
+    Return the host key that a machine sends.
+
+    Args:
+        name: the machine's name, for errors.
+        host: its address.
+        port: the port of its SSH server.
+        enter: the arguments in front of ssh-keyscan that enter the machine's network.
+
+    Raises:
+        IsolationError: ssh-keyscan is not installed, or the machine sends no key of a known kind.
+    """
+    patience = str(max(1, int(deadline("command") / 4)))  # seconds, ssh-keyscan(1)
+    argv = [*enter, "ssh-keyscan", "-T", patience, "-t", KEYSCAN_KINDS, "-p", str(port), host]
     try:
         done = subprocess.run(
             argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=deadline("command")
@@ -86,14 +98,14 @@ def scan_host_key(name: str, host: str, port: int, enter: Sequence[str] = ()) ->
         raise IsolationError(
             f"cannot learn the host key of machine '{name}': {error}", "install openssh-client"
         ) from None
-    found = parse_keyscan(done.stdout)
-    if found is None:
-        raise IsolationError(f"cannot learn the host key of machine '{name}': {host} port {port} shows none")
-    return found
+    host_key = parse_keyscan(done.stdout)
+    if host_key is None:
+        raise IsolationError(f"cannot learn the host key of machine '{name}': {host} port {port} sends none")
+    return host_key
 
 
 def parse_keyscan(text: str) -> str | None:
-    """Return the best key in ssh-keyscan's output, as "TYPE KEY"."""
+    """Return the preferred key in ssh-keyscan's output, as "TYPE KEY"; None if there is none."""
     lines = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
     keys = {words[1]: f"{words[1]} {words[2]}" for words in lines if len(words) >= 3}
     return next((keys[kind] for kind in KINDS if kind in keys), None)

@@ -1,9 +1,8 @@
 """The provider that boots a box through Vagrant and libvirt, in the lab's own network.
 
-In: a machine's specification, a box, the lab's folder.  Out: a `Machine`.  Called by the command line and the pool.
-Vagrant makes, starts, freezes, restores and stops machines; what libvirt says at once (whether it runs, its address,
-its snapshots) is not asked of Vagrant, whose every answer costs more than a second.  The lab's network and libvirtd
-come up with the first machine and end with the last.
+In: a machine's configuration, a box, the lab's folder.  Out: a `Machine`.  Vagrant makes, starts, snapshots, restores
+and stops machines.  Whether a machine runs, its address and its snapshots come from libvirt at once: an answer of
+Vagrant takes more than a second.  The lab's network and libvirtd start with the first machine and end with the last.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from provisioner.connection.address import SshAddress
 from provisioner.connection.local import last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run, prune
 from provisioner.machines.box.build import Box
 from provisioner.machines.console import read_console
@@ -25,10 +23,18 @@ from provisioner.machines.libvirt.daemon import Libvirt
 from provisioner.machines.libvirt.dhcp import reserve_address, sees_lease
 from provisioner.machines.libvirt.domain import Domain
 from provisioner.machines.libvirt.network import LabNet
+from provisioner.machines.libvirt.services import lab_services
 from provisioner.machines.lock import hold_lock
 from provisioner.machines.protocol import Status
 from provisioner.machines.snapshots import check_snapshot_name
-from provisioner.machines.vagrant.boxes import add_own, box_name, drop_half, drop_unused, link_known, mark_whole
+from provisioner.machines.vagrant.boxes import (
+    add_built_box,
+    box_name,
+    delete_incomplete_copies,
+    delete_unused,
+    link_user_box,
+    mark_complete,
+)
 from provisioner.machines.vagrant.lab_file import (
     VagrantSpec,
     choose_driver,
@@ -41,11 +47,11 @@ from provisioner.machines.vagrant.lab_file import (
 )
 from provisioner.machines.vagrant.login import Login, learn_login, load_login
 from provisioner.machines.vagrant.program import VagrantProgram
-from provisioner.machines.vagrant.state import Made, identify, load_made, made_file, save_made, used_boxes
+from provisioner.machines.vagrant.state import VagrantState, identify, load_state, save_state, state_file, used_boxes
 from provisioner.machines.wait_ssh import set_clock
 from provisioner.progress import step
 
-CONSOLES = "/var/log/libvirt/consoles"  # as libvirtd sees it
+CONSOLES = "/var/log/libvirt/consoles"  # in libvirtd's mount namespace
 PANIC = "Kernel panic - not syncing"
 
 
@@ -54,10 +60,10 @@ class VagrantMachine:
     One machine of a lab, made by Vagrant.
 
     Args:
-        spec: from lab.yaml.
-        box: what it boots, where that is a box of our own and built; None for a box that Vagrant knows.
-        directory: the lab's folder, which all of its machines share.
-        run: whose journal knows of what is being started, and no longer.
+        spec: the machine's configuration from lab.yaml.
+        box: the built box that it boots; None for a box that Vagrant knows, or one that is not built.
+        directory: the lab's folder, which all its machines share.
+        run: the journal that records the machine while it starts.
 
     Example:
         >>> machine = VagrantMachine(spec, build_box(), lab.directory, run)  # doctest: +SKIP
@@ -79,12 +85,14 @@ class VagrantMachine:
 
     @property
     def name(self) -> str:
+        """The machine's name in lab.yaml."""
         return self.spec.name
 
     def up(self) -> None:
+        """Start the machine and wait for SSH; one that runs with the same box and hardware is kept."""
         if self.box is None and "/" not in self.spec.box:
             raise self._failure("start", "its box is not built", "provisioner box build")
-        prune()  # what a killed start has left would be in the way, and its Vagrant may still be at it
+        prune()  # a killed start leaves a domain, and maybe a running Vagrant, that would be in the way
         with self._locked("start"):
             if self._came_up():
                 if self._same_hardware():
@@ -93,26 +101,29 @@ class VagrantMachine:
                     self._program.halt(self.name)
             to: Literal["halted", "absent"] = "halted" if self._fits() else "absent"
             self._reserve()
-            with step(f"start machine '{self.name}' by Vagrant"), self._services(), self._undoing(to):
+            with step(f"start machine '{self.name}' by Vagrant"), self._services(), self._reset_on_failure(to):
                 address = self._prepare(to)
                 self._program.up(self.name, self._watch)
-                self._remember(address)
-                mark_whole(self._program, self._box_name)
-                drop_unused(self._program, self._libvirt, used_boxes(self.directory))
+                self._save_state(address)
+                mark_complete(self._program, self._box_name)
+                delete_unused(self._program, self._libvirt, used_boxes(self.directory))
 
     def status(self) -> Status:
+        """Tell whether the machine was ever made, and whether it runs."""
         if not self._domain.known_to_vagrant:
             return "absent"
         return "running" if self._runs() and self._domain.state() == "running" else "halted"
 
     def ssh(self) -> SshAddress:
-        made, login = self._made, self._login()
-        address = (made.address if made and made.address else self._domain.address()) if self._runs() else None
+        """Return the address of its SSH server in the lab's network; IsolationError if it does not run."""
+        state, login = self._state, self._login()
+        address = (state.address if state and state.address else self._domain.address()) if self._runs() else None
         if address is None or login is None:
             raise self._failure("reach", "it does not run")
         return SshAddress(address, login.port, login.user, login.private_key, login.host_key, str(self._net.path))
 
     def snapshot(self, name: str) -> None:
+        """Save memory and disk of the running machine; older snapshots of that name are deleted."""
         tag = self._tag(name)
         with self._locked("snapshot"), step(f"save a snapshot of machine '{self.name}'"):
             if not self._came_up():
@@ -123,58 +134,64 @@ class VagrantMachine:
             self._delete_snapshots(name, keep=tag)
 
     def restore(self, name: str) -> bool:
+        """Restore a snapshot and set the clock; False if there is none of that name."""
         self._tag(name)
         with self._locked("restore"):
             if name not in self.snapshots():
                 return False
-            address = self._made.address if self._made else ""
+            address = self._state.address if self._state else ""
             if address:
                 self._reserve()
-            with step(f"restore machine '{self.name}'"), self._services(), self._undoing("halted"):
+            with step(f"restore machine '{self.name}'"), self._services(), self._reset_on_failure("halted"):
                 self._program.restore_snapshot(self.name, self._tag(name))
                 set_clock(self.ssh(), self.directory / f"{self.name}.known_hosts", deadline("machine.restore"))
-                self._remember(address)
+                self._save_state(address)
         return True
 
     def snapshots(self) -> list[str]:
-        """Return the names of those that fit its box and its hardware."""
+        """Return the names of the snapshots that fit the machine's box and hardware."""
         end = f"+{self._hardware}"
         tags = self._domain.snapshots() if self._fits() else []
         return [tag.removesuffix(end) for tag in tags if tag.endswith(end)]
 
     def delete_snapshot(self, name: str) -> None:
-        """Delete a snapshot, whatever hardware it was frozen with."""
+        """Delete a snapshot, whatever hardware it was saved with."""
         with self._locked("delete a snapshot of"), self._services():
             self._delete_snapshots(name)
 
     def console(self) -> str:
+        """Return the end of the serial console's output."""
         return read_console(self._console)
 
     def vmm_pid(self) -> int | None:
+        """Return the hypervisor's pid, None if it does not run."""
         return self._domain.pid()
 
     def down(self, destroy: bool = False) -> None:
-        """Stop it; with `destroy`, for good: its disk and its snapshots go.  The last one ends the lab's network."""
+        """Shut the machine down; with `destroy`, delete it.  The last machine ends the lab's network."""
         if not self._domain.known_to_vagrant or not (destroy or self.vmm_pid()):
             return
         with self._locked("stop"), step(f"stop machine '{self.name}' by Vagrant"), self._services():
             if destroy:
-                self._forget()
+                self._delete_state()
                 self._program.destroy(self.name)
                 self._domain.remove()
             else:
                 self._program.halt(self.name)
 
     def _reserve(self) -> str:
-        """Return the address that the lab's network has for it; a box that Vagrant knows asks for one by itself."""
+        """Return the address that is reserved for the machine; "" for a box that Vagrant knows: it asks by DHCP."""
         return (reserve_address(self._libvirt, hardware_address(self.name)) or "") if self.box else ""
 
     def _prepare(self, to: str) -> str:
         """
-        Give Vagrant its box and what it must know; take away what a start that was cut short has left.
+        Give Vagrant the machine's box and entry, and delete what an interrupted start has left.
+
+        Args:
+            to: the machine's status before the start.
 
         Returns:
-            The address that it boots with; "" where it asks for one.
+            The address that it boots with; "" if it asks for one by DHCP.
         """
         driver, console, cmdline = choose_driver(self.spec), f"{CONSOLES}/{self.name}.log", None
         address = self._reserve()
@@ -183,41 +200,29 @@ class VagrantMachine:
         if self.box:
             cmdline = render_cmdline(self.spec, self.box, address)
         if to == "absent":
-            self._forget()
+            self._delete_state()
             self._domain.remove()
         else:
             self._domain.stop()
-            self._domain.change(driver, cmdline)
+            self._domain.redefine(driver, cmdline)
         if self.box and cmdline:
-            add_own(self._program, self.box)
+            add_built_box(self._program, self.box)
             entry = render_own(self.spec, self.box, cmdline, driver, console)
         else:
-            link_known(self._program, self._box_name)
+            link_user_box(self._program, self._box_name)
             entry = render_known(self.spec, driver, console)
-        drop_half(self._program, self._libvirt, self._box_name)
+        delete_incomplete_copies(self._program, self._libvirt, self._box_name)
         write_entry(self._program.lab_file, self.name, entry)
         self._console.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
         self._console.unlink(missing_ok=True)
         return address
 
-    @contextlib.contextmanager
-    def _services(self) -> Iterator[None]:
-        """Have the lab's network and libvirtd up; they end when no machine needs them, else they are the lab's."""
-        records: list[UndoEntry] = []
-        try:
-            records += self._net.up(self._run)
-            records += self._libvirt.up(self._run, kvm=choose_driver(self.spec) == "kvm")
-            yield
-        finally:
-            if not self._libvirt.busy():
-                self._libvirt.down()
-                self._net.down()
-            for record in records:
-                self._run.gone(record)
+    def _services(self) -> contextlib.AbstractContextManager[None]:
+        return lab_services(self._libvirt, self._run, kvm=choose_driver(self.spec) == "kvm")
 
     @contextlib.contextmanager
-    def _undoing(self, to: Literal["halted", "absent"]) -> Iterator[None]:
-        """Put the machine back to what it was when something fails; the journal does when this process is killed."""
+    def _reset_on_failure(self, to: Literal["halted", "absent"]) -> Iterator[None]:
+        """Stop or delete the machine if a `with` block fails; if this process is killed, the journal does it."""
         record = self._run.made("verb", ["reset-libvirt-machine", str(self.directory), self.name, to])
         try:
             yield
@@ -232,20 +237,21 @@ class VagrantMachine:
         self._run.gone(record)
 
     def _watch(self) -> None:
-        """Do not wait for a guest that is dead: libvirt starts it again and again."""
+        """Raise if the guest's kernel has panicked: libvirt would restart it again and again."""
         if PANIC in self.console():
             raise self._failure("start", "its kernel has panicked", "")
-        self._reserve()  # what dnsmasq's helper writes at the same time as we is all that there is then
+        self._reserve()  # again: dnsmasq's helper may have overwritten the file at the same time
 
-    def _remember(self, address: str) -> None:
-        """Write down what it was made from, and which process it is now: it has come up."""
+    def _save_state(self, address: str) -> None:
+        """Save from what the machine was made, and its hypervisor's identity: it has come up."""
         if self._login() is None:
             config = self._program.ssh_config(self.name)
             learn_login(self._learned, self.name, config, self._domain.address() or config.host, self._net.enter)
-        save_made(self.directory, self.name, Made(self._box_name, self._hardware, identify(self.vmm_pid()), address))
+        state = VagrantState(self._box_name, self._hardware, identify(self.vmm_pid()), address)
+        save_state(self.directory, self.name, state)
 
-    def _forget(self) -> None:
-        for file in (made_file(self.directory, self.name), self._learned):
+    def _delete_state(self) -> None:
+        for file in (state_file(self.directory, self.name), self._learned):
             file.unlink(missing_ok=True)
 
     def _delete_snapshots(self, name: str, keep: str = "") -> None:
@@ -266,27 +272,27 @@ class VagrantMachine:
         return f"{name}+{self._hardware}"
 
     @property
-    def _made(self) -> Made | None:
-        return load_made(self.directory, self.name)
+    def _state(self) -> VagrantState | None:
+        return load_state(self.directory, self.name)
 
     def _fits(self) -> bool:
-        """Tell whether it has come up once, from this box."""
-        return bool(self._domain.known_to_vagrant and self._made and self._made.box == self._box_name)
+        """Tell whether the machine has come up once, from this box."""
+        return bool(self._domain.known_to_vagrant and self._state and self._state.box == self._box_name)
 
     def _came_up(self) -> bool:
-        """Tell whether it has come up from this box, and runs since."""
-        made = self._made
-        return bool(made and self._fits() and self.status() == "running" and made.vmm == identify(self.vmm_pid()))
+        """Tell whether the machine has come up from this box and has run since."""
+        state = self._state
+        return bool(state and self._fits() and self.status() == "running" and state.vmm == identify(self.vmm_pid()))
 
     def _same_hardware(self) -> bool:
-        return self._made is not None and self._made.hardware == self._hardware
+        return self._state is not None and self._state.hardware == self._hardware
 
     def _runs(self) -> bool:
         return self.vmm_pid() is not None and self._libvirt.is_up()
 
     def _failure(self, verb: str, why: str, hint: str | None = None) -> IsolationError:
-        mend = f"provisioner up {self.name}" if hint is None else hint
-        return IsolationError(f"cannot {verb} machine '{self.name}': {why}", mend)
+        default = f"provisioner up {self.name}"
+        return IsolationError(f"cannot {verb} machine '{self.name}': {why}", default if hint is None else hint)
 
     @contextlib.contextmanager
     def _locked(self, verb: str) -> Iterator[None]:

@@ -1,8 +1,8 @@
-"""The provider for machines that Vagrant runs with another hypervisor: virtualbox, vmware_desktop, parallels, hyperv.
+"""The provider for machines that Vagrant runs with virtualbox, vmware_desktop, parallels or hyperv.
 
-In: a machine's specification, the lab's folder.  Out: a `Machine`.  There is
-no network and no daemon of the lab's own here: all is asked of Vagrant.  Written to Vagrant's documentation; these
-hypervisors are not verified here, only what is said to Vagrant and made of its answers.
+In: a machine's configuration, the lab's folder.  Out: a `Machine`.  The lab has no network and no daemon of its own
+here: every answer comes from Vagrant.  Written to Vagrant's documentation; only the calls of Vagrant and the parsing of
+its answers are tested, not these hypervisors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from provisioner.journal.run import Run, prune
 from provisioner.machines.lock import hold_lock
 from provisioner.machines.protocol import Status
 from provisioner.machines.snapshots import check_snapshot_name
-from provisioner.machines.vagrant.boxes import link_known
+from provisioner.machines.vagrant.boxes import link_user_box
 from provisioner.machines.vagrant.lab_file import VagrantSpec, render_plain, write_entry
 from provisioner.machines.vagrant.login import learn_login
 from provisioner.machines.vagrant.program import VagrantProgram
@@ -26,14 +26,14 @@ from provisioner.machines.wait_ssh import set_clock
 from provisioner.progress import step
 
 
-class ElsewhereMachine:
+class OtherProviderMachine:
     """
-    One machine of a lab that another hypervisor than libvirt's runs.
+    One machine of a lab with another hypervisor than libvirt's.
 
     Args:
-        spec: from lab.yaml.
-        directory: the lab's folder, which all of its machines share.
-        run: whose journal knows of what is being started, and no longer.
+        spec: the machine's configuration from lab.yaml.
+        directory: the lab's folder, which all its machines share.
+        run: the journal that records the machine while it starts.
     """
 
     def __init__(self, spec: VagrantSpec, directory: Path, run: Run) -> None:
@@ -45,39 +45,44 @@ class ElsewhereMachine:
 
     @property
     def name(self) -> str:
+        """The machine's name in lab.yaml."""
         return self.spec.name
 
     def up(self) -> None:
+        """Start the machine and wait for SSH; one that runs already is kept."""
         prune()
         with self._locked("start"):
-            link_known(self._program, self.spec.box)
+            link_user_box(self._program, self.spec.box)
             write_entry(self._program.lab_file, self.name, render_plain(self.spec))
             before = self.status()
             if before != "running":
-                with step(f"start machine '{self.name}' by Vagrant"), self._undoing(before):
+                with step(f"start machine '{self.name}' by Vagrant"), self._reset_on_failure(before):
                     if before == "absent":
                         self._learned.unlink(missing_ok=True)
                     self._program.up(self.name)
                     self.ssh()
 
     def status(self) -> Status:
-        """Tell how it is; hypervisors have words of their own for what does not run: poweroff, saved, stopped, off."""
+        """Return the status; hypervisors have several words for "halted": poweroff, saved, stopped, off."""
         if not (self._program.directory / "dotfile" / "machines" / self.name).is_dir():
             return "absent"
         state = self._program.state(self.name)
         return "running" if state == "running" else "absent" if state == "not_created" else "halted"
 
     def ssh(self) -> SshAddress:
+        """Return the address that Vagrant names, with the login that was learned at the first start."""
         config = self._program.ssh_config(self.name)
         login = learn_login(self._learned, self.name, config, config.host)
         return SshAddress(config.host, config.port, login.user, login.private_key, login.host_key)
 
     def snapshot(self, name: str) -> None:
+        """Save a snapshot of the running machine."""
         check_snapshot_name(name)
         with self._locked("snapshot"), step(f"save a snapshot of machine '{self.name}'"):
             self._program.save_snapshot(self.name, name)
 
     def restore(self, name: str) -> bool:
+        """Restore a snapshot and set the clock; False if there is none of that name."""
         check_snapshot_name(name)
         with self._locked("restore"):
             if name not in self.snapshots():
@@ -88,41 +93,43 @@ class ElsewhereMachine:
         return True
 
     def snapshots(self) -> list[str]:
+        """Return the names of the machine's snapshots."""
         return [] if self.status() == "absent" else self._program.snapshots(self.name)
 
     def delete_snapshot(self, name: str) -> None:
+        """Delete a snapshot; one that does not exist is ignored."""
         with self._locked("delete a snapshot of"):
             if name in self.snapshots():
                 self._program.delete_snapshot(self.name, name)
 
     def console(self) -> str:
-        """Return nothing: Vagrant has no common way to a serial console."""
+        """Return "": Vagrant has no common access to serial consoles."""
         return ""
 
     def vmm_pid(self) -> int | None:
-        """Return None: Vagrant does not say which process a machine is."""
+        """Return None: Vagrant does not tell the hypervisor's pid."""
         return None
 
     def down(self, destroy: bool = False) -> None:
-        """Stop it; with `destroy`, for good."""
+        """Shut the machine down; with `destroy`, delete it."""
         status = self.status()
         if status == "absent" or (status == "halted" and not destroy):
             return
         with self._locked("stop"), step(f"stop machine '{self.name}' by Vagrant"):
-            put_back(self._program, self.name, "absent" if destroy else "halted")
+            _reset(self._program, self.name, "absent" if destroy else "halted")
             if destroy:
                 self._learned.unlink(missing_ok=True)
 
     @contextlib.contextmanager
-    def _undoing(self, to: Status) -> Iterator[None]:
-        """Put the machine back to what it was when something fails; the journal does when this process is killed."""
+    def _reset_on_failure(self, to: Status) -> Iterator[None]:
+        """Halt or delete the machine if a `with` block fails; if this process is killed, the journal does it."""
         undo = ["reset-vagrant-machine", str(self.directory), self.name, self.spec.hypervisor, to]
         record = self._run.made("verb", undo)
         try:
             yield
         except BaseException:
-            with contextlib.suppress(IsolationError):  # what is told is why it did not start
-                put_back(self._program, self.name, to)
+            with contextlib.suppress(IsolationError):  # the reason of the failed start matters more
+                _reset(self._program, self.name, to)
             self._run.gone(record)
             raise
         self._run.gone(record)
@@ -134,8 +141,15 @@ class ElsewhereMachine:
             yield
 
 
-def put_back(program: VagrantProgram, name: str, to: Status) -> None:
-    """Halt a machine, or delete it."""
+def _reset(program: VagrantProgram, name: str, to: Status) -> None:
+    """
+    Halt a machine, or delete it.
+
+    Args:
+        program: the lab's Vagrant.
+        name: the machine's name.
+        to: the status afterwards; "absent" deletes it.
+    """
     if to == "absent":
         program.destroy(name)
     else:
@@ -143,6 +157,17 @@ def put_back(program: VagrantProgram, name: str, to: Status) -> None:
 
 
 def reset_machine(lab: Path, name: str, hypervisor: str, to: Status) -> None:
-    """Halt a machine, or delete it, for a journal: `lab` is the lab's folder."""
+    """
+    Halt a machine, or delete it, for a journal's entry.
+
+    Args:
+        lab: the lab's folder.
+        name: the machine's name.
+        hypervisor: Vagrant's provider.
+        to: the status afterwards; "absent" deletes it.
+
+    Raises:
+        IsolationError: Vagrant fails.
+    """
     with Run.start() as run:
-        put_back(VagrantProgram(lab / "vagrant", run, hypervisor), name, to)
+        _reset(VagrantProgram(lab / "vagrant", run, hypervisor), name, to)

@@ -1,7 +1,7 @@
-"""Reads what Vagrant prints: machine-readable lines, ssh-config, snapshots, and why something failed.
+"""Parses what Vagrant prints: machine-readable lines, ssh-config, snapshots, and the reason of a failure.
 
-In: text.  Out: frozen objects.  Called by vagrant_program.py and vagrant_story.py.  Runs nothing.  Lines that are not
-understood are passed over: plugins and Ruby print their own between them, and new kinds come with each version.
+In: text.  Out: frozen objects.  Runs nothing.  Unknown lines are skipped: plugins and Ruby print their own, and new
+kinds come with each version.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 CHARACTERS = 300
 QEMU_INSTEAD = "or `provider: qemu` in lab.yaml, which needs no Vagrant"
 INSTALL = f"apt-get install --no-install-recommends vagrant vagrant-libvirt; {QEMU_INSTEAD}"
-# what Vagrant says, in a user's words, and the mend
+# a pattern in Vagrant's error, the reason in plain words, and the hint
 SYMPTOMS = (
     (r"provider '\w+' could not be found", "its plugin vagrant-libvirt is not installed", INSTALL),
     (r"Timed out while waiting for the machine to boot", "it did not answer by SSH in time", ""),
-    (r"Authentication failure", "it refuses the box's key", "provisioner down, then build the box anew"),
-    (r"domain about to create is already taken", "libvirt has a machine of that name left", "provisioner prune"),
+    (r"Authentication failure", "it refuses the box's key", "provisioner down, then build the box again"),
+    (r"domain about to create is already taken", "libvirt still has a machine of that name", "provisioner prune"),
     (r"No space left on device", "the disk is full", "free some space"),
-    (r"box failed to unpackage properly", "the box file is damaged or cut short", "fetch it again, or free some space"),
+    (r"box failed to unpackage properly", "the box file is damaged or truncated", "get it again, or free some space"),
     (
         r"could not be found or\s+could not be accessed",
-        "no such box is here, and it cannot be fetched",
+        "the box is not installed, and cannot be downloaded",
         "vagrant box add --name NAME FILE; or `box: debian12` in lab.yaml, which is built here",
     ),
     (
@@ -40,7 +40,14 @@ SYMPTOMS = (
 
 @dataclass(frozen=True)
 class Line:
-    """One machine-readable line: which machine it is about ("" for none), of which kind, and its data."""
+    """
+    One machine-readable line.
+
+    Args:
+        target: the machine that it is about; "" for none.
+        kind: its type, such as "state".
+        data: the fields after the type.
+    """
 
     target: str
     kind: str
@@ -49,7 +56,7 @@ class Line:
 
 @dataclass(frozen=True)
 class SshConfig:
-    """What `vagrant ssh-config` says of one machine."""
+    """The section of one machine in `vagrant ssh-config`: address, port, user and key files."""
 
     host: str
     port: int
@@ -59,28 +66,28 @@ class SshConfig:
 
 def parse_lines(text: str) -> list[Line]:
     """Return the machine-readable lines of an output."""
-    found = []
+    lines = []
     for line in text.splitlines():
         fields = [field.replace(COMMA, ",").replace("\\n", "\n").replace("\\r", "\r") for field in line.split(",")]
         if len(fields) >= 3 and BOOT.match(fields[0]):
-            found.append(Line(fields[1], fields[2], tuple(fields[3:])))
-    return found
+            lines.append(Line(fields[1], fields[2], tuple(fields[3:])))
+    return lines
 
 
 def parse_state(text: str, name: str) -> str | None:
-    """Return the state of one machine, None when the output says nothing of it."""
+    """Return the state of one machine, None if the output does not name it."""
     states = [line.data[0] for line in parse_lines(text) if (line.target, line.kind) == (name, "state") and line.data]
     return states[-1] if states else None
 
 
 def parse_snapshots(text: str, name: str) -> list[str]:
-    """Return the names of one machine's snapshots; "there are none" is said in a sentence, and a name has no blanks."""
-    said = [line.data for line in parse_lines(text) if (line.target, line.kind) == (name, "ui")]
-    return [data[1] for data in said if len(data) > 1 and data[0] == "detail" and TAG.fullmatch(data[1])]
+    """Return the names of one machine's snapshots; a name has no blanks, the text "there are none" has."""
+    messages = [line.data for line in parse_lines(text) if (line.target, line.kind) == (name, "ui")]
+    return [data[1] for data in messages if len(data) > 1 and data[0] == "detail" and TAG.fullmatch(data[1])]
 
 
 def parse_ssh_config(text: str, name: str) -> SshConfig | None:
-    """Return what stands in the section `Host name`, None when it is not there or lacks what is needed."""
+    """Return the section `Host name`, None if it is missing or incomplete."""
     section: dict[str, list[str]] | None = None
     for line in text.splitlines():
         key, _, value = line.strip().partition(" ")
@@ -99,7 +106,7 @@ def parse_ssh_config(text: str, name: str) -> SshConfig | None:
 
 
 def parse_phase(line: str, name: str) -> str | None:
-    """Return what Vagrant says that it is about to do ("==> web: Creating image"), in our words, else None."""
+    """Return the step that a line of Vagrant's output announces ("==> web: Creating image"), None for other lines."""
     mark = f"==> {name}: "
     text = line.removeprefix(mark).strip().rstrip(".").removesuffix("...").rstrip()
     if not line.startswith(mark) or not text or text.startswith("--"):
@@ -107,17 +114,17 @@ def parse_phase(line: str, name: str) -> str | None:
     return f"vagrant: {text[0].lower()}{text[1:100]}"
 
 
-def explain(said: str) -> tuple[str, str]:
-    """Return why a command failed, in one line, and its mend: from what it wrote to its error stream."""
-    for pattern, cause, mend in SYMPTOMS:
-        if re.search(pattern, said):
-            return cause, mend
-    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", _without_noise(said))]
-    told = [part for part in paragraphs if part]
+def explain(stderr: str) -> tuple[str, str]:
+    """Return the reason of a failed command in one line, and a hint ("" if there is none), from its standard error."""
+    for pattern, cause, hint in SYMPTOMS:
+        if re.search(pattern, stderr):
+            return cause, hint
+    paragraphs = [" ".join(part.split()) for part in re.split(r"\n\s*\n", _without_noise(stderr))]
+    reasons = [part for part in paragraphs if part]
     # "An error occurred … Please handle this error then try again:" is followed by the reason
-    best = told[1] if len(told) > 1 and told[0].endswith(":") else (told or ["it says nothing"])[0]
+    best = reasons[1] if len(reasons) > 1 and reasons[0].endswith(":") else (reasons or ["no error message"])[0]
     return "".join(c if c.isprintable() else "?" for c in best)[:CHARACTERS], ""
 
 
-def _without_noise(said: str) -> str:
-    return "\n".join(line for line in said.splitlines() if not NOISE.search(line))
+def _without_noise(stderr: str) -> str:
+    return "\n".join(line for line in stderr.splitlines() if not NOISE.search(line))

@@ -1,9 +1,9 @@
-"""The one place where Vagrant is called: python-vagrant, with its holes closed.
+"""Calls Vagrant, through python-vagrant; nothing else does.
 
-In: a lab's folder, and the arguments in front of every command (the lab's namespaces).  Out: what Vagrant said, or an
-IsolationError with the reason.  Called by the providers that use it.  python-vagrant 1.0.0 takes no machine name for
-snapshots, fails on lines that it does not know, loses what was said on failure and waits for ever: here a machine is
-always named, every call has a deadline, no input, folders of the lab's own, and all that it says goes to `vagrant.log`.
+In: a lab's folder, and the arguments in front of every command (to enter the lab's namespaces).  Out: Vagrant's
+answers, or an IsolationError with the reason.  python-vagrant 1.0.0 takes no machine name for snapshots, fails on
+unknown lines, loses the output of a failed command and waits forever.  So here every command names its machine, has a
+deadline, no standard input, and the lab's own folders; all output goes to `vagrant.log`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ VAGRANTFILE = PACKAGE / "Vagrantfile"
 LAB = "PYTEST_ISOLATION_LAB"
 KEPT_BYTES = 1 << 20
 ROTATE_BYTES = 8 << 20
-LOOK = 1.0  # seconds between two looks at what a silent Vagrant waits for
+WATCH_INTERVAL = 1.0  # seconds between two calls of `watch` while Vagrant prints nothing
 
 Watch = Callable[[], None]
 
@@ -50,10 +50,10 @@ class VagrantProgram:
     Vagrant, for the machines of one lab.
 
     Args:
-        directory: where Vagrant keeps all that is its own; made here.
-        run: whose journal knows of each command while it runs.
-        provider: which of Vagrant's providers is meant.
-        enter: gives the arguments in front of every command; asked each time.
+        directory: the folder for all of Vagrant's files; created here.
+        run: the journal that records each command while it runs.
+        provider: Vagrant's provider.
+        enter: returns the arguments in front of a command; called for each command.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class VagrantProgram:
         self.log = directory / "vagrant.log"
         self._run = run
         self._enter = enter
-        self._said = ""
+        self._stderr = ""
         self._name = ""
         self._seconds = 0.0
         self._watch: Watch = lambda: None
@@ -75,84 +75,84 @@ class VagrantProgram:
         Create and boot one machine, or boot it.
 
         Args:
-            name: the machine's.
-            watch: called about once a second while Vagrant is silent; raises when there is nothing to wait for.
+            name: the machine's name.
+            watch: called about once a second while Vagrant prints nothing; raises if waiting is useless.
         """
-        with self._for(name, "start", "vagrant.up", watch):
+        with self._reporting(name, "start", "vagrant.up", watch):
             self._calls.up(vm_name=name, provider=self.provider, provision=False)
 
     def halt(self, name: str) -> None:
         """Shut one machine down."""
-        with self._for(name, "stop", "vagrant.call"):
+        with self._reporting(name, "stop", "vagrant.call"):
             self._calls.halt(vm_name=name)
 
     def destroy(self, name: str) -> None:
         """Delete one machine with its disk and snapshots."""
-        with self._for(name, "delete", "vagrant.call"):
+        with self._reporting(name, "delete", "vagrant.call"):
             self._calls.destroy(vm_name=name)
 
     def add_box(self, box: str, file: Path) -> None:
         """Add a box under a name, from a box file or a catalogue (JSON) that names one."""
-        with self._for("", f"add the box '{box}'", "vagrant.call"):
-            shutil.rmtree(self.directory / "home" / "tmp", ignore_errors=True)  # what a killed one has unpacked
+        with self._reporting("", f"add the box '{box}'", "vagrant.call"):
+            shutil.rmtree(self.directory / "home" / "tmp", ignore_errors=True)  # unpacked by a killed Vagrant
             self._calls.box_add(box, str(file), provider=self.provider)
 
     def state(self, name: str) -> str:
-        """Return the provider's own word for a machine's state."""
-        with self._for(name, "ask for the state of", "vagrant.call"):
+        """Return a machine's state, in the provider's words."""
+        with self._reporting(name, "ask for the state of", "vagrant.call"):
             found = parse_state(self._call(["status", name, "--machine-readable"]), name)
         if found is None:
-            raise IsolationError(f"cannot read the state of machine '{name}': Vagrant names none", log=self._said)
+            raise IsolationError(f"cannot read the state of machine '{name}': Vagrant names none", log=self._stderr)
         return found
 
     def ssh_config(self, name: str) -> SshConfig:
-        """Return where a running machine is reached."""
-        with self._for(name, "ask for the address of", "vagrant.call"):
+        """Return the address and the keys of a running machine."""
+        with self._reporting(name, "ask for the address of", "vagrant.call"):
             found = parse_ssh_config(self._call(["ssh-config", name]), name)
         if found is None:
-            raise IsolationError(f"cannot read the address of machine '{name}': Vagrant names none", log=self._said)
+            raise IsolationError(f"cannot read the address of machine '{name}': Vagrant names none", log=self._stderr)
         return found
 
     def save_snapshot(self, name: str, snapshot: str) -> None:
-        """Freeze a running machine."""
-        with self._for(name, "snapshot", "vagrant.call"):
+        """Save a snapshot of a running machine."""
+        with self._reporting(name, "snapshot", "vagrant.call"):
             self._call(["snapshot", "save", name, snapshot, "--force"])
 
     def restore_snapshot(self, name: str, snapshot: str) -> None:
-        """Go back to a snapshot."""
-        with self._for(name, "restore", "vagrant.call"):
+        """Restore a snapshot."""
+        with self._reporting(name, "restore", "vagrant.call"):
             self._call(["snapshot", "restore", name, snapshot, "--no-provision"])
 
     def snapshots(self, name: str) -> list[str]:
         """Return the names of a machine's snapshots."""
-        with self._for(name, "ask for the snapshots of", "vagrant.call"):
+        with self._reporting(name, "ask for the snapshots of", "vagrant.call"):
             return parse_snapshots(self._call(["snapshot", "list", name, "--machine-readable"]), name)
 
     def delete_snapshot(self, name: str, snapshot: str) -> None:
         """Delete a snapshot."""
-        with self._for(name, "delete a snapshot of", "vagrant.call"):
+        with self._reporting(name, "delete a snapshot of", "vagrant.call"):
             self._call(["snapshot", "delete", name, snapshot])
 
     @contextlib.contextmanager
-    def _for(self, name: str, verb: str, seconds: str, watch: Watch = lambda: None) -> Iterator[None]:
-        """Say of every failure below which machine it befell."""
-        self._name, self._seconds, self._watch, self._said = name, deadline(seconds), watch, ""
+    def _reporting(self, name: str, verb: str, seconds: str, watch: Watch = lambda: None) -> Iterator[None]:
+        """Turn failures in a `with` block into errors that name the machine and what was tried."""
+        self._name, self._seconds, self._watch, self._stderr = name, deadline(seconds), watch, ""
         what = f"{verb} machine '{name}'" if name else verb
         try:
             yield
         except subprocess.CalledProcessError:
-            why, mend = explain(self._said)
-            raise IsolationError(f"cannot {what}: Vagrant: {why}", mend, self._said[-4000:]) from None
+            why, hint = explain(self._stderr)
+            raise IsolationError(f"cannot {what}: Vagrant: {why}", hint, self._stderr[-4000:]) from None
         except subprocess.TimeoutExpired as error:
             raise IsolationError(
                 f"cannot {what}: Vagrant: {error.output} after {error.timeout:.0f} s",
                 "raise isolation_timeout_scale on a slow machine",
-                self._said[-4000:],
+                self._stderr[-4000:],
             ) from None
 
     @property
     def _calls(self) -> Any:
-        """python-vagrant, which knows the argument lists; all that it runs, it runs by `_call`."""
+        """python-vagrant, which knows the argument lists; it runs every command by `_call`."""
         self._check()
         try:
             import vagrant
@@ -179,7 +179,7 @@ class VagrantProgram:
         return found
 
     def _call(self, argv: Sequence[str]) -> str:
-        """Run it to its end and return its output; what it writes to its error stream is kept for error texts."""
+        """Run a command and return its output; its standard error is kept for errors."""
         command = [*self._enter(), self._check(), *argv]
         self._prepare()
         errors, identity = self.directory / "errors.log", self.directory / "vagrant.pid"
@@ -190,13 +190,13 @@ class VagrantProgram:
                 output = self._read(command, identity, stderr, log)
         finally:
             self._run.gone(record)
-            self._said = errors.read_bytes()[-KEPT_BYTES:].decode("utf-8", "replace")
+            self._stderr = errors.read_bytes()[-KEPT_BYTES:].decode("utf-8", "replace")
             with self.log.open("a", errors="replace") as log:
-                log.write(self._said)
+                log.write(self._stderr)
         return output
 
     def _read(self, argv: Sequence[str], identity: Path, stderr: BinaryIO, log: TextIO) -> str:
-        """Copy its output to the log and tell its story on the screen, until it ends or its time does."""
+        """Copy a command's output to the log and to the progress, until it ends or its deadline has passed."""
         kept = bytearray()
         process = subprocess.Popen(
             identify_and_exec(argv, identity),
@@ -207,11 +207,11 @@ class VagrantProgram:
             env=self._environment(),
             start_new_session=True,
         )
-        with contextlib.ExitStack() as after, VagrantProgress(self._name, self._seconds) as story:
+        with contextlib.ExitStack() as after, VagrantProgress(self._name, self._seconds) as progress:
             assert process.stdout is not None
             after.callback(_end, process, identity)
-            while (left := story.seconds_left()) > 0:
-                if not select.select([process.stdout], [], [], min(LOOK, left))[0]:
+            while (left := progress.seconds_left()) > 0:
+                if not select.select([process.stdout], [], [], min(WATCH_INTERVAL, left))[0]:
                     self._watch()
                     continue
                 chunk = os.read(process.stdout.fileno(), 1 << 16)
@@ -222,8 +222,8 @@ class VagrantProgram:
                 log.write(chunk.decode("utf-8", "replace"))
                 log.flush()
                 kept += chunk[: max(0, KEPT_BYTES - len(kept))]
-                story.tell(chunk)
-            raise subprocess.TimeoutExpired(argv, story.allowed, story.lacks)
+                progress.feed(chunk)
+            raise subprocess.TimeoutExpired(argv, progress.allowed, progress.lacks)
 
     def _prepare(self) -> None:
         for folder in (self.directory, self.directory / "home", self.directory / "dotfile"):
@@ -235,7 +235,7 @@ class VagrantProgram:
         shutil.copyfile(VAGRANTFILE, self.directory / "Vagrantfile")
 
     def _environment(self) -> dict[str, str]:
-        """Return the environment with nothing of the user's own Vagrant, and with the lab's folders."""
+        """Return the environment without the user's settings for Vagrant, with the lab's folders."""
         env = {name: value for name, value in os.environ.items() if not name.startswith("VAGRANT")}
         return env | {
             LAB: str(self.lab_file),
@@ -259,9 +259,9 @@ def _lab_file(directory: Path) -> Path:
 
 
 def _end(process: subprocess.Popen[bytes], identity: Path) -> None:
-    """End what still runs of a command, with all that it started, and collect it."""
+    """End a command and everything that it started, and reap it."""
     end_detached(identity)
-    if process.poll() is None:  # else its number may be another's already
+    if process.poll() is None:  # otherwise its pid may be reused already
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(deadline("close"))

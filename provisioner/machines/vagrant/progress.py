@@ -1,8 +1,8 @@
-"""Tells what Vagrant is doing while it does it, and knows how long that may take.
+"""Shows what Vagrant does while it runs, and how long the present phase may take.
 
-In: Vagrant's output, piece by piece.  Out: one step on the screen for each thing that it says it is about to do, and
-the seconds left.  Called by vagrant_program.py.  vagrant-libvirt waits for an address 300 times three seconds and takes
-no setting for it: that wait has a deadline of its own here, the one of a machine's boot.
+In: Vagrant's output, piece by piece.  Out: one step on the screen for each phase, and the seconds left.
+vagrant-libvirt waits for a machine's address 300 times 3 s, without a setting for it: here that phase has the deadline
+of a boot.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from provisioner.machines.vagrant.output import parse_phase
 from provisioner.progress import step
 
 LINE_BYTES = 1 << 16
-# a phase, how long it may take, and what is missing when it has taken that long
+# a phase, the name of its deadline, and what is missing when that has passed
 WAITS = {"vagrant: waiting for domain to get an IP address": ("machine.boot", "it has no address")}
 
 
 class VagrantProgress:
     """
-    What one command tells.
+    The progress of one command of Vagrant.
 
     Args:
-        name: the machine that it is about.
-        seconds: that the whole command may take.
+        name: the machine that the command is about.
+        seconds: how long the whole command may take.
 
     Attributes:
-        allowed: the seconds that the present phase may take, or the whole.
-        lacks: what is missing when they are over.
+        allowed: how many seconds the present phase, or the whole command, may take.
+        lacks: what is missing when they are over, for the error.
     """
 
     def __init__(self, name: str, seconds: float) -> None:
@@ -45,16 +45,16 @@ class VagrantProgress:
         self.lacks = "no end"
 
     def seconds_left(self) -> float:
-        """Return the seconds until whatever goes on now must be over."""
+        """Return the seconds until the present phase and the whole command must have ended."""
         return min(self._end, self._phase_end) - time.monotonic()
 
-    def tell(self, chunk: bytes) -> None:
-        """Take a piece of output; the last phase that it begins is the present one."""
+    def feed(self, chunk: bytes) -> None:
+        """Read a piece of output; the last phase in it is the present one."""
         *whole, line = (self._line + chunk).split(b"\n")
         self._line = line[-LINE_BYTES:]
-        found = [phase for text in whole if (phase := parse_phase(text.decode("utf-8", "replace"), self._name))]
-        if found:
-            self._enter(found[-1])
+        phases = [phase for text in whole if (phase := parse_phase(text.decode("utf-8", "replace"), self._name))]
+        if phases:
+            self._enter(phases[-1])
 
     def _enter(self, phase: str) -> None:
         self._steps.close()

@@ -1,7 +1,7 @@
-"""Remembers of each machine of a lab's Vagrant what it was made from, and which process it became.
+"""The state that one command saves for the next: NAME.made in the lab's folder.
 
-In: a lab's folder and a machine's name.  Out: a `Made`, kept in NAME.made from the moment that the machine has come up.
-Called by vagrant.py; lookup.py looks for these files.  A machine without one was never up, or its start was cut off.
+In: a lab's folder and a machine's name.  Out: a `VagrantState`, saved when the machine has come up.  A machine without
+one never came up, or its start was interrupted.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from provisioner.linux.processes import read_process
 
 
 @dataclass(frozen=True)
-class Made:
+class VagrantState:
     """
-    How a machine was made.
+    From what a machine was made, and how it runs.
 
     Args:
         box: the name of its box in Vagrant.
-        hardware: the mark of what it had when it came up last.
-        vmm: the identity of the process that it became then.
-        address: that it was booted with; "" where it got one by DHCP.
+        hardware: the mark of the hardware that it came up with last.
+        vmm: the identity of its hypervisor's process then.
+        address: the address that it was booted with; "" if it got one by DHCP.
     """
 
     box: str
@@ -34,30 +34,32 @@ class Made:
 
 
 def identify(pid: int | None) -> str:
-    """Return a process's identity, "" when there is none: a number alone is another one's some day."""
+    """Return a process's identity, "" if there is no such process.  A pid alone is reused."""
     process = read_process(pid) if pid is not None else None
     return f"{process.pid} {process.start} {process.boot}" if process else ""
 
 
-def made_file(directory: Path, name: str) -> Path:
+def state_file(directory: Path, name: str) -> Path:
+    """Return the path of a machine's state."""
     return directory / f"{name}.made"
 
 
-def load_made(directory: Path, name: str) -> Made | None:
-    """Return what was remembered, None when nothing was, or garbage."""
+def load_state(directory: Path, name: str) -> VagrantState | None:
+    """Return the saved state, or None if it is missing or invalid."""
     try:
-        return Made(**{key: str(value) for key, value in json.loads(made_file(directory, name).read_text()).items()})
+        entry = json.loads(state_file(directory, name).read_text())
+        return VagrantState(**{key: str(value) for key, value in entry.items()})
     except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
-def save_made(directory: Path, name: str, made: Made) -> None:
-    """Write it, whole or not at all."""
-    write_whole(made_file(directory, name), json.dumps(asdict(made)))
+def save_state(directory: Path, name: str, state: VagrantState) -> None:
+    """Write the state atomically."""
+    write_whole(state_file(directory, name), json.dumps(asdict(state)))
 
 
 def used_boxes(directory: Path) -> Iterator[str]:
-    """Return the boxes that the lab's machines were made from."""
+    """Return the names of the boxes that the lab's machines were made from."""
     for file in directory.glob("*.made"):
-        if made := load_made(directory, file.stem):
-            yield made.box
+        if state := load_state(directory, file.stem):
+            yield state.box

@@ -1,4 +1,4 @@
-"""The commands for boxes: which are built, what is in them, and who boots them."""
+"""The commands for boxes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from provisioner.cli.box import app
 from provisioner.errors import IsolationError
 from provisioner.machines.box.build import Box
 from provisioner.machines.box.recipe import recipe_hash
-from provisioner.machines.find import packages_of
+from provisioner.machines.find import role_packages
 from provisioner.paths import cache_dir
 
 LAB = """\
@@ -33,7 +33,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
-    """The boxes that were built."""
+    """The names and packages of the boxes that were built."""
     asked: list[tuple[str, list[str]]] = []
 
     def build(name: str, packages: list[str]) -> Box:
@@ -63,17 +63,17 @@ def put(name: str, mark: str, baked: str | None) -> None:
 
 def test_all_boxes_of_the_lab_are_built_each_once(built: list[tuple[str, list[str]]], tmp_path: Path) -> None:
     assert invoke("build").splitlines() == [str(tmp_path / "debian12")] * 2
-    assert built == [("debian12", sorted(packages_of(["runc"]))), ("debian12", [])]
+    assert built == [("debian12", sorted(role_packages(["runc"]))), ("debian12", [])]
 
 
-def test_a_named_box_has_the_roles_that_are_named(built: list[tuple[str, list[str]]]) -> None:
+def test_a_named_box_has_the_roles_of_the_option(built: list[tuple[str, list[str]]]) -> None:
     invoke("build", "debian12", "--bake", "runc,podman")
 
-    assert built == [("debian12", packages_of(["runc", "podman"]))]
+    assert built == [("debian12", role_packages(["runc", "podman"]))]
     assert "runc" in built[0][1]
 
 
-def test_a_packed_box_is_a_path(built: list[tuple[str, list[str]]], tmp_path: Path) -> None:
+def test_packing_prints_the_path(built: list[tuple[str, list[str]]], tmp_path: Path) -> None:
     assert invoke("package", "debian12") == f"{tmp_path}/debian12/debian12.box\n"
 
 
@@ -85,14 +85,14 @@ def test_a_packed_box_is_a_path(built: list[tuple[str, list[str]]], tmp_path: Pa
         (("build", "nosuch"), "cannot build box 'nosuch': no such recipe"),
     ],
 )
-def test_what_cannot_be_meant_is_one_line(words: tuple[str, ...], message: str) -> None:
+def test_impossible_options_are_a_one_line_error(words: tuple[str, ...], message: str) -> None:
     with pytest.raises(IsolationError) as caught:
         invoke(*words)
     assert str(caught.value).startswith(message)
 
 
-def test_a_list_says_what_is_in_them_and_who_boots_them() -> None:
-    baked = sorted(packages_of(["runc"]))
+def test_the_list_has_baked_roles_and_machines() -> None:
+    baked = sorted(role_packages(["runc"]))
     ours = recipe_hash("debian12", baked)
     put("debian12", ours, json.dumps(baked))
     put("debian12", "000000000000", None)
@@ -104,7 +104,7 @@ def test_a_list_says_what_is_in_them_and_who_boots_them() -> None:
     assert lines[4] == ["next:", "provisioner", "box", "build"]
 
 
-def test_a_list_as_json() -> None:
+def test_the_list_is_printed_as_json() -> None:
     put("debian12", "000000000000", "[]")
     first = json.loads(invoke("list", "--json"))[0]
 

@@ -16,7 +16,7 @@ APPS = {"isolation": isolation_cli.app, "provisioner": provisioner_cli.app}
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_the_version_is_the_distributions(name: str) -> None:
+def test_the_version_is_that_of_the_distribution(name: str) -> None:
     told = CliRunner().invoke(APPS[name], ["--version"])
 
     assert (told.exit_code, told.stdout) == (
@@ -26,7 +26,7 @@ def test_the_version_is_the_distributions(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_a_command_is_still_needed(name: str) -> None:
+def test_without_a_command_the_help_is_printed(name: str) -> None:
     told = CliRunner().invoke(APPS[name], [])
 
     assert told.exit_code != 0

@@ -40,7 +40,7 @@ def test_omitted_keys_have_defaults(tmp_path: Path) -> None:
     ) == ("debian12", 2, 1024, "v2", "vagrant", None)
 
 
-def test_the_packaged_lab_has_both_hierarchies() -> None:
+def test_the_packaged_lab_has_both_cgroup_versions() -> None:
     lab = load_lab(PACKAGE / "lab.yaml")
 
     assert {name: spec.cgroup for name, spec in lab.machines.items()} == {"debian12": "v2", "debian12-v1": "v1"}
@@ -59,7 +59,7 @@ def test_the_packaged_lab_has_both_hierarchies() -> None:
             "lab.yaml:2: machines.web.memory: should be a valid integer, not '512'",
         ),
         ("machines:\n  web: {roles: [dokcer]}\n", "no such role 'dokcer', did you mean 'docker'?"),
-        ("machines:\n  web: {roles: [docker, docker]}\n", "the role 'docker' stands twice"),
+        ("machines:\n  web: {roles: [docker, docker]}\n", "the role 'docker' is listed twice"),
         ("machines:\n  web: {roles: [../docker]}\n", "no such role '../docker'"),
         ("machines:\n  Web_1: {}\n", "the key 'Web_1' is not allowed"),
         ("machines:\n  web: {}\n  web: {}\n", "lab.yaml:3: the key 'web' stands twice"),
@@ -68,19 +68,19 @@ def test_the_packaged_lab_has_both_hierarchies() -> None:
         ("machines:\n  web: {name: other}\n", "unknown key 'name'"),
         (
             "machines:\n  web: {box: debain12}\n",
-            "web.box: should be a box of ours (debian12) or, with a '/', one that Vagrant knows, not 'debain12'",
+            "web.box: should be a box built here (debian12), or a box that Vagrant knows, with a '/', not 'debain12'",
         ),
         ("machines:\n  web: {box: a/b, box_version: 12.1}\n", "box_version: should be a valid string, not 12.1"),
         ('machines:\n  web: {box: a/b, box_version: ">= 12"}\n', "machines.web.box_version: String should match"),
-        ('machines:\n  web: {box_version: "1"}\n', "web: box_version: only a box that Vagrant knows has one"),
-        ("machines:\n  web: {box: a/b, cgroup: v1}\n", "lab.yaml:2: machines.web: cgroup: v1 needs a box of our own"),
-        ("machines:\n  web: {box: a/b, bake: [docker]}\n", "machines.web: bake: only into a box of our own"),
-        ("machines:\n  web: {box: a/b, provider: qemu}\n", "web: provider: qemu boots only boxes of our own"),
+        ('machines:\n  web: {box_version: "1"}\n', "web: box_version: only a box that Vagrant knows has a version"),
+        ("machines:\n  web: {box: a/b, cgroup: v1}\n", "lab.yaml:2: machines.web: cgroup: v1 needs a box built here"),
+        ("machines:\n  web: {box: a/b, bake: [docker]}\n", "machines.web: bake: only a box built here"),
+        ("machines:\n  web: {box: a/b, provider: qemu}\n", "web: provider: qemu boots only boxes built here"),
         ("machines:\n  web: {hypervisor: hyperv}\n", "web: hypervisor: hyperv needs a box that Vagrant knows"),
         ("machines:\n  web: {hypervisor: hyper, box: a/b}\n", "not 'hyper'; did you mean 'hyperv'?"),
         (
             "machines:\n  web: {hypervisor: parallels, box: a/b, driver: kvm}\n",
-            "machines.web: driver: only hypervisor libvirt has one",
+            "machines.web: driver: only the hypervisor libvirt has a driver",
         ),
     ],
 )

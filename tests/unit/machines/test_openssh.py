@@ -1,4 +1,4 @@
-"""How OpenSSH is called: as `ssh -G` reads it, and as a remote shell would read the command."""
+"""The argument list of ssh, as `ssh -G` and a remote shell read it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AWKWARD = ["a b", "*", "$HOME", "'", '"', "\\", "-oProxyCommand=x", "", "ä\n;",
 
 
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="apt-get install openssh-client")
-def test_only_the_machines_own_keys_count(tmp_path: Path) -> None:
+def test_only_the_machines_keys_are_used(tmp_path: Path) -> None:
     folder = tmp_path / "50% of it"
     folder.mkdir()
     address = replace(ADDRESS, private_key=folder / "login")
@@ -36,24 +36,24 @@ def test_only_the_machines_own_keys_count(tmp_path: Path) -> None:
     assert options["identityfile"].replace("%%", "%") == str(folder / "login")
 
 
-def test_a_machine_in_a_namespace_is_reached_from_within() -> None:
+def test_a_machine_in_a_namespace_is_reached_by_nsenter() -> None:
     argv = render_ssh(replace(ADDRESS, netns="/run/netns/lab"), Path("/known"), "true")
 
     assert argv[:4] == ["nsenter", "--net=/run/netns/lab", "--", "ssh"]
 
 
-def test_a_command_is_no_option_of_ssh() -> None:
+def test_a_command_is_not_read_as_an_option() -> None:
     argv = render_ssh(ADDRESS, Path("/known"), "-oProxyCommand=x")
 
     assert argv[-3:] == ["--", "127.0.0.1", "-oProxyCommand=x"]
 
 
-def test_nobody_is_asked_when_there_is_a_deadline() -> None:
+def test_with_a_deadline_ssh_asks_nothing() -> None:
     assert 'BatchMode="yes"' in render_ssh(ADDRESS, Path("/known"), seconds=5)
     assert 'BatchMode="yes"' not in render_ssh(ADDRESS, Path("/known"))
 
 
-def test_each_word_arrives_as_it_is() -> None:
+def test_each_word_arrives_unchanged() -> None:
     line = render_remote(["printf", "%s\\0", *AWKWARD])
     done = subprocess.run(["sh", "-c", line], capture_output=True, timeout=300, check=True)
 
@@ -65,7 +65,7 @@ def test_a_nul_byte_is_refused() -> None:
         render_remote(["echo", "a\0b"])
 
 
-def test_the_key_is_the_only_one_in_the_file(tmp_path: Path) -> None:
+def test_known_hosts_has_one_key(tmp_path: Path) -> None:
     write_known_hosts(ADDRESS, tmp_path / "known_hosts")
 
     assert (tmp_path / "known_hosts").read_text() == "machine ssh-ed25519 AAAA\n"

@@ -1,4 +1,4 @@
-"""Commands side by side: so many at once, each by itself, and all of them put away when we are interrupted."""
+"""Commands run in parallel, each in a process, and end when this process is interrupted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from fakes import wait_for
 
 from provisioner.machines import parallel as side_by_side
-from provisioner.machines.parallel import Ended, interruptible, run_side_by_side
+from provisioner.machines.parallel import CommandResult, interruptible, run_parallel
 
 # half a minute and no more, should nobody end it
 WAIT = """
@@ -37,25 +37,25 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(side_by_side, "_start", start)
 
 
-def test_each_has_its_own_end_and_output_in_the_order_asked_for(shell: None) -> None:
+def test_results_are_in_the_order_of_the_commands(shell: None) -> None:
     slow, quick = ["sleep 0.3; echo slow"], ["echo quick; exit 3"]
 
-    assert run_side_by_side([slow, quick], 2) == [Ended(0, "slow\n"), Ended(3, "quick\n")]
+    assert run_parallel([slow, quick], 2) == [CommandResult(0, "slow\n"), CommandResult(3, "quick\n")]
 
 
-def test_no_more_than_asked_for_run_at_once(shell: None, tmp_path: Path) -> None:
+def test_only_so_many_commands_run_at_once(shell: None, tmp_path: Path) -> None:
     busy = 'mkdir "$1" || echo two; sleep 0.1; rmdir "$1"'
 
-    assert {ended.output for ended in run_side_by_side([[busy, str(tmp_path / "busy")]] * 3, 1)} == {""}
+    assert {ended.output for ended in run_parallel([[busy, str(tmp_path / "busy")]] * 3, 1)} == {""}
 
 
-def test_what_they_print_may_be_more_than_a_pipe_holds(shell: None) -> None:
-    (ended,) = run_side_by_side([["head -c 300000 /dev/zero"]], 1)
+def test_the_output_may_be_larger_than_a_pipe(shell: None) -> None:
+    (ended,) = run_parallel([["head -c 300000 /dev/zero"]], 1)
 
     assert len(ended.output) == 300000
 
 
-def test_an_interrupt_ends_all_and_waits_for_them(shell: None, tmp_path: Path) -> None:
+def test_an_interrupt_ends_all_commands_and_waits(shell: None, tmp_path: Path) -> None:
     files = [tmp_path / "a", tmp_path / "b"]
 
     def interrupt() -> None:
@@ -65,13 +65,13 @@ def test_an_interrupt_ends_all_and_waits_for_them(shell: None, tmp_path: Path) -
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        run_side_by_side([[WAIT, str(file)] for file in files], 2)
+        run_parallel([[WAIT, str(file)] for file in files], 2)
     thread.join()
     assert [file.read_text() for file in files] == ["started\nput away\n"] * 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_being_told_to_end_is_an_interrupt(number: signal.Signals) -> None:
+def test_sigterm_and_sighup_are_interrupts(number: signal.Signals) -> None:
     before = signal.getsignal(number)
 
     with pytest.raises(KeyboardInterrupt), interruptible():
@@ -80,21 +80,21 @@ def test_being_told_to_end_is_an_interrupt(number: signal.Signals) -> None:
     assert signal.getsignal(number) == before
 
 
-def test_the_real_command_is_this_programs_own() -> None:
-    helped, wrong = run_side_by_side([["up", "--help"], ["nosuch"]], 2)
+def test_the_command_is_provisioner() -> None:
+    helped, wrong = run_parallel([["up", "--help"], ["nosuch"]], 2)
 
     assert (helped.status, wrong.status) == (0, 2)
     assert "Usage: " in helped.output
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl(2) is Linux's")
-def test_what_runs_is_told_when_we_are_killed(tmp_path: Path) -> None:
+def test_commands_get_sigterm_when_this_process_is_killed(tmp_path: Path) -> None:
     said = tmp_path / "said"
     code = (
         "import sys, time\n"
         "from provisioner.machines import parallel as side_by_side\n"
         "side_by_side.sys.executable = sys.argv[1]\n"
-        "side_by_side.run_side_by_side([[]], 1)\n"
+        "side_by_side.run_parallel([[]], 1)\n"
     )
     program = tmp_path / "program"
     program.write_text(f"#!/bin/sh\nset -- {said}\n{WAIT}\n")

@@ -33,17 +33,17 @@ def show(box: Box, tmp_path: Path, command: str) -> str:
     return done.stdout
 
 
-def test_a_second_build_finds_the_first(box: Box) -> None:
+def test_a_second_build_returns_the_first_box(box: Box) -> None:
     assert build_box() == find_box() == box
 
 
-def test_only_a_hypervisors_group_reads_the_disk(box: Box) -> None:
+def test_only_the_hypervisors_group_can_read_the_disk(box: Box) -> None:
     assert box.disk.stat().st_mode & 0o777 == 0o640
     assert box.private_key.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root and the hypervisor read the disk: run as root")
-def test_its_keys_are_ours_and_it_has_no_identity_yet(box: Box, tmp_path: Path) -> None:
+def test_the_box_has_its_keys_and_no_machine_id(box: Box, tmp_path: Path) -> None:
     keys = find_keys(box.private_key.parent)
 
     assert keys is not None
@@ -54,7 +54,7 @@ def test_its_keys_are_ours_and_it_has_no_identity_yet(box: Box, tmp_path: Path) 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root and the hypervisor read the disk: run as root")
-def test_its_file_system_is_sound_and_has_the_kernels_modules(box: Box, tmp_path: Path) -> None:
+def test_the_file_system_is_clean_and_has_the_kernels_modules(box: Box, tmp_path: Path) -> None:
     modules = show(box, tmp_path, "ls -p /usr/lib/modules")
     version = next(word for word in modules.split("/") if "cloud" in word)
 
@@ -64,7 +64,7 @@ def test_its_file_system_is_sound_and_has_the_kernels_modules(box: Box, tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root and the hypervisor read the disk: run as root")
-def test_packed_for_vagrant_it_is_small(box: Box) -> None:
+def test_the_packed_box_is_small(box: Box) -> None:
     packed = package_box(box)
 
     with tarfile.open(packed) as tar:

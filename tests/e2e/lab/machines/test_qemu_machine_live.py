@@ -1,4 +1,4 @@
-"""A machine booted directly from the box: reached, frozen, restored, stopped, and left alone by those who end."""
+"""The provider qemu with a real guest: start, snapshot, restore, stop, and interrupted starts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def up(machine: QemuMachine) -> QemuMachine:
     return machine
 
 
-def test_it_boots_whole_and_as_debian_does(up: QemuMachine) -> None:
+def test_the_guest_boots_completely(up: QemuMachine) -> None:
     text = in_machine(up.ssh(), "systemctl is-system-running --wait; hostname; cat /etc/machine-id; findmnt -no FSTYPE /sys/fs/cgroup; grep -c . /etc/resolv.conf; findmnt -no FSTYPE /sys/kernel/debug")  # fmt: skip  # noqa: E501
     state, hostname, machine_id, cgroup, resolvers, debug = text.split()
 
@@ -63,7 +63,7 @@ def test_a_second_up_changes_nothing(up: QemuMachine) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="who is not root has nothing to drop")
-def test_qemu_is_nobody_in_a_filter_and_a_session_of_its_own(up: QemuMachine) -> None:
+def test_qemu_runs_as_nobody_under_seccomp_in_its_own_session(up: QemuMachine) -> None:
     pid = up.vmm_pid()
     assert pid is not None
     status = Path(f"/proc/{pid}/status").read_text()
@@ -81,7 +81,7 @@ def test_modules_for_containers_load(up: QemuMachine) -> None:
     assert in_machine(up.ssh(), f"modprobe --all {names} && echo loaded") == "loaded\n"
 
 
-def test_a_restored_machine_is_as_it_was_and_knows_the_time(up: QemuMachine) -> None:
+def test_a_restored_machine_has_its_old_disk_and_the_present_time(up: QemuMachine) -> None:
     in_machine(up.ssh(), "touch /before")
     up.snapshot("frozen")
     in_machine(up.ssh(), "touch /after && sync && sleep 3")
@@ -94,7 +94,7 @@ def test_a_restored_machine_is_as_it_was_and_knows_the_time(up: QemuMachine) -> 
     assert up.snapshots() == ["frozen"]
 
 
-def test_what_was_never_frozen_is_not_restored(up: QemuMachine) -> None:
+def test_restoring_a_missing_snapshot_changes_nothing(up: QemuMachine) -> None:
     before = up.vmm_pid()
 
     assert not up.restore("nothing")
@@ -115,7 +115,7 @@ def test_a_halted_machine_keeps_its_disk_and_its_snapshots(up: QemuMachine) -> N
     assert in_machine(up.ssh(), "ls /kept || echo gone") == "gone\n"
 
 
-def test_one_that_has_only_just_started_stops_in_order(up: QemuMachine) -> None:
+def test_a_machine_that_has_just_booted_is_shut_down(up: QemuMachine) -> None:
     up.down()
     up.up()
     up.down()
@@ -123,14 +123,14 @@ def test_one_that_has_only_just_started_stops_in_order(up: QemuMachine) -> None:
     assert "Power down" in up.console()  # not ended at the deadline: the button is pressed until somebody listens
 
 
-def test_other_hardware_takes_no_snapshot(up: QemuMachine) -> None:
+def test_other_hardware_has_no_snapshots(up: QemuMachine) -> None:
     up.snapshot("small")
     other = QemuMachine(replace(up.spec, memory=768), up.box, up.directory, up._run)  # type: ignore[type-var]
 
     assert "small" not in other.snapshots()
 
 
-def test_another_process_finds_it_running(up: QemuMachine) -> None:
+def test_another_process_finds_the_machine_running(up: QemuMachine) -> None:
     with Run.start() as run:
         other = QemuMachine(up.spec, up.box, up.directory, run)
 
@@ -139,7 +139,7 @@ def test_another_process_finds_it_running(up: QemuMachine) -> None:
     assert up.status() == "running"  # the other run's end has not ended it
 
 
-def test_cgroup_v1_is_a_switch(up: QemuMachine) -> None:
+def test_a_machine_boots_with_cgroup_v1(up: QemuMachine) -> None:
     up.down()
     v1 = QemuMachine(replace(up.spec, cgroup="v1"), up.box, up.directory, up._run)  # type: ignore[type-var]
     v1.up()
@@ -149,7 +149,7 @@ def test_cgroup_v1_is_a_switch(up: QemuMachine) -> None:
         v1.down()
 
 
-def test_a_guest_that_dies_is_known_by_its_console(machine: QemuMachine) -> None:
+def test_the_console_of_a_guest_that_panics_is_quoted(machine: QemuMachine) -> None:
     machine.down(destroy=True)
     broken = replace(machine.box, cmdline=f"{machine.box.cmdline} init=/nowhere rdinit=/nowhere root=/dev/none")
     dead = QemuMachine(machine.spec, broken, machine.directory, machine._run)
@@ -162,7 +162,7 @@ def test_a_guest_that_dies_is_known_by_its_console(machine: QemuMachine) -> None
     assert dead.status() == "absent"
 
 
-def test_a_starter_that_is_killed_leaves_what_prune_ends(machine: QemuMachine) -> None:
+def test_a_prune_ends_the_machine_of_a_killed_starter(machine: QemuMachine) -> None:
     machine.down(destroy=True)
     code = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"

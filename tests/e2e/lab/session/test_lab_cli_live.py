@@ -113,7 +113,7 @@ def kill(command: Typed) -> None:
     command.end()
 
 
-def test_interrupting_up_leaves_nothing_that_runs(typed: Type, machine: Path) -> None:
+def test_an_interrupted_up_stops_the_machine(typed: Type, machine: Path) -> None:
     command = typed("up")
     wait_for(lambda: runs(machine), TIMEOUT)
     command.process.send_signal(signal.SIGINT)
@@ -123,7 +123,7 @@ def test_interrupting_up_leaves_nothing_that_runs(typed: Type, machine: Path) ->
     assert "Traceback" not in command.err
 
 
-def test_up_that_is_killed_while_it_boots_is_ended_by_prune(typed: Type, machine: Path) -> None:
+def test_a_prune_ends_the_machine_of_an_up_killed_while_booting(typed: Type, machine: Path) -> None:
     command = typed("up")
     wait_for(lambda: runs(machine), TIMEOUT)
     kill(command)
@@ -133,9 +133,7 @@ def test_up_that_is_killed_while_it_boots_is_ended_by_prune(typed: Type, machine
     assert not runs(machine)
 
 
-def test_what_was_cut_off_begins_anew_and_if_killed_while_it_converges_prune_stops_it(
-    typed: Type, machine: Path
-) -> None:
+def test_a_prune_stops_the_machine_of_an_up_killed_while_converging(typed: Type, machine: Path) -> None:
     command = typed("up")
     wait_for(lambda: has_come_up(machine), TIMEOUT)
     kill(command)
@@ -147,21 +145,21 @@ def test_what_was_cut_off_begins_anew_and_if_killed_while_it_converges_prune_sto
     assert typed("status", "--json").row()["status"] == "halted"
 
 
-def test_of_two_at_once_one_waits_and_says_for_whom(typed: Type, machine: Path) -> None:
+def test_one_of_two_ups_waits_and_names_the_other(typed: Type, machine: Path) -> None:
     first, second = typed("up", "--json"), typed("up", "--json")
     rows = [first.row(), second.row()]
 
     assert sorted(str(row["how"]) for row in rows) == ["booted", "ran"]
     waited = second if rows[0]["how"] == "booted" else first
     other = first if waited is second else second
-    assert f"wait for process {other.process.pid} (get machine '{NAME}' ready) …" in waited.err
+    assert f"wait for process {other.process.pid} (prepare machine '{NAME}') …" in waited.err
     assert runs(machine)
 
 
-def test_status_knows_it_without_asking_it(typed: Type, machine: Path) -> None:
+def test_status_does_not_ask_the_machine(typed: Type, machine: Path) -> None:
     process = find_running(machine / PID_FILE)
     assert process is not None
-    os.kill(process.pid, signal.SIGSTOP)  # it answers nobody
+    os.kill(process.pid, signal.SIGSTOP)  # it answers nothing
     try:
         row = typed("status", "--json").row()
     finally:
@@ -172,21 +170,21 @@ def test_status_knows_it_without_asking_it(typed: Type, machine: Path) -> None:
     assert isinstance(row["used"], int)
 
 
-def test_a_command_arrives_as_it_was_typed_and_its_end_comes_back(typed: Type) -> None:
+def test_ssh_passes_the_words_and_returns_the_exit_status(typed: Type) -> None:
     words = ["a b", "*", "$HOME", "'", "-x", "--lab"]
 
     assert ended(typed("ssh", NAME, "--", "printf", "%s|", *words)).out == "|".join([*words, ""])
     assert typed("ssh", NAME, "--", "sh", "-c", "exit 7").end() == 7
 
 
-def test_what_is_as_wanted_is_not_changed(typed: Type) -> None:
+def test_a_converged_machine_is_not_changed(typed: Type) -> None:
     assert ended(typed("plan", "--check")).out == f"{NAME}: nothing to change\n"
     applied = ended(typed("apply", NAME))
     assert re.search(rf"^{NAME}: 0 changed in \d", applied.out, re.MULTILINE)
-    assert "frozen" not in applied.out
+    assert "saved snapshot" not in applied.out
 
 
-def test_a_snapshot_of_the_users_comes_back(typed: Type) -> None:
+def test_a_users_snapshot_is_restored(typed: Type) -> None:
     ended(typed("ssh", NAME, "--", "touch", "/mine"))
     ended(typed("snapshot", NAME, "mine"))
     ended(typed("restore", NAME))
@@ -201,7 +199,7 @@ def test_a_snapshot_of_the_users_comes_back(typed: Type) -> None:
 
 
 @pytest.mark.skipif(not sshd.is_there(), reason="apt-get install openssh-server openssh-client")
-def test_a_folder_whose_name_looks_like_ssh_s_tokens_is_only_a_folder(tmp_path: Path) -> None:
+def test_a_folder_name_with_ssh_tokens_works(tmp_path: Path) -> None:
     folder = tmp_path / "50%h of it"
     folder.mkdir()
     with sshd.serving(tmp_path) as server:
@@ -214,7 +212,7 @@ def test_a_folder_whose_name_looks_like_ssh_s_tokens_is_only_a_folder(tmp_path: 
 
 
 @pytest.mark.skipif(not sshd.is_there(), reason="apt-get install openssh-server openssh-client")
-def test_another_ones_host_key_is_refused(typed: Type, machine: Path, tmp_path: Path) -> None:
+def test_another_host_key_is_refused(typed: Type, machine: Path, tmp_path: Path) -> None:
     made = load_state(machine / "machine.json")
     assert made is not None
     with sshd.serving(tmp_path) as other:
@@ -229,7 +227,7 @@ def test_another_ones_host_key_is_refused(typed: Type, machine: Path, tmp_path: 
     assert "Host key verification failed" in reached.err
 
 
-def test_a_machine_whose_qemu_has_died_comes_back(typed: Type, machine: Path) -> None:
+def test_a_machine_is_restored_after_its_qemu_died(typed: Type, machine: Path) -> None:
     process = find_running(machine / PID_FILE)
     assert process is not None
     assert not kill_all([process])
@@ -241,7 +239,7 @@ def test_a_machine_whose_qemu_has_died_comes_back(typed: Type, machine: Path) ->
     assert typed("up", "--json").row()["how"] == "restored"
 
 
-def test_a_boot_that_cannot_succeed_shows_the_console_and_the_snapshot_still_does(typed: Type, machine: Path) -> None:
+def test_a_failed_boot_quotes_the_console_and_a_restore_still_works(typed: Type, machine: Path) -> None:
     ended(typed("down"))
     wipe = ["qemu-io", "-f", "qcow2", "-c", "write -z 0 1M", str(machine / "vmm/disk.qcow2")]
     subprocess.run(wipe, check=True, timeout=300, capture_output=True)
@@ -253,7 +251,7 @@ def test_a_boot_that_cannot_succeed_shows_the_console_and_the_snapshot_still_doe
     assert typed("up", "--json").row()["how"] == "restored"
 
 
-def test_a_disk_that_was_cut_short_begins_anew(typed: Type, machine: Path) -> None:
+def test_a_truncated_disk_is_recreated(typed: Type, machine: Path) -> None:
     ended(typed("down"))
     disk = machine / "vmm/disk.qcow2"
     os.truncate(disk, disk.stat().st_size // 2)
@@ -263,7 +261,7 @@ def test_a_disk_that_was_cut_short_begins_anew(typed: Type, machine: Path) -> No
     assert "anew: its disk is damaged" in command.err
 
 
-def test_destroying_it_leaves_no_disk_and_no_journal(typed: Type, machine: Path) -> None:
+def test_destroying_leaves_no_disk_and_no_journal(typed: Type, machine: Path) -> None:
     assert ended(typed("down", "--destroy")).out == f"{NAME}: destroyed\n"
 
     assert not (machine / "vmm").exists()

@@ -1,4 +1,4 @@
-"""A session that names a machine starts it, and stops it again: at its end, on Ctrl-C, and by a prune after SIGKILL."""
+"""A pytest session starts its machine and stops it: at its end, on Ctrl-C, and after SIGKILL by a prune."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def runs(lab: Lab) -> bool:
     return find_running(lab.directory / NAME / PID_FILE) is not None
 
 
-def test_a_session_killed_while_it_starts_a_machine_leaves_it_to_the_next_prune(lab: Lab) -> None:
+def test_a_prune_stops_the_machine_of_a_killed_session(lab: Lab) -> None:
     with session(lab) as process:
         wait_for(lambda: runs(lab), 600)
         process.kill()
@@ -73,7 +73,7 @@ def test_a_session_killed_while_it_starts_a_machine_leaves_it_to_the_next_prune(
     assert not runs(lab), said
 
 
-def test_a_session_that_is_interrupted_stops_the_machine_that_it_started(lab: Lab) -> None:
+def test_an_interrupted_session_stops_its_machine(lab: Lab) -> None:
     with session(lab) as process:
         wait_for(lambda: runs(lab), 600)
         process.send_signal(signal.SIGINT)
@@ -85,8 +85,8 @@ def test_a_session_that_is_interrupted_stops_the_machine_that_it_started(lab: La
 
 
 @pytest.mark.parametrize("how", ["booted", "restored"])
-def test_a_session_stops_the_machine_that_it_started(lab: Lab, how: str) -> None:
-    """The first one boots it and freezes it, the second one restores what the first one froze."""
+def test_a_session_stops_its_machine_at_its_end(lab: Lab, how: str) -> None:
+    """The first session boots it and saves a snapshot; the second one restores that."""
     with session(lab) as process:
         told, _ = process.communicate(timeout=TIMEOUT)
 
@@ -97,7 +97,7 @@ def test_a_session_stops_the_machine_that_it_started(lab: Lab, how: str) -> None
         assert len(find_machine(lab, NAME, run).snapshots()) == 1
 
 
-def test_a_machine_that_runs_already_stays_as_it_is(lab: Lab) -> None:
+def test_a_machine_that_runs_already_is_not_stopped(lab: Lab) -> None:
     subprocess.run([sys.executable, "-m", "provisioner", "up", NAME], cwd=lab.path.parent, check=True, timeout=TIMEOUT)
     with Run.start() as run:
         before = find_machine(lab, NAME, run).vmm_pid()
@@ -109,7 +109,7 @@ def test_a_machine_that_runs_already_stays_as_it_is(lab: Lab) -> None:
         find_machine(lab, NAME, run).down()
 
 
-def test_an_unknown_machine_is_one_line(lab: Lab) -> None:
+def test_an_unknown_machine_is_a_one_line_error(lab: Lab) -> None:
     with session(lab, "--isolation-host=sesion") as process:
         told, _ = process.communicate(timeout=TIMEOUT)
 
@@ -120,7 +120,7 @@ def test_an_unknown_machine_is_one_line(lab: Lab) -> None:
     assert "cannot find machine 'sesion'" in told
 
 
-def test_a_machine_that_does_not_come_up_in_its_time_is_one_usage_error_and_is_stopped(lab: Lab) -> None:
+def test_a_machine_that_misses_its_deadline_is_a_usage_error_and_is_stopped(lab: Lab) -> None:
     with session(lab, "-o", "isolation_timeout_scale=0.001") as process:
         told, _ = process.communicate(timeout=TIMEOUT)
 

@@ -1,4 +1,4 @@
-"""One lab with real Vagrant and libvirt: a machine's whole life, two labs side by side, and what goes wrong."""
+"""Real Vagrant and libvirt: the life of a machine, two labs at once, and errors."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ with Run.start() as run:
 
 
 def look_at_the_host() -> dict[str, object]:
-    """Return what a lab may not change of the host's network, without counters."""
+    """Return the host's network settings, which a lab must not change, without counters."""
     rules = {}
     for argv in (["nft", "list", "ruleset"], ["iptables-save"], ["ip6tables-save"]):
         if shutil.which(argv[0], path=f"{os.environ['PATH']}:/usr/sbin:/sbin"):
@@ -86,18 +86,18 @@ def box() -> Box:
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """Labs for all tests here; not below tmp_path, through which the unprivileged QEMU cannot pass."""
+    """A folder for labs; not below tmp_path, which the unprivileged QEMU cannot enter."""
     made = run_dir() / f"labs-{secrets.token_hex(4)}"
     made.mkdir(mode=0o711)
     yield made
-    for lab in made.iterdir():  # what a failed test has left running goes with its lab's network
+    for lab in made.iterdir():  # ends what a failed test has left running
         LabNet(lab).down()
     shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
 def host() -> dict[str, object]:
-    """How the host's network was before any lab was made here."""
+    """The host's network settings before the first lab."""
     return look_at_the_host()
 
 
@@ -158,7 +158,7 @@ def assert_nothing_is_left(machine: VagrantMachine, processes: list[Process]) ->
     assert not [record for record in records if str(machine.directory) in str(record.values)]
 
 
-def test_two_starts_at_once_are_one_and_the_second_is_told_for_whom_it_waits(machine: VagrantMachine) -> None:
+def test_the_second_of_two_starts_waits_and_names_the_first(machine: VagrantMachine) -> None:
     lines: list[str] = []
     before = progress.set_listener(lines.append)
     try:
@@ -177,11 +177,11 @@ def test_two_starts_at_once_are_one_and_the_second_is_told_for_whom_it_waits(mac
     assert machine.status() == "running"
 
 
-def test_the_hosts_network_is_as_it_was(up: VagrantMachine, host: dict[str, object]) -> None:
+def test_the_hosts_network_is_not_changed(up: VagrantMachine, host: dict[str, object]) -> None:
     assert look_at_the_host() == host
 
 
-def test_it_is_reached_in_the_labs_network_by_its_own_key(up: VagrantMachine) -> None:
+def test_the_machine_is_in_the_labs_network(up: VagrantMachine) -> None:
     address = up.ssh()
     pid = up.vmm_pid()
 
@@ -193,11 +193,11 @@ def test_it_is_reached_in_the_labs_network_by_its_own_key(up: VagrantMachine) ->
     assert ask(up, "sh", "-c", script).split() == ["one", "cgroup2", "running", "nameserver", "192.168.121.1"]
 
 
-def test_the_guest_has_nothing_more_to_do(up: VagrantMachine) -> None:
+def test_the_booted_guest_is_idle(up: VagrantMachine) -> None:
     ask(up, "systemctl", "is-system-running", "--wait")
     count = "journalctl -b -u box-resolver.service --no-pager -o cat | grep -c ^Starting"
 
-    assert int(ask(up, "sh", "-c", count)) < 10  # it ran again and again once, and took the guest's time
+    assert int(ask(up, "sh", "-c", count)) < 10  # it once restarted again and again, and used the guest's processor
 
 
 def test_a_second_start_changes_nothing(up: VagrantMachine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,11 +208,11 @@ def test_a_second_start_changes_nothing(up: VagrantMachine, monkeypatch: pytest.
     assert up.vmm_pid() == before
 
 
-def test_a_restored_machine_is_as_it_was_and_knows_the_time(up: VagrantMachine) -> None:
+def test_a_restored_machine_has_its_old_disk_and_the_present_time(up: VagrantMachine) -> None:
     ask(up, "touch", "/before")
     up.snapshot("frozen")
     ask(up, "sh", "-c", "touch /after && sync")
-    time.sleep(2)  # that the guest's clock is behind by
+    time.sleep(2)  # the restored guest's clock is behind by this
 
     assert up.restore("frozen")
     assert ask(up, "sh", "-c", "ls -d /before /after 2>/dev/null") == "/before\n"
@@ -222,7 +222,7 @@ def test_a_restored_machine_is_as_it_was_and_knows_the_time(up: VagrantMachine) 
     assert not up.restore("nothing")
 
 
-def test_other_hardware_takes_no_snapshot(up: VagrantMachine) -> None:
+def test_other_hardware_has_no_snapshots(up: VagrantMachine) -> None:
     other = VagrantMachine(MachineSpec(name="one", driver="qemu", memory=768), up.box, up.directory, up._run)
 
     assert other.snapshots() == []
@@ -231,7 +231,7 @@ def test_other_hardware_takes_no_snapshot(up: VagrantMachine) -> None:
         other.snapshot("frozen")
 
 
-def test_a_box_that_vagrant_knows_runs_in_a_second_lab_beside_the_first(
+def test_a_known_box_runs_in_a_second_lab_at_the_same_time(
     up: VagrantMachine, box: Box, folder: Path, host: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = folder / "users-own"
@@ -244,9 +244,9 @@ def test_a_box_that_vagrant_knows_runs_in_a_second_lab_beside_the_first(
             second.up()
             address = second.ssh()
             assert (address.user, address.private_key.name) == ("vagrant", "private_key")
-            assert address.netns != up.ssh().netns  # the same names and addresses in both: no clash
+            assert address.netns != up.ssh().netns  # names and addresses are equal in both labs
             assert {one._net.name for one in (up, second)} <= {path.name for path in Path("/run/netns").iterdir()}
-            assert address.host_key.split() == box.host_key.split()[:2]  # learned, and right
+            assert address.host_key.split() == box.host_key.split()[:2]  # the learned key is the right one
             boots = {ask(one, "cat", "/proc/sys/kernel/random/boot_id") for one in (up, second)}
             assert len(boots) == 2
             keys = ask(second, "cat", "/home/vagrant/.ssh/authorized_keys")
@@ -258,7 +258,7 @@ def test_a_box_that_vagrant_knows_runs_in_a_second_lab_beside_the_first(
     assert not (second.directory / "one.login").exists()
 
 
-def test_a_halted_machine_keeps_its_disk_and_snapshots_and_takes_what_lab_yaml_says_now(up: VagrantMachine) -> None:
+def test_a_halted_machine_keeps_its_disk_and_gets_the_hardware_of_lab_yaml(up: VagrantMachine) -> None:
     up.snapshot("halted")
     ask(up, "sh", "-c", "echo kept >/kept")
     up.down()
@@ -275,13 +275,13 @@ def test_a_halted_machine_keeps_its_disk_and_snapshots_and_takes_what_lab_yaml_s
     assert ask(other, "sh", "-c", "cat /kept; findmnt -no FSTYPE /sys/fs/cgroup/memory") == "kept\ncgroup\n"
     assert int(ask(other, "sh", "-c", "grep MemTotal /proc/meminfo").split()[1]) < 800 << 10
     assert other.snapshots() == []
-    assert up.restore("halted")  # with the hardware that it was frozen with
+    assert up.restore("halted")  # with the hardware that it was saved with
     assert ask(up, "sh", "-c", "ls /kept 2>/dev/null || echo gone") == "gone\n"
     up.delete_snapshot("halted")
     assert "halted" not in up.snapshots()
 
 
-def test_ctrl_c_leaves_nothing(machine: VagrantMachine) -> None:
+def test_an_interrupted_start_leaves_nothing(machine: VagrantMachine) -> None:
     machine.down(destroy=True)
     with start_elsewhere(machine) as starter:
         processes = await_vmm(machine, starter)
@@ -291,9 +291,7 @@ def test_ctrl_c_leaves_nothing(machine: VagrantMachine) -> None:
     assert_nothing_is_left(machine, processes)
 
 
-def test_a_starter_that_is_killed_leaves_what_prune_ends_and_the_next_one_starts(
-    machine: VagrantMachine, host: dict[str, object]
-) -> None:
+def test_a_prune_ends_a_killed_start_and_the_next_start_works(machine: VagrantMachine, host: dict[str, object]) -> None:
     machine.down(destroy=True)
     with start_elsewhere(machine) as starter:
         processes = await_vmm(machine, starter)
@@ -309,19 +307,19 @@ def test_a_starter_that_is_killed_leaves_what_prune_ends_and_the_next_one_starts
     machine.down(destroy=True)
 
 
-def test_a_guest_that_dies_is_known_by_its_console(machine: VagrantMachine, box: Box) -> None:
+def test_a_kernel_panic_ends_the_start_at_once(machine: VagrantMachine, box: Box) -> None:
     broken = replace(box, cmdline=f"{box.cmdline} rdinit=/nowhere root=/dev/none")
     dead = VagrantMachine(MachineSpec(name="dead", driver="qemu"), broken, machine.directory, machine._run)
     started = time.monotonic()
 
     with pytest.raises(IsolationError, match=r"cannot start machine 'dead': its kernel has panicked; .*: ") as caught:
         dead.up()
-    assert time.monotonic() - started < deadlines.deadline("machine.boot")  # nobody waits for the dead
+    assert time.monotonic() - started < deadlines.deadline("machine.boot")  # without waiting for the deadline
     assert "Kernel panic" in caught.value.log
     assert (dead.status(), dead.vmm_pid()) == ("absent", None)
 
 
-def test_a_guest_that_does_not_come_up_in_its_time_shows_its_console(
+def test_the_console_of_a_guest_that_misses_its_deadline_is_quoted(
     machine: VagrantMachine, box: Box, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hanging = replace(box, cmdline=f"{box.cmdline.replace('quiet', '')} systemd.unit=emergency.target")
@@ -338,7 +336,7 @@ def test_a_guest_that_does_not_come_up_in_its_time_shows_its_console(
     assert (hung.status(), hung.vmm_pid()) == ("absent", None)
 
 
-def test_a_box_file_that_is_cut_short_is_packed_again_or_named(box: Box, folder: Path) -> None:
+def test_a_truncated_box_file_is_packed_again_or_refused(box: Box, folder: Path) -> None:
     own = replace(box, directory=folder / "own")
     own.directory.mkdir()
     packed = package_box(own)
@@ -351,12 +349,12 @@ def test_a_box_file_that_is_cut_short_is_packed_again_or_named(box: Box, folder:
     os.truncate(packed, size // 2)
     with Run.start() as run:
         program = VagrantProgram(folder / "cut", run)
-        with pytest.raises(IsolationError, match="cannot add the box 'a/b': Vagrant: the box file is damaged or cut"):
+        with pytest.raises(IsolationError, match="cannot add the box 'a/b': Vagrant: the box file is damaged or trunc"):
             program.add_box("a/b", packed)
 
 
 @pytest.mark.skipif(not PLUGIN.is_dir(), reason="hides the plugin as Debian installs it")
-def test_without_the_plugin_the_other_provider_is_offered(folder: Path) -> None:
+def test_a_missing_plugin_is_an_error_that_offers_provider_qemu(folder: Path) -> None:
     hide = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {PLUGIN} && exec "$@"', "sh"]
     with Run.start() as run:
         program = VagrantProgram(folder / "bare", run, enter=lambda: hide)

@@ -1,7 +1,6 @@
-"""Makes of our own box one such as Vagrant's registry has: user `vagrant`, Vagrant's well-known key, a Vagrantfile.
+"""Turns a built box into one like those of Vagrant's registry: user `vagrant`, Vagrant's public key, a Vagrantfile.
 
-Only the boot loader is not there: the box's own Vagrantfile names the kernel.  The disk is changed by debugfs(8), which
-needs no mount.
+It has no boot loader; its Vagrantfile names the kernel.  debugfs(8) changes the disk without mounting it.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ UID = 1000
 
 
 def pack_known_box(box: Box, name: str, home: Path, work: Path) -> None:
-    """Add a box under a name to a user's Vagrant, whose folder is `home`."""
+    """Add a box under a name to the Vagrant with the home folder `home`."""
     work.mkdir()
     env = {**os.environ, "VAGRANT_HOME": str(home), "VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_CWD": str(work)}
-    run(["vagrant", "box", "list"], env)  # makes the well-known key
+    run(["vagrant", "box", "list"], env)  # creates Vagrant's public key pair
     raw, image = work / "disk.raw", work / "box.img"
     run(["qemu-img", "convert", "-O", "raw", str(box.disk), str(raw)])
     add_user(raw, run(["ssh-keygen", "-y", "-f", str(home / "insecure_private_key")]), work)
@@ -49,7 +48,7 @@ def pack_known_box(box: Box, name: str, home: Path, work: Path) -> None:
 
 
 def add_user(raw: Path, public_key: str, work: Path) -> None:
-    """Write a user into a file system, who may log in by a key and not by a password."""
+    """Add a user to a file system, who logs in with a key and has no password."""
     lines = {"passwd": f"vagrant:x:{UID}:{UID}::/home/vagrant:/bin/bash", "shadow": "vagrant:*:19000::::::"}
     commands = []
     for file, line in {**lines, "group": f"vagrant:x:{UID}:"}.items():

@@ -1,0 +1,82 @@
+"""The command `provisioner daemon`.
+
+In: a runtime's name and a command.  Out: the command's exit status.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from provisioner.errors import IsolationError
+
+if TYPE_CHECKING:
+    from provisioner.hosts.daemon import Daemon
+    from provisioner.journal.run import Run
+
+
+def daemon(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="the runtime whose daemon is started, such as docker")],
+) -> None:
+    """
+    Run COMMAND while a runtime's daemon runs with its own data root and network namespace.
+
+    The host's daemon, network and images are not touched, and nothing is left behind.
+
+    Example: provisioner daemon docker -- pytest --isolation=container --isolation-runtime=docker
+    """
+    from provisioner.hosts.daemon import running
+    from provisioner.journal.run import Run, prune
+
+    command = [part for at, part in enumerate(context.args) if (at, part) != (0, "--")]
+    if not command:
+        raise IsolationError(
+            f"cannot run the daemon of '{name}': no command given", "provisioner daemon NAME -- COMMAND"
+        )
+    prune()
+    with Run.start() as run, running(_daemon_of(name, run), run) as env:
+        status = _run(command, {**os.environ, **env})
+    raise typer.Exit(status)
+
+
+def _daemon_of(name: str, run: Run) -> Daemon:
+    """Return how the runtime's daemon is started, with a data root that the journal deletes."""
+    from provisioner.hosts.daemon import Daemon, daemon_root
+    from provisioner.runtimes.load import load_runtime
+    from provisioner.runtimes.render import render_argv, render_value
+
+    runtime = load_runtime(name)
+    spec = runtime.daemon
+    if spec is None:
+        raise IsolationError(f"cannot run the daemon of '{name}': it has none", "leave out `provisioner daemon`")
+    root = daemon_root(run, runtime.name)
+    values = {"dir": str(root)}
+    return Daemon(
+        name=runtime.name,
+        binary=spec.binary,
+        argv=tuple(render_argv(spec.argv, values, f"{name}: daemon.argv")),
+        env={key: str(render_value(text, values, f"{name}: daemon.env")) for key, text in spec.env.items()},
+        ready=tuple(render_argv(spec.ready, values, f"{name}: daemon.ready")),
+        timeout=spec.timeout,
+        root=root,
+        files=spec.files,
+        cgroups=tuple(spec.cgroups),
+    )
+
+
+def _run(command: list[str], env: dict[str, str]) -> int:
+    """Run a command to its end, also after Ctrl-C, which reaches it too: the daemon is stopped after it."""
+    try:
+        process = subprocess.Popen(command, env=env)
+    except OSError as error:
+        raise IsolationError(f"cannot run '{command[0]}': {error.strerror}") from None
+    while True:
+        try:
+            status = process.wait()
+        except KeyboardInterrupt:
+            continue
+        return status if status >= 0 else 128 - status
