@@ -7,6 +7,7 @@ finds nothing to undo succeeds.
 from __future__ import annotations
 
 import inspect
+import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -62,6 +63,12 @@ def _reset_vagrant_machine(lab: str, name: str, hypervisor: str, state: str) -> 
     reset_machine(Path(lab), name, hypervisor, _state(state))
 
 
+def _delete_canaries(key: str, name: str) -> int:
+    from provisioner.probe.build import probe_binary
+
+    return subprocess.run([str(probe_binary().path), "canaries", "delete", key, name]).returncode
+
+
 def _run_over_ssh(address: str, name: str, *argv: str) -> int:
     from provisioner.hosts.ssh_undo import run_over_ssh
 
@@ -77,5 +84,6 @@ VERBS: dict[Verb, Callable[..., int | None]] = {
     "stop-machine": _stop_machine,
     "reset-libvirt-machine": _reset_libvirt_machine,
     "reset-vagrant-machine": _reset_vagrant_machine,
+    "delete-canaries": _delete_canaries,
     "run-over-ssh": _run_over_ssh,
 }

@@ -1,115 +1,121 @@
-"""Things outside that must be out of reach and must not change, made for one run on this machine.
+"""Makes objects of a host that no sandbox may reach or change, and tells which of them changed.
 
-In: a Run (journal) and its folder.  Out: `Canaries`: their names for the probe, and which of them moved.
-Called by host.py.  A shared memory segment (svipc(7)), a message queue (mq_overview(7)), an abstract socket (unix(7)),
-a file, and besides what is only looked at: the host's name and sysctls.  Each stands in the journal before it is made.
+In: a host's files, a Run, the channel to the host's probe.  Out: `Canaries`.  The probe makes a shared memory segment
+(svipc(7)), a message queue (mq_overview(7)), an abstract socket (unix(7)) and a file.  The host's name and some sysctls
+are only watched.  The journal has an entry before anything is made.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
+import json
 import secrets
-import socket
+import time
 from pathlib import Path
 
+from provisioner.connection.local import last_line
+from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.hosts.files_local import HostFiles
 from provisioner.journal.run import Run
-from provisioner.linux.ipc import delete_mqueue, delete_segment, make_mqueue, make_segment, read_mqueue, read_segment
+from provisioner.probe.channel import Channel, ChannelError, Pending
 
-SYSCTLS = ("kernel/core_pattern", "kernel/panic", "net/ipv4/ip_forward")
+HOLD = 40 * 86400.0  # seconds: longer than a run; a request's deadline is at most 2**32 ms
+TAKEN = "exit 75"  # EX_TEMPFAIL: another segment has the key
 TRIES = 16
 
 
 class Canaries:
     """
-    The canaries of one run.  Close them.
+    The canaries of one run on one host.  Close them.
+
+    Args:
+        site: the host's files.
+        run: the journal.
+        channel: to the host's probe.
+        probe: the probe's path on the host.
+        folder: the run's folder on the host; the canary file is deleted with it.
 
     Attributes:
-        key, name: of the segment, and of the queue and the listener, as the probe is told them.
+        key: the segment's key.
+        name: the name of the queue and of the socket.
+        file: the path of the file on the host.
+
+    Raises:
+        IsolationError: the host cannot make one.
     """
 
-    def __init__(self, run: Run, folder: Path) -> None:
-        self._run = run
-        self.name = f"isolation-{run.id}-{secrets.token_hex(4)}"
-        self._text = f"canary {self.name}\n".encode()
-        self._undo = contextlib.ExitStack()
-        try:
-            self.key = self._make_segment()
-            self._make_queue()
-            self._listener = self._undo.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            self._listener.setblocking(False)
-            self._listener.bind(f"\0{self.name}")
-            self._listener.listen(16)
-            self._file = folder / "canary"  # goes with the run's folder
-            self._file.write_bytes(self._text)
-            self._before = self._look()
-        except BaseException as error:
-            self._undo.close()
-            if isinstance(error, OSError):
-                raise IsolationError(f"cannot make the canaries: {error.strerror}") from None
-            raise
+    def __init__(self, site: HostFiles, run: Run, channel: Channel, probe: Path, folder: Path) -> None:
+        self._site, self._run, self._channel = site, run, channel
+        token = secrets.token_hex(4)
+        self.name = f"isolation-{run.id}-{token}"
+        self.file = folder / f"canary-{token}"
+        self._hold(probe)
+        self._before = self._look()
 
     @property
-    def told(self) -> str:
-        """What the probe inside is told, `objects=`'s value."""
+    def words(self) -> str:
+        """The value of `objects=`, by which the probe in a sandbox gets their names."""
         return f"{self.key}:{self.name}"
 
     def moved(self) -> list[str]:
-        """Return one line for each that is not as it was."""
-        now = self._look()
+        """Return one line for each that changed; none if the host's probe does not answer any more."""
+        try:
+            now = self._look()
+        except ChannelError:
+            return []
         return [
-            f"{what} was {self._before[what]!r} and is {now.get(what)!r}"
-            for what in self._before
-            if now.get(what) != self._before[what]
+            f"{what} was {before!r} and is {now.get(what)!r}"
+            for what, before in self._before.items()
+            if now.get(what) != before
         ]
 
     def close(self) -> None:
-        """Take them away."""
-        self._undo.close()
+        """Delete them; what cannot be deleted now stays in the journal."""
+        with contextlib.suppress(ChannelError):
+            self._channel.cancel(self._held)
+            if self._ask("delete", str(self.key), self.name)[0] == "exit 0":
+                self._run.gone(self._entry)
 
-    def _make_segment(self) -> int:
+    def _hold(self, probe: Path) -> None:
+        """Start the request that makes them, with a key that no other segment has; the socket lives as long as it."""
         for number in range(TRIES):
             digest = hashlib.sha256(f"{self._run.id} {number}".encode()).digest()
-            key = int.from_bytes(digest[:4], "big") >> 1 or 1
-            record = self._run.made("shm", str(key))
-            try:
-                make_segment(key, self._text)
-            except FileExistsError:
-                self._run.gone(record)  # somebody else's
-                continue
-            self._undo.callback(self._run.gone, record)
-            self._undo.callback(delete_segment, key)
-            return key
-        raise IsolationError(f"cannot make a segment: {TRIES} keys are taken")
-
-    def _make_queue(self) -> None:
-        record = self._run.made("mqueue", self.name)
-        make_mqueue(self.name)
-        self._undo.callback(self._run.gone, record)
-        self._undo.callback(delete_mqueue, self.name)
+            self.key = int.from_bytes(digest[:4], "big") >> 1 or 1
+            self._entry = self._site.made_canaries(self._run, probe, self.key, self.name)
+            argv = ("canaries", "hold", str(self.key), self.name, str(self.file))
+            self._held: Pending = self._channel.start(*argv, deadline=HOLD)
+            self._held.until = time.monotonic() + deadline("request")  # how long to wait for its first line
+            reply = self._channel.wait(self._held, until=lambda held: held.data.endswith(b"\n"))
+            if reply.ended == "running":
+                return
+            if reply.ended != TAKEN:
+                self.close()
+                raise IsolationError(f"cannot make the canaries: {last_line(reply.log) or reply.ended}")
+            self._run.gone(self._entry)
+        raise IsolationError(f"cannot make the canaries: {TRIES} keys of shared memory are taken")
 
     def _look(self) -> dict[str, str]:
-        """Read them all; what cannot be read is told by its error."""
-        found = {
-            f"the canary segment {self.key}": _told(lambda: read_segment(self.key, len(self._text))),
-            f"the canary queue {self.name}": _told(lambda: read_mqueue(self.name)),
-            f"the canary file {self._file}": _told(self._read_file),
-            "the host's name": os.uname().nodename,
+        """Return the state of each as text; of one that cannot be read, its error."""
+        ended, data = self._ask("look", str(self.key), self.name, str(self.file))
+        if ended != "exit 0":
+            raise ChannelError(f"cannot look at the canaries: {ended}")
+        state = json.loads(data)
+        seen = {
+            f"the canary segment {self.key}": str(state["segment"]),
+            f"the canary queue {self.name}": str(state["queue"]),
+            f"the canary file {self.file}": str(state["file"]),
+            "the host's name": self._read("kernel/hostname"),
         }
-        for name in SYSCTLS:
-            found[f"sysctl {name.replace('/', '.')}"] = _told((Path("/proc/sys") / name).read_text)
-        return found
+        return seen | {f"sysctl {name.replace('/', '.')}": self._read(name) for name in self._site.watched}
 
-    def _read_file(self) -> str:
-        status = self._file.stat()
-        return f"{self._file.read_text()} mode {status.st_mode:o} of {status.st_uid}:{status.st_gid}"
+    def _ask(self, *words: str) -> tuple[str, bytes]:
+        reply = self._channel.request("canaries", *words, deadline=deadline("request"))
+        return reply.ended, reply.data
 
-
-def _told(read: object) -> str:
-    assert callable(read)
-    try:
-        return str(read()).strip()
-    except OSError as error:
-        return f"({error.strerror})"
+    def _read(self, sysctl: str) -> str:
+        try:
+            return self._site.read(Path("/proc/sys") / sysctl).decode("utf-8", "backslashreplace").strip()
+        except IsolationError as error:
+            return f"({error.what})"

@@ -14,7 +14,6 @@ from typing import Protocol
 
 from provisioner.connection.local import Connection, LocalConnection
 from provisioner.errors import IsolationError
-from provisioner.hosts.canaries import Canaries
 from provisioner.images import image
 from provisioner.images.busybox import Shell
 from provisioner.journal.entry import UndoEntry
@@ -33,6 +32,7 @@ class HostFiles(Protocol):
         connection: where commands run.
         cache, state, run: the project's folders there, as provisioner.paths has them for this machine.
         remembers: whether this process's environment counts there: clients find their daemons by it.
+        watched: sysctls that must not change there during a run.
     """
 
     @property
@@ -45,6 +45,8 @@ class HostFiles(Protocol):
     def run(self) -> Path: ...
     @property
     def remembers(self) -> bool: ...
+    @property
+    def watched(self) -> tuple[str, ...]: ...
 
     def mounts(self) -> list[MountPoint]:
         """Return what is mounted there."""
@@ -76,9 +78,6 @@ class HostFiles(Protocol):
     def delete_cgroups(self, folders: Sequence[Path]) -> None:
         """Remove cgroups of ours with all below them, and end what still runs there."""
 
-    def make_canaries(self, run: Run, folder: Path) -> Canaries | None:
-        """Make things that must be out of a sandbox's reach; None where none can be made."""
-
     def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> UndoEntry:
         """Write into the run's journal the command that takes a thing away, before it is made."""
 
@@ -87,6 +86,17 @@ class HostFiles(Protocol):
 
     def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[UndoEntry]:
         """Write cgroups of ours into the run's journal, before they are made."""
+
+    def made_canaries(self, run: Run, probe: Path, key: int, name: str) -> UndoEntry:
+        """
+        Write canaries into the run's journal, before they are made.
+
+        Args:
+            run: the journal.
+            probe: the probe's path on this host.
+            key: of the shared memory segment.
+            name: of the message queue.
+        """
 
 
 class LocalFiles:
@@ -98,6 +108,7 @@ class LocalFiles:
         self.state = state_dir()
         self.run = run_dir()
         self.remembers = True
+        self.watched: tuple[str, ...] = ("kernel/core_pattern", "kernel/panic", "net/ipv4/ip_forward")
 
     def mounts(self) -> list[MountPoint]:
         return read_mounts()
@@ -142,9 +153,6 @@ class LocalFiles:
         for folder in folders:
             delete_cgroup(folder)
 
-    def make_canaries(self, run: Run, folder: Path) -> Canaries | None:
-        return Canaries(run, folder)
-
     def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> UndoEntry:
         return run.made("command", argv, env)
 
@@ -153,6 +161,9 @@ class LocalFiles:
 
     def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[UndoEntry]:
         return [run.made("cgroup", folder) for folder in folders]
+
+    def made_canaries(self, run: Run, probe: Path, key: int, name: str) -> UndoEntry:
+        return run.made("verb", ["delete-canaries", str(key), name])
 
 
 def rootfs_name(probe: BuiltProbe, shell: Shell | None) -> str:

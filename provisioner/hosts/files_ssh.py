@@ -19,7 +19,6 @@ from provisioner.connection.local import Connection
 from provisioner.connection.ssh import SshConnection
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.hosts.canaries import Canaries
 from provisioner.hosts.files_local import rootfs_name
 from provisioner.images.busybox import Shell
 from provisioner.images.elf import check_architecture
@@ -67,6 +66,7 @@ class SshFiles:
     state = Path("/var/lib") / NAME
     run = Path("/run") / NAME
     remembers = False
+    watched = ("kernel/core_pattern", "kernel/panic")  # an engine turns ip_forward on for its first container
 
     def __init__(self, connection: SshConnection) -> None:
         self.connection: Connection = connection
@@ -114,10 +114,6 @@ class SshFiles:
     def delete_cgroups(self, folders: Sequence[Path]) -> None:
         self._sh("remove the cgroups", DELETE_CGROUPS, *_checked(folders))
 
-    def make_canaries(self, run: Run, folder: Path) -> Canaries | None:
-        """None: they are made by system calls here, and a machine has nothing of this project but the probe."""
-        return None
-
     def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> UndoEntry:
         words = [f"{name}={value}" for name, value in env.items()]
         return self._made(run, ["env", *words, *argv] if words else argv)
@@ -127,6 +123,9 @@ class SshFiles:
 
     def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[UndoEntry]:
         return [self._made(run, ["sh", "-c", DELETE_CGROUPS, "sh", *_checked(folders)])]
+
+    def made_canaries(self, run: Run, probe: Path, key: int, name: str) -> UndoEntry:
+        return self._made(run, [str(probe), "canaries", "delete", str(key), name])
 
     def _made(self, run: Run, argv: Sequence[str]) -> UndoEntry:
         """The journal's undo runs it from here, as long as the machine lives."""

@@ -20,6 +20,7 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen, parse_image
+from provisioner.hosts.canaries import Canaries
 from provisioner.hosts.files_local import HostFiles
 from provisioner.hosts.image_store import UNPRIVILEGED, ImageMaker
 from provisioner.images.image import IMAGES, Image
@@ -76,7 +77,7 @@ class Host:
         try:
             self._channel = Channel(self._stream, self.nonce, self.connection.name, deadline("hello.container"))
             self.facts = self.look()
-            self.canaries = site.make_canaries(run, self.directory)
+            self._canaries = Canaries(site, run, self._channel, self.probe_path, self.directory)
         except BaseException:
             self._stream.kill()
             raise
@@ -94,13 +95,12 @@ class Host:
 
     @property
     def canary_words(self) -> list[str]:
-        """What the probe inside is told of that must be out of reach."""
-        objects = [f"objects={self.canaries.told}"] if self.canaries is not None else []
-        return [f"canary={self.pid}:{self.nonce}", *objects]
+        """Arguments of the verb `facts` that name what a sandbox must not reach: first a process, then IPC objects."""
+        return [f"canary={self.pid}:{self.nonce}", f"objects={self._canaries.words}"]
 
     def moved(self) -> list[str]:
         """Return one line for each canary that changed since this run began."""
-        return self.canaries.moved() if self.canaries is not None else []
+        return self._canaries.moved()
 
     @property
     def is_root(self) -> bool:
@@ -275,8 +275,7 @@ class Host:
                 if self.connection.run(argv, deadline("command")).status == 0:
                     self.run.gone(record)
         self._forget.clear()
-        if self.canaries is not None:
-            self.canaries.close()
+        self._canaries.close()
         self._stream.end_input()
         with contextlib.suppress(ConnectionLost):
             self._stream.wait(deadline("close"))

@@ -2,7 +2,8 @@
 
 An entry names a kind of thing (a path, a process, …), a command that deletes it, or a verb of `provisioner undo`.
 A verb is part of the file format: a journal may be undone by a later version, in which the code stands elsewhere.
-Journals of versions without verbs name a module of the package instead; `UndoEntry.load` translates them.
+Journals of versions without verbs name a module of the package instead, and have kinds for canaries; `UndoEntry.load`
+translates them.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Any, Literal, Self
 
 from provisioner.linux.processes import Process
 
-Kind = Literal["command", "verb", "cgroup", "path", "process", "netns", "mount", "shm", "mqueue"]
+Kind = Literal["command", "verb", "cgroup", "path", "process", "netns", "mount"]
 Verb = Literal[
     "end-process",  # FILE: an identity file
     "stop-machine",  # LAB-FILE NAME
     "reset-libvirt-machine",  # LAB-FOLDER NAME halted|absent
     "reset-vagrant-machine",  # LAB-FOLDER NAME HYPERVISOR halted|absent
+    "delete-canaries",  # KEY|0 NAME|-: a shared memory segment, a message queue
     "run-over-ssh",  # ADDRESS NAME ARGV...
 ]
 
@@ -31,7 +33,7 @@ class UndoEntry:
     Args:
         number: its place in the journal, from 1.
         kind: the kind of thing.
-        values: an argument list, a verb with its arguments, or one path, name, key or pid.
+        values: an argument list, a verb with its arguments, or one path, name or pid.
         env: variables that a command needs beside the environment's.
         process: the identity of a pid.
     """
@@ -60,7 +62,7 @@ class UndoEntry:
             KeyError, TypeError, ValueError: it is not an entry.
         """
         number, kind, values = int(entry["made"]), entry["kind"], tuple(str(value) for value in entry["values"])
-        if kind == "command" and (verb := _verb_of_module(values)):
+        if verb := _verb_of_old(kind, values):
             return cls(number, "verb", verb)
         process = Process(int(values[0]), int(entry["start"]), str(entry["boot"])) if "start" in entry else None
         env = tuple((str(name), str(value)) for name, value in entry.get("env", {}).items())
@@ -71,9 +73,13 @@ class UndoEntry:
         return self.kind in ("command", "verb", "path")
 
 
-def _verb_of_module(argv: Sequence[str]) -> tuple[str, ...]:
-    """Return the verb and the arguments for `python -m MODULE …` of an old journal; nothing for another command."""
-    match list(argv[1:]):
+def _verb_of_old(kind: str, values: Sequence[str]) -> tuple[str, ...]:
+    """Return the verb and the arguments for an entry of a journal without verbs; nothing if it has no verb now."""
+    if kind == "shm":
+        return "delete-canaries", values[0], "-"
+    if kind == "mqueue":
+        return "delete-canaries", "0", values[0]
+    match list(values[1:]) if kind == "command" else []:
         case ["-m", "provisioner.machines.detached", file]:
             return "end-process", file
         case ["-m", "provisioner.machines.vmm", folder]:

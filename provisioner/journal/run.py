@@ -71,8 +71,8 @@ class Run:
 
         Args:
             kind: "command" (an argument list that deletes it), "verb" (a verb of `provisioner undo` and its arguments),
-                "cgroup", "path" or "mount" (a path), "netns" or "mqueue" (a name), "shm" (a key), "process" (a pid).
-            what: the argument list, path, name, key or pid.
+                "cgroup", "path" or "mount" (a path), "netns" (a name), "process" (a pid).
+            what: the argument list, path, name or pid.
             env: variables that a command needs beside the environment's.
 
         Returns:

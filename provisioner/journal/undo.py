@@ -18,7 +18,6 @@ from pathlib import Path
 from provisioner.errors import IsolationError
 from provisioner.journal.entry import UndoEntry
 from provisioner.linux.cgroups import delete_cgroup
-from provisioner.linux.ipc import delete_mqueue, delete_segment
 from provisioner.linux.mounts import unmount, unmount_below
 from provisioner.linux.netns import delete_netns
 from provisioner.linux.processes import is_alive, kill_all
@@ -75,8 +74,6 @@ def undo(entry: UndoEntry) -> bool:
         "process": lambda: _end_process(entry),
         "netns": lambda: delete_netns(entry.values[0]),
         "mount": lambda: unmount(path),
-        "shm": lambda: delete_segment(int(entry.values[0])),
-        "mqueue": lambda: delete_mqueue(entry.values[0]),
     }
     if entry.kind not in actions:
         raise IsolationError(f"cannot undo '{entry.kind}': no such kind of thing")

@@ -4,6 +4,5 @@ cgroups.py     sets limits by cgroups of our own, on v1 and v2
 mounts.py      reads the mount table, unmounts
 netns.py       makes and deletes network namespaces
 processes.py   identifies, finds and kills processes
-ipc.py         System V shared memory and POSIX message queues
 kvm.py         tells whether KVM runs a guest on the processor
 """

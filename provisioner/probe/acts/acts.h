@@ -11,6 +11,7 @@ int verb_echo(const struct call *call);
 int verb_load(const struct call *call);
 int verb_net(const struct call *call);
 int verb_touch(const struct call *call);
+int verb_canaries(const struct call *call);
 int verb_run(const struct call *call);
 
 #endif

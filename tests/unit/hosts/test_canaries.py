@@ -1,108 +1,198 @@
-"""Things outside that must not change: made, looked at, gone, also after a run that died."""
+"""provisioner.hosts.canaries: objects outside of sandboxes are made, watched and deleted, also after a SIGKILL."""
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provisioner.hosts.canaries import Canaries
+from provisioner.hosts.files_local import LocalFiles
 from provisioner.journal.run import Run, prune
-from provisioner.linux.ipc import delete_mqueue, delete_segment, make_mqueue, make_segment, read_mqueue, read_segment
+from provisioner.probe.build import probe_binary
+from provisioner.probe.channel import Channel
 
-KEY = 0x1507A7E & 0x7FFFFFFF
+ABSENT = {"segment": "(ENOENT)", "queue": "(ENOENT)", "file": "(ENOENT)"}
+# a process that makes canaries and is killed
+MAKER = """
+import os, signal, sys
+from pathlib import Path
+from provisioner.hosts.canaries import Canaries
+from provisioner.hosts.files_local import LocalFiles
+from provisioner.journal.run import Run
+from provisioner.probe.build import probe_binary
+from provisioner.probe.channel import Channel
+site, probe = LocalFiles(), probe_binary().path
+channel = Channel(site.connection.start([str(probe), "serve", "n"]), "n", "here", 60)
+made = Canaries(site, Run.start(), channel, probe, Path(sys.argv[1]))
+print(made.key, made.name, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr("provisioner.journal.run.run_dir", lambda: tmp_path)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own with the session's probe in its cache."""
+    built = probe_binary().path
+    monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / built.parent.name).symlink_to(built.parent)
+    return tmp_path
+
+
+@pytest.fixture
+def channel(home: Path) -> Iterator[Channel]:
+    stream = LocalFiles().connection.start([str(probe_binary().path), "serve", "n"])
+    try:
+        yield Channel(stream, "n", "here", 60)
+    finally:
+        stream.kill()
+
+
+@pytest.fixture
+def run(home: Path) -> Iterator[Run]:
     with Run.start() as made:
         yield made
 
 
-def test_nothing_moved_when_nothing_was_touched(run: Run, tmp_path: Path) -> None:
-    canaries = Canaries(run, tmp_path)
+def make(run: Run, channel: Channel, folder: Path) -> Canaries:
+    return Canaries(LocalFiles(), run, channel, probe_binary().path, folder)
+
+
+def probe(*words: object) -> subprocess.CompletedProcess[str]:
+    argv = [str(probe_binary().path), "canaries", *map(str, words)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60)
+
+
+def look(key: int, name: str, file: Path = Path("/nowhere")) -> Any:
+    return json.loads(probe("look", key, name, file).stdout)
+
+
+def connects(name: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(f"\0{name}")
+        except ConnectionRefusedError:
+            return False
+        return True
+
+
+def test_untouched_canaries_did_not_move(run: Run, channel: Channel, tmp_path: Path) -> None:
+    canaries = make(run, channel, tmp_path)
 
     assert canaries.moved() == []
+    assert look(canaries.key, canaries.name)["segment"] == f"canary {canaries.name}"
+    assert connects(canaries.name)
+    assert canaries.words == f"{canaries.key}:{canaries.name}"
     canaries.close()
 
 
-def test_what_moved_is_named(run: Run, tmp_path: Path) -> None:
-    canaries = Canaries(run, tmp_path)
+def test_changed_canaries_are_named(run: Run, channel: Channel, tmp_path: Path) -> None:
+    canaries = make(run, channel, tmp_path)
 
-    (tmp_path / "canary").write_text("other")
-    delete_mqueue(canaries.name)
+    canaries.file.write_text("other")
+    probe("delete", 0, canaries.name)
     moved = canaries.moved()
     canaries.close()
 
     assert [line.split(" was ")[0] for line in moved] == [
         f"the canary queue {canaries.name}",
-        f"the canary file {tmp_path / 'canary'}",
+        f"the canary file {canaries.file}",
     ]
 
 
-def test_they_are_gone_when_closed(run: Run, tmp_path: Path) -> None:
-    canaries = Canaries(run, tmp_path)
-    key, name = canaries.key, canaries.name
+def test_close_deletes_them(run: Run, channel: Channel, tmp_path: Path) -> None:
+    canaries = make(run, channel, tmp_path)
     canaries.close()
 
-    with pytest.raises(FileNotFoundError):
-        read_segment(key, 1)
-    with pytest.raises(FileNotFoundError):
-        read_mqueue(name)
-    with socket.socket(socket.AF_UNIX) as other, pytest.raises(ConnectionRefusedError):
-        other.connect(f"\0{name}")
+    assert look(canaries.key, canaries.name) == ABSENT
+    assert not connects(canaries.name)
+    assert run.close() == []
 
 
-def test_prune_takes_them_away_after_a_sigkill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = (
-        "import os, signal, sys; from pathlib import Path; import provisioner.journal.run as j\n"
-        "folder = Path(sys.argv[1]); j.run_dir = lambda: folder\n"
-        "from provisioner.hosts.canaries import Canaries\n"
-        "made = Canaries(j.Run.start(), folder); print(made.key, made.name, flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False)
+def test_canaries_of_a_lost_probe_stay_in_the_journal(run: Run, channel: Channel, tmp_path: Path) -> None:
+    canaries = make(run, channel, tmp_path)
+    channel._stream.kill()
+    canaries.close()
+
+    assert canaries.moved() == []
+    assert run.close() == [f"undone by delete-canaries {canaries.key} {canaries.name}"]
+    assert look(canaries.key, canaries.name) == ABSENT
+
+
+def test_prune_deletes_them_after_a_sigkill(home: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", MAKER, str(home)], capture_output=True, text=True, timeout=300)
     key, name = done.stdout.split()
-    assert read_segment(int(key), 16) == "canary isolation"
+    assert look(int(key), name)["segment"] == f"canary {name}"
 
-    monkeypatch.setattr("provisioner.journal.run.run_dir", lambda: tmp_path)
-    said = prune()
+    lines = prune()
 
-    assert said == [f"removed mqueue {name}", f"removed shm {key}"]
-    with pytest.raises(FileNotFoundError):
-        read_segment(int(key), 1)
+    assert lines == [f"undone by delete-canaries {key} {name}"]
+    assert look(int(key), name) == ABSENT
 
 
-def test_somebody_elses_segment_stays() -> None:
-    key = KEY ^ os.getpid()
-    make_segment(key, b"not ours")
+def test_a_key_that_is_taken_is_passed_over(run: Run, channel: Channel, tmp_path: Path) -> None:
+    first = make(run, channel, tmp_path)
+    second = make(run, channel, tmp_path)
+
+    assert first.key != second.key
+    assert (first.moved(), second.moved()) == ([], [])
+    first.close()
+    second.close()
+
+
+def test_a_foreign_segment_is_not_deleted() -> None:
+    key = 0x1507A7E ^ os.getpid()
+    libc: Any = ctypes.CDLL(None)
+    libc.shmat.restype = ctypes.c_void_p
+    number = libc.shmget(key, ctypes.c_size_t(4096), 0o3600)  # IPC_CREAT | IPC_EXCL
+    ctypes.memmove(libc.shmat(number, None, 0), b"not ours", 8)
     try:
-        assert not delete_segment(key)
-        assert read_segment(key, 8) == "not ours"
+        assert probe("delete", key, "-").returncode == 0
+        assert libc.shmget(key, ctypes.c_size_t(0), 0) == number
     finally:
-        subprocess.run(["ipcrm", "-M", str(key)], check=False)
+        libc.shmctl(number, 0, None)  # IPC_RMID
 
 
-def test_a_queue_is_deleted_once() -> None:
-    name = f"isolation-test-{os.getpid()}"
-    make_mqueue(name)
-
-    assert (delete_mqueue(name), delete_mqueue(name)) == (True, False)
-
-
-def test_more_runs_than_queues_of_the_default_size_have_their_canaries() -> None:
+def test_many_runs_have_their_queues(tmp_path: Path) -> None:
+    """RLIMIT_MSGQUEUE allows nine queues of the default size."""
     names = [f"isolation-test-{os.getpid()}-{number}" for number in range(24)]
+    keys = [0x1F00000 + os.getpid() + number for number in range(24)]
+    holders = []
     try:
-        for name in names:
-            make_mqueue(name)
-        assert {read_mqueue(name) for name in names} == {"0 messages of at most 1 bytes"}
+        for key, name in zip(keys, names, strict=True):
+            argv = [str(probe_binary().path), "canaries", "hold", str(key), name, str(tmp_path / name)]
+            holders.append(subprocess.Popen(argv, stdout=subprocess.PIPE))
+        assert {holder.stdout.readline() for holder in holders if holder.stdout} == {b"made\n"}
+        assert {look(key, name)["queue"] for key, name in zip(keys, names, strict=True)} == {
+            "0 messages of at most 1 bytes"
+        }
     finally:
-        for name in names:
-            delete_mqueue(name)
+        for holder, key, name in zip(holders, keys, names, strict=False):
+            holder.kill()
+            holder.communicate()
+            probe("delete", key, name)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["hold", "0", "isolation-x", "/f"],
+        ["hold", "1", "-", "/f"],
+        ["look", "1", "other", "/f"],
+        ["look", "1", "isolation-a/b", "/f"],
+        ["delete", "x", "isolation-x"],
+        ["delete", "1"],
+        ["keep", "1", "isolation-x", "/f"],
+    ],
+)
+def test_wrong_arguments_are_refused(words: list[str]) -> None:
+    assert probe(*words).returncode == 64

@@ -19,10 +19,12 @@ from provisioner.journal.run import Run, parse_journal, prune
 from provisioner.journal.undo import undo
 from provisioner.linux.processes import boot_id
 from provisioner.paths import run_dir
+from provisioner.probe.build import probe_binary
 
 # Written by the last version that put `python -m MODULE` into its journals (commit 7d2a29d), one entry of each kind;
 # the home folder, the boot and the interpreter are replaced.
 RECORDED = Path(__file__).parents[2] / "data" / "journal_with_module_paths.jsonl"
+CANARIES = ("123456789", "isolation-0123abcd")  # as in the journal
 Start = Callable[[Path], subprocess.Popen[bytes]]
 IDENTIFY = 'cat "/proc/$$/stat" /proc/sys/kernel/random/boot_id >"$0.new" && mv "$0.new" "$0" && exec sleep 600'
 FAKE_VAGRANT = """\
@@ -33,7 +35,10 @@ echo "$*" >>'{log}'
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    built = probe_binary().path.parent
     monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path))
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / built.name).symlink_to(built)
     return tmp_path
 
 
@@ -57,6 +62,19 @@ def sleeper() -> Iterator[Start]:
             return process
 
         yield start
+
+
+def make_canaries(file: Path) -> None:
+    argv = [str(probe_binary().path), "canaries", "hold", *CANARIES, str(file)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"made\n"
+        holder.kill()
+
+
+def canaries() -> str:
+    argv = [str(probe_binary().path), "canaries", "look", *CANARIES, "/nowhere"]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
 
 def entry(verb: str, *arguments: str) -> UndoEntry:
@@ -112,8 +130,10 @@ def test_modules_in_old_journals_become_verbs(recorded: str, home: Path) -> None
     verbs = [entry.values for entry in entries if entry.kind == "verb"]
     address = verbs[-1][1]
 
-    assert others == ["command", "path", "process", "shm", "mqueue", "cgroup", "netns", "mount"]
-    assert verbs[:7] == [
+    assert others == ["command", "path", "process", "cgroup", "netns", "mount"]
+    assert verbs[:9] == [
+        ("delete-canaries", "123456789", "-"),
+        ("delete-canaries", "0", "isolation-0123abcd"),
         ("end-process", f"{home}/lab/libvirtd.pid"),
         ("end-process", f"{home}/lab/web/vmm.pid"),
         ("stop-machine", f"{home}/lab.yaml", "web"),
@@ -122,7 +142,7 @@ def test_modules_in_old_journals_become_verbs(recorded: str, home: Path) -> None
         ("reset-vagrant-machine", f"{home}/lab", "app", "virtualbox", "halted"),
         ("reset-vagrant-machine", f"{home}/lab", "app", "virtualbox", "absent"),
     ]
-    assert [values[:5] for values in verbs[7:]] == [
+    assert [values[:5] for values in verbs[9:]] == [
         ("run-over-ssh", address, "web", "env", "DOCKER_HOST=unix:///run/docker.sock"),
         ("run-over-ssh", address, "web", "rm", "-rf"),
         ("run-over-ssh", address, "web", "sh", "-c"),
@@ -130,7 +150,8 @@ def test_modules_in_old_journals_become_verbs(recorded: str, home: Path) -> None
 
 
 def test_old_journal_is_undone(recorded: str, home: Path, sleeper: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What can be made without root is there: two processes, a file, and a Vagrant that notes how it is called."""
+    """The test makes what needs no root: processes, a folder, canaries, and a Vagrant that writes down its calls."""
+    make_canaries(home / "canary")
     processes = [sleeper(home / "lab/libvirtd.pid"), sleeper(home / "lab/web/vmm.pid")]
     (home / "cache" / "folder").mkdir(parents=True)
     vagrant = home / "bin" / "vagrant"
@@ -146,6 +167,7 @@ def test_old_journal_is_undone(recorded: str, home: Path, sleeper: Start, monkey
 
     assert not [line for line in lines if line.startswith("cannot")]
     assert not journal.exists()
+    assert canaries() == '{"segment":"(ENOENT)","queue":"(ENOENT)","file":"(ENOENT)"}'
     for process in processes:
         assert process.wait(60) == -9
     assert not (home / "cache" / "folder").exists()

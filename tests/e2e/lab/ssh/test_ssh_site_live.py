@@ -174,6 +174,10 @@ def test_a_sandbox_over_ssh_is_seen_from_both_sides_and_leaves_nothing(host: Hos
         assert inside.nonce == outside.nonce == sandbox.nonce
         assert inside.process.namespaces.pid == outside.process.namespaces.pid != host.facts.process.namespaces.pid
         assert sandbox.state_pid() == outside.process.pid
+        assert inside.system is not None
+        assert inside.system.objects is not None
+        assert (inside.system.objects.shm, inside.system.objects.mqueue) == ("ENOENT", "ENOENT")
+        assert host.moved() == []
         assert (sandbox.request("run", "/bin/sh", "-c", "echo there").data == b"there\n") == (image == "shell")
         bundle = host.directory / sandbox.name
         assert bundle.exists()
@@ -228,8 +232,9 @@ os.kill(os.getpid(), signal.SIGKILL)
 
     assert killed.returncode == -9
     assert folder.exists()
-    said = prune()
-    assert not folder.exists(), said
+    lines = prune()
+    assert not folder.exists(), lines
+    assert any("canaries delete" in line for line in lines)
 
 
 def test_undoing_on_a_machine_that_is_gone_is_done(server: sshd.Sshd, tmp_path: Path) -> None:
@@ -245,7 +250,7 @@ def test_a_host_whose_machine_was_rolled_back_is_closed_without_it(tmp_path: Pat
     with sshd.serving(tmp_path) as server, Run.start() as run:
         connection = SshConnection(server.address, "there")
         host = Host(SshFiles(connection), run, probe)
-        folder = host.directory
+        folder, canaries = host.directory, host.canary_words[1].removeprefix("objects=").split(":")
         for session in server.sessions():
             os.kill(session, 9)
         server.process.kill()
@@ -254,6 +259,7 @@ def test_a_host_whose_machine_was_rolled_back_is_closed_without_it(tmp_path: Pat
         host.close()
     assert folder.exists(), "here the machine is this host, where nothing was rolled back"
     shutil.rmtree(folder)
+    subprocess.run([str(probe.path), "canaries", "delete", *canaries], check=True)
     for mount in read_mounts():
         if mount.fstype.startswith("cgroup"):
             assert not (mount.target / f"isolation-{run.id}").exists()

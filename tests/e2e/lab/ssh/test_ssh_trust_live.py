@@ -60,7 +60,7 @@ def test_a_key_that_is_not_authorized_is_refused_at_once(
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(None, "No such file"), (b"", "no private key"), (b"ssh-ed25519 AAAA", "no private key")]
+    ("content", "why"), [(None, "No such file"), (b"", "not a private key"), (b"ssh-ed25519 AAAA", "not a private key")]
 )
 def test_a_private_key_that_cannot_be_read_is_named(
     server: sshd.Sshd, tmp_path: Path, content: bytes | None, why: str
