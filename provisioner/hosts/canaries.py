@@ -19,7 +19,9 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.hosts.files_local import HostFiles
 from provisioner.journal.run import Run
-from provisioner.probe.channel import Channel, ChannelError, Pending
+from provisioner.probe.channel import Channel
+from provisioner.probe.frames import ChannelError
+from provisioner.probe.request import Pending
 
 HOLD = 40 * 86400.0  # seconds: longer than a run; a request's deadline is at most 2**32 ms
 TAKEN = "exit 75"  # EX_TEMPFAIL: another segment has the key
