@@ -164,7 +164,8 @@ def schemas(
 
 
 def _print(results: Results) -> None:
-    from pytest_isolation.report.spans import takes_unicode, write_lines
+    from provisioner.terminal import takes_unicode
+    from pytest_isolation.report.spans import write_lines
     from pytest_isolation.report.terminal import draw
 
     width = shutil.get_terminal_size().columns

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from provisioner.doctor.abilities import KINDS
 from provisioner.doctor.finding import Ability, Finding, Report, State
+from provisioner.terminal import takes_unicode, to_ascii
 
 NARROW = 64  # columns; on a narrower console a text starts on a line of its own
 LEAST = 24  # columns of a text
@@ -35,7 +36,6 @@ SIGNS = {
     State.LACKING: Sign("✗", "x", "red"),
     State.UNKNOWN: Sign("?", "?", "magenta"),
 }
-PLAIN = {"…": "...", "·": "-", "–": "-", "→": "->", "×": "x", "≥": ">="}
 
 
 def draw(report: Report, console: Console) -> None:
@@ -125,17 +125,9 @@ def _put(console: Console, text: Text) -> None:
 
 
 def _mark(console: Console, sign: Sign) -> str:
-    return sign.mark if _takes_unicode(console) else sign.plain
+    return sign.mark if takes_unicode(console.encoding) else sign.plain
 
 
 def _plain(console: Console, text: str) -> str:
-    """Spell out in ASCII what the stream cannot show."""
-    if _takes_unicode(console):
-        return text
-    for fancy, plain in PLAIN.items():
-        text = text.replace(fancy, plain)
-    return text.encode("ascii", "backslashreplace").decode()
-
-
-def _takes_unicode(console: Console) -> bool:
-    return console.encoding.lower().replace("-", "").replace("_", "").startswith("utf")
+    """Return the text as the console can show it."""
+    return text if takes_unicode(console.encoding) else to_ascii(text)

@@ -8,35 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sample_records import blank
 
 from pytest_isolation.judge.judge import judge_check, judge_files, suite_checks
 from pytest_isolation.policy.expected import Expected
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Judgement, Verdict, check_of
-from pytest_isolation.records.record import Record, save_record
+from pytest_isolation.records.record import save_record
 from pytest_isolation.results.model import load_results
-
-UNSEEN = {"unobserved": "EACCES", "why": "nobody looked"}
-
-
-def blank(target: str = "docker", kind: str = "container") -> Record:
-    """Return a record in which nothing was observed."""
-    info: dict[str, Any] = {
-        "id": target,
-        "kind": kind,
-        "class": kind,
-        "runtime": target,
-        "host": "local",
-        "boundary": "process",
-        "versions": {},
-        "capabilities": None,
-        "cannot": {},
-        "conditions": {},
-    }
-    views = ("host", "inside", "outside", "vmm", "exec", "peer_inside", "peer_outside")
-    return Record.model_validate(
-        {"schema": 1, "run": "r1", "target": info, "loads": {}, "reaches": {}, **dict.fromkeys(views, UNSEEN)}
-    )
 
 
 def test_no_check_of_the_suite_holds_on_what_nobody_saw(tmp_path: Path) -> None:

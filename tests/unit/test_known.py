@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_judge import blank
+from sample_records import blank
 
 from provisioner.errors import IsolationError
 from provisioner.runtimes.load import load_runtime

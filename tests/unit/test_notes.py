@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_judge import blank, isolation
+from sample_records import blank
+from test_judge import isolation
 
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Cell as CheckedCell

@@ -1,1 +1,8 @@
-"""Configurations drawn at random: the same walls and lacks of them, asked of any runtime that reads config.json."""
+"""Random OCI configurations: two runtimes that read config.json must have the same walls.
+
+edits.py      edits of a config.json
+draw.py       draws configurations from seeds, and shrinks them
+run.py        makes the sandbox of one configuration and judges its checks
+diff.py       runs configurations in two runtimes and finds differences
+command.py    `isolation diff`: progress, differences, files
+"""

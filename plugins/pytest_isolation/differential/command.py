@@ -1,6 +1,6 @@
-"""`isolation diff`: tells how far it is, and each difference in a few lines as it is found.
+"""`isolation diff`: shows its progress, and each difference in a few lines as soon as it is found.
 
-In: the command line's words.  Out: lines, files, and whether anything differed.  Called by cli.py.
+In: the command line's words.  Out: lines, files, and whether anything differed.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ MOST = 100_000
 
 def compare(runtimes: Sequence[str], config: str, seed: int, keep: Path | None, say: Callable[[str], object]) -> bool:
     """
-    Run drawn configurations in two runtimes.
+    Run random configurations in two runtimes.
 
     Args:
         runtimes: two names.
-        config: "gen:N".
-        seed: of the first configuration; the others follow it.
-        keep: where each difference's smallest config.json goes, or None.
+        config: "gen:N", the number of configurations.
+        seed: of the first configuration; the others have the next seeds.
+        keep: folder for the smallest config.json of each difference, or None.
         say: prints one line.
 
     Returns:
-        Whether the runtimes differed in a check that does not differ in their stock configurations.
+        Whether a check differs between the runtimes that does not differ in their stock configurations.
 
     Raises:
         IsolationError: the words are wrong, or a runtime does not work here.

@@ -1,6 +1,6 @@
-"""Runs the same drawn configurations in two runtimes and says where their walls differ.
+"""Runs the same random configurations in two runtimes and finds where their walls differ.
 
-In: two runtimes' names, seeds.  Out: `Difference`s, each shrunk to what still shows it.  Called by cli.py.
+In: two runtimes' names, seeds.  Out: `Difference`s, each shrunk to the smallest configuration that shows it.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ REFUSED = "refused by the runtime"
 @dataclass(frozen=True)
 class Difference:
     """
-    One check on which two runtimes differ.
+    One check with different verdicts in two runtimes.
 
     Attributes:
-        check: its id, or "" where one of them would not make the sandbox.
-        said: what each runtime's sandbox came to, in the runtimes' order: verdict and reason.
+        check: its id; "" if one of them refused to make the sandbox.
+        said: verdict and reason in each runtime, in the runtimes' order.
         drawn: the smallest configuration found that shows it.
-        config: its config.json, as the first runtime was given it.
+        config: its config.json, as the first runtime got it.
     """
 
     check: str
@@ -45,21 +45,21 @@ class Difference:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two targets and what they are made in."""
+    """Two targets, and the folders that configurations may name."""
 
     pool: Pool
     targets: tuple[str, str]
     place: Place
 
     def run(self, drawn: Drawn) -> tuple[Outcome, ...]:
-        """Run one configuration in both."""
+        """Run one configuration in both runtimes."""
         return tuple(run_drawn(self.pool, target, drawn, self.place) for target in self.targets)
 
 
 @contextlib.contextmanager
 def opened_pair(runtimes: Sequence[str], folder: Path) -> Iterator[Pair]:
     """
-    Make two runtimes ready on this machine.
+    Prepare two runtimes on this host, and close them at the end.
 
     Args:
         runtimes: their names.
@@ -81,7 +81,7 @@ def opened_pair(runtimes: Sequence[str], folder: Path) -> Iterator[Pair]:
 
 
 def find_differences(pair: Pair, seeds: Iterable[int]) -> Iterator[tuple[int, list[Difference]]]:
-    """Yield for each seed how the two runtimes differ; what differs in the stock configuration as well is left out."""
+    """Yield the differences for each seed, without those of the stock configuration."""
     stock = _differing(pair.run(Drawn(0, {})))
     known: set[str] = set(stock)
     for seed in seeds:
@@ -98,7 +98,7 @@ def find_differences(pair: Pair, seeds: Iterable[int]) -> Iterator[tuple[int, li
 
 
 def _differing(outcomes: Sequence[Outcome]) -> dict[str, tuple[str, ...]]:
-    """Return what each said of every check on which they differ; a refusal is one thing, of no check."""
+    """Return both verdicts of every check that differs; a refusal has the check ""."""
     if any(one.refused for one in outcomes):
         said = tuple(f"{REFUSED}: {one.refused}" if one.refused else "made" for one in outcomes)
         return {} if all(one.refused for one in outcomes) else {"": said}

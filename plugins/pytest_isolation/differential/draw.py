@@ -1,10 +1,13 @@
-"""Draws OCI configurations: walls taken away and added at random, each from a seed that names it.
+"""Draws OCI configurations: removes and adds walls at random, each configuration from its own seed.
 
-In: a seed.  Out: `Drawn`, edits of the config.json that `runc spec` writes (OCI runtime-spec, config.md), and what it
-shrinks to.  Called by run.py and by tests that predict verdicts.  Makes nothing and judges nothing.
+In: a seed.
+Out: `Drawn`, edits of the config.json that `runc spec` writes (OCI runtime-spec, config.md), and smaller variants.
+Makes nothing and judges nothing.
 
-Whatever is drawn is harmless: what would be written to the host without a namespace (a host name) is left out with it,
-no device that acts when it is opened is granted, and CAP_SYS_RESOURCE, which not every root has, is never asked for.
+All configurations are harmless.
+Without a namespace they do not write what belongs to it (a host name).
+They grant no device that acts when it is opened.
+They do not ask for CAP_SYS_RESOURCE, which not every root has.
 """
 
 from __future__ import annotations
@@ -35,11 +38,11 @@ EXTRA_MASK = "/proc/config.gz"
 @dataclass(frozen=True)
 class Drawn:
     """
-    One configuration: its seed and what was chosen of each feature.
+    One configuration: its seed and the choice for each feature.
 
     Attributes:
-        seed: draws it again.
-        chosen: feature to its choice; a feature that is not there is as stock.
+        seed: draws the same configuration again.
+        chosen: feature to its choice; a missing feature is as in the stock configuration.
     """
 
     seed: int
@@ -50,11 +53,11 @@ class Drawn:
         return f"seed {self.seed}: {'; '.join(parts) or 'stock'}"
 
     def edits(self, place: Place) -> tuple[Edit, ...]:
-        """Return what makes it of a stock config.json, in an order that does not matter."""
+        """Return the edits of a stock config.json; their order does not matter."""
         return tuple(FEATURES[name].edit(value, place) for name, value in self.chosen.items())
 
     def smaller(self) -> Iterator[Drawn]:
-        """Yield what differs from it by one feature that is stock, or one item less of a feature with several."""
+        """Yield the variants with one feature as in the stock configuration, or with one item less of a feature."""
         for name, value in self.chosen.items():
             yield replace(self, chosen={other: kept for other, kept in self.chosen.items() if other != name})
             if isinstance(value, tuple) and len(value) > 1:
@@ -68,11 +71,11 @@ class Drawn:
 @dataclass(frozen=True)
 class Feature:
     """
-    One thing that configurations differ in.
+    One thing in which configurations differ.
 
     Attributes:
-        choose: draws a choice, given what was chosen before; None leaves it as stock.
-        edit: what makes a choice of a stock config.json.
+        choose: draws a choice, given the choices before; None: as in the stock configuration.
+        edit: returns the edit for a choice.
     """
 
     choose: Callable[[random.Random, Mapping[str, Any]], Any]
@@ -84,8 +87,8 @@ def draw_config(seed: int, place: Place) -> Drawn:
     Draw one configuration.
 
     Args:
-        seed: the same one draws the same.
-        place: what of the host may be named; it decides which choices there are, never which one is drawn.
+        seed: the same seed draws the same configuration.
+        place: what of the host may be named; it removes choices and never changes the others.
     """
     dice = random.Random(seed)
     chosen: dict[str, Any] = {}
@@ -97,7 +100,7 @@ def draw_config(seed: int, place: Place) -> Drawn:
 
 
 def shrink(drawn: Drawn, still: Callable[[Drawn], bool]) -> Drawn:
-    """Return the smallest configuration of which something is still so, taking one thing away after the other."""
+    """Return the smallest configuration for which `still` is true; removes one thing at a time."""
     for smaller in drawn.smaller():
         if still(smaller):
             return shrink(smaller, still)
@@ -109,7 +112,7 @@ def _words(value: Any) -> str:
 
 
 def _sometimes(share: float, *choices: Any) -> Callable[[random.Random, Mapping[str, Any]], Any]:
-    """Return a chooser that leaves it as stock but for a share of the draws; it throws its dice in any case."""
+    """Return a chooser that makes a choice in a share of the draws; it uses the same random numbers in any case."""
 
     def choose(dice: random.Random, chosen: Mapping[str, Any]) -> Any:
         choice = dice.choice(choices)
@@ -127,7 +130,7 @@ def _some_of(share: float, items: Sequence[str], most: int) -> Callable[[random.
 
 
 def _choose_device(dice: random.Random, chosen: Mapping[str, Any]) -> str | None:
-    """In a user namespace no node can be made: runtimes bind the host's own there, and it may have none."""
+    """In a user namespace no node can be made: runtimes bind the host's own, which may not exist."""
     choice = _sometimes(0.3, *DEVICES)(dice, chosen)
     return None if "user namespace" in chosen else choice
 

@@ -1,4 +1,4 @@
-"""What a choice makes of a config.json (OCI runtime-spec, config.md).
+"""Edits of a config.json (OCI runtime-spec, config.md).
 
 In: a choice of one of draw.py's features, and what of the host may be named.  Out: an edit of the document.  Pure.
 """
@@ -23,7 +23,7 @@ SETS = {
     "bounding, permitted, effective": ("bounding", "permitted", "effective"),
     "all five": ("bounding", "permitted", "effective", "inheritable", "ambient"),
 }
-# Refused by every filter: many kernels have none of them, and what is let through there is no lack.
+# Every filter refuses these: many kernels have none of them, and allowing them there is no weakness.
 MODULES = ("init_module", "finit_module", "delete_module", "kexec_load")
 ERRNOS = {"EPERM": 1, "ENOSYS": 38, "EACCES": 13}
 DEVICES = {
@@ -38,8 +38,8 @@ class Place:
     What of the host a configuration may name.
 
     Attributes:
-        innocent: a folder of the run's own.
-        shared: a shared mount of the run's own, None where mounts made for a sandbox would reach the host.
+        innocent: a folder of this run.
+        shared: a shared mount of this run; None if mounts made for a sandbox would reach the host.
     """
 
     innocent: Path
@@ -47,15 +47,19 @@ class Place:
 
 
 def drop_namespaces(kinds: tuple[str, ...], place: Place) -> Edit:
+    """Leave out these namespaces."""
+
     def edit(config: Config) -> None:
         config["linux"]["namespaces"] = [one for one in config["linux"]["namespaces"] if one["type"] not in kinds]
         if "uts" in kinds:
-            config.pop("hostname", None)  # it would be the host's own that is set
+            config.pop("hostname", None)  # it would set the host's own
 
     return edit
 
 
 def cgroup_namespace(choice: str, place: Place) -> Edit:
+    """Use an own cgroup namespace, or the host's."""
+
     def edit(config: Config) -> None:
         others = [one for one in config["linux"]["namespaces"] if one["type"] != "cgroup"]
         config["linux"]["namespaces"] = [*others, *([{"type": "cgroup"}] if choice == "own" else [])]
@@ -64,6 +68,8 @@ def cgroup_namespace(choice: str, place: Place) -> Edit:
 
 
 def user_namespace(choice: str, place: Place) -> Edit:
+    """Use a user namespace with one of MAPS."""
+
     def edit(config: Config) -> None:
         config["linux"]["namespaces"].append({"type": "user"})
         for key in ("uidMappings", "gidMappings"):
@@ -73,6 +79,8 @@ def user_namespace(choice: str, place: Place) -> Edit:
 
 
 def user(uid: int, place: Place) -> Edit:
+    """Run as this user and group."""
+
     def edit(config: Config) -> None:
         config["process"]["user"] |= {"uid": uid, "gid": uid}
 
@@ -80,6 +88,8 @@ def user(uid: int, place: Place) -> Edit:
 
 
 def groups(groups: tuple[int, ...], place: Place) -> Edit:
+    """Add these supplementary groups."""
+
     def edit(config: Config) -> None:
         config["process"]["user"]["additionalGids"] = list(groups)
 
@@ -87,6 +97,8 @@ def groups(groups: tuple[int, ...], place: Place) -> Edit:
 
 
 def grant(granted: tuple[str, ...], place: Place) -> Edit:
+    """Add capabilities, each "NAME in SETS"."""
+
     def edit(config: Config) -> None:
         held = config["process"]["capabilities"]
         for one in granted:
@@ -98,6 +110,8 @@ def grant(granted: tuple[str, ...], place: Place) -> Edit:
 
 
 def withhold(names: tuple[str, ...], place: Place) -> Edit:
+    """Remove these capabilities from all sets."""
+
     def edit(config: Config) -> None:
         held = config["process"]["capabilities"]
         for key in held:
@@ -107,6 +121,8 @@ def withhold(names: tuple[str, ...], place: Place) -> Edit:
 
 
 def no_new_privileges(choice: bool, place: Place) -> Edit:
+    """Set noNewPrivileges."""
+
     def edit(config: Config) -> None:
         config["process"]["noNewPrivileges"] = choice
 
@@ -114,7 +130,7 @@ def no_new_privileges(choice: bool, place: Place) -> Edit:
 
 
 def filter(choice: tuple[str, ...], place: Place) -> Edit:
-    """The last item is the errno; the others are the calls that it refuses."""
+    """Install a filter; the last item is the errno, the others are the calls that it refuses."""
     *calls, errno = choice
 
     def edit(config: Config) -> None:
@@ -125,7 +141,7 @@ def filter(choice: tuple[str, ...], place: Place) -> Edit:
 
 
 def paths(key: str) -> Callable[[tuple[str, ...], Place], Edit]:
-    """Paths that are taken out of a list; "+PATH" is put into it."""
+    """Return an edit of a list of paths: removes paths, "all" removes every one, "+PATH" adds one."""
 
     def of(paths: tuple[str, ...], place: Place) -> Edit:
         def edit(config: Config) -> None:
@@ -138,6 +154,8 @@ def paths(key: str) -> Callable[[tuple[str, ...], Place], Edit]:
 
 
 def writable(target: str, place: Place) -> Edit:
+    """Mount the target writable."""
+
     def edit(config: Config) -> None:
         for mount in config["mounts"]:
             if mount["destination"] == target:
@@ -147,6 +165,8 @@ def writable(target: str, place: Place) -> Edit:
 
 
 def root(read_only: bool, place: Place) -> Edit:
+    """Set the root read-only or writable."""
+
     def edit(config: Config) -> None:
         config["root"]["readonly"] = read_only
 
@@ -154,22 +174,26 @@ def root(read_only: bool, place: Place) -> Edit:
 
 
 def bind(choice: str, place: Place) -> Edit:
+    """Bind a folder read-only at /bound."""
     source = {"own folder": str(place.innocent)}.get(choice, choice)
     return mount(source, "/bound", "ro")
 
 
 def shared_bind(choice: str, place: Place) -> Edit:
+    """Bind the shared mount at /spread with this propagation."""
     bound = mount(str(place.shared), "/spread", choice)
 
     def edit(config: Config) -> None:
         bound(config)
-        if choice == "rshared":  # else the runtime makes the tree that it binds from a slave of the host's
+        if choice == "rshared":  # otherwise the runtime makes the source tree a slave of the host's
             config["linux"]["rootfsPropagation"] = "rshared"
 
     return edit
 
 
 def mount(source: str, target: str, *options: str) -> Edit:
+    """Add a bind mount."""
+
     def edit(config: Config) -> None:
         line = {"destination": target, "type": "bind", "source": source, "options": ["rbind", *options]}
         config["mounts"].append(line)
@@ -178,6 +202,8 @@ def mount(source: str, target: str, *options: str) -> Edit:
 
 
 def device(choice: str, place: Place) -> Edit:
+    """Grant one of DEVICES."""
+
     def edit(config: Config) -> None:
         config["linux"].setdefault("devices", []).append(dict(DEVICES[choice]))
 
@@ -185,6 +211,8 @@ def device(choice: str, place: Place) -> Edit:
 
 
 def environment(names: tuple[str, ...], place: Place) -> Edit:
+    """Add variables with these names."""
+
     def edit(config: Config) -> None:
         config["process"]["env"] += [f"{name}=generated" for name in names]
 
@@ -192,6 +220,8 @@ def environment(names: tuple[str, ...], place: Place) -> Edit:
 
 
 def open_files(most: int, place: Place) -> Edit:
+    """Set RLIMIT_NOFILE."""
+
     def edit(config: Config) -> None:
         config["process"]["rlimits"] = [{"type": "RLIMIT_NOFILE", "hard": most, "soft": most}]
 

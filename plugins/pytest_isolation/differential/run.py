@@ -1,6 +1,6 @@
-"""Makes a drawn configuration's sandbox, looks at it, and says each check's verdict.
+"""Makes the sandbox of a random configuration, observes it, and returns each check's verdict.
 
-In: a pool, a target whose runtime reads config.json, a `Drawn`.  Out: `Outcome`.  Called by diff.py and tests.
+In: a pool, a target with a runtime that reads config.json, a `Drawn`.  Out: `Outcome`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from pytest_isolation.records.record import Record
 @dataclass(frozen=True)
 class Outcome:
     """
-    What came of one configuration.
+    The result of one configuration.
 
     Attributes:
-        verdicts: check id to verdict and reason; empty where the runtime would not make it.
-        refused: the runtime's own words then.
-        config: the config.json that it was given.
+        verdicts: check id to verdict and reason; empty if the runtime refused to make the sandbox.
+        refused: the runtime's message then.
+        config: the config.json that it got.
     """
 
     verdicts: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -38,7 +38,13 @@ class Outcome:
 
 def run_drawn(pool: Pool, target_id: str, drawn: Drawn, place: Place) -> Outcome:
     """
-    Make one configuration's sandbox and judge what is seen of it; limits are as the target's own were measured.
+    Make the sandbox of one configuration and judge it; limits come from the target's stock sandbox.
+
+    Args:
+        pool: has the target's host and its records.
+        target_id: the target.
+        drawn: the configuration.
+        place: what of the host it may name.
 
     Raises:
         IsolationError: the sandbox was made and does not answer.
@@ -60,7 +66,7 @@ def run_drawn(pool: Pool, target_id: str, drawn: Drawn, place: Place) -> Outcome
 
 
 def judge_all(record: Record, stock: Record) -> dict[str, tuple[str, str]]:
-    """Return the verdict of every check over facts; what was measured of limits and reach is the stock sandbox's."""
+    """Return the verdict of every check over facts; limits and reach come from the stock sandbox's record."""
     others = ("loads", "reaches", "residue", "survivors", "shared_file")
     measured = record.model_copy(update={name: stock.raw(name) for name in others})
     return {name: (str(verdict), reason) for name, (verdict, reason) in judge_record(measured).items()}

@@ -15,7 +15,7 @@ from typing import cast
 from provisioner.facts.document import Facts
 from provisioner.facts.status import Capabilities
 from provisioner.observed import FactMap, Observed, Unobserved, UnobservedFact
-from pytest_isolation.judge.denied_by import tell_author
+from pytest_isolation.judge.denied_by import explain_denial
 from pytest_isolation.judge.filters import filter_lines
 from pytest_isolation.records.record import Record
 from pytest_isolation.walls.capabilities import NAMES, names_in
@@ -66,7 +66,7 @@ def _show_author(record: Record, path: str) -> str:
     if not path.startswith(TRY):
         return ""
     try:
-        told = tell_author(record, path.removeprefix(TRY).removesuffix("]"))
+        told = explain_denial(record, path.removeprefix(TRY).removesuffix("]"))
     except UnobservedFact:
         return ""  # the fact that is missing is shown as such
     return f": {told}" if told else ""

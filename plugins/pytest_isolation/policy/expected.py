@@ -1,7 +1,6 @@
-"""What a runtime documents to be open: roles/<name>/expected.yaml.
+"""What a runtime documents as open: roles/<name>/expected.yaml.
 
-In: the file.  Out: a frozen `Expected`, and the entry of it that fits the conditions of a target.
-Called by policy.py.  Judges nothing.
+In: the file.  Out: a frozen `Expected`, and its entry that fits the conditions of a target.  Judges nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _MARKED = re.compile(r'mark\.isolation\(\s*"([a-z0-9_.]+)"')
 
 
 class When(BaseModel):
-    """The conditions under which the exception counts; all of those named must be met."""
+    """The conditions of an exception; a target must meet all of them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     variant: Line | None = None
@@ -35,14 +34,14 @@ class When(BaseModel):
     kernel: Line | None = None
     lsm: Line | None = None
     user: Literal["root", "other"] | None = None
-    provider: Line | None = None  # of a machine, as lab.yaml names it
+    provider: Line | None = None  # of a machine, as in lab.yaml
     sys_admin: Literal["yes", "no"] | None = None  # whether the runtime's commands may make namespaces
     option: Line | None = None
     # the host's own settings, which no runtime makes
     ptrace_scope: Literal["0"] | None = None
     smt: Literal["on"] | None = None
     flaws: Literal["open", "unknown"] | None = None
-    # names in the environment that runtimes are started with, some of which pass all of it on
+    # names in the environment of the runtime's commands; some runtimes pass all of them on
     env_more: Literal["yes"] | None = None
     env_proxies: Literal["yes"] | None = None
     env_secrets: Literal["yes"] | None = None
@@ -55,7 +54,7 @@ class When(BaseModel):
         return value
 
     def fits(self, conditions: Mapping[str, str]) -> bool:
-        """Whether a target with these conditions meets them; a condition that nobody observed is not met."""
+        """Whether a target with these conditions meets them; an unobserved condition is not met."""
         for key, wanted in self.model_dump(exclude_none=True).items():
             given = conditions.get(key)
             if given is None or not (in_range(given, wanted) if key in ("version", "kernel") else given == wanted):
@@ -65,9 +64,9 @@ class When(BaseModel):
 
 class Documented(BaseModel):
     """
-    One wall that the runtime documents not to hold, or that cannot be observed there.
+    A wall that the runtime documents as open, or that cannot be observed there.
 
-    `because` is the check's whole reason, where only that one is documented: with any other it is a finding.
+    `because` restricts the exception to one reason of the check; any other reason is a finding.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -77,7 +76,7 @@ class Documented(BaseModel):
     when: When = When()
 
     def covers(self, verdict: str, reason: str) -> bool:
-        """Whether it is this verdict, for this reason, that is documented."""
+        """Whether the exception documents this verdict with this reason."""
         return self.verdict == verdict and self.because in (None, reason)
 
 
@@ -92,7 +91,7 @@ Entries = Annotated[
 
 
 class Expected(RootModel[dict[CheckId, Entries]]):
-    """The documented exceptions of one runtime, by check; all else is expected to hold."""
+    """The documented exceptions of one runtime, by check; every other check must hold."""
 
     model_config = ConfigDict(frozen=True, strict=True, title="roles/<name>/expected.yaml")
 
@@ -106,7 +105,12 @@ class Expected(RootModel[dict[CheckId, Entries]]):
 
 
 def load_expected(path: Path) -> Expected:
-    """Read an expected.yaml; raises IsolationError with file, line and nearest key."""
+    """
+    Read an expected.yaml.
+
+    Raises:
+        IsolationError: the file is wrong; names file, line and nearest key.
+    """
     return load_yaml(path, Expected)
 
 
@@ -118,15 +122,15 @@ class OwnExpected(RootModel[dict[str, Expected]]):
 
 def load_own_expected(path: Path, runtimes: Iterable[str]) -> Mapping[str, Expected]:
     """
-    Read a user's documented exceptions.
+    Read the documented exceptions of a user's own checks.
 
     Args:
         path: the file.
-        runtimes: the names that it may speak of.
+        runtimes: the names that it may use.
 
     Raises:
-        IsolationError: the file is wrong; it names an unknown runtime, or a check of the bundled suite, whose
-            exceptions stand with its roles: that is what a waiver with its date is for.
+        IsolationError: the file is wrong, names an unknown runtime, or names a check of the bundled suite: the
+            exceptions of those are in its roles, and a waiver accepts others until a day.
     """
     found: dict[str, Expected] = load_yaml(path, OwnExpected).root
     known, bundled = sorted(runtimes), bundled_ids()
@@ -144,13 +148,16 @@ def load_own_expected(path: Path, runtimes: Iterable[str]) -> Mapping[str, Expec
 
 @cache
 def bundled_ids() -> frozenset[str]:
-    """Return the ids of the bundled suite, read from its text: pytest is to import it first, to rewrite its asserts."""
+    """
+    Return the ids of the bundled suite, read from its text: pytest must import the modules first, to rewrite their
+    asserts.
+    """
     texts = [path.read_text() for path in SUITE.rglob("test_*.py")]
     return frozenset(found for text in texts for found in _MARKED.findall(text))
 
 
 def join_expected(first: Mapping[str, Expected], second: Mapping[str, Expected]) -> dict[str, Expected]:
-    """Return the exceptions of both."""
+    """Return the exceptions of both; the second replaces the first for the same check."""
     names = [*first, *(name for name in second if name not in first)]
     empty = Expected({})
     return {name: Expected({**first.get(name, empty).root, **second.get(name, empty).root}) for name in names}

@@ -1,7 +1,7 @@
-"""Judges verdicts: what is fine, what is documented, what is waived, what is a finding.
+"""Judges verdicts: ok, documented, waived, better, or a finding.
 
-In: a check, its target and its verdict; the asked profile, the runtimes' documented exceptions, the waivers, the day.
-Out: a frozen `Ruling`.  Called by plugin.py (live) and judge.py (archived).  Pure: observes nothing, draws nothing.
+In: a check, its target and its verdict; the profile, the runtimes' documented exceptions, the waivers, the day.
+Out: a frozen `Ruling`.  Pure: observes nothing, draws nothing.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from pytest_isolation.policy.profile import Profile
 from pytest_isolation.policy.verdict import Check, Judgement, Verdict
 from pytest_isolation.policy.waivers import Waiver
 
-CLAIM_NO_WALL = ("self", "pid")  # the place pytest runs in, and a process that no runtime names
+CLAIM_NO_WALL = ("self", "pid")  # where pytest runs, and a process of an unknown runtime
 
 
 @dataclass(frozen=True)
 class Ruling:
-    """A judgement, why, where that is documented, and the name of the waiver that it rests on."""
+    """A judgement, its reason, the source that documents it, and the name of the waiver that covers it."""
 
     judgement: Judgement
     reason: str = ""
@@ -34,9 +34,9 @@ class Policy:
     What this run demands.
 
     Args:
-        profile: what must hold beyond "as documented"; None asks for no more than that.
+        profile: what must hold beyond the documented state; None: nothing more.
         expected: the documented exceptions, by runtime.
-        waivers: what is accepted for a while.
+        waivers: findings that are accepted until a day.
         today: the day, in UTC, that waivers are compared with.
     """
 
@@ -59,16 +59,16 @@ class Policy:
         reason: str = "",
     ) -> Ruling:
         """
-        Judge one verdict by the table of the design, section 5.
+        Judge one verdict.
 
         Args:
-            check: what was checked.
+            check: the check.
             kind: "container" or "vm".
             target: the target's id, which waivers name.
-            runtime: whose expected.yaml counts; `self` and a bare process claim no wall.
-            conditions: what its `when` is compared with.
+            runtime: the runtime that expected.yaml is read for; `self` and `pid` claim no wall.
+            conditions: the target's conditions, compared with `when`.
             verdict: what was observed.
-            reason: why, as the check told it.
+            reason: the check's reason.
         """
         if verdict is Verdict.NOT_APPLICABLE:
             return Ruling(Judgement.NONE)
@@ -80,10 +80,10 @@ class Policy:
         named = documented is not None and documented.covers(verdict.value, reason)
         if documented is not None and named and not required:
             return Ruling(Judgement.DOCUMENTED, source=documented.source)
-        unseen = conditions.get("unseen", "")  # of a sandbox that somebody else runs, why not all was seen
+        unseen = conditions.get("unseen", "")  # of an attached sandbox: why facts are unobserved
         if unseen and verdict is Verdict.UNKNOWN and unseen in reason and not required:
             return Ruling(Judgement.DOCUMENTED, source=f"attached: {unseen}")
-        # what a user's own test demands of that place is no wall that it might lack
+        # a user's own test may demand anything of these targets
         lacking = verdict in (Verdict.OPEN, Verdict.UNKNOWN) and not required
         if runtime in CLAIM_NO_WALL and not check.is_own and lacking:
             return Ruling(Judgement.DOCUMENTED, source=f"{runtime} claims no wall")
@@ -93,12 +93,19 @@ class Policy:
         return self._rule_finding(check, target, required, documented if named else None)
 
     def unused_waivers(self, used: Iterable[str]) -> tuple[Waiver, ...]:
-        """Return the waivers that no cell rests on, given the names that cells carry."""
+        """
+        Return the waivers that cover no cell.
+
+        Args:
+            used: the names of waivers that cells carry.
+        """
         names = set(used)
         return tuple(waiver for waiver in self.waivers if waiver.name not in names)
 
     def _rule_finding(self, check: Check, target: str, required: bool, documented: Documented | None) -> Ruling:
-        """Say what makes it one: a waiver that ended, or a profile that demands what is documented not to hold."""
+        """
+        Return the finding with its cause: an expired waiver, or a profile that demands what is documented as open.
+        """
         expired = next((w for w in self.waivers if w.covers(check.id, target)), None)
         if expired is not None:
             days = expired.days_expired(self.today)
@@ -115,7 +122,7 @@ class Policy:
 
 
 def _rule_held(documented: Documented | None, waiver: Waiver | None) -> Ruling:
-    """A wall that was only documented as unobservable is no better than expected; an open one that holds is."""
+    """Return `better` if a wall holds that was waived or documented as open; `ok` otherwise."""
     if waiver is not None:
         return Ruling(Judgement.BETTER, f"holds, though waived: {waiver.reason}", waiver=waiver.name)
     if documented is not None and documented.verdict != "unknown":

@@ -1,7 +1,8 @@
-"""The profiles that can be asked for, by name and version.
+"""The profiles that a run can demand, by name and version.
 
-In: the text of `--isolation-profile`.  Out: a frozen `Profile`.  Called by policy.py.  Levels are those of the
-Kubernetes Pod Security Standards: privileged < baseline < restricted; the version is that of our set of checks.
+In: the text of `--isolation-profile`.  Out: a frozen `Profile`.
+The levels are those of the Kubernetes Pod Security Standards: privileged < baseline < restricted.
+The version is that of this project's set of checks.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def parse_profile(text: str) -> Profile:
     Read "baseline@1"; without a version, the newest.
 
     Raises:
-        IsolationError: there is no such profile, or no such version of it; names the nearest.
+        IsolationError: the profile or its version does not exist; the hint names the nearest.
     """
     name, at, version = text.strip().partition("@")
     if name not in LEVELS:

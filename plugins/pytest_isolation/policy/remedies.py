@@ -1,7 +1,7 @@
-"""What mends a check on one runtime, in that runtime's own words: roles/<name>/remedies.yaml.
+"""What fixes a finding on one runtime, in that runtime's terms: roles/<name>/remedies.yaml.
 
-In: the file, and those of the roles that it names by `like`.  Out: one line for a check on a runtime; where its role
-has none, as for a user's own check, the check's general remedy.  Called by judge.py and for the reference.
+In: the file, and those of the roles that it names by `like`.
+Out: one line for a check on a runtime; the check's general remedy if the role has none.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ FILE = "remedies.yaml"
 
 
 def _bundled(name: str) -> str:
-    """Refuse an id that no check has: its remedy would be shown nowhere."""
+    """Refuse an id that no check has."""
     if name not in bundled_ids():
         raise ValueError("; ".join(filter(None, ["the suite has no such check", suggest(name, bundled_ids())])))
     return name
 
 
 class NoSetting(BaseModel):
-    """The runtime has no setting that mends it: why, and what does instead."""
+    """The runtime has no setting that fixes it: the reason, and what helps instead."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     none: Line
 
 
 class RemedyFile(BaseModel):
-    """The flag or the line of a configuration that mends each check; `like` names a role whose lines count where this
-    file has none."""
+    """
+    The flag or configuration line that fixes each check; `like` names a role that adds the lines that this file lacks.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, title="roles/<name>/remedies.yaml")
     like: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")] | None = None
@@ -48,7 +49,7 @@ class RemedyFile(BaseModel):
 
 def remedy_for(check: Check, runtime: str) -> str:
     """
-    Return what mends a check on a runtime, in one line.
+    Return what fixes a check on a runtime, in one line.
 
     Raises:
         IsolationError: the role's remedies.yaml cannot be read.
@@ -59,10 +60,14 @@ def remedy_for(check: Check, runtime: str) -> str:
 @cache
 def load_remedies(runtime: str, roles: Path = ROLES) -> Mapping[str, str]:
     """
-    Return the remedies of a runtime by check; none for a runtime whose role has no such file.
+    Return the remedies of a runtime by check; none if its role has no such file.
+
+    Args:
+        runtime: name of the runtime.
+        roles: folder of the roles.
 
     Raises:
-        IsolationError: with file and line; or `like` names no role with such a file, or leads back to where it began.
+        IsolationError: with file and line; or `like` names no role with such a file, or leads in a circle.
     """
     if not (roles / runtime / FILE).exists():
         return {}
@@ -99,7 +104,7 @@ def _tell(remedy: Line | NoSetting, runtime: str) -> str:
 
 
 def remedies_by_runtime(roles: Path = ROLES) -> dict[str, dict[str, str]]:
-    """Return for each check its remedies by runtime, of all roles."""
+    """Return the remedies of all roles, by check and runtime."""
     found: dict[str, dict[str, str]] = {}
     for path in sorted(roles.glob(f"*/{FILE}")):
         for check, remedy in load_remedies(path.parent.name, roles).items():

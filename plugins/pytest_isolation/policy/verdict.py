@@ -1,8 +1,8 @@
 """What a check observed, and the cell that carries it: verdict, judgement, check, cell.
 
 In: the exception that ended a check, and the marker on a check's function.
-Out: `Verdict`, `Check`, `Cell`, all frozen.  Called by plugin.py (live) and judge.py (archived).
-Imports only the standard library and pytest: plugin.py loads it in every pytest run.  Decides no policy.
+Out: `Verdict`, `Check`, `Cell`, all frozen.
+Imports only the standard library and pytest, because plugin.py loads it in every pytest run.  Decides no policy.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Verdict(StrEnum):
 
 
 class Judgement(StrEnum):
-    """What policy says of a verdict."""
+    """What the policy makes of a verdict."""
 
     OK = "ok"
     DOCUMENTED = "documented"
@@ -51,25 +51,33 @@ class Judgement(StrEnum):
 
 
 class Ignored(AssertionError):
-    """A limit was accepted and is not in force; a check raises it with what was seen instead."""
+    """The runtime accepted a limit and it is not in force; a check raises it with the observed value."""
 
 
 class Refused(AssertionError):
-    """The runtime would not set a limit; a check raises it with the runtime's own words."""
+    """The runtime refused to set a limit; a check raises it with the runtime's message."""
 
 
 @dataclass(frozen=True)
 class Check:
     """
-    One named part of the wall, as the marker `isolation` on its function tells it.
+    One named wall, as the marker `isolation` on its function describes it.
 
     Attributes:
-        gains: what an attacker inside gains where it is open, in one sentence.
-        profile: the level that requires it, or pairs of kind and level; "" is required by none.
+        id: such as "ns.pid"; for a user's test without a marker, its node id.
+        title: the claim, from the first line of the docstring.
+        severity: what an attacker gains without the wall, one of SEVERITIES.
+        profile: the level that requires it, or pairs of kind and level; "": no profile requires it.
+        refs: sources: man pages, kernel docs, benchmarks, CVEs.
+        gains: what an attacker inside gains if it is open, as a verb phrase.
+        remedy: what fixes it on any runtime.
         shows: dotted paths of the facts that a report shows as evidence.
         reproduce: a command that shows the same without this tool.
-        kinds: the kinds of targets that it has a meaning for; kinds_reason: why for no other.
-        active: whether it acts on the sandbox (loads, reaches) rather than reads facts.
+        kinds: the kinds of targets that it applies to.
+        kinds_reason: why it does not apply to the others.
+        active: whether it acts on the sandbox (loads, reaches) instead of reading facts.
+        nodeid: pytest's node id, without parameters.
+        version: of the check's meaning.
     """
 
     id: str
@@ -89,26 +97,32 @@ class Check:
 
     @property
     def is_own(self) -> bool:
-        """Whether it is a user's test without a marker, whose id is its node id."""
+        """Whether it is a user's test without a marker: its id is the node id."""
         return "::" in self.id
 
     def level_for(self, kind: str) -> str:
-        """Return the lowest profile level that requires this check of targets of `kind`, "" for none."""
+        """Return the lowest profile level that requires this check of targets of `kind`; "" if none does."""
         return self.profile if isinstance(self.profile, str) else dict(self.profile).get(kind, "")
 
 
 @dataclass(frozen=True)
 class Cell:
     """
-    One check on one target: what was observed, how it is judged, and what shows it.
+    One check on one target: what was observed, how it is judged, and the evidence.
 
     Attributes:
+        check: the check.
+        target: the target's id.
+        verdict: what was observed.
+        judgement: what the policy makes of it.
         reason: why, in one line.
-        source: where the runtime's own documentation says so; "" when it is not documented.
-        waiver: the waiver that covers it, as policy.Waiver.name; "" when none does.
+        source: the runtime's documentation of it; "" if it is not documented.
+        waiver: the name of the waiver that covers it; "" if none does.
         inside: the evidence as seen from inside, one fact a line.
         outside: the same from outside.
-        known: of a finding, the known lost walls whose sign it is, as notes.py tells them.
+        reproduce: a command that shows the same without this tool.
+        remedy: what fixes it on this runtime; "" if it holds.
+        known: for a finding, the known lost walls with this sign.
     """
 
     check: Check
@@ -131,7 +145,7 @@ class Cell:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Cell:
-        """Undo to_dict."""
+        """Return the cell that to_dict wrote."""
         return cls(
             **{
                 **_tuples(data),
@@ -143,7 +157,7 @@ class Cell:
 
 
 def check_from_dict(data: Mapping[str, Any]) -> Check:
-    """Undo dataclasses.asdict and a trip through JSON."""
+    """Return the check that dataclasses.asdict wrote, after a trip through JSON."""
     return Check(**_tuples(data))
 
 
@@ -157,10 +171,10 @@ def _tuple(value: Sequence[Any]) -> tuple[Any, ...]:
 
 def verdict_of(outcome: BaseException | pytest.ExceptionInfo[BaseException] | None) -> tuple[Verdict, str]:
     """
-    Read what a check observed from how it ended.
+    Return what a check observed, from how it ended.
 
     Args:
-        outcome: None when it returned, else its exception or pytest's ExceptionInfo of it.
+        outcome: None if it returned, otherwise its exception or pytest's ExceptionInfo.
 
     Returns:
         The verdict and its reason in one line; the reason of `holds` is "".
@@ -179,15 +193,16 @@ def verdict_of(outcome: BaseException | pytest.ExceptionInfo[BaseException] | No
 
 
 def _is_unobserved(error: BaseException) -> bool:
-    """Tell UnobservedFact by name: importing its module would load pydantic."""
+    """Recognise UnobservedFact by its name: importing its module would load pydantic."""
     return any(f"{c.__module__}.{c.__name__}" == "provisioner.observed.UnobservedFact" for c in type(error).mro())
 
 
 def _why(error: AssertionError) -> str:
     """
-    Return the message that the check's author wrote, else the assertion's own source.
+    Return the message that the check's author wrote, otherwise the source line of the assertion.
 
-    pytest's rewriting puts values into the text, and judge.py runs without it: the source reads the same in both.
+    pytest's assertion rewriting puts values into the message, and `isolation judge` runs without it: the source line is
+    the same in both.
     """
     text = _one_line(str(error))
     if text and not text.startswith("assert "):
@@ -215,11 +230,11 @@ _MARKER_KEYS = (
 
 def check_of(test: Any, target: str = "") -> Check:
     """
-    Read the check that a test is.
+    Return the check that a test is.
 
     Args:
-        test: a pytest item, or a plain function that carries the marker.
-        target: the target's id in the item's parameters; what other parameters there are becomes part of the id.
+        test: a pytest item, or a plain function with the marker.
+        target: the target's id in the item's parameters; other parameters become part of the check's id.
 
     Raises:
         pytest.UsageError: the marker has an unknown key or value; names the test and the nearest one.

@@ -1,7 +1,8 @@
 """Compares versions as projects and distributions write them: "1.0.0-rc95", "20.10.24+dfsg1", "6.1.0-18-amd64".
 
-In: texts.  Out: whether one lies in a range such as ">=1.0.0-rc93,<1.1.12", whether it is a project's own release, and
-how two packages of Debian compare.  Called by expected.py and known.py.  Pure.
+In: texts.
+Out: whether a version lies in a range such as ">=1.0.0-rc93,<1.1.12", whether it is a project's own release, and the
+order of two Debian revisions.  Pure.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ _EARLY = r"[-~.]?(?:alpha|beta|rc)[.-]?[0-9]+"  # "-rc95", "~rc93", "-rc.1", "-b
 _VERSION = re.compile(rf"v?({_NUMBERS})({_EARLY})?")
 _BOUND = re.compile(rf"(>=|<=|>|<|==|!=)\s*({_NUMBERS}(?:{_EARLY})?)")
 _STAGES = ("alpha", "beta", "rc")
-# what a project's own release may carry besides: the commit that it was tagged at (git-describe(1)), docker's edition
+# suffixes of a project's own release: the commit of its tag (git-describe(1)), docker's edition
 _OWN = re.compile(r"(?:-0-g[0-9a-f]{7,40})?|-[ce]e")
 
 Key = tuple[tuple[int, ...], tuple[int, int]]
 
 
 def is_range(text: str) -> bool:
-    """Whether a text is a range: bounds, all of which are to be met, joined by commas."""
+    """Whether a text is a range: bounds joined by commas, all of which must be met."""
     return all(_BOUND.fullmatch(part.strip()) for part in text.split(","))
 
 
 def in_range(version: str, wanted: str) -> bool:
-    """Whether "20.10.24+dfsg1" lies in ">=20.10,<29"; what follows the numbers and "-rc1" is left aside."""
+    """Whether "20.10.24+dfsg1" lies in ">=20.10,<29"; only the numbers and "-rc1" count."""
     key = _key(version)
     return key is not None and all(_meets(key, part.strip()) for part in wanted.split(","))
 
@@ -35,8 +36,8 @@ def is_release(version: str) -> bool:
     """
     Whether it is a project's own release.
 
-    Whatever else stands after the numbers is somebody's build of it, which may hold fixes that its number does not tell
-    of (Debian's backports, a vendor's kernel).
+    Any other suffix means a third party's build, which may hold fixes that its number does not show (Debian's
+    backports, a vendor's kernel).
     """
     match = _VERSION.match(version)
     return match is not None and _OWN.fullmatch(version, match.end()) is not None
@@ -44,10 +45,10 @@ def is_release(version: str) -> bool:
 
 def has_fix(version: str, fixed: str) -> bool | None:
     """
-    Whether a package of Debian is at or after another one of the same upstream version; None where that cannot be told.
+    Whether a Debian package is at or after another of the same upstream version; None if that is unknown.
 
     Args:
-        version: "1.1.5+ds1-1+deb12u1", or with what the program itself calls it before: "7.2.22 (7.2+dfsg-7+deb12u18)".
+        version: "1.1.5+ds1-1+deb12u1", or as the program reports it: "7.2.22 (7.2+dfsg-7+deb12u18)".
         fixed: the first package that has a fix.
     """
     within = re.search(r"\(([^()]+)\)", version)
@@ -60,9 +61,12 @@ def has_fix(version: str, fixed: str) -> bool | None:
 
 def compare_revisions(one: str, two: str) -> int:
     """
-    Compare two revisions of Debian as dpkg does: deb-version(7).
+    Compare two Debian revisions as dpkg does (deb-version(7)).
 
-    Texts without digits and numbers take turns; a tilde sorts before the end, letters before all else.
+    Texts without digits and numbers alternate; a tilde sorts before the end, letters before all else.
+
+    Returns:
+        A negative number, 0 or a positive number.
     """
     for left, right in zip_longest(_parts(one), _parts(two), fillvalue=("", 0)):
         if left != right:
@@ -88,7 +92,7 @@ def _key(version: str) -> Key | None:
 
 
 def _stage(text: str) -> tuple[int, int]:
-    """Return what sorts "-beta.1" before "-rc2" before "", the release."""
+    """Return a key that sorts "-beta.1" before "-rc2" before "", the release."""
     found = re.search(r"(alpha|beta|rc)[.-]?([0-9]+)", text)
     return (_STAGES.index(found[1]), int(found[2])) if found else (len(_STAGES), 0)
 

@@ -1,6 +1,6 @@
-"""What somebody decided to live with for a while: isolation.yaml.
+"""Findings that are accepted until a day: isolation.yaml.
 
-In: the file and today's date (UTC).  Out: frozen `Waiver`s.  Called by policy.py.  Judges nothing.
+In: the file and today's date (UTC).  Out: frozen `Waiver`s.  Judges nothing.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class Waiver(BaseModel):
 
     @property
     def name(self) -> str:
-        """What a cell and a report call it."""
+        """The name that cells and reports use."""
         return f"{self.check} on {self.target} until {self.until.isoformat()}"
 
     def covers(self, check: str, target: str) -> bool:
-        """Whether it speaks of this check on this target, expired or not."""
+        """Whether it covers this check on this target, expired or not."""
         return check == self.check and fnmatchcase(target, self.target)
 
     def days_expired(self, today: date) -> int:
-        """Return how many days ago it ended; 0 or less while it counts."""
+        """Return how many days ago it ended; 0 or less if it is still valid."""
         return (today - self.until).days
 
 
@@ -62,10 +62,10 @@ def load_waivers(path: Path, today: date | None = None) -> tuple[Waiver, ...]:
 
     Args:
         path: the file.
-        today: the day to count from; None is today in UTC.
+        today: the day to count from; None: today in UTC.
 
     Raises:
-        IsolationError: the file is wrong, with its line; or a waiver reaches more than a year ahead.
+        IsolationError: the file is wrong, with its line; or a waiver lasts more than a year.
     """
     now = today or datetime.now(UTC).date()
     waivers = tuple(load_yaml(path, WaiverFile).waivers)

@@ -1,6 +1,6 @@
-"""All that is known of each check and of each lost wall, as text: for the command line and for the reference page.
+"""All that is known of each check and of each known lost wall, as text for the command line and the reference page.
 
-In: the suite's checks, known lost walls.  Out: lines, rows and Markdown.  Called by cli.py and script/reference.  Pure.
+In: the suite's checks, known lost walls.  Out: lines, rows and Markdown.  Pure.
 """
 
 from __future__ import annotations
@@ -32,7 +32,14 @@ def list_checks(checks: Iterable[Check]) -> list[str]:
 
 
 def tell_check(check: Check, known: Iterable[Known] = (), remedies: Mapping[str, str] | None = None) -> list[str]:
-    """Return what is known of one check: its remedies by runtime, and the known lost walls whose sign it sees."""
+    """
+    Return the lines about one check.
+
+    Args:
+        check: the check.
+        known: the known lost walls with a sign that it sees.
+        remedies: what fixes it, by runtime.
+    """
     rows = {
         "claim": check.title,
         "without it": f"an attacker inside {check.gains}" if check.gains else "",
@@ -58,7 +65,7 @@ def known_rows(known: Iterable[Known]) -> list[tuple[str, ...]]:
 
 
 def tell_known(known: Known) -> list[str]:
-    """Return what is known of one lost wall."""
+    """Return the lines about one known lost wall."""
     rows = {
         "what it was": known.title,
         "of": known.component,
@@ -87,8 +94,8 @@ def render_reference(
         checks: all of them.
         plants: check id to the weaknesses that open it in a live sandbox.
         seen: check id to where and when a plant was last seen to open it.
-        known: check id to the known lost walls whose sign it sees.
-        remedies: check id to what mends it, by runtime.
+        known: check id to the known lost walls with a sign that it sees.
+        remedies: check id to what fixes it, by runtime.
     """
     checks = sorted(checks, key=lambda check: (area_of(check.id), check.id))
     parts = [HEAD.format(count=len(checks))]
@@ -124,7 +131,7 @@ def _section(
 
 
 def _together(remedies: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return each remedy once, with the runtimes that it is of."""
+    """Return each remedy once, with its runtimes."""
     found: dict[str, list[str]] = {}
     for runtime, text in remedies.items():
         found.setdefault(text, []).append(runtime)
@@ -145,5 +152,5 @@ def _kinds(check: Check) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text in which Markdown sees no markup."""
+    """Return the text without Markdown markup: special characters are escaped."""
     return "".join(f"\\{letter}" if letter in "\\`*_<>[]|" else letter for letter in text)

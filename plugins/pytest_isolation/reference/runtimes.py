@@ -1,6 +1,6 @@
-"""What each runtime is documented to leave open, and what it cannot do, as the page docs/reference/runtimes.md.
+"""The page docs/reference/runtimes.md: what each runtime is documented to leave open, and what it cannot do.
 
-In: the roles' runtime.yaml and expected.yaml.  Out: Markdown.  Called by script/reference.  Pure.
+In: the roles' runtime.yaml and expected.yaml.  Out: Markdown.  Pure.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pytest_isolation.reference.checks import plain
 HEAD = """\
 # The runtimes
 
-What the stock configuration of each runtime leaves open, with the source that says so.
-In the matrix these are `~`, and no findings.
-All else is expected to hold, and to be found so.
+What the default configuration of each runtime leaves open, with the source that documents it.
+The matrix shows these as `~`; they are no findings.
+Every other check must hold.
 This page is made from `roles/*/runtime.yaml` and `roles/*/expected.yaml` by `script/reference`.
 """
 WORDS = {
@@ -44,7 +44,7 @@ def render_runtimes(runtimes: Iterable[Runtime], expected: Mapping[str, Expected
 
 def _section(runtime: Runtime, expected: Expected | None) -> Iterator[str]:
     yield f"## {runtime.name}\n"
-    yield f"{plain(runtime.title)}: a {runtime.kind}, whose outside is {_BOUNDARIES[runtime.boundary]}.\n"
+    yield f"{plain(runtime.title)}: a {runtime.kind}; on the host it is {_BOUNDARIES[runtime.boundary]}.\n"
     yield f"- install: `{runtime.install}`"
     for one in runtime.verified:
         yield f"- verified: {one.where}, {runtime.name} {one.version}, cgroup {one.cgroup}, {one.on}"

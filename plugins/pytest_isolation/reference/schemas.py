@@ -1,4 +1,4 @@
-"""Names the models that `isolation schemas` publishes as JSON Schemas, by file name in schemas/."""
+"""The models that `isolation schemas` publishes as JSON Schemas, by file name in schemas/."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Fits a matrix's columns into a terminal's width.
+"""Fits the columns of a matrix into a terminal's width.
 
-In: the columns' names, the rows' lengths, the width.  Out: frozen `Columns`.  Called by terminal.py.  Pure.
+In: the columns' names, the rows' lengths, the width.  Out: frozen `Columns`.  Pure.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ INDENT = 2
 @dataclass(frozen=True)
 class Columns:
     """
-    How a matrix is laid out.
+    The layout of a matrix.
 
     Attributes:
         first: width of the rows' names.
-        heads, wide: each column's head and width.
-        legend: what the heads stand for, where they are not the names themselves.
-        blocks: which columns stand side by side; more than one where all do not fit.
+        heads, wide: head and width of each column.
+        legend: the names of shortened heads.
+        blocks: the columns that are side by side; several blocks if not all fit.
     """
 
     first: int
@@ -33,7 +33,14 @@ class Columns:
 
 
 def lay_out(names: Sequence[str], rows: Sequence[int], width: int) -> Columns:
-    """Give whole names where they fit, else names cut short that stay unlike, else numbers; then blocks of those."""
+    """
+    Choose full names if they fit, otherwise distinct short names, otherwise numbers in blocks.
+
+    Args:
+        names: heads of the columns.
+        rows: lengths of the rows' names.
+        width: of the terminal, in characters.
+    """
     first = min(max([*rows, MIN_FIRST]), MAX_ID, max(width // 2, MIN_FIRST))
     room = width - first - INDENT
     for limit in (MAX_ID, 16, 12, 10, 8, 6):

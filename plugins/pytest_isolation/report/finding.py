@@ -13,10 +13,10 @@ MAX_LINE = 400
 
 def finding_lines(cell: Cell) -> list[str]:
     """
-    Return what a finding says, in eight lines at most; one that could not be observed takes one line.
+    Return one finding as at most eight lines; an unobserved one takes one line.
 
-    The lines are claim with what is gained without it, target, inside, outside, cause, the known lost walls whose
-    sign it is, remedy and the command that shows it without this tool.
+    The lines are: claim with the attacker's gain, target, inside, outside, cause, known lost walls with this sign,
+    remedy, and a command that shows it without this tool.
     """
     claim = f"{cell.check.id}: {cell.check.title}" if cell.check.title else cell.check.id
     if cell.check.gains:

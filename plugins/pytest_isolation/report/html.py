@@ -1,7 +1,8 @@
-"""Draws results as one HTML file that asks for nothing but itself and runs no script.
+"""Draws results as one HTML file without scripts and external resources.
 
-In: Results.  Out: the text of index.html.  Called by plugin.py and cli.py.  Jinja2 escapes every value; texts that may
-come from a sandbox are spelled out by escape.py before.  Only `https:` references become links.
+In: Results.  Out: the text of index.html.
+Jinja2 escapes every value; escape.py first makes texts that may come from a sandbox visible.
+Only `https:` references become links.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LINK = re.compile(r"https://[A-Za-z0-9.-]+(/[^\s\"'<>\\]*)?")
 
 
 def render_html(results: Results) -> str:
-    """Return the page: header, matrix, findings, documented, what was skipped."""
+    """Return the page: header, matrix, findings, documented cells, what was skipped."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -55,7 +56,7 @@ def render_html(results: Results) -> str:
 
 
 def write_page(results: Results, path: Path) -> None:
-    """Write the page to `path`, whole or not at all."""
+    """Write the page to `path`, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, render_html(results))
 

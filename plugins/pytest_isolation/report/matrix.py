@@ -1,6 +1,6 @@
-"""Arranges results as checks x targets, for the terminal and the page alike.
+"""Arranges results as checks × targets, for all reports.
 
-In: Results.  Out: a frozen `Matrix`: areas of rows, columns, a cell for each place.  Draws nothing.
+In: Results.  Out: a frozen `Matrix`: areas of rows, columns, cells.  Draws nothing.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ OWN = "own tests"
 
 @dataclass(frozen=True)
 class Row:
-    """One check, and its cell on each target in the order of the columns; None where it did not run."""
+    """One check, and its cell on each target in the order of the columns; None if it did not run."""
 
     check: Check
     cells: tuple[Cell | None, ...]
 
     @property
     def differs(self) -> bool:
-        """Whether targets differ in what was observed."""
+        """Whether the verdicts of the targets differ."""
         return len({cell.verdict for cell in self.cells if cell is not None}) > 1
 
 
 @dataclass(frozen=True)
 class Area:
-    """The rows whose ids begin alike."""
+    """The rows of all ids with the same first part."""
 
     name: str
     title: str
@@ -95,12 +95,12 @@ def arrange(results: Results) -> Matrix:
 
 
 def area_of(check: str) -> str:
-    """Return the part before the first dot; a check that is a test's node id is one of the user's own."""
+    """Return the part of a check's id before the first dot; OWN for a node id, which is a user's own test."""
     return OWN if "::" in check or "/" in check else check.partition(".")[0]
 
 
 def sign_at(cell: Cell | None) -> Sign:
-    """Return how one place of the matrix looks."""
+    """Return the sign of one place of the matrix."""
     return ABSENT if cell is None else sign_of(cell.verdict, cell.judgement)
 
 
@@ -113,7 +113,7 @@ def totals(matrix: Matrix) -> list[tuple[Target, Counter[str]]]:
 
 
 def documented(results: Results) -> list[tuple[str, list[Cell]]]:
-    """Group the cells that do not hold as documented by their source, each source once."""
+    """Group the cells that do not hold as documented by their source."""
     found: dict[str, list[Cell]] = {}
     for cell in results.cells:
         if cell.judgement is Judgement.DOCUMENTED:
@@ -131,7 +131,7 @@ def not_applicable(results: Results) -> list[tuple[str, list[Cell]]]:
 
 
 def counted(skipped: tuple[Skipped, ...]) -> list[tuple[Skipped, list[str]]]:
-    """Group what was skipped by reason and mend; with each, the things skipped."""
+    """Group what was skipped by reason and mend, each with the names of what was skipped."""
     found: dict[tuple[str, str], list[Skipped]] = {}
     for one in skipped:
         found.setdefault((one.reason, one.mend), []).append(one)

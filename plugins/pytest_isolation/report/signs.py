@@ -1,6 +1,6 @@
 """The sign, the word and the colour of a cell: never a colour alone.
 
-In: a cell's verdict and judgement.  Out: a frozen `Sign`.  Called by terminal.py and html.py.
+In: a cell's verdict and judgement.  Out: a frozen `Sign`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ class Sign:
     How a cell looks.
 
     Attributes:
-        mark, plain: one character, and the one where the stream is not UTF-8.
-        word: the key, which is the CSS class too.
-        meaning: what the legend says.
+        mark, plain: one character, and its form for a stream that is not UTF-8.
+        word: the key, which is also the CSS class.
+        meaning: the text of the legend.
         markup: for pytest's terminal writer.
     """
 
@@ -52,7 +52,7 @@ _FINDINGS = {Verdict.IGNORED: LIMIT, Verdict.REFUSED: LIMIT, Verdict.UNKNOWN: UN
 
 
 def sign_of(verdict: Verdict, judgement: Judgement) -> Sign:
-    """Return how a cell looks."""
+    """Return the sign of a cell."""
     if judgement is Judgement.DOCUMENTED and verdict is Verdict.UNKNOWN:
         return UNSEEN
     return _BY_JUDGEMENT.get(judgement) or _FINDINGS.get(verdict, OPEN)

@@ -1,6 +1,6 @@
-"""Lines of spans, each a text and pytest's markup, and how a stream takes them.
+"""Lines of spans, each a text with pytest's markup, and writing them to a stream.
 
-In: what terminal.py draws.  Out: the same, written to a stream or as text.  Pure but for the writing.
+In: what terminal.py draws.  Out: the same, written to a stream or as text.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from provisioner.terminal import to_ascii
 from pytest_isolation.escape import escape
 from pytest_isolation.report.finding import MAX_LINE
 from pytest_isolation.report.signs import Sign
@@ -21,7 +22,7 @@ DIM: Mapping[str, bool] = {"light": True}
 
 
 class Writer(Protocol):
-    """What `write_lines` needs of pytest's TerminalWriter: a text and its markup, whatever the argument's name."""
+    """The part of pytest's TerminalWriter that `write_lines` uses; the names of the arguments do not matter."""
 
     def write(self, *args: Any, **markup: Any) -> None: ...
 
@@ -30,38 +31,38 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Style:
-    """How this stream is drawn to."""
+    """
+    How a stream is drawn to.
+
+    Attributes:
+        width: in characters.
+        unicode: whether it takes Unicode; otherwise texts are ASCII.
+    """
 
     width: int
     unicode: bool
 
     def mark(self, sign: Sign) -> str:
+        """Return a sign's character for this stream."""
         return sign.mark if self.unicode else sign.plain
 
     def text(self, text: str, limit: int = 0) -> str:
-        """Escape and cut; where the stream is ASCII, what is not is spelled out."""
+        """Escape a text and cut it to `limit` characters; on an ASCII stream, write it in ASCII."""
         shown = escape(text)
         if not self.unicode:
-            for fancy, plain in (("✓", "+"), ("–", "-"), ("…", "..."), ("×", "x"), ("→", "->"), ("≥", ">=")):
-                shown = shown.replace(fancy, plain)
-            shown = shown.encode("ascii", "backslashreplace").decode()
+            shown = to_ascii(shown)
         if limit and len(shown) > limit:
             dots = "…" if self.unicode else "..."
             shown = shown[: max(limit - len(dots), 0)] + dots if limit > len(dots) else shown[:limit]
         return shown
 
     def line(self, text: str, markup: Mapping[str, bool] = PLAIN) -> Line:
-        """Return one line; the terminal wraps what is longer: a command or a reason that is cut helps nobody."""
+        """Return one line; the terminal wraps a longer one, so that commands and reasons stay whole."""
         return [(self.text(text, MAX_LINE), markup)]
 
 
-def takes_unicode(encoding: str | None) -> bool:
-    """Whether a stream of that encoding can show the signs."""
-    return (encoding or "").lower().replace("-", "").replace("_", "") in ("utf8", "utf8sig", "utf16", "utf32")
-
-
 def write_lines(writer: Writer, lines: Iterable[Line]) -> None:
-    """Write lines to pytest's terminal; it drops the markup where there is no colour."""
+    """Write lines to pytest's terminal; it drops the markup if there is no colour."""
     for line in lines:
         for text, markup in line:
             writer.write(text, **markup)

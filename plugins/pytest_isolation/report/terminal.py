@@ -1,7 +1,7 @@
-"""Draws results as lines for a terminal: header, matrix, findings, what was skipped, what to do next.
+"""Draws results as lines for a terminal: header, matrix, findings, what was skipped, the next step.
 
-In: Results, the width, whether the stream takes more than ASCII.  Out: lines of spans, each a text and pytest's markup.
-Called by plugin.py and cli.py, which write them by spans.py.  Pure; every text is escaped.
+In: Results, the width, whether the stream takes Unicode.  Out: lines of spans, each a text with pytest's markup.
+Pure; every text is escaped.
 """
 
 from __future__ import annotations
@@ -28,9 +28,12 @@ def draw(results: Results, width: int = 80, unicode: bool = True, findings: bool
 
     Args:
         results: what to draw.
-        width: of the terminal; below 40 it counts as 40.
-        unicode: False for ASCII signs; see `takes_unicode`.
-        findings: False where pytest has told each as a failure already.
+        width: of the terminal, in characters; at least 40.
+        unicode: False for ASCII signs; see `provisioner.terminal.takes_unicode`.
+        findings: False if pytest has already reported each as a failure.
+
+    Returns:
+        Lines; `spans.write_lines` writes them.
     """
     style = Style(max(width, MIN_WIDTH), unicode)
     matrix = arrange(results)
@@ -103,7 +106,7 @@ def _row(row: Row, columns: Columns, block: range, style: Style) -> Line:
 
 
 def _wrap(head: str, parts: Iterable[str], style: Style) -> list[Line]:
-    """Return the parts joined by commas, in as many lines as it takes."""
+    """Return the parts joined by commas, in as many lines as needed."""
     lines: list[str] = []
     for part in parts:
         if lines and len(lines[-1]) + len(part) + 2 <= style.width:
@@ -133,7 +136,7 @@ def _class(target: Target) -> str:
 
 
 def _beside(results: Results, style: Style) -> list[Line]:
-    """Tell how what somebody else runs compares with a fresh sandbox of the same runtime."""
+    """Say how attached sandboxes compare with new ones of the same runtime."""
     lines = []
     for one in results.beside:
         text, markup = beside_text(one), {"red": True} if one.weaker else PLAIN
@@ -152,8 +155,8 @@ def beside_text(one: AttachedComparison) -> str:
 
 
 def _moved(results: Results, style: Style) -> list[Line]:
-    """Tell what changed outside during the run: a finding of the whole run, whatever the checks say."""
-    return [style.line(f"MOVED OUTSIDE: {text}", {"red": True, "bold": True}) for text in results.run.moved]
+    """Say what changed outside during the run: a finding of the whole run, whatever the checks say."""
+    return [style.line(f"CHANGED OUTSIDE: {text}", {"red": True, "bold": True}) for text in results.run.moved]
 
 
 def _documented(results: Results, style: Style) -> list[Line]:
@@ -198,7 +201,7 @@ def _skipped(results: Results, style: Style) -> list[Line]:
 
 
 def _notes(results: Results, style: Style) -> list[Line]:
-    """Tell which known lost walls the versions are in the range of; no verdict follows from one."""
+    """List the known lost walls with a matching version; a note is no verdict."""
     lines = [style.line(f"  {text}", DIM) for text in lines_of(results)]
     return [style.line(HEADING, BOLD), *lines] if lines else []
 
@@ -242,7 +245,7 @@ def _next(results: Results, style: Style) -> list[Line]:
         return [style.line(text, {"red": True})]
     if not any(cell.judgement is not Judgement.NONE for cell in results.cells):
         mends = [one.mend for one in results.skipped if one.mend]
-        return [style.line(f"Nothing was looked at. Next: {mends[0] if mends else 'name a runtime that is there'}.")]
+        return [style.line(f"Nothing was observed. Next: {mends[0] if mends else 'name a runtime that is installed'}.")]
     if any(policy != "as documented" for policy in results.run.policies):
         return [style.line("No findings. Next: keep it so in CI with --isolation-report=DIR.", {"green": True})]
     return [style.line("No findings. Next: ask for more with --isolation-profile=baseline@1.", {"green": True})]

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.terminal import takes_unicode
 from pytest_isolation.judge.compare import beside_fresh
 from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.records.record import save_record
 from pytest_isolation.report.html import write_page
-from pytest_isolation.report.spans import takes_unicode, write_lines
+from pytest_isolation.report.spans import write_lines
 from pytest_isolation.report.terminal import draw
 from pytest_isolation.results import model as r
 from pytest_isolation.results.build import assemble

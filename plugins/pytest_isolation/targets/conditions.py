@@ -25,7 +25,7 @@ from pytest_isolation.records.record import TargetInfo
 from pytest_isolation.targets.select import Target
 from pytest_isolation.walls.capabilities import NAMES
 from pytest_isolation.walls.environment import passed_on, proxies, secrets
-from pytest_isolation.walls.machine.hardware import is_not_told, is_open
+from pytest_isolation.walls.machine.hardware import is_open, is_unknown
 
 # Inodes of the initial namespaces, the same in every kernel: include/linux/proc_ns.h (PROC_*_INIT_INO).
 INITIAL = {
@@ -164,7 +164,7 @@ def host_settings(facts: Facts) -> dict[str, str]:
         found["smt"] = "on" if threads else "off"
     if isinstance(flaws, FactMap):
         reports = [report for report in flaws.root.values() if isinstance(report, str)]
-        words = ("open", is_open), ("unknown", is_not_told)
+        words = ("open", is_open), ("unknown", is_unknown)
         found["flaws"] = next((word for word, fits in words if any(map(fits, reports))), "mitigated")
     return found
 

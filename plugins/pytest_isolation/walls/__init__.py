@@ -1,17 +1,16 @@
-"""
-What facts mean: pure functions over frozen facts, shared by the checks of `suite/`.
+"""What facts mean: pure functions over frozen facts, shared by the checks of `suite/`.
 
-- `capabilities`: capability masks and the names in them.
-- `denied_by`: which part of the system denied an operation.
-- `environment`: names of variables that a sandbox should not get.
-- `inside_outside`: where the inside and the outside view of a sandbox differ.
-- `labels`: labels of security modules.
-- `limits`: whether a limit is in force.
-- `management_sockets`: sockets of engines and other management planes.
-- `privileged_calls`: system calls that a privileged process passes.
-- `tasks`: signals and tracing between processes.
-- `users`: ranges of user ids.
-- `filesystem/`: devices, images, mounts, kernel files, the root directory.
-- `machine/`: hardware, hypervisors, platforms of VMs.
-- `seccomp/`: filters, simulated call by call.
+capabilities.py        capability masks and the names in them
+denied_by.py           which wall refused a try
+environment.py         names of variables that a sandbox should not have
+inside_outside.py      how the inside and the outside view of a subject differ
+labels.py              labels of security modules
+limits.py              whether a limit is in force
+management_sockets.py  sockets and ports of engines and other management planes
+privileged_calls.py    system calls that pass their privilege check
+tasks.py               the weakest task of a sandbox
+users.py               ranges of user ids
+filesystem/            devices, images, mounts, kernel files, the root directory
+machine/               hardware, hypervisors, platforms of VMs
+seccomp/               installed filters, simulated call by call
 """

@@ -1,4 +1,4 @@
-"""Capability masks as names and back.
+"""Capability masks as names, and names as masks.
 
 In: masks of proc_pid_status(5) and names of capabilities(7).  Out: sets of names.  Pure.
 """
@@ -27,14 +27,19 @@ BASELINE = frozenset(
 
 
 def names_in(mask: int) -> frozenset[str]:
-    """Return the names of the mask's bits; a bit newer than this table is "CAP_N" by its number."""
+    """Return the names of the capabilities in a mask; a bit that this table lacks is "CAP_N" with its number."""
     return frozenset(
         NAMES[bit] if bit < len(NAMES) else f"CAP_{bit}" for bit in range(mask.bit_length()) if mask >> bit & 1
     )
 
 
 def mask_of(names: Iterable[str]) -> int:
-    """Return the mask of these names, each with or without "CAP_"; raises ValueError on an unknown one."""
+    """
+    Return the mask of these names, each with or without "CAP_".
+
+    Raises:
+        ValueError: a name is unknown.
+    """
     mask = 0
     for name in names:
         mask |= 1 << NAMES.index(name.upper().removeprefix("CAP_"))
@@ -42,5 +47,11 @@ def mask_of(names: Iterable[str]) -> int:
 
 
 def beyond(mask: int, allowed: Iterable[str]) -> list[str]:
-    """Return, sorted, the names of the mask's bits that are not among the allowed ones."""
+    """
+    Return the names of the capabilities in a mask that are not allowed, sorted.
+
+    Args:
+        mask: bits of a capability set.
+        allowed: names with or without "CAP_".
+    """
     return sorted(names_in(mask) - {name.upper().removeprefix("CAP_") for name in allowed})

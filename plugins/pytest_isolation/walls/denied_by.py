@@ -1,10 +1,12 @@
-"""Who refused a try: the seccomp filter, a capability that is lacking, a label, or a rule of the kernel's own.
+"""Explains what refused a try: the seccomp filter, a missing capability, a label, or another rule of the kernel.
 
-In: a try's answer inside and on the host, the installed filter, the capabilities held, the label.  Out: words.  Pure.
+In: the answers of a try inside and on the host, the installed filter, capabilities and label of the caller.
+Out: words.  Pure.
 
-EPERM has three authors, and the errno does not tell them apart (A.1 of the catalogue: walls hide each other).  The
-filter is asked first, at the call's entry (seccomp(2)), so where the installed program refuses, it is the author and
-what stands behind it is told too; past it the call's own code asks for its capability, and LSMs come last.
+Three walls answer EPERM, and the errno does not tell them apart.
+The kernel asks the filter first, at the entry of the call (seccomp(2)).
+If the installed filter refuses the call, the text names the filter and the walls behind it.
+Otherwise the call's own code checks its capability, and LSMs come last.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from pytest_isolation.walls.seccomp.syscalls import call_numbers
 from pytest_isolation.walls.seccomp.tries import ROWS
 
 REFUSALS = frozenset({"EPERM", "EACCES", "ENOSYS", "SIGSYS"})
-# A row's call, by what stands before the dot, and by the row where that does not tell it.
+# The system call of a row: by the row, or by the part before its dot.
 CALLS = {
     "perf": "perf_event_open",
     "io_uring": "io_uring_setup",
@@ -38,7 +40,7 @@ CALLS = {
     "x32.vsock": "socket",
     "x32.alg": "socket",
 }
-# What of the arguments filters look at (probe/system/tries.c); those of other rows decide nothing.
+# The arguments that filters look at (probe/system/tries.c); the arguments of other rows decide nothing.
 ARGUMENTS: dict[str, tuple[int, ...]] = {
     "unshare.no_such_flag": (1,),
     "unshare.newuser": (0x10000000,),
@@ -55,8 +57,7 @@ ARGUMENTS: dict[str, tuple[int, ...]] = {
     "i386.personality": (0x0040000,),
     "x32.personality": (0x0040000,),
 }
-# The capabilities of which the call's code asks for one, over the initial user namespace (the calls' code in the
-# kernel's tree; capabilities(7)).
+# The call demands one of these capabilities over the initial user namespace (kernel source; capabilities(7)).
 OVER_HOST: dict[str, tuple[str, ...]] = {
     "bpf.map_create_zero": ("BPF", "SYS_ADMIN"),
     "bpf.prog_load_empty": ("BPF", "SYS_ADMIN"),
@@ -72,8 +73,8 @@ OVER_HOST: dict[str, tuple[str, ...]] = {
     "mknod.null_device": ("MKNOD",),
     "sched.fifo": ("SYS_NICE",),
 }
-# The same over the user namespace that owns what the call acts on: its own, where that is its own too.
-OVER_ITS_OWN: dict[str, tuple[str, ...]] = {
+# The call demands one of these over the user namespace that owns the object: the sandbox's own, if it owns it.
+OVER_OWN_NAMESPACE: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("mount.no_such_fs", "fsopen.no_such_fs", "pivot_root.null"), ("SYS_ADMIN",)),
     **dict.fromkeys(("open_tree.bad_fd", "move_mount.bad_fd", "sethostname.null"), ("SYS_ADMIN",)),
     "reboot.bad_magic": ("SYS_BOOT",),
@@ -82,78 +83,83 @@ OVER_ITS_OWN: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Standing:
+class Caller:
     """
-    What stands around the process that tried.
+    What is known of the process that made the try.
 
     Attributes:
-        filter: its installed filter, None where nobody read it.
-        unfiltered: whether it has none at all (seccomp mode 0).
-        over_host: names of its capabilities in effect over the host, without "CAP_".
-        over_its_own: the same in its own user namespace.
-        label, host_label: of /proc/PID/attr/current, "" where no LSM labels processes.
+        filter: its installed filter; None if it was not read.
+        unfiltered: whether it has no filter at all (seccomp mode 0).
+        over_host: names of its effective capabilities over the host, without "CAP_".
+        over_own_namespace: the same in its own user namespace.
+        label, host_label: contents of /proc/PID/attr/current; "" if no LSM labels processes.
     """
 
     filter: Installed | None
     unfiltered: bool
     over_host: frozenset[str]
-    over_its_own: frozenset[str]
+    over_own_namespace: frozenset[str]
     label: str
     host_label: str
 
 
 @cache
 def call_of(row: str) -> tuple[str, str, Arguments]:
-    """Return a row's ABI ("" for the machine's own), its call ("" where none decides) and what arguments matter."""
+    """
+    Return the system call of a row.
+
+    Returns:
+        The ABI ("" for the machine's own), the call's name ("" if no call decides) and the arguments that matter.
+    """
     family, _, rest = row.partition(".")
     abi = family if family in ("i386", "x32") else ""
     call = CALLS.get(row) or CALLS.get(family, rest if abi else family)
     return abi, call, ARGUMENTS.get(row)
 
 
-def author_of(row: str, answer: str, control: str, standing: Standing) -> str:
+def denied_by(row: str, answer: str, control: str, caller: Caller) -> str:
     """
-    Say in words which wall refused a try and what stands behind it, "" where nothing did.
+    Return which wall refused a try and what is behind it; "" if nothing refused it.
 
     Args:
-        row: the try, as ROWS names it.
-        answer, control: what it answered inside, and on the host.
-        standing: of the process that tried.
+        row: name of the try, one of ROWS.
+        answer, control: the answers inside and on the host, as errno names or "ok".
+        caller: the process that made the try.
     """
     if row not in ROWS:
         return ""
-    filtered = _is_filtered(row, answer, standing)
+    filtered = _is_filtered(row, answer, caller)
     if not filtered and answer == control == "ENOSYS":
         return "not in this kernel"
     if not filtered and answer not in REFUSALS:
         return ""
-    behind = list(_behind(row, answer, control, standing))
+    behind = list(_behind(row, answer, control, caller))
     if filtered:
         return f"refused by its filter; behind it: {', '.join(behind) or 'no wall that was seen'}"
-    seen = standing.unfiltered or standing.filter is not None or not call_of(row)[1]
+    seen = caller.unfiltered or caller.filter is not None or not call_of(row)[1]
     unread = "" if seen else "; its filter was not read"
     return f"refused: {', '.join(behind) or 'by what was not seen here, a setting of the kernel or an LSM'}{unread}"
 
 
-def _is_filtered(row: str, answer: str, standing: Standing) -> bool:
-    """Whether the installed filter refuses the call, and with this very answer."""
+def _is_filtered(row: str, answer: str, caller: Caller) -> bool:
+    """Whether the installed filter refuses the call with this answer."""
     abi, call, args = call_of(row)
-    if standing.filter is None or not call:
+    if caller.filter is None or not call:
         return False
-    abi = abi or standing.filter.abis[0]
+    abi = abi or caller.filter.abis[0]
     number = call_numbers(abi).get(call)
-    if number is None or standing.filter.passes(abi, number, args) is not Passes.NEVER:
+    if number is None or caller.filter.passes(abi, number, args) is not Passes.NEVER:
         return False
-    return answer == "SIGSYS" or answer in standing.filter.errnos(abi, number, args)
+    return answer == "SIGSYS" or answer in caller.filter.errnos(abi, number, args)
 
 
-def _behind(row: str, answer: str, control: str, standing: Standing) -> Iterator[str]:
+def _behind(row: str, answer: str, control: str, caller: Caller) -> Iterator[str]:
     over_host = row in OVER_HOST
-    asked = OVER_HOST.get(row) or OVER_ITS_OWN.get(row, ())
-    held = standing.over_host if over_host else standing.over_its_own
+    asked = OVER_HOST.get(row) or OVER_OWN_NAMESPACE.get(row, ())
+    held = caller.over_host if over_host else caller.over_own_namespace
     if asked and not held.intersection(asked):
         yield f"no {' or '.join(f'CAP_{name}' for name in asked)}{' over the host' if over_host else ''}"
-    if answer == "EACCES" and why_unconfined(standing.label, standing.host_label) is None:
-        yield f"its label '{standing.label}'"
+    if answer == "EACCES" and why_unconfined(caller.label, caller.host_label) is None:
+        yield f"its label '{caller.label}'"
     if answer == control:
         yield "as on the host"

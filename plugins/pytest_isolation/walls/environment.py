@@ -1,6 +1,6 @@
-"""What the names in an environment say; values are never seen.
+"""Which names of environment variables a sandbox should not have; values are never observed.
 
-In: names.  Out: those that should not be there.  Pure.
+In: names.  Out: names.  Pure.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PUBLIC = frozenset({"PWD", "OLDPWD", "GPG_KEY"})  # folders; Docker Official Ima
 
 
 def passed_on(names: Iterable[str], host_names: Collection[str]) -> list[str]:
-    """Return the names that no standard documents and that the host's own environment has as well."""
+    """Return the names that no standard documents and that the host's own environment holds too."""
     return sorted({name for name in names if name and name not in DOCUMENTED and name in host_names})
 
 
@@ -35,7 +35,7 @@ def proxies(names: Iterable[str]) -> list[str]:
 
 
 def secrets(names: Iterable[str]) -> list[str]:
-    """Return the names that hold a secret's word as a whole word."""
+    """Return the names that contain a word for secrets, as a whole word."""
     return sorted({name for name in names if name not in PUBLIC and SECRET_WORDS & _words(name)})
 
 

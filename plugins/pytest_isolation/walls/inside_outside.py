@@ -1,7 +1,7 @@
-"""Compares what the subject says of itself with what the host sees of it.
+"""Compares the inside view of the subject with the outside view.
 
-In: two `Process`es, the inside and the outside view of one subject.  Out: what differs, in words.  Called by the
-suite's check `view.agree`.  Pure.  A fact that one of the two lacks raises, as any unobserved fact does.
+In: the inside and the outside `Process` of one subject.  Out: the differences, in words.  Pure.
+An unobserved fact in either raises UnobservedFact.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from provisioner.facts.process import Cgroup, Process
 from provisioner.facts.status import IdRange
 
 SETS = ("inheritable", "permitted", "effective", "bounding", "ambient")
-OVERFLOW_ID = 65534  # what an id that is mapped nowhere looks like: kernel.overflowuid
+OVERFLOW_ID = 65534  # an id that is not mapped shows as kernel.overflowuid
 
 
 def differences(inside: Process, outside: Process) -> list[str]:
-    """Return the parts of the wall that both views show and that are not the same, each with both values."""
+    """Return the walls that both views show and that differ, each with both values."""
     found = [
         f"{kind} namespace {inner} inside, {outer} outside"
         for kind in NAMESPACES
@@ -37,7 +37,7 @@ def differences(inside: Process, outside: Process) -> list[str]:
 
 
 def _same_label(inside: str, outside: str) -> bool:
-    """Within an AppArmor namespace the label is shown without the parts that stand above (apparmor_parser(8))."""
+    """Whether the labels agree: in an AppArmor namespace a process sees only the part below it (apparmor_parser(8))."""
     return inside == outside or (bool(inside) and "//&" in outside and inside in outside)
 
 
@@ -45,7 +45,7 @@ def _ids(name: str, inside: list[int], outside: list[int], own: list[IdRange], s
     """
     Compare ids through the map that the host reads.
 
-    The map's third column is told relative to who reads it (user_namespaces(7)): only the first and the length are the
+    The third column of a map is relative to the reader (user_namespaces(7)): only the first id and the length are the
     same for both.
     """
     if [(line.inside, line.count) for line in own] != [(line.inside, line.count) for line in seen]:
@@ -67,9 +67,9 @@ def _list(numbers: list[int]) -> str:
 
 def _cgroups(inside: list[Cgroup], outside: list[Cgroup]) -> list[str]:
     """
-    Compare the paths, of which the inside one may begin at the root of a cgroup namespace (cgroup_namespaces(7)).
+    Compare the cgroup paths; the inside one may begin at the root of a cgroup namespace (cgroup_namespaces(7)).
 
-    Above its root a path begins with "/..": such a one cannot be compared.
+    A path outside that root begins with "/.." and cannot be compared.
     """
     outer = {_key(line): line.path for line in outside}
     if {_key(line) for line in inside} != set(outer):

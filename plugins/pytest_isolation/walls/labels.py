@@ -1,4 +1,4 @@
-"""What a label of /proc/PID/attr/current tells: whether a mandatory-access policy confines the process.
+"""What a label of /proc/PID/attr/current means: whether a mandatory-access policy confines the process.
 
 In: the labels of a process and of its host.  Out: why it is not confined, or None.  Pure.
 """
@@ -11,10 +11,11 @@ UNCONFINED_TYPES = frozenset({"unconfined_t", "unconfined_service_t", "spc_t", "
 
 def why_unconfined(label: str, host_label: str) -> str | None:
     """
-    Say why a label confines nothing, None when it does.
+    Say why a label confines nothing; None if it confines.
 
-    AppArmor writes "PROFILE (MODE)"; only `enforce` and `kill` refuse anything (apparmor(7)).  A profile with
-    flags=(unconfined) has a name and confines nothing.  SELinux writes "user:role:type:level".
+    AppArmor writes "PROFILE (MODE)"; only the modes `enforce` and `kill` refuse anything (apparmor(7)).
+    A profile with flags=(unconfined) has a name and confines nothing.
+    SELinux writes "user:role:type:level".
     """
     label = label.rstrip("\0\n ")
     if not label or label == "unconfined":
@@ -29,12 +30,12 @@ def why_unconfined(label: str, host_label: str) -> str | None:
 
 
 def is_selinux(label: str) -> bool:
-    """Whether the label is SELinux's "user:role:type[:level]"."""
+    """Whether the label has SELinux's form "user:role:type[:level]"."""
     label = label.rstrip("\0\n ")
     return not label.endswith(")") and label.count(":") >= 2
 
 
 def domain(label: str) -> str:
-    """Return what two sandboxes must not have in common: the whole label, without AppArmor's mode."""
+    """Return the part of a label that two sandboxes must not share: the label without AppArmor's mode."""
     label = label.rstrip("\0\n ")
     return label.rpartition(" (")[0] if label.endswith(")") and " (" in label else label

@@ -1,4 +1,9 @@
-"""Whether a limit that was asked for is shown, and in force under a real load."""
+"""Whether a limit is shown, and in force under a real load.
+
+In: a `Load`.  Out: why it is not in force, or None.  Pure.
+
+Raises UnobservedFact if the load shows nothing: it did not come near the limit, or something else ended it.
+"""
 
 from __future__ import annotations
 

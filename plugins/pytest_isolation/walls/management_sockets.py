@@ -1,4 +1,4 @@
-"""Doors of the management plane: unix sockets of the host and ports of engines that a sandbox can come to.
+"""Which unix sockets of the host and which ports of engines a sandbox can reach.
 
 In: sockets, mounts and listeners as facts.  Out: those that lead to the host.  Pure.
 """
@@ -12,7 +12,7 @@ from provisioner.facts.ipc import EnginePort, Socket
 from provisioner.facts.mounts import Mount
 from provisioner.facts.system import Interface
 
-# How the paths of engines' sockets end: docs of docker, containerd, CRI-O, podman, BuildKit, cri-dockerd, LXD, Incus.
+# Path endings of engines' sockets: docs of docker, containerd, CRI-O, podman, BuildKit, cri-dockerd, LXD, Incus.
 ENGINE_SOCKETS = (
     *("/docker.sock", "/containerd.sock", "/crio.sock", "/podman.sock", "/buildkitd.sock", "/cri-dockerd.sock"),
     *("/kubelet.sock", "lxd/unix.socket", "incus/unix.socket"),
@@ -26,13 +26,13 @@ TOKENS = (
 )
 
 
-def is_engines(path: str) -> bool:
-    """Whether a path is that of an engine's own socket, wherever it was put."""
+def is_engine_socket(path: str) -> bool:
+    """Whether a path is that of an engine's own socket, in any folder."""
     return path not in GUEST_APIS and path.endswith(ENGINE_SOCKETS)
 
 
 def is_own(socket: Socket, shares_net: bool) -> bool:
-    """Whether a process of the sandbox has bound it: the table of its own network namespace names the path."""
+    """Whether a process of the sandbox has bound the socket: the table of its own network namespace holds the path."""
     return socket.bound and not shares_net
 
 
@@ -40,10 +40,15 @@ def host_sockets(
     sockets: Iterable[Socket], mounts: Sequence[Mount], host_mounts: Iterable[Mount], shares_net: bool
 ) -> list[str]:
     """
-    Name the sockets on mounted paths that are the host's.
+    Return the sockets on mounted paths that belong to the host.
 
-    One that is a mount by itself was bound in from outside.  One in a mounted folder counts when the folder lies on a
-    file system that the host mounts too: on a tmpfs of its own the sandbox has made it itself.
+    A socket that is itself a mount was bound from outside.
+    A socket in a mounted folder counts if the host mounts the same file system; on its own tmpfs the sandbox made it.
+
+    Args:
+        sockets: sockets that the sandbox sees.
+        mounts, host_mounts: mount tables of the sandbox and of the host.
+        shares_net: whether the sandbox is in the host's network namespace.
     """
     outside = {(mount.major, mount.minor) for mount in host_mounts}
     found = []
@@ -59,21 +64,29 @@ def engine_sockets(
     sockets: Iterable[Socket], mounts: Sequence[Mount], host_sockets: Iterable[Socket], shares_net: bool
 ) -> list[str]:
     """
-    Name the engines' sockets: by their path, by the path that they were bound from, or as the host's by their inode.
+    Return the sockets of engines that the sandbox sees.
+
+    A socket counts by its path, by the path that it was bound from, or by the device and inode of an engine's socket.
+
+    Args:
+        sockets: sockets that the sandbox sees.
+        mounts: its mount table.
+        host_sockets: sockets that the host sees.
+        shares_net: whether the sandbox is in the host's network namespace.
     """
-    known = {(tuple(one.device), one.inode) for one in host_sockets if is_engines(one.path)}
+    known = {(tuple(one.device), one.inode) for one in host_sockets if is_engine_socket(one.path)}
     found = []
     for socket in sockets:
         if is_own(socket, shares_net):
             continue
         source = _source(socket, mounts)
-        if is_engines(socket.path) or is_engines(source) or (tuple(socket.device), socket.inode) in known:
+        if is_engine_socket(socket.path) or is_engine_socket(source) or (tuple(socket.device), socket.inode) in known:
             found.append(f"{socket.path}{source}")
     return sorted(set(found))
 
 
 def open_to_all(sockets: Iterable[Socket]) -> list[str]:
-    """Name the engines' sockets that every user may connect to: connect(2) asks for permission to write (unix(7))."""
+    """Return the sockets that every user may connect to: connect(2) needs write permission (unix(7))."""
     return [f"{one.path} is {one.mode:04o} of {one.uid}:{one.gid}" for one in sockets if one.mode & 0o002]
 
 
@@ -86,14 +99,14 @@ def reachable_ports(
     interfaces: Iterable[Interface],
 ) -> list[str]:
     """
-    Name the listening ports that a sandbox can come to, without a packet sent.
+    Return the listening ports that a sandbox can reach; sends no packet.
 
     Args:
-        ports: which, and whose they are.
-        inside, host: the listeners that either side saw.
-        net: the inode of the sandbox's network namespace in the host's kernel; None where it has its own kernel.
-        shares_net: whether that namespace is the host's, so that what listens there is not the sandbox's own.
-        interfaces: of the sandbox; with `lo` alone no other namespace is reached.
+        ports: port numbers, and what listens there.
+        inside, host: listeners that the sandbox and the host see.
+        net: inode of the sandbox's network namespace; None if it has its own kernel.
+        shares_net: whether that namespace is the host's: then listeners inside are not its own.
+        interfaces: those of the sandbox; with `lo` alone it reaches no other namespace.
     """
     leads_out = any(interface.name != "lo" for interface in interfaces)
     seen = [one for one in host if one.net == net or (leads_out and not one.loopback)]
@@ -101,8 +114,8 @@ def reachable_ports(
     return sorted({f"port {one.port} ({ports[one.port]})" for one in seen if one.port in ports})
 
 
-def lxcfs_doors(mounts: Iterable[Mount]) -> list[str]:
-    """Name the mounts of LXCFS that show more than files of /proc and /sys: its root, or its view of cgroups."""
+def lxcfs_mounts(mounts: Iterable[Mount]) -> list[str]:
+    """Return the mounts of LXCFS that show more than files of /proc and /sys: its root, or its view of cgroups."""
     return [
         f"{mount.target} is LXCFS's {mount.root}"
         for mount in mounts
@@ -111,7 +124,7 @@ def lxcfs_doors(mounts: Iterable[Mount]) -> list[str]:
 
 
 def _source(socket: Socket, mounts: Sequence[Mount]) -> str:
-    """Return the path below its file system's root that a socket's mount was made from, "" where it is none."""
+    """Return the path in its file system that a socket's mount was made from; "" if the socket is on no mount."""
     line = next((mount for mount in reversed(mounts) if mount.target == socket.mount), None)
     if line is None or socket.mount is None:
         return ""

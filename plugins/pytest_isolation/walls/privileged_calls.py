@@ -1,10 +1,11 @@
-"""Which answers of a try say that the call passed every wall, and who else may have refused it.
+"""Which answers of a try mean that the call passed all walls.
 
 In: the tries of a sandbox and of its host.  Out: the rows that passed; whether the host's kernel has the call.  Pure.
 
-EPERM has three authors: a seccomp filter, a missing capability, an LSM.  A row here passes only by an answer that the
-call's own code gives after its check of privilege, so whichever of the three stands, the wall holds; and each row is
-one that its own weakness moves.
+A seccomp filter, a missing capability and an LSM all answer EPERM.
+A row passes only by an answer that the call's own code gives after its privilege check.
+So the wall holds whichever of the three refuses.
+A weakness of its own opens each row (tests/weaknesses).
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ CLOCK_ROWS = ("settimeofday.null", "adjtimex.bad_tick")
 
 
 def rows_passed(system: System, rows: Iterable[str]) -> list[str]:
-    """Return which of these rows passed, each with its answer."""
+    """Return the rows that passed, each with its answer."""
     answers = {row: system.tries[row].result for row in rows}
     return [f"{row} ({answer})" for row, answer in answers.items() if answer in PASSED[row]]
 
 
-def lacking(host: System, rows: Iterable[str]) -> bool:
-    """Whether the host's own kernel has none of these calls: then no wall is proven, with a filter or without."""
+def has_none(host: System, rows: Iterable[str]) -> bool:
+    """Whether the host's own kernel has none of these calls: then the check proves no wall."""
     return all(host.tries[row].result == "ENOSYS" for row in rows)

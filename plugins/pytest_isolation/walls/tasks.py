@@ -1,8 +1,8 @@
 """The weakest task of a sandbox.
 
-In: the subject as a process, what else runs beside it, the host's process.  Out: each wall as the weakest has it.
-Pure.
-docs/decisions/0009 says why a check's claim is judged so.
+In: the subject's process, the other tasks of the sandbox, the host's process.
+Out: a process that has each wall as the weakest task has it.  Pure.
+docs/decisions/0009 gives the reason.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from provisioner.facts.status import Capabilities, Seccomp
 from provisioner.observed import Unobserved, UnobservedFact
 from pytest_isolation.walls.labels import why_unconfined
 
-Tasks = Callable[[], Sequence[TaskState]]  # raises UnobservedFact where nobody could look
+Tasks = Callable[[], Sequence[TaskState]]  # raises UnobservedFact if the tasks were not observed
 SETS = ("inheritable", "permitted", "effective", "bounding", "ambient")
-# Where a manager of services has put the subject, its other services are beside that and not below.
+# A service manager puts its other services beside the subject's cgroup, not below it.
 LEAVES = ("/init.scope", "/.lxc")
 
 
@@ -24,8 +24,12 @@ def weakest(process: Process, tasks: Tasks, host: Callable[[], Process]) -> Proc
     """
     Return the process with each wall as the weakest of all tasks has it.
 
-    A wall of tasks that nobody could look at is an unobserved fact: what is sound of the subject alone is not known
-    to be so of all.
+    If the tasks were not observed, the wall is an unobserved fact: what holds for the subject may not hold for all.
+
+    Args:
+        process: the subject.
+        tasks: returns the other tasks; raises UnobservedFact if they were not observed.
+        host: returns the host's process.
     """
     rules: dict[str, Callable[[], object]] = {
         "capabilities": lambda: _capabilities(process, tasks(), host),
@@ -44,10 +48,10 @@ def weakest(process: Process, tasks: Tasks, host: Callable[[], Process]) -> Proc
 
 def _capabilities(process: Process, tasks: Sequence[TaskState], host: Callable[[], Process]) -> Capabilities:
     """
-    Return what any of them has in each set.
+    Return the union of the tasks' capabilities, set by set.
 
-    In a user namespace that it made itself a task has them all, over that one alone (user_namespaces(7)): it counts
-    in the subject's and the host's.
+    A task in a user namespace that it made itself has all capabilities over that namespace alone (user_namespaces(7)).
+    Only tasks in the subject's or the host's user namespace count.
     """
     if not tasks:
         return process.capabilities
@@ -69,8 +73,8 @@ def _label(process: Process, tasks: Tasks, host: Callable[[], Process]) -> str:
     return next((task.lsm for task in tasks() if why_unconfined(task.lsm, host().lsm)), process.lsm)
 
 
-def elsewhere(process: Process, tasks: Sequence[TaskState]) -> list[TaskState]:
-    """Return the tasks that live in a cgroup neither the subject's nor below it, so that its limits miss them."""
+def outside_cgroup(process: Process, tasks: Sequence[TaskState]) -> list[TaskState]:
+    """Return the tasks in a cgroup that is neither the subject's nor below it: its limits do not bound them."""
     tops = {line.hierarchy: _top(line) for line in process.cgroups}
     return [task for task in tasks if not all(_is_below(line, tops.get(line.hierarchy, "/")) for line in task.cgroups)]
 
@@ -86,6 +90,6 @@ def _is_below(line: Cgroup, top: str) -> bool:
     return line.path == top or line.path.startswith(top.rstrip("/") + "/")
 
 
-def described(tasks: Sequence[TaskState]) -> str:
-    """Name the first of these tasks as a reason does: by the host's number and its own name."""
+def name_first(tasks: Sequence[TaskState]) -> str:
+    """Return the number on the host and the name of the first task; "" if there is none."""
     return f"process {tasks[0].process} ({tasks[0].name})" if tasks else ""

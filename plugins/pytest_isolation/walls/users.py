@@ -1,6 +1,6 @@
 """Ranges of user and group ids.
 
-In: the maps of two user namespaces.  Out: what they have in common on the host.  Pure.
+In: the maps of two user namespaces.  Out: the ranges that both hold.  Pure.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from provisioner.facts.status import IdRange
 
 
 def overlaps(own: Iterable[IdRange], other: Iterable[IdRange]) -> list[tuple[int, int]]:
-    """Return the ranges of host ids, first to last, that both maps hold."""
+    """Return the ranges of host ids that both maps hold, each as first and last id."""
     others = list(other)
     found = []
     for mine in own:

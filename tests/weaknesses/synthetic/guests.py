@@ -84,10 +84,14 @@ WEAKNESSES = (
         "could not be observed",
         verdict="unknown",
     ),
-    of_vm("vm.disk_reuse", "nobody looked", put(*DISKS, to=None), "were not looked at", verdict="unknown"),
+    of_vm("vm.disk_reuse", "nobody looked", put(*DISKS, to=None), "were not read", verdict="unknown"),
     of_vm("vm.hypervisor", "it hides", seen("hypervisor", to=False), "shows no hypervisor", verdict="unknown"),
     of_vm(
-        "vm.hypervisor", "nobody's name", seen("signatures", to=["unheard of"]), "nobody is known", verdict="unknown"
+        "vm.hypervisor",
+        "an unknown name",
+        seen("signatures", to=["unheard of"]),
+        "no known hypervisor",
+        verdict="unknown",
     ),
     of_vm(
         "vm.hypervisor", "KVM answers", seen("signatures", to=["KVMKVMKVM"]), "claims to be emulation, and KVMKVMKVM"
@@ -125,7 +129,7 @@ WEAKNESSES = (
         "vm.shared_folder",
         "declared, mounted by nobody",
         declared("pci:1af4:105a", plugged("pci:1af4:105a")),
-        "nobody has mounted the shared folder",
+        "the shared folder is not mounted",
         verdict="unknown",
     ),
     of_vm("vm.guest_agent", "QEMU's port", seen("ports", to=["org.qemu.guest_agent.0"]), "org.qemu.guest_agent.0"),
@@ -145,7 +149,7 @@ WEAKNESSES = (
     of_vm(
         "vm.vsock", "from outside", add("vmm", "process", "fds", item={"fd": 9, "target": "/dev/vhost-vsock"}), "open"
     ),
-    of_vm("vm.vsock", "declared", declared("virtio:19", plugged("virtio:19")), "is not tried", verdict="unknown"),
+    of_vm("vm.vsock", "declared", declared("virtio:19", plugged("virtio:19")), "were not tried", verdict="unknown"),
     of_vm("vm.nested", "Intel's", seen("nested", to=["vmx"]), "its processor has vmx"),
     of_vm("vm.nested", "AMD's", seen("nested", to=["svm"]), "its processor has svm"),
     of_vm(

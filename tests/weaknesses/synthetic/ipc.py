@@ -68,7 +68,7 @@ WEAKNESSES = (
         "key.quota",
         "a user namespace that the peer's ids are of too",
         row("add_key.null", "EFAULT"),
-        "its neighbour's too",
+        "its peer's too",
         "seccomp.dangerous",
     ),
     weak(

@@ -30,7 +30,7 @@ WEAKNESSES = (
         "sig.peer",
         "no peer was named",
         put("inside", "system", "peers", to=None),
-        "no process of the peer was named",
+        "the probe got no process of the peer",
         "ptrace.outside",
         verdict="unknown",
     ),

@@ -1,4 +1,4 @@
-"""The engine that makes sandboxes, and what it leaves behind."""
+"""Checks of the engine that makes sandboxes, and of what it leaves behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_no_engine_wide_setting_weakens_every_sandbox(sandbox: SandboxView) -> N
     """
     Engine-wide settings do not weaken every sandbox.
 
-    What the engine itself says of its settings, each compared with what its role calls sound.
+    The check compares each setting that the engine reports with the sound value in its role.
     """
     settings = sandbox.target.settings
     if settings is None:
@@ -37,7 +37,7 @@ def test_no_engine_wide_setting_weakens_every_sandbox(sandbox: SandboxView) -> N
     "ns.pid.reap",
     severity="high",
     profile="baseline",
-    gains="goes on running unseen, with what it opened, after its sandbox has ended",
+    gains="runs on unseen, with its open files, after its sandbox has ended",
     refs=["pid_namespaces(7)", "cgroups(7)", "kill(2)"],
     shows=["process.namespaces.pid"],
     reproduce="inside: setsid -f sleep 60; on the host: kill -9 its first process; pgrep -a sleep",
@@ -47,10 +47,11 @@ def test_every_process_ends_with_the_first(sandbox: SandboxView) -> None:
     """
     When pid 1 ends, every process inside ends.
 
-    In a further sandbox three processes are forked twice, each in a session of its own, and seen from outside.  Then
-    the first process is ended, and not by the runtime's own delete, which may end what is left: all of them must be
-    gone, held by number and start time, within five seconds.  Of a VM it is the hypervisor's process, its threads and
-    whatever descends from it.
+    In another sandbox three processes are forked twice, each in its own session.
+    The host sees them and then ends the first process; the runtime's own delete may end other processes, so it is not
+    used.
+    All must end within five seconds, identified by number and start time.
+    For a VM these are the hypervisor's process, its threads and its descendants.
     """
     if reason := sandbox.target.cannot.get("residue"):
         pytest.skip(reason)
@@ -63,18 +64,19 @@ def test_every_process_ends_with_the_first(sandbox: SandboxView) -> None:
     "run.no_residue",
     severity="medium",
     profile="privileged",
-    gains="goes on running, or leaves its files and mounts to the next tenant",
+    gains="keeps running, or leaves files and mounts to the next tenant",
     refs=["cgroups(7)", "namespaces(7)"],
     shows=["process.namespaces", "process.cgroups"],
     reproduce="lsns; findmnt; find /sys/fs/cgroup -name 'NAME*'    # before and after",
-    remedy="update the runtime; end what joined the sandbox's namespaces together with it",
+    remedy="update the runtime; end processes that joined the sandbox's namespaces together with it",
 )
 def test_nothing_is_left_after_the_end(sandbox: SandboxView) -> None:
     """
-    After destroy nothing is left.
+    After the sandbox is deleted nothing is left.
 
-    A further sandbox is made and ended: no process in its namespaces, none of its cgroups, no mount, no hypervisor, and
-    its runtime lists it no more.
+    Another sandbox is created and deleted.
+    Then there must be no process in its namespaces, none of its cgroups, no mount and no hypervisor, and its runtime
+    must not list it.
     """
     if reason := sandbox.target.cannot.get("residue"):
         pytest.skip(reason)

@@ -1,6 +1,6 @@
-"""The management plane: nothing that steers engines, clusters or instances is within reach.
+"""Checks of the management plane: the sandbox reaches nothing that controls engines, clusters or instances.
 
-Nothing is connected to but the instance's own API: what listens is read from tables of sockets, on either side.
+The check connects only to the instance's own API; tables of sockets on both sides show what listens.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls import management_sockets as doors
+from pytest_isolation.walls import management_sockets
 
 
 def _reachable(sandbox: SandboxView, host: HostView, ports: dict[int, str]) -> list[str]:
@@ -17,25 +17,26 @@ def _reachable(sandbox: SandboxView, host: HostView, ports: dict[int, str]) -> l
     net = sandbox.namespaces.net if sandbox.shares_kernel else None
     shares_net = net is not None and net == host.namespaces.net
     inode = net.inode if net is not None else None
-    return doors.reachable_ports(ports, inside, outside, inode, shares_net, sandbox.system.interfaces)
+    return management_sockets.reachable_ports(ports, inside, outside, inode, shares_net, sandbox.system.interfaces)
 
 
 @pytest.mark.isolation(
     "mgmt.runtime_sock",
     severity="critical",
     profile="baseline",
-    gains="starts a privileged container of its own",
+    gains="starts its own privileged container",
     refs=["CIS Docker 5.32", "OWASP Docker Security, rule 1"],
     shows=["system.sockets", "process.mounts"],
     reproduce="ls -l /run/docker.sock /run/containerd/containerd.sock /run/podman/podman.sock",
-    remedy="take the bind mount out: whoever writes to an engine's socket is root on the host",
+    remedy="remove the bind mount: a process that writes to an engine's socket is root on the host",
 )
 def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     No container-runtime socket is present (docker, containerd, crio, podman, buildkit, lxd/incus).
 
-    Known by its path, by the path that it was bound from, or because it is the host's by device and inode, whatever
-    its name.  One that the sandbox's own engine has bound is its own.
+    A socket counts by its path, by the path that it was bound from, or if it has the device and inode of an engine's
+    socket.
+    A socket that the sandbox's own engine has bound does not count.
     """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
@@ -43,7 +44,7 @@ def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -
     if not sandbox.shares_kernel:
         return  # its own engine's
     shares_net = sandbox.namespaces.net == host_facts.namespaces.net
-    found = doors.engine_sockets(sockets, sandbox.process.mounts, host_facts.system.sockets, shares_net)
+    found = management_sockets.engine_sockets(sockets, sandbox.process.mounts, host_facts.system.sockets, shares_net)
     assert not found, f"{', '.join(found)} is an engine's socket"
 
 
@@ -51,22 +52,23 @@ def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -
     "mgmt.runtime_tcp",
     severity="critical",
     profile="baseline",
-    gains="starts a privileged container of its own over the network",
+    gains="starts its own privileged container over the network",
     refs=["CIS Docker 2.7", "Docker docs, 'Protect the Docker daemon socket'"],
     shows=["system.ports", "system.interfaces"],
     reproduce="ss -ltn 'sport = 2375 or sport = 2376 or sport = 2377 or sport = 8443 or sport = 9323'    # on the host",
-    remedy="no -H tcp://, or on a loopback address alone; no core.https_address on a network of sandboxes",
+    remedy="no -H tcp://, or only on a loopback address; no core.https_address on a network of sandboxes",
 )
 def test_engine_ports_are_unreachable(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     The engine's TCP API is unreachable.
 
-    Decided without a packet: which of the ports listen on the host and in engines' network namespaces, on which
-    addresses, and whether the sandbox has an interface that leads there.
+    The check sends no packet.
+    It reads which of the ports listen on the host and in engines' network namespaces, on which addresses, and whether
+    the sandbox has an interface that leads there.
     """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
-    found = _reachable(sandbox, host_facts, doors.ENGINE_PORTS)
+    found = _reachable(sandbox, host_facts, management_sockets.ENGINE_PORTS)
     assert not found, f"{', '.join(found)} listens where it can connect"
 
 
@@ -74,7 +76,7 @@ def test_engine_ports_are_unreachable(sandbox: SandboxView, host_facts: HostView
     "mgmt.sock_mode",
     severity="high",
     profile="baseline",
-    gains="any user of the host rules all sandboxes",
+    gains="controls all sandboxes, as any user of the host",
     refs=["CIS Docker 3.15", "CIS Docker 3.16", "CIS Docker 3.23", "CIS Docker 3.24", "unix(7)"],
     shows=["system.sockets"],
     reproduce="stat -c '%a %U:%G %n' /run/docker.sock /run/containerd/containerd.sock    # on the host",
@@ -84,10 +86,10 @@ def test_engine_sockets_are_not_for_all(sandbox: SandboxView, host_facts: HostVi
     """Engine sockets are not open to all users."""
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
-    engines = [socket for socket in host_facts.system.sockets if doors.is_engines(socket.path)]
+    engines = [socket for socket in host_facts.system.sockets if management_sockets.is_engine_socket(socket.path)]
     if not engines:
         pytest.skip("no engine's socket lies at a well-known path of the host")
-    found = doors.open_to_all(engines)
+    found = management_sockets.open_to_all(engines)
     assert not found, f"{', '.join(found)}: every user may connect"
 
 
@@ -105,13 +107,13 @@ def test_kubelet_and_credentials_are_absent(sandbox: SandboxView, host_facts: Ho
     """
     Kubelet, etcd and API credentials are absent.
 
-    The service account's token by lstat(2) at its path; the ports as mgmt.runtime_tcp has them.
+    lstat(2) shows the service account's token at its path; the ports are checked as in mgmt.runtime_tcp.
     """
-    for path in doors.TOKENS:
+    for path in management_sockets.TOKENS:
         assert sandbox.system.paths[path].type == "absent", f"a service account's token is at {path}"
     if sandbox.target.cannot.get("host"):
         return  # the place is its own host
-    found = _reachable(sandbox, host_facts, doors.KUBERNETES_PORTS)
+    found = _reachable(sandbox, host_facts, management_sockets.KUBERNETES_PORTS)
     assert not found, f"{', '.join(found)} listens where it can connect"
 
 
@@ -129,7 +131,7 @@ def test_guest_api_shows_no_settings(sandbox: SandboxView) -> None:
     """
     The guest API socket (`/dev/lxd`, `/dev/incus`) shows only its own instance.
 
-    It is asked for the names of its settings: those below `user.` are the administrator's own, where secrets lie.
+    The probe asks for the names of the settings: an administrator's own names start with `user.`, and may hold secrets.
     """
     api = sandbox.system.guest_api
     if api is None:
@@ -151,14 +153,14 @@ def test_guest_api_shows_no_settings(sandbox: SandboxView) -> None:
     kinds_reason="LXCFS is a file system of the host's kernel",
     shows=["process.mounts"],
     reproduce="grep fuse.lxcfs /proc/self/mountinfo",
-    remedy="bind LXCFS's files of /proc alone, never its root or its cgroup view",
+    remedy="bind only LXCFS's files of /proc, never its root or its cgroup view",
 )
 def test_lxcfs_shows_no_cgroups(sandbox: SandboxView) -> None:
     """
     LXCFS shows only its own cgroup and is not writable.
 
-    Its files of /proc and /sys are harmless and may be there; its root and its view of the cgroup tree let a
-    sandbox see, and in old versions move, what is not its own.
+    Its files of /proc and /sys are harmless and may be mounted.
+    Its root and its view of the cgroup tree show other cgroups, and old versions let a sandbox change them.
     """
-    found = doors.lxcfs_doors(sandbox.process.mounts)
+    found = management_sockets.lxcfs_mounts(sandbox.process.mounts)
     assert not found, f"{', '.join(found)}"

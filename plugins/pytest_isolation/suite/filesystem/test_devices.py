@@ -1,4 +1,4 @@
-"""Device nodes below /dev."""
+"""Checks of device nodes below /dev."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pytest_isolation.walls.capabilities import mask_of
 from pytest_isolation.walls.filesystem.devices import (
     FUSE_TUN,
     MEMORY,
-    PAST_THE_RULES,
+    PASSED_RULES,
     VIRTUALISATION,
     host_terminals,
     is_default,
     openable,
-    why_unruled,
+    why_unrestricted,
 )
 from pytest_isolation.walls.filesystem.rootfs import shared_memory
 
@@ -24,7 +24,7 @@ from pytest_isolation.walls.filesystem.rootfs import shared_memory
     "dev.nodes",
     severity="high",
     profile="baseline",
-    gains="talks to drivers that it was not given",
+    gains="talks to drivers that it should not reach",
     refs=["OCI runtime-spec default devices", "CIS Docker 5.18"],
     shows=["system.devices"],
     reproduce="find /dev -type b -o -type c | xargs ls -l",
@@ -34,7 +34,8 @@ def test_dev_holds_the_default_devices_only(sandbox: SandboxView) -> None:
     """
     `/dev` holds only the OCI default devices.
 
-    By major and minor number as well as by name.  Nodes of a kernel of its own lead to that kernel's drivers.
+    Both number (major and minor) and name count.
+    In a sandbox with its own kernel the nodes lead to that kernel's drivers.
     """
     if not sandbox.shares_kernel:
         return
@@ -46,18 +47,18 @@ def test_dev_holds_the_default_devices_only(sandbox: SandboxView) -> None:
     "dev.block",
     severity="critical",
     profile="baseline",
-    gains="reads and, as root, writes the host's disks below their file systems",
+    gains="reads the host's disks below their file systems, and writes them as root",
     refs=["OCI runtime-spec linux.devices", "Documentation/admin-guide/devices.txt"],
     shows=["system.devices"],
     reproduce="find /dev -type b -exec head -c0 {} ';' -print",
-    remedy="drop --device, --privileged, and a VM's raw disks of the host",
+    remedy="drop --device and --privileged, and a VM's raw disks of the host",
 )
 def test_no_block_device_of_the_host_opens(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     No host block device can be opened.
 
-    Each block node below /dev is opened for reading and closed.  A VM's disks are its own unless its hypervisor's
-    process has a block device of the host open.
+    The probe opens each block node below /dev for reading and closes it.
+    A VM's disks are its own unless its hypervisor's process has a block device of the host open.
     """
     if not sandbox.shares_kernel and not sandbox.has_outside:
         nodes = {device.path for device in host_facts.system.devices if device.kind == "block"}
@@ -76,29 +77,30 @@ def test_no_block_device_of_the_host_opens(sandbox: SandboxView, host_facts: Hos
     "dev.cgroup",
     severity="high",
     profile="baseline",
-    gains="opens a device by a node that it made itself",
+    gains="opens a device with a node that it made itself",
     refs=["cgroup-v2.rst: Device controller", "cgroup-v1/devices.rst"],
     kinds=["container"],
     kinds_reason="a VM's nodes lead to its own kernel's drivers",
     shows=["system.device_node", "process.device_rules"],
-    reproduce="mknod -m 600 /tmp/n c 60 250 && head -c0 /tmp/n; rm /tmp/n    # 'No such device' = let through",
-    remedy="rule devices: drop --privileged and an allow rule 'a *:* rwm'",
+    reproduce="mknod -m 600 /tmp/n c 60 250 && head -c0 /tmp/n; rm /tmp/n    # 'No such device': the rules let it pass",
+    remedy="restrict devices: drop --privileged and an allow rule 'a *:* rwm'",
 )
 def test_a_node_that_was_not_granted_does_not_open(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     A node made inside for a device not granted cannot be opened.
 
-    It is made of a number that no driver has and opened: ENXIO says that nothing but the missing driver stood in the
-    way.  Where none can be made (no CAP_MKNOD, a user namespace) the rules themselves decide, as the host sees them,
-    unless a user namespace forbids nodes altogether.  In an attached sandbox nothing is made: the rules alone decide.
+    The probe makes a node with a number that no driver has, and opens it: ENXIO means that only the driver was missing.
+    If it can make none (no CAP_MKNOD, a user namespace), the rules decide, as the host sees them.
+    In a user namespace no node opens at all.
+    In an attached sandbox nothing is made: the rules alone decide.
     """
     if not sandbox.shares_kernel:
         return
     if not sandbox.target.attached:
         result = sandbox.system.device_node
-        assert result not in PAST_THE_RULES, f"a node of its own opens ({result})"
+        assert result not in PASSED_RULES, f"a node of its own opens ({result})"
     if sandbox.namespaces.user == host_facts.namespaces.user:
-        why = why_unruled(sandbox.process.device_rules)
+        why = why_unrestricted(sandbox.process.device_rules)
         assert not why, why
 
 
@@ -116,7 +118,7 @@ def test_physical_memory_and_ports_do_not_open(sandbox: SandboxView) -> None:
     """
     `/dev/mem`, `/dev/port`, `/dev/kmem` are absent or refused.
 
-    By number, whatever the node is called.
+    The device number decides, not the name of the node.
     """
     if not sandbox.shares_kernel:
         return
@@ -140,7 +142,8 @@ def test_kvm_vhost_and_vfio_do_not_open(sandbox: SandboxView) -> None:
     """
     `/dev/kvm`, `/dev/vhost-*`, `/dev/vfio` are absent.
 
-    By number, whatever the node is called; one that is refused by rules or by its mode is dev.nodes' finding alone.
+    The device number decides, not the name of the node.
+    A node that rules or its mode refuse is only a finding of dev.nodes.
     """
     if not sandbox.shares_kernel:
         return
@@ -152,7 +155,7 @@ def test_kvm_vhost_and_vfio_do_not_open(sandbox: SandboxView) -> None:
     "dev.fuse_tun",
     severity="medium",
     profile="baseline",
-    gains="mounts file systems of its own making, or builds tunnels",
+    gains="mounts file systems that it serves itself, or builds tunnels",
     refs=["fuse(4)", "Documentation/networking/tuntap.rst"],
     kinds=["container"],
     kinds_reason="a VM's nodes lead to its own kernel's drivers",
@@ -178,14 +181,14 @@ def test_fuse_and_tun_do_not_open(sandbox: SandboxView) -> None:
     kinds_reason="a VM's terminals are its own kernel's",
     shows=["process.mounts", "process.handles"],
     reproduce="ls -l /proc/PID/fd; grep devpts /proc/PID/mountinfo /proc/1/mountinfo    # on the host",
-    remedy="mount devpts anew inside; start it without a terminal, or with one of its own",
+    remedy="mount a new devpts inside; start it without a terminal, or with its own",
 )
 def test_terminals_are_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     Terminals are a private devpts instance; the host console is out of reach.
 
-    Decided by file systems: neither is a devpts of the host's mounted, nor do descriptors 0 to 2 lead to a terminal
-    on one, or to a console in the host's /dev.
+    File systems decide: no devpts of the host is mounted, and descriptors 0 to 2 lead to no terminal on one, and to no
+    console in the host's /dev.
     """
     if not sandbox.shares_kernel:
         return
@@ -209,14 +212,15 @@ def test_terminals_are_its_own(sandbox: SandboxView, host_facts: HostView) -> No
     kinds_reason="a VM has no terminal of the host's",
     shows=["process.terminal", "system.legacy_tiocsti"],
     reproduce="ps -o pid,sid,tty -p PID; cat /proc/sys/dev/tty/legacy_tiocsti    # on the host",
-    remedy="start it in a session of its own (setsid, bwrap --new-session); sysctl dev.tty.legacy_tiocsti=0",
+    remedy="start it in its own session (setsid, bwrap --new-session); sysctl dev.tty.legacy_tiocsti=0",
 )
 def test_no_input_is_pushed_into_the_terminal_that_started_it(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    It cannot push input into the terminal that started it.
+    The sandbox cannot push input into the terminal that started it.
 
-    No ioctl is tried: it could, where its controlling terminal belongs to a session whose leader is outside, and the
-    kernel still lets a process without CAP_SYS_ADMIN push (Linux 6.2 has a switch).
+    The check tries no ioctl.
+    The sandbox could push input if the leader of its terminal's session is outside, and the kernel allows TIOCSTI
+    without CAP_SYS_ADMIN (Linux 6.2 added a switch).
     """
     if not sandbox.shares_kernel or sandbox.process.terminal.tty == 0:
         return
@@ -232,7 +236,7 @@ def test_no_input_is_pushed_into_the_terminal_that_started_it(sandbox: SandboxVi
     "dev.shm",
     severity="medium",
     profile="baseline",
-    gains="reads shared memory of others or fills the host's memory with it",
+    gains="reads others' shared memory or fills the host's memory",
     refs=["shm_overview(7)", "tmpfs(5)"],
     kinds=["container"],
     kinds_reason="a VM's memory is its own kernel's",
@@ -244,7 +248,7 @@ def test_shared_memory_is_its_own_and_bounded(sandbox: SandboxView, host_facts: 
     """
     `/dev/shm` and `/dev/mqueue` are its own and bounded.
 
-    A fresh mqueue in the host's IPC namespace is the host's by that namespace, which is ns.ipc's finding.
+    A fresh mqueue in the host's IPC namespace is the host's: ns.ipc reports it.
     """
     if not sandbox.shares_kernel:
         return

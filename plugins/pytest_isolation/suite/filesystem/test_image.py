@@ -1,7 +1,7 @@
-"""The image: what a sandbox is started from, before a runtime has touched it.
+"""Checks of the image from which a sandbox is started.
 
-What a runtime mounts hides what lay there, and what it follows or replaces is no longer what the image had.  So the
-image is looked at on the host before anything is started from it; the inside view is the second witness.
+A runtime's mounts hide the image's files, and a runtime may follow or replace links.
+Therefore the image is read on the host before a sandbox starts from it; the inside view is a second source.
 """
 
 from __future__ import annotations
@@ -18,26 +18,27 @@ FOLDERS = ("/dev", "/proc", "/sys")
     "img.devices_symlinks",
     severity="high",
     profile="baseline",
-    gains="has the runtime, as the host's root, mount and make nodes and links where the image's own link leads",
+    gains="makes the runtime mount and create nodes as the host's root where a link of the image leads",
     refs=["CVE-2026-41579", "CVE-2026-47766", "CVE-2019-19921", "OCI runtime-spec config.md, Default Devices"],
     kinds=["container"],
-    kinds_reason="a VM's kernel mounts its own /dev, /proc and /sys: nothing is mounted for it from outside",
+    kinds_reason="a VM's kernel mounts its own /dev, /proc and /sys: nothing outside mounts them",
     shows=[f"{part}[{path}]" for path in FOLDERS for part in ("image.folders", "system.paths")],
-    reproduce="ls -ld ROOTFS/dev ROOTFS/proc ROOTFS/sys; tar -tvf LAYER dev proc sys    # before it is started",
-    remedy="build the image with real folders there, and update runc to 1.3.6, 1.4.3 or 1.5, crun to 1.28",
+    reproduce="ls -ld ROOTFS/dev ROOTFS/proc ROOTFS/sys; tar -tvf LAYER dev proc sys    # before the start",
+    remedy="build the image with real folders there; update runc to 1.3.6, 1.4.3 or 1.5, crun to 1.28",
 )
 def test_nothing_is_mounted_through_a_link_of_the_image(sandbox: SandboxView) -> None:
     """
     `/dev`, `/proc`, `/sys` of the image are real directories.
 
-    An image without one of them is as good: the runtime makes it.  A link that the runtime followed is seen from
-    inside too; one that an engine covers (moby's daemon/initlayer makes /dev in a layer above) only before the start.
+    An image may also lack them: the runtime then makes them.
+    A link that the runtime followed is visible from inside too.
+    A link that an engine covers is visible only before the start (moby's daemon/initlayer makes /dev in a layer above).
     """
     paths = sandbox.system.paths
     kept = [path for path in FOLDERS if paths[path].type == "symlink"]
     assert not kept, f"{', '.join(kept)} is a symbolic link inside: the runtime mounted through it"
     if sandbox.target.attached:
-        pytest.skip("it was started before anybody here could look at its image, and what was mounted since hides it")
+        pytest.skip("attached: mounts hide the image's folders, and the image was not read before the start")
     if sandbox.image is None:
         pytest.skip("no image is made for this target")
     folders = sandbox.image.folders
@@ -49,7 +50,7 @@ def test_nothing_is_mounted_through_a_link_of_the_image(sandbox: SandboxView) ->
     "img.setuid",
     severity="low",
     profile="restricted",
-    gains="turns the rights of any user inside into root's, the first half of most escapes",
+    gains="as any user inside, gets root's rights, which most escapes need",
     refs=["CIS Docker 4.8", "inode(7)", "capabilities(7)", "CVE-2021-4034"],
     shows=["system.privileged", "image.privileged"],
     reproduce="find / -xdev -type f '(' -perm -4000 -o -perm -2000 ')'; getcap -r /",
@@ -57,11 +58,11 @@ def test_nothing_is_mounted_through_a_link_of_the_image(sandbox: SandboxView) ->
 )
 def test_no_file_of_the_image_gives_more_rights(sandbox: SandboxView) -> None:
     """
-    The image has no setuid/setgid files or file capabilities beyond a list.
+    The image has no setuid or setgid files or file capabilities beyond a list.
 
-    The list is that of a distribution's base image: su, passwd, mount and the like, by path.  An image that this run
-    made is walked on the host before the start, for inside a user may not list every folder; where none was made or a
-    VM started it, its root is walked from inside, without what is mounted in it.
+    The list holds the files of a distribution's base image, by path: su, passwd, mount and others.
+    An image that this run made is read on the host before the start, because a user inside may not list every folder.
+    Otherwise, and for a VM, the root is read from inside, without other mounts.
     """
     image = None if sandbox.target.attached else sandbox.image
     found = privileged_files(sandbox.system.privileged if image is None else image.privileged)
@@ -72,7 +73,7 @@ def test_no_file_of_the_image_gives_more_rights(sandbox: SandboxView) -> None:
     "img.user",
     severity="low",
     profile="restricted",
-    gains="starts as root wherever whoever runs the image does not say otherwise",
+    gains="starts as root unless the caller chooses another user",
     refs=["CIS Docker 4.1", "OCI image-spec config.md, User"],
     kinds=["container"],
     kinds_reason="what a VM boots has no image configuration: its init is root",
@@ -84,14 +85,14 @@ def test_image_names_a_user_who_is_not_root(sandbox: SandboxView) -> None:
     """
     The image names a non-root user.
 
-    Its configuration is what counts, not as whom it runs this time: user.nonroot asks that.
+    The image's configuration decides; user.nonroot checks the user of this run.
     """
     if sandbox.target.attached:
-        pytest.skip("what its image's configuration says was not asked: as whom it runs, user.nonroot tells")
+        pytest.skip("attached: the image's configuration was not read; user.nonroot checks the user that it runs as")
     if sandbox.image is None:
         pytest.skip("no image is made for this target")
     config = sandbox.image.config
     if config is None:
-        pytest.skip("its image is a root folder, which has no configuration that could name a user")
+        pytest.skip("its image is a root folder, which has no configuration and names no user")
     why = root_named(config)
     assert not why, f"its image {why}"

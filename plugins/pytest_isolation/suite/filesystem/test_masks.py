@@ -1,7 +1,7 @@
-"""Files of /proc and /sys that tell what is not a sandbox's to know: each is to be masked or absent.
+"""Checks of files of /proc and /sys that show facts of the host: each must be masked or absent.
 
-Decided by what stands there (device number, file system, entries), never by "it does not open": a mask opens.  A
-sandbox with a kernel of its own is told of that one.
+The file that is there decides (device number, file system, entries): a mask can be opened too.
+A sandbox with its own kernel sees that kernel's files.
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ TRACING_TYPES = ("debugfs", "tracefs", "securityfs", "bpf")
     kinds_reason=VM_HAS_ITS_OWN,
     shows=["system.paths[/proc/kcore]"],
     reproduce="stat -c '%F %t:%T' /proc/kcore",
-    remedy="drop systempaths=unconfined and unmask=; /proc/kcore belongs to maskedPaths",
+    remedy="drop systempaths=unconfined and unmask=; add /proc/kcore to maskedPaths",
 )
 def test_kernel_memory_is_masked(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     Physical and kernel memory images are masked.
 
-    A mask is the null device by its number; a fifo or a file of another file system is no kernel memory either.
+    A mask is the null device by its number.
+    A fifo or a file of another file system is no kernel memory either.
     """
     path = sandbox.system.paths["/proc/kcore"]
     if path.type == "absent" and host_facts.system.paths["/proc/kcore"].type == "absent":
@@ -61,13 +62,13 @@ def test_kernel_memory_is_masked(sandbox: SandboxView, host_facts: HostView) -> 
     kinds_reason=VM_HAS_ITS_OWN,
     shows=[f"system.paths[{path}]" for path in (*KEYS, "/proc/key-users")],
     reproduce="stat -c '%n %F %t:%T' /proc/keys /proc/timer_list",
-    remedy="drop systempaths=unconfined and unmask=; they belong to maskedPaths",
+    remedy="drop systempaths=unconfined and unmask=; add these files to maskedPaths",
 )
 def test_keys_and_timers_are_masked(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     `/proc/keys`, timer and scheduler debug files are masked.
 
-    They name other users' keys, and the processes of the host with their timers.
+    They name other users' keys, and the host's processes with their timers.
     """
     _must_hide(sandbox, host_facts, KEYS)
 
@@ -76,7 +77,7 @@ def test_keys_and_timers_are_masked(sandbox: SandboxView, host_facts: HostView) 
     "path.interrupts",
     severity="medium",
     profile="baseline",
-    gains="tells from interrupts when others type or work",
+    gains="learns from interrupts when other users type or work",
     refs=["GHSA-6fw5-f8r9-fgfm", "proc_interrupts(5)"],
     shows=[f"system.paths[{path}]" for path in ACTIVITY],
     reproduce="stat -c '%n %F %t:%T' /proc/interrupts",
@@ -86,7 +87,7 @@ def test_interrupt_counts_are_masked(sandbox: SandboxView, host_facts: HostView)
     """
     `/proc/interrupts` and `thermal_throttle` (keystroke/activity side channel) are masked.
 
-    The time between two interrupts of a keyboard or a network card tells what is typed and sent on the host.
+    The time between two interrupts of a keyboard or network card shows what is typed and sent on the host.
     """
     _must_hide(sandbox, host_facts, ACTIVITY)
 
@@ -95,7 +96,7 @@ def test_interrupt_counts_are_masked(sandbox: SandboxView, host_facts: HostView)
     "path.powercap",
     severity="medium",
     profile="baseline",
-    gains="reads secrets out of the processor's power draw",
+    gains="reads secrets from the power that the processor uses",
     refs=["GHSA-jq35-85cj-fj4p", "CVE-2020-8694"],
     shows=["system.paths[/sys/devices/virtual/powercap]"],
     reproduce="ls /sys/devices/virtual/powercap",
@@ -105,8 +106,8 @@ def test_energy_counters_are_masked(sandbox: SandboxView, host_facts: HostView) 
     """
     Energy counters are masked.
 
-    What a processor draws depends on what it computes (PLATYPUS).  A guest that has counters reads those of the host's
-    processor, passed on or emulated from them.
+    The power that a processor uses depends on its computation (PLATYPUS).
+    The counters of a guest come from the host's processor, passed on or emulated.
     """
     path = "/sys/devices/virtual/powercap"
     if sandbox.shares_kernel:
@@ -122,13 +123,13 @@ def test_energy_counters_are_masked(sandbox: SandboxView, host_facts: HostView) 
     refs=["OCI runtime-spec maskedPaths", "CVE-2018-10892"],
     shows=[f"system.paths[{path}]" for path in FIRMWARE],
     reproduce="ls /sys/firmware /proc/acpi /sys/fs/pstore",
-    remedy="drop --privileged, systempaths=unconfined and -v /sys:/sys; they belong to maskedPaths",
+    remedy="drop --privileged, systempaths=unconfined and -v /sys:/sys; add these paths to maskedPaths",
 )
 def test_firmware_is_masked(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     `/sys/firmware`, `/proc/acpi`, efivars, pstore are masked.
 
-    Read-only is not enough: the tables and variables there identify the machine, and hold keys.
+    Read-only access is not enough: the tables and variables identify the machine, and hold keys.
     """
     _must_hide(sandbox, host_facts, FIRMWARE)
 
@@ -149,8 +150,9 @@ def test_masks_are_what_they_seem(sandbox: SandboxView) -> None:
     """
     Each masked path is really the null device or an empty read-only tmpfs, not a symlink or other file.
 
-    The mount table names the masks, lstat and statfs tell what stands there; a private fifo (nspawn's /proc/kmsg)
-    hides as well.  A mask that the probe did not look at is judged by its line in the mount table.
+    The mount table names the masks; lstat and statfs show what is there.
+    A private fifo hides too (nspawn's /proc/kmsg).
+    The mount table alone decides about a mask that the probe did not look at.
     """
     found = masks(sandbox.process.mounts)
     if not found:
@@ -166,7 +168,7 @@ def test_masks_are_what_they_seem(sandbox: SandboxView) -> None:
     "path.kallsyms",
     severity="low",
     profile="baseline",
-    gains="knows where the kernel's code lies, which exploits need",
+    gains="knows the addresses of the kernel's code, which exploits need",
     refs=["Documentation/admin-guide/sysctl/kernel.rst, kptr_restrict"],
     kinds=["container"],
     kinds_reason=VM_HAS_ITS_OWN,
@@ -178,8 +180,8 @@ def test_kernel_addresses_are_hidden(sandbox: SandboxView, host_facts: HostView)
     """
     Kernel addresses are hidden.
 
-    The file is there in most containers; what it shows of addresses depends on CAP_SYSLOG, kernel.kptr_restrict and
-    kernel.perf_event_paranoid.
+    Most containers have the file.
+    It shows addresses depending on CAP_SYSLOG, kernel.kptr_restrict and kernel.perf_event_paranoid.
     """
     shown = sandbox.system.kernel_state.addresses
     if not sandbox.shares_kernel:
@@ -203,8 +205,8 @@ def test_kernel_log_cannot_be_read(sandbox: SandboxView) -> None:
     """
     The host's kernel log cannot be read.
 
-    /dev/kmsg is opened and not read; /proc/kmsg, which blocks and consumes, is not opened at all: syslog(2) asks the
-    same question.
+    The probe opens /dev/kmsg and does not read it.
+    It does not open /proc/kmsg, which blocks and consumes messages: syslog(2) asks the same question.
     """
     tries = sandbox.system.tries
     asked = {"syslog(2)": tries["syslog.size_buffer"].result, "/dev/kmsg": tries["kmsg.open"].result}
@@ -212,7 +214,7 @@ def test_kernel_log_cannot_be_read(sandbox: SandboxView) -> None:
         return  # its own kernel's
     for name, result in asked.items():
         if result == "timeout":
-            raise UnobservedFact(f"system.tries of {name}", "", "the try had no end")
+            raise UnobservedFact(f"system.tries of {name}", "", "the try timed out")
     answered = [name for name, result in asked.items() if result == "ok"]
     assert not answered, f"{' and '.join(answered)} gives the host's kernel log"
 
@@ -221,7 +223,7 @@ def test_kernel_log_cannot_be_read(sandbox: SandboxView) -> None:
     "path.debugfs",
     severity="high",
     profile="baseline",
-    gains="traces and steers the host's kernel",
+    gains="traces and controls the host's kernel",
     refs=["Documentation/trace/ftrace.rst", "Documentation/filesystems/debugfs.rst"],
     shows=[f"system.paths[{path}]" for path in TRACING],
     reproduce="ls /sys/kernel/debug /sys/kernel/tracing /sys/kernel/security /sys/fs/bpf",
@@ -231,8 +233,8 @@ def test_debugging_file_systems_are_empty(sandbox: SandboxView) -> None:
     """
     debugfs, tracefs, securityfs, bpffs are empty or absent.
 
-    A fresh sysfs has empty folders in these places; mounted elsewhere they count as well.  A bpffs that is not the
-    host's may be its own.
+    A fresh sysfs has empty folders at these paths; mounts at other paths count as well.
+    A bpffs that the host does not mount may be the sandbox's own.
     """
     paths, mounts = sandbox.system.paths, sandbox.process.mounts
     if not sandbox.shares_kernel:
@@ -260,10 +262,10 @@ def test_debugging_file_systems_are_empty(sandbox: SandboxView) -> None:
 )
 def test_the_host_is_not_described(sandbox: SandboxView) -> None:
     """
-    Host command line, config, modules, DMI serials are not exposed.
+    The host's command line, configuration, modules and DMI serial numbers are not exposed.
 
-    Its temperature, which tells when others work, and where its crash notes lie in memory count as well.  What was
-    read is not kept: of the kernel's own file systems it can only be the host's.
+    Its temperature, which shows when others work, and the address of its crash notes count as well.
+    The probe does not keep what it reads.
     """
     reads = sandbox.system.kernel_state.reads
     if not sandbox.shares_kernel:
@@ -273,7 +275,7 @@ def test_the_host_is_not_described(sandbox: SandboxView) -> None:
 
 
 def _must_hide(sandbox: SandboxView, host: HostView, names: Sequence[str]) -> None:
-    """Fail for what the kernel shows there; skip where the host's kernel has none of it to show."""
+    """Fail if the sandbox sees one of these kernel files; skip if the host's kernel has none of them."""
     if not sandbox.shares_kernel:
         return
     paths, hosts = sandbox.system.paths, host.system.paths

@@ -1,4 +1,6 @@
-"""Mounts: what of the host is in the sandbox's mount table, and what travels back (mount_namespaces(7))."""
+"""Checks of mounts: which paths of the host are mounted in the sandbox, and which mounts propagate
+(mount_namespaces(7)).
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,14 @@ import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.filesystem import mounts as walls
-from pytest_isolation.walls.filesystem import rootfs as roots
+from pytest_isolation.walls.filesystem import rootfs
 
 
 @pytest.mark.isolation(
     "mnt.host_paths",
     severity="critical",
     profile="baseline",
-    gains="reads, and where writable changes, files that the host lives by",
+    gains="reads files that the host depends on, and changes them where they are writable",
     refs=["proc_pid_mountinfo(5)", "CIS Docker 5.6", "Pod Security Standards: HostPath Volumes"],
     shows=["process.mounts"],
     reproduce="cat /proc/PID/mountinfo /proc/self/mountinfo    # on the host, PID of the sandbox's process",
@@ -23,8 +25,8 @@ def test_no_sensitive_host_path_is_mounted(sandbox: SandboxView, host_facts: Hos
     """
     No sensitive host path is mounted.
 
-    The host's own table names each mount by its host path (equal major:minor, and the root below it).  A kernel of
-    its own has folders of the host by a shared-folder file system alone.
+    The host's mount table gives the host path of each mount: the same major:minor, and the root below it.
+    A sandbox with its own kernel has host folders only by a shared-folder file system.
     """
     folders = walls.shared_folders(sandbox.process.mounts)
     assert not folders, f"a folder of the host is shared at {', '.join(folders)}"
@@ -37,7 +39,7 @@ def test_no_sensitive_host_path_is_mounted(sandbox: SandboxView, host_facts: Hos
 
 
 def _shared(sandbox: SandboxView, host_facts: HostView) -> list[str]:
-    """Return the kinds of namespace in common with the host in which a fresh mount is the host's superblock."""
+    """Return the kinds of shared namespaces in which a fresh mount has the host's superblock."""
     mine, hosts = sandbox.namespaces, host_facts.namespaces
     return [kind for kind in ("pid", "net", "ipc") if getattr(mine, kind) == getattr(hosts, kind)]
 
@@ -56,9 +58,9 @@ def _shared(sandbox: SandboxView, host_facts: HostView) -> list[str]:
 )
 def test_mount_events_do_not_travel_to_the_host(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    Mount events do not travel to the host.
+    Mount events do not propagate to the host.
 
-    Decided by the numbers of peer groups: inside systemd-nspawn many mounts are shared, in groups of their own.
+    The numbers of the peer groups decide: inside systemd-nspawn many mounts are shared, in groups of their own.
     """
     if not sandbox.shares_kernel:
         return  # peer groups of another kernel
@@ -71,7 +73,7 @@ def test_mount_events_do_not_travel_to_the_host(sandbox: SandboxView, host_facts
     "mnt.rootfs_ro",
     severity="low",
     profile="restricted",
-    gains="keeps what it plants in its own image until the end",
+    gains="keeps what it writes to its root file system until its end",
     refs=["statvfs(3)", "CIS Docker 5.13"],
     kinds=["container"],
     kinds_reason="a VM's root is its own disk",
@@ -83,14 +85,14 @@ def test_root_file_system_is_read_only(sandbox: SandboxView) -> None:
     """The root file system is read-only."""
     root = walls.topmost(sandbox.process.mounts, "/")
     assert root is not None, "nothing is mounted at /"
-    assert roots.is_read_only(root), "/ is writable"
+    assert rootfs.is_read_only(root), "/ is writable"
 
 
 @pytest.mark.isolation(
     "mnt.flags",
     severity="low",
     profile="baseline",
-    gains="brings setuid files or devices to life where none belong",
+    gains="uses setuid files or device nodes on mounts that should hold none",
     refs=["mount(8)", "OCI runtime-spec: mounts"],
     kinds=["container"],
     kinds_reason="a VM mounts its own kernel's file systems",
@@ -100,13 +102,13 @@ def test_root_file_system_is_read_only(sandbox: SandboxView) -> None:
 )
 def test_kernel_mounts_carry_their_flags(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    proc, sys, dev, shm, mqueue carry nosuid/nodev/noexec as documented.
+    proc, sys, dev, shm and mqueue have nosuid, nodev and noexec as documented.
 
-    What is bound in from the host brings the host's flags along, and is what other checks find.
+    Mounts that are bound from the host keep the host's flags: other checks report them.
     """
     if not sandbox.shares_kernel:
         return
-    found = roots.missing_flags(sandbox.process.mounts, host_facts.process.mounts, _shared(sandbox, host_facts))
+    found = rootfs.missing_flags(sandbox.process.mounts, host_facts.process.mounts, _shared(sandbox, host_facts))
     assert not found, "; ".join(found)
 
 
@@ -114,21 +116,21 @@ def test_kernel_mounts_carry_their_flags(sandbox: SandboxView, host_facts: HostV
     "mnt.old_root",
     severity="critical",
     profile="baseline",
-    gains="walks out to the host's files",
+    gains="leaves its root and reaches the host's files",
     refs=["pivot_root(2)", "statmount(2)"],
     kinds=["container"],
     kinds_reason="a VM's root is its own disk",
     shows=["process.beneath", "process.handles", "process.mounts"],
     reproduce="ls -di / /..; cat /proc/self/mountinfo",
-    remedy="let the runtime pivot: drop --no-pivot; give it a root folder of its own",
+    remedy="let the runtime use pivot_root: drop --no-pivot; give the sandbox its own root folder",
 )
 def test_old_root_is_out_of_reach(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    The host root cannot be reached by `..`, a leftover mount or a working directory.
+    The host's root is not reachable by `..`, a leftover mount or a working directory.
 
-    A root that was moved over the host's and not pivoted has the host's beneath it, which its own mount table does
-    not show and `stat /..` does not either: the host asks the kernel what the root is mounted on.  A bind of the
-    host's root somewhere inside is mnt.host_paths' finding, a folder held outside of it that of fd.outside_dir.
+    A root that was moved over the host's, and not pivoted, has the host's root beneath it.
+    Neither its own mount table nor `stat /..` shows that, so the host asks the kernel what the root is mounted on.
+    mnt.host_paths reports a bind of the host's root, fd.outside_dir a folder that is held open outside.
     """
     if not sandbox.shares_kernel:
         return
@@ -137,7 +139,7 @@ def test_old_root_is_out_of_reach(sandbox: SandboxView, host_facts: HostView) ->
     hosts = host.handles["root"]
     same = (root.major, root.minor, root.inode) == (hosts.major, hosts.minor, hosts.inode)
     assert not same, "its root is the host's own"
-    why = roots.over_hosts_root(process, host)
+    why = rootfs.why_host_root_beneath(process, host)
     assert not why, why
 
 
@@ -145,7 +147,7 @@ def test_old_root_is_out_of_reach(sandbox: SandboxView, host_facts: HostView) ->
     "mnt.locked_ro",
     severity="high",
     profile="baseline",
-    gains="writes below a bind that was given read-only",
+    gains="writes below a bind that should be read-only",
     refs=["mount_setattr(2)", "moby: recursive read-only mounts"],
     kinds=["container"],
     kinds_reason="a VM's mounts are its own kernel's",
@@ -155,13 +157,14 @@ def test_old_root_is_out_of_reach(sandbox: SandboxView, host_facts: HostView) ->
 )
 def test_read_only_binds_stay_read_only(sandbox: SandboxView) -> None:
     """
-    A read-only bind stays read-only, submounts included.
+    A read-only bind stays read-only, with all its submounts.
 
-    `ro` is a flag of one mount: what lies on it keeps its own.  And who may mount may take the flag away again.
+    `ro` is a flag of one mount: a submount has its own flag.
+    A process that may mount can also remove the flag.
     """
-    found = roots.writable_below(sandbox.process.mounts)
+    found = rootfs.writable_below(sandbox.process.mounts)
     assert not found, "; ".join(found[:4])
-    binds = roots.read_only_binds(sandbox.process.mounts)
+    binds = rootfs.read_only_binds(sandbox.process.mounts)
     if binds:
         result = sandbox.system.tries["fsopen.no_such_fs"].result
         assert result != "ENODEV", f"it may mount, and so make {binds[0].target} writable again"
@@ -174,7 +177,7 @@ def test_read_only_binds_stay_read_only(sandbox: SandboxView) -> None:
     gains="changes the image that other sandboxes start from",
     refs=["overlayfs.rst"],
     kinds=["container"],
-    kinds_reason="a VM's disk is judged from its hypervisor",
+    kinds_reason="the hypervisor decides about a VM's disk",
     shows=["process.handles", "system.root_access"],
     reproduce="ls -di / && test -w / && echo writable    # in both",
     remedy="give each its own layer: an overlay, a copy, or a read-only root",
@@ -183,15 +186,16 @@ def test_image_files_are_not_shared_for_writing(sandbox: SandboxView, peer: Sand
     """
     Writing to the image's files does not alter another sandbox or the image.
 
-    Two sandboxes of one image share files for writing when their roots are the same folder, or the same upper layer,
-    and the root may be written.  Decided from facts, so that no image is touched.
+    Two sandboxes of one image share files for writing if their roots are the same folder or the same upper layer, and
+    the root is writable.
+    Facts decide, so the check writes to no image.
     """
     if reason := sandbox.target.cannot.get("peer"):
         pytest.skip(reason)
-    why = roots.same_root(sandbox.process, peer.process)
+    why = rootfs.why_same_root(sandbox.process, peer.process)
     if why:
         root = walls.topmost(sandbox.process.mounts, "/")
-        writable = sandbox.system.root_access == "ok" and root is not None and not roots.is_read_only(root)
+        writable = sandbox.system.root_access == "ok" and root is not None and not rootfs.is_read_only(root)
         assert not writable, f"{why}, and it may write there"
 
 
@@ -209,13 +213,13 @@ def test_image_files_are_not_shared_for_writing(sandbox: SandboxView, peer: Sand
 )
 def test_mounts_of_other_sandboxes_do_not_appear(sandbox: SandboxView, peer: SandboxView) -> None:
     """
-    Host mount table details (paths of other sandboxes) do not appear.
+    The paths of other sandboxes do not appear in the mount table.
 
-    A mount that shows the peer's root, or a folder that holds it.
+    A mount counts if it shows the root of the peer, or a folder that holds it.
     """
     if reason := sandbox.target.cannot.get("peer"):
         pytest.skip(reason)
     if not sandbox.shares_kernel:
         return
-    found = roots.shows_peer(sandbox.process, peer.process)
+    found = rootfs.mounts_of_peer(sandbox.process, peer.process)
     assert not found, f"{', '.join(found[:4])} shows its peer's root"

@@ -1,8 +1,9 @@
-"""Files of /proc and /sys through which a kernel is steered.
+"""Checks of files of /proc and /sys that control a kernel.
 
-Decided by type and by the result of an open for writing that is closed at once, on the fixed list of files that
-have a write handler.  "It opens" is no evidence: a mask is the null device and opens.  A sandbox with a kernel of
-its own steers that one.  What is only to be hidden, test_masks.py looks at.
+Type and an open for writing decide, on a fixed list of files that have a write handler; the probe closes them at once.
+That a path opens is no evidence: a mask is the null device and opens.
+A sandbox with its own kernel controls that kernel.
+`test_masks.py` checks the files that must only be hidden.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ HELPERS = ("/proc/sys/kernel/modprobe", "/proc/sys/kernel/hotplug", "/sys/kernel
     remedy="drop --privileged and systempaths=unconfined: /proc/sys must be mounted read-only",
 )
 def test_proc_sys_cannot_be_written(sandbox: SandboxView) -> None:
-    """/proc/sys cannot be written (but for namespaced net keys)."""
+    """/proc/sys cannot be written (except namespaced net keys)."""
     if not sandbox.shares_kernel:
         return  # it writes to its own kernel
     for path in ("/proc/sys/vm/panic_on_oom", "/proc/sys/kernel/panic"):
@@ -43,7 +44,7 @@ def test_proc_sys_cannot_be_written(sandbox: SandboxView) -> None:
     "path.core_pattern",
     severity="critical",
     profile="baseline",
-    gains="has a program of its own run as root on the host when a process crashes",
+    gains="runs a program of its own as root on the host when a process crashes",
     refs=["core(5)"],
     shows=["system.paths[/proc/sys/kernel/core_pattern]"],
     reproduce="sh -c ': 1<>/proc/sys/kernel/core_pattern'",
@@ -61,7 +62,7 @@ def test_core_handler_cannot_be_replaced(sandbox: SandboxView) -> None:
     "path.modprobe",
     severity="critical",
     profile="baseline",
-    gains="has a program of its own run as root on the host when the kernel looks for a module",
+    gains="runs a program of its own as root on the host when the kernel loads a module",
     refs=["Documentation/admin-guide/sysctl/kernel.rst, modprobe", "CVE-2022-0492"],
     shows=[f"system.paths[{path}]" for path in HELPERS],
     reproduce="sh -c ': 1<>/proc/sys/kernel/modprobe'",
@@ -71,7 +72,7 @@ def test_kernel_helpers_cannot_be_replaced(sandbox: SandboxView, host_facts: Hos
     """
     `modprobe`, `hotplug`, `uevent_helper` paths are unwritable.
 
-    The kernel runs what they name as root in the initial namespaces, whoever brought it to.
+    The kernel runs these programs as root in the initial namespaces, whoever caused it.
     """
     if not sandbox.shares_kernel:
         return  # it names its own kernel's
@@ -90,7 +91,7 @@ def test_kernel_helpers_cannot_be_replaced(sandbox: SandboxView, host_facts: Hos
     refs=["Documentation/admin-guide/sysrq.rst"],
     shows=["system.paths[/proc/sysrq-trigger]"],
     reproduce="sh -c ': 1<>/proc/sysrq-trigger'",
-    remedy="drop --privileged: /proc/sysrq-trigger belongs to readonlyPaths",
+    remedy="drop --privileged: add /proc/sysrq-trigger to readonlyPaths",
 )
 def test_sysrq_cannot_be_triggered(sandbox: SandboxView, host_facts: HostView) -> None:
     """`sysrq-trigger` cannot be opened for writing."""
@@ -106,7 +107,7 @@ def test_sysrq_cannot_be_triggered(sandbox: SandboxView, host_facts: HostView) -
     "path.binfmt",
     severity="high",
     profile="baseline",
-    gains="has an interpreter of its own run for other users' programs",
+    gains="runs an interpreter of its own for other users' programs",
     refs=["Documentation/admin-guide/binfmt-misc.rst", "mount(2)"],
     shows=["process.mounts", "system.tries[fsopen.no_such_fs]"],
     reproduce="grep binfmt_misc /proc/self/mounts; grep CapEff /proc/self/status    # bit 21",
@@ -116,9 +117,10 @@ def test_interpreters_cannot_be_registered(sandbox: SandboxView) -> None:
     """
     binfmt_misc cannot be mounted or registered.
 
-    An interpreter registered there runs in place of programs on the host.  Opening no such file system tells
-    whether one may mount; a capability in a user namespace of its own does not reach the host's: before Linux 6.7 it
-    mounts none, since then one of its own.
+    A registered interpreter runs instead of programs on the host.
+    fsopen(2) of an unknown file system shows whether the sandbox may mount.
+    A capability in its own user namespace does not reach the host's binfmt_misc: before Linux 6.7 it mounts none, since
+    then its own.
     """
     if not sandbox.shares_kernel:
         return  # it registers with its own kernel
@@ -139,25 +141,26 @@ def test_interpreters_cannot_be_registered(sandbox: SandboxView) -> None:
     "path.bus_irq_fs",
     severity="high",
     profile="baseline",
-    gains="steers interrupts and buses of the host",
+    gains="controls interrupts and buses of the host",
     refs=["OCI runtime-spec readonlyPaths", "proc(5)"],
     kinds=["container"],
     kinds_reason="a VM's /proc is its own kernel's",
-    shows=[f"system.paths[{path}]" for path in (*walls.STEERING, *walls.STEERING.values()) if path],
+    shows=[f"system.paths[{path}]" for path in (*walls.CONTROL_FILES, *walls.CONTROL_FILES.values()) if path],
     reproduce="sh -c ': 1<>/proc/irq/default_smp_affinity'; grep -E ' /proc/(bus|fs|irq) ' /proc/self/mounts",
-    remedy="drop systempaths=unconfined and unmask=; /proc/bus, /proc/fs and /proc/irq belong to readonlyPaths",
+    remedy="drop systempaths=unconfined and unmask=; add /proc/bus, /proc/fs and /proc/irq to readonlyPaths",
 )
 def test_devices_and_interrupts_cannot_be_steered(sandbox: SandboxView) -> None:
     """
     `/proc/bus`, `/proc/irq`, `/proc/fs`, `/proc/scsi`, `/proc/asound` cannot be written.
 
-    Files in them that are known to be written are opened for writing; where a folder has none such that is everywhere,
-    its mount decides and, with it, whether the file modes or the label refused the others.
+    The probe opens files that are known to have a write handler.
+    In a folder without such a file the mount decides, together with whether file modes or the label refused the other
+    files.
     """
     if not sandbox.shares_kernel:
         return  # its own kernel's
     as_root = walls.is_root_of_host(sandbox.process, sandbox.capabilities_over_host)
-    why = walls.why_steered(sandbox.system.paths, as_root)
+    why = walls.why_controllable(sandbox.system.paths, as_root)
     assert not why, why
 
 
@@ -185,7 +188,7 @@ def test_sys_is_read_only(sandbox: SandboxView) -> None:
     "path.cgroup_ro",
     severity="high",
     profile="baseline",
-    gains="lifts limits or moves processes in the cgroup tree",
+    gains="removes limits or moves processes in the cgroup tree",
     refs=["cgroups(7)", "cgroup-v2.rst, Delegation"],
     kinds=["container"],
     kinds_reason="a VM's cgroups are its own kernel's",
@@ -197,7 +200,7 @@ def test_cgroup_tree_cannot_be_written(sandbox: SandboxView) -> None:
     """
     The cgroup tree cannot be written.
 
-    Each mounted hierarchy's cgroup.procs is opened for writing; its release_agent is path.release_agent's.
+    The probe opens cgroup.procs of each mounted hierarchy for writing; path.release_agent checks the release_agent.
     """
     tried = _tried(sandbox, "cgroup.procs:", CGROUP_TYPES)
     if not sandbox.shares_kernel:
@@ -210,19 +213,19 @@ def test_cgroup_tree_cannot_be_written(sandbox: SandboxView) -> None:
     "path.release_agent",
     severity="critical",
     profile="baseline",
-    gains="has a program of its own run as root on the host when a cgroup empties",
+    gains="runs a program of its own as root on the host when a cgroup becomes empty",
     refs=["CVE-2022-0492", "cgroups(7)"],
     kinds=["container"],
     kinds_reason="a VM's cgroups are its own kernel's",
     shows=["process.mounts"],
     reproduce="find /sys/fs/cgroup -maxdepth 2 -name release_agent -exec sh -c ': 1<>{}' \\;",
-    remedy="mount the cgroup tree read-only: drop --privileged; on v1 no root of a hierarchy may be in it",
+    remedy="mount the cgroup tree read-only: drop --privileged; on v1 mount no root of a hierarchy",
 )
 def test_no_release_agent_can_be_named(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     No v1 `release_agent` is writable.
 
-    The kernel runs it as root of the host when a cgroup empties; only a hierarchy's own root has the file.
+    The kernel runs it as root of the host when a cgroup becomes empty; only the root of a hierarchy has the file.
     """
     tried = _tried(sandbox, "release_agent:", ("cgroup",))
     if not sandbox.shares_kernel:
@@ -234,7 +237,7 @@ def test_no_release_agent_can_be_named(sandbox: SandboxView, host_facts: HostVie
 
 
 def _tried(sandbox: SandboxView, prefix: str, fstypes: Collection[str]) -> dict[str, Path]:
-    """Return what a look at a file of each mount of these types saw, by the mount's target."""
+    """Return the results of opening one file of each mount of these types, by the mount's target."""
     paths = sandbox.system.paths
     tried = {name.removeprefix(prefix): paths[name] for name in paths.names() if name.startswith(prefix)}
     for mount in sandbox.process.mounts:

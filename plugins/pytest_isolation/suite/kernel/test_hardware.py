@@ -1,7 +1,7 @@
-"""The processor and the memory below, which sandboxes share whatever their walls.
+"""Checks of the processor and the memory, which all sandboxes of a host share.
 
-Most of it is the host's own setting that no runtime changes: it is judged on the host's side, so that a container that
-hides the reports is not taken for one on sound hardware.
+Most of these are settings of the host that no runtime changes.
+The host's side decides, so that a container that hides the reports does not appear sound.
 """
 
 from __future__ import annotations
@@ -18,18 +18,20 @@ from pytest_isolation.walls.machine.hardware import open_flaws, parse_cpus, shar
     "hw.vulnerabilities",
     severity="medium",
     profile="baseline",
-    gains="reads memory of the kernel and of others by speculation",
+    gains="reads the memory of the kernel and of others by speculative execution",
     refs=["Documentation/admin-guide/hw-vuln/", "Documentation/ABI/testing/sysfs-devices-system-cpu"],
     shows=["host.system.kernel_state.flaws", "system.kernel_state.flaws"],
     reproduce="grep -r Vulnerable /sys/devices/system/cpu/vulnerabilities",
-    remedy="boot the host without mitigations=off and with current microcode; for a guest pass on the CPU's features",
+    remedy="boot the host without mitigations=off and with current microcode; pass the CPU's features on to a guest",
 )
 def test_processor_flaws_are_mitigated(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     The kernel it runs on reports each CPU flaw as mitigated.
 
-    A container runs on the host's kernel: the host's reports decide.  A VM's own decide beside the host's.  "Unknown:
-    No mitigations" and what a guest is not told are unknown; that threads of a core may leak is hw.smt's.
+    A container runs on the host's kernel: the host's reports decide.
+    For a VM, the guest's reports and the host's reports decide.
+    "Unknown: No mitigations", and what a guest cannot know, are unknown.
+    hw.smt checks leaks between the threads of a core.
     """
     flaws = host_facts.system.kernel_state.flaws
     own = None if sandbox.shares_kernel else sandbox.system.kernel_state.flaws
@@ -44,7 +46,7 @@ def test_processor_flaws_are_mitigated(sandbox: SandboxView, host_facts: HostVie
     "hw.smt",
     severity="low",
     profile="restricted",
-    gains="reads secrets of a neighbour on the same core",
+    gains="reads its peer's secrets on the same core",
     refs=["Documentation/admin-guide/hw-vuln/core-scheduling.rst", "cpuset(7)"],
     shows=["host.system.kernel_state.smt_active", "host.system.kernel_state.cores", "process.cpus_allowed"],
     reproduce="cat /sys/devices/system/cpu/smt/active; grep Cpus_allowed_list /proc/PID/status    # on the host",
@@ -54,14 +56,14 @@ def test_threads_of_a_core_are_not_shared(sandbox: SandboxView, peer: SandboxVie
     """
     Threads of a core are not shared with another tenant.
 
-    With several threads a core, two sandboxes that may run on the same core see each other's use of its caches and
-    ports.  Core scheduling, which would part them as well, is not looked at.
+    With several threads on a core, two sandboxes on the same core see each other's use of caches and ports.
+    Core scheduling would separate them too; the check does not look at it.
     """
     state = host_facts.system.kernel_state
     if not state.smt_active:
         return  # one thread a core, or none of the others in use
     if state.cores is None:
-        raise UnobservedFact("host.system.kernel_state.cores", "", "several threads a core, and which is not told")
+        raise UnobservedFact("host.system.kernel_state.cores", "", "the kernel does not list the threads of a core")
     mine = sandbox.confined.cpus_allowed
     if sandbox.has_outside or sandbox.shares_kernel:
         others = peer.process.cpus_allowed
@@ -70,14 +72,14 @@ def test_threads_of_a_core_are_not_shared(sandbox: SandboxView, peer: SandboxVie
         return
     everything = frozenset().union(*(parse_cpus(core) for core in state.cores))
     assert not everything <= parse_cpus(mine), "its hypervisor's process may run on the threads of every core"
-    raise UnobservedFact("peer.vmm", "", "where the second VM may run was not looked at")
+    raise UnobservedFact("peer.vmm", "", "the CPUs of the second VM were not observed")
 
 
 @pytest.mark.isolation(
     "hw.ksm",
     severity="low",
     profile="restricted",
-    gains="tells from merged pages what a neighbour holds in memory",
+    gains="learns from merged pages what its peer holds in memory",
     refs=["Documentation/admin-guide/mm/ksm.rst", "PR_GET_MEMORY_MERGE(2const)"],
     shows=["host.system.kernel_state.ksm_run", "system.tries[prctl.get_memory_merge]", "process.ksm_pages"],
     reproduce="cat /sys/kernel/mm/ksm/run /proc/PID/ksm_merging_pages    # on the host",
@@ -85,10 +87,11 @@ def test_threads_of_a_core_are_not_shared(sandbox: SandboxView, peer: SandboxVie
 )
 def test_its_pages_are_not_merged(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    Its pages are not merged with a neighbour's.
+    Its pages are not merged with those of its peers.
 
-    A write to a merged page takes longer, which tells whether a neighbour holds the same one.  A process that was
-    started with merging on offers all its pages, whenever the host merges; else only pages that are merged now show.
+    A write to a merged page takes longer, which shows that a peer holds the same page.
+    A process that starts with merging enabled offers all its pages, whenever the host merges.
+    Otherwise only pages that are merged now can be seen.
     """
     run = host_facts.system.kernel_state.ksm_run
     asked = sandbox.system.tries["prctl.get_memory_merge"]  # EINVAL before Linux 6.4, which cannot be asked to
@@ -106,10 +109,10 @@ def test_its_pages_are_not_merged(sandbox: SandboxView, host_facts: HostView) ->
     "hw.resctrl",
     severity="low",
     profile="restricted",
-    gains="takes cache and bandwidth from others",
+    gains="takes cache and memory bandwidth from others",
     refs=["Documentation/filesystems/resctrl.rst", "OCI runtime-spec linux.intelRdt"],
     kinds=["container"],
-    kinds_reason="a VM's caches are divided by its own kernel",
+    kinds_reason="a VM's own kernel divides its caches",
     shows=["process.mounts"],
     reproduce="grep resctrl /proc/self/mounts",
     remedy="drop -v /sys/fs/resctrl:…",
@@ -118,7 +121,7 @@ def test_caches_cannot_be_divided(sandbox: SandboxView, host_facts: HostView) ->
     """
     Cache and bandwidth groups are not writable.
 
-    The file `schemata` of each resctrl mount is opened for writing.
+    The probe opens the file `schemata` of each resctrl mount for writing.
     """
     if not sandbox.shares_kernel:
         return

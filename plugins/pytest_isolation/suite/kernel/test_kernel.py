@@ -1,8 +1,9 @@
-"""Interfaces of the kernel that a sandbox shares with its host.
+"""Checks of kernel interfaces that a sandbox shares with its host.
 
-Each try has arguments that cannot take effect, and passes only by an answer that comes after the call's check of
-privilege (walls/refusals.py); beside it a report shows the filter, the capabilities and the label.  A sandbox on a
-kernel of its own has these interfaces of that kernel alone.
+Each try has arguments that cannot take effect.
+A try passes only by an answer that the call gives after its privilege check (walls/privileged_calls.py).
+The report also shows the filter, the capabilities and the label.
+A sandbox with its own kernel reaches only that kernel's interfaces.
 """
 
 from __future__ import annotations
@@ -12,24 +13,24 @@ from collections.abc import Iterable
 import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls.privileged_calls import BPF_ROWS, MOUNT_ROWS, SWAP_ROWS, lacking, rows_passed
+from pytest_isolation.walls.privileged_calls import BPF_ROWS, MOUNT_ROWS, SWAP_ROWS, has_none, rows_passed
 
-AUTHORS = ("process.seccomp", "process.capabilities.effective", "process.lsm")  # who may have refused
+DENIED_BY = ("process.seccomp", "process.capabilities.effective", "process.lsm")  # what may have refused
 
 
-def shown(*rows: str) -> list[str]:
-    """Return what a report shows of these tries: each errno, and whoever may be its author."""
-    return [*(f"system.tries[{row}]" for row in rows), *AUTHORS]
+def shows_tries(*rows: str) -> list[str]:
+    """Return the facts that a report shows for these tries: each answer, and what may have refused it."""
+    return [*(f"system.tries[{row}]" for row in rows), *DENIED_BY]
 
 
 def _judge(sandbox: SandboxView, host: HostView, what: str, rows: Iterable[str]) -> None:
-    """Assert that none of these rows passes; a call that the host's own kernel lacks proves nothing."""
+    """Assert that none of these rows passes; skip if the host's own kernel has none of the calls."""
     if not sandbox.shares_kernel:
         return  # it reaches its own kernel
     rows = tuple(rows)
     passed = rows_passed(sandbox.system, rows)
     assert not passed, f"{what}: {', '.join(passed)}"
-    if lacking(host.system, rows):
+    if has_none(host.system, rows):
         pytest.skip("this kernel has no such call")
 
 
@@ -39,7 +40,7 @@ def _judge(sandbox: SandboxView, host: HostView, what: str, rows: Iterable[str])
     profile="baseline",
     gains="loads programs into the host's kernel or lists those of others",
     refs=["bpf(2)", "Documentation/admin-guide/sysctl/kernel.rst: unprivileged_bpf_disabled"],
-    shows=shown(*BPF_ROWS),
+    shows=shows_tries(*BPF_ROWS),
     reproduce="bpftool prog list",
     remedy="drop --cap-add=BPF and SYS_ADMIN; kernel.unprivileged_bpf_disabled=1",
 )
@@ -47,8 +48,8 @@ def test_bpf_is_unusable(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     bpf() is unusable.
 
-    A program of no instructions is refused with E2BIG once the call's check of privilege is passed; an unknown
-    command or an empty map answers alike with and without privilege, and tells nothing.
+    After the privilege check, bpf(2) refuses a program without instructions with E2BIG.
+    An unknown command or an empty map gives the same answer with and without privilege.
     """
     _judge(sandbox, host_facts, "it passes bpf's check of privilege", BPF_ROWS)
 
@@ -59,7 +60,7 @@ def test_bpf_is_unusable(sandbox: SandboxView, host_facts: HostView) -> None:
     profile="baseline",
     gains="profiles the host's kernel and reads its addresses",
     refs=["perf_event_open(2)", "Documentation/admin-guide/perf-security.rst"],
-    shows=shown("perf.software_bad_config"),
+    shows=shows_tries("perf.software_bad_config"),
     reproduce="perf stat -e cpu-clock:k true",
     remedy="drop --cap-add=PERFMON and SYS_ADMIN; kernel.perf_event_paranoid=2 or more",
 )
@@ -67,7 +68,7 @@ def test_kernel_profiling_is_unusable(sandbox: SandboxView, host_facts: HostView
     """
     Kernel profiling is unusable.
 
-    The event asked for does not exist and includes the kernel: ENOENT comes after the check of paranoia.
+    The try asks for an unknown event that includes the kernel: ENOENT comes after the check of perf_event_paranoid.
     """
     _judge(sandbox, host_facts, "it may profile the kernel", ("perf.software_bad_config",))
 
@@ -76,9 +77,9 @@ def test_kernel_profiling_is_unusable(sandbox: SandboxView, host_facts: HostView
     "kern.userfaultfd",
     severity="medium",
     profile="baseline",
-    gains="stops the kernel at a page fault of its choice, which wins races for exploits",
+    gains="stops the kernel at a page fault that it chooses, which wins races for exploits",
     refs=["userfaultfd(2)", "Documentation/admin-guide/sysctl/vm.rst: unprivileged_userfaultfd"],
-    shows=shown("userfaultfd.kernel_bad_flag"),
+    shows=shows_tries("userfaultfd.kernel_bad_flag"),
     reproduce="sysctl vm.unprivileged_userfaultfd",
     remedy="drop --cap-add=SYS_PTRACE; vm.unprivileged_userfaultfd=0; a filter that refuses userfaultfd",
 )
@@ -86,7 +87,7 @@ def test_kernel_mode_userfaultfd_is_unusable(sandbox: SandboxView, host_facts: H
     """
     Kernel-mode userfaultfd is unusable.
 
-    Without USER_MODE_ONLY the call asks for CAP_SYS_PTRACE or the sysctl, before it looks at a flag that is unknown.
+    Without USER_MODE_ONLY the call demands CAP_SYS_PTRACE or the sysctl before it checks for unknown flags.
     """
     _judge(sandbox, host_facts, "it may handle the kernel's own page faults", ("userfaultfd.kernel_bad_flag",))
 
@@ -95,9 +96,9 @@ def test_kernel_mode_userfaultfd_is_unusable(sandbox: SandboxView, host_facts: H
     "kern.io_uring",
     severity="medium",
     profile="restricted",
-    gains="reaches an interface of the kernel that filters cannot look into",
+    gains="reaches a kernel interface that filters cannot inspect",
     refs=["io_uring_setup(2)", "moby profiles/seccomp: io_uring dropped in 25.0"],
-    shows=shown("io_uring.setup_null"),
+    shows=shows_tries("io_uring.setup_null"),
     reproduce="sysctl kernel.io_uring_disabled",
     remedy="a filter that refuses io_uring_setup; kernel.io_uring_disabled=2",
 )
@@ -112,7 +113,7 @@ def test_io_uring_is_unreachable(sandbox: SandboxView, host_facts: HostView) -> 
     profile="baseline",
     gains="replaces the host's kernel or reboots it",
     refs=["reboot(2)", "kexec_load(2)", "pid_namespaces(7)"],
-    shows=[*shown("kexec_load.bad_flags", "reboot.bad_magic"), "process.namespaces.pid"],
+    shows=[*shows_tries("kexec_load.bad_flags", "reboot.bad_magic"), "process.namespaces.pid"],
     reproduce="grep CapEff /proc/self/status    # bit 22",
     remedy="drop --cap-add=SYS_BOOT, --pid=host",
 )
@@ -120,8 +121,9 @@ def test_neither_loads_a_kernel_nor_reboots(sandbox: SandboxView, host_facts: Ho
     """
     Cannot load a kernel; reboot() reaches only its own pid namespace.
 
-    reboot(2) in a pid namespace other than the initial one ends that namespace's init and nothing else, so that it
-    counts in the host's own.  A kernel without kexec can load none.
+    In a pid namespace other than the initial one, reboot(2) only ends the init of that namespace.
+    Therefore it counts only in the host's pid namespace.
+    A kernel without kexec cannot load another.
     """
     if not sandbox.shares_kernel:
         return  # it loads and reboots its own kernel
@@ -136,20 +138,20 @@ def test_neither_loads_a_kernel_nor_reboots(sandbox: SandboxView, host_facts: Ho
     "kern.mount_api",
     severity="high",
     profile="baseline",
-    gains="mounts over masks and reaches the file systems' code",
+    gains="mounts over masks and reaches the code of file systems",
     refs=["mount(2)", "fsopen(2)", "open_tree(2)", "move_mount(2)", "pivot_root(2)"],
     kinds=["container"],
     kinds_reason="a VM mounts with its own kernel",
-    shows=shown(*MOUNT_ROWS),
+    shows=shows_tries(*MOUNT_ROWS),
     reproduce="unshare --mount true    # it may mount",
-    remedy="drop --cap-add=SYS_ADMIN; a filter that refuses the calls named",
+    remedy="drop --cap-add=SYS_ADMIN; use a filter that refuses these calls",
 )
 def test_nothing_can_be_mounted(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    No mount, old or new interface.
+    Nothing can be mounted, by the old or the new interface.
 
-    In a user namespace of its own a process may mount with CAP_SYS_ADMIN over it: the file systems' code in the host's
-    kernel is reached all the same, so that this counts.
+    In its own user namespace a process with CAP_SYS_ADMIN may mount.
+    That counts too, because it reaches file system code in the host's kernel.
     """
     _judge(sandbox, host_facts, "it passes the check of privilege of", MOUNT_ROWS)
 
@@ -158,18 +160,18 @@ def test_nothing_can_be_mounted(sandbox: SandboxView, host_facts: HostView) -> N
     "kern.swap_acct_quota",
     severity="high",
     profile="baseline",
-    gains="takes the host's swap away or logs its processes",
+    gains="switches off the host's swap or logs its processes",
     refs=["swapon(2)", "acct(2)", "quotactl(2)"],
-    shows=shown(*SWAP_ROWS),
+    shows=shows_tries(*SWAP_ROWS),
     reproduce="swapoff /nonexistent    # ENOENT: it may",
     remedy="drop --privileged, --cap-add=SYS_ADMIN and SYS_PACCT",
 )
 def test_swap_and_accounting_cannot_be_switched(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    Host swap, accounting, quotas cannot be switched.
+    Swap, accounting and quotas of the host cannot be switched.
 
-    No harmless try tells who may switch quotas: quotactl(2) answers a bad command before it checks a privilege.  Its
-    filter is looked at by seccomp.dangerous.
+    No harmless try shows who may switch quotas: quotactl(2) refuses a bad command before it checks the privilege.
+    seccomp.dangerous checks whether a filter refuses that call.
     """
     _judge(sandbox, host_facts, "it passes the check of privilege of", SWAP_ROWS)
 
@@ -178,9 +180,9 @@ def test_swap_and_accounting_cannot_be_switched(sandbox: SandboxView, host_facts
     "kern.fanotify",
     severity="medium",
     profile="baseline",
-    gains="sees and holds up file accesses of others on the same mount",
+    gains="sees and delays others' file accesses on the same mount",
     refs=["fanotify_init(2)"],
-    shows=shown("fanotify.bad_flag"),
+    shows=shows_tries("fanotify.bad_flag"),
     reproduce="fatrace -c",
     remedy="drop --cap-add=SYS_ADMIN",
 )
@@ -188,8 +190,9 @@ def test_whole_mounts_cannot_be_watched(sandbox: SandboxView, host_facts: HostVi
     """
     Cannot watch whole mounts.
 
-    Since Linux 5.13 everybody may have a group that reports file handles and watches single inodes; the group that is
-    asked for reports none, so that it is refused before its unknown flag is looked at, but with CAP_SYS_ADMIN.
+    Since Linux 5.13 everybody may have a group that reports file handles and watches single inodes.
+    The try asks for a group without file handles, which is refused without CAP_SYS_ADMIN before the unknown flag is
+    checked.
     """
     _judge(sandbox, host_facts, "it may watch whole mounts", ("fanotify.bad_flag",))
 
@@ -200,7 +203,7 @@ def test_whole_mounts_cannot_be_watched(sandbox: SandboxView, host_facts: HostVi
     profile="baseline",
     gains="starves the host's processes of processor time",
     refs=["sched(7)", "sched_setscheduler(2)"],
-    shows=shown("sched.fifo"),
+    shows=shows_tries("sched.fifo"),
     reproduce="chrt --fifo 1 true",
     remedy="drop --cap-add=SYS_NICE and --ulimit rtprio",
 )

@@ -1,4 +1,4 @@
-"""Keys: keyrings belong to no namespace but the user namespace, and quotas to a user id of the host's kernel."""
+"""Checks of keys: a keyring belongs to a user namespace, a quota to a user id of the host's kernel."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ def test_session_keyring_is_its_own(sandbox: SandboxView, host_facts: HostView) 
     """
     Its session keyring is not the host's.
 
-    The serial of keyctl_get_keyring_ID(3), inside and of the process that called the runtime; serials are one
-    numbering for the whole kernel.  A refusal keeps it from the keyring too.
+    keyctl_get_keyring_ID(3) gives the serial, inside and in the process that called the runtime.
+    The kernel numbers all keyrings together.
+    A refused call keeps the sandbox from the keyring too.
     """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
     if sandbox.target.attached:
-        pytest.skip("attached: what an exec starts may keep the keyring of whoever attaches; its own was not seen")
+        pytest.skip("attached: an exec may keep the keyring of its caller; the sandbox's own was not seen")
     if host_facts.system.keys.session == "ENOSYS":
         pytest.skip("this kernel has no keyrings")
     keys = sandbox.system.keys
@@ -42,7 +43,7 @@ def test_session_keyring_is_its_own(sandbox: SandboxView, host_facts: HostView) 
     outside = host_facts.system.keys
     for whose, seen in (("inside", keys), ("host", outside)):
         if seen.session != "ok":
-            raise UnobservedFact(f"{whose}.system.keys.session", seen.session, "the serial was not told")
+            raise UnobservedFact(f"{whose}.system.keys.session", seen.session, "the serial was not read")
     assert keys.serial != outside.serial, f"its session keyring {keys.serial} is the host's"
 
 
@@ -56,15 +57,15 @@ def test_session_keyring_is_its_own(sandbox: SandboxView, host_facts: HostView) 
     kinds_reason=VM_HAS_ITS_OWN,
     shows=["process.uid", "system.tries[add_key.null]"],
     reproduce="cat /proc/key-users    # on the host: the row of the sandbox's outside uid",
-    remedy="a seccomp profile that refuses add_key, or a range of ids of its own: podman --userns=auto",
+    remedy="use a seccomp profile that refuses add_key, or its own range of ids: podman --userns=auto",
 )
 def test_keys_count_against_nobody_else(sandbox: SandboxView, host_facts: HostView, peer: SandboxView) -> None:
     """
-    Keys it makes do not exhaust a uid's quota shared with others.
+    Keys that it makes do not use up a quota that it shares with others.
 
-    Quotas belong to a user id of the kernel's, whatever the namespace (/proc/key-users).  Where add_key(2) is reached,
-    the subject's id outside must be neither the host's own, nor one of the host's by a missing user namespace, nor the
-    neighbour's.
+    A quota belongs to a user id of the kernel, in any namespace (/proc/key-users).
+    If add_key(2) is reached, the subject needs its own user namespace.
+    Its id outside must be neither the host's own nor its peer's.
     """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
@@ -74,9 +75,9 @@ def test_keys_count_against_nobody_else(sandbox: SandboxView, host_facts: HostVi
     if answer in REFUSED or not sandbox.shares_kernel:
         return
     if answer != "EFAULT":
-        raise UnobservedFact("system.tries[add_key.null]", answer, "the try tells nothing")
+        raise UnobservedFact("system.tries[add_key.null]", answer, "the answer shows nothing")
     uid = sandbox.outside.process.uid[3]
     assert sandbox.namespaces.user != host_facts.namespaces.user, f"its keys count against the host's uid {uid}"
     assert uid != host_facts.process.uid[3], f"its keys count against the host's own uid {uid}"
     if "peer" not in sandbox.target.cannot:
-        assert uid != peer.outside.process.uid[3], f"its keys count against uid {uid}, its neighbour's too"
+        assert uid != peer.outside.process.uid[3], f"its keys count against uid {uid}, its peer's too"

@@ -1,11 +1,11 @@
-"""Clocks."""
+"""Checks of clocks."""
 
 from __future__ import annotations
 
 import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.suite.kernel.test_kernel import shown
+from pytest_isolation.suite.kernel.test_kernel import shows_tries
 from pytest_isolation.walls.filesystem.devices import is_clock
 from pytest_isolation.walls.privileged_calls import CLOCK_ROWS, rows_passed
 
@@ -14,18 +14,19 @@ from pytest_isolation.walls.privileged_calls import CLOCK_ROWS, rows_passed
     "time.set",
     severity="critical",
     profile="baseline",
-    gains="moves the clock that certificates, logs and timers of all rely on",
+    gains="moves the clock that everybody's certificates, logs and timers use",
     refs=["settimeofday(2)", "adjtimex(2)", "time_namespaces(7)"],
-    shows=shown(*CLOCK_ROWS),
+    shows=shows_tries(*CLOCK_ROWS),
     reproduce="grep CapEff /proc/self/status    # bit 25",
     remedy="drop --cap-add=SYS_TIME",
 )
 def test_the_wall_clock_cannot_be_set(sandbox: SandboxView) -> None:
     """
-    It cannot change the wall clock.
+    The sandbox cannot change the wall clock.
 
-    settimeofday(NULL, NULL) sets nothing and asks for the privilege; so does a tick of 0, which is out of range.  The
-    wall clock has no namespace.
+    settimeofday(NULL, NULL) sets nothing and checks the privilege; adjtimex with a tick of 0, which is out of range,
+    does so too.
+    The wall clock has no namespace.
     """
     if not sandbox.shares_kernel:
         return  # it sets its own kernel's clock
@@ -37,7 +38,7 @@ def test_the_wall_clock_cannot_be_set(sandbox: SandboxView) -> None:
     "time.rtc",
     severity="medium",
     profile="baseline",
-    gains="sets the clock that the host starts from",
+    gains="sets the clock that the host reads at boot",
     refs=["rtc(4)", "Documentation/driver-api/ptp.rst"],
     shows=["system.devices"],
     reproduce="ls -l /dev/rtc* /dev/ptp*",
@@ -47,8 +48,8 @@ def test_no_hardware_clock_is_there(sandbox: SandboxView, host_facts: HostView) 
     """
     `/dev/rtc*`, `/dev/ptp*` are absent.
 
-    By name, and by the numbers that the host's own have, for a node may be given under another name.  Nothing is
-    opened: the kernel has an RTC of one reader alone.
+    The name counts, and the numbers of the host's own clocks, because a node may have another name.
+    The check opens nothing: the kernel allows only one reader of an RTC.
     """
     if not sandbox.shares_kernel:
         return  # its clocks are its machine's

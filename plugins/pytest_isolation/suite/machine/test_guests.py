@@ -1,4 +1,4 @@
-"""What a guest sees of the machine under it: who runs it, its devices, and the ways that lead from it to the host."""
+"""Checks of a guest's machine: its hypervisor, its devices, and the ways from it to the host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pytest_isolation.walls.machine import platforms
 
 
 def _assert_own_kernel(sandbox: SandboxView) -> None:
-    """A process called a VM sees the host's devices: there is no machine of its own to look at."""
+    """Assert that the sandbox has its own kernel: otherwise it sees the devices of the host."""
     kernel = sandbox.host.system.kernel.release
     assert not sandbox.shares_kernel, f"it runs on the host's kernel {kernel} and sees the host's own machine"
 
@@ -19,7 +19,7 @@ def _assert_own_kernel(sandbox: SandboxView) -> None:
     "vm.hypervisor",
     severity="low",
     profile="privileged",
-    gains="hides from audits what it runs on",
+    gains="hides its platform from audits",
     refs=["Intel SDM vol. 2A, CPUID", "Documentation/virt/kvm/x86/cpuid.rst"],
     kinds=["vm"],
     kinds_reason="no hypervisor is between a container and its processor",
@@ -31,9 +31,9 @@ def test_the_hypervisor_bit_says_what_the_target_claims(sandbox: SandboxView) ->
     """
     The hypervisor bit says what the target claims.
 
-    Bit 31 of ECX in CPUID leaf 1 is set by hypervisors, and leaf 0x40000000 names them: one that emulates every
-    instruction, or one that lets the processor run them.  A hypervisor may hide: then nothing inside tells what runs
-    the guest, which is unknown and never held.
+    Hypervisors set bit 31 of ECX in CPUID leaf 1, and leaf 0x40000000 names them: an emulator of every instruction, or
+    one that uses the processor.
+    A hypervisor may hide itself; then the verdict is unknown.
     """
     _assert_own_kernel(sandbox)
     platform = sandbox.system.platform
@@ -41,7 +41,7 @@ def test_the_hypervisor_bit_says_what_the_target_claims(sandbox: SandboxView) ->
         raise UnobservedFact("platform.hypervisor", "", "the processor shows no hypervisor to the guest")
     known = [name for name in platform.signatures if name in platforms.SIGNATURES]
     if not known:
-        raise UnobservedFact("platform.signatures", "", f"nobody is known by {platform.signatures}")
+        raise UnobservedFact("platform.signatures", "", f"no known hypervisor has the signatures {platform.signatures}")
     claimed = "emulation" if sandbox.target.class_ == "emulation" else "hardware-assisted"
     strange = [name for name in known if platforms.SIGNATURES[name] != claimed]
     assert not strange, f"it claims to be {sandbox.target.class_}, and {strange[0]} answers"
@@ -51,21 +51,22 @@ def test_the_hypervisor_bit_says_what_the_target_claims(sandbox: SandboxView) ->
     "vm.entropy",
     severity="high",
     profile="baseline",
-    gains="guesses its copy's keys and nonces, which are its own",
+    gains="guesses the keys and nonces of its copy from its own",
     refs=["random(7)", "drivers/virt/vmgenid.c", "Documentation/devicetree/bindings/rng/microsoft,vmgenid.yaml"],
     kinds=["vm"],
-    kinds_reason="containers draw from the host's own generator",
+    kinds_reason="containers use the host's own random number generator",
     shows=["entropy", "boot_id", "platform.devices"],
-    reproduce="head -c32 /dev/urandom | sha256sum    # first thing in both copies",
+    reproduce="head -c32 /dev/urandom | sha256sum    # the first command in both copies",
     remedy="give it a vmgenid device and a guest kernel with CONFIG_VMGENID, or boot each copy anew",
 )
 def test_two_copies_do_not_yield_the_same_random_bytes(sandbox: SandboxView, peer: SandboxView) -> None:
     """
     After a snapshot restore two copies do not yield the same random bytes.
 
-    The first 32 bytes that each got from getrandom(2) are compared by their hash.  Two that were each booted seed
-    themselves; two that were restored from one snapshot go on from the same state until the kernel learns of it, by
-    a vmgenid device, or mixes something in.  What one copy draws first, the other's keys and nonces would be.
+    The check compares the hashes of the first 32 bytes that each got from getrandom(2).
+    Two VMs that were booted seed their generators separately.
+    Two that were restored from one snapshot continue from the same state, until a vmgenid device tells the kernel or
+    the kernel mixes in other data.
     """
     assert sandbox.system.entropy != peer.system.entropy, "it drew the same random bytes as its peer"
 
@@ -74,21 +75,22 @@ def test_two_copies_do_not_yield_the_same_random_bytes(sandbox: SandboxView, pee
     "vm.devices",
     severity="high",
     profile="baseline",
-    gains="attacks the emulation of a device that nobody needs",
+    gains="attacks the emulation of a device that the guest does not need",
     refs=["QEMU docs/system/security.rst", "CVE-2015-3456", "CVE-2019-14378", "CVE-2021-3947"],
     kinds=["vm"],
     kinds_reason="a container's devices are nodes in /dev: dev.nodes",
     shows=["platform.devices", "platform.ports"],
     reproduce="cat /sys/bus/pci/devices/*/{vendor,device}; ls /sys/bus/usb/devices /sys/bus/acpi/devices    # inside",
-    remedy="take the device away (-nodefaults; in a domain's XML), or declare it in the role's runtime.yaml: devices",
+    remedy="remove the device (-nodefaults; in a domain's XML), or declare it in the role's runtime.yaml: devices",
 )
 def test_only_declared_devices_are_emulated(sandbox: SandboxView) -> None:
     """
-    Only the declared devices are emulated (no floppy, sound, USB redirect, SPICE agent, balloon unless declared).
+    Only declared devices are emulated (no floppy, sound, USB redirect, SPICE agent, balloon unless declared).
 
-    Each device that the guest's kernel finds on the PCI, USB and virtio buses or that the firmware describes must
-    stand in `devices` of the runtime's role.  A second one of a declared kind is not told from the first, nor is an
-    ISA device seen that no table describes.
+    `devices` in the runtime's role must list every device on the guest's PCI, USB and virtio buses, and every device
+    that the firmware describes.
+    The check cannot tell a second device of a declared kind from the first, and does not see an ISA device that no
+    table describes.
     """
     _assert_own_kernel(sandbox)
     declared = sandbox.target.devices
@@ -107,21 +109,22 @@ def test_only_declared_devices_are_emulated(sandbox: SandboxView) -> None:
     kinds=["vm"],
     kinds_reason="a container's files are layers of an image: mnt.layers",
     shows=["disks"],
-    reproduce="cmp -n 1048576 /dev/zero /dev/vdb    # inside, a disk that nothing is mounted from",
-    remedy="make it anew as a sparse file or a thin volume, or wipe it: virsh vol-wipe, blkdiscard --zeroout",
+    reproduce="cmp -n 1048576 /dev/zero /dev/vdb    # inside, a disk without mounts",
+    remedy="create it as a new sparse file or thin volume, or wipe it: virsh vol-wipe, blkdiscard --zeroout",
 )
 def test_a_new_disk_holds_no_old_data(sandbox: SandboxView) -> None:
     """
     A new disk holds no old data.
 
-    Of each disk that can be written and that nothing in the guest uses the first and the last MiB are read, and 63
-    blocks in between: all must be zero.  A disk with a file system that is mounted is the image's own, and one that
-    is read-only was made to be read (cloud-init's seed): of neither can a guest tell what is old.
+    The probe reads the first and the last MiB, and 63 blocks between, of each writable disk that the guest does not
+    use: all must be zero.
+    A disk with a mounted file system belongs to the image, and a read-only disk is meant to be read (cloud-init's
+    seed): a guest cannot tell what is old on them.
     """
     _assert_own_kernel(sandbox)
     disks = sandbox.system.disks
     if disks is None:
-        raise UnobservedFact("system.disks", "", "the guest's disks were not looked at")
+        raise UnobservedFact("system.disks", "", "the guest's disks were not read")
     new = [disk for disk in disks if not disk.used and not disk.read_only]
     if not new:
         pytest.skip("no disk of the guest is new: it has none, or its image's")
@@ -136,17 +139,18 @@ def test_a_new_disk_holds_no_old_data(sandbox: SandboxView) -> None:
     gains="reads and writes the host's files",
     refs=["Vagrant: Synced Folders", "virtio-v1.2, 5.9 and 5.11", "QEMU docs/system/invocation, -fsdev"],
     kinds=["vm"],
-    kinds_reason="a container's folders of the host are mounts: mnt.host_paths",
+    kinds_reason="a container's host folders are mounts: mnt.host_paths",
     shows=["process.mounts", "platform.devices"],
     reproduce="grep -E ' (9p|virtiofs|vboxsf|vmhgfs|prl_fs) ' /proc/self/mounts    # inside",
     remedy='config.vm.synced_folder ".", "/vagrant", disabled: true; drop -fsdev, -virtfs and <filesystem>',
 )
 def test_no_folder_of_the_host_is_shared(sandbox: SandboxView) -> None:
     """
-    No host folder is shared, or read-only as declared.
+    No host folder is shared, or it is read-only as declared.
 
-    A folder may be shared by a device that is there and mounted by nobody yet: its root can do so at any time.  One
-    whose device the role declares must be mounted, and read-only; that the host refuses to write is not tried.
+    A device may share a folder that is not mounted yet: the guest's root can mount it at any time.
+    A folder with a declared device must be mounted, and read-only; the check does not try whether the host refuses
+    writes.
     """
     _assert_own_kernel(sandbox)
     shared = platforms.shared_folders(sandbox.inside.process.mounts)
@@ -161,14 +165,14 @@ def test_no_folder_of_the_host_is_shared(sandbox: SandboxView) -> None:
     assert not undeclared, f"a folder of the host can be read at {undeclared[0].target}, which no role declares"
     unmounted = {platforms.SHARES[name] for name in offered} - {mount.fstype for mount in shared}
     if unmounted:
-        raise UnobservedFact("process.mounts", "", f"nobody has mounted the shared folder ({min(unmounted)})")
+        raise UnobservedFact("process.mounts", "", f"the shared folder is not mounted ({min(unmounted)})")
 
 
 @pytest.mark.isolation(
     "vm.guest_agent",
     severity="medium",
     profile="restricted",
-    gains="lets whoever reaches the channel run commands in the guest",
+    gains="lets everybody who reaches the channel run commands in the guest",
     refs=["qemu-ga(8)", "spice-vdagentd(1)"],
     kinds=["vm"],
     kinds_reason="a container's host starts processes in it by the runtime's exec",
@@ -180,8 +184,8 @@ def test_no_agent_takes_any_order_of_the_host(sandbox: SandboxView) -> None:
     """
     The agent channel allows only declared commands.
 
-    Only the host can ask an agent for its list of commands, and this suite sends it none: a channel for one, or an
-    agent that runs, counts as open.
+    Only the host can ask an agent for its commands, and this suite does not.
+    Therefore a channel for an agent, or a running agent, counts as open.
     """
     _assert_own_kernel(sandbox)
     platform, system = sandbox.system.platform, sandbox.system
@@ -205,18 +209,18 @@ def test_no_agent_takes_any_order_of_the_host(sandbox: SandboxView) -> None:
     gains="reaches services of the host past its network's walls",
     refs=["vsock(7)", "virtio-v1.2, 5.10", "systemd-ssh-proxy(1)"],
     kinds=["vm"],
-    kinds_reason="a container's sockets of that family are the host's own: seccomp.sockets",
+    kinds_reason="a container's vsock sockets are the host's own: seccomp.sockets",
     shows=["platform.devices", "system.tries[socket.vsock]"],
     reproduce="ls -l /proc/PID/fd | grep vhost-vsock    # on the host, PID of the hypervisor's process",
     remedy="drop -device vhost-vsock-pci and <vsock>, or declare the device in the role's runtime.yaml: devices",
 )
 def test_vsock_reaches_no_service_of_the_host(sandbox: SandboxView) -> None:
     """
-    Vsock reaches no host service not declared.
+    Vsock reaches no host service that is not declared.
 
-    Without a device there is no way to the host, whatever the guest's kernel offers.  Seen from both sides: the device
-    inside, and /dev/vhost-vsock open in the hypervisor's process.  Whether a declared one reaches more than it should
-    is not tried.
+    Without a device there is no way to the host.
+    Both sides are observed: the device inside, and /dev/vhost-vsock in the hypervisor's process.
+    The check does not try which services a declared device reaches.
     """
     _assert_own_kernel(sandbox)
     offered = {device.id for device in sandbox.system.platform.devices} & platforms.VSOCKETS
@@ -225,7 +229,7 @@ def test_vsock_reaches_no_service_of_the_host(sandbox: SandboxView) -> None:
     opened = any(fd.target == "/dev/vhost-vsock" for fd in sandbox.vmm.process.fds)
     assert offered or not opened, "its hypervisor's process has /dev/vhost-vsock open"
     if offered:
-        raise UnobservedFact("platform.devices", "", "which services of the host its vsock reaches is not tried")
+        raise UnobservedFact("platform.devices", "", "the services that its vsock reaches were not tried")
 
 
 @pytest.mark.isolation(
@@ -244,7 +248,7 @@ def test_it_runs_no_guests_of_its_own(sandbox: SandboxView) -> None:
     """
     Nested virtualisation is off unless declared.
 
-    By the processor's own flags, which the guest's kernel may hide in /proc/cpuinfo, and by /dev/kvm.
+    The processor's own flags decide, which the guest's kernel may hide in /proc/cpuinfo, and /dev/kvm.
     """
     _assert_own_kernel(sandbox)
     assert not any(one.path == "/dev/kvm" for one in sandbox.system.devices), "it has /dev/kvm"
@@ -260,17 +264,19 @@ def test_it_runs_no_guests_of_its_own(sandbox: SandboxView) -> None:
     gains="logs in with a key that everybody has",
     refs=["Vagrant: Creating a Base Box", "hashicorp/vagrant keys/README.md", "sshd(8)"],
     kinds=["vm"],
-    kinds_reason="a container is entered by its runtime's exec and needs no SSH server: CIS Docker 5.7",
+    kinds_reason="a runtime's exec enters a container, which needs no SSH server: CIS Docker 5.7",
     shows=["ssh.host", "ssh.authorized"],
     reproduce="cat /etc/ssh/ssh_host_*.pub /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys | ssh-keygen -lf -",
-    remedy="config.ssh.insert_key = true; rm /etc/ssh/ssh_host_* in the image and make them at the first boot",
+    remedy="config.ssh.insert_key = true; rm /etc/ssh/ssh_host_* in the image and create them at the first boot",
 )
 def test_its_keys_are_its_own(sandbox: SandboxView, peer: SandboxView, host_facts: HostView) -> None:
     """
-    SSH host keys are its own and no well-known key opens it.
+    SSH host keys are the guest's own and no well-known key opens it.
 
-    Its host keys are compared with the host's and with its peer's, and the keys that may log in with those that
-    Vagrant publishes with their private halves.  No login is tried.  Only root sees every user's authorized_keys.
+    The check compares its host keys with those of the host and its peer.
+    It compares the keys that may log in with those that Vagrant publishes with their private keys.
+    It tries no login.
+    Only root sees every user's authorized_keys.
     """
     _assert_own_kernel(sandbox)
     ssh = sandbox.system.ssh

@@ -1,4 +1,4 @@
-"""The hypervisor's process as the host sees it: what a guest that breaks out of its machine would be."""
+"""Checks of the hypervisor's process as the host sees it: a guest that breaks out becomes this process."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pytest_isolation.walls.machine.hypervisors import reachable, why_unconfined
     "vm.process",
     severity="high",
     profile="baseline",
-    gains="has, once out of the guest, the host's root or all of a user's files before it",
+    gains="has the host's root, or all of a user's files, once it is out of the guest",
     refs=["libvirt qemu.conf", "QEMU docs/system/security.rst", "Firecracker docs/jailer.md"],
     kinds=["vm"],
-    kinds_reason="a container has no hypervisor; its own process is asked of by user.*, seccomp.*, lsm.* and ns.*",
+    kinds_reason="a container has no hypervisor; user.*, seccomp.*, lsm.* and ns.* check its own process",
     shows=[
         *("vmm.process.uid", "vmm.process.capabilities", "vmm.process.seccomp", "vmm.process.lsm"),
         *("vmm.process.namespaces", "vmm.process.cgroups", "vmm.process.fds"),
@@ -27,9 +27,10 @@ def test_the_hypervisors_process_is_confined(sandbox: SandboxView, host_facts: H
     """
     The VM's host process is unprivileged, filtered, labelled, in its own namespaces and cgroup.
 
-    All of it at once, for a bug in a device's emulation makes the guest this process.  Own namespaces means its
-    mounts at least, as libvirt and the jailer give them.  Labelled is asked where the host's processes are.  Its
-    cgroup is shown and does not decide: what it is worth is seen under load, by lim.*.
+    All of these must hold, because a bug in the emulation of a device makes the guest this process.
+    Its own namespaces are at least its mounts, as libvirt and the jailer give them.
+    A label is demanded if the host's processes have one.
+    Its cgroup is shown and does not decide: lim.* checks it under load.
     """
     why = why_unconfined_process(sandbox.vmm.process, host_facts.process)
     assert not why, f"the hypervisor's process {why}"
@@ -39,10 +40,10 @@ def test_the_hypervisors_process_is_confined(sandbox: SandboxView, host_facts: H
     "vm.host_sockets",
     severity="critical",
     profile="baseline",
-    gains="steers its own hypervisor, or another user of the host does",
+    gains="controls its own hypervisor, or lets another user of the host do so",
     refs=["QEMU docs/system/security.rst", "QEMU docs/system/vnc-security.rst", "unix(7)"],
     kinds=["vm"],
-    kinds_reason="a container has no hypervisor; its engine's sockets are asked of by mgmt.*",
+    kinds_reason="a container has no hypervisor; mgmt.* checks its engine's sockets",
     shows=["vmm.listeners"],
     reproduce="ss -lntxp | grep pid=PID    # on the host, PID of the hypervisor's process",
     remedy="drop -vnc, -spice, -qmp tcp: and -serial tcp:; keep its sockets in a folder that only their user enters",
@@ -51,9 +52,9 @@ def test_nobody_else_reaches_the_hypervisors_sockets(sandbox: SandboxView) -> No
     """
     QMP, libvirt, VNC/SPICE, serial sockets are unreachable from guest and other host users.
 
-    Every socket that the hypervisor's process listens on, seen from the host; nothing connects to one.  A TCP port,
-    on loopback too, asks nobody who he is, and neither does an abstract name; a path is closed when its own mode, or
-    that of a folder on the way, keeps others out.
+    The host sees every socket that the hypervisor's process listens on; the check connects to none.
+    A TCP port, even on loopback, and an abstract name do not authenticate users.
+    A path is closed if its own mode, or that of a folder above it, keeps others out.
     """
     found = reachable(sandbox.vmm.listeners)
     assert not found, f"its hypervisor listens on {', '.join(found[:4])}"

@@ -1,4 +1,4 @@
-"""What makes a VM a VM: a kernel of its own.  A container is open here, and no profile demands it of one."""
+"""Checks of what makes a VM: its own kernel.  Containers are open here, and no profile demands it of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pytest_isolation.records.view import HostView, SandboxView
     "vm.kernel",
     severity="critical",
     profile={"vm": "privileged"},
-    gains="reaches every other sandbox by one hole in the one kernel",
+    gains="reaches every other sandbox through one hole in the shared kernel",
     refs=["random(4)", "uname(2)"],
     shows=["boot_id", "system.kernel"],
     reproduce="cat /proc/version /proc/sys/kernel/random/boot_id    # inside and on the host",
@@ -19,10 +19,10 @@ from pytest_isolation.records.view import HostView, SandboxView
 )
 def test_it_runs_its_own_kernel(sandbox: SandboxView) -> None:
     """
-    It runs its own kernel.
+    The sandbox runs its own kernel.
 
-    The host sees the subject as a process of its own, or both read the same boot id: it is the host's kernel.  Equal
-    versions prove nothing, for a VM may boot the host's own image.
+    It runs on the host's kernel if the host sees the subject as one of its processes, or if both read the same boot id.
+    Equal versions prove nothing, because a VM may boot the host's own image.
     """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
@@ -33,14 +33,18 @@ def test_it_runs_its_own_kernel(sandbox: SandboxView) -> None:
     "vm.boot_id",
     severity="high",
     profile={"vm": "privileged"},
-    gains="is taken for its clone, or for the host, by whoever trusts these ids",
+    gains="passes for its clone or for the host wherever these ids are trusted",
     refs=["random(4)", "machine-id(5)"],
     shows=["boot_id", "system.machine_id"],
     reproduce="cat /proc/sys/kernel/random/boot_id /etc/machine-id    # inside, in a clone, on the host",
     remedy="boot each VM anew, and empty /etc/machine-id in the image",
 )
 def test_boot_id_and_machine_id_are_its_own(sandbox: SandboxView, peer: SandboxView, host_facts: HostView) -> None:
-    """Boot id and machine id are its own, and differ between clones where there can be a second one."""
+    """
+    Boot id and machine id are the sandbox's own, and differ between clones.
+
+    They are compared with the host's, and with the peer's if there is one.
+    """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
     alone = "peer" in sandbox.target.cannot

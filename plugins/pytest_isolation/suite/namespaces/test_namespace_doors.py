@@ -1,6 +1,6 @@
-"""Ways between namespaces: what leads out of the sandbox's own, who rules them, who else is in them.
+"""Checks of the ways between namespaces: what leads to a namespace outside, who owns the namespaces, who shares them.
 
-What it has of its own, test_namespaces.py asks.
+`test_namespaces.py` checks which namespaces the sandbox has of its own.
 """
 
 from __future__ import annotations
@@ -10,68 +10,72 @@ import pytest
 from provisioner.facts.namespaces import NAMESPACES, OWNED
 from provisioner.facts.process import Process
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls.tasks import described, elsewhere
+from pytest_isolation.walls.tasks import name_first, outside_cgroup
 
 
 @pytest.mark.isolation(
     "ns.join",
     severity="critical",
     profile="baseline",
-    gains="enters a namespace of the host through the open door",
+    gains="enters a namespace of the host through a mount or a descriptor",
     refs=["setns(2)", "namespaces(7)", "CVE-2024-21626"],
     kinds=["container"],
     kinds_reason="a VM's namespaces are its own kernel's",
     shows=["process.fds", "process.mounts", "process.namespaces"],
     reproduce="ls -l /proc/PID/fd | grep ':\\['; grep nsfs /proc/PID/mountinfo    # on the host",
-    remedy="bind neither /proc/PID/ns, /run/netns nor an engine's netns folder; close descriptors before it starts",
+    remedy=(
+        "bind neither /proc/PID/ns, /run/netns nor an engine's netns folder; close descriptors before the sandbox "
+        "starts"
+    ),
 )
 def test_nothing_leads_to_a_namespace_outside(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     No path or descriptor leads to a host namespace.
 
-    A bind of a namespace is a mount of nsfs whose root names it, a descriptor's link does (namespaces(7)); setns(2)
-    enters what either leads to.  A descriptor of any namespace but its own counts, and of the mounts those of the
-    host's own namespaces and of such that the host's mount table holds too: what an engine inside mounts of its own
-    containers' leads down, not out.
+    setns(2) enters the namespace that a mount of nsfs or a descriptor refers to.
+    The root of the mount and the link of the descriptor name that namespace (namespaces(7)).
+    A descriptor counts if it refers to any namespace other than the sandbox's own.
+    A mount counts if it refers to a namespace of the host, or if the host's mount table holds the same namespace.
+    Other mounts of nsfs belong to an engine inside the sandbox: they lead to its containers.
     """
     process = sandbox.process
     own = {f"{kind}:[{getattr(sandbox.namespaces, kind).inode}]" for kind in NAMESPACES}
     hosts = {f"{kind}:[{getattr(host_facts.namespaces, kind).inode}]" for kind in NAMESPACES}
     named = {mount.root for mount in host_facts.process.mounts if mount.fstype == "nsfs"}
-    doors = [
+    leads = [
         f"{mount.target} leads to {mount.root}"
         for mount in process.mounts
         if mount.fstype == "nsfs" and mount.root in (hosts | named) - own
     ]
-    doors += [
+    leads += [
         f"descriptor {fd.fd} leads to {fd.target}"
         for fd in (*process.fds, *sandbox.inside.process.fds)
         if is_namespace(fd.target) and fd.target not in own
     ]
-    assert not doors, "; ".join(dict.fromkeys(doors))
+    assert not leads, "; ".join(dict.fromkeys(leads))
 
 
 @pytest.mark.isolation(
     "ns.owner",
     severity="high",
     profile="baseline",
-    gains="acts with its capabilities on a namespace that it was not meant to rule",
+    gains="uses its capabilities over a namespace that belongs to another",
     refs=["user_namespaces(7)", "ioctl_nsfs(2)", "moby daemon/oci_linux.go: WithNamespaces"],
     kinds=["container"],
     kinds_reason="a VM's namespaces are its own kernel's",
     shows=["process.owners", "process.user_parents", "process.namespaces"],
     reproduce="lsns -o NS,TYPE,ONS -p PID    # on the host, PID of the sandbox's process",
-    remedy="when it joins another's namespace, join its user namespace too; make namespaces after the user namespace",
+    remedy="if it joins another sandbox's namespaces, join that user namespace too; create the user namespace first",
 )
 def test_no_other_user_namespace_owns_its_namespaces(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    No namespace of it is owned by another's user namespace.
+    No foreign user namespace owns a namespace of the sandbox.
 
-    A process has its capabilities over a namespace when it holds them in the user namespace that owns it
-    (user_namespaces(7), "Interaction of user namespaces and other types of namespaces").  So the owner may be the
-    sandbox's own user namespace, or one above it, which only takes power from the sandbox; but root of any other may
-    enter the namespace, mount over its files, or rule its network.  What it has in common with the host is the finding
-    of that kind's own check.
+    A process has its capabilities over a namespace if it holds them in the user namespace that owns it
+    (user_namespaces(7), "Interaction of user namespaces and other types of namespaces").
+    The owner may be the sandbox's own user namespace, or a parent of it, which only takes power from the sandbox.
+    Root of any other user namespace could enter the namespace, mount over its files or change its network.
+    Namespaces that the sandbox shares with the host are findings of the checks of those kinds.
     """
     process = sandbox.process
     strange = []
@@ -88,17 +92,17 @@ def test_no_other_user_namespace_owns_its_namespaces(sandbox: SandboxView, host_
     "ns.peer",
     severity="critical",
     profile="baseline",
-    gains="attacks its neighbour as if it were in the same sandbox",
+    gains="attacks its peer as if both were one sandbox",
     refs=["namespaces(7)", "CIS Docker 5.16", "CIS Docker 5.17"],
     shows=["process.namespaces"],
     reproduce="ls -l /proc/self/ns    # in both",
     remedy="do not join another sandbox's namespaces: drop --pid/--network/--ipc=container:NAME",
 )
-def test_no_namespace_is_shared_with_a_neighbour(sandbox: SandboxView, peer: SandboxView, host_facts: HostView) -> None:
+def test_no_namespace_is_shared_with_its_peer(sandbox: SandboxView, peer: SandboxView, host_facts: HostView) -> None:
     """
-    No namespace is shared with a neighbour.
+    No namespace is shared with a peer.
 
-    A kind that both share with the host is the finding of that kind's own check, not of this one.
+    If both share a namespace with the host, the check of that kind reports it.
     """
     if reason := sandbox.target.cannot.get("peer"):
         pytest.skip(reason)
@@ -114,7 +118,7 @@ def test_no_namespace_is_shared_with_a_neighbour(sandbox: SandboxView, peer: San
     "ns.exec_parity",
     severity="high",
     profile="baseline",
-    gains="gets processes of an administrator into reach that are less confined than itself",
+    gains="reaches an administrator's processes that are less confined than itself",
     refs=["runc-exec(8)", "setns(2)", "CIS Docker 5.24"],
     kinds=["container"],
     kinds_reason="a VM's runtime starts no process inside it",
@@ -126,9 +130,10 @@ def test_exec_enters_the_same_namespaces(sandbox: SandboxView) -> None:
     """
     An exec'd process enters the same namespaces and cgroup as pid 1.
 
-    Both are compared as seen from inside, so that paths are relative to the same cgroup namespace.  Of a sandbox that
-    was attached to, the first process is seen from outside alone: in a cgroup namespace of its own, where paths begin
-    anew, the exec'd process must then be at its root.  Whatever else runs in the sandbox is in its cgroup or below.
+    Both are compared as seen from inside, so that their paths are relative to the same cgroup namespace.
+    The first process of an attached sandbox is only seen from outside.
+    If that sandbox has its own cgroup namespace, the exec'd process must be at its root.
+    All other tasks of the sandbox must be in its cgroup or below.
     """
     if reason := sandbox.target.cannot.get("exec"):
         pytest.skip(reason)
@@ -140,12 +145,12 @@ def test_exec_enters_the_same_namespaces(sandbox: SandboxView) -> None:
     if attached and sandbox.namespaces.cgroup != sandbox.host.namespaces.cgroup:
         same = set(_cgroups(other).values()) <= {"/"}
     assert same, "an exec'd process lives in another cgroup"
-    out = elsewhere(sandbox.subject, sandbox.tasks)
-    assert not out, f"{described(out)} lives in another cgroup"
+    out = outside_cgroup(sandbox.subject, sandbox.tasks)
+    assert not out, f"{name_first(out)} lives in another cgroup"
 
 
 def is_namespace(link: str) -> bool:
-    """Whether a descriptor's link is that of a namespace: "net:[4026531840]"."""
+    """Whether a descriptor's link names a namespace, such as "net:[4026531840]"."""
     return link.partition(":[")[0] in NAMESPACES and link.endswith("]")
 
 

@@ -1,7 +1,8 @@
-"""Namespaces: what the sandbox has of its own (namespaces(7)).
+"""Checks of namespaces: what the sandbox has of its own (namespaces(7)).
 
-A namespace's identity is the pair of boot id and inode: initial namespaces have equal inodes in every kernel, so a
-VM's differ from the host's by its boot id.  Inodes are the host's own reading where it sees the subject.
+The identity of a namespace is the pair of boot id and inode.
+Initial namespaces have the same inodes in every kernel, so the boot id tells a VM's namespaces from the host's.
+The host reads the inodes where it sees the subject.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pytest_isolation.walls.filesystem.mounts import topmost
     "ns.pid",
     severity="critical",
     profile="baseline",
-    gains="sees, and as the same user or root signals and reads, every process of the host",
+    gains="sees every process of the host; as the same user or root it also signals and reads them",
     refs=["pid_namespaces(7)", "CIS Docker 5.16"],
     shows=["process.namespaces.pid", "process.nspid", "system.processes"],
     reproduce="readlink /proc/self/ns/pid",
@@ -43,9 +44,9 @@ def test_proc_belongs_to_its_own_pid_namespace(sandbox: SandboxView, host_facts:
     """
     The /proc seen belongs to the sandbox's own pid namespace.
 
-    Each proc superblock belongs to one pid namespace.  The host's mount table shows whether the sandbox's /proc is
-    the host's own superblock; inside, NSpid has one number and /proc/self reads getpid() only when the reader's /proc
-    and pid namespace agree.
+    Each proc superblock belongs to one pid namespace.
+    The host's mount table shows whether the sandbox's /proc is the host's own superblock.
+    Inside, NSpid has one number and /proc/self is getpid() only if the reader's /proc and pid namespace agree.
     """
     assert sandbox.namespaces.pid != host_facts.namespaces.pid, "its /proc is that of the host's pid namespace"
     hosts = {(m.major, m.minor) for m in host_facts.process.mounts if m.fstype == "proc"}
@@ -70,7 +71,7 @@ def test_proc_belongs_to_its_own_pid_namespace(sandbox: SandboxView, host_facts:
     remedy="give it its own network namespace: drop --network=host",
 )
 def test_network_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
-    """Network devices, addresses, routes and sockets are its own."""
+    """Network devices, addresses, routes and sockets are the sandbox's own."""
     assert sandbox.namespaces.net != host_facts.namespaces.net, "it lives in the host's network namespace"
 
 
@@ -85,7 +86,7 @@ def test_network_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     remedy="give it its own mount namespace: unshare --mount, or an OCI config with a mount namespace",
 )
 def test_mount_table_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
-    """The mount table is its own."""
+    """The mount table is the sandbox's own."""
     assert sandbox.namespaces.mnt != host_facts.namespaces.mnt, "it lives in the host's mount namespace"
 
 
@@ -100,7 +101,7 @@ def test_mount_table_is_its_own(sandbox: SandboxView, host_facts: HostView) -> N
     remedy="give it its own IPC namespace: drop --ipc=host",
 )
 def test_ipc_objects_are_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
-    """SysV IPC and POSIX queues are its own."""
+    """System V IPC objects and POSIX message queues are the sandbox's own."""
     assert sandbox.namespaces.ipc != host_facts.namespaces.ipc, "it lives in the host's IPC namespace"
 
 
@@ -115,7 +116,7 @@ def test_ipc_objects_are_its_own(sandbox: SandboxView, host_facts: HostView) -> 
     remedy="give it its own UTS namespace: drop --uts=host",
 )
 def test_host_name_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
-    """Host name is its own and setting it does not change the host's."""
+    """The host name is the sandbox's own: setting it does not change the host's."""
     assert sandbox.namespaces.uts != host_facts.namespaces.uts, "it lives in the host's UTS namespace"
 
 
@@ -123,7 +124,7 @@ def test_host_name_is_its_own(sandbox: SandboxView, host_facts: HostView) -> Non
     "ns.cgroup",
     severity="medium",
     profile="baseline",
-    gains="learns where it stands in the host's cgroup tree, and the names of what runs beside it",
+    gains="learns its place in the host's cgroup tree, and the names of other cgroups",
     refs=["cgroup_namespaces(7)"],
     kinds=["container"],
     kinds_reason="a VM's cgroups are its own kernel's",
@@ -132,7 +133,7 @@ def test_host_name_is_its_own(sandbox: SandboxView, host_facts: HostView) -> Non
     remedy="give it its own cgroup namespace: --cgroupns=private",
 )
 def test_cgroup_path_above_is_hidden(sandbox: SandboxView, host_facts: HostView) -> None:
-    """The cgroup path above it is hidden."""
+    """The cgroup path above the sandbox is hidden."""
     assert sandbox.namespaces.cgroup != host_facts.namespaces.cgroup, "it lives in the host's cgroup namespace"
 
 
@@ -140,14 +141,14 @@ def test_cgroup_path_above_is_hidden(sandbox: SandboxView, host_facts: HostView)
     "ns.user",
     severity="high",
     profile="restricted",
-    gains="is, with a hole in any other wall, the user that it is inside",
+    gains="keeps its user id on the host when another wall fails",
     refs=["user_namespaces(7)", "CIS Docker 2.9", "CIS Docker 5.31"],
     shows=["process.namespaces.user", "process.uid_map"],
     reproduce="readlink /proc/self/ns/user; cat /proc/self/uid_map",
     remedy="run it in a user namespace: rootless, --userns=auto, or userns-remap",
 )
 def test_user_namespace_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
-    """It lives in a user namespace other than the initial one."""
+    """The sandbox lives in a user namespace other than the initial one."""
     assert sandbox.namespaces.user != host_facts.namespaces.user, "it lives in the host's user namespace"
 
 
@@ -155,17 +156,18 @@ def test_user_namespace_is_its_own(sandbox: SandboxView, host_facts: HostView) -
     "ns.time",
     severity="low",
     profile="restricted",
-    gains="sees how long the host has been up, which tells its patch level",
+    gains="sees how long the host has been up, which hints at its patch level",
     refs=["time_namespaces(7)"],
     shows=["process.namespaces.time"],
     reproduce="readlink /proc/self/ns/time; cat /proc/self/timens_offsets",
-    remedy="docker 29.5 and newer make one; else lxc.time.offset.boot, an OCI time namespace, unshare --time",
+    remedy="docker 29.5 and newer create one; otherwise lxc.time.offset.boot, an OCI time namespace, unshare --time",
 )
 def test_clocks_are_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    Boot and monotonic clocks are its own.
+    Boot and monotonic clocks are the sandbox's own.
 
-    Without it they tell how long the host is up, which neighbours see too.  A kernel older than 5.6 has no such kind.
+    Without a time namespace they show how long the host has been up.
+    Linux before 5.6 has no time namespaces.
     """
     own, hosts = sandbox.namespaces.time, host_facts.namespaces.time
     if hosts.inode is None and sandbox.shares_kernel:

@@ -1,4 +1,4 @@
-"""Network: what the sandbox can reach, tried with a listener that logs what it saw."""
+"""Checks of the network: what the sandbox can reach, tried with a listener that logs its connections."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ CONTROL_CONNECTIONS = 1  # the peer connects to itself once, to prove that its l
     "net.peer_same",
     severity="medium",
     profile="restricted",
-    gains="attacks its neighbour's services",
+    gains="attacks its peer's services",
     refs=["network_namespaces(7)", "CIS Docker 2.2", "CIS Docker 5.30"],
     shows=["process.namespaces.net", "system.interfaces"],
     reproduce="nc -l 127.0.0.1 4711    # in one; in the other: nc 127.0.0.1 4711",
     remedy="give each its own network namespace: --network none must not share one",
 )
-def test_neighbours_cannot_connect(sandbox: SandboxView) -> None:
+def test_peers_cannot_connect(sandbox: SandboxView) -> None:
     """
-    Neighbours on one network cannot connect unless declared (here: both without a network).
+    Peers cannot connect unless declared (here: both without a network).
 
-    A peer listens and proves it by connecting to itself; then the sandbox tries.  Both ends' logs decide.
+    The peer listens, and connects to itself as the control.
+    Then the sandbox tries to connect.
+    The logs of both ends decide.
     """
     if reason := sandbox.target.cannot.get("network.none"):
         pytest.skip(reason)

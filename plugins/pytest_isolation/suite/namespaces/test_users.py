@@ -1,4 +1,4 @@
-"""Users: who the sandbox's processes are on the host (user_namespaces(7), credentials(7))."""
+"""Checks of users: which users the sandbox's processes are on the host (user_namespaces(7), credentials(7))."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls.tasks import described
+from pytest_isolation.walls.tasks import name_first
 from pytest_isolation.walls.users import overlaps
 
 OVERFLOW_ID = 65534  # kernel.overflowgid: a group that is mapped nowhere
@@ -16,7 +16,7 @@ OVERFLOW_ID = 65534  # kernel.overflowgid: a group that is mapped nowhere
     "user.root_mapped",
     severity="high",
     profile="restricted",
-    gains="is the host's root as soon as one other wall falls",
+    gains="is root on the host as soon as one other wall fails",
     refs=["user_namespaces(7)", "CIS Docker 2.9"],
     shows=["process.uid", "process.uid_map"],
     reproduce="grep Uid /proc/PID/status; cat /proc/PID/uid_map    # on the host, PID of the sandbox's process",
@@ -26,8 +26,8 @@ def test_root_inside_is_not_root_outside(sandbox: SandboxView) -> None:
     """
     Root inside is not root outside.
 
-    Decided by host ids: a user namespace whose map is 0 to 0 (`unshare -Ur` run by root) is no wall.  Of a VM,
-    whose root is its own kernel's, it is the hypervisor's process that must not be root.
+    The host's ids decide: a user namespace that maps 0 to 0 (`unshare -Ur` run by root) is no wall.
+    The root of a VM belongs to its own kernel, so its hypervisor's process must not be root.
     """
     if not sandbox.shares_kernel and not sandbox.has_outside:
         assert 0 not in sandbox.vmm.process.uid, "the hypervisor's process runs as root on the host"
@@ -35,7 +35,7 @@ def test_root_inside_is_not_root_outside(sandbox: SandboxView) -> None:
     process = sandbox.outside.process
     assert 0 not in process.uid, "its process runs as the host's root"
     found = [task for task in sandbox.tasks if 0 in task.uid]
-    assert not found, f"{described(found)} runs as the host's root"
+    assert not found, f"{name_first(found)} runs as the host's root"
     roots = [line.outside for line in process.uid_map if line.inside == 0]
     assert 0 not in roots, "its root is the host's root"
 
@@ -44,7 +44,7 @@ def test_root_inside_is_not_root_outside(sandbox: SandboxView) -> None:
     "user.nonroot",
     severity="medium",
     profile="restricted",
-    gains="starts with root's rights inside, the first half of most escapes",
+    gains="starts with root's rights inside, which most escapes need",
     refs=["Pod Security Standards: Running as Non-root", "CIS Docker 4.1"],
     shows=["process.uid"],
     reproduce="id -u",
@@ -56,14 +56,14 @@ def test_payload_is_not_uid_0(sandbox: SandboxView) -> None:
     if sandbox.has_outside:
         roots = {line.outside for line in sandbox.subject.uid_map if line.inside == 0}
         found = [task for task in sandbox.tasks if roots.intersection(task.uid)]
-        assert not found, f"{described(found)} runs as uid 0 inside"
+        assert not found, f"{name_first(found)} runs as uid 0 inside"
 
 
 @pytest.mark.isolation(
     "user.groups",
     severity="high",
     profile="baseline",
-    gains="opens what the host's group may: disks, the engine's socket, /dev/kvm",
+    gains="opens what the group may open on the host: disks, the engine's socket, /dev/kvm",
     refs=["credentials(7)", "OCI runtime-spec: process.user.additionalGids"],
     kinds=["container"],
     kinds_reason="a VM's groups are its own kernel's",
@@ -73,10 +73,10 @@ def test_payload_is_not_uid_0(sandbox: SandboxView) -> None:
 )
 def test_no_group_of_the_host_is_kept(sandbox: SandboxView) -> None:
     """
-    No supplementary group of the host (0, disk, docker, kvm, …).
+    No supplementary group of the host is kept (0, disk, docker, kvm, …).
 
-    Read by the host where it can: a group that its user namespace does not map shows as 65534 inside, and the
-    host's files still open to it.
+    The host reads the groups where it can.
+    A group that the user namespace does not map shows as 65534 inside, but still opens files of the host.
     """
     process = sandbox.process
     kept = sorted(set(process.groups) - set(process.gid) - {OVERFLOW_ID})
@@ -87,27 +87,28 @@ def test_no_group_of_the_host_is_kept(sandbox: SandboxView) -> None:
     "user.range_disjoint",
     severity="medium",
     profile="restricted",
-    gains="reads and writes a neighbour's files on any path that both reach",
+    gains="reads and writes its peer's files on any path that both reach",
     refs=["user_namespaces(7)", "subuid(5)", "podman-run(1) --userns=auto"],
     kinds=["container"],
-    kinds_reason="a VM's ids are its own kernel's; user.root_mapped asks who its hypervisor's process is",
+    kinds_reason="a VM's ids are its own kernel's; user.root_mapped checks the user of its hypervisor's process",
     shows=["process.uid_map", "process.gid_map"],
     reproduce="cat /proc/PID/uid_map /proc/PID/gid_map    # on the host, of a process of each sandbox",
     remedy="give each its own range: --userns=auto, security.idmap.isolated=true, another lxc.idmap",
 )
 def test_two_sandboxes_ids_do_not_overlap(sandbox: SandboxView, peer: SandboxView, host_facts: HostView) -> None:
     """
-    Two sandboxes' id ranges do not overlap.
+    The id ranges of two sandboxes do not overlap.
 
-    Where they do, who breaks out of one is the user of the other: its files and processes are open to him.  Without
-    a user namespace its ids are the host's own, and those of every other that has none.
+    If they overlap, a process that breaks out of one sandbox has the user id of the other, and opens its files and
+    processes.
+    Without a user namespace the ids are the host's own, as are those of every other such sandbox.
     """
     if reason := sandbox.target.cannot.get("peer"):
         pytest.skip(reason)
     initial = host_facts.namespaces.user
     assert sandbox.namespaces.user != initial, "its ids are the host's own"
     if peer.namespaces.user == initial:
-        pytest.skip("its peer has no user namespace of its own, and so no range")
+        pytest.skip("its peer has no user namespace of its own, and therefore no range")
     own, other = sandbox.outside.process, peer.outside.process
     shared = [
         f"{what} {first} to {last}"
@@ -122,20 +123,20 @@ def test_two_sandboxes_ids_do_not_overlap(sandbox: SandboxView, peer: SandboxVie
     "user.file_owner",
     severity="medium",
     profile="restricted",
-    gains="leaves a file of the host's root where the host can run it, which it may make set-user-ID",
+    gains="leaves a file of the host's root on the host, and may make it set-user-ID",
     refs=["user_namespaces(7)", "inode(7)", "mount_setattr(2), ID-mapped mounts"],
     kinds=["container"],
-    kinds_reason="on a VM's shared folder its hypervisor's process writes: vm.shared_folder, user.root_mapped",
+    kinds_reason="the hypervisor's process writes to a VM's shared folder: vm.shared_folder, user.root_mapped",
     shows=["shared_file"],
     reproduce="touch VOLUME/file    # inside; then on the host: stat -c %u VOLUME/file",
     remedy="map its root to an unprivileged user: rootless, --userns=auto; share no folder with :idmap",
 )
 def test_its_files_belong_to_a_mapped_user(sandbox: SandboxView) -> None:
     """
-    A file it makes on a shared path belongs to a mapped id.
+    A file that the sandbox makes on a shared path belongs to a mapped id.
 
-    A further sandbox makes one in a folder that was made for it.  An ID-mapped mount (:idmap) turns the mapping round:
-    what root inside makes there is the host's root's again.
+    Another sandbox makes a file in a folder that was created for it.
+    An ID-mapped mount (:idmap) reverses the mapping: a file of root inside belongs to the host's root.
     """
     for what in ("residue", "volume"):
         if reason := sandbox.target.cannot.get(what):
@@ -166,11 +167,11 @@ def test_its_files_belong_to_a_mapped_user(sandbox: SandboxView) -> None:
 )
 def test_a_single_id_map_forbids_setgroups(sandbox: SandboxView) -> None:
     """
-    A single-id map forbids setgroups.
+    A user namespace with a map of one id forbids setgroups.
 
-    A file may deny what it allows everybody to the members of a group (rw----r--).  Who may drop that group in a user
-    namespace gains by it, so that a map which an ordinary user writes must deny setgroups first.  A longer map is given
-    by an administrator, by /etc/subgid or as root.
+    A file may deny to the members of a group what it allows everybody (rw----r--).
+    A process that may drop the group gains access, so a map that an ordinary user writes must deny setgroups first.
+    An administrator gives a longer map, by /etc/subgid or as root.
     """
     process = sandbox.process
     single = sum(line.count for line in process.gid_map) == 1
@@ -181,7 +182,7 @@ def test_a_single_id_map_forbids_setgroups(sandbox: SandboxView) -> None:
     "user.nested_userns",
     severity="medium",
     profile="restricted",
-    gains="gets all capabilities over namespaces of its own, and with them kernel code that only root reaches",
+    gains="gets all capabilities over its own namespaces, and reaches kernel code that otherwise only root reaches",
     refs=["user_namespaces(7)", "CVE-2022-0185"],
     shows=["system.tries[unshare.newuser]", "process.seccomp"],
     reproduce="unshare --user true",
@@ -189,16 +190,17 @@ def test_a_single_id_map_forbids_setgroups(sandbox: SandboxView) -> None:
 )
 def test_cannot_make_a_further_user_namespace(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    It cannot create a further user namespace.
+    The sandbox cannot create another user namespace.
 
-    In one of its own it has every capability over that namespace, and so reaches parts of the kernel that are closed
-    to it otherwise.  unshare(CLONE_NEWUSER) is tried in a child that ends; the host's answer is the control.
+    In a user namespace of its own it has every capability over that namespace, and reaches parts of the kernel that are
+    otherwise closed to it.
+    A child tries unshare(CLONE_NEWUSER) and exits; the host's answer is the control.
     """
     if not sandbox.shares_kernel:
         return  # it is its own kernel's
     answer = sandbox.system.tries["unshare.newuser"].result
     assert answer != "ok", "it makes a user namespace in which it has every capability"
     if answer == "timeout":
-        raise UnobservedFact("system.tries[unshare.newuser]", answer, "the try tells nothing")
+        raise UnobservedFact("system.tries[unshare.newuser]", answer, "the answer shows nothing")
     if host_facts.system.tries["unshare.newuser"].result != "ok":
-        pytest.skip("the host makes none itself")
+        pytest.skip("the host cannot create one either")

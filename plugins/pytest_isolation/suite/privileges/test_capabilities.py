@@ -1,6 +1,6 @@
-"""Capabilities (capabilities(7)).
+"""Checks of capability sets (capabilities(7)).
 
-A capability in a user namespace of its own has no power over the host: `capabilities_over_host` leaves it out.
+A capability in the sandbox's own user namespace has no power over the host: `capabilities_over_host` leaves it out.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ VM_HAS_ITS_OWN = "a VM's capabilities are its own kernel's"
     "cap.bounding",
     severity="high",
     profile="baseline",
-    gains="gets more by one setuid file or file capability than its engine promises",
+    gains="gets more privileges from one setuid file or file capability than its engine documents",
     refs=["capabilities(7)", "CIS Docker 5.4", "CIS Docker 5.5"],
     kinds=["container"],
     kinds_reason=VM_HAS_ITS_OWN,
     shows=["process.capabilities.bounding"],
     reproduce="grep CapBnd /proc/self/status",
-    remedy="drop --privileged and --cap-add, or drop what the default does not hold",
+    remedy="drop --privileged and --cap-add; drop the capabilities that the runtime's default does not hold",
 )
 def test_bounding_set_is_the_documented_one(sandbox: SandboxView) -> None:
     """The bounding set is no larger than the runtime's documented default."""
@@ -58,7 +58,7 @@ def test_no_capability_beyond_the_baseline(sandbox: SandboxView) -> None:
     "cap.sys_admin",
     severity="critical",
     profile="baseline",
-    gains="mounts, loads BPF, enters namespaces: root's powers in one",
+    gains="mounts, loads BPF and enters namespaces",
     refs=["capabilities(7)", "bpf(2)"],
     kinds=["container"],
     kinds_reason=VM_HAS_ITS_OWN,
@@ -70,8 +70,9 @@ def test_no_sys_admin_over_the_host(sandbox: SandboxView) -> None:
     """
     No CAP_SYS_ADMIN over the initial user namespace.
 
-    BPF_PROG_GET_NEXT_ID asks for the capability in the initial user namespace; success or ENOENT means that it can
-    list the host's programs.  `swapon` would not tell: docker's filter refuses it whatever the capability.
+    BPF_PROG_GET_NEXT_ID asks for the capability in the initial user namespace: success or ENOENT means that the sandbox
+    can list the host's programs.
+    `swapon` would show nothing, because docker's filter refuses it with and without the capability.
     """
     assert "SYS_ADMIN" not in names_in(sandbox.capabilities_over_host), "it holds CAP_SYS_ADMIN over the host"
     answer = sandbox.system.tries["bpf.prog_get_next_id"].result
@@ -93,8 +94,9 @@ def test_cannot_load_modules_into_the_hosts_kernel(sandbox: SandboxView, host_fa
     """
     Cannot load kernel modules.
 
-    finit_module(-1) answers EPERM without the capability and EBADF with it.  ENOSYS inside may be a filter's answer;
-    ENOSYS outside means that the kernel was built without modules: then no wall is proven, with a filter or without.
+    finit_module(-1) answers EPERM without the capability and EBADF with it.
+    ENOSYS inside may come from a filter.
+    ENOSYS outside means a kernel without modules: then the check proves no wall.
     """
     if not sandbox.shares_kernel:
         return  # what it loads goes into its own kernel
@@ -109,10 +111,10 @@ def test_cannot_load_modules_into_the_hosts_kernel(sandbox: SandboxView, host_fa
     "cap.net_raw",
     severity="medium",
     profile="restricted",
-    gains="forges packets: answers for its neighbours, poisons their DNS and ARP",
+    gains="forges packets: answers for its peers, poisons their DNS and ARP",
     refs=["packet(7)", "raw(7)", "CVE-2020-14386", "CVE-2020-13401"],
     kinds=["container"],
-    kinds_reason="what a VM may send is its network's affair, not a capability's",
+    kinds_reason="a VM's network decides what it may send, not a capability",
     shows=["process.capabilities.effective", "system.tries[socket.packet_raw]", "system.tries[socket.inet_raw]"],
     reproduce="python3 -c 'import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)'",
     remedy="--cap-drop=NET_RAW",
@@ -121,7 +123,8 @@ def test_cannot_craft_raw_packets(sandbox: SandboxView) -> None:
     """
     Cannot craft raw packets.
 
-    In a network namespace that its own user namespace owns it may, and the frames reach the same bridge: open too.
+    A sandbox whose user namespace owns its network namespace can open them too: it is open, because the frames reach
+    the same bridge.
     """
     rows = ("socket.packet_raw", "socket.inet_raw")
     opened = [row for row in rows if sandbox.system.tries[row].result == "ok"]
@@ -132,7 +135,7 @@ def test_cannot_craft_raw_packets(sandbox: SandboxView) -> None:
     "cap.exec_parity",
     severity="high",
     profile="baseline",
-    gains="waits for an administrator's exec and takes the capabilities that it lacks itself",
+    gains="waits for an administrator's exec and takes over its capabilities",
     refs=["capabilities(7)", "CIS Docker 5.23", "CVE-2022-27650"],
     kinds=["container"],
     kinds_reason="a VM's runtime starts no process inside it",
@@ -141,7 +144,7 @@ def test_cannot_craft_raw_packets(sandbox: SandboxView) -> None:
     remedy="drop exec --privileged; update a runtime that fills the inheritable set",
 )
 def test_exec_has_no_more_capabilities(sandbox: SandboxView) -> None:
-    """An exec'd process has no more than pid 1."""
+    """An exec'd process has no more capabilities than pid 1."""
     if reason := sandbox.target.cannot.get("exec"):
         pytest.skip(reason)
     more = _more(sandbox.exec.process.capabilities, sandbox.subject.capabilities)
@@ -158,13 +161,13 @@ def test_exec_has_no_more_capabilities(sandbox: SandboxView) -> None:
     kinds_reason=VM_HAS_ITS_OWN,
     shows=["process.capabilities.bounding", "process.capabilities.effective"],
     reproduce="grep -E 'CapBnd|CapEff' /proc/self/status",
-    remedy="--cap-drop=ALL, and --cap-add=NET_BIND_SERVICE where it listens below port 1024",
+    remedy="--cap-drop=ALL, and --cap-add=NET_BIND_SERVICE if it listens below port 1024",
 )
 def test_nothing_but_net_bind_service(sandbox: SandboxView) -> None:
     """
-    Nothing but NET_BIND_SERVICE.
+    No capability but NET_BIND_SERVICE.
 
-    The profile asks for it in a user namespace too: a capability over that one reaches more of the kernel's code.
+    The profile demands it in a user namespace too, because a capability over that namespace reaches more kernel code.
     """
     sets = sandbox.capabilities
     more = beyond(sets.bounding | sets.effective | sets.permitted, {"NET_BIND_SERVICE"})
@@ -175,7 +178,7 @@ def test_nothing_but_net_bind_service(sandbox: SandboxView) -> None:
     "cap.ambient",
     severity="low",
     profile="baseline",
-    gains="passes capabilities on to every program it starts, also to one that was to have none",
+    gains="passes capabilities on to every program that it starts, also to one that should have none",
     refs=["capabilities(7)", "CVE-2022-24769", "CVE-2022-27650"],
     kinds=["container"],
     kinds_reason=VM_HAS_ITS_OWN,
@@ -187,7 +190,7 @@ def test_ambient_and_inheritable_sets_are_empty(sandbox: SandboxView) -> None:
     """
     Ambient and inheritable sets are empty.
 
-    A program with file capabilities, or any that another user runs, would get what they hold.
+    Otherwise a program with file capabilities, or one that another user runs, gets what they hold.
     """
     sets = {"ambient": sandbox.capabilities.ambient, "inheritable": sandbox.capabilities.inheritable}
     full = [f"{', '.join(sorted(names_in(mask)))} in its {name} set" for name, mask in sets.items() if mask]

@@ -1,4 +1,4 @@
-"""Landlock: whether a payload may confine itself further."""
+"""Check of Landlock: whether a payload may confine itself further."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ NONE = ("ENOSYS", "EOPNOTSUPP")  # not built in, and not among the LSMs that wer
 )
 def test_payload_may_confine_itself(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    The payload can use Landlock, a second wall of its own making.
+    The payload can use Landlock to confine itself.
 
-    Landlock only ever takes access away and asks for no privilege, so that a filter which refuses it makes nothing
-    safer: a compromised payload then reaches all that the sandbox has.  Asking for the version makes no ruleset.  What
-    kernel answers decides: of the host's own the same try outside is the control.
+    Landlock only takes access away and needs no privilege, so a filter that refuses it makes nothing safer.
+    Without it a compromised payload reaches all that the sandbox reaches.
+    The try asks for the version and makes no ruleset.
+    On the host's kernel, the same try outside is the control.
     """
     answer = sandbox.system.tries["landlock.version"].result
     own = host_facts.system.tries["landlock.version"].result if sandbox.shares_kernel else answer

@@ -1,4 +1,4 @@
-"""Mandatory access control: AppArmor, SELinux, Smack."""
+"""Checks of mandatory access control: AppArmor, SELinux, Smack."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pytest_isolation.walls.filesystem.paths import is_root_of_host, label_answe
     "lsm.confined",
     severity="high",
     profile="baseline",
-    gains="has no second wall behind the namespaces",
+    gains="meets no second wall behind the namespaces",
     refs=["apparmor(7)", "selinux(8)", "CIS Docker 5.2", "CIS Docker 5.3"],
     shows=["process.lsm", "system.lsms"],
     reproduce="cat /proc/PID/attr/current    # on the host, PID of the sandbox's or the hypervisor's process",
@@ -21,10 +21,10 @@ from pytest_isolation.walls.filesystem.paths import is_root_of_host, label_answe
 )
 def test_a_label_confines_it(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    A mandatory-access label confines it (when the host has an LSM).
+    A mandatory-access label confines the sandbox (if the host has an LSM).
 
-    Where an LSM labels processes the host's own has a label too; an empty one means that none does.  A profile that
-    is in complain mode or unconfined by name confines nothing.
+    If an LSM labels processes, the host's own process has a label too; an empty label there means that no LSM does.
+    A profile in complain mode, or one that is named unconfined, confines nothing.
     """
     host_label = _host_label(host_facts)
     why = labels.why_unconfined(sandbox.confined.lsm, host_label)
@@ -35,7 +35,7 @@ def test_a_label_confines_it(sandbox: SandboxView, host_facts: HostView) -> None
     "lsm.enforcing",
     severity="high",
     profile="baseline",
-    gains="is watched by its profile and stopped by nothing",
+    gains="breaks rules of its profile, which only logs them",
     refs=["aa-status(8)", "selinux(8)"],
     shows=["process.lsm", "host.system.kernel_state.selinux_enforce"],
     reproduce="cat /proc/PID/attr/current; getenforce    # on the host",
@@ -45,8 +45,8 @@ def test_its_label_is_enforced(sandbox: SandboxView, host_facts: HostView) -> No
     """
     The label's profile is in enforce mode.
 
-    AppArmor has a mode for each profile and writes it behind the label; SELinux has one for the kernel.  Where there is
-    no label nothing is enforced either.
+    AppArmor has a mode for each profile and writes it after the label; SELinux has one mode for the kernel.
+    Without a label nothing is enforced.
     """
     host_label = _host_label(host_facts)
     label = sandbox.confined.lsm
@@ -60,19 +60,19 @@ def test_its_label_is_enforced(sandbox: SandboxView, host_facts: HostView) -> No
     "lsm.distinct",
     severity="medium",
     profile="baseline",
-    gains="reaches a neighbour's files and processes, which the label would keep apart",
+    gains="reaches its peer's files and processes, which different labels would keep apart",
     refs=["container_selinux(8)", "apparmor(7)"],
     kinds=["container"],
-    kinds_reason="the hypervisor's process of the second VM is not looked at",
+    kinds_reason="the hypervisor's process of the second VM is not observed",
     shows=["process.lsm", "peer.process.lsm"],
     reproduce="cat /proc/PID/attr/current    # on the host, of two sandboxes",
-    remedy="drop label=level:…, which sets the same categories twice; AppArmor: a profile for each sandbox",
+    remedy="drop label=level:…, which sets the same categories twice; for AppArmor use one profile for each sandbox",
 )
 def test_its_peer_has_another_label(sandbox: SandboxView, peer: SandboxView, host_facts: HostView) -> None:
     """
-    Two sandboxes carry different SELinux categories or profiles.
+    Two sandboxes have different SELinux categories or profiles.
 
-    With one label for both, the policy lets each do to the other's processes and files what it may do to its own.
+    With one label for both, the policy lets each do to the other what it may do to itself.
     """
     host_label = _host_label(host_facts)
     label, other = sandbox.confined.lsm, peer.confined.lsm
@@ -85,20 +85,20 @@ def test_its_peer_has_another_label(sandbox: SandboxView, peer: SandboxView, hos
     "lsm.writes",
     severity="medium",
     profile="baseline",
-    gains="writes to the kernel's files where the mount is writable",
+    gains="writes to kernel files on writable mounts",
     refs=["moby/profiles apparmor/template.go", "apparmor.d(5)"],
     kinds=["container"],
     kinds_reason="a VM's /proc and /sys are its own kernel's",
     shows=["system.paths[/proc/mtrr]", "system.paths[/proc/sys/vm/panic_on_oom]", "process.lsm"],
-    reproduce="sh -c ': 1<>/proc/mtrr'    # 'Permission denied' is the label's, 'not permitted' the file's own",
+    reproduce="sh -c ': 1<>/proc/mtrr'    # 'Permission denied' comes from the label, 'not permitted' from the file",
     remedy="drop apparmor=unconfined and label=disable; load the engine's profile",
 )
 def test_its_label_refuses_kernel_files(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    LSM refuses writes below `/proc` and `/sys` that DAC would allow.
+    The LSM refuses writes below `/proc` and `/sys` that file modes allow.
 
-    Read-only mounts stand before a label and user ids too: only a file that neither keeps from root tells.  /proc/mtrr
-    is one, for no engine mounts anything over it; that it refuses by itself (EPERM) comes after the label.
+    Read-only mounts and user ids refuse first, so only a file that neither of them protects from root shows the label.
+    /proc/mtrr is one: no engine mounts anything over it, and its own refusal (EPERM) comes after the label's.
     """
     host_label = _host_label(host_facts)
     why = labels.why_unconfined(sandbox.confined.lsm, host_label)
@@ -106,7 +106,7 @@ def test_its_label_refuses_kernel_files(sandbox: SandboxView, host_facts: HostVi
     answers = label_answers(sandbox.system.paths) if by_ids else {}
     assert not why, why
     if not answers:
-        pytest.skip("read-only mounts and user ids stand before whatever its label would refuse")
+        pytest.skip("read-only mounts or user ids refuse the writes before its label does")
     passed = [name for name, answer in answers.items() if answer != "EACCES"]
     assert not passed, f"its label lets {', '.join(passed)} be opened for writing"
 
@@ -115,7 +115,7 @@ def test_its_label_refuses_kernel_files(sandbox: SandboxView, host_facts: HostVi
     "lsm.yama",
     severity="low",
     profile="baseline",
-    gains="attaches to any process of its user and takes its secrets",
+    gains="attaches to any process of its user and reads its secrets",
     refs=["Documentation/admin-guide/LSM/Yama.rst"],
     shows=["host.system.kernel_state.ptrace_scope"],
     reproduce="sysctl kernel.yama.ptrace_scope    # on the host",
@@ -123,10 +123,11 @@ def test_its_label_refuses_kernel_files(sandbox: SandboxView, host_facts: HostVi
 )
 def test_only_parents_may_trace(host_facts: HostView) -> None:
     """
-    ptrace scope is at least 1 on the host.
+    The ptrace scope of the host is at least 1.
 
-    Else any process may look into all others of its user: a hypervisor's process into the next, one that left its
-    sandbox into whatever runs for the same id.  It is one setting for the whole host, and no runtime's.
+    With scope 0 a process may trace all others of its user: one hypervisor's process the next, or a process that left
+    its sandbox.
+    It is one setting for the whole host, and no runtime changes it.
     """
     scope = host_facts.system.kernel_state.ptrace_scope
     if scope is None:
@@ -135,7 +136,7 @@ def test_only_parents_may_trace(host_facts: HostView) -> None:
 
 
 def _host_label(host_facts: HostView) -> str:
-    """Return the label of the host's own; skip where no LSM gives one."""
+    """Return the label of the host's own process; skip if no LSM gives one."""
     label = host_facts.process.lsm
     if not label:
         pytest.skip("no confining LSM is active on the host")

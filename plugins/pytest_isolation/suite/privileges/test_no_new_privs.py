@@ -1,4 +1,4 @@
-"""no_new_privs and what it keeps away (PR_SET_NO_NEW_PRIVS(2const))."""
+"""Checks of no_new_privs and of setuid binaries (PR_SET_NO_NEW_PRIVS(2const))."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pytest_isolation.walls.filesystem.mounts import gives_setuid
     "nnp.set",
     severity="medium",
     profile="restricted",
-    gains="gains privileges by any setuid file that it finds",
+    gains="gains privileges from any setuid file that it finds",
     refs=["PR_SET_NO_NEW_PRIVS(2const)", "CIS Docker 2.14", "CIS Docker 5.26"],
     kinds=["container"],
-    kinds_reason="a VM's processes gain privileges over its own kernel alone",
+    kinds_reason="a VM's processes gain privileges only over its own kernel",
     shows=["process.no_new_privs"],
     reproduce="grep NoNewPrivs /proc/self/status",
     remedy="--security-opt no-new-privileges",
@@ -29,20 +29,21 @@ def test_no_new_privs_is_on(sandbox: SandboxView) -> None:
     "nnp.setuid",
     severity="medium",
     profile="restricted",
-    gains="becomes root inside by a setuid file that it wrote or found",
+    gains="becomes root inside with a setuid file that it wrote or found",
     refs=["execve(2)", "mount(8): nosuid"],
     kinds=["container"],
-    kinds_reason="a VM's processes gain privileges over its own kernel alone",
+    kinds_reason="a VM's processes gain privileges only over its own kernel",
     shows=["process.no_new_privs", "process.mounts"],
     reproduce="grep -v nosuid /proc/self/mountinfo",
     remedy="--security-opt no-new-privileges; mount volumes nosuid",
 )
 def test_setuid_binaries_give_nothing(sandbox: SandboxView) -> None:
     """
-    A setuid binary gives nothing.
+    A setuid binary gives no privileges.
 
-    With no_new_privs none does.  Without, each mount that holds regular files and can be written must be nosuid, or
-    noexec: there a volume may bring one, or another sandbox put one.
+    With no_new_privs no setuid binary does.
+    Otherwise every writable mount that can hold regular files must be nosuid or noexec: a volume may bring a setuid
+    binary, or another sandbox may put one there.
     """
     if sandbox.process.no_new_privs == 1:
         return

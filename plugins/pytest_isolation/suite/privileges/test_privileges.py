@@ -1,4 +1,4 @@
-"""Single capabilities over the host, each by what it lets a process do there (capabilities(7))."""
+"""Checks of single capabilities over the host (capabilities(7))."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_no_sys_ptrace_over_the_host(sandbox: SandboxView) -> None:
     """
     No CAP_SYS_PTRACE over host processes.
 
-    Over the initial user namespace it passes over every process that it can name, and over kernel-mode userfaultfd.
+    Over the initial user namespace it gives access to every visible process, and to kernel-mode userfaultfd.
     """
     assert not _held_over_host(sandbox, "SYS_PTRACE"), "it holds CAP_SYS_PTRACE over the host"
 
@@ -34,7 +34,7 @@ def test_no_sys_ptrace_over_the_host(sandbox: SandboxView) -> None:
     "cap.net_admin",
     severity="high",
     profile="baseline",
-    gains="rewrites the routes and firewall of a network that others use",
+    gains="changes the routes and the firewall of a network that others use",
     refs=["capabilities(7)", "user_namespaces(7)"],
     kinds=["container"],
     kinds_reason=VM_HAS_ITS_OWN,
@@ -44,9 +44,9 @@ def test_no_sys_ptrace_over_the_host(sandbox: SandboxView) -> None:
 )
 def test_no_net_admin_over_the_host(sandbox: SandboxView) -> None:
     """
-    No CAP_NET_ADMIN over a namespace it does not own.
+    No CAP_NET_ADMIN over a network namespace that the sandbox does not own.
 
-    In a user namespace of its own it rules the network namespaces that this one owns, and no other.
+    In its own user namespace the capability counts only for the network namespaces that this one owns.
     """
     assert not _held_over_host(sandbox, "NET_ADMIN"), "it holds CAP_NET_ADMIN over the host"
 
@@ -67,7 +67,7 @@ def test_cannot_open_by_handle(sandbox: SandboxView) -> None:
     """
     Cannot open files by handle.
 
-    The capability alone decides: the call's errno is the same for everybody on newer kernels.
+    The capability alone decides: on newer kernels the call gives everybody the same errno.
     """
     assert not _held_over_host(sandbox, "DAC_READ_SEARCH"), "it holds CAP_DAC_READ_SEARCH over the host"
 
@@ -76,7 +76,7 @@ def test_cannot_open_by_handle(sandbox: SandboxView) -> None:
     "cap.mknod",
     severity="low",
     profile="restricted",
-    gains="makes a node for a device and opens it, where the device cgroup lets it",
+    gains="makes a node for a device and opens it, if the device cgroup allows it",
     refs=["capabilities(7)", "mknod(2)"],
     kinds=["container"],
     kinds_reason=VM_HAS_ITS_OWN,
@@ -88,8 +88,8 @@ def test_cannot_make_device_nodes(sandbox: SandboxView) -> None:
     """
     Cannot make device nodes.
 
-    mknod(2) asks for the capability over the initial user namespace.  The try tells less: it also needs a place that
-    can be written, which a read-only root has not.
+    mknod(2) asks for the capability over the initial user namespace.
+    The try shows less: it also needs a writable folder, which a read-only root lacks.
     """
     assert not _held_over_host(sandbox, "MKNOD"), "it holds CAP_MKNOD over the host"
 
@@ -108,9 +108,9 @@ def test_cannot_make_device_nodes(sandbox: SandboxView) -> None:
 )
 def test_no_raw_io_reboot_or_clock(sandbox: SandboxView) -> None:
     """
-    No raw I/O, reboot or clock setting.
+    No capability for raw I/O, reboot or the clock.
 
-    What the tries of the two calls answer is kern.kexec_reboot's and time.set's affair.
+    kern.kexec_reboot and time.set try the calls.
     """
     held = _held_over_host(sandbox, "SYS_RAWIO", "SYS_BOOT", "SYS_TIME")
     assert not held, f"it holds {', '.join(held)} over the host"
@@ -129,7 +129,7 @@ def test_no_raw_io_reboot_or_clock(sandbox: SandboxView) -> None:
     remedy="drop --cap-add=BPF, PERFMON, SYSLOG: docker's filter opens the calls with them",
 )
 def test_no_bpf_perfmon_or_syslog(sandbox: SandboxView) -> None:
-    """No CAP_BPF, CAP_PERFMON, CAP_SYSLOG."""
+    """No CAP_BPF, CAP_PERFMON or CAP_SYSLOG."""
     held = _held_over_host(sandbox, "BPF", "PERFMON", "SYSLOG")
     assert not held, f"it holds {', '.join(held)} over the host"
 

@@ -1,4 +1,4 @@
-"""seccomp filters (seccomp(2))."""
+"""Checks of seccomp filters (seccomp(2))."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import pytest
 
 from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls.seccomp.calls import dangerous_calls, entries_of, foreign_calls
+from pytest_isolation.walls.seccomp.calls import abis_of, dangerous_calls, foreign_calls
 from pytest_isolation.walls.seccomp.program import DANGEROUS
-from pytest_isolation.walls.seccomp.tries import ENTRIES, ROWS, SOCKETS
+from pytest_isolation.walls.seccomp.tries import FOREIGN_ABI_ROWS, ROWS, SOCKETS
 
 FILTER = 2  # SECCOMP_MODE_FILTER
 LISTENER = "anon_inode:seccomp notify"  # kernel/seccomp.c, init_listener
@@ -28,8 +28,8 @@ def test_a_filter_is_active(sandbox: SandboxView) -> None:
     """
     A seccomp filter is active.
 
-    Read by the host where it can: the inside view may be forged.  For a VM it is the hypervisor's process that a
-    filter must hold.
+    The host reads the mode where it can, because the inside view may be forged.
+    For a VM the hypervisor's process must have the filter.
     """
     mode = sandbox.confined.seccomp.mode
     whose = "its process" if sandbox.has_outside or sandbox.shares_kernel else "the hypervisor's process"
@@ -40,53 +40,60 @@ def test_a_filter_is_active(sandbox: SandboxView) -> None:
     "seccomp.dangerous",
     severity="high",
     profile="baseline",
-    gains="reaches calls that few programs need and many escapes do",
+    gains="makes calls that few programs need and many escapes use",
     refs=["seccomp(2)", "moby default seccomp profile", "containers/common default seccomp profile"],
     kinds=["container"],
     kinds_reason="a VM's system calls reach its own kernel",
     shows=["process.seccomp", "filter", *(f"system.tries[{row}]" for row in ROWS)],
     reproduce="setarch -R true    # personality(ADDR_NO_RANDOMIZE): refused under a filter",
-    remedy="use the engine's default seccomp profile, or one that refuses the calls named",
+    remedy="use the engine's default seccomp profile, or one that refuses these calls",
 )
 def test_dangerous_calls_are_refused_by_the_filter(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    The dangerous calls are refused by the filter, not only by a missing capability.
+    The filter refuses the dangerous calls, not only a missing capability.
 
-    Decided by the installed filter of every task, where the host could ask for it, and by the tries (walls/calls.py).
-    Each try has arguments that cannot take effect, and every process gets past the privilege check of the rows that
-    decide (walls/filters.py), so only a filter can refuse them.  The host's answers are the control.
+    The installed filter of every task decides where the host could read it, and the tries decide
+    (walls/seccomp/calls.py).
+    Each try has arguments that cannot take effect.
+    Every process passes the privilege check of the deciding rows (walls/seccomp/tries.py), so only a filter can refuse
+    them.
+    The host's answers are the control.
     """
-    found, told = dangerous_calls(sandbox.process, sandbox.system, host_facts.system)
+    found, decided = dangerous_calls(sandbox.process, sandbox.system, host_facts.system)
     many = f"{len(found)} of {len(DANGEROUS)} dangerous calls: " if len(found) > 1 else ""
     assert not found, f"the filter lets through {many}{', '.join(found)}"
-    if not told:
-        raise UnobservedFact("system.tries", "", "no row can tell a filter here: the host answers none of them itself")
+    if not decided:
+        raise UnobservedFact("system.tries", "", "no try can show a filter here: the host's own answers differ too")
 
 
 @pytest.mark.isolation(
     "seccomp.abi",
     severity="high",
     profile="baseline",
-    gains="makes the refused call by its 32-bit or x32 number",
+    gains="makes a refused call by its 32-bit or x32 number",
     refs=["seccomp(2): the arch field", "filter.rst: pitfalls", "moby seccomp/default_linux.go: SubArches"],
     kinds=["container"],
     kinds_reason="a VM's system calls reach its own kernel",
-    shows=["process.seccomp", "filter", *(f"system.tries[{row}]" for entry in ENTRIES.values() for row in entry)],
-    reproduce="isolation filter DIR/facts/*.json    # i386's and x32's column beside x86_64's",
+    shows=[
+        "process.seccomp",
+        "filter",
+        *(f"system.tries[{row}]" for entry in FOREIGN_ABI_ROWS.values() for row in entry),
+    ],
+    reproduce="isolation filter DIR/facts/*.json    # compare the columns i386 and x32 with x86_64",
     remedy="list the sub-architectures in the profile: SCMP_ARCH_X86 and SCMP_ARCH_X32 beside SCMP_ARCH_X86_64",
 )
 def test_other_entries_are_filtered_alike(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     32-bit and x32 entry points are filtered too.
 
-    A 64-bit program may call by i386's numbers (int 0x80) and by x32's.  A call that the machine's own numbers refuse
-    and others let pass is open, by the installed filter or by a try.  A kernel without such an entry has none to
-    close: the host's own tries say so.
+    A 64-bit program may call by i386's numbers (int 0x80) and by x32's.
+    A call is open if x86_64's number is refused and another ABI's number passes, by the installed filter or by a try.
+    The host's own tries show which ABIs its kernel has.
     """
     machine = host_facts.system.kernel.machine
     if machine != "x86_64":
-        raise UnobservedFact("system.tries", "", f"nobody tried the 32-bit entry of {machine}")
-    entries = entries_of(host_facts.system)
+        raise UnobservedFact("system.tries", "", f"the 32-bit ABI of {machine} was not tried")
+    entries = abis_of(host_facts.system)
     if not entries:
         pytest.skip("the host's kernel takes calls by x86_64's numbers alone")
     assert sandbox.process.seccomp.mode == FILTER, f"no filter, and so none at the entry of {' and '.join(entries)}"
@@ -101,18 +108,18 @@ def test_other_entries_are_filtered_alike(sandbox: SandboxView, host_facts: Host
     gains="reaches the hypervisor's vsock, or the kernel's crypto sockets and their bugs",
     refs=["vsock(7)", "moby seccomp/default_linux.go: allowedSocketDomains", "socketcall(2)", "CVE-2026-31431"],
     kinds=["container"],
-    kinds_reason="a VM's sockets are those of its own kernel: vm.vsock looks at what they reach",
+    kinds_reason="a VM's sockets are its own kernel's: vm.vsock checks what they reach",
     shows=["process.lsm", *(f"system.tries[{row}]" for row in SOCKETS)],
     reproduce="python3 -c 'import socket; socket.socket(socket.AF_VSOCK)'",
     remedy="a profile that refuses socket(2) for families 38 and 40, and socketcall(2), whose arguments no filter sees",
 )
 def test_host_reaching_sockets_cannot_be_opened(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    AF_VSOCK and AF_ALG cannot be opened.
+    AF_VSOCK and AF_ALG sockets cannot be opened.
 
-    AF_VSOCK reaches the hypervisor past every network namespace, AF_ALG a part of the kernel that no container needs.
-    Tried by each entry: i386's socketcall(2) hides its arguments in memory, where no filter looks.  A family that the
-    host's own try does not get either is none of this kernel's.
+    AF_VSOCK reaches the hypervisor past every network namespace; AF_ALG reaches kernel code that no container needs.
+    Each ABI is tried: i386's socketcall(2) keeps its arguments in memory, where no filter can read them.
+    A family counts only if the host's own try opens it.
     """
     there = [row for row in SOCKETS if host_facts.system.tries[row].result == "ok"]
     if not there:
@@ -125,21 +132,20 @@ def test_host_reaching_sockets_cannot_be_opened(sandbox: SandboxView, host_facts
     "seccomp.unknown",
     severity="low",
     profile="baseline",
-    gains="makes programs fail that would fall back, or finds a new call let through",
+    gains="makes programs fail that would fall back, or finds a new call that passes",
     refs=["OCI runtime-spec: linux.seccomp.defaultErrnoRet", "runc libcontainer/seccomp/patchbpf"],
     kinds=["container"],
     kinds_reason="a VM's system calls reach its own kernel",
     shows=["process.seccomp", "system.tries[syscall.unknown]"],
     reproduce="python3 -c 'import ctypes, os; l = ctypes.CDLL(None, use_errno=True); l.syscall(9999); "
     "print(os.strerror(ctypes.get_errno()))'",
-    remedy="defaultErrnoRet: 38 in the profile, or a runc from 1.0.0-rc93 on, which answers ENOSYS by itself",
+    remedy="defaultErrnoRet: 38 in the profile, or runc 1.0.0-rc93 or newer, which answers ENOSYS by itself",
 )
 def test_unknown_calls_answer_enosys(sandbox: SandboxView) -> None:
     """
     Unknown calls answer ENOSYS, so that libc falls back.
 
-    A filter that answers otherwise breaks programs that are newer than it, and then it is the filter that gets
-    switched off.
+    A filter with another answer breaks programs that are newer than it, and users then switch the filter off.
     """
     answer = sandbox.system.tries["syscall.unknown"].result
     assert answer == "ENOSYS", f"a call that no kernel has answers {answer}"
@@ -149,7 +155,7 @@ def test_unknown_calls_answer_enosys(sandbox: SandboxView) -> None:
     "seccomp.notify",
     severity="high",
     profile="baseline",
-    gains="answers its own filter's questions",
+    gains="decides itself which calls its filter allows",
     refs=["seccomp_unotify(2)", "OCI runtime-spec: linux.seccomp.listenerPath"],
     kinds=["container"],
     kinds_reason="a VM's system calls reach its own kernel",
@@ -159,9 +165,10 @@ def test_unknown_calls_answer_enosys(sandbox: SandboxView) -> None:
 )
 def test_no_listener_of_a_filter_is_inside(sandbox: SandboxView) -> None:
     """
-    A user-notify listener, if any, is not reachable from inside.
+    No listener of a seccomp filter is reachable from inside.
 
-    Who holds a filter's listener answers in its stead, and may let every call pass (SECCOMP_USER_NOTIF_FLAG_CONTINUE).
+    A process that holds the listener answers for the filter, and may let every call pass
+    (SECCOMP_USER_NOTIF_FLAG_CONTINUE).
     """
     found = [str(fd.fd) for fd in sandbox.process.fds if fd.target == LISTENER]
     assert not found, f"descriptors {', '.join(found)} are listeners of a seccomp filter"
@@ -171,7 +178,7 @@ def test_no_listener_of_a_filter_is_inside(sandbox: SandboxView) -> None:
     "seccomp.exec_parity",
     severity="high",
     profile="baseline",
-    gains="waits for an administrator's exec, which reaches calls that its own filter refuses",
+    gains="waits for an administrator's exec, which can make calls that its own filter refuses",
     refs=["seccomp(2)"],
     kinds=["container"],
     kinds_reason="a VM's runtime starts no process inside it",
@@ -180,7 +187,7 @@ def test_no_listener_of_a_filter_is_inside(sandbox: SandboxView) -> None:
     remedy="drop exec --privileged; let exec use the sandbox's profile",
 )
 def test_exec_is_filtered_alike(sandbox: SandboxView) -> None:
-    """Exec'd processes are filtered alike."""
+    """An exec'd process has the same seccomp filters."""
     if reason := sandbox.target.cannot.get("exec"):
         pytest.skip(reason)
     own, other = sandbox.subject.seccomp, sandbox.exec.process.seccomp

@@ -1,11 +1,11 @@
-"""Descriptors that the first process was given."""
+"""Checks of the descriptors that the first process starts with."""
 
 from __future__ import annotations
 
 import pytest
 
 from pytest_isolation.records.view import SandboxView
-from pytest_isolation.walls.filesystem.rootfs import is_foreign, outside_root
+from pytest_isolation.walls.filesystem.rootfs import folders_outside_root, runs_from_outside
 
 
 @pytest.mark.isolation(
@@ -18,10 +18,10 @@ from pytest_isolation.walls.filesystem.rootfs import is_foreign, outside_root
     kinds_reason="a VM inherits no descriptor",
     shows=["process.fds"],
     reproduce="ls -l /proc/1/fd",
-    remedy="close all but 0, 1 and 2 before it starts: drop --preserve-fds",
+    remedy="close all descriptors but 0, 1 and 2 before it starts: drop --preserve-fds",
 )
 def test_only_standard_descriptors_are_open(sandbox: SandboxView) -> None:
-    """Only 0, 1, 2 are open at start."""
+    """Only descriptors 0, 1 and 2 are open at the start."""
     more = [f"{fd.fd} ({fd.target})" for fd in sandbox.inside.process.fds if fd.fd > 2]
     assert not more, f"it was given the descriptors {', '.join(more[:4])}"
 
@@ -33,7 +33,7 @@ def test_only_standard_descriptors_are_open(sandbox: SandboxView) -> None:
     gains="opens the host's files relative to a directory that was left open",
     refs=["CVE-2024-21626", "proc_pid_fdinfo(5)"],
     kinds=["container"],
-    kinds_reason="a VM holds no folder of the host's",
+    kinds_reason="a VM holds no folder of the host",
     shows=["process.handles", "process.cwd"],
     reproduce="grep mnt_id /proc/PID/fdinfo/*; cut -d' ' -f1 /proc/PID/mountinfo    # on the host",
     remedy="update runc to 1.1.12; drop --preserve-fds; set the working directory inside the root",
@@ -42,10 +42,10 @@ def test_no_folder_outside_the_root_is_held(sandbox: SandboxView) -> None:
     """
     No descriptor and no cwd refers to a directory outside the root.
 
-    By the id of the mount through which it was opened: one that the process's own mount table does not hold lies
-    outside.  The text of a link is no evidence, for it is relative to the mount's own namespace.
+    The id of the mount decides: a mount that the process's own mount table lacks lies outside.
+    The text of a link is no evidence, because it is relative to the mount's own namespace.
     """
-    found = outside_root(sandbox.process)
+    found = folders_outside_root(sandbox.process)
     assert not found, f"{', '.join(found[:4])} is a folder outside its root"
 
 
@@ -65,9 +65,9 @@ def test_no_process_runs_from_the_hosts_runtime(sandbox: SandboxView) -> None:
     """
     No process inside runs from the host's runtime binary.
 
-    The program of the first process, and that of what the runtime's exec starts, lie on a mount of the sandbox's own
-    table, or in memory, as sealed copies do.
+    The programs of the first process and of an exec'd process must lie on a mount of the sandbox's own table, or in
+    memory like a sealed copy.
     """
-    assert not is_foreign(sandbox.process), "it runs from a file outside its root"
+    assert not runs_from_outside(sandbox.process), "it runs from a file outside its root"
     if "exec" not in sandbox.target.cannot and "attach.exec" not in sandbox.target.cannot:
-        assert not is_foreign(sandbox.exec.process), "what exec started runs from a file outside its root"
+        assert not runs_from_outside(sandbox.exec.process), "what exec started runs from a file outside its root"

@@ -1,4 +1,4 @@
-"""IPC objects and unix sockets of the host: reached for by name, where the host has made them for this run."""
+"""Checks of IPC objects and unix sockets of the host: the probe tries to reach objects of this run on the host."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REFUSED = ("ENOSYS", "EPERM", "SIGSYS")
 
 
 def _objects(sandbox: SandboxView) -> Objects:
-    """Return what reaching for them came to; a machine as host makes none."""
+    """Return the results of reaching for the host's objects; skip if this host has none."""
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
     objects = sandbox.system.objects
@@ -24,11 +24,11 @@ def _objects(sandbox: SandboxView) -> Objects:
 
 
 def _is_there(name: str, result: str, *also: str) -> bool:
-    """Whether the result is that of an object which is there; one that tells nothing is unobserved."""
+    """Whether the result means that the object exists; raises UnobservedFact for a result that shows nothing."""
     if result in (*NOT_THERE, *REFUSED):
         return False
     if result != "ok" and result not in also:
-        raise UnobservedFact(f"system.objects.{name}", result, "the try tells nothing")
+        raise UnobservedFact(f"system.objects.{name}", result, "the answer shows nothing")
     return True
 
 
@@ -44,11 +44,12 @@ def _is_there(name: str, result: str, *also: str) -> bool:
 )
 def test_ipc_objects_outside_are_not_there(sandbox: SandboxView) -> None:
     """
-    Shared memory, semaphores and queues made outside are not there.
+    Shared memory, semaphores and queues made outside are not visible.
 
-    shmget(2) by the key of a segment of the host's, without asking for any permission, and mq_open(3) of a queue of
-    the host's.  EACCES means that the object is there and its mode protects it, a second wall.  The three kinds of
-    SysV objects live in one namespace (ipc_namespaces(7)), so that a segment stands for all.
+    shmget(2) asks for a segment of the host by its key, without any permission; mq_open(3) asks for a queue of the
+    host.
+    EACCES means that the object is visible and its mode protects it, which is a second wall.
+    The three kinds of System V objects share one namespace (ipc_namespaces(7)), so the segment stands for all.
     """
     objects = _objects(sandbox)
     assert not _is_there("shm", objects.shm, "EACCES"), "the host's shared memory segment is there"
@@ -69,8 +70,8 @@ def test_abstract_sockets_outside_are_unreachable(sandbox: SandboxView) -> None:
     """
     Abstract unix sockets outside are unreachable.
 
-    connect(2) to a listener of this run on the host.  Abstract names belong to the network namespace; file modes do
-    not protect them.
+    The probe tries connect(2) to a listener of this run on the host.
+    Abstract names belong to the network namespace; file modes do not protect them.
     """
     objects = _objects(sandbox)
     assert not _is_there("abstract", objects.abstract, "EAGAIN"), f"it connects to the host's @{objects.name}"
@@ -84,15 +85,15 @@ def test_abstract_sockets_outside_are_unreachable(sandbox: SandboxView) -> None:
     refs=["unix(7)", "CIS Docker 5.6"],
     shows=["system.sockets", "process.mounts"],
     reproduce="find $(awk '{print $5}' /proc/self/mountinfo) -xdev -maxdepth 1 -type s",
-    remedy="take the bind mount out: -v /run/…, lxc.mount.entry",
+    remedy="remove the bind mount: -v /run/…, lxc.mount.entry",
 )
 def test_no_socket_of_the_host_is_mounted(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     No host unix socket is bind-mounted.
 
-    Every mount that is a socket, and sockets in every mounted folder that lies on a file system of the host's; one
-    that a process of the sandbox's own network namespace has bound is its own.  A socket does not reach across
-    kernels: with one of its own a sandbox finds only its own behind it.
+    Mounts that are sockets count, and sockets in mounted folders of the host's file systems.
+    A socket that a process in the sandbox's own network namespace has bound does not count.
+    A socket does not reach another kernel, so a sandbox with its own kernel passes.
     """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)

@@ -1,4 +1,4 @@
-"""Limits: set, shown and in force, under a real and bounded load in a sandbox of its own (cgroups(7))."""
+"""Checks of limits: set, shown and in force, under a real and bounded load in another sandbox (cgroups(7))."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_isolation.walls.limits import why_not_in_force
     "lim.memory",
     severity="high",
     profile="baseline",
-    gains="takes the host's memory until others are killed",
+    gains="takes the host's memory until the kernel kills others",
     refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.11"],
     shows=["limits.memory"],
     reproduce="docker run --memory 64m IMAGE …; cat memory.max memory.events    # of its cgroup, on the host",
@@ -22,10 +22,11 @@ from pytest_isolation.walls.limits import why_not_in_force
 )
 def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
     """
-    It cannot use more memory than allotted.
+    The sandbox cannot use more memory than its limit.
 
-    A child touches the limit and a quarter more, 1 MiB at a time; the kernel must kill it below the limit and count
-    that.  Of a VM its memory is the limit.
+    A child touches memory up to 125 % of the limit, 1 MiB at a time.
+    The kernel must kill it below the limit and count the kill.
+    The limit of a VM is its memory.
     """
     judge_limit(sandbox, "memory")
 
@@ -35,7 +36,7 @@ def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
     "lim.cpu",
     severity="medium",
     profile="baseline",
-    gains="takes processor time that was promised to others",
+    gains="takes processor time that belongs to others",
     refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.12"],
     shows=["limits.cpu"],
     reproduce="docker run --cpus 0.25 IMAGE …; cat cpu.max cpu.stat    # of its cgroup, on the host",
@@ -43,10 +44,10 @@ def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
 )
 def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
     """
-    It cannot run longer than its quota.
+    The sandbox cannot use more CPU time than its quota.
 
-    As many spinners as the host has CPUs; the time they used over the time they ran must stay within 10 % of the
-    limit, and the kernel must have throttled them.
+    One busy process for each CPU of the host runs.
+    CPU time divided by elapsed time must stay within 10 % of the limit, and the kernel must have throttled them.
     """
     judge_limit(sandbox, "cpu")
 
@@ -56,7 +57,7 @@ def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
     "lim.pids",
     severity="high",
     profile="baseline",
-    gains="forks until nobody else can",
+    gains="forks until no other process can",
     refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.29"],
     shows=["limits.pids"],
     reproduce="docker run --pids-limit 64 IMAGE …; cat pids.max pids.events    # of its cgroup, on the host",
@@ -66,7 +67,7 @@ def test_pids_limit_is_in_force(sandbox: SandboxView) -> None:
     """
     A fork storm stops at the limit.
 
-    Sleeping children are forked until fork(2) fails with EAGAIN, at most twice the limit, and all ended again.
+    The load forks sleeping children until fork(2) fails with EAGAIN, at most twice the limit, and ends them all.
     """
     judge_limit(sandbox, "pids")
 

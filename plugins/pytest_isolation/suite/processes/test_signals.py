@@ -1,4 +1,4 @@
-"""Signals to processes outside and of other sandboxes (kill(2)), and looks into them (ptrace(2))."""
+"""Checks of signals to processes outside and of peers (kill(2)), and of access to their memory (ptrace(2))."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ REFUSALS = ("ESRCH", "EPERM", "EACCES", "ENOSYS", "SIGSYS")
 )
 def test_cannot_signal_a_process_outside(sandbox: SandboxView) -> None:
     """
-    It cannot signal a process outside.
+    The sandbox cannot signal a process outside.
 
-    kill(PID, 0) of a canary process on the host, told from another process of that number by the nonce in its
-    command line.  EPERM means that the uid protects it, a second wall: that it is visible is ns.pid's finding.
+    The probe tries kill(PID, 0) on a canary process of the host; a nonce in its command line tells it from others with
+    that number.
+    EPERM means that the user id protects the process, which is a second wall: ns.pid reports that it is visible.
     """
     canary = sandbox.system.canary
     if canary is None:
-        raise UnobservedFact("system.canary", "", "no canary process was named to the probe")
+        raise UnobservedFact("system.canary", "", "the probe got no canary process")
     assert not _may_signal(canary, "system.canary"), f"it may signal the host's process {canary.pid}"
 
 
@@ -40,7 +41,7 @@ def _may_signal(process: Canary, name: str) -> bool:
     if process.signal in REFUSALS:
         return False
     if process.signal != "ok":
-        raise UnobservedFact(f"{name}.signal", process.signal, "the try tells nothing")
+        raise UnobservedFact(f"{name}.signal", process.signal, "the answer shows nothing")
     return process.same
 
 
@@ -48,27 +49,28 @@ def _may_signal(process: Canary, name: str) -> bool:
     "sig.peer",
     severity="high",
     profile="baseline",
-    gains="ends processes of its neighbour",
+    gains="ends processes of its peer",
     refs=["kill(2)", "pid_namespaces(7)"],
     kinds=["container"],
     kinds_reason="a VM's process ids are its own kernel's",
     shows=["system.peers", "process.uid", "process.namespaces.pid"],
     reproduce="docker inspect --format '{{.State.Pid}}' PEER    # inside the other: kill -0 PID",
-    remedy="give each its own pid namespace: drop --pid=host and --pid=container:NAME; or let each run as another user",
+    remedy="give each its own pid namespace: drop --pid=host and --pid=container:NAME; or run each as another user",
 )
-def test_cannot_signal_a_neighbour(sandbox: SandboxView) -> None:
+def test_cannot_signal_a_peer(sandbox: SandboxView) -> None:
     """
     Two sandboxes of one host uid cannot signal each other.
 
-    kill(PID, 0) of the first process of a sandbox made in the same way, by the number that it has on the host and by
-    each that it has in a pid namespace below, one of which may be shared; told from another process of that number by
-    the nonce in its command line.  EPERM means that the two have different uids on the host, a second wall.
+    The probe tries kill(PID, 0) on the first process of its peer, by its number on the host and in each pid namespace
+    below.
+    A nonce in the command line tells it from others with that number.
+    EPERM means that the two have different uids on the host, which is a second wall.
     """
     if reason := sandbox.target.cannot.get("peer"):
         pytest.skip(reason)
     peers = sandbox.system.peers
     if not peers:
-        raise UnobservedFact("system.peers", "", "no process of the peer was named to the probe")
+        raise UnobservedFact("system.peers", "", "the probe got no process of the peer")
     found = [peer.pid for peer in peers if _may_signal(peer, "system.peers")]
     assert not found, f"it may signal its peer's process, which it sees as {found[0]}"
 
@@ -87,34 +89,36 @@ def test_cannot_signal_a_neighbour(sandbox: SandboxView) -> None:
 )
 def test_cannot_look_into_a_process_outside(sandbox: SandboxView) -> None:
     """
-    It cannot read another sandbox's or the host's `/proc/PID`.
+    The sandbox cannot read another sandbox's or the host's `/proc/PID`.
 
-    `environ` and `maps` of a process are opened for reading, where the kernel checks the access mode, and closed: of
-    the host's canary, and of the first process of its peer.  The canary holds all of the host's capabilities, so that
-    without CAP_SYS_PTRACE a container's root is refused it (cap_ptrace_access_check in security/commoncap.c); the
-    peer holds no more than the sandbox itself.  That they are visible at all is ns.pid's finding and ns.peer's.
+    The probe opens and closes `environ` and `maps`, where the kernel checks the ptrace access mode, of the host's
+    canary and of its peer's first process.
+    The canary holds all capabilities of the host, so the kernel refuses a container's root without CAP_SYS_PTRACE
+    (cap_ptrace_access_check in security/commoncap.c).
+    The peer holds no more capabilities than the sandbox itself.
+    ns.pid and ns.peer report that these processes are visible.
     """
     canary = sandbox.system.canary
     if canary is None:
-        raise UnobservedFact("system.canary", "", "no canary process was named to the probe")
+        raise UnobservedFact("system.canary", "", "the probe got no canary process")
     opened = _opened(canary, "system.canary")
     assert not opened, f"it opens {opened} of the host's process"
     if "peer" in sandbox.target.cannot:
         return
     peers = sandbox.system.peers
     if not peers:
-        raise UnobservedFact("system.peers", "", "no process of the peer was named to the probe")
+        raise UnobservedFact("system.peers", "", "the probe got no process of the peer")
     of_peer = [name for name in (_opened(peer, "system.peers") for peer in peers) if name]
     assert not of_peer, f"it opens {of_peer[0]} of its peer's process"
 
 
 def _opened(process: Canary, name: str) -> str:
-    """Return the file of a process that opens, "" where none does or the number is another process's."""
+    """Return the file of a process that opens, "" if none does or the number belongs to another process."""
     for kind, result in (("environ", process.environ), ("maps", process.maps)):
         if result in (*REFUSALS, "ENOENT"):
             continue
         if result != "ok":
-            raise UnobservedFact(f"{name}.{kind}", result, "the try tells nothing")
+            raise UnobservedFact(f"{name}.{kind}", result, "the answer shows nothing")
         if process.same:
             return f"/proc/{process.pid}/{kind}"
     return ""

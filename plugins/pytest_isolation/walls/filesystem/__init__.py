@@ -1,1 +1,8 @@
-"""What facts of files mean: devices, images, mounts, kernel files, the root directory."""
+"""What facts of files mean.
+
+devices.py   device nodes and the rules that restrict them
+images.py    setuid files and the user of an image
+mounts.py    mounts that lead to the host, masks, propagation
+paths.py     files of /proc and /sys: writable, masked
+rootfs.py    the root directory, mount flags, shared memory
+"""

@@ -1,4 +1,4 @@
-"""Which device nodes every sandbox has, which lead to the host, and what rules them.
+"""Which device nodes every sandbox has, which lead to the host, and which rules restrict them.
 
 In: facts.  Out: names and reasons.  Pure.
 """
@@ -30,7 +30,7 @@ CLOCK_NAMES = re.compile(r"/(rtc|ptp)[0-9]*\Z")
 
 
 def is_default(device: Device) -> bool:
-    """Whether it is a default device by name *and* number; a pty's slave may stand for the console."""
+    """Whether it is a default device by name *and* number; the slave of a pty may be the console."""
     if device.kind != "char":
         return False
     if device.major in PTY_SLAVES:
@@ -38,21 +38,21 @@ def is_default(device: Device) -> bool:
     return DEFAULTS.get(device.path) == (device.major, device.minor)
 
 
-# Documentation/admin-guide/devices.txt: mem, kmem and port; and of major 10 those that reach the host's kernel
+# Documentation/admin-guide/devices.txt: mem, kmem and port; devices of major 10 that reach the host's kernel
 MEMORY = frozenset({(1, 1), (1, 2), (1, 4)})
 VIRTUALISATION = frozenset({(10, 232), (10, 238), (10, 241), (10, 196)})  # kvm, vhost-net, vhost-vsock, vfio
 FUSE_TUN = frozenset({(10, 229), (10, 200)})
 TERMINALS = frozenset({4, 5, *PTY_SLAVES, 204, 229})  # consoles, tty and console, ptys, serial lines, hvc
-# Past the rules the kernel looks for a driver, and there is none
-PAST_THE_RULES = frozenset({"ok", "ENXIO", "ENODEV"})
+# The rules let the open pass: the kernel then looked for a driver
+PASSED_RULES = frozenset({"ok", "ENXIO", "ENODEV"})
 
 
 def openable(devices: Iterable[Device], numbers: Collection[tuple[int, int]]) -> list[str]:
     """
-    Name the character devices of these numbers that open.
+    Return the paths of the character devices with these numbers that open.
 
     Raises:
-        UnobservedFact: one of them is there and opening it was not tried.
+        UnobservedFact: such a device exists and opening it was not tried.
     """
     found = [one for one in devices if one.kind == "char" and (one.major, one.minor) in numbers]
     untried = [one.path for one in found if one.open is None]
@@ -61,12 +61,13 @@ def openable(devices: Iterable[Device], numbers: Collection[tuple[int, int]]) ->
     return [one.path for one in found if one.open == "ok"]
 
 
-def why_unruled(rules: DeviceRules) -> str:
+def why_unrestricted(rules: DeviceRules) -> str:
     """
-    Say why devices are not ruled, "" when they are.
+    Say why no rules restrict devices; "" if they do.
 
-    On v1 by a line such as "a *:* rwm" of devices.list (Documentation/admin-guide/cgroup-v1/devices.rst), where
-    making a node (m) alone is harmless; on v2 by no BPF_CGROUP_DEVICE program on its cgroup or above.
+    On v1 a line of devices.list such as "a *:* rwm" lifts the rules (Documentation/admin-guide/cgroup-v1/devices.rst);
+    mknod alone (m) is harmless.
+    On v2 the cgroup and those above it have no BPF_CGROUP_DEVICE program.
     """
     if rules.version == 2:
         return "" if rules.programs else "no BPF_CGROUP_DEVICE program rules its cgroup"
@@ -78,7 +79,7 @@ def why_unruled(rules: DeviceRules) -> str:
 
 
 def host_terminals(handles: Mapping[str, Handle], filesystems: Collection[tuple[int, int]]) -> list[str]:
-    """Name those of descriptors 0, 1 and 2 that are a terminal on one of these file systems."""
+    """Return those of the descriptors that are a terminal on one of these file systems (major, minor)."""
     return [
         name
         for name, handle in handles.items()
@@ -90,7 +91,9 @@ def host_terminals(handles: Mapping[str, Handle], filesystems: Collection[tuple[
 
 
 def is_clock(device: Device) -> bool:
-    """Whether it is a hardware clock, by its name or the number that never changes: the others are given out."""
+    """
+    Whether it is a hardware clock, by its name or by the fixed number of the RTC; other clocks have dynamic numbers.
+    """
     return device.kind == "char" and (
         CLOCK_NAMES.search(device.path) is not None or (device.major, device.minor) == RTC
     )

@@ -2,8 +2,8 @@
 
 In: two mount tables as facts.  Out: host paths and reasons.  Pure.
 
-Two lines of mountinfo show the same file system when their major:minor are equal (proc_pid_mountinfo(5)); with the
-`root` field each says which part of it, so a sandbox's mount can be named by its host path.
+Two lines of mountinfo show the same file system if their major:minor are equal (proc_pid_mountinfo(5)).
+The `root` field says which part of it, so a sandbox's mount can be named by its host path.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ SENSITIVE = (
 SENSITIVE_BELOW = ("/etc", "/boot", "/lib/modules", "/root", "/usr", "/var/log", "/proc", "/sys")
 SHARED_FOLDERS = frozenset({"9p", "virtiofs", "vboxsf", "vmhgfs", "fuse.vmhgfs-fuse", "prl_fs"})
 DEFAULT_NODES = frozenset({"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"})
-# Files that engines make for each sandbox, or hand on from the host on purpose, and how the names of what they bind
-# there end: another file of the host's is not given by its place alone.
+# Files that engines bind on purpose, and how the names of their sources end: another file at that path is not expected.
 INITS = ("tini", "tini-static", "docker-init", "catatonit")  # --init: the engine's own, from the host's /usr
-GIVEN_FILES = {
+ENGINE_FILES = {
     "/etc/resolv.conf": ("resolv.conf",),
     "/etc/hostname": ("hostname",),
     "/etc/hosts": ("hosts",),
@@ -35,8 +34,8 @@ GIVEN_FILES = {
     "/dev/init": INITS,
     "/run/host/os-release": ("os-release",),  # systemd-nspawn: systemd.io/CONTAINER_INTERFACE
 }
-# A fresh mount of these in the namespace of that kind is the same superblock as the host's own, so that the table
-# cannot tell it from a bind of the host's; cgroup's superblock is one for the whole kernel.
+# A fresh mount of these in a namespace shared with the host has the host's superblock: the table cannot tell it from
+# a bind.  The whole kernel has one cgroup superblock.
 KERNEL_OWN = {"proc": ("/proc", "pid"), "sysfs": ("/sys", "net"), "mqueue": ("/dev/mqueue", "ipc")}
 CGROUP_TYPES = frozenset({"cgroup", "cgroup2"})
 # Where OCI runtimes put masks: maskedPaths of moby, containers/common, containerd, runc, and of nspawn.
@@ -48,7 +47,7 @@ MASKED_PATHS = (
 )
 
 
-# File systems whose files are the kernel's own making: nobody can put a setuid binary there.
+# File systems of the kernel's own files: no setuid binary can be written there.
 WITHOUT_BINARIES = frozenset(
     {
         *("proc", "sysfs", "devpts", "mqueue", "cgroup", "cgroup2", "securityfs", "debugfs", "tracefs", "bpf"),
@@ -59,7 +58,7 @@ WITHOUT_BINARIES = frozenset(
 
 def gives_setuid(mount: Mount) -> bool:
     """
-    Whether a setuid binary could be put there and would count: writable, neither nosuid nor noexec.
+    Whether a setuid binary on this mount would count: writable, neither nosuid nor noexec.
 
     A bind of one device of devtmpfs (a default device, or a mask) holds no files.
     """
@@ -76,7 +75,7 @@ def is_at_or_below(path: str, top: str) -> bool:
 
 
 def host_paths(mount: Mount, host_mounts: Iterable[Mount]) -> list[str]:
-    """Return every path under which the host itself reaches what `mount` shows; none when it mounts it nowhere."""
+    """Return every path under which the host reaches the content of `mount`; none if the host does not mount it."""
     found = []
     for other in host_mounts:
         if (other.major, other.minor) == (mount.major, mount.minor) and is_at_or_below(mount.root, other.root):
@@ -86,14 +85,14 @@ def host_paths(mount: Mount, host_mounts: Iterable[Mount]) -> list[str]:
 
 
 def why_sensitive(path: str) -> str | None:
-    """Say why a host path is sensitive, None when it is not: it is, holds, or lies below one of the list."""
+    """Say why a host path is sensitive, or None: it is in the list, holds such a path, or lies below one."""
     for top in SENSITIVE:
         if path == top or is_at_or_below(top, path):
             return f"the host's {path}" if path == top else f"the host's {path}, which holds {top}"
     for top in SENSITIVE_BELOW:
         if is_at_or_below(path, top):
             return f"the host's {path}"
-    if is_at_or_below(path, "/run") and path.endswith((".sock", "socket")):  # an engine's door
+    if is_at_or_below(path, "/run") and path.endswith((".sock", "socket")):  # the socket of a service
         return f"the host's {path}"
     return None
 
@@ -102,19 +101,19 @@ def sensitive_mounts(
     mounts: Sequence[Mount], host_mounts: Sequence[Mount], shared: Collection[str] = (), exe: str = ""
 ) -> list[str]:
     """
-    Name the mounts that lead to a sensitive path of the host.
+    Return the mounts that lead to a sensitive path of the host.
 
     Args:
-        mounts, host_mounts: the sandbox's table and the host's.
-        shared: kinds of namespace that the sandbox has in common with the host.
-        exe: the subject's own executable, which is bound in from wherever the tool is installed.
+        mounts, host_mounts: the sandbox's mount table and the host's.
+        shared: kinds of namespace that the sandbox shares with the host.
+        exe: path of the subject's own executable, which the tool binds in.
 
     Returns:
-        One text for each, "TARGET is WHAT".
+        One text for each mount, "TARGET is WHAT".
     """
     found = []
     for mount in mounts:
-        if _is_innocent(mount, shared, exe):
+        if _is_expected(mount, shared, exe):
             continue
         why = next((why for path in host_paths(mount, host_mounts) if (why := _why(mount, path))), None)
         if why:
@@ -123,12 +122,12 @@ def sensitive_mounts(
 
 
 def shared_folders(mounts: Iterable[Mount]) -> list[str]:
-    """Name the mounts that are a folder of the host, shared with a VM."""
+    """Return the mounts that are a folder of the host, shared with a VM, as text."""
     return [f"{mount.target} ({mount.fstype})" for mount in mounts if mount.fstype in SHARED_FOLDERS]
 
 
-def _is_innocent(mount: Mount, shared: Collection[str], exe: str) -> bool:
-    if mount.root.endswith(GIVEN_FILES.get(mount.target, ())) or (exe and mount.target == exe):
+def _is_expected(mount: Mount, shared: Collection[str], exe: str) -> bool:
+    if mount.root.endswith(ENGINE_FILES.get(mount.target, ())) or (exe and mount.target == exe):
         return True
     if mount.fstype in CGROUP_TYPES:
         return is_at_or_below(mount.target, "/sys/fs/cgroup")  # path.cgroup_ro judges it
@@ -146,7 +145,11 @@ def _why(mount: Mount, path: str) -> str | None:
 
 
 def peer_groups(mounts: Iterable[Mount]) -> dict[int, str]:
-    """Return the mounts' shared peer groups (mount_namespaces(7)), number to one target; `master:` is no member."""
+    """
+    Return the shared peer groups of the mounts (mount_namespaces(7)), each number with one target.
+
+    A mount tagged `master:` is no member of that group.
+    """
     return {
         int(tag.removeprefix("shared:")): mount.target
         for mount in mounts
@@ -157,10 +160,10 @@ def peer_groups(mounts: Iterable[Mount]) -> dict[int, str]:
 
 def masks(mounts: Iterable[Mount]) -> list[Mount]:
     """
-    Return the mounts that stand over a path which runtimes mask.
+    Return the mounts over paths that runtimes mask.
 
-    A read-only bind of proc or sysfs itself is a read-only path, not a mask; where one lies over another the last
-    one counts.
+    A read-only bind of proc or sysfs is a read-only path, not a mask.
+    If several mounts cover one path, the last one counts.
     """
     found: dict[str, Mount] = {}
     for mount in mounts:
@@ -173,5 +176,5 @@ def masks(mounts: Iterable[Mount]) -> list[Mount]:
 
 
 def topmost(mounts: Iterable[Mount], target: str) -> Mount | None:
-    """Return the mount that is seen at `target`: the last of those that lie over each other there."""
+    """Return the mount that is visible at `target`: the last one there; None if there is none."""
     return next((mount for mount in reversed(list(mounts)) if mount.target == target), None)

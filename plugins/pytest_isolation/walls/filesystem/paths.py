@@ -1,4 +1,4 @@
-"""What lstat, statfs and a write-open of a path tell.
+"""What lstat, statfs and an open for writing of a path mean.
 
 In: a `Path`.  Out: whether it can be written, whether it is a mask.  Pure.
 """
@@ -16,7 +16,7 @@ from pytest_isolation.walls.capabilities import mask_of
 PROC_MAGIC = 0x9FA0
 TMPFS_MAGIC = 0x01021994
 NULL_DEVICE = [1, 3]
-# include/uapi/linux/magic.h: file systems whose files are the kernel's own
+# include/uapi/linux/magic.h: file systems of the kernel's own files
 KERNEL_MAGIC = {
     "proc": PROC_MAGIC,
     "sysfs": 0x62656572,
@@ -27,8 +27,8 @@ KERNEL_MAGIC = {
     "efivarfs": 0xDE5E81E4,
     "pstore": 0x6165676C,
 }
-# Folders of /proc by which devices are steered, and a file in each that is known to have a write handler.
-STEERING = {
+# Folders of /proc that control devices, and a file in each that has a write handler; "" if none is known.
+CONTROL_FILES = {
     "/proc/bus": "/proc/bus/pci/00/00.0",
     "/proc/irq": "/proc/irq/default_smp_affinity",
     "/proc/fs": "",
@@ -36,7 +36,7 @@ STEERING = {
     "/proc/asound": "",
 }
 # Files with a write handler that profiles for containers deny.
-LABELLED = (
+LABEL_FILES = (
     *("/proc/mtrr", "/proc/irq/default_smp_affinity", "/proc/sys/vm/panic_on_oom", "/proc/sys/kernel/panic"),
     *("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger"),
 )
@@ -44,13 +44,13 @@ REFUSALS = frozenset({"EROFS", "EACCES", "EPERM", "ENOENT"})
 
 
 def is_null_device(path: Path) -> bool:
-    """Whether the path is the null device, by its number and not by its name."""
+    """Whether the path is the null device, by its number."""
     return path.type == "char" and path.rdev == NULL_DEVICE
 
 
 def is_writable(path: Path) -> bool:
     """
-    Whether a write-open reached what the path is named for; opening a mask is no success.
+    Whether an open for writing reached the file itself; opening a mask does not count.
 
     Raises:
         UnobservedFact: it was not tried, or failed for a reason that is no wall.
@@ -66,10 +66,10 @@ def is_writable(path: Path) -> bool:
 
 def shows_kernel(path: Path) -> bool:
     """
-    Whether the kernel's own file or folder stands there, with something in it.
+    Whether the kernel's own file or folder is there, and not empty.
 
-    Absent, the null device, a fifo, a file of another file system and an empty folder hide it; so does a folder that
-    refuses to be listed, for that is seen: what nobody tried is an `Unobserved` of another kind.
+    These hide it: an absent path, the null device, a fifo, a file of another file system, an empty folder, and a folder
+    that refuses to be listed.
     """
     if path.type not in ("file", "dir") or path.fstype not in KERNEL_MAGIC.values():
         return False
@@ -82,35 +82,39 @@ def shows_kernel(path: Path) -> bool:
 
 
 def reaches_kernel(read: Read) -> bool:
-    """Whether a read gave something of the kernel's own file systems."""
+    """Whether a read returned data of the kernel's own file systems."""
     return read.result == "ok" and bool(read.bytes) and read.fstype in KERNEL_MAGIC.values()
 
 
 def is_root_of_host(process: Process, capabilities_over_host: int) -> bool:
-    """Whether file modes let it write to the files of the host's root."""
+    """Whether file modes let the process write to files of the host's root."""
     return process.uid[1] == 0 or bool(capabilities_over_host & mask_of(("DAC_OVERRIDE",)))
 
 
 def label_answers(paths: FactMap[Path]) -> dict[str, str]:
-    """Return how the files of LABELLED that no mount keeps answered an open for writing, by name."""
+    """Return the answers of the files of LABEL_FILES, by path, if no read-only mount protects them."""
     found = {}
-    for name in LABELLED:
+    for name in LABEL_FILES:
         path = paths[name]
         if path.type == "file" and path.fstype in KERNEL_MAGIC.values() and not path.read_only and path.write:
             found[name] = path.write
     return found
 
 
-def why_steered(paths: FactMap[Path], as_root: bool) -> str | None:
+def why_controllable(paths: FactMap[Path], as_root: bool) -> str | None:
     """
-    Say which of the folders of STEERING can be written; None when none can.
+    Say which folders of CONTROL_FILES can be written; None if none can.
 
-    A file that was opened for writing decides for its folder.  A folder without one is as open as its mount, unless
-    ids (`as_root`: the host's root) or what refused the other files beside it keep it: EACCES is the file modes' and
-    the label's.
+    A file that was opened for writing decides for its folder.
+    A folder without such a file is as open as its mount.
+    Ids may protect it (`as_root` false), and a label may: EACCES comes from file modes or the label.
+
+    Args:
+        paths: the observed paths.
+        as_root: whether the process may write to files of the host's root.
     """
     opened, refused, untried = [], set(), []
-    for folder, file in STEERING.items():
+    for folder, file in CONTROL_FILES.items():
         write = paths[file].write if file and paths[file].type == "file" else None
         if write is not None:
             opened += [file] if is_writable(paths[file]) else []
@@ -125,7 +129,7 @@ def why_steered(paths: FactMap[Path], as_root: bool) -> str | None:
 
 
 def why_no_mask(path: Path) -> str | None:
-    """Say what stands where a mask should be; None when it hides: null device, fifo, empty read-only tmpfs folder."""
+    """Say what is there instead of a mask; None if it hides: null device, fifo, empty read-only tmpfs folder."""
     if path.type in ("absent", "fifo") or is_null_device(path):
         return None
     if path.type == "dir":
@@ -138,7 +142,7 @@ def why_no_mask(path: Path) -> str | None:
 
 
 def why_no_mask_mount(mount: Mount) -> str | None:
-    """Say the same from the mount table alone, for a path that was not looked at."""
+    """Say what is there instead of a mask, from the mount table alone; None if it hides."""
     if mount.fstype in ("tmpfs", "devtmpfs") and mount.root.rpartition("/")[2] == "null":
         return None
     if mount.fstype == "tmpfs":

@@ -1,6 +1,6 @@
-"""What a sandbox's root is: writable, shared with another, put over the host's; and how its mounts are restricted.
+"""What a sandbox's root is: writable, shared with a peer, moved over the host's; and which flags its mounts have.
 
-In: facts of mounts and handles.  Out: reasons, empty where there is none.  Pure.
+In: facts of mounts and handles.  Out: reasons, empty if there is none.  Pure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FLAGS = {
     "/dev/shm": ("nosuid", "nodev", "noexec"),
     "/dev/mqueue": ("nosuid", "nodev", "noexec"),
 }
-KERNELS = ("/proc", "/sys", "/dev")  # path.* and dev.* judge what is below
+KERNEL_FOLDERS = ("/proc", "/sys", "/dev")  # path.* and dev.* judge what is below
 
 
 def is_read_only(mount: Mount) -> bool:
@@ -29,10 +29,14 @@ def is_read_only(mount: Mount) -> bool:
 
 def missing_flags(mounts: Sequence[Mount], host_mounts: Sequence[Mount], shared: Collection[str]) -> list[str]:
     """
-    Name the mounts of FLAGS that lack one of theirs; a place where nothing is mounted has none to lack.
+    Return the mounts of FLAGS that lack a flag; a path without a mount lacks none.
 
-    What is bound in from the host has the host's flags and is the finding of other checks.  A fresh mount in a
-    namespace that is shared (`shared`: its kinds) is the host's superblock as well, and is looked at.
+    A mount that is bound from the host has the host's flags: other checks report it.
+    A fresh mount in a shared namespace has the host's superblock, and is checked.
+
+    Args:
+        mounts, host_mounts: the sandbox's mount table and the host's.
+        shared: kinds of namespace that the sandbox shares with the host.
     """
     hosts = {(mount.major, mount.minor) for mount in host_mounts}
     found = []
@@ -48,18 +52,18 @@ def missing_flags(mounts: Sequence[Mount], host_mounts: Sequence[Mount], shared:
 
 
 def read_only_binds(mounts: Iterable[Mount]) -> list[Mount]:
-    """Return the read-only mounts that are neither the root nor the kernel's own folders."""
+    """Return the read-only mounts except the root and the kernel's own folders."""
     return [
         mount
         for mount in mounts
         if "ro" in mount.options
         and mount.target != "/"
-        and not any(is_at_or_below(mount.target, top) for top in KERNELS)
+        and not any(is_at_or_below(mount.target, top) for top in KERNEL_FOLDERS)
     ]
 
 
 def writable_below(mounts: Sequence[Mount]) -> list[str]:
-    """Name the writable mounts that lie on a read-only bind: `ro` is a flag of one mount (mount(8))."""
+    """Return the writable mounts on a read-only bind, as text: `ro` is a flag of one mount (mount(8))."""
     over = {mount.id: mount.target for mount in read_only_binds(mounts)}
     return [
         f"{mount.target} is writable below the read-only {over[mount.parent]}"
@@ -68,11 +72,11 @@ def writable_below(mounts: Sequence[Mount]) -> list[str]:
     ]
 
 
-def outside_root(process: Process) -> list[str]:
+def folders_outside_root(process: Process) -> list[str]:
     """
-    Name the folders that a process holds and that are on no mount of its own table (CVE-2024-21626).
+    Return the folders that a process holds outside its root, by descriptor (CVE-2024-21626).
 
-    The table holds the mounts below the process's root alone, so that an id which is not there lies outside it.
+    The mount table holds only mounts below the process's root, so a mount id that it lacks lies outside.
     """
     own = {mount.id for mount in process.mounts}
     handles = process.handles
@@ -84,14 +88,14 @@ def outside_root(process: Process) -> list[str]:
     return found
 
 
-def is_foreign(process: Process) -> bool:
+def runs_from_outside(process: Process) -> bool:
     """Whether its program lies on a mount outside its root; a sealed copy in memory (memfd_create(2)) does not."""
     own = {mount.id for mount in process.mounts}
     return process.handles["exe"].mount not in own and not process.exe.startswith("/memfd:")
 
 
-def same_root(process: Process, other: Process) -> str:
-    """Say how two processes' roots are one folder, or write to one: "" when they are apart."""
+def why_same_root(process: Process, other: Process) -> str:
+    """Say how the roots of two processes are one folder, or write to one; "" if they are separate."""
     own, others = process.handles["root"], other.handles["root"]
     if (own.major, own.minor, own.inode) == (others.major, others.minor, others.inode):
         return "its root is the very folder of its peer's"
@@ -100,18 +104,19 @@ def same_root(process: Process, other: Process) -> str:
 
 
 def _upper(mounts: Sequence[Mount]) -> str:
-    """Return an overlay's upper folder (overlayfs.rst), "" where the root is none."""
+    """Return the upper folder of an overlay root (overlayfs.rst); "" if the root is no overlay."""
     root = topmost(mounts, "/")
     options = root.super_options if root is not None and root.fstype == "overlay" else []
     return next((one.removeprefix("upperdir=") for one in options if one.startswith("upperdir=")), "")
 
 
-def over_hosts_root(process: Process, host: Process) -> str:
+def why_host_root_beneath(process: Process, host: Process) -> str:
     """
-    Say how the host's root lies beneath a process's own.
+    Say how the host's root lies beneath a process's own; "" if it does not.
 
-    pivot_root(2) puts the new root where the old one was, on the kernel's rootfs.  Moving a mount over "/" and
-    chroot(2), as `runc run --no-pivot` does, leaves the old root below it, where umount(2) finds it.
+    pivot_root(2) puts the new root where the old one was, on the kernel's rootfs.
+    Moving a mount over "/" and chroot(2), as `runc run --no-pivot` does, leaves the old root below it, where umount(2)
+    uncovers it.
     """
     beneath, under_host = process.beneath, host.beneath
     root = topmost(host.mounts, "/")
@@ -125,7 +130,13 @@ def over_hosts_root(process: Process, host: Process) -> str:
 
 
 def shared_memory(mounts: Sequence[Mount], host_mounts: Sequence[Mount], own_ipc: bool) -> list[str]:
-    """Name what of /dev/shm and /dev/mqueue is the host's, or has no bound (tmpfs(5), size=)."""
+    """
+    Return what of /dev/shm and /dev/mqueue is the host's, or has no size limit (tmpfs(5), size=).
+
+    Args:
+        mounts, host_mounts: the sandbox's mount table and the host's.
+        own_ipc: whether the sandbox has its own IPC namespace.
+    """
     found = []
     shm, mqueue = topmost(mounts, "/dev/shm"), topmost(mounts, "/dev/mqueue")
     for mount, place in ((shm, "/dev/shm"), (mqueue if own_ipc else None, "/dev/mqueue")):
@@ -137,8 +148,8 @@ def shared_memory(mounts: Sequence[Mount], host_mounts: Sequence[Mount], own_ipc
     return found
 
 
-def shows_peer(process: Process, peer: Process) -> list[str]:
-    """Name the mounts that show the root of another sandbox, or its folder."""
+def mounts_of_peer(process: Process, peer: Process) -> list[str]:
+    """Return the targets of mounts that show the root of another sandbox, or a folder that holds it."""
     own, theirs = topmost(process.mounts, "/"), topmost(peer.mounts, "/")
     if own is None or theirs is None or (own.major, own.minor, own.root) == (theirs.major, theirs.minor, theirs.root):
         return []

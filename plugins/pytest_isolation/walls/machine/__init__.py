@@ -1,1 +1,6 @@
-"""What facts of machines mean: hardware, hypervisors, platforms of VMs."""
+"""What facts of machines mean.
+
+hardware.py      processor flaws, cores and their threads
+hypervisors.py   the hypervisor's process on the host
+platforms.py     a guest's hypervisor, devices, shared folders and SSH keys
+"""

@@ -1,6 +1,6 @@
-"""What kernels report of the processors that sandboxes share.
+"""What kernels report about the processors that sandboxes share.
 
-In: reports and lists as /sys and /proc write them.  Out: which flaws are open, which cores two sandboxes share.  Pure.
+In: reports and lists as /sys and /proc write them.  Out: open flaws, and cores that two sandboxes share.  Pure.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from provisioner.observed import FactMap, UnobservedFact
 
-# Documentation/admin-guide/hw-vuln/: the words before the first of these say what else the report is about.
+# How a report of an open flaw begins (Documentation/admin-guide/hw-vuln/).
 _OPEN = ("Vulnerable", "KVM: Vulnerable", "Processor vulnerable")
 
 
@@ -18,8 +18,8 @@ def is_open(report: str) -> bool:
     return report.startswith(_OPEN)
 
 
-def is_not_told(report: str) -> bool:
-    """Whether a report says that the kernel does not know, as a guest's that is not told what its host does."""
+def is_unknown(report: str) -> bool:
+    """Whether a report says that the kernel does not know, as in a guest that cannot see its host."""
     return report.startswith("Unknown")
 
 
@@ -27,12 +27,16 @@ def open_flaws(flaws: FactMap[str], of: str = "flaws") -> list[str]:
     """
     Return the reports that say "Vulnerable", as "name: report".
 
+    Args:
+        flaws: reports by flaw, from /sys/devices/system/cpu/vulnerabilities.
+        of: name of the fact, for the error.
+
     Raises:
-        UnobservedFact: none does, and one says that it does not know, as in a guest that is not told.
+        UnobservedFact: no report says "Vulnerable", and one says "Unknown".
     """
     reports: Mapping[str, str] = {name: flaws[name] for name in flaws.names()}
     found = [f"{name}: {report}" for name, report in reports.items() if is_open(report)]
-    unknown = [f"{name}: {report}" for name, report in reports.items() if is_not_told(report)]
+    unknown = [f"{name}: {report}" for name, report in reports.items() if is_unknown(report)]
     if unknown and not found:
         raise UnobservedFact(of, "", f"the kernel reports {', '.join(unknown)}")
     return found
@@ -43,7 +47,7 @@ def parse_cpus(text: str) -> frozenset[int]:
     Return the processors of a list such as "0-3,8" (cpuset(7), List format).
 
     Raises:
-        UnobservedFact: it is no such list.
+        UnobservedFact: the text is no such list.
     """
     found: set[int] = set()
     for part in text.strip().split(","):
@@ -55,7 +59,13 @@ def parse_cpus(text: str) -> frozenset[int]:
 
 
 def shared_cores(cores: Iterable[str], mine: str, others: str) -> list[str]:
-    """Return the cores of several threads on which both may run."""
+    """
+    Return the cores with several threads on which both may run.
+
+    Args:
+        cores: for each core, the list of its processors.
+        mine, others: lists of the processors on which each may run.
+    """
     one, other = parse_cpus(mine), parse_cpus(others)
     threads = {core: parse_cpus(core) for core in cores}
     return [core for core, cpus in threads.items() if len(cpus) > 1 and cpus & one and cpus & other]

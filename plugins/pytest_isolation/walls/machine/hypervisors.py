@@ -1,4 +1,4 @@
-"""What the hypervisor's process is on the host, and who reaches its sockets.
+"""What the hypervisor's process may do on the host, and who reaches its sockets.
 
 In: the process and its listeners as the host sees them, and the host's own process.  Out: reasons.  Pure.
 """
@@ -11,13 +11,13 @@ from provisioner.facts.platform import Listener
 from provisioner.facts.process import Process
 from pytest_isolation.walls.labels import why_unconfined
 
-# What leads past every wall of the host, or to what a person types, hears and plugs in
-PRECIOUS = ("/dev/mem", "/dev/kmem", "/dev/port", "/dev/bus/usb/", "/dev/snd/", "/dev/input/", "/dev/uinput")
+# Devices that lead past all walls of the host, or to its keyboards, sound and USB devices
+SENSITIVE_DEVICES = ("/dev/mem", "/dev/kmem", "/dev/port", "/dev/bus/usb/", "/dev/snd/", "/dev/input/", "/dev/uinput")
 
 
 def why_unconfined_process(process: Process, host: Process) -> str | None:
     """
-    Say what keeps a bug in the hypervisor from being worth nothing, None when all walls stand.
+    Return the first wall that the hypervisor's process lacks; None if all hold.
 
     Capabilities count only in the host's own user namespace (user_namespaces(7)).
     """
@@ -32,12 +32,12 @@ def why_unconfined_process(process: Process, host: Process) -> str | None:
         return "is in the host's mount namespace"
     if host.lsm and (label := why_unconfined(process.lsm, host.lsm)):
         return f"is not labelled: {label}"
-    opened = [fd.target for fd in process.fds if fd.target.startswith(PRECIOUS)]
+    opened = [fd.target for fd in process.fds if fd.target.startswith(SENSITIVE_DEVICES)]
     return f"has the host's {opened[0]} open" if opened else None
 
 
 def reachable(listeners: Iterable[Listener]) -> list[str]:
-    """Name the sockets that other users of the host can connect to."""
+    """Return the sockets that other users of the host can connect to."""
     return [_named(listener) for listener in listeners if listener.others]
 
 

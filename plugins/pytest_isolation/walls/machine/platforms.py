@@ -1,4 +1,4 @@
-"""What a guest's view of its machine tells: who runs it, which devices it has, which of them lead to the host.
+"""What a guest sees of its machine: the hypervisor, the devices, and which of them lead to the host.
 
 In: Platform, mounts, and what a runtime declares.  Out: names and reasons.  Pure.
 """
@@ -11,7 +11,7 @@ from provisioner.facts.mounts import Mount
 from provisioner.facts.platform import BusDevice, SshKey
 from pytest_isolation.walls.filesystem.mounts import SHARED_FOLDERS
 
-# Who answers at CPUID leaf 0x40000000, and whether the guest's code then runs on the processor itself.  Sources:
+# The signature at CPUID leaf 0x40000000, and whether the guest's code runs on the processor itself.  Sources:
 # arch/x86/kernel/cpu/{vmware,mshyperv,acrn}.c, arch/x86/kernel/{kvm,jailhouse}.c, QEMU target/i386/cpu.c.
 SIGNATURES = {
     "KVMKVMKVM": "hardware-assisted",
@@ -25,7 +25,7 @@ SIGNATURES = {
     " lrpepyh vr": "hardware-assisted",  # Parallels
     "TCGTCGTCGTCG": "emulation",
 }
-# Devices by which a host's folder is shared, and the file system that mounts it (virtio-v1.2, 5.9 and 5.11).
+# Devices that share a folder of the host, and the file system that mounts it (virtio-v1.2, 5.9 and 5.11).
 SHARES = {
     "pci:1af4:1009": "9p",
     "pci:1af4:1049": "9p",
@@ -33,17 +33,17 @@ SHARES = {
     "pci:1af4:105a": "virtiofs",
     "virtio:26": "virtiofs",
 }
-# Vagrant's default folder is one of these where the hypervisor has no shares of its own
+# Vagrant shares its default folder by one of these if the hypervisor has no shared folders
 NETWORKED = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs"})
 VAGRANT = "/vagrant"
 # virtio-v1.2, 5.10 (socket device); VMCI carries AF_VSOCK on VMware
 VSOCKETS = frozenset({"pci:1af4:1012", "pci:1af4:1053", "virtio:19", "pci:15ad:0740"})
 CONSOLES = frozenset({"pci:1af4:1003", "pci:1af4:1043", "virtio:3"})
-# Ports that an agent in the guest takes the host's orders from: qemu-ga(8), spice-vdagentd(1)
+# Ports through which the host commands an agent in the guest: qemu-ga(8), spice-vdagentd(1)
 AGENT_PORTS = ("org.qemu.guest_agent", "com.redhat.spice", "org.libguestfs.channel")
 AGENT_DEVICES = frozenset({"pci:80ee:cafe"})  # VirtualBox's VMMDev
 AGENTS = frozenset({"qemu-ga", "spice-vdagentd", "vmtoolsd", "VBoxService", "prltoolsd", "hv_vss_daemon"})
-# PCI base classes (PCI Code and ID Assignment Specification), for whoever reads a reason
+# Names of PCI base classes (PCI Code and ID Assignment Specification), for reasons
 CLASSES = {
     "01": "a disk controller",
     "02": "a network card",
@@ -63,7 +63,7 @@ NAMES = {"acpi:PNP0700": "a floppy controller"} | {
     )
     for number in numbers
 }
-# The public halves of the keys that Vagrant ships, whose private halves everybody has (keys/vagrant.pub).
+# The public keys that Vagrant ships together with their private keys (keys/vagrant.pub).
 # `ssh-keygen -l` shows them as SHA256:1M4RzhMyWuFS/86uPY/ce2prh/dVTHW7iD2RhpquOZA (RSA) and
 # SHA256:WkvqjnyPAeC0cbPErYiGP9vqHdgL1MqqvPdIe3lvHgI
 WELL_KNOWN = {
@@ -73,7 +73,7 @@ WELL_KNOWN = {
 
 
 def undeclared(devices: Iterable[BusDevice], declared: Iterable[str]) -> list[str]:
-    """Name the devices that are not declared, each kind once, in the buses' order."""
+    """Return the names of the devices that are not declared, each kind once, in the order of the buses."""
     known = set(declared)
     return list(dict.fromkeys(_named(device) for device in devices if device.id not in known))
 
@@ -86,7 +86,7 @@ def _named(device: BusDevice) -> str:
 
 
 def shared_folders(mounts: Iterable[Mount]) -> list[Mount]:
-    """Return the mounts that are folders of the host, as far as a guest can tell them."""
+    """Return the mounts of host folders, as far as a guest can recognise them."""
     return [
         mount
         for mount in mounts
@@ -100,5 +100,5 @@ def is_read_only(mount: Mount) -> bool:
 
 
 def well_known(keys: Iterable[SshKey]) -> list[str]:
-    """Return the files that hold a key whose private half everybody has, and whose it is."""
+    """Return the files with a key that everybody has the private key of, and the owner of the key."""
     return [f"{WELL_KNOWN[key.sha256]} in {key.path}" for key in keys if key.sha256 in WELL_KNOWN]

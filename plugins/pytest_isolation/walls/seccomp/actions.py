@@ -1,6 +1,7 @@
-"""What a stack of filters says of one call: every filter is asked, and the strictest answer counts (seccomp(2)).
+"""What a stack of filters answers to one call: the kernel asks every filter, and the strictest answer counts
+(seccomp(2)).
 
-In: what each program may answer (bpf.survey).  Out: return values, and whether the call passes.  Pure.
+In: the answers that each program may give (bpf.survey).  Out: return values, and whether the call passes.  Pure.
 """
 
 from __future__ import annotations
@@ -26,11 +27,11 @@ NAMES = {
     ALLOW: "allow",
 }
 MAX_ERRNO = 4095
-MOST = 256  # combinations of what several filters may answer
+MAX_COMBINATIONS = 256  # combinations of the answers of several filters
 
 
 class Passes(StrEnum):
-    """Whether a call gets past the filters: HANDED is for a supervisor or a tracer to decide."""
+    """Whether a call passes the filters; HANDED: a supervisor or a tracer decides."""
 
     ALWAYS = "always"
     SOMETIMES = "for some arguments"
@@ -43,10 +44,17 @@ Values = frozenset[int | None]
 
 def answers(stack: Sequence[bytes], arch: int, numbers: range, number: int, args: tuple[int, ...] | None) -> Values:
     """
-    Return what the kernel may answer to one call under these filters, the oldest first; None stands for anything.
+    Return the kernel's possible answers to one call under these filters; None stands for any answer.
 
-    No filter at all allows.  Of two that are equally strict the newest one's data counts (kernel/seccomp.c,
-    seccomp_run_filters; seen with two that refuse by different errnos).
+    Without a filter the answer is "allow".
+    If two answers are equally strict, the data of the newest filter counts (kernel/seccomp.c, seccomp_run_filters).
+
+    Args:
+        stack: programs, the oldest first.
+        arch: AUDIT_ARCH_… of the call.
+        numbers: the range of call numbers to compute at once.
+        number: the call, one of `numbers`.
+        args: its arguments; None: any.
     """
     bit = 1 << numbers.index(number)
     each = [
@@ -55,14 +63,14 @@ def answers(stack: Sequence[bytes], arch: int, numbers: range, number: int, args
     ]
     combined: set[int | None] = set()
     for count, values in enumerate(product(*each)):
-        if count == MOST:
+        if count == MAX_COMBINATIONS:
             return frozenset({None})
         combined.add(strictest(values))
     return frozenset(combined)
 
 
 def strictest(values: Iterable[int | None]) -> int | None:
-    """Return the value that counts; one that may be anything leaves a refusal beside it a refusal."""
+    """Return the strictest value; an unknown value beside a refusal leaves a refusal."""
     found: int | None = ALLOW
     unknown = False
     for value in values:
@@ -80,7 +88,7 @@ def _rank(value: int) -> int:
 
 
 def passes_one(value: int | None) -> Passes:
-    """Say it of one return value; an action that the kernel does not know kills."""
+    """Return whether a call passes by one return value; the kernel kills for an unknown action."""
     if value is None:
         return Passes.SOMETIMES
     action = value & ACTION
@@ -90,7 +98,7 @@ def passes_one(value: int | None) -> Passes:
 
 
 def passes(values: Values) -> Passes:
-    """Say it of all that may be answered."""
+    """Return whether a call passes by all its possible answers."""
     found = {passes_one(value) for value in values}
     return next(iter(found)) if len(found) == 1 else Passes.SOMETIMES
 
@@ -112,6 +120,6 @@ def _word(value: int | None) -> str:
 
 
 def errnos(values: Values) -> frozenset[str]:
-    """Return the results that a refusal by errno looks like to the caller: the errno's name, "ok" for 0."""
+    """Return what the caller sees of a refusal by errno: names, and "ok" for errno 0."""
     numbers = {min(value & DATA, MAX_ERRNO) for value in values if value is not None and value & ACTION == ERRNO}
     return frozenset("ok" if number == 0 else errno.errorcode.get(number, f"E{number}") for number in numbers)

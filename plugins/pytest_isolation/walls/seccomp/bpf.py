@@ -1,13 +1,14 @@
-"""What a seccomp program answers: an interpreter of the classic BPF that the kernel accepts as a filter.
+"""Interprets the classic BPF programs that the kernel accepts as seccomp filters.
 
 In: a program's bytes (struct sock_filter, little endian), an audit architecture, a range of call numbers, and the
-arguments or None for "whatever they are".  Out: which return values which numbers may get.  Pure; never loops: jumps
-only lead forward (filter.rst), so one pass over the instructions suffices for all numbers at once.
+arguments or None for any.
+Out: the return values, each with the call numbers that may get it.  Pure.
+The interpreter never loops, because jumps only lead forward (filter.rst): one pass computes all numbers at once.
 
-What it accepts and does follows kernel/seccomp.c (seccomp_check_filter) and net/core/filter.c (bpf_check_classic).
-The call's number stays a symbol, and a set of numbers is one integer with a bit for each: a comparison splits the set,
-so a filter of 600 instructions is one walk of 600 steps and not 600 for each number.  Arguments that are not given are
-unknown, and a comparison with them goes both ways: the answer may then hold more values than the kernel could give,
+It follows kernel/seccomp.c (seccomp_check_filter) and net/core/filter.c (bpf_check_classic).
+The call's number stays a symbol, and a set of numbers is one integer with a bit for each.
+A comparison splits the set, so a filter of 600 instructions takes 600 steps, not 600 for each number.
+A comparison with an unknown argument goes both ways: the result may hold more values than the kernel could return,
 never fewer.
 """
 
@@ -24,7 +25,7 @@ MAX_STEPS = 100_000  # far more than any filter needs; a hostile one may have 2^
 DATA_BYTES = 64  # struct seccomp_data: nr, arch, instruction_pointer, args[6]
 MEMORY = 16  # BPF_MEMWORDS
 WORD = 0xFFFFFFFF
-NUMBER, UNKNOWN = -1, -2  # a register that holds the call's number, or nobody knows what
+NUMBER, UNKNOWN = -1, -2  # a register that holds the call's number, or an unknown value
 
 # classes and modes (linux/bpf_common.h)
 LD, LDX, ST, STX, ALU, JMP, RET, MISC = range(8)
@@ -48,7 +49,7 @@ Answers = Mapping[int | None, int]  # return value (None: any) to the set of num
 
 
 class ProgramError(ValueError):
-    """The bytes are no program that the kernel would have accepted as a filter."""
+    """The bytes are no program that the kernel accepts as a filter."""
 
 
 class Instruction(NamedTuple):
@@ -69,10 +70,10 @@ class _State(NamedTuple):
 @lru_cache(maxsize=256)
 def parse_program(data: bytes) -> tuple[Instruction, ...]:
     """
-    Turn bytes into instructions, as strictly as the kernel does when a filter is installed.
+    Turn bytes into instructions, with the checks that the kernel makes when it installs a filter.
 
     Raises:
-        ProgramError: no such program can be installed.
+        ProgramError: no kernel installs such a program.
     """
     if not data or len(data) % 8 or len(data) > 8 * MAX_INSTRUCTIONS:
         raise ProgramError(f"{len(data)} bytes are no program")
@@ -100,7 +101,7 @@ def _check(instruction: Instruction, at: int, count: int) -> None:
 
 
 def _reach(instruction: Instruction) -> int:
-    """Return how many instructions a jump may leap over, -1 for what does not go on."""
+    """Return how many instructions a jump skips at most; -1 for a return."""
     code, jump_true, jump_false, k = instruction
     if code & 7 == RET:
         return -1
@@ -112,17 +113,17 @@ def _reach(instruction: Instruction) -> int:
 @lru_cache(maxsize=512)
 def survey(program: bytes, arch: int, numbers: range, args: tuple[int, ...] | None = None) -> Answers:
     """
-    Return what the program may answer to each of these numbers.
+    Return the program's possible answers to each of these numbers.
 
     Args:
         program: struct sock_filter after struct sock_filter.
         arch: AUDIT_ARCH_… of the call.
-        numbers: the calls, one after the other.
-        args: the call's arguments, those left out 0; None: whatever they are.
+        numbers: consecutive call numbers.
+        args: the call's arguments, missing ones 0; None: any.
 
     Returns:
-        Each return value with the set of numbers that may get it, bit i standing for numbers[i]; None stands for any
-        value at all.
+        Each return value with the set of numbers that may get it: bit i stands for numbers[i]; the value None stands
+            for any value.
 
     Raises:
         ProgramError: the bytes are no program.
@@ -134,7 +135,7 @@ def survey(program: bytes, arch: int, numbers: range, args: tuple[int, ...] | No
 
 
 class _Walk:
-    """One pass: at each instruction the states that may arrive, each with the numbers that bring it."""
+    """One pass: for each instruction the states that may reach it, each with its numbers."""
 
     def __init__(
         self, program: tuple[Instruction, ...], arch: int, numbers: range, args: tuple[int, ...] | None
@@ -179,7 +180,7 @@ class _Walk:
             self.found[key] = self.found.get(key, 0) | part
 
     def _moved(self, code: int, k: int, state: _State) -> _State:
-        """Carry out a load, a store or a copy between the registers."""
+        """Execute a load, a store or a copy between the registers."""
         a, x, memory = state
         if code == _TAX:
             return state._replace(x=a)
@@ -209,7 +210,7 @@ class _Walk:
         return argument >> (32 if offset % 8 else 0) & WORD
 
     def _known(self, value: int, some: int) -> Iterator[tuple[int, int]]:
-        """Yield the values that a register may hold, each with its numbers; UNKNOWN stays as it is."""
+        """Yield the possible values of a register, each with its numbers; UNKNOWN stays one value."""
         if value != NUMBER:
             yield value, some
             return

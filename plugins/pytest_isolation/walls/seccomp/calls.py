@@ -1,14 +1,15 @@
-"""Which calls get past the filter: the installed program says it, and the tries are its control.
+"""Which calls pass the filter: the installed program decides, and the tries are its control.
 
 In: the process seen from outside, the tries inside and on the host.  Out: words for a verdict.  Pure.
 
-The program decides where it was seen, for it answers for every call, argument, task and ABI at once; the tries alone
-decide where it was not.  Where the two differ, whichever says that a call passes counts, so that neither a mistaken
-interpreter nor a sandbox that forges its answers turns a lack green:
+The program decides if it was observed: it answers for every call, argument, task and ABI.
+Otherwise the tries decide.
+If they differ, the one that says that a call passes counts.
+So neither an error of the interpreter nor a sandbox that forges its answers hides a weakness:
 
-- the program lets it pass and the try was refused: something else refused it (a capability, a sysctl, an LSM), and
-  behind the filter there is one wall less;
-- the program refuses it and the call's own code answered the try: unless the program's errno is that very answer.
+- The program allows the call and the try was refused: a capability, a sysctl or an LSM refused it, and the wall of the
+  filter is missing.
+- The program refuses the call and the call's own code answered: it counts, unless that answer is the program's errno.
 """
 
 from __future__ import annotations
@@ -20,18 +21,25 @@ from provisioner.facts.system import System
 from pytest_isolation.walls.seccomp.actions import Passes
 from pytest_isolation.walls.seccomp.program import DANGEROUS, Arguments, Installed, read_installed
 from pytest_isolation.walls.seccomp.syscalls import call_numbers
-from pytest_isolation.walls.seccomp.tries import CALLS, ENTRIES, PRESENT, REVEALING, TELLING, read_refusals
+from pytest_isolation.walls.seccomp.tries import (
+    CALLS,
+    FOREIGN_ABI_ROWS,
+    PRESENT,
+    PROVE_FILTER,
+    PROVE_LACK,
+    read_refusals,
+)
 
 ABSENT = "ENOSYS"
-OWN_ANSWERS = TELLING | REVEALING
+OWN_ANSWERS = PROVE_FILTER | PROVE_LACK
 
 
 def dangerous_calls(process: Process, inside: System, host: System) -> tuple[list[str], bool]:
     """
-    Return the dangerous calls that pass, and whether anything could have told that one does.
+    Return the dangerous calls that pass, and whether anything could show that one passes.
 
     Args:
-        process: the subject, seen from outside where it can be.
+        process: the subject, seen from outside if possible.
         inside, host: what a process of the sandbox and one of the host see.
     """
     tried = read_refusals(inside, host)
@@ -49,7 +57,7 @@ def dangerous_calls(process: Process, inside: System, host: System) -> tuple[lis
 
 
 def _is_there(call: str, host: System) -> bool:
-    """Whether the host's kernel has the call; one that nobody tried is taken to be there."""
+    """Whether the host's kernel has the call; a call that was not tried counts as present."""
     return call not in PRESENT or host.tries[PRESENT[call]].result != ABSENT
 
 
@@ -63,14 +71,21 @@ def is_refusal(installed: Installed, abi: str, call: str, answer: str) -> bool:
     return refused and answer in installed.errnos(abi, number, args)
 
 
-def entries_of(host: System) -> list[str]:
-    """Return the other ABIs that the host's kernel lets a program call by, as the host's own probe tried them."""
-    control = {f"{entry}.personality" for entry in ENTRIES}
+def abis_of(host: System) -> list[str]:
+    """Return the other ABIs that the host's kernel has, by the tries of the host's own probe."""
+    control = {f"{entry}.personality" for entry in FOREIGN_ABI_ROWS}
     return [row.partition(".")[0] for row in sorted(control) if host.tries[row].result == "ok"]
 
 
 def foreign_calls(process: Process, inside: System, host: System, entries: Iterable[str]) -> list[str]:
-    """Return the dangerous calls that the machine's own ABI refuses and another lets pass, as "i386's bpf"."""
+    """
+    Return the dangerous calls that the machine's own ABI refuses and another ABI allows, as "i386's bpf".
+
+    Args:
+        process: the subject, seen from outside if possible.
+        inside, host: what a process of the sandbox and one of the host see.
+        entries: names of the other ABIs.
+    """
     entries = list(entries)
     found = [f"{entry}'s {call}" for entry in entries for call in _tried_by(entry, inside)]
     installed = read_installed(process, host.kernel.machine)
@@ -88,10 +103,10 @@ def foreign_calls(process: Process, inside: System, host: System, entries: Itera
 
 
 def _tried_by(entry: str, inside: System) -> list[str]:
-    """Return the calls that were refused by the machine's own number and answered by the other."""
+    """Return the calls that were refused by the machine's own number and answered by the other ABI's."""
     return [
         CALLS[own]
-        for row, own in ENTRIES[entry].items()
+        for row, own in FOREIGN_ABI_ROWS[entry].items()
         if inside.tries[row].result in OWN_ANSWERS[own] and inside.tries[own].result not in OWN_ANSWERS[own]
     ]
 

@@ -1,7 +1,7 @@
-"""What the installed seccomp filters let through, call by call and ABI by ABI.
+"""Which calls the installed seccomp filters allow, by call and ABI.
 
-In: the facts of a process seen from outside, the machine's name.  Out: `Installed`, which answers for every task at
-once: of several tasks the weakest counts.  Pure.
+In: the facts of a process seen from outside, the machine's name.
+Out: `Installed`, which answers for all tasks at once: the weakest task counts.  Pure.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from pytest_isolation.walls.seccomp.syscalls import ABIS, BY_MACHINE, call_numbe
 
 ADDR_NO_RANDOMIZE = 0x0040000
 Arguments = tuple[int, ...] | None
-# The calls that the stock profiles of docker (20.10, 29) and podman (4.3, 5) both refuse a sandbox with their default
-# capabilities, with the arguments that matter; None: whatever they are.  Those profiles let personality(2) pass with
-# the values that compatibility needs; podman's lets reboot(2) pass, and relies on the capability.
+# The calls that the default profiles of docker (20.10, 29) and podman (4.3, 5) both refuse with default capabilities,
+# with the arguments that matter; None: any.  The profiles allow personality(2) with the values that compatibility
+# needs; podman's allows reboot(2), and relies on the capability.
 DANGEROUS: dict[str, Arguments] = {
     **dict.fromkeys(("acct", "add_key", "bpf", "delete_module", "finit_module", "init_module", "ioperm", "iopl")),
     **dict.fromkeys(("kcmp", "kexec_file_load", "kexec_load", "move_pages", "open_by_handle_at", "perf_event_open")),
@@ -34,11 +34,11 @@ DANGEROUS: dict[str, Arguments] = {
 @dataclass(frozen=True)
 class Installed:
     """
-    The filters of each task, and how to ask them.
+    The filters of each task.
 
     Attributes:
-        stacks: the different stacks of filters, each the programs of some task, the oldest first.
-        abis: the names of the ABIs of this machine, its own first.
+        stacks: the distinct stacks of filters; each has the programs of a task, the oldest first.
+        abis: names of the ABIs of this machine, its own first.
     """
 
     stacks: tuple[tuple[bytes, ...], ...]
@@ -46,10 +46,10 @@ class Installed:
 
     def answers(self, abi: str, number: int, args: Arguments = None) -> tuple[Values, ...]:
         """
-        Return what each stack may answer to a call.
+        Return the possible answers of each stack to a call.
 
         Raises:
-            UnobservedFact: what was observed is no program that a kernel installs.
+            UnobservedFact: a program is none that a kernel installs.
         """
         known = ABIS[abi]
         numbers = known.range if number in known.range else range(number, number + 1)
@@ -59,12 +59,12 @@ class Installed:
             raise UnobservedFact("process.filters.programs", "", f"no program of a kernel: {error}") from None
 
     def passes(self, abi: str, number: int, args: Arguments = None) -> Passes:
-        """Say how far a call gets in the task that is filtered least."""
+        """Return how far a call gets in the task with the weakest filter."""
         order = (Passes.ALWAYS, Passes.SOMETIMES, Passes.HANDED, Passes.NEVER)
         return min((passes(values) for values in self.answers(abi, number, args)), key=order.index)
 
     def errnos(self, abi: str, number: int, args: Arguments = None) -> frozenset[str]:
-        """Return what a refusal looks like to the caller, by errno's name."""
+        """Return what the caller sees of a refusal, by errno names."""
         return frozenset().union(*(errnos(values) for values in self.answers(abi, number, args)))
 
     @cached_property
@@ -81,12 +81,13 @@ class Installed:
 
 def read_installed(process: Process, machine: str) -> Installed | None:
     """
-    Return the filters of a process and of those beside it.
+    Return the filters of a process and of the other tasks of its sandbox.
 
-    None where nobody saw them, or where this machine's call numbers are not known here.
+    Returns:
+        None if they were not observed, or if the call numbers of this machine are unknown.
 
     Raises:
-        UnobservedFact: they were seen of some of its tasks alone.
+        UnobservedFact: they were observed for some of the tasks only.
     """
     filters = process.raw("filters")
     if not isinstance(filters, Filters) or machine not in BY_MACHINE:

@@ -1,6 +1,6 @@
-"""The ABIs by which a program may call the kernel, and what their numbers are called (seccomp(2), "arch").
+"""The ABIs by which a program may call the kernel, and their call numbers (seccomp(2), "arch").
 
-In: syscalls.txt beside this file, which script/syscalls makes of the kernel's headers.  Out: `Abi`, tables of names.
+In: syscalls.txt beside this file, which script/syscalls makes from the kernel's headers.  Out: `Abi`, tables of names.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from types import MappingProxyType
 
 TABLE = Path(__file__).with_name("syscalls.txt")
 X32_BIT = 0x40000000
-COUNT = 576  # Linux 6.18 has some 470 and x32 ends at 547; a filter must also refuse those to come
+COUNT = 576  # Linux 6.18 has about 470 and x32 ends at 547; a filter must also refuse future calls
 
 
 @dataclass(frozen=True)
 class Abi:
-    """One set of call numbers: `arch` is what a filter sees (linux/audit.h), `first` the number of call 0."""
+    """One set of call numbers: a filter sees `arch` (linux/audit.h), `first` is the number of call 0."""
 
     name: str
     arch: int
@@ -26,7 +26,7 @@ class Abi:
 
     @property
     def range(self) -> range:
-        """The numbers, as a filter sees them."""
+        """The call numbers, as a filter sees them."""
         return range(self.first, self.first + COUNT)
 
 
@@ -39,7 +39,7 @@ ABIS = {
         Abi("aarch64", 0xC00000B7),
     )
 }
-# By uname's machine: its own ABI first, then the others that its kernels may have.
+# ABIs by the machine name of uname(2): its own first, then others that its kernels may have.
 BY_MACHINE = {
     "x86_64": ("x86_64", "i386", "x32"),
     "i686": ("i386",),
@@ -63,5 +63,5 @@ def call_names(abi: str) -> Mapping[int, str]:
 
 
 def version() -> str:
-    """Return the line that says of which headers the table was made."""
+    """Return the line that names the headers from which the table was made."""
     return TABLE.read_text().split("\n", 1)[0].removeprefix("# ")

@@ -1,11 +1,11 @@
-"""What the answers to harmless system calls tell of a seccomp filter.
+"""What the answers to harmless system calls show about a seccomp filter.
 
-In: the tries of a sandbox and of its host.  Out: which rows the filter refused, which it let through.  Pure.
+In: the tries of a sandbox and of its host.  Out: which rows the filter refused, which it allowed.  Pure.
 
-Only rows whose answer without a filter does not depend on a capability, a sysctl or the kernel's age can prove
-that a *filter* refused them; and only calls that the stock profiles of docker (20.10, 29) and podman (4.3, 5) both
-refuse may be demanded.  So io_uring (docker 20.10), unshare, clone3, keyctl, set_mempolicy, vsock (podman) and
-audit sockets (docker) decide nothing: they are evidence alone.
+A row proves a *filter* only if its answer without one depends on no capability, sysctl or kernel version.
+The suite demands only calls that the default profiles of docker (20.10, 29) and podman (4.3, 5) both refuse.
+So io_uring (docker 20.10), unshare, clone3, keyctl, set_mempolicy, vsock (podman) and audit sockets (docker) decide
+nothing: they are evidence only.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from provisioner.facts.system import System
 
-# The answers of the call's own code, which it gives to every process, by row: no filter stood before it.
-TELLING: dict[str, frozenset[str]] = {
+# Answers of the call's own code to every process, by row: the call passed all filters.
+PROVE_FILTER: dict[str, frozenset[str]] = {
     # since Linux 5.11 USER_MODE_ONLY asks for no privilege, and the bad flag is then looked at
     "userfaultfd.user_bad_flag": frozenset({"EINVAL"}),
     "add_key.null": frozenset({"EFAULT"}),
@@ -25,15 +25,15 @@ TELLING: dict[str, frozenset[str]] = {
     "move_pages.none": frozenset({"ok", "EINVAL"}),
     "personality.no_randomize": frozenset({"ok"}),
 }
-# A refusal of these may also come from a sysctl (kernel.unprivileged_bpf_disabled before Linux 6.4, Debian's
-# perf_event_paranoid=3) or a capability (open_by_handle_at on older kernels): they can only prove the lack.
-REVEALING: dict[str, frozenset[str]] = {
+# A sysctl (kernel.unprivileged_bpf_disabled before Linux 6.4, Debian's perf_event_paranoid=3) or a missing capability
+# (open_by_handle_at on older kernels) may refuse these too: they can only prove the lack of a filter.
+PROVE_LACK: dict[str, frozenset[str]] = {
     "bpf.bad_cmd": frozenset({"EINVAL"}),
     "bpf.map_create_zero": frozenset({"EINVAL"}),
     "perf.null": frozenset({"EFAULT"}),
     "open_by_handle_at.null": frozenset({"EFAULT", "EBADF"}),
 }
-# The call behind each row that decides.
+# The call of each row that decides.
 CALLS = {
     "bpf.bad_cmd": "bpf",
     "bpf.map_create_zero": "bpf",
@@ -47,7 +47,7 @@ CALLS = {
     "move_pages.none": "move_pages",
     "personality.no_randomize": "personality",
 }
-# Rows that tell whether the kernel has a dangerous call that no row above decides: ENOSYS on the host says no.
+# Rows that show whether the kernel has a dangerous call: ENOSYS on the host means that it does not.
 PRESENT = {
     "init_module": "init_module.null",
     "finit_module": "finit_module.bad_fd",
@@ -59,7 +59,7 @@ PRESENT = {
     **{call: row for row, call in CALLS.items()},
 }
 # The rows by i386's and x32's numbers, and the row of the same call by the machine's own.
-ENTRIES = {
+FOREIGN_ABI_ROWS = {
     entry: {
         f"{entry}.{name}": own
         for name, own in (
@@ -81,7 +81,7 @@ SOCKETS = {
     "x32.vsock": "AF_VSOCK by x32's socket",
     "x32.alg": "AF_ALG by x32's socket",
 }
-# Every row that the protocol knows (CATALOGUE A.1): a report shows them all.
+# Every row that the probe tries: a report shows them all.
 ROWS = (
     *("bpf.bad_cmd", "bpf.map_create_zero", "bpf.prog_load_empty", "bpf.prog_get_next_id", "perf.null"),
     *("perf.software_bad_config", "userfaultfd.kernel_bad_flag", "userfaultfd.user_bad_flag", "io_uring.setup_null"),
@@ -109,18 +109,19 @@ class Refusals:
 
 def read_refusals(inside: System, host: System) -> Refusals:
     """
-    Sort the rows that decide.
+    Sort the deciding rows into refused and reached ones.
 
-    The host's answer is the control: where the host's own answer is no answer of the call's code (the kernel was
-    built without it, or the host is filtered itself), a refusal inside says nothing.  A refusal is any other answer
-    than the code's own, whatever errno the filter's author chose, and SIGSYS; a timeout is neither.
+    The host's answer is the control.
+    If the host's own try does not reach the call (the kernel lacks it, or a filter holds the host), a refusal inside
+    shows nothing.
+    A refusal is any answer that is not the call's own, whatever its errno, and SIGSYS; a timeout is neither.
     """
     refused, reached = [], []
-    for row, own_answers in TELLING.items():
+    for row, own_answers in PROVE_FILTER.items():
         answer, control = inside.tries[row].result, host.tries[row].result
         if answer in own_answers:
             reached.append(row)
         elif control in own_answers and answer != "timeout":
             refused.append(row)
-    reached += [row for row, own_answers in REVEALING.items() if inside.tries[row].result in own_answers]
+    reached += [row for row, own_answers in PROVE_LACK.items() if inside.tries[row].result in own_answers]
     return Refusals(tuple(refused), tuple(reached))

@@ -1,4 +1,4 @@
-"""The names of an environment are facts; its values are nobody's business."""
+"""The names of an environment are facts; its values are never observed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_an_untouched_look_makes_no_node() -> None:
 
 
 @pytest.mark.parametrize("name", ["API_TOKEN", "db.password", "sshKey", "AWS_SECRET_ACCESS_KEY", "MY-CREDENTIALS"])
-def test_a_secrets_word_is_found_whole(name: str) -> None:
+def test_a_word_for_secrets_is_found_as_a_whole_word(name: str) -> None:
     assert [name] == secrets([name, "KEYBOARD", "MONKEY", "PWD", "GPG_KEY"])
 
 
@@ -42,5 +42,5 @@ def test_proxies_are_found_in_either_case() -> None:
     assert proxies(["HTTPS_PROXY", "no_proxy", "PROXY_PORT"]) == ["HTTPS_PROXY", "no_proxy"]
 
 
-def test_a_name_is_strange_that_the_host_has_and_nobody_documents() -> None:
+def test_a_name_counts_if_the_host_has_it_and_no_standard_documents_it() -> None:
     assert passed_on(["PATH", "EDITOR", "NGINX_VERSION"], ["PATH", "EDITOR", "TERM"]) == ["EDITOR"]

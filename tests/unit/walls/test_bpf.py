@@ -1,4 +1,4 @@
-"""The interpreter of seccomp programs: what the kernel accepts, what it answers, and that no bytes loop or crash it."""
+"""The interpreter of seccomp programs: accepted programs, their answers, and that no bytes loop or crash it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "weaknesses"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "weaknesses"))
 from programs import ALLOW, EPERM, KILL, assemble, program
 
 from pytest_isolation.walls.seccomp.actions import (
@@ -63,7 +63,7 @@ def ret(value: int) -> Code:
         (0xA4, 1, 2),  # xor
     ],
 )
-def test_arithmetic_is_that_of_32_bits(code: int, k: int, expected: int) -> None:
+def test_arithmetic_has_32_bits(code: int, k: int, expected: int) -> None:
     assert {expected} == ask([load(0), (code, 0, 0, k), (RET_A, 0, 0, 0)])
 
 
@@ -74,7 +74,7 @@ def test_registers_and_memory() -> None:
     assert {3} == ask(codes)
 
 
-def test_the_length_is_that_of_seccomp_data() -> None:
+def test_the_length_is_the_size_of_seccomp_data() -> None:
     assert {64} == ask([(0x80, 0, 0, 0), (RET_A, 0, 0, 0)])
     assert {64} == ask([(0x81, 0, 0, 0), (0x87, 0, 0, 0), (RET_A, 0, 0, 0)])
 
@@ -128,7 +128,7 @@ def test_each_number_gets_its_own_answer_in_one_walk() -> None:
     assert survey(assemble(codes), X86_64, FEW) == {EPERM: 0b100, KILL: 0b11000000, ALLOW: 0b00111011}
 
 
-def test_a_number_that_was_computed_with_is_taken_apart() -> None:
+def test_a_computed_number_is_split_into_values() -> None:
     found = survey(assemble([load(0), (0x54, 0, 0, 1), (0x15, 0, 1, 1), ret(EPERM), ret(ALLOW)]), X86_64, FEW)
 
     assert found == {EPERM: 0b10101010, ALLOW: 0b01010101}
@@ -156,12 +156,12 @@ def test_a_number_that_was_computed_with_is_taken_apart() -> None:
         [ret(0)] * (MAX_INSTRUCTIONS + 1),
     ],
 )
-def test_what_the_kernel_refuses_is_no_program(codes: list[Code]) -> None:
+def test_a_program_that_the_kernel_refuses_raises(codes: list[Code]) -> None:
     with pytest.raises(ProgramError):
         parse_program(assemble(codes))
 
 
-def test_half_an_instruction_is_no_program() -> None:
+def test_half_an_instruction_raises() -> None:
     with pytest.raises(ProgramError):
         parse_program(assemble([ret(0)])[:-1])
 
@@ -191,7 +191,7 @@ CODES = st.one_of(
 
 
 @given(st.binary(max_size=400), st.sampled_from([None, (), (1, 2)]))
-def test_no_bytes_crash_it(data: bytes, args: tuple[int, ...] | None) -> None:
+def test_random_bytes_never_crash_the_interpreter(data: bytes, args: tuple[int, ...] | None) -> None:
     try:
         found = survey(data, X86_64, FEW, args)
     except ProgramError:
@@ -200,7 +200,7 @@ def test_no_bytes_crash_it(data: bytes, args: tuple[int, ...] | None) -> None:
 
 
 @given(st.lists(CODES, max_size=40), st.sampled_from([None, (), (1, 1 << 33)]))
-def test_every_number_gets_an_answer_and_with_known_arguments_one_alone(
+def test_every_number_gets_an_answer_and_exactly_one_with_known_arguments(
     codes: list[Code], args: tuple[int, ...] | None
 ) -> None:
     try:
@@ -215,7 +215,7 @@ def test_every_number_gets_an_answer_and_with_known_arguments_one_alone(
 
 
 @given(st.lists(CODES, max_size=30), st.integers(0, 7), st.integers(0, 3))
-def test_what_known_arguments_give_is_among_what_unknown_ones_may(codes: list[Code], number: int, arg: int) -> None:
+def test_unknown_arguments_include_the_answers_of_known_ones(codes: list[Code], number: int, arg: int) -> None:
     program_ = assemble([*codes, ret(ALLOW)])
     try:
         known = survey(program_, X86_64, range(number, number + 1), (arg, arg))
@@ -245,7 +245,7 @@ def test_what_known_arguments_give_is_among_what_unknown_ones_may(codes: list[Co
         ([None, EPERM], EPERM),
     ],
 )
-def test_the_strictest_counts(values: list[int | None], expected: int | None) -> None:
+def test_the_strictest_answer_counts(values: list[int | None], expected: int | None) -> None:
     assert expected == strictest(values)
 
 
@@ -279,7 +279,7 @@ def test_answers_in_words(values: set[int | None], words: str, errno: set[str]) 
     assert errno == errnos(frozenset(values))
 
 
-def test_all_numbers_of_three_abis_are_answered_without_asking_each() -> None:
+def test_all_numbers_of_three_abis_are_computed_in_one_walk() -> None:
     names = list(call_numbers("x86_64"))
     big = program(dict.fromkeys(names[:300], ALLOW), default=EPERM)
     started = time.perf_counter()
@@ -291,7 +291,7 @@ def test_all_numbers_of_three_abis_are_answered_without_asking_each() -> None:
 # --- call numbers
 
 
-def test_the_table_knows_the_numbers_that_headers_print() -> None:
+def test_the_table_has_the_numbers_of_the_headers() -> None:
     assert version().startswith("Call numbers from the headers of Linux ")
     assert {abi: call_numbers(abi)["bpf"] for abi in ABIS} == {
         "x86_64": 321,
@@ -307,5 +307,5 @@ def test_the_table_knows_the_numbers_that_headers_print() -> None:
         assert len(call_names(abi)) == len(call_numbers(abi))
 
 
-def test_a_program_is_of_instructions_of_eight_bytes() -> None:
+def test_an_instruction_has_eight_bytes() -> None:
     assert parse_program(struct.pack("<HBBI", 6, 0, 0, ALLOW))[0].k == ALLOW

@@ -1,4 +1,4 @@
-"""pytest_isolation.policy.policy: the design's table, row by row, and the files it reads."""
+"""pytest_isolation.policy.policy: judgements, profiles, and the files that it reads."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ PRIVILEGED = Profile("privileged", 1)
         (True, True, BASELINE, "not_applicable", "none"),
     ],
 )
-def test_table(documented: bool, waived: bool, profile: Profile | None, verdict: str, judgement: str) -> None:
+def test_each_verdict_is_judged(
+    documented: bool, waived: bool, profile: Profile | None, verdict: str, judgement: str
+) -> None:
     policy = Policy(profile, expected_of(DOCUMENTED if documented else "{}"), (WAIVER,) if waived else (), TODAY)
 
     assert judgement == judge(policy, Verdict(verdict)).judgement
@@ -69,7 +71,7 @@ def test_documented_carries_its_source() -> None:
     assert Ruling(Judgement.DOCUMENTED, source="docs") == judge(Policy(expected=expected_of(DOCUMENTED)), Verdict.OPEN)
 
 
-def test_waiver_counts_on_its_last_day_and_not_after() -> None:
+def test_waiver_is_valid_on_its_last_day_and_not_after() -> None:
     last = judge(Policy(waivers=(WAIVER,), today=TODAY), Verdict.OPEN)
     after = judge(Policy(waivers=(WAIVER,), today=date(2026, 11, 26)), Verdict.OPEN)
 
@@ -81,7 +83,7 @@ def test_waiver_counts_for_its_targets_only() -> None:
     assert judge(Policy(waivers=(WAIVER,), today=TODAY), Verdict.OPEN, "podman").judgement == Judgement.FINDING
 
 
-def test_waiver_that_no_cell_rests_on_is_reported() -> None:
+def test_waiver_that_covers_no_cell_is_reported() -> None:
     policy = Policy(waivers=(WAIVER,), today=TODAY)
 
     assert policy.unused_waivers([""]) == (WAIVER,)

@@ -111,7 +111,7 @@ class Item:
         ("t.py::test_a", "ns.pid"),
     ],
 )
-def test_target_is_no_part_of_the_check_and_other_parameters_are(nodeid: str, expected: str) -> None:
+def test_other_parameters_than_the_target_are_part_of_the_id(nodeid: str, expected: str) -> None:
     target = "docker-rootless" if "rootless" in nodeid else "docker"
 
     assert expected == check_of(Item(nodeid, pytest.mark.isolation("ns.pid").mark), target).id

@@ -1,4 +1,4 @@
-"""pytest_isolation.policy.expected, a user's own file: it speaks of own checks, and of runtimes that there are."""
+"""pytest_isolation.policy.expected: a user's own file names own checks and known runtimes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load(tmp_path: Path, text: str) -> dict[str, object]:
     return dict(load_own_expected(path, RUNTIMES))
 
 
-def test_entries_are_joined_with_those_of_the_roles(tmp_path: Path) -> None:
+def test_own_entries_join_those_of_the_roles(tmp_path: Path) -> None:
     path = tmp_path / "isolation-expected.yaml"
     path.write_text(f"docker:\n  mine.a: {ENTRY}\n")
     own = load_own_expected(path, RUNTIMES)

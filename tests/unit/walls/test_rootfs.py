@@ -1,4 +1,4 @@
-"""What rules devices, and what lies on read-only binds."""
+"""Rules that restrict devices, and mounts on read-only binds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from provisioner.facts.devices import Device, DeviceRules
 from provisioner.facts.mounts import Mount
 from provisioner.observed import UnobservedFact
-from pytest_isolation.walls.filesystem.devices import MEMORY, openable, why_unruled
+from pytest_isolation.walls.filesystem.devices import MEMORY, openable, why_unrestricted
 from pytest_isolation.walls.filesystem.rootfs import missing_flags, writable_below
 
 
@@ -28,13 +28,13 @@ def mount(target: str, id_: int, parent: int, *options: str, minor: int = 9) -> 
 
 
 @pytest.mark.parametrize("line", ["a *:* rwm", "b *:* r", "c *:5 w"])
-def test_a_line_for_every_major_is_no_rule(line: str) -> None:
-    assert line in why_unruled(DeviceRules(version=1, rules=["c 1:3 rwm", line], programs=[]))
+def test_a_line_for_every_major_restricts_nothing(line: str) -> None:
+    assert line in why_unrestricted(DeviceRules(version=1, rules=["c 1:3 rwm", line], programs=[]))
 
 
 @pytest.mark.parametrize("line", ["c *:* m", "c 136:* rwm", "b 7:0 r", ""])
-def test_a_narrow_line_is_a_rule(line: str) -> None:
-    assert why_unruled(DeviceRules(version=1, rules=[line], programs=[])) == ""
+def test_a_narrow_line_restricts_devices(line: str) -> None:
+    assert why_unrestricted(DeviceRules(version=1, rules=[line], programs=[])) == ""
 
 
 def test_an_untried_device_is_unobserved() -> None:
@@ -42,7 +42,7 @@ def test_an_untried_device_is_unobserved() -> None:
         openable([Device(path="/dev/m", kind="char", major=1, minor=1, open=None)], MEMORY)
 
 
-def test_the_root_and_the_kernels_own_folders_are_no_read_only_binds() -> None:
+def test_the_root_and_kernel_folders_are_no_read_only_binds() -> None:
     mounts = [
         mount("/", 1, 0, "ro"),
         mount("/data", 2, 1, "rw"),
@@ -53,7 +53,7 @@ def test_the_root_and_the_kernels_own_folders_are_no_read_only_binds() -> None:
     assert writable_below(mounts) == []
 
 
-def test_a_bind_of_the_hosts_keeps_the_hosts_flags() -> None:
+def test_a_bind_from_the_host_keeps_its_flags() -> None:
     shm = mount("/dev/shm", 2, 1, "rw")
 
     assert missing_flags([shm], [shm], []) == []

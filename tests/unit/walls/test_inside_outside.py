@@ -1,4 +1,4 @@
-"""pytest_isolation.walls.inside_outside: what both views show is compared as each of them can tell it."""
+"""pytest_isolation.walls.inside_outside: how the inside and the outside view are compared."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_process_agrees_with_itself() -> None:
         ({"lsm": "box (enforce)"}, {"lsm": "web//&:web:box (enforce)"}),
     ],
 )
-def test_what_reads_differently_from_inside_agrees(inside: dict[str, Any], outside: dict[str, Any]) -> None:
+def test_expected_differences_of_the_inside_view_agree(inside: dict[str, Any], outside: dict[str, Any]) -> None:
     assert differences(process(**inside), process(**outside)) == []
 
 
@@ -68,12 +68,12 @@ def test_what_reads_differently_from_inside_agrees(inside: dict[str, Any], outsi
         ({"cgroups": []}, {}, "other cgroup hierarchies"),
     ],
 )
-def test_what_is_forged_is_named(inside: dict[str, Any], outside: dict[str, Any], told: str) -> None:
+def test_a_forged_fact_is_named(inside: dict[str, Any], outside: dict[str, Any], told: str) -> None:
     (found,) = differences(process(**inside), process(**outside))
 
     assert told in found
 
 
-def test_a_view_that_lacks_a_fact_is_unknown() -> None:
+def test_an_unobserved_fact_is_unknown() -> None:
     with pytest.raises(UnobservedFact):
         differences(process(lsm={"unobserved": "EACCES", "why": "read attr/current"}), process())

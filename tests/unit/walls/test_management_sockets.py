@@ -6,7 +6,7 @@ import pytest
 
 from provisioner.facts.ipc import EnginePort
 from provisioner.facts.system import Interface
-from pytest_isolation.walls.management_sockets import is_engines, reachable_ports
+from pytest_isolation.walls.management_sockets import is_engine_socket, reachable_ports
 
 PORTS = {2375: "docker"}
 LO = Interface(name="lo", flags=73, addresses=[])
@@ -18,13 +18,13 @@ def listener(net: int, loopback: bool = False, port: int = 2375) -> EnginePort:
 
 
 @pytest.mark.parametrize("path", ["/run/docker.sock", "/x/podman/podman.sock", "/var/lib/incus/unix.socket"])
-def test_an_engines_socket_is_known_wherever_it_lies(path: str) -> None:
-    assert is_engines(path)
+def test_an_engine_socket_is_recognised_in_any_folder(path: str) -> None:
+    assert is_engine_socket(path)
 
 
 @pytest.mark.parametrize("path", ["/run/mydocker.sock", "/dev/lxd/sock", "/run/dbus/system_bus_socket"])
-def test_another_socket_is_no_engines(path: str) -> None:
-    assert not is_engines(path)
+def test_another_socket_is_no_engine_socket(path: str) -> None:
+    assert not is_engine_socket(path)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_another_socket_is_no_engines(path: str) -> None:
         ([listener(1)], [], None, False, [LO, LINK], True),  # from a VM
     ],
 )
-def test_a_port_counts_where_something_leads_to_it(
+def test_a_port_counts_if_the_sandbox_can_reach_it(
     host: list[EnginePort],
     inside: list[EnginePort],
     net: int | None,

@@ -1,4 +1,4 @@
-"""What a guest's view of its machine tells, and what the hypervisor's process is: pure readings."""
+"""What a guest sees of its machine, and what the hypervisor's process may do."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def listener(family: str, address: str, port: int | None, others: bool) -> Liste
     return Listener.model_validate({"family": family, "address": address, "port": port, "mode": None, "others": others})
 
 
-def test_devices_that_nobody_declared_are_named_in_words_once() -> None:
+def test_undeclared_devices_are_named_once() -> None:
     devices = [device("pci:1af4:1045"), device("pci:8086:2415", "040100"), device("pci:8086:29c0", "060000")]
     devices += [device("acpi:PNP0700"), device("acpi:PNP0700"), device("virtio:5")]
 
@@ -45,26 +45,26 @@ def test_devices_that_nobody_declared_are_named_in_words_once() -> None:
     ]
 
 
-def test_a_usb_class_is_not_read_as_a_pci_class() -> None:
+def test_a_usb_class_is_no_pci_class() -> None:
     assert undeclared([device("usb:46f4:0001", "04")], []) == ["usb:46f4:0001"]
 
 
 @pytest.mark.parametrize("fstype", ["9p", "virtiofs", "vboxsf"])
-def test_a_folder_of_the_host_is_known_by_its_file_system(fstype: str) -> None:
+def test_the_file_system_shows_a_folder_of_the_host(fstype: str) -> None:
     assert shared_folders([mount(fstype)])
 
 
-def test_a_network_file_system_is_the_hosts_where_vagrant_puts_its_folder() -> None:
+def test_a_network_file_system_counts_at_vagrants_default_path() -> None:
     assert shared_folders([mount("nfs4", "/vagrant")])
     assert not shared_folders([mount("nfs4", "/srv"), mount("ext4", "/vagrant")])
 
 
-def test_read_only_is_the_mounts_flag_or_the_file_systems() -> None:
+def test_a_mount_or_its_file_system_is_read_only() -> None:
     assert is_read_only(mount("9p", options=("ro", "nosuid")))
     assert not is_read_only(mount("9p"))
 
 
-def test_vagrants_key_is_known_by_its_fingerprint() -> None:
+def test_the_fingerprint_shows_vagrants_key() -> None:
     digest = hashlib.sha256(base64.b64decode(VAGRANT)).hexdigest()
     key = SshKey(path="/root/.ssh/authorized_keys", sha256=digest)
 
@@ -73,7 +73,7 @@ def test_vagrants_key_is_known_by_its_fingerprint() -> None:
     assert well_known([SshKey(path="/x", sha256="0" * 64)]) == []
 
 
-def test_only_what_others_reach_is_named() -> None:
+def test_only_sockets_that_others_reach_are_named() -> None:
     found = [
         listener("tcp6", "::1", 5900, True),
         listener("tcp", "127.0.0.1", 5901, True),
@@ -92,7 +92,7 @@ def test_every_vm_runtime_declares_its_devices(name: str) -> None:
 
 
 @pytest.mark.parametrize("id_", ["pci:8086", "8086:29c0", "acpi:", "cpu:avx", "virtio:x", "pci:8086:29C0"])
-def test_a_device_that_is_none_is_refused(id_: str) -> None:
+def test_a_wrong_device_id_is_refused(id_: str) -> None:
     qemu: Runtime = load_runtime("qemu")
 
     with pytest.raises(IsolationError, match="devices"):

@@ -1,4 +1,4 @@
-"""pytest_isolation.report.terminal: what a person reads."""
+"""pytest_isolation.report.terminal: the report for a terminal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import pytest
 from _pytest._io import TerminalWriter
 from sample_results import sample
 
+from provisioner.terminal import takes_unicode
 from pytest_isolation.policy.verdict import Judgement, Verdict
-from pytest_isolation.report.spans import takes_unicode, to_text, write_lines
+from pytest_isolation.report.spans import to_text, write_lines
 from pytest_isolation.report.terminal import draw
 from pytest_isolation.results.merge import merge
 from pytest_isolation.results.model import Cell, Check, Results, Skipped, Target
@@ -34,7 +35,7 @@ def test_matrix_shows_a_sign_for_each_cell() -> None:
     }
 
 
-def test_columns_are_containers_before_vms_and_rows_stand_by_area() -> None:
+def test_containers_come_before_vms_and_rows_are_sorted_by_area() -> None:
     lines = to_text(draw(sample(), 80)).splitlines()
 
     assert ["docker", "unshare", "qemu"] in [line.split() for line in lines]
@@ -114,7 +115,7 @@ def test_finding_has_seven_lines_at_most_and_the_worst_is_first() -> None:
     assert "net.peer_same on docker is unknown: TimeoutError: no answer in 5 s" in lines
 
 
-def test_documented_source_stands_once() -> None:
+def test_documented_source_is_shown_once() -> None:
     text = to_text(draw(sample(), 120))
 
     assert text.count("a container shares its host's kernel") == 1
@@ -128,19 +129,19 @@ def test_skipped_is_counted_with_reason_and_mend() -> None:
     assert "  2 × podman, runc: not on PATH\n      mend: apt-get install podman\n" in text
 
 
-def test_totals_stand_for_each_target() -> None:
+def test_totals_are_shown_for_each_target() -> None:
     text = to_text(draw(sample(), 120))
 
     assert "docker (container): 1 hold, 2 documented, 3 findings\n" in text
     assert "qemu (vm, emulation): 2 hold, 1 better, 2 not applicable\n" in text
 
 
-def test_last_line_says_what_to_do_next() -> None:
+def test_last_line_names_the_next_step() -> None:
     last = to_text(draw(sample(), 120)).splitlines()[-1]
     nothing = Results(skipped=(Skipped(what="docker", reason="no daemon", mend="systemctl start docker"),))
 
     assert last == "3 findings. Next: mend ns.pid on docker, or waive it in isolation.yaml until a day."
-    assert to_text(draw(nothing)).splitlines()[-1] == "Nothing was looked at. Next: systemctl start docker."
+    assert to_text(draw(nothing)).splitlines()[-1] == "Nothing was observed. Next: systemctl start docker."
 
 
 def test_hostile_text_cannot_reach_the_terminal() -> None:

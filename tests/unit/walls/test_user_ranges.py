@@ -1,4 +1,4 @@
-"""Ranges of ids."""
+"""Ranges of user and group ids."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def ranges(*outside: tuple[int, int]) -> list[IdRange]:
         ((), ((0, 10),), []),
     ],
 )
-def test_what_both_maps_hold(own: list[tuple[int, int]], other: list[tuple[int, int]], expected: object) -> None:
+def test_ranges_that_both_maps_hold(own: list[tuple[int, int]], other: list[tuple[int, int]], expected: object) -> None:
     assert overlaps(ranges(*own), ranges(*other)) == expected

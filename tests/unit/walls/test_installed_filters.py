@@ -1,4 +1,4 @@
-"""What the installed filter's facts become: decisions, evidence lines, the table of `isolation filter`, role data."""
+"""Facts of installed filters: decisions, evidence lines, the table of `isolation filter`, documented refusals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "weaknesses"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "weaknesses"))
 from facts_factory import SOUND, record_of
 from programs import ALLOW, EPERM, NOTIFY, installed, program, tasks
 
@@ -42,7 +42,7 @@ def read(filters: dict[str, Any]) -> Installed | None:
     return read_installed(outside.process, "x86_64")
 
 
-def test_of_several_tasks_the_weakest_counts() -> None:
+def test_the_weakest_of_several_tasks_counts() -> None:
     found = read(tasks({1: [program({"bpf": EPERM})], 2: [program({"bpf": NOTIFY})], 3: [program({"bpf:0=5": EPERM})]}))
     assert found is not None
 
@@ -51,7 +51,7 @@ def test_of_several_tasks_the_weakest_counts() -> None:
     assert found.passes("x86_64", call_numbers("x86_64")["bpf"], (5,)) is Passes.HANDED
 
 
-def test_tasks_of_equal_filters_are_asked_once() -> None:
+def test_equal_stacks_of_filters_are_computed_once() -> None:
     same = program({})
     found = read(tasks({1: [same], 2: [same]}))
 
@@ -59,14 +59,14 @@ def test_tasks_of_equal_filters_are_asked_once() -> None:
     assert found.stacks == ((same,),)
 
 
-def test_a_number_beyond_the_table_is_asked_too() -> None:
+def test_a_number_beyond_the_table_is_computed_too() -> None:
     found = read(installed(program({}, default=EPERM)))
 
     assert found is not None
     assert found.passes("x86_64", 9999) is Passes.NEVER
 
 
-def test_filters_that_nobody_saw_are_none_and_a_part_of_them_is_unobserved() -> None:
+def test_unobserved_filters_are_none_and_partly_observed_ones_raise() -> None:
     part = tasks({1: [program({})], 2: []})
     part["tasks"][1]["stack"] = UNSEEN
 
@@ -99,20 +99,20 @@ def test_evidence_says_what_passes_and_what_is_undocumented() -> None:
     )
 
 
-def test_evidence_of_a_machine_is_that_of_its_hypervisor() -> None:
+def test_evidence_of_a_vm_shows_its_hypervisors_filter() -> None:
     lines = filter_lines(record(installed(program({})), "vm"))
 
     assert lines[0].startswith("installed filter of the hypervisor's 1 tasks")
     assert lines[2] == "qemu documents no filter"
 
 
-def test_evidence_of_what_nobody_saw_says_so() -> None:
+def test_evidence_says_that_filters_are_unobserved() -> None:
     assert filter_lines(record(UNSEEN)) == ["installed filter: not observed: not root"]
     assert "could not be observed" in filter_lines(record({"tasks": [], "programs": [], "stopped_us": 0}))[0]
     assert list(filter_table(record(UNSEEN)))[1:] == ["  installed filter: not observed: not root"]
 
 
-def test_the_table_shows_each_call_that_some_abi_does_not_let_through(tmp_path: Path) -> None:
+def test_the_table_shows_each_call_that_some_abi_refuses(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_bytes(dump_record(record(installed(program({"bpf": EPERM}, ("x86_64", "i386"), foreign=ALLOW)))))
     done = CliRunner().invoke(app, ["filter", str(path)])
@@ -128,7 +128,7 @@ def test_the_table_shows_each_call_that_some_abi_does_not_let_through(tmp_path: 
 
 
 @pytest.mark.parametrize("path", sorted(ROLES.glob("*/seccomp.yaml")), ids=lambda path: path.parent.name)
-def test_documented_refusals_name_calls_of_the_table(path: Path) -> None:
+def test_documented_refusals_name_known_calls(path: Path) -> None:
     found = load_refusals(path)
     known = set(call_numbers("x86_64")) | set(call_numbers("i386"))
 

@@ -1,11 +1,11 @@
-"""pytest_isolation.policy.remedies: the role's own remedy, else the check's general one."""
+"""pytest_isolation.policy.remedies: the role's remedy, otherwise the check's general one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from test_judge import blank
+from sample_records import blank
 
 from provisioner.errors import IsolationError
 from provisioner.paths import ROLES
@@ -33,7 +33,7 @@ def write(roles: Path, **texts: str) -> Path:
     return roles
 
 
-def test_lines_of_the_role_that_it_is_like_count_where_it_has_none(tmp_path: Path) -> None:
+def test_a_role_takes_missing_lines_from_the_role_that_it_is_like(tmp_path: Path) -> None:
     write(
         tmp_path,
         one="remedies:\n  ns.pid: --pid private\n  ns.net: --net own\n",
@@ -47,7 +47,7 @@ def test_lines_of_the_role_that_it_is_like_count_where_it_has_none(tmp_path: Pat
     }
 
 
-def test_the_general_remedy_counts_where_the_role_has_no_line(tmp_path: Path) -> None:
+def test_the_general_remedy_counts_if_the_role_has_no_line(tmp_path: Path) -> None:
     own = Check("mine.loopback_only", remedy="--network none")
 
     assert remedy_for(own, "docker") == "--network none"
@@ -99,7 +99,7 @@ def test_a_finding_shows_the_remedy_of_its_runtime(given: str, shown: str) -> No
     assert found.cells == (Cell.model_validate(found.cells[0].model_dump()),)
 
 
-def test_what_holds_has_no_remedy_in_the_results() -> None:
+def test_a_wall_that_holds_has_no_remedy_in_the_results() -> None:
     record = blank()
     check = CHECKS["ns.pid"]
 
@@ -108,7 +108,7 @@ def test_what_holds_has_no_remedy_in_the_results() -> None:
     assert judge_verdict(check, record, Policy(), Verdict.HOLDS, "").remedy == ""
 
 
-def test_remedies_are_told_with_their_runtimes() -> None:
+def test_remedies_are_listed_with_their_runtimes() -> None:
     check = Check("ns.pid", "Processes outside are invisible", remedy="give it one of its own")
     remedies = {"docker": "drop --pid=host", "podman": "drop --pid=host", "lxc": "drop lxc.namespace.keep=pid"}
 
@@ -130,7 +130,7 @@ def test_every_check_has_its_remedy(runtime: str) -> None:
 
 
 @pytest.mark.parametrize("runtime", sorted(path.parent.name for path in ROLES.glob("*/remedies.yaml")))
-def test_remedies_are_of_checks_that_are_asked_of_the_runtime(runtime: str) -> None:
+def test_remedies_name_only_checks_of_the_runtimes_kind(runtime: str) -> None:
     kind = load_runtime(runtime).kind
 
     assert [name for name in load_remedies(runtime) if kind not in CHECKS[name].kinds] == []

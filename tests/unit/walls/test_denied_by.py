@@ -1,4 +1,4 @@
-"""Who refused a try: each wall alone, one behind the other, and what nobody could tell."""
+"""pytest_isolation.walls.denied_by: each wall alone, walls behind others, and unobserved walls."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "weaknesses"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "weaknesses"))
 from facts_factory import SOUND, record_of
 from programs import EPERM, installed, program
 
-from pytest_isolation.judge.denied_by import tell_author
+from pytest_isolation.judge.denied_by import explain_denial
 from pytest_isolation.judge.evidence import show_evidence
-from pytest_isolation.walls.denied_by import OVER_HOST, OVER_ITS_OWN, Standing, author_of, call_of
+from pytest_isolation.walls.denied_by import OVER_HOST, OVER_OWN_NAMESPACE, Caller, call_of, denied_by
 from pytest_isolation.walls.seccomp.program import read_installed
 from pytest_isolation.walls.seccomp.syscalls import call_numbers
 from pytest_isolation.walls.seccomp.tries import ROWS
 
-BARE = Standing(None, True, frozenset(), frozenset(), "", "")
+BARE = Caller(None, True, frozenset(), frozenset(), "", "")
 ROOT = frozenset({"SYS_ADMIN", "BPF", "SYS_BOOT", "NET_RAW"})
 ENFORCED = "docker-default (enforce)"
 
 
-def filtered(rules: dict[str, int], standing: Standing = BARE) -> Standing:
+def filtered(rules: dict[str, int], caller: Caller = BARE) -> Caller:
     """Return the same process with a filter of these rules."""
     document = SOUND["docker"][0]()
     document["outside"]["process"]["filters"] = installed(program(rules))
     outside = record_of(document).outside
     assert outside is not None
-    return replace(standing, filter=read_installed(outside.process, "x86_64"), unfiltered=False)
+    return replace(caller, filter=read_installed(outside.process, "x86_64"), unfiltered=False)
 
 
 @pytest.mark.parametrize(
-    ("row", "answer", "control", "standing", "told"),
+    ("row", "answer", "control", "caller", "told"),
     [
         ("bpf.prog_get_next_id", "EPERM", "ok", BARE, "refused: no CAP_SYS_ADMIN over the host"),
         (
@@ -68,13 +68,13 @@ def filtered(rules: dict[str, int], standing: Standing = BARE) -> Standing:
             f"refused: its label '{ENFORCED}'",
         ),
         # in a user namespace of its own it may mount there, and not list the host's programs
-        ("fsopen.no_such_fs", "ENODEV", "ENODEV", replace(BARE, over_its_own=ROOT), ""),
+        ("fsopen.no_such_fs", "ENODEV", "ENODEV", replace(BARE, over_own_namespace=ROOT), ""),
         ("pivot_root.null", "EPERM", "EFAULT", BARE, "refused: no CAP_SYS_ADMIN"),
         (
             "bpf.prog_get_next_id",
             "EPERM",
             "ok",
-            replace(BARE, over_its_own=ROOT),
+            replace(BARE, over_own_namespace=ROOT),
             "refused: no CAP_SYS_ADMIN over the host",
         ),
         ("kexec_load.bad_flags", "ENOSYS", "ENOSYS", BARE, "not in this kernel"),
@@ -102,27 +102,27 @@ def filtered(rules: dict[str, int], standing: Standing = BARE) -> Standing:
         ),
     ],
 )
-def test_each_wall_is_named(row: str, answer: str, control: str, standing: Standing, told: str) -> None:
-    found = author_of(row, answer, control, standing)
+def test_each_wall_is_named(row: str, answer: str, control: str, caller: Caller, told: str) -> None:
+    found = denied_by(row, answer, control, caller)
 
     assert found == told
 
 
 def test_arguments_decide_where_filters_look_at_them() -> None:
-    standing = filtered({"socket:0=40": EPERM}, replace(BARE, over_its_own=ROOT))
+    caller = filtered({"socket:0=40": EPERM}, replace(BARE, over_own_namespace=ROOT))
 
-    assert author_of("socket.vsock", "EPERM", "ok", standing).startswith("refused by its filter")
-    assert author_of("socket.alg", "EPERM", "ok", standing).startswith("refused: by what was not seen")
+    assert denied_by("socket.vsock", "EPERM", "ok", caller).startswith("refused by its filter")
+    assert denied_by("socket.alg", "EPERM", "ok", caller).startswith("refused: by what was not seen")
 
 
 def test_every_row_has_a_call_that_the_kernel_knows() -> None:
     for row in ROWS:
         abi, call, _ = call_of(row)
         assert not call or call in call_numbers(abi or "x86_64"), row
-    assert set(OVER_HOST) | set(OVER_ITS_OWN) <= set(ROWS)
+    assert set(OVER_HOST) | set(OVER_OWN_NAMESPACE) <= set(ROWS)
 
 
-def test_evidence_names_the_author() -> None:
+def test_evidence_names_the_wall_that_refused() -> None:
     document = SOUND["docker"][0]()
     document["outside"]["process"]["filters"] = installed(program({"bpf": EPERM}))
     document["inside"]["system"]["tries"]["bpf.prog_get_next_id"] = {"result": "EPERM", "value": -1}
@@ -130,15 +130,15 @@ def test_evidence_names_the_author() -> None:
 
     inside, _ = show_evidence(record, ["system.tries[bpf.prog_get_next_id]"])
 
-    assert tell_author(record, "bpf.prog_get_next_id").startswith("refused by its filter")
-    assert inside[0].endswith(f": {tell_author(record, 'bpf.prog_get_next_id')}")
+    assert explain_denial(record, "bpf.prog_get_next_id").startswith("refused by its filter")
+    assert inside[0].endswith(f": {explain_denial(record, 'bpf.prog_get_next_id')}")
 
 
-def test_a_kernel_of_its_own_refuses_by_its_own_walls() -> None:
-    assert tell_author(record_of(SOUND["vm"][0]()), "bpf.prog_get_next_id") == ""
+def test_a_sandbox_with_its_own_kernel_gets_no_explanation() -> None:
+    assert explain_denial(record_of(SOUND["vm"][0]()), "bpf.prog_get_next_id") == ""
 
 
-def test_what_nobody_saw_is_shown_without_an_author() -> None:
+def test_an_unobserved_fact_gives_no_explanation() -> None:
     document = SOUND["docker"][0]()
     document["inside"]["system"]["tries"]["bpf.prog_get_next_id"] = {"unobserved": "EIO", "why": "fork to try"}
 

@@ -1,4 +1,4 @@
-"""The reasoning that checks share, over single facts; whole records are tests/weaknesses' affair."""
+"""Capability masks, host paths, masks, labels and default devices, over single facts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _path(**more: object) -> Path:
     return Path.model_validate(seen | more)
 
 
-def test_names_and_masks_undo_each_other() -> None:
+def test_names_and_masks_convert_both_ways() -> None:
     names = ("CHOWN", "SYS_ADMIN", "CHECKPOINT_RESTORE")
 
     assert frozenset(names) == capabilities.names_in(capabilities.mask_of(names))
@@ -35,7 +35,7 @@ def test_a_capability_newer_than_the_table_is_named_by_its_number() -> None:
     assert capabilities.beyond(1 << 63 | 1, ["CAP_CHOWN"]) == ["CAP_63"]
 
 
-def test_a_host_path_is_named_below_the_longest_way() -> None:
+def test_every_host_path_of_a_mount_is_found() -> None:
     host = [_mount("/", "/"), _mount("/srv", "/volumes"), _mount("/other", "/", minor=2)]
 
     assert mounts.host_paths(_mount(root="/volumes/a"), host) == ["/srv/a", "/volumes/a"]
@@ -52,7 +52,7 @@ def test_other_paths_are_not_sensitive(path: str) -> None:
     assert mounts.why_sensitive(path) is None
 
 
-def test_a_fresh_proc_in_the_hosts_pid_namespace_is_no_bind() -> None:
+def test_a_fresh_proc_in_the_hosts_pid_namespace_is_no_host_path() -> None:
     proc = _mount("/proc", fstype="proc")
 
     assert mounts.sensitive_mounts([proc], [proc], shared=["pid"]) == []
@@ -72,13 +72,13 @@ def test_read_only_binds_of_proc_are_no_masks() -> None:
     assert [mount.target for mount in found] == ["/proc/kcore"]
 
 
-def test_a_mask_opens_for_writing_and_is_no_success() -> None:
+def test_a_mask_that_opens_for_writing_is_not_writable() -> None:
     assert not paths.is_writable(_path(type="char", rdev=[1, 3], write="ok"))
     assert paths.is_writable(_path(write="ok"))
 
 
 @pytest.mark.parametrize("write", ["EIO", "ELOOP", None])
-def test_an_open_that_fails_otherwise_tells_nothing(write: str | None) -> None:
+def test_an_open_that_fails_otherwise_is_unobserved(write: str | None) -> None:
     with pytest.raises(UnobservedFact):
         paths.is_writable(_path(write=write))
 
@@ -100,7 +100,7 @@ def test_only_an_enforced_label_confines(label: str, confined: bool) -> None:
     assert confined == (labels.why_unconfined(label, host_label="_") is None)
 
 
-def test_a_default_device_is_known_by_name_and_number() -> None:
+def test_a_default_device_has_its_name_and_number() -> None:
     def node(path: str, major: int, minor: int) -> Device:
         return Device(path=path, kind="char", major=major, minor=minor, open=None)
 

@@ -1,4 +1,4 @@
-"""The weakest task: what counts, and what nobody saw."""
+"""The weakest task of a sandbox, also with unobserved tasks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from provisioner.facts.namespaces import Namespaces
 from provisioner.facts.process import Cgroup, Process, TaskState
 from provisioner.facts.status import Capabilities, Seccomp
 from provisioner.observed import UnobservedFact
-from pytest_isolation.walls.tasks import elsewhere, weakest
+from pytest_isolation.walls.tasks import outside_cgroup, weakest
 
 KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")
 
@@ -43,13 +43,13 @@ def judged(own: Process, *tasks: TaskState) -> Process:
     return weakest(own, lambda: tasks, lambda: host)
 
 
-def test_alone_it_is_what_it_is() -> None:
+def test_a_single_task_is_unchanged() -> None:
     own = process()
 
     assert judged(own) == own
 
 
-def test_each_wall_is_that_of_the_weakest() -> None:
+def test_each_wall_comes_from_the_weakest_task() -> None:
     found = judged(process(), task(no_new_privs=0), task(seccomp=Seccomp(mode=2, filters=1), lsm="unconfined"))
 
     assert (found.no_new_privs, found.seccomp.filters, found.lsm) == (0, 1, "unconfined")
@@ -65,7 +65,7 @@ def test_capabilities_count_in_the_subjects_and_the_hosts_user_namespace(user: i
     assert found.capabilities.bounding == bounding
 
 
-def test_tasks_that_nobody_saw_leave_sound_walls_unobserved_and_open_ones_open() -> None:
+def test_unobserved_tasks_leave_sound_walls_unobserved_and_open_walls_open() -> None:
     def unseen() -> tuple[TaskState, ...]:
         raise UnobservedFact("tasks", "EACCES", "list /proc")
 
@@ -87,11 +87,11 @@ def test_tasks_that_nobody_saw_leave_sound_walls_unobserved_and_open_ones_open()
         ("/box", "/", True),
         ("/", "/any", False),
         ("/box/init.scope", "/box/system.slice/a", False),
-        ("/lxc/.lxc", "/elsewhere", True),
+        ("/lxc/.lxc", "/outside_cgroup", True),
     ],
 )
-def test_a_cgroup_neither_its_own_nor_below(own: str, other: str, out: bool) -> None:
+def test_a_task_outside_the_subjects_cgroup_is_found(own: str, other: str, out: bool) -> None:
     def at(path: str) -> list[Cgroup]:
         return [Cgroup(hierarchy=0, controllers=[], path=path)]
 
-    assert bool(elsewhere(process(cgroups=at(own)), [task(cgroups=at(other))])) is out
+    assert bool(outside_cgroup(process(cgroups=at(own)), [task(cgroups=at(other))])) is out

@@ -1,4 +1,4 @@
-"""pytest_isolation.report.html: one harmless page."""
+"""pytest_isolation.report.html: the report as one HTML page."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_hostile_text_changes_no_tag(hostile: str) -> None:
     assert "49" not in page.text
 
 
-def test_page_asks_for_nothing_but_itself() -> None:
+def test_page_loads_nothing() -> None:
     page = Page(render_html(sample()))
     tags = {tag for tag, _ in page.tags}
 
@@ -122,7 +122,7 @@ def test_cell_tells_reason_evidence_command_and_remedy() -> None:
 
 @pytest.mark.parametrize("started", [None, 0.0, 1e300, float("-inf")])
 def test_empty_results_and_odd_times_give_a_page(started: float | None) -> None:
-    assert "Nothing was looked at" in Page(render_html(Results(run=Run(started=started)))).text
+    assert "Nothing was observed" in Page(render_html(Results(run=Run(started=started)))).text
 
 
 def test_file_is_written_whole(tmp_path: Path) -> None:

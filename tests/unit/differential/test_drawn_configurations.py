@@ -1,4 +1,4 @@
-"""pytest_isolation.differential: a seed always draws the same, shrinking ends, no draw reaches the host."""
+"""pytest_isolation.differential: seeds are reproducible, shrinking ends, no configuration reaches the host."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_place_without_a_shared_mount_changes_nothing_else() -> None:
         assert chosen == draw_config(seed, alone).chosen
 
 
-def test_what_is_drawn_cannot_reach_the_host() -> None:
+def test_no_configuration_reaches_the_host() -> None:
     for seed in range(3000):
         config = made_of(draw_config(seed, PLACE))
         kinds = {one["type"] for one in config["linux"]["namespaces"]}
@@ -80,7 +80,7 @@ def test_what_is_drawn_cannot_reach_the_host() -> None:
         assert all(one["type"] == "c" for one in config["linux"].get("devices", ())), "opening a block node acts"
 
 
-def test_shrinking_ends_at_the_one_thing_that_matters() -> None:
+def test_shrinking_keeps_only_the_deciding_choice() -> None:
     def still(drawn: Drawn) -> bool:
         return "NET_RAW" in str(drawn.chosen.get("capabilities", ""))
 
@@ -91,7 +91,7 @@ def test_shrinking_ends_at_the_one_thing_that_matters() -> None:
     assert len(smallest.chosen["capabilities"]) == 1
 
 
-def test_shrinking_what_is_always_so_ends_at_stock() -> None:
+def test_shrinking_without_a_deciding_choice_ends_at_stock() -> None:
     assert shrink(draw_config(7, PLACE), lambda _: True).chosen == {}
     assert str(Drawn(7, {})) == "seed 7: stock"
 
@@ -108,7 +108,7 @@ def test_shrinking_what_is_always_so_ends_at_stock() -> None:
         (["runc", "crum"], "gen:5", "crum"),
     ],
 )
-def test_bad_words_are_one_clear_line(
+def test_wrong_arguments_give_one_line(
     runtimes: list[str], config: str, cause: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pytest_isolation.targets.select._lack", lambda runtime: None)

@@ -1,4 +1,4 @@
-"""pytest_isolation.policy.versions: ranges, early releases, and packages as dpkg orders them."""
+"""pytest_isolation.policy.versions: ranges, pre-releases, and the order of Debian revisions."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def test_a_version_lies_in_a_range_by_its_numbers_and_its_stage(version: str, wa
 
 
 @pytest.mark.parametrize("text", ["1.2", "~1.2", ">=", "<1.2 or <1.3", "<a", ">=1.2;<3", ""])
-def test_what_is_no_range_is_told_apart(text: str) -> None:
+def test_another_text_is_no_range(text: str) -> None:
     assert not is_range(text)
     assert not in_range("1.2", text)
 
 
 @pytest.mark.parametrize("version", ["1.1.12", "v1.1.12", "1.0.0-rc95", "1.1.12-0-g51d5e94", "17.03.2-ce", "6.1.131"])
-def test_a_projects_own_release_is_one(version: str) -> None:
+def test_a_projects_own_release_is_a_release(version: str) -> None:
     assert is_release(version)
 
 
@@ -58,7 +58,7 @@ def test_a_projects_own_release_is_one(version: str) -> None:
         "",
     ],
 )
-def test_somebody_elses_build_is_none(version: str) -> None:
+def test_a_third_partys_build_is_no_release(version: str) -> None:
     assert not is_release(version)
 
 
@@ -77,7 +77,7 @@ def test_somebody_elses_build_is_none(version: str) -> None:
         ("1.1.5", "1.1.5+ds1-1+deb12u1", None),
     ],
 )
-def test_a_package_has_a_fix_only_where_both_are_of_one_branch(version: str, fixed: str, expected: bool | None) -> None:
+def test_a_fix_is_compared_only_within_one_branch(version: str, fixed: str, expected: bool | None) -> None:
     assert has_fix(version, fixed) is expected
 
 

@@ -1,0 +1,32 @@
+"""Records for tests that need no sandbox.
+
+In: nothing.  Out: `Record`s.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_isolation.records.record import Record
+
+UNSEEN = {"unobserved": "EACCES", "why": "nobody looked"}
+
+
+def blank(target: str = "docker", kind: str = "container") -> Record:
+    """Return a record in which nothing was observed."""
+    info: dict[str, Any] = {
+        "id": target,
+        "kind": kind,
+        "class": kind,
+        "runtime": target,
+        "host": "local",
+        "boundary": "process",
+        "versions": {},
+        "capabilities": None,
+        "cannot": {},
+        "conditions": {},
+    }
+    views = ("host", "inside", "outside", "vmm", "exec", "peer_inside", "peer_outside")
+    return Record.model_validate(
+        {"schema": 1, "run": "r1", "target": info, "loads": {}, "reaches": {}, **dict.fromkeys(views, UNSEEN)}
+    )
