@@ -118,7 +118,7 @@ class Runner:
         print(f"run {name}", flush=True)
         stdin = None if self._show else subprocess.DEVNULL
         with (
-            log.open("wb") as file,
+            log.open("wb", buffering=0) as file,
             subprocess.Popen(argv, cwd=ROOT, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
         ):
             self._processes.add(process)

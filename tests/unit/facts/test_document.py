@@ -88,13 +88,13 @@ def test_other_json_is_refused(value: Any) -> None:
     assert parse_or_refuse(json.dumps(value).encode()) is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(st.integers(0, len(DOCUMENT) - 1), st.integers(0, 255), st.integers(0, 8))
 def test_a_changed_byte_gives_facts_or_one_error(at: int, byte: int, run: int) -> None:
     parse_or_refuse(DOCUMENT[:at] + bytes([byte]) * run + DOCUMENT[at + 1 :])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(st.integers(0, len(DOCUMENT)), st.integers(0, len(DOCUMENT)), st.integers(0, len(DOCUMENT)))
 def test_a_spliced_document_gives_facts_or_one_error(first: int, second: int, length: int) -> None:
     parse_or_refuse(DOCUMENT[:first] + DOCUMENT[second : second + length] + DOCUMENT[first:])
@@ -108,7 +108,7 @@ def paths_of(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PATHS = paths_of(json.loads(DOCUMENT))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(st.sampled_from(PATHS[1:]), JSON)
 def test_any_value_anywhere_gives_facts_or_one_error(path: tuple[Any, ...], value: Any) -> None:
     document = json.loads(DOCUMENT)
@@ -120,7 +120,7 @@ def test_any_value_anywhere_gives_facts_or_one_error(path: tuple[Any, ...], valu
     parse_or_refuse(json.dumps(document).encode())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(st.sampled_from([path for path in PATHS if not path or isinstance(path[-1], str)]), st.text(), JSON)
 def test_any_key_anywhere_gives_facts_or_one_error(path: tuple[Any, ...], key: str, value: Any) -> None:
     document = json.loads(DOCUMENT)
