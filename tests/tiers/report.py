@@ -13,7 +13,7 @@ from tiers.lanes import Lane
 State = Literal["passed", "flaky", "failed", "not run"]
 NAMES = re.compile(r"^(FAILED|ERROR|provisioner: | *--> )|: exit (status )?[1-9]|: error: ")
 WIDTH = 300
-MOST_NAMES, MOST_REASONS = 30, 40
+MOST_NAMES, MOST_REASONS, LAST = 30, 40, 8
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ def table(results: Iterable[Result]) -> str:
 
 
 def reasons(output: str) -> str:
-    """Return the lines that say what failed: the names of tests, then the first reasons."""
+    """Return the lines that say what failed: the names of tests, then the first reasons; else the last lines."""
     lines = [line[:WIDTH] for line in output.splitlines()]
     names = [line for line in lines if NAMES.search(line) and not line.startswith("E  ")]
     told = [line for line in lines if line.startswith("E  ")]
-    return "\n".join([*names[-MOST_NAMES:], *told[:MOST_REASONS]])
+    return "\n".join([*names[-MOST_NAMES:], *told[:MOST_REASONS]] if told or len(names) > 1 else lines[-LAST:])
 
 
 def why(results: Iterable[Result], state: State) -> str:

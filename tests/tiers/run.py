@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from tiers.commands import ROOT
@@ -89,13 +90,17 @@ class Runner:
                 subprocess.run([BIN / "provisioner", "down", machine], cwd=ROOT)
 
     def _up(self, job: Job, machine: str) -> bool:
-        """Start a machine; where it does not start, all of its lanes failed."""
+        """Start a machine, which counts for its first lane; where it does not start, all of its lanes failed."""
         log = self._logs / f"up-{machine}.log"
         status, seconds = self._command(f"up {machine}", [str(BIN / "provisioner"), "up", machine], log)
-        if status:
-            for lane in job.lanes:
-                self._note(lane, False, seconds, log)
-        return not status
+        first, *others = job.lanes
+        if not status:
+            self.results[first.name] = replace(before := self.results[first.name], seconds=before.seconds + seconds)
+            return True
+        self._note(first, False, seconds, log)
+        for lane in others:
+            self._note(lane, False, 0.0, log)
+        return False
 
     def _run_lane(self, lane: Lane, again: bool) -> None:
         cache = self._caches / lane.name

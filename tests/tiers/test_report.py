@@ -38,8 +38,15 @@ def test_reasons_are_the_tests_that_failed_and_what_they_said() -> None:
     ]
 
 
+def test_an_output_that_names_no_test_gives_its_last_lines() -> None:
+    output = "\n".join([*map(str, range(20)), "ModuleNotFoundError: no such module", "up m: exit status 1 after 2 s"])
+
+    assert reasons(output).splitlines()[-2:] == ["ModuleNotFoundError: no such module", "up m: exit status 1 after 2 s"]
+    assert len(reasons(output).splitlines()) == 8
+
+
 def test_a_long_reason_is_cut() -> None:
-    assert len(reasons("E   " + "x" * 1000)) == 300
+    assert len(reasons(f"E   {'x' * 1000}")) == 300
 
 
 def test_a_flaky_lane_is_told_with_the_reason_of_its_failure(tmp_path: Path) -> None:
