@@ -1,8 +1,8 @@
-"""How long each thing may take, in one table, and the scale that slow machines need.
+"""How long each thing may take: one table of seconds, and the scale for slow machines.
 
-In: a name.  Out: seconds.  The base values are for an emulated guest on two cores that a second guest keeps busy: there
-a test that starts one or two containers in docker took 35 to 90 s, and `hello.container.remote` is five times that.
-`isolation_timeout_scale` (an ini key of pytest, set through `set_scale`) multiplies all of them.
+The base values fit an emulated guest on two cores that a second guest keeps busy: there a test that starts one or two
+containers in docker took 35 to 90 s; `hello.container.remote` is five times that.  `isolation_timeout_scale`, an ini
+key of pytest, multiplies all of them by `set_scale`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _scale = 1.0
 
 
 def set_scale(scale: float) -> None:
-    """Multiply every deadline from now on; `scale` must be above zero."""
+    """Multiply every deadline from now on; ValueError unless `scale` is above zero."""
     global _scale
     if not scale > 0:
         raise ValueError(f"a timeout scale must be above zero, not {scale}")
@@ -52,5 +52,5 @@ def set_scale(scale: float) -> None:
 
 
 def deadline(name: str) -> float:
-    """Return the seconds that `name` may take."""
+    """Return how many seconds `name`, a key of the table, may take."""
     return _SECONDS[name] * _scale

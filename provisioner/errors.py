@@ -1,8 +1,7 @@
-"""The one error type for faults that are ours or the machine's, never the boundary's.
+"""The one error type for faults of this project or of a machine; never for an open wall.
 
-In: what could not be done, and what mends it.  Out: an exception whose text is one line.
-Raised all over provisioner; pytest_isolation turns it into `pytest.UsageError`, an error of a target, or a verdict
-`unknown`.  A wall that is open is an AssertionError and never one of these.
+pytest_isolation turns an IsolationError into `pytest.UsageError`, an error of a target, or the verdict `unknown`.  An
+open wall is an AssertionError.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ from __future__ import annotations
 
 class IsolationError(Exception):
     """
-    Something this project needed could not be done.
+    Something could not be done.
 
     Args:
-        what: one line that starts with "cannot <verb>" and quotes the object.
-        hint: one line that says what mends it; empty when nothing is known to.
+        what: one line that starts with "cannot VERB" and quotes the object.
+        hint: one line that says what to do about it; "" if nothing is known to help.
         log: the last lines of a failed command's output, shown with -v only.
     """
 

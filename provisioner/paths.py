@@ -1,8 +1,8 @@
-"""Where this project keeps its files: what may be lost, what must last, and what belongs to what runs now.
+"""Where this project keeps its files: a cache, a state and a run folder.
 
-In: who runs, and the environment variable PYTEST_ISOLATION_HOME.  Out: folders that exist, with the right mode.
-Called by whatever writes files.  The cache is readable for all, since unprivileged sandboxes start the probe from it;
-state and run can be passed through but not listed, since ids that a sandbox maps must reach their own root folder.
+In: the user, and the environment variable PYTEST_ISOLATION_HOME.  Out: folders that exist and have the right mode.  All
+users may read the cache: unprivileged sandboxes start the probe from it.  State and run can be searched but not listed:
+mapped ids of sandboxes must reach their root folders.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ PASSABLE = 0o711
 
 
 def cache_dir() -> Path:
-    """Return the folder of what can be made again: built probes, fetched kernels, root file systems."""
+    """Return the folder for what can be made again: built probes, fetched kernels, root file systems."""
     return _make(_choose("cache", "/var/cache", platformdirs.user_cache_path), READABLE)
 
 
 def state_dir() -> Path:
-    """Return the folder of what outlives a run: keys, journals, results."""
+    """Return the folder for what outlives a run and a boot: keys, state of runtimes."""
     return _make(_choose("state", "/var/lib", platformdirs.user_state_path), PASSABLE)
 
 
 def run_dir() -> Path:
-    """Return the folder of sockets, locks and what else ends with the machine's uptime."""
+    """Return the folder for what does not outlive a boot: sockets, locks, journals."""
     return _make(_choose("run", "/run", _user_run), PASSABLE)
 
 
@@ -45,7 +45,7 @@ def import_path() -> dict[str, str]:
 
 
 def _user_run(name: str, appauthor: Literal[False]) -> Path:
-    """Without a login session's XDG_RUNTIME_DIR, stay below our own state: a name in /tmp can be taken by others."""
+    """Return the user's runtime folder, else one in the state folder: other users can take names in /tmp."""
     if os.environ.get("XDG_RUNTIME_DIR"):
         return platformdirs.user_runtime_path(name, appauthor=appauthor)
     return platformdirs.user_state_path(name, appauthor=appauthor) / "run"
@@ -62,7 +62,7 @@ def _choose(part: str, system: str, user: object) -> Path:
 
 
 def _make(path: Path, mode: int) -> Path:
-    """Make a folder that is ours: who owns it could put another program in the probe's place."""
+    """Make a folder, and refuse one of another user, who could replace the probe in it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.is_dir():

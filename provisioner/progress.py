@@ -1,9 +1,9 @@
-"""Says what is going on when something takes longer than two seconds.
+"""Reports what is going on if it takes longer than two seconds.
 
-In: `with step("boot qemu"):` around anything that may be slow.  Out: one line on standard error after two seconds and
-one with the duration at its end, indented by nesting; nothing at all for what is quicker, or when
-PYTEST_ISOLATION_QUIET is set.  Called all over provisioner, from any thread.  `set_listener` sends the lines elsewhere
-(pytest's terminal reporter).  It must never raise into, or delay, what it reports on.
+In: `with step("boot qemu"):` around anything that may be slow, in any thread.  Out: one line on standard error after
+two seconds and one with the duration at the end, indented by nesting; nothing for a faster step, or if
+PYTEST_ISOLATION_QUIET is set.  `set_listener` redirects the lines, to pytest's terminal for example.  An error in here
+neither fails nor delays the step.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ def set_listener(listener: Listener | None) -> Listener | None:
     Send every line to a callable instead of standard error.
 
     Args:
-        listener: called with one line without its newline, one call at a time, also from other threads; None resets.
+        listener: gets one line without its newline; calls come one at a time, from any thread.  None: standard error.
 
     Returns:
-        The listener that was set before, so that a caller can put it back.
+        The previous listener.
     """
     global _listener
     with _lock:
@@ -44,10 +44,10 @@ def set_listener(listener: Listener | None) -> Listener | None:
 @contextlib.contextmanager
 def step(text: str) -> Iterator[None]:
     """
-    Report a thing that may take long.
+    Report a step that may take long.
 
     Args:
-        text: what is done, as a verb and an object: "boot qemu".
+        text: a verb and its object: "boot qemu".
 
     Example:
         >>> with step("fetch a guest kernel"):
@@ -56,16 +56,16 @@ def step(text: str) -> Iterator[None]:
     indent = "  " * _depth.get()
     token = _depth.set(_depth.get() + 1)
     started = time.monotonic()
-    said = threading.Event()
+    announced = threading.Event()
     over = threading.Event()
 
-    def say_start() -> None:
+    def announce() -> None:
         with _lock:
             if not over.is_set():
-                said.set()
+                announced.set()
                 _write(f"{indent}{text} …")
 
-    timer = threading.Timer(PATIENCE, say_start)
+    timer = threading.Timer(PATIENCE, announce)
     timer.daemon = True
     timer.start()
     failed = True
@@ -77,15 +77,15 @@ def step(text: str) -> Iterator[None]:
         timer.cancel()
         with _lock:
             over.set()
-            if said.is_set():
+            if announced.is_set():
                 _write(f"{indent}{text}: {'failed after ' if failed else ''}{time.monotonic() - started:.1f} s")
 
 
 def _write(line: str) -> None:
-    """Hand one line on; the caller holds the lock."""
+    """Write one line; the caller holds the lock."""
     if os.environ.get("PYTEST_ISOLATION_QUIET"):
         return
-    with contextlib.suppress(Exception):  # a closed stream must not break what is being done
+    with contextlib.suppress(Exception):  # a closed stream must not fail the step
         if _listener is not None:
             _listener(line)
         else:

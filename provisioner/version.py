@@ -1,7 +1,6 @@
-"""Which version this is, and `--version` of both commands.
+"""The version of this distribution, and the option `--version` of both commands.
 
-In: a Typer app and the command's name.  Out: one line on standard output, and the end of the command.  Called by both
-commands, the doctor and whoever writes results; Typer is imported only for the option.
+Typer is imported only when the option is added.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def own_version() -> str:
-    """Return the version of the distribution that is installed; "unknown" where none is."""
+    """Return the version of the installed distribution, "unknown" if there is none."""
     try:
         return version("pytest-isolation")
     except PackageNotFoundError:
@@ -23,7 +22,7 @@ def own_version() -> str:
 
 
 def add_version(app: typer.Typer, command: str) -> None:
-    """Give `app` an option --version that prints `COMMAND VERSION (Python VERSION)` and ends with status 0."""
+    """Add the option --version to a Typer app: it prints `COMMAND VERSION (Python VERSION)` and exits with 0."""
     import typer
 
     def show(asked: bool) -> None:
@@ -31,8 +30,8 @@ def add_version(app: typer.Typer, command: str) -> None:
             typer.echo(f"{command} {own_version()} (Python {platform.python_version()})")
             raise typer.Exit
 
-    # as a default, not in the annotation: that would be evaluated where `show` is not known
-    asked = typer.Option(False, "--version", callback=show, is_eager=True, help="Show the version, and end.")
+    # as a default: an annotation is evaluated where `show` is not defined
+    asked = typer.Option(False, "--version", callback=show, is_eager=True, help="Show the version and exit.")
 
     @app.callback()
     def _options(version: bool = asked) -> None: ...

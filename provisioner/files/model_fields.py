@@ -1,7 +1,4 @@
-"""Finds the keys that a pydantic model knows at a place in a document.
-
-In: a model and a place (keys and indices).  Out: names.  Called by yaml.py to name the nearest key.  Validates nothing.
-"""
+"""Finds the keys that a pydantic model allows at a place in a document, for the hint of an error."""
 
 from __future__ import annotations
 
@@ -14,11 +11,11 @@ from pydantic import BaseModel, RootModel
 
 def field_names(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
     """
-    Return the keys that may stand at `location`, as they are written in a file.
+    Return the keys that are allowed at a place, as they are written in a file.
 
     Args:
         model: the document's model.
-        location: pydantic's path to the place; parts that a union or a validator added are passed over.
+        location: pydantic's path to the place; parts that a union or a validator added are skipped.
     """
     here = _open(model)
     for part in location:
@@ -36,7 +33,7 @@ def _is_model(annotation: Any) -> bool:
 
 
 def _open(annotation: Any) -> list[Any]:
-    """Take apart Annotated, unions and root models, down to what has keys or items."""
+    """Resolve Annotated, unions and root models to the types that have keys or items."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _open(get_args(annotation)[0])

@@ -1,7 +1,7 @@
-"""Reads one YAML file into one frozen pydantic model, and says file, line and nearest key when it cannot.
+"""Reads one YAML file into one frozen pydantic model, with file, line and nearest key in errors.
 
-In: a path and a model.  Out: the model, or one IsolationError.  Called for lab.yaml, roles/<name>/*.yaml and
-isolation.yaml.  YAML 1.2; refuses tags, anchors, duplicate keys, keys that are no strings, and files over 256 KiB.
+In: a path and a model.  Out: the model, or one IsolationError.  YAML 1.2 without tags, anchors, duplicate keys, keys
+that are not strings, and files over 256 KiB.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ Location = tuple[str | int, ...]
 
 @dataclass
 class _Document:
-    """The values read, and the line (from 1) of each key and item by its path."""
+    """A file's name, and the line (from 1) of each key and item by its path."""
 
     name: str
     lines: dict[Location, int] = field(default_factory=dict)
 
     def standing(self, location: Location) -> Location:
-        """Return the parts of `location` that stand in the file: unions and validators add parts of their own."""
+        """Return the parts of `location` that are in the file: unions and validators add further parts."""
         best: Location = ()
         for part in location:
             if (*best, part) in self.lines:
@@ -43,11 +43,11 @@ class _Document:
         return best
 
     def line_of(self, location: Location) -> int:
-        """Return the line of the deepest part of `location` that stands in the file."""
+        """Return the line of the deepest part of `location` that is in the file."""
         return self.lines.get(self.standing(location), 1)
 
     def error(self, line: int, what: str, hint: str = "") -> IsolationError:
-        """Return the error that names the file and the line."""
+        """Return an error that begins with the file and the line."""
         return IsolationError(f"{self.name}:{line}: {what}", hint=hint)
 
 
@@ -56,8 +56,8 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
     Read a file strictly.
 
     Args:
-        path: the file; its text as given stands in errors.
-        model: a pydantic model that forbids unknown keys; a RootModel for files that are lists or free mappings.
+        path: the file; errors quote it as given.
+        model: a pydantic model that forbids unknown keys; a RootModel for a list or a free mapping.
 
     Raises:
         IsolationError: the file cannot be read, is not such YAML, or does not fit the model; with file and line.
@@ -71,7 +71,7 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
 
 
 def parse_yaml(data: bytes, model: type[Model], name: str) -> Model:
-    """Turn a file's bytes into the model; as load_yaml, with `name` for the file in errors."""
+    """Like load_yaml, for a file's bytes; `name` is the file's in errors."""
     if len(data) > MAX_BYTES:
         raise IsolationError(f"cannot read '{name}': more than {MAX_BYTES >> 10} KiB")
     document = _Document(name)
@@ -126,19 +126,21 @@ def _mapping(node: Any, path: Location, document: _Document, loader: YAML) -> di
         line = key_node.start_mark.line + 1
         key = _value(key_node, path, document, loader)
         if not isinstance(key, str):
-            raise document.error(line, f"the key '{key_node.value}' is not a string", "put it in quotes")
+            raise document.error(line, f"the key '{key_node.value}' is not a string", "quote it")
         if key in found:
-            raise document.error(line, f"the key '{key}' stands twice", f"first in line {document.lines[(*path, key)]}")
+            raise document.error(
+                line, f"the key '{key}' appears twice", f"first in line {document.lines[(*path, key)]}"
+            )
         document.lines[(*path, key)] = line
         found[key] = _value(value_node, (*path, key), document, loader)
     return found
 
 
 def _explain(error: ValidationError, model: type[BaseModel], document: _Document) -> IsolationError:
-    """Turn pydantic's errors into one line: the first in the file's order, and how many more."""
+    """Turn pydantic's errors into one: the first in the file, and how many more there are."""
     errors = error.errors(include_url=False)
     places = [document.standing(one["loc"]) for one in errors]
-    # A union reports each of its choices; the choice that got deepest into the file is the one that was meant.
+    # A union reports each of its choices; the one that got deepest into the file was meant.
     deepest = [
         one
         for one, place in zip(errors, places, strict=True)

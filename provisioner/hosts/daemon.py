@@ -1,9 +1,8 @@
-"""Runs a runtime's daemon in a data root and a network namespace of its own, for the time of a command.
+"""Runs a runtime's daemon in a data root and a network namespace of its own, while a command runs.
 
-In: a `Daemon`, whose strings are already rendered.  Out: the environment by which its client finds it.  Called by
-sandboxes/ for runtimes that have a `daemon:` in their runtime.yaml.  The host's own daemon, network and images are
-never touched, and nothing is left: processes are found by namespace and descent, never by name, and all stands in the
-journal before it is made.
+In: a `Daemon` with rendered strings.  Out: the variables by which its clients find it.  The host's own daemon, network
+and images are not changed.  Nothing is left: processes are found by namespace and descent, not by name, and the journal
+has an entry before each thing is made.
 """
 
 from __future__ import annotations
@@ -37,18 +36,18 @@ LOG_LINES = 20
 @dataclass(frozen=True)
 class Daemon:
     """
-    How one runtime's daemon is run.
+    How a runtime's daemon is started.
 
     Args:
-        name: the runtime's.
-        binary: the program, found on PATH.
+        name: the runtime's name.
+        binary: the program, searched on PATH.
         argv: its arguments, without the program.
-        env: what the daemon and its clients need in their environment.
-        ready: an argument list that exits 0 once the daemon answers.
-        timeout: seconds until then, at most.
-        root: the folder that holds all of its data, from `daemon_root`; removed at the end.
-        files: files to write below `root` first, by their name.
-        cgroups: names of top-level cgroups that it makes and leaves behind: removed when they were not there before.
+        env: variables for the daemon and its clients.
+        ready: an argument list that exits with 0 when the daemon answers.
+        timeout: seconds until it must answer.
+        root: the folder for all of its data, from `daemon_root`; deleted at the end.
+        files: the text of files to write below `root` first, by name.
+        cgroups: names of top-level cgroups that it makes and does not delete; deleted if they did not exist before.
     """
 
     name: str
@@ -64,10 +63,10 @@ class Daemon:
 
 def daemon_root(run: Run, name: str) -> Path:
     """
-    Return the folder for a daemon's data, not yet made; argument lists are rendered with it.
+    Return the path for a daemon's data, which argument lists need; the folder is not made yet.
 
     Raises:
-        IsolationError: it is so deep that a socket in it could not be bound.
+        IsolationError: the path is too long for a unix socket below it.
     """
     root = run_dir() / f"{name}-{run.id}"
     if len(os.fsencode(root / LONGEST_SOCKET)) > SOCKET_BYTES:
@@ -81,25 +80,25 @@ def daemon_root(run: Run, name: str) -> Path:
 @contextlib.contextmanager
 def running(daemon: Daemon, run: Run) -> Iterator[dict[str, str]]:
     """
-    Run a daemon for the time of a `with` block.
+    Run a daemon during a `with` block.
 
     Args:
-        daemon: what to run.
-        run: whose journal records it.
+        daemon: the daemon.
+        run: the journal that entries it.
 
     Yields:
         The variables by which clients find it.
 
     Raises:
-        IsolationError: it is not installed, may not run, or does not answer in time; with the end of its log.
+        IsolationError: it is not installed, cannot start or does not answer in time; with the end of its log.
     """
     binary = shutil.which(daemon.binary)
     if binary is None:
         raise IsolationError(f"cannot start '{daemon.name}': {daemon.binary} is not installed", hint="install it")
     netns = f"iso-{daemon.name}-{run.id}"
-    records = [run.made("path", daemon.root)]
-    records += [run.made("cgroup", folder) for folder in _absent_cgroups(daemon)]
-    records.append(run.made("netns", netns))  # last, so undone first: it ends all that is still running
+    entries = [run.made("path", daemon.root)]
+    entries += [run.made("cgroup", folder) for folder in _absent_cgroups(daemon)]
+    entries.append(run.made("netns", netns))  # last, so undone first: it kills all that still runs
     process: subprocess.Popen[bytes] | None = None
     try:
         _write_files(daemon)
@@ -112,13 +111,13 @@ def running(daemon: Daemon, run: Run) -> Iterator[dict[str, str]]:
         with step(f"stop {daemon.name}"):
             if process is not None:
                 _stop(process)
-            _remove(records, run)
+            _remove(entries, run)
             if process is not None:
-                process.wait(STOP_TIMEOUT)  # killed by now at the latest: collect its status
+                process.wait(STOP_TIMEOUT)  # killed by now: reap it
 
 
 def _absent_cgroups(daemon: Daemon) -> list[Path]:
-    """Return where the daemon's top-level cgroups would stand and do not yet."""
+    """Return the paths of the daemon's top-level cgroups that do not exist yet."""
     mounts = [mount for mount in read_mounts() if mount.fstype in ("cgroup", "cgroup2")]
     folders = [mount.target / name for mount in mounts for name in daemon.cgroups]
     return [folder for folder in folders if not folder.exists()]
@@ -126,13 +125,13 @@ def _absent_cgroups(daemon: Daemon) -> list[Path]:
 
 def _write_files(daemon: Daemon) -> None:
     daemon.root.mkdir(mode=0o711, parents=True)
-    daemon.root.chmod(0o711)  # mapped ids must pass through to a container's root
+    daemon.root.chmod(0o711)  # mapped ids must be able to search it
     for name, text in daemon.files.items():
         (daemon.root / name).write_text(text)
 
 
 def _start(daemon: Daemon, binary: str, netns: Path) -> subprocess.Popen[bytes]:
-    """Start it by nsenter(1): `ip netns exec` would hide the cgroup mounts from it."""
+    """Start it by nsenter(1): `ip netns exec` hides the cgroup mounts."""
     with _log(daemon).open("wb") as log:
         try:
             return subprocess.Popen(
@@ -185,16 +184,16 @@ def _log(daemon: Daemon) -> Path:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, so that it takes down its containers in order; who stays is killed with the namespace."""
+    """Terminate it, so that it stops its containers in order; what is left is killed with the namespace."""
     process.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_TIMEOUT)
 
 
-def _remove(records: list[UndoEntry], run: Run) -> None:
-    """Undo the records; what will not go stays in the journal, for run.close and prune to try again."""
-    _, failures = undo_all(records)
-    kept = {record.number for record, _ in failures}
-    for record in records:
-        if record.number not in kept:
-            run.gone(record)
+def _remove(entries: list[UndoEntry], run: Run) -> None:
+    """Undo the entries; what fails stays in the journal, for run.close or a prune."""
+    _, failures = undo_all(entries)
+    failed = {entry.number for entry, _ in failures}
+    for entry in entries:
+        if entry.number not in failed:
+            run.gone(entry)

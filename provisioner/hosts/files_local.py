@@ -1,7 +1,7 @@
-"""A host's own files as a run uses them, and how what it made there is undone later.
+"""A host's files as a run uses them, and the journal's entries for what the run makes there.
 
-In: paths and bytes.  Out: `HostFiles`, the protocol, and `LocalFiles`, this machine.  Called by host.py and sandbox.py;
-ssh_site.py is the same on a machine over SSH.  Knows nothing of runtimes; starts nothing but what undoes.
+In: paths and bytes.  Out: the interface `HostFiles`, and `LocalFiles` for this machine.  Nothing is started, and
+nothing here depends on a runtime.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from provisioner.probe.build import BuiltProbe
 
 class HostFiles(Protocol):
     """
-    Where a run puts its things on a host.
+    The files of one host.
 
     Attributes:
-        connection: where commands run.
-        cache, state, run: the project's folders there, as provisioner.paths has them for this machine.
-        remembers: whether this process's environment counts there: clients find their daemons by it.
-        watched: sysctls that must not change there during a run.
+        connection: runs commands on the host.
+        cache, state, run: the project's folders there; provisioner.paths has those of this machine.
+        remembers: whether commands there get this process's environment, by which clients find their daemons.
+        watched: sysctls that must not change during a run.
     """
 
     @property
@@ -49,58 +49,68 @@ class HostFiles(Protocol):
     def watched(self) -> tuple[str, ...]: ...
 
     def mounts(self) -> list[MountPoint]:
-        """Return what is mounted there."""
+        """Return the host's mounts."""
 
     def make_folder(self, path: Path, mode: int) -> None:
-        """Make a folder with exactly this mode, and those above it; one that is there stays as it is."""
+        """Make a folder with exactly this mode, and its parents; one that exists is not changed."""
 
     def read(self, path: Path) -> bytes:
-        """Return a file's content; IsolationError when it cannot be read."""
+        """Return a file's content; IsolationError if it cannot be read."""
 
     def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
-        """Write a file whole."""
+        """Write a file with exactly this mode; IsolationError if it cannot be written."""
 
     def delete(self, path: Path) -> None:
-        """Remove a folder of ours with all below it; not there is fine."""
+        """Delete a folder of ours with all below it; a missing one is ignored."""
 
     def install_probe(self, probe: BuiltProbe) -> Path:
-        """Have the probe there, once for all runs, and return its path."""
+        """Put the probe on the host unless it is there, and return its path; all runs share it."""
 
     def make_rootfs(
         self, probe: BuiltProbe, shell: Shell | None, name: str = "", further: Sequence[image.Item] = ()
     ) -> Path:
         """
-        Have the folder of provisioner.images.image.rootfs there, and return its path.
+        Make a root folder with the probe unless it exists.
 
-        Without a name it is one for all runs; one with further things has a name of its own, and its maker deletes it.
+        Args:
+            probe: the probe.
+            shell: a BusyBox for /bin, or None.
+            name: the folder's name in the cache; "" for the one that all runs share.
+            further: additional entries; such a folder has a name, and its maker deletes it.
+
+        Returns:
+            Its path.
+
+        Raises:
+            IsolationError: it cannot be made.
         """
 
     def delete_cgroups(self, folders: Sequence[Path]) -> None:
-        """Remove cgroups of ours with all below them, and end what still runs there."""
+        """Kill the processes in cgroups of ours, and delete the cgroups with all below them."""
 
     def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> UndoEntry:
-        """Write into the run's journal the command that takes a thing away, before it is made."""
+        """Record in the journal the command that deletes a thing; call it before the thing is made."""
 
     def made_folder(self, run: Run, path: Path) -> UndoEntry:
-        """Write a folder of ours into the run's journal, before it is made."""
+        """Record a folder of ours in the journal; call it before the folder is made."""
 
     def made_cgroups(self, run: Run, folders: Sequence[Path]) -> list[UndoEntry]:
-        """Write cgroups of ours into the run's journal, before they are made."""
+        """Record cgroups of ours in the journal; call it before they are made."""
 
     def made_canaries(self, run: Run, probe: Path, key: int, name: str) -> UndoEntry:
         """
-        Write canaries into the run's journal, before they are made.
+        Record canaries in the journal; call it before they are made.
 
         Args:
             run: the journal.
             probe: the probe's path on this host.
-            key: of the shared memory segment.
-            name: of the message queue.
+            key: the key of the shared memory segment.
+            name: the name of the message queue.
         """
 
 
 class LocalFiles:
-    """This machine, as this user."""
+    """The files of this machine, as this user."""
 
     def __init__(self) -> None:
         self.connection: Connection = LocalConnection()
@@ -120,7 +130,7 @@ class LocalFiles:
             path.mkdir(parents=True)
             path.chmod(mode)  # whatever the umask
         except OSError as error:
-            if not path.is_dir():  # else another run was quicker
+            if not path.is_dir():  # else another run made it first
                 raise IsolationError(f"cannot make '{path}': {error.strerror}") from None
 
     def read(self, path: Path) -> bytes:
@@ -167,5 +177,5 @@ class LocalFiles:
 
 
 def rootfs_name(probe: BuiltProbe, shell: Shell | None) -> str:
-    """Return the name of the root folder for a probe and a shell: what is in it is in its name."""
+    """Return the name of the root folder that holds a probe and a shell; other contents have another name."""
     return f"rootfs-{probe.hash}" + (f"-{shell.hash}" if shell else "")

@@ -1,8 +1,7 @@
-"""Keeps the files of a run on a machine, over SSH.
+"""The files of a machine over SSH.
 
-In: an SshConnection.  Out: `SshFiles`.  Called by machines/ready.py's callers.  The machine needs a POSIX shell, GNU
-coreutils and findutils, and nothing of this project.  What is made there stands in the journal here, as a command that
-goes over again: `provisioner.hosts.ssh_undo`.
+In: an SshConnection.  Out: `SshFiles`.  The machine needs a POSIX shell, GNU coreutils and findutils, and nothing of
+this project.  The journal on this machine records what is made there, as commands to run over SSH (see ssh_undo.py).
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ from provisioner.paths import NAME, READABLE
 from provisioner.probe.build import BuiltProbe
 
 MAKE_FOLDER = '[ -d "$1" ] || { mkdir -p -- "${1%/*}" && mkdir -m "$2" -- "$1"; } || [ -d "$1" ]'
-# the machine's architecture, and whether the program is there already
+# prints the machine's architecture, and whether the program is there
 LOOK = 'uname -m; printf "%s  %s\\n" "$2" "$1" | sha256sum --check --status 2>/dev/null && echo there; :'
-# arguments: the folder, a tar of all that is in it
+# arguments: the folder, a tar of its contents
 MAKE_ROOTFS = """\
 path=$1 fresh=$1.$$
 rm -rf -- "$fresh" && mkdir -m 755 -- "$fresh" || exit
 tar -x -p -f "$2" -C "$fresh" && rm -- "$2" || exit
 mv -T -- "$fresh" "$path" 2>/dev/null || { rm -rf -- "$fresh"; [ -x "$path/probe" ]; }"""
-# cgroup.kill is v2's (cgroup-v2.rst); on v1 each member is killed
+# only v2 has cgroup.kill (cgroup-v2.rst); on v1 each member is killed
 DELETE_CGROUPS = """\
 for folder; do
   try=0
@@ -56,10 +55,10 @@ done"""
 
 class SshFiles:
     """
-    One machine, as root or as a user who may become root.
+    The files of one machine, as root, or as a user who may become root by sudo.
 
     Args:
-        connection: to it.
+        connection: to the machine.
     """
 
     cache = Path("/var/cache") / NAME
@@ -128,7 +127,7 @@ class SshFiles:
         return self._made(run, [str(probe), "canaries", "delete", str(key), name])
 
     def _made(self, run: Run, argv: Sequence[str]) -> UndoEntry:
-        """The journal's undo runs it from here, as long as the machine lives."""
+        """Record a command that runs over SSH to undo; it is skipped if the machine no longer exists."""
         return run.made("verb", ["run-over-ssh", dump_address(self._address), self._ssh.name, *argv])
 
     def _sh(self, what: str, script: str, *arguments: str) -> str:
@@ -139,12 +138,12 @@ class SshFiles:
 
 
 def dump_address(address: SshAddress) -> str:
-    """Return an address as one line of JSON, for another process."""
+    """Return an address as one line of JSON."""
     return json.dumps({**asdict(address), "private_key": str(address.private_key)})
 
 
 def load_address(text: str) -> SshAddress:
-    """Read what `dump_address` wrote."""
+    """Return the address that `dump_address` wrote."""
     entry = json.loads(text)
     return SshAddress(**{**entry, "private_key": Path(entry["private_key"])})
 
@@ -156,7 +155,7 @@ def _removal(path: Path) -> list[str]:
 
 
 def _checked(folders: Sequence[Path]) -> list[str]:
-    """Return the paths; processes are killed only below a folder named isolation-<id>."""
+    """Return the paths, each below a folder named isolation-<id>: only there processes are killed."""
     for folder in folders:
         if not any(part.startswith(PREFIX) for part in folder.parts):
             raise IsolationError(f"cannot remove cgroup '{folder}': not one of ours")

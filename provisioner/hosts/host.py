@@ -1,8 +1,7 @@
-"""Where sandboxes are made: a connection, the host's own probe, and what was imported for this run.
+"""A run on one host: the host's own probe, the images and cgroups of the run, the outside view of sandboxes.
 
-In: HostFiles (this machine, or one over SSH), a Run (journal), the probe.  Out: the host's facts, the outside view
-of any sandbox, and the values that templates need.  Called by sandbox.py and pytest_isolation's pool.  Creates no
-sandbox itself.
+In: HostFiles, a Run (journal), the built probe.  Out: the host's facts, facts about any process there, and the values
+that templates need.  No sandbox is created here.
 """
 
 from __future__ import annotations
@@ -42,13 +41,16 @@ ImageName = Literal["probe", "shell"]
 
 class Host:
     """
-    A host and this run's things on it.
+    A host, and what this run makes on it.  Close it at the end of the run.
 
     Args:
-        site: where commands run and files lie.
+        site: the host's files and its connection.
         run: the journal of this run.
-        probe: the program that answers for the host and goes into the images.
-        kernel: a guest kernel that the user named, else None.
+        probe: the built probe; it serves on the host and goes into the images.
+        kernel: the guest's kernel that the user named, or None.
+
+    Raises:
+        IsolationError: the host cannot be used: its probe does not answer, or a folder or a canary cannot be made.
     """
 
     def __init__(self, site: HostFiles, run: Run, probe: BuiltProbe, kernel: Path | None = None) -> None:
@@ -58,13 +60,13 @@ class Host:
         self.probe = probe
         self.nonce = secrets.token_hex(8)
         self.directory = site.run / run.id
-        self._records = [site.made_folder(run, self.directory)]
-        site.make_folder(self.directory, PASSABLE)  # mapped ids traverse it
+        self._entries = [site.made_folder(run, self.directory)]
+        site.make_folder(self.directory, PASSABLE)  # mapped ids must be able to search it
         mounts = site.mounts()
         self.cgroup_mode: Mode = mode_of(mounts, self._read_words)
-        # runtimes leave the parents of the cgroups that they made
+        # runtimes do not delete the parents of the cgroups that they make
         self._cgroups = [mount.target / f"{PREFIX}{run.id}" for mount in mounts if mount.fstype.startswith("cgroup")]
-        self._records += site.made_cgroups(run, self._cgroups)
+        self._entries += site.made_cgroups(run, self._cgroups)
         self._maker = ImageMaker(site, run, probe, self.directory, kernel, self._look_at)
         self._lock = threading.Lock()
         self._prepared: dict[str, tuple[threading.Lock, dict[str, object]]] = {}
@@ -90,7 +92,7 @@ class Host:
 
     @property
     def pid(self) -> int:
-        """The host's probe: a process outside every sandbox, so it serves as the canary too."""
+        """The pid of the host's probe: a process outside of every sandbox, also the canary process."""
         return self._stream.pid
 
     @property
@@ -104,22 +106,22 @@ class Host:
 
     @property
     def is_root(self) -> bool:
-        """Whether commands run as root there."""
+        """Whether commands run as root on the host."""
         return self.facts.process.uid[1] == 0
 
     @property
     def sys_admin(self) -> bool:
-        """Whether commands there may make namespaces; a root in a container often may not."""
+        """Whether commands may make namespaces: root in a container often lacks CAP_SYS_ADMIN."""
         return bool(self.facts.process.capabilities.effective >> CAP_SYS_ADMIN & 1)
 
     @property
     def cpus(self) -> int:
-        """Processors that are online there."""
+        """The number of processors that are online."""
         return self.facts.system.cpus if self.facts.system else 1
 
     @property
     def facts_for_templates(self) -> Mapping[str, object]:
-        """What runtime.yaml may ask of the host, as `host.*`."""
+        """The values of `host.*` in runtime.yaml."""
         return {
             "root": self.is_root,
             "unprivileged_uid": UNPRIVILEGED if self.is_root else None,
@@ -130,15 +132,15 @@ class Host:
         }
 
     def look(self) -> Facts:
-        """Look at the host itself: what it is set to now, where `facts` is how the run found it."""
+        """Return the host's facts as they are now; `facts` holds those of the run's start."""
         return self._ask("facts", self.nonce, view_nonce=self.nonce)
 
     def facts_beside(self) -> Facts:
         """
-        Return `facts` with the mounts as they are now, to be compared with those of a sandbox that runs.
+        Return `facts` with the present mounts, for a comparison with those of a running sandbox.
 
-        Two mounts are of one file system when their device numbers are equal, and a number is given anew once its
-        file system is gone: tables of two times would make a sandbox's own mount one of the host's.
+        Equal device numbers mean one file system, but the kernel reuses the number of a file system that is gone: with
+        an old table a mount of the sandbox could be mistaken for one of the host.
         """
         now = self.outside_pid(self.pid, self.nonce)
         process = self.facts.process.model_copy(update={"mounts": now.process.raw("mounts")})
@@ -146,15 +148,19 @@ class Host:
 
     def outside(self, nonce: str, filters: bool = False) -> Facts:
         """
-        Look at the subject that serves `nonce`, from here.
+        Return the outside view of a sandbox's subject.
 
         Args:
-            nonce: whose.  filters: also ask its tasks for their filters, which stops each for part of a millisecond.
+            nonce: the nonce of the probe that serves in the sandbox.
+            filters: whether to read the seccomp filters of its tasks, which stops each task for less than 1 ms.
+
+        Raises:
+            IsolationError: there is no such process, or the host's probe does not answer.
         """
         return self._ask("outside", nonce, nonce, *(["filters"] if filters else []), view_nonce=nonce)
 
     def outside_pid(self, pid: int, nonce: str, filters: bool = False) -> Facts:
-        """Look at one process, from here; `filters` as above."""
+        """Return the outside view of one process; like `outside`, but for a pid.  The answer carries `nonce`."""
         return self._ask("outside", nonce, f"pid:{pid}", *(["filters"] if filters else []), view_nonce=nonce)
 
     def _ask(self, *argv: str, view_nonce: str) -> Facts:
@@ -168,14 +174,14 @@ class Host:
 
     def values(self, runtime: Runtime, image: ImageName | Image = "probe") -> dict[str, object]:
         """
-        Return what this runtime's templates may name, its image made and imported once for this run.
+        Return the values for a runtime's templates; its image is made and imported once in this run.
 
         Args:
-            runtime: whose templates.
-            image: "probe", which holds the probe alone, "shell", with a BusyBox beside it, or what is asked of it.
+            runtime: the runtime.
+            image: "probe" (the probe alone), "shell" (with a BusyBox), or an Image.
 
         Raises:
-            IsolationError: the image could not be made or imported.
+            IsolationError: the image cannot be made or imported.
         """
         asked = image if isinstance(image, Image) else IMAGES[image]
         with self._lock:
@@ -187,10 +193,14 @@ class Host:
 
     def image(self, runtime: Runtime, image: ImageName | Image = "probe") -> ImageSeen | None:
         """
-        Return what an image of this runtime showed before anything was started from it; None where there is no image.
+        Return the facts about an image of this runtime, read before its first start; None if there is no image.
+
+        Args:
+            runtime: the runtime.
+            image: as in `values`.
 
         Raises:
-            IsolationError: it could not be looked at.
+            IsolationError: the image cannot be made, imported or read.
         """
         asked = image if isinstance(image, Image) else IMAGES[image]
         self.values(runtime, asked)
@@ -222,30 +232,36 @@ class Host:
     def _import(self, runtime: Runtime, values: Mapping[str, object]) -> None:
         assert runtime.import_ is not None
         forget = render_argv(runtime.forget or [], values, f"{runtime.name}: forget")
-        record = self.site.made_command(self.run, forget, self.remembered(runtime)) if forget else None
+        entry = self.site.made_command(self.run, forget, self.remembered(runtime)) if forget else None
         argv = render_argv(runtime.import_, values, f"{runtime.name}: import")
         done = self.connection.run(argv, deadline("import"))
         if done.status == 0:
-            if record is not None:
-                self._forget.append((forget, record))
+            if entry is not None:
+                self._forget.append((forget, entry))
             return
-        if record is not None:
-            self.run.gone(record)  # nothing was imported
-        said = done.stderr.decode("utf-8", "backslashreplace")
-        symptom = symptom_in(runtime, said)
+        if entry is not None:
+            self.run.gone(entry)  # nothing was imported
+        errors = done.stderr.decode("utf-8", "backslashreplace")
+        symptom = symptom_in(runtime, errors)
         cause, hint = (symptom.cause, symptom.mend) if symptom else (done.last_words, "")
-        raise IsolationError(f"cannot start '{runtime.name}': {cause}", hint, said)
+        raise IsolationError(f"cannot start '{runtime.name}': {cause}", hint, errors)
 
     def remembered(self, runtime: Runtime) -> dict[str, str]:
-        """Return the variables that a client needs to find its daemon again, for the journal's undo."""
+        """Return the variables by which a client finds its daemon, for the journal's commands."""
         names = runtime.remember if self.site.remembers else []
         return {name: os.environ[name] for name in names if name in os.environ}
 
     def start(self, argv: list[str], env: Mapping[str, str] | None, cwd: Path) -> Stream:
         """
-        Start a sandbox's command; `abort` ends it also when its creation is still under way.
+        Start a sandbox's command; `abort` kills it even while the sandbox is being created.
 
-        It starts in the sandbox's own folder: conmon 2.1 leaves a file `oom` where podman was started.
+        Args:
+            argv: the command.
+            env: variables added to the environment.
+            cwd: its working directory, the sandbox's folder: conmon 2.1 leaves a file `oom` there.
+
+        Raises:
+            IsolationError: it cannot be started, or the run was aborted.
         """
         stream = self.connection.start(argv, env, str(cwd))
         with self._lock:
@@ -253,11 +269,11 @@ class Host:
             late = self._aborted
         if late:
             stream.kill()
-            raise IsolationError(f"cannot run '{argv[0]}': this run was ended")
+            raise IsolationError(f"cannot run '{argv[0]}': this run was aborted")
         return stream
 
     def abort(self) -> None:
-        """End every command that was started here, and all that will be, so that nobody waits for one any longer."""
+        """Kill every command started by `start`, and each that is started later, so that nothing waits for one."""
         with self._lock:
             self._aborted = True
             streams = list(self._streams)
@@ -266,14 +282,14 @@ class Host:
 
     def close(self) -> None:
         """
-        Take away the imported images, the cgroups' parents and the run's folder, and end the host's probe.
+        Delete the imported images, the canaries, the cgroups and the run's folder, and end the host's probe.
 
-        On a machine that was rolled back or is gone nothing is left, and the journal finds that out.
+        If the connection is lost, what is left stays in the journal; a machine that was rolled back has nothing left.
         """
-        for argv, record in self._forget:
+        for argv, entry in self._forget:
             with contextlib.suppress(ConnectionLost):
                 if self.connection.run(argv, deadline("command")).status == 0:
-                    self.run.gone(record)
+                    self.run.gone(entry)
         self._forget.clear()
         self._canaries.close()
         self._stream.end_input()
@@ -284,8 +300,8 @@ class Host:
             self.site.delete_cgroups(self._cgroups)
             self.site.delete(self.directory)
             self._maker.close()
-            for record in self._records:
-                self.run.gone(record)
+            for entry in self._entries:
+                self.run.gone(entry)
 
 
 def _key(runtime: Runtime, image: Image) -> str:
@@ -293,7 +309,7 @@ def _key(runtime: Runtime, image: Image) -> str:
 
 
 def checked(reply: Reply, verb: str, name: str) -> bytes:
-    """Return a reply's bytes, or say in one line why the verb failed."""
+    """Return the output of a successful request; IsolationError with the reason otherwise."""
     if reply.ok:
         return reply.data
     raise IsolationError(f"cannot get '{verb}' from '{name}': {last_line(reply.log) or reply.ended}")

@@ -1,7 +1,7 @@
-"""Makes the images that a run's sandboxes are started from, and has each looked at before anything is.
+"""Makes the images from which a run's sandboxes start, and reads the facts about each before its first start.
 
-In: a HostFiles, a Run, the built probe, a Runtime and what is asked of its image.  Out: values by which templates name
-it, and what it showed.  Called by host.py.  Imports nothing into an engine.
+In: HostFiles, a Run, the built probe, a Runtime and an Image.  Out: values for templates, and facts about the image.
+Nothing is imported into an engine here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from provisioner.paths import cache_dir
 from provisioner.probe.build import BuiltProbe
 from provisioner.runtimes.runtime import Runtime
 
-UNPRIVILEGED = 65534  # nobody: runtimes that need no root get none, also when root starts them
+UNPRIVILEGED = 65534  # nobody: runtimes that need no root run as this uid if root starts them
 Made = tuple[dict[str, object], ImageSeen | IsolationError | None]
 
 
@@ -34,12 +34,12 @@ class ImageMaker:
     The images of one run on one host.  Close it when the run ends.
 
     Args:
-        site: where they lie.
+        site: the host's files.
         run: the journal.
-        probe: what goes into them.
-        directory: the run's folder there.
-        kernel: a guest kernel that the user named, else None.
-        look_at: lets the host's probe look at a root folder.
+        probe: the probe that goes into the images.
+        directory: the run's folder on the host.
+        kernel: the guest's kernel that the user named, or None.
+        look_at: reads the facts about a root folder by the host's probe.
     """
 
     def __init__(
@@ -62,18 +62,18 @@ class ImageMaker:
 
     def make(self, runtime: Runtime, image: Image, ref: str) -> Made:
         """
-        Make the image in the shape that this runtime starts from.
+        Make an image in the form that a runtime needs.
 
         Args:
-            runtime: what starts it.
-            image: what is asked of it.
-            ref: its name with its tag, where an engine keeps it.
+            runtime: the runtime.
+            image: the image's contents.
+            ref: its name with its tag in an engine.
 
         Returns:
-            What templates may name of it, and what it showed: None where there is none, or a VM starts it.
+            Values for templates, and facts about the image: None if there is no image or a VM starts it.
 
         Raises:
-            IsolationError: it could not be made.
+            IsolationError: it cannot be made.
         """
         shell = find_shell() if image.shell and runtime.image != "none" else None
         if runtime.image == "archive":
@@ -93,17 +93,17 @@ class ImageMaker:
             return path.read_bytes()
 
     def _rootfs(self, image: Image, shell: Shell | None) -> Path:
-        """Have the root folder there; one with further things is this run's, and goes with it."""
+        """Make the root folder unless it exists; one with additional entries is deleted at the run's end."""
         if not image.items:
             return self._site.make_rootfs(self._probe, shell)
         path = self._site.cache / f"rootfs-{self._run.id}-{image.name}"
-        with self._lock:  # runtimes share it
+        with self._lock:  # runtimes share the folder
             if path not in self._folders:
                 self._folders[path] = self._site.made_folder(self._run, path)
             return self._site.make_rootfs(self._probe, shell, path.name, image.items)
 
     def _guest(self, image: Image, shell: Shell | None) -> dict[str, object]:
-        """Return what a micro VM boots, and the group that may use KVM; micro VMs run on this machine alone."""
+        """Return what a micro VM boots, and the group that may use KVM; micro VMs run on this machine only."""
         name = rootfs_name(self._probe, shell).replace("rootfs", "initramfs")
         path = (self._directory / image.name if image.items else cache_dir() / name).with_suffix(".cpio")
         if not path.exists():
@@ -113,15 +113,15 @@ class ImageMaker:
             "initramfs": str(path),
             "kernel": str(guest_kernel(self._kernel)),
             "accelerator": chosen,
-            # /dev/kvm is root's and a group's (systemd's 50-udev-default.rules); the hypervisor is another user
+            # /dev/kvm belongs to root and a group (50-udev-default.rules); the hypervisor is another user
             "kvm_gid": DEVICE.stat().st_gid if chosen == "kvm" else UNPRIVILEGED,
         }
 
     def close(self) -> None:
-        """Take away the folders that are this run's."""
-        for path, record in self._folders.items():
+        """Delete the root folders of this run."""
+        for path, entry in self._folders.items():
             self._site.delete(path)
-            self._run.gone(record)
+            self._run.gone(entry)
         self._folders.clear()
 
 

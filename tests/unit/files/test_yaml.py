@@ -51,12 +51,12 @@ def test_values_keep_their_yaml_1_2_types() -> None:
             "name: a\ntable:\n  one:\n    verdict: b\n    conut: 1\n",
             "x.yaml:5: unknown key 'conut'; did you mean 'count'?",
         ),
-        ("name: a\nname: b\n", "x.yaml:2: the key 'name' stands twice; first in line 1"),
+        ("name: a\nname: b\n", "x.yaml:2: the key 'name' appears twice; first in line 1"),
         ("name: 5\n", "x.yaml:1: name: should be a valid string, not 5"),
         ("items: []\n", "x.yaml:1: missing key 'name'"),
         ("name: a\nitems:\n- count: 1\n", "x.yaml:3: missing key 'verdict'"),
         ("name: &x a\n", "x.yaml:1: anchors and aliases are not allowed; write the value out"),
-        ("name: a\n1: b\n", "x.yaml:2: the key '1' is not a string; put it in quotes"),
+        ("name: a\n1: b\n", "x.yaml:2: the key '1' is not a string; quote it"),
         (
             "name: !!python/object:os.system x\n",
             "x.yaml:1: the tag 'tag:yaml.org,2002:python/object:os.system' is not allowed",
@@ -64,7 +64,7 @@ def test_values_keep_their_yaml_1_2_types() -> None:
         ("name: a\nx: 1\ny: 2\n", "x.yaml:2: unknown key 'x' (and 1 more); known: name, items, table"),
     ],
 )
-def test_error_names_line_and_mend(text: str, message: str) -> None:
+def test_error_names_line_and_hint(text: str, message: str) -> None:
     assert message == error_of(text)
 
 
@@ -75,7 +75,7 @@ def test_error_in_a_union_names_the_nearest_key() -> None:
     assert message.endswith("; did you mean 'verdict'?")
 
 
-def test_broken_yaml_is_one_line_with_its_place() -> None:
+def test_broken_yaml_is_an_error_of_one_line_with_its_place() -> None:
     message = error_of("name: a\nitems: [1, 2\n")
 
     assert message.startswith("x.yaml:3: not YAML: ")
@@ -103,6 +103,6 @@ def test_too_long_a_file_is_refused(tmp_path: Path) -> None:
         load_yaml(tmp_path / "x.yaml", Outer)
 
 
-def test_absent_file_says_why(tmp_path: Path) -> None:
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(IsolationError, match="No such file or directory"):
         load_yaml(tmp_path / "x.yaml", Outer)

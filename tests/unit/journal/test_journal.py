@@ -1,4 +1,4 @@
-"""provisioner.journal.run: what a run has made is undone, by itself or by the next run, and nothing else."""
+"""provisioner.journal: a run or the next prune undoes what the run made, and nothing else."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ def test_close_undoes_the_last_thing_first_and_removes_the_journal(folders: Path
     run = Run.start()
     log = folders / "log"
     for name in ("first", "second", "third"):
-        record = run.made("command", ["sh", "-c", f"echo {name} $WHO >> {log}"], {"WHO": "me"})
+        entry = run.made("command", ["sh", "-c", f"echo {name} $WHO >> {log}"], {"WHO": "me"})
         if name == "second":
-            run.gone(record)
-            run.gone(record)
+            run.gone(entry)
+            run.gone(entry)
 
     removed = run.close()
 
@@ -119,7 +119,7 @@ Path({str(folders / "pid")!r}).write_text(str(sleeper.pid))
     assert prune() == []
 
 
-def test_a_living_run_is_left_alone(folders: Path) -> None:
+def test_prune_does_not_touch_a_living_run(folders: Path) -> None:
     kept = folders / "cache" / "kept"
     kept.mkdir()
     run = Run.start()
@@ -131,7 +131,7 @@ def test_a_living_run_is_left_alone(folders: Path) -> None:
     assert not kept.exists()
 
 
-def test_what_could_not_be_undone_stays_for_the_next_prune(folders: Path) -> None:
+def test_what_cannot_be_undone_stays_for_the_next_prune(folders: Path) -> None:
     flag = folders / "flag"
     body = f"""
 run.made("path", {str(folders / "cache" / "x")!r})
@@ -152,7 +152,7 @@ run.made("command", ["sh", "-c", "test -e {flag} || {{ echo it is busy >&2; exit
     assert journals(folders) == []
 
 
-def test_close_that_fails_says_so_and_keeps_the_record(folders: Path) -> None:
+def test_a_failed_close_is_an_error_and_keeps_the_entry(folders: Path) -> None:
     run = Run.start()
     run.made("command", ["sh", "-c", "echo no >&2; exit 3"])
 
@@ -162,7 +162,7 @@ def test_close_that_fails_says_so_and_keeps_the_record(folders: Path) -> None:
     assert prune()[0].startswith("cannot run")
 
 
-def test_what_is_not_there_any_more_is_undone(folders: Path) -> None:
+def test_what_is_gone_counts_as_undone(folders: Path) -> None:
     run = Run.start()
     run.made("command", ["sh", "-c", "echo 'Error: No such container: x' >&2; exit 1"])
     run.made("command", ["sh", "-c", "echo 'lxc-stop: x: lxc_stop.c: main: 168 x is not running' >&2; exit 2"])
@@ -174,7 +174,7 @@ def test_what_is_not_there_any_more_is_undone(folders: Path) -> None:
     assert journals(folders) == []
 
 
-def test_a_command_to_a_daemon_whose_data_root_went_is_forgiven(folders: Path) -> None:
+def test_a_failed_command_to_a_daemon_without_data_root_is_forgiven(folders: Path) -> None:
     run = Run.start()
     root = folders / "run" / "docker-1"
     root.mkdir()
@@ -205,7 +205,7 @@ def test_paths_outside_of_our_folders_are_refused(folders: Path) -> None:
     assert not (folders / "cache" / "link").is_symlink()
 
 
-def test_a_journal_that_was_tampered_with_deletes_nothing_outside(folders: Path) -> None:
+def test_a_forged_journal_deletes_nothing_outside(folders: Path) -> None:
     (folders / "outside").mkdir()
     runs = folders / "run" / "runs"
     runs.mkdir()
@@ -234,7 +234,7 @@ def test_after_a_reboot_processes_are_forgotten_and_files_are_not(folders: Path)
     run.close()
 
 
-def test_a_line_cut_off_by_a_crash_is_left_out() -> None:
+def test_a_line_cut_off_by_a_crash_is_ignored() -> None:
     lines = [
         '{"owner": 7, "start": 1, "boot": "b"}',
         '{"made": 1, "kind": "path", "values": ["/a"]}',
@@ -250,7 +250,7 @@ def test_a_line_cut_off_by_a_crash_is_left_out() -> None:
     assert [(record.number, record.kind) for record in records] == [(2, "netns")]
 
 
-def test_two_prunes_at_once_do_the_work_once(folders: Path) -> None:
+def test_two_prunes_at_once_undo_each_thing_once(folders: Path) -> None:
     log = folders / "log"
     end(start_child(folders, f'run.made("command", ["sh", "-c", "sleep 0.2; echo once >> {log}"])'))
     said: list[str] = []
@@ -265,7 +265,7 @@ def test_two_prunes_at_once_do_the_work_once(folders: Path) -> None:
     assert journals(folders) == []
 
 
-def test_a_forked_child_does_not_undo_its_parents_things(folders: Path) -> None:
+def test_a_forked_child_undoes_nothing_of_its_parent(folders: Path) -> None:
     run = Run.start()
     kept = folders / "cache" / "kept"
     kept.mkdir()
@@ -291,7 +291,7 @@ def test_a_recycled_pid_is_not_killed(folders: Path) -> None:
     child.wait(60)
 
 
-def test_a_record_survives_its_line() -> None:
+def test_an_entry_equals_the_one_read_back() -> None:
     record = UndoEntry(3, "command", ("a", "b c"), (("K", "v"),))
 
     assert UndoEntry.load(json.loads(json.dumps(record.dump()))) == record

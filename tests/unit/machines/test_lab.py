@@ -62,7 +62,7 @@ def test_the_packaged_lab_has_both_cgroup_versions() -> None:
         ("machines:\n  web: {roles: [docker, docker]}\n", "the role 'docker' is listed twice"),
         ("machines:\n  web: {roles: [../docker]}\n", "no such role '../docker'"),
         ("machines:\n  Web_1: {}\n", "the key 'Web_1' is not allowed"),
-        ("machines:\n  web: {}\n  web: {}\n", "lab.yaml:3: the key 'web' stands twice"),
+        ("machines:\n  web: {}\n  web: {}\n", "lab.yaml:3: the key 'web' appears twice"),
         ("machines: [\n", "not YAML"),
         ("machines:\n  web: {box: ../../etc}\n", "machines.web.box: String should match pattern"),
         ("machines:\n  web: {name: other}\n", "unknown key 'name'"),

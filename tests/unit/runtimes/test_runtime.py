@@ -122,7 +122,7 @@ def test_an_unknown_variant_of_a_runtime_without_any_says_so(roles: Path) -> Non
         (("  none: {}", "  bridge: {}"), 7, "bridge"),
         (("title: a runtime for tests\n", ""), 1, "missing key 'title'"),
         (("[start, ", "[start, 3, "), 5, "create.1"),
-        (("install:", "title:"), 8, "the key 'title' stands twice"),
+        (("install:", "title:"), 8, "the key 'title' appears twice"),
     ],
 )
 def test_a_fault_names_file_line_and_nearest_key(roles: Path, wrong: tuple[str, str], line: int, told: str) -> None:
