@@ -72,7 +72,17 @@ def find_machine(lab: Lab, name: str, run: Run, build: bool = False) -> Machine:
 
 
 def known_machines(lab: Lab, name: str, run: Run) -> list[Machine]:
-    """Return the machines of a name, to be inspected or stopped, not started: their boxes may be gone."""
+    """
+    Return the machines of a name, to be inspected or stopped, not started: their boxes may be gone.
+
+    Args:
+        lab: the machines' lab.
+        name: the name.
+        run: the journal that the machines write to.
+
+    Raises:
+        IsolationError: there is no machine of that name, not even an orphan.
+    """
     return [known_machine(lab, spec, run) for spec in known_specs(lab, name)]
 
 
@@ -88,7 +98,14 @@ def known_specs(lab: Lab, name: str) -> list[MachineSpec]:
 
 
 def known_machine(lab: Lab, spec: MachineSpec, run: Run) -> Machine:
-    """Return one machine, to be inspected or stopped, not started."""
+    """
+    Return one machine, to be inspected or stopped, not started.
+
+    Args:
+        lab: the machine's lab.
+        spec: the machine's configuration, as `known_specs` returns it.
+        run: the journal that the machine writes to.
+    """
     return PROVIDERS[spec.provider](spec, _box_if_built(spec), lab, run)
 
 

@@ -99,7 +99,17 @@ def bring_up(lab: Lab, name: str, run: Run, apply: bool = True) -> UpResult:
 
 
 def plan_machine(lab: Lab, name: str, run: Run) -> Plan:
-    """Return what `apply` would change on a running machine; changes nothing."""
+    """
+    Return what `apply` would change on a running machine; changes nothing.
+
+    Args:
+        lab: the machine's lab.
+        name: the machine's name.
+        run: the journal of this command.
+
+    Raises:
+        IsolationError: the machine does not run, or its state cannot be read.
+    """
     spec = lab.machine(name)
     roles = load_roles(spec.roles)
     connection = connect(find_machine(lab, name, run), name)

@@ -79,7 +79,17 @@ def prepare_machine(lab: Lab, name: str, run: Run, for_lab: bool = False) -> Rea
 
 
 def boot_machine(lab: Lab, name: str, run: Run) -> tuple[Machine, How]:
-    """Start a machine from its disk, neither restored nor converged; the lab keeps it.  Errors as `prepare_machine`."""
+    """
+    Start a machine from its disk, neither restored nor converged; the lab keeps it.
+
+    Args:
+        lab: the machine's lab.
+        name: the machine's name.
+        run: the journal of this command.
+
+    Raises:
+        IsolationError: the box cannot be built, or the machine does not start.
+    """
     with exclusive(lab, name, f"boot machine '{name}'"), stop_on_failure(lab, name, run, for_lab=True):
         machine = find_machine(lab, name, run, build=True)
         return machine, start_machine(machine, None)
@@ -111,6 +121,11 @@ def save_converged(machine: Machine, connection: SshConnection, snapshot: str) -
     Save the snapshot of a converged machine, and delete its older converged snapshots: each holds memory and disk.
 
     The connection is closed first: its other end would hang in every restored guest.
+
+    Args:
+        machine: the machine; it runs.
+        connection: the connection to close.
+        snapshot: the snapshot's name.
     """
     connection.close()
     machine.snapshot(snapshot)

@@ -98,7 +98,14 @@ def stop_unneeded(lab: Lab, name: str, run: Run) -> None:
 
 
 def stop_unneeded_locked(lab: Lab, name: str, run: Run) -> None:
-    """Like stop_unneeded, but the caller holds the machine's lock.  Unknown machines are ignored."""
+    """
+    Like stop_unneeded, but the caller holds the machine's lock.  Unknown machines are ignored.
+
+    Args:
+        lab: the machine's lab.
+        name: the machine's name.
+        run: the journal of this command.
+    """
     known = name in lab.machines or any(spec.name == name for spec in find_orphans(lab))
     if known and not is_needed(lab, name):
         for machine in known_machines(lab, name, run):

@@ -190,8 +190,8 @@ class Libvirt:
 
     def busy(self) -> bool:
         """Tell whether any machine of the lab runs."""
-        found = (self.directory / "run" / "qemu").glob(f"{PREFIX}*.pid")  # driver.pid is libvirtd's
-        return any(self.vmm_pid(file.stem) is not None for file in found)
+        files = (self.directory / "run" / "qemu").glob(f"{PREFIX}*.pid")  # driver.pid is libvirtd's
+        return any(self.vmm_pid(file.stem) is not None for file in files)
 
     def _write_folders(self, kvm: bool) -> None:
         """Make the lab's folders, and the host's folders that they are mounted on if libvirt never ran on the host."""

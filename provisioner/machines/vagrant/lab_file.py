@@ -57,7 +57,7 @@ def render_cmdline(spec: MachineConfig, box: Box, address: str = "") -> str:
     return " ".join([*words, CGROUP_V1] if spec.cgroup == "v1" else words)
 
 
-def render_own(spec: VagrantSpec, box: Box, cmdline: str, driver: Driver, console: str) -> Entry:
+def render_built(spec: VagrantSpec, box: Box, cmdline: str, driver: Driver, console: str) -> Entry:
     """
     Return the entry of a machine that boots a built box: its kernel directly, with its key.
 
@@ -82,7 +82,14 @@ def render_own(spec: VagrantSpec, box: Box, cmdline: str, driver: Driver, consol
 
 
 def render_known(spec: VagrantSpec, driver: Driver, console: str) -> Entry:
-    """Return the entry of a machine that boots a box that Vagrant knows, with the box's own boot loader and key."""
+    """
+    Return the entry of a machine that boots a box that Vagrant knows, with the box's own boot loader and key.
+
+    Args:
+        spec: the machine's configuration.
+        driver: the libvirt driver.
+        console: the path of the serial console's log, as libvirtd sees it.
+    """
     return {**_render(spec, spec.box, driver, console, {}), "box_version": spec.box_version}
 
 

@@ -40,9 +40,9 @@ from provisioner.machines.vagrant.lab_file import (
     choose_driver,
     hardware_address,
     hardware_mark,
+    render_built,
     render_cmdline,
     render_known,
-    render_own,
     write_entry,
 )
 from provisioner.machines.vagrant.login import Login, learn_login, load_login
@@ -193,12 +193,11 @@ class VagrantMachine:
         Returns:
             The address that it boots with; "" if it asks for one by DHCP.
         """
-        driver, console, cmdline = choose_driver(self.spec), f"{CONSOLES}/{self.name}.log", None
+        driver, console = choose_driver(self.spec), f"{CONSOLES}/{self.name}.log"
         address = self._reserve()
         if address and not sees_lease(self._libvirt, hardware_address(self.name), address):
             address = ""
-        if self.box:
-            cmdline = render_cmdline(self.spec, self.box, address)
+        cmdline = render_cmdline(self.spec, self.box, address) if self.box else None
         if to == "absent":
             self._delete_state()
             self._domain.remove()
@@ -207,7 +206,7 @@ class VagrantMachine:
             self._domain.redefine(driver, cmdline)
         if self.box and cmdline:
             add_built_box(self._program, self.box)
-            entry = render_own(self.spec, self.box, cmdline, driver, console)
+            entry = render_built(self.spec, self.box, cmdline, driver, console)
         else:
             link_user_box(self._program, self._box_name)
             entry = render_known(self.spec, driver, console)

@@ -100,18 +100,18 @@ class VagrantProgram:
     def state(self, name: str) -> str:
         """Return a machine's state, in the provider's words."""
         with self._reporting(name, "ask for the state of", "vagrant.call"):
-            found = parse_state(self._call(["status", name, "--machine-readable"]), name)
-        if found is None:
+            state = parse_state(self._call(["status", name, "--machine-readable"]), name)
+        if state is None:
             raise IsolationError(f"cannot read the state of machine '{name}': Vagrant names none", log=self._stderr)
-        return found
+        return state
 
     def ssh_config(self, name: str) -> SshConfig:
         """Return the address and the keys of a running machine."""
         with self._reporting(name, "ask for the address of", "vagrant.call"):
-            found = parse_ssh_config(self._call(["ssh-config", name]), name)
-        if found is None:
+            config = parse_ssh_config(self._call(["ssh-config", name]), name)
+        if config is None:
             raise IsolationError(f"cannot read the address of machine '{name}': Vagrant names none", log=self._stderr)
-        return found
+        return config
 
     def save_snapshot(self, name: str, snapshot: str) -> None:
         """Save a snapshot of a running machine."""
@@ -173,10 +173,10 @@ class VagrantProgram:
         return Calls(root=str(self.directory))  # type: ignore[no-untyped-call, unused-ignore]
 
     def _check(self) -> str:
-        found = find_program("vagrant")
-        if found is None:
+        path = find_program("vagrant")
+        if path is None:
             raise IsolationError("cannot call Vagrant: it is not installed", hint=INSTALL)
-        return found
+        return path
 
     def _call(self, argv: Sequence[str]) -> str:
         """Run a command and return its output; its standard error is kept for errors."""

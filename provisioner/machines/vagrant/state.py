@@ -54,7 +54,14 @@ def load_state(directory: Path, name: str) -> VagrantState | None:
 
 
 def save_state(directory: Path, name: str, state: VagrantState) -> None:
-    """Write the state atomically."""
+    """
+    Write the state atomically.
+
+    Args:
+        directory: the lab's folder.
+        name: the machine's name.
+        state: the state.
+    """
     write_whole(state_file(directory, name), json.dumps(asdict(state)))
 
 

@@ -13,15 +13,15 @@ from provisioner.machines.lab import MachineSpec
 from provisioner.machines.vagrant.lab_file import (
     hardware_address,
     hardware_mark,
+    render_built,
     render_cmdline,
     render_known,
-    render_own,
     write_entry,
 )
 
 
 def test_a_built_box_is_booted_by_its_kernel_and_has_its_key(box: Box) -> None:
-    entry = render_own(MachineSpec(name="web"), box, "words", "qemu", "/console")
+    entry = render_built(MachineSpec(name="web"), box, "words", "qemu", "/console")
 
     assert entry["box"] == "isolation-debian12-abc"
     assert dict(entry["ssh"])["private_key_path"] == str(box.private_key)  # type: ignore[call-overload]
