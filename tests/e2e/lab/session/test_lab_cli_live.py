@@ -258,7 +258,7 @@ def test_a_truncated_disk_is_recreated(typed: Type, machine: Path) -> None:
     command = typed("up", "--json")
 
     assert command.row()["how"] == "booted"
-    assert "anew: its disk is damaged" in command.err
+    assert "with a new disk: its disk is damaged" in command.err
 
 
 def test_destroying_leaves_no_disk_and_no_journal(typed: Type, machine: Path) -> None:
