@@ -45,12 +45,12 @@ class Lane:
 
 
 LANES: tuple[Lane, ...] = (
-    Lane("lint", "quick", 60, again=False),
+    Lane("lint", "quick", 50, again=False),
     Lane("unit", "quick", 180),
     Lane("probe", "push", 60, whole=True),
-    Lane("together", "push", 480),
-    Lane("channel", "push", 90),
-    Lane("debian12", "push", 180, machine="debian12"),
+    Lane("together", "push", 200),
+    Lane("channel", "push", 150),
+    Lane("debian12", "push", 350, machine="debian12"),
     Lane("host", "push", 95, alone=True),
     Lane("usage", "full", 90, ("provisioner/doctor/",)),
     Lane("container-unshare", "full", 90, ("roles/unshare/",)),
@@ -61,7 +61,7 @@ LANES: tuple[Lane, ...] = (
     Lane("container-lxc", "full", 68, ("roles/lxc/",)),
     Lane("container-rootless", "full", 70, ("roles/podman/", "roles/lxc/"), whole=True),
     Lane("container-more", "full", 37, ("roles/bwrap/", "roles/nspawn/")),
-    Lane("generated", "full", 57),
+    Lane("generated", "full", 57, ("plugins/pytest_isolation/differential/",)),
     Lane("vm-qemu", "full", 229, ("roles/qemu/",)),
     Lane("lab-ssh", "full", 120, ("provisioner/connection/", "provisioner/hosts/")),
     Lane("lab-machines", "full", 150, ("provisioner/machines/",)),
