@@ -27,7 +27,7 @@ NOT_HELD = "these facts do not hold it"
 
 
 class FactsError(IsolationError):
-    """The bytes are not a facts document: too long, not UTF-8, not JSON, of another shape, or of another run."""
+    """The bytes are not a facts document: too long, not UTF-8, not JSON, of another model, or with another nonce."""
 
 
 class UnobservedFact(Exception):
@@ -56,13 +56,13 @@ class Unobserved(BaseModel):
 
 
 def unobserved(why: str) -> Any:
-    """Return a fact that nobody saw, for any field that is a `Fact`; its static type is that of the fact's value."""
+    """Return an unobserved fact, for any field that is a `Fact`; its static type is that of the fact's value."""
     return Unobserved(unobserved="", why=why[:MAX_TEXT])
 
 
 def since_schema() -> Any:
     """
-    Return the default of a fact that documents of an older probe do not hold: there nobody saw it.
+    Return the default of a fact that documents of an older probe do not hold: it is unobserved there.
 
     Example:
         landlock: Fact[Number] = since_schema()
@@ -71,7 +71,7 @@ def since_schema() -> Any:
 
 
 def is_missing(fact: Any) -> bool:
-    """Tell whether a document does not hold a fact at all, so that it may be measured yet."""
+    """Return whether a document does not hold a fact at all, so that it can still be measured."""
     return isinstance(fact, Unobserved) and fact.why == NOT_HELD
 
 
@@ -110,7 +110,7 @@ V = TypeVar("V")
 
 
 class FactMap(RootModel[dict[str, V]]):
-    """A mapping whose missing keys are unobserved facts: a probe that never tried has not seen a wall."""
+    """A mapping in which missing keys are unobserved facts: a probe that did not try has not seen a wall."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -132,10 +132,12 @@ class FactMap(RootModel[dict[str, V]]):
 
 def check_json(data: bytes, what: str, limit: int = MAX_BYTES) -> Any:
     """
-    Refuse what Python's or pydantic's JSON reader would let through.
+    Decode JSON, and refuse what Python's and pydantic's readers accept.
 
     Args:
-        data: the bytes.  what: their name in the error's text.  limit: the most bytes allowed.
+        data: the bytes.
+        what: their name in errors.
+        limit: the most bytes allowed.
 
     Returns:
         The decoded document.
@@ -182,7 +184,7 @@ def _refuse_constant(name: str) -> Any:
 
 
 def _check_depth(document: Any, what: str) -> None:
-    """Walk without recursion: the depth is the sandbox's choice, the interpreter's stack is ours."""
+    """Refuse a document that is nested too deeply; without recursion, as a sandbox chooses the depth."""
     level = [document]
     for _ in range(MAX_DEPTH):
         level = [

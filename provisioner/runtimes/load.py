@@ -46,15 +46,12 @@ def load_runtime(name: str, roles: Path = ROLES) -> Runtime:
                     f"cannot find {kind} '{wanted}' of runtime '{folder}'", hint=_nearest(wanted, known)
                 )
             runtime = overlay(runtime, known[wanted], f"{folder}/runtime.yaml: {kind} {wanted}")
-    unknown = {
-        f"limits.{limit}": f"'{folder}' has no such limit" for limit in limit_names() if limit not in runtime.limits
-    }
+    cannot = dict(runtime.cannot)
+    for limit in limit_names():
+        if limit not in runtime.limits:
+            cannot.setdefault(f"limits.{limit}", f"'{folder}' has no such limit")
     return runtime.model_copy(
-        update={
-            "name": folder,
-            "conditions": {**runtime.conditions, **conditions},
-            "cannot": {**unknown, **runtime.cannot},
-        }
+        update={"name": folder, "conditions": {**runtime.conditions, **conditions}, "cannot": cannot}
     )
 
 

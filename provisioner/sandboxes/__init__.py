@@ -1,1 +1,12 @@
-"""What one created container or VM is: its runtime, its channel, its limits, and the facts its probe answers."""
+"""Sandboxes: one container or VM from its creation to its teardown, and what is measured of it.
+
+sandbox.py      one created container or VM, and the channel to the probe in it  → Sandbox
+spec.py         what is asked of one sandbox  → Spec
+config.py       the config file that a runtime reads
+attached.py     a sandbox that this run did not make  → Attached
+loads.py        puts limits under load  → Load
+reach.py        tries to reach a peer over the network  → Reach
+init_death.py   ends the first process, and looks for processes that outlive it
+teardown.py     ends a sandbox, and looks for what is left  → TeardownResult
+shared_file.py  the owner of a file that a sandbox creates in a shared folder  → SharedFile
+"""

@@ -1,9 +1,9 @@
-"""A sandbox that somebody else made, looked at and left as it is.
+"""Looks at a sandbox that this run did not make, and does not change it.
 
-In: a Host, a Runtime with `attach`, a name.  Out: `Attached`, which answers what observe.py asks of a Sandbox.  Called
-by pytest_isolation's pool.  It is never ours: nothing of it stands in the journal, and nothing here starts, stops or
-deletes it.  The one thing that runs in it is its runtime's own exec of the probe, which is handed on as an open
-descriptor (`probe launch --memfd-exec`): no file is written.  A seccomp filter is not asked for: that would stop it.
+In: a Host, a Runtime with `attach`, a name.  Out: `Attached`, which has the views of a `Sandbox`.
+Nothing of it is in the journal, and nothing here starts, stops or deletes it.  Only the runtime's own exec of the probe
+runs in it.  The probe is passed as an open descriptor (`probe launch --memfd-exec`), so no file is written.  Seccomp
+filters are not read, because that would stop the processes.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ MEMFD_FD = 3  # probe/start/start.h: MEMFD_FD and MEMFD_NAME
 MEMFD_LINK = "/memfd:isolation-probe"
 UNTOUCHED = "not tried, for it would touch the sandbox"  # probe.h
 
-# A process of this host that no runtime names: what confines it, nobody says.
+# A process of this host without a runtime.
 BARE = Runtime.model_validate(
     {
         "name": "pid",
-        "title": "a process of this host, whoever confined it",
+        "title": "a process of this host",
         "kind": "container",
         "class": "container",
         "boundary": "process",
         "create": [],
         "network": {},
         "install": "",
-        "cannot": {"attach.exec": "no runtime's exec leads to a bare process", "fresh": "nobody says what made it"},
+        "cannot": {"attach.exec": "a bare process has no runtime with an exec", "fresh": "what made it is unknown"},
     }
 )
 
@@ -55,12 +55,12 @@ BARE = Runtime.model_validate(
 @dataclass(frozen=True)
 class AttachTarget:
     """
-    Which sandbox was named.
+    A sandbox that the user named.
 
     Attributes:
-        runtime: what made it; BARE for a bare process.
+        runtime: the runtime that made it; BARE for a process without one.
         name: its name there, or the pid.
-        at: the folder where its runtime keeps it, "" for the default.
+        at: the runtime's state folder, "" for the default.
     """
 
     runtime: Runtime
@@ -78,14 +78,14 @@ class AttachTarget:
 
 class Attached:
     """
-    One sandbox that runs, and that is not ours.
+    A running sandbox that this run did not make.
 
     Args:
-        host: where it runs: this machine.
-        named: which.
+        host: the host that it runs on: this machine.
+        named: the sandbox.
 
     Raises:
-        IsolationError: it is not there, does not run, or this user may not look at it; in one line.
+        IsolationError: it does not exist or run, or this user may not look at it.
     """
 
     def __init__(self, host: Host, named: AttachTarget) -> None:
@@ -133,34 +133,37 @@ class Attached:
         return IsolationError(f"cannot attach to '{self._named.id}': {why}", hint)
 
     def outside(self) -> Facts:
-        """Return what the host sees of its first process."""
+        """Return the host's view of its first process."""
         return self._seen
 
     def vmm(self) -> None:
-        """Return None: there is no hypervisor's process."""
+        """Return None: it has no hypervisor."""
 
     def image(self) -> ImageSeen:
         """
-        Tell that nobody here saw its image before it was started.
+        Raise: its image could not be read before it was started.
 
         Raises:
-            IsolationError: always: somebody else made it, and what was mounted since hides what lay there.
+            IsolationError: always.  Mounts that were made since hide the image's own files.
         """
-        raise IsolationError("it was started before anybody here could look at its image")
+        raise IsolationError("its image could not be read before it was started")
 
     def inside(self, peer: Facts | None = None) -> Facts:
         """
-        Return what a process sees that its runtime's own exec starts there; it is asked once, and has no peer.
+        Return the view of a process that the runtime's own exec starts in it.  The exec runs once.
+
+        Args:
+            peer: ignored; an attached sandbox has no peer.
 
         Raises:
-            IsolationError: the exec cannot hand the probe in without leaving it there, or failed.
+            IsolationError: the runtime has no exec that passes the probe on, or the exec failed.
         """
         if isinstance(self._inside, IsolationError):
             raise self._inside
         return self._inside
 
     def exec_facts(self) -> Facts:
-        """Return the same: what is seen inside is seen by an exec'd process."""
+        """Return the same as `inside`, which is the view of an exec'd process."""
         return self.inside()
 
     @cached_property
@@ -189,7 +192,7 @@ class Attached:
         finally:
             for folder in left:
                 if folder not in before:
-                    with contextlib.suppress(OSError):  # not made, or somebody else's exec is in it
+                    with contextlib.suppress(OSError):  # not created, or another exec is in it
                         folder.rmdir()
         if done.status != 0:
             raise IsolationError(f"cannot exec the probe in '{self._named.id}': {done.last_words}")
@@ -197,7 +200,7 @@ class Attached:
 
 
 def pid_in(answer: bytes, pointer: str) -> int:
-    """Return the pid that a JSON pointer finds in a runtime's answer, 0 where there is none."""
+    """Return the pid at a JSON pointer into a runtime's answer, 0 if there is none."""
     try:
         return int(json_at(json.loads(answer), pointer))
     except (ValueError, TypeError):
@@ -205,7 +208,7 @@ def pid_in(answer: bytes, pointer: str) -> int:
 
 
 def without_handed(facts: Facts) -> Facts:
-    """Take the descriptor out that we handed on ourselves."""
+    """Return the facts without the descriptor that `probe launch --hand-on` added."""
     fds = facts.process.raw("fds")
     if isinstance(fds, Unobserved):
         return facts
@@ -214,7 +217,7 @@ def without_handed(facts: Facts) -> Facts:
 
 
 def cgroup_folders(facts: Facts, mounts: Sequence[MountPoint]) -> list[Path]:
-    """Return the folders of a process's cgroups, as far as they are mounted here."""
+    """Return the folders of a process's cgroups, without those that are not mounted here."""
     lines = facts.process.raw("cgroups")
     found = [] if isinstance(lines, Unobserved) else [_folder(line, mounts) for line in lines]
     return [folder for folder in found if folder is not None and folder.is_dir()]
@@ -231,7 +234,7 @@ def _folder(line: Cgroup, mounts: Sequence[MountPoint]) -> Path | None:
 
 
 def is_frozen(cgroups: Sequence[Path]) -> bool:
-    """Whether any of these cgroups is frozen (cgroup-v1/freezer-subsystem.rst, cgroup-v2.rst cgroup.events)."""
+    """Return whether any of these cgroups is frozen (cgroup-v1/freezer-subsystem.rst, cgroup-v2.rst cgroup.events)."""
     for folder in cgroups:
         for name, words in (("freezer.state", ("FROZEN", "FREEZING")), ("cgroup.events", ("frozen 1",))):
             with contextlib.suppress(OSError):

@@ -1,7 +1,6 @@
-"""Writes the config file that a runtime reads: its stock one, what the sandbox needs set in it, and edits.
+"""Writes the config file that a runtime reads: its default config, with the sandbox's values and with edits.
 
 In: a host, a Runtime with a `prepare`, the values of one sandbox.  Out: the file in the sandbox's own folder.
-Called by sandbox.py.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ def write_config(
     host: Host, runtime: Runtime, values: dict[str, object], asked: LimitValues, edits: Sequence[Edit] = ()
 ) -> None:
     """
-    Make the runtime's stock config, set what the sandbox needs in it, and let the edits have their say.
+    Write the runtime's default config, set the sandbox's values in it, and apply the edits.
 
     Args:
-        host: where the sandbox is made.
-        runtime: whose config it is.
-        values: what templates may name, the sandbox's folder `bundle` among them.
-        asked: the limits, with the values that their templates may name beside the others.
-        edits: functions that change the document.
+        host: the host that the sandbox is created on.
+        runtime: the runtime, which must have a `prepare`.
+        values: what templates may name, among it the sandbox's folder `bundle`.
+        asked: the limits, with further values for their templates.
+        edits: functions that change the config.
 
     Raises:
-        IsolationError: the runtime does not write its stock config, or a template cannot be rendered.
+        IsolationError: the runtime does not write its default config, or a template cannot be rendered.
     """
     prepare = runtime.prepare
     assert prepare is not None
@@ -57,7 +56,14 @@ def write_config(
 
 
 def set_key(config: dict[str, Any], dotted: str, value: object) -> None:
-    """Set a key of nested maps, making the maps on the way."""
+    """
+    Set a key of nested maps; missing maps are added.
+
+    Args:
+        config: the outermost map.
+        dotted: the key: "linux.resources.memory".
+        value: its new value.
+    """
     *folders, last = dotted.split(".")
     for folder in folders:
         config = config.setdefault(folder, {})

@@ -1,11 +1,11 @@
-"""Ends the first process of a sandbox, and looks whether every other one ended with it.
+"""Ends the first process of a sandbox, and looks for processes that outlive it.
 
-In: a running Sandbox and what the host sees of it.  Out: one line for each process that outlived the first, and when.
-Called by residue.py, which ends that sandbox anyway.  What survives is ended here; it would end by itself, too.
+In: a running Sandbox and the host's view of it.  Out: one line for each survivor, and the time of the end.
+Survivors are killed here; they would end by themselves after some seconds.
 
-pid_namespaces(7): when the first process of a pid namespace ends, the kernel ends all others in it.  Where there is no
-such namespace it is the runtime that must end what is left in the cgroup: runc and containerd's shim do (they signal
-all of it when the configuration makes no pid namespace), a bare unshare(1) does not.
+pid_namespaces(7): when the first process of a pid namespace ends, the kernel ends all others in it.  Without such a
+namespace the runtime must end what is left in the cgroup: runc and containerd's shim do (they signal all processes when
+the configuration makes no pid namespace), a bare unshare(1) does not.
 """
 
 from __future__ import annotations
@@ -34,24 +34,26 @@ from provisioner.linux.processes import (
 from provisioner.sandboxes.sandbox import Sandbox
 
 ORPHANS = 3
-SECONDS = 30  # after which they end by themselves
-PATIENCE = 5.0  # seconds: a runtime needs a moment to signal what is in a cgroup
+SECONDS = 30  # after which orphans end by themselves
+PATIENCE = 5.0  # seconds: a runtime needs a moment to signal the processes of a cgroup
 
 
 def end_first(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts) -> tuple[list[str], int]:
     """
-    Leave processes that were forked twice, end the first process, and wait for them.
+    Start orphans in the sandbox, end its first process, and wait for the others to end.
 
     Args:
-        sandbox: it.  subject, vmm: what the host sees of it; of a VM the hypervisor's process is the first.
-        host: the host's own probe.
+        sandbox: a running sandbox.
+        subject: the host's view of its subject; None for a VM.
+        vmm: the host's view of its hypervisor, which counts as a VM's first process; None for a container.
+        host: the host's view of its own probe.
 
     Returns:
-        A line for each process that is still there, with its threads, after `PATIENCE` seconds; and when the first was
-        ended, in the clock of start times.
+        A line for each process with a live thread after `PATIENCE` seconds, and the time when the first process was
+        ended, in clock ticks since boot.
 
     Raises:
-        IsolationError: they could not be seen, or the first could not be ended.
+        IsolationError: the orphans cannot be seen, or the first process cannot be ended.
     """
     first = _hypervisor(vmm) if vmm is not None else _first(subject, host)
     members = with_descendants([first])
@@ -65,13 +67,13 @@ def end_first(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: 
     left = _wait(members)
     if first in left:
         raise IsolationError(f"cannot end the first process of '{sandbox.name}': it is still there")
-    told = [_described(process) for process in left]
+    lines = [_described(process) for process in left]
     kill_all(left)
-    return told, ended
+    return lines, ended
 
 
 def _identified(facts: Facts) -> Process:
-    """Return the process that the facts are of, as long as it runs."""
+    """Return the process that the facts describe, if it still runs."""
     process = read_process(facts.process.pid)
     if process is None or process.start != facts.process.raw("start_time"):
         raise IsolationError("cannot tell the first process: it is not there any more")
@@ -84,9 +86,9 @@ def _hypervisor(vmm: Facts) -> Process:
 
 def _first(subject: Facts | None, host: Facts) -> Process:
     """
-    Return the topmost process above the subject in its own pid namespace: bubblewrap's, say, stands above it.
+    Return the topmost ancestor of the subject in the same pid namespace: bubblewrap has a process above it.
 
-    In the host's namespace nothing above it is the sandbox's, and so it is the subject itself.
+    In the host's pid namespace no ancestor is the sandbox's, so it is the subject itself.
     """
     if subject is None:
         raise IsolationError("cannot tell the first process: the host does not see it")
@@ -100,12 +102,12 @@ def _first(subject: Facts | None, host: Facts) -> Process:
 
 
 def _with_orphans(sandbox: Sandbox, first: Process, members: list[Process]) -> list[Process]:
-    """Have the orphans made, and return them with the others; nothing is proven by those that nobody sees."""
+    """Start orphans, and return them with the other members; an error if the host cannot see all of them."""
     reply = sandbox.request("load", "orphans", str(ORPHANS), str(SECONDS), seconds=deadline("request"))
-    told = re.search(rb"orphans (\d+) errno (\w+)", reply.data)
-    if told is None or int(told[1]) != ORPHANS:
-        said = told[2].decode() if told else reply.ended
-        raise IsolationError(f"cannot leave processes in '{sandbox.name}': {said}")
+    answer = re.search(rb"orphans (\d+) errno (\w+)", reply.data)
+    if answer is None or int(answer[1]) != ORPHANS:
+        why = answer[2].decode() if answer else reply.ended
+        raise IsolationError(f"cannot leave processes in '{sandbox.name}': {why}")
     now = with_descendants([first])
     seen = sum(process not in members for process in now)
     if seen < ORPHANS:

@@ -1,7 +1,6 @@
-"""One created container or VM, from its runtime's argument lists to the probe that answers inside.
+"""One created container or VM: runs its runtime's commands and connects to the probe inside.
 
-In: a Host, a Runtime, and what is asked of this one sandbox.  Out: `Sandbox`.
-Called by loads.py and pytest_isolation's pool.  Judges nothing.
+In: a Host, a Runtime and a Spec.  Out: `Sandbox`.
 """
 
 from __future__ import annotations
@@ -38,13 +37,13 @@ class Sandbox:
     A running sandbox.  Close it, or use it in a `with`.
 
     Args:
-        host: where its commands run.
-        runtime: what makes it.
+        host: the host that its commands run on.
+        runtime: the runtime that creates it.
         spec: what is asked of it.
-        around: what stands around `host`, when that is the sandbox itself.
+        around: the host of `host`, if `host` is a machine that is the sandbox itself.
 
     Raises:
-        RefusedError: the runtime would not make it so.
+        RefusedError: the runtime refuses to create it.
         IsolationError: it does not answer.
     """
 
@@ -58,7 +57,7 @@ class Sandbox:
         self.name = f"isolation-{host.run.id}-{next(_numbers)}"
         self.nonce = secrets.token_hex(8)
         self._cgroups: Cgroups | None = None
-        self._records: list[UndoEntry] = []
+        self._undo_entries: list[UndoEntry] = []
         self._stream: Stream | None = None
         self._bundle = host.directory / self.name
         try:
@@ -123,7 +122,7 @@ class Sandbox:
                 self.host.run.id,
                 self.name,
                 self.spec.limits.cgroup_settings(by_hand),
-                before=lambda folder: self._records.append(self.host.run.made("cgroup", folder)),
+                before=lambda folder: self._undo_entries.append(self.host.run.made("cgroup", folder)),
                 everywhere=self.runtime.own_cgroups,
             )
             values["cgroups"] = [part for directory in self._cgroups.dirs for part in ("--cgroup", str(directory))]
@@ -135,7 +134,7 @@ class Sandbox:
             write_config(self.host, runtime, self._values, self.spec.limits.template_values(), self.spec.edits)
         if runtime.delete:
             delete = render_argv(runtime.delete, self._values, f"{runtime.name}: delete")
-            self._records.append(self.host.site.made_command(self.host.run, delete, self.host.remembered(runtime)))
+            self._undo_entries.append(self.host.site.made_command(self.host.run, delete, self.host.remembered(runtime)))
         argv = render_argv(runtime.create, self._values, f"{runtime.name}: create")
         env = {key: str(render_value(text, self._values, key)) for key, text in runtime.environment.items()}
         return self.host.start(argv, env or None, self._bundle)
@@ -149,14 +148,14 @@ class Sandbox:
             raise self._explain(error, stream) from None
 
     def _explain(self, error: ChannelError, stream: Stream) -> IsolationError:
-        """Say in a user's words why nothing came: a known symptom, else the runtime's own last line."""
-        said = stream.errors().decode("utf-8", "backslashreplace")
-        log = f"{said}\n{self.console()}".strip()
-        symptom = symptom_in(self.runtime, said)
+        """Return why the probe did not answer: a known symptom, else the runtime's own last line."""
+        errors = stream.errors().decode("utf-8", "backslashreplace")
+        log = f"{errors}\n{self.console()}".strip()
+        symptom = symptom_in(self.runtime, errors)
         if symptom is not None:
             return RefusedError(f"cannot start '{self.runtime.name}': {symptom.cause}", symptom.mend, log)
         console = last_line(self.console().encode())
-        text = last_line(said.encode()) or console
+        text = last_line(errors.encode()) or console
         if stream.wait(0) is not None and text:
             return RefusedError(f"cannot start '{self.runtime.name}': {text}", log=log)
         return IsolationError(error.what + (f" (its console ends: {console})" if console else ""), error.hint, log)
@@ -172,35 +171,43 @@ class Sandbox:
 
     @property
     def warning(self) -> str:
-        """What the runtime said on its error stream so far."""
+        """The last line of the runtime's error stream so far."""
         return last_line(self._stream.errors()) if self._stream else ""
 
     @property
     def alive(self) -> bool:
-        """Whether its probe can still be asked."""
+        """Whether the channel to its probe is open."""
         return self.channel.alive
 
     def request(
         self, *argv: str, data: bytes | None = None, bound: int = 1 << 16, seconds: float | None = None
     ) -> Reply:
-        """Ask the probe inside for one verb (docs/reference/protocol.md)."""
+        """
+        Send one request to the probe inside (docs/reference/protocol.md).
+
+        Args:
+            argv: the request and its arguments.
+            data: the request's input.
+            bound: the most bytes of output.
+            seconds: the deadline; None for that of requests.
+        """
         return self.channel.request(*argv, deadline=seconds or deadline("request"), bound=bound, data=data)
 
     def inside(self, peer: Facts | None = None) -> Facts:
         """
-        Return what the subject sees of itself.
+        Return the subject's view of itself.
 
         Args:
-            peer: what the host sees of another sandbox's subject, which this one must not reach.
+            peer: the host's view of another sandbox's subject, which this one must not reach.
         """
-        # where no wall is claimed nothing lies outside
+        # a runtime that claims no wall has nothing outside
         words = self.outer.canary_words[: 1 if self.runtime.boundary == "none" else None]
         numbers = peer.process.raw("nspid") if peer is not None else None
-        if peer is not None and isinstance(numbers, list):  # a shared pid namespace has a number of its own for it
+        if peer is not None and isinstance(numbers, list):  # in a shared pid namespace it has a further number
             words += [f"peer={number}:{peer.nonce}" for number in numbers]
         if self.runtime.boundary == "vmm":
             words.append("disks")
-        # other images are looked at before the start; a machine is a whole system, which no single look walks through
+        # other images are read before the start; a machine's whole file system is too large for one request
         machine = self.runtime.kind == "vm" and self.runtime.image == "none"
         if self.runtime.image in ("initramfs", "none") and not machine:
             words.append("files")
@@ -208,28 +215,28 @@ class Sandbox:
         return parse_facts(checked(reply, "facts", self.runtime.name), self.nonce)
 
     def image(self) -> ImageSeen | None:
-        """Return what its image showed before anything was started from it; None where no image is made."""
+        """Return the facts about its image before it was started; None if no image is made."""
         return self.host.image(self.runtime, self.spec.image)
 
     def outside(self) -> Facts | None:
-        """Return what the host sees of the subject; None for a VM, and where no wall is claimed."""
+        """Return the host's view of the subject; None for a VM, and for a runtime that claims no wall."""
         return self.host.outside(self.nonce, filters=True) if self.runtime.boundary == "process" else None
 
     def vmm(self) -> Facts | None:
-        """Return what the host sees of the hypervisor's process; None for a container."""
+        """Return the host's view of the hypervisor's process; None for a container."""
         if self.runtime.boundary != "vmm" or self._stream is None:
             return None
         pid = self._around.vmm_pid if self._around else self._stream.pid
         if pid is None:
-            raise IsolationError(f"cannot look at the hypervisor of '{self.name}': nobody knows which process it is")
+            raise IsolationError(f"cannot look at the hypervisor of '{self.name}': its process is unknown")
         return self.outer.outside_pid(pid, self.nonce, filters=True)
 
     def exec_facts(self) -> Facts:
         """
-        Return what a process sees that the runtime's own exec starts.
+        Return the view of a process that the runtime's own exec starts in it.
 
         Raises:
-            IsolationError: the runtime has no exec, or it failed.
+            IsolationError: the runtime has no exec, or the exec failed.
         """
         if self.runtime.exec is None:
             raise IsolationError(self.runtime.cannot.get("exec", f"'{self.runtime.name}' has no exec"))
@@ -252,7 +259,7 @@ class Sandbox:
         return int(json_at(json.loads(done.stdout), state.pid))
 
     def close(self) -> None:
-        """End it and take away all that it left; safe to repeat."""
+        """End it and remove all that it left; may be repeated."""
         stream, self._stream = self._stream, None
         ended = None
         if stream is not None:
@@ -260,21 +267,21 @@ class Sandbox:
                 stream.end_input()  # end of input ends the probe, and with it the sandbox
                 ended = stream.wait(deadline("close"))
             stream.kill()
-        # one whose client was killed may go on without it
+        # a sandbox may go on when its client is killed
         removed = ended == 0 or self._delete()
         if self._cgroups is not None:
             self._cgroups.delete()
             self._cgroups = None
         if removed:
-            for record in self._records:
+            for record in self._undo_entries:
                 self.host.run.gone(record)
-        self._records.clear()
-        with contextlib.suppress(IsolationError):  # it goes with the run's folder at the latest
+        self._undo_entries.clear()
+        with contextlib.suppress(IsolationError):  # the run deletes its whole folder at its end
             self.host.site.delete(self._bundle)
 
     def _delete(self) -> bool:
-        """Let the runtime take it away; False when that cannot be known, so that the run's end tries again."""
-        if not self.runtime.delete or not self._records:
+        """Let the runtime delete it; False if the outcome is unknown, so that the run's end tries again."""
+        if not self.runtime.delete or not self._undo_entries:
             return True
         argv = render_argv(self.runtime.delete, self._values, f"{self.runtime.name}: delete")
         try:

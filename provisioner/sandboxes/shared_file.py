@@ -1,7 +1,6 @@
-"""Whose a file is that a sandbox makes in a folder of the host.
+"""Checks which host user owns a file that a sandbox creates in a shared folder.
 
-In: a sandbox that shares a folder made for it.  Out: `SharedFile`.  Called by residue.py, whose sandbox
-is made anyway.  The folder is the run's own and goes with it.
+In: a sandbox that shares a folder of the run.  Out: `SharedFile`.  The folder is deleted with the run.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from provisioner.observed import Fact, Items, Number, Observed
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import VOLUME
 
-STICKY = 0o1777  # as /tmp is: whichever user of the host a sandbox is may write
+STICKY = 0o1777  # as /tmp: a sandbox may be any user of the host
 
 
 class SharedFile(Observed):
     """
-    A file that the sandbox made, as the host sees it (inode(7)), and the ids that the sandbox has there.
+    The owner of a file that the sandbox created, as the host sees it (inode(7)).
 
-    `users` is the sandbox's user namespace and `uid_map` its map, both seen by the host.
+    `users` is the inode of the sandbox's user namespace and `uid_map` its map, both seen from the host.
     """
 
     uid: Number
@@ -37,7 +36,7 @@ class SharedFile(Observed):
 
 @contextlib.contextmanager
 def shared_folder(host: Host) -> Iterator[Path]:
-    """Make a folder that every user may write to, below the run's own; gone at the end."""
+    """Make a folder in the run's folder that every user may write to; it is deleted at the end."""
     folder = host.directory / f"shared-{os.urandom(4).hex()}"
     host.site.make_folder(folder, STICKY)
     try:
@@ -48,22 +47,26 @@ def shared_folder(host: Host) -> Iterator[Path]:
 
 def make_shared_file(sandbox: Sandbox, folder: Path) -> SharedFile:
     """
-    Let a sandbox make a file in the folder that is shared with it, and look whose it is; on this machine alone.
+    Let a sandbox create a file in the folder that is shared with it, and read its owner.
+
+    Args:
+        sandbox: a sandbox on this machine.
+        folder: the shared folder, on the host.
 
     Raises:
-        IsolationError: it made none, or it could not be looked at.
+        IsolationError: the file was not created, or cannot be read.
     """
     subject = sandbox.outside()
     if subject is None:
-        raise IsolationError("cannot look whose its file is: its subject is no process of the host")
+        raise IsolationError("cannot read the owner of its file: its subject is not a process of this host")
     name = f"file-{sandbox.nonce}"
     checked(sandbox.request("touch", f"{VOLUME}/{name}"), "touch", sandbox.runtime.name)
     try:
         status = (folder / name).lstat()
     except OSError as error:
-        raise IsolationError(f"cannot look at the file that it made: {error.strerror}") from None
+        raise IsolationError(f"cannot read the owner of its file: {error.strerror}") from None
     if not stat.S_ISREG(status.st_mode):
-        raise IsolationError("cannot look at the file that it made: it is no file")
+        raise IsolationError("cannot read the owner of its file: it is not a regular file")
     return SharedFile(
         uid=status.st_uid,
         gid=status.st_gid,

@@ -18,7 +18,7 @@ VOLUME = "/tmp"  # which every image has
 
 
 class RefusedError(IsolationError):
-    """The runtime would not create the sandbox as it was asked to; `what` holds the runtime's own words."""
+    """The runtime refused to create the sandbox; `what` holds the runtime's own words."""
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,10 @@ class Spec:
     What is asked of one sandbox.
 
     Attributes:
-        limits: bounds to set.
+        limits: the limits to set.
         network: "none", "private" or "host".
-        image: "probe", which holds the probe alone, "shell", with a BusyBox beside it, or what is asked of it.
-        volume: a folder of the host that is shared with it, at VOLUME.
+        image: "probe" (only the probe), "shell" (with BusyBox), or an Image.
+        volume: a folder of the host that is shared with it at VOLUME.
         flags: further arguments for `create`, before the image.
         edits: functions that change the runtime's config before it is used (for runtimes with a `prepare`).
     """
@@ -46,12 +46,12 @@ class Spec:
 @dataclass(frozen=True)
 class OuterHost:
     """
-    What stands around a sandbox that is a machine itself: commands run *in* it, and are seen from elsewhere.
+    The host of a machine that is a sandbox itself: commands run in the machine, this host sees it from outside.
 
     Attributes:
         host: the host that the machine runs on.
-        vmm_pid: its hypervisor's process there, None where nobody knows.
-        provider: what started it, as lab.yaml names it.
+        vmm_pid: the pid of its hypervisor there, None if unknown.
+        provider: the machine's provider in lab.yaml.
     """
 
     host: Host

@@ -1,9 +1,8 @@
-"""What of a sandbox is still on this machine after it was ended: first by its first process, then by its runtime.
+"""Ends a sandbox, first by its first process, then by its runtime, and looks for what is left on this machine.
 
-In: a function that creates sandboxes.  Out: `TeardownResult`: one line for each process that outlived the first, one
-for each trace that is left after the runtime's own delete, and whose a file is that it made before (shared_file.py).
-Called by pytest_isolation's pool.  Looks at what the sandbox was seen to be (namespaces, cgroups, its hypervisor) and
-at what bears its name.
+In: a function that creates sandboxes.  Out: `TeardownResult`: processes that outlived the first, traces after the
+runtime's own delete, and the owner of a file that the sandbox created before (shared_file.py).  Traces are processes in
+its namespaces, its cgroups, its hypervisor, mounts with its name, and its entry in the runtime's list.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ from provisioner.sandboxes.spec import Spec
 
 T = TypeVar("T")
 
-PATIENCE = 5.0  # seconds: what ends by itself takes a moment
-SHARED = ("time", "user")  # a user namespace may be shared with others on purpose, a time namespace is the host's
+PATIENCE = 5.0  # seconds: traces that go by themselves take a moment
+SHARED = ("time", "user")  # other sandboxes may share a user namespace on purpose; the time namespace is the host's
 
 
 class TeardownResult(Observed):
-    """What outlived a sandbox's first process, what its runtime left, and a file that it made before."""
+    """Processes that outlived the first, traces that the runtime left, and a file that the sandbox created before."""
 
     survivors: Fact[Items[Text]]
     residue: Fact[Items[Text]]
@@ -53,12 +52,12 @@ def measure_end(
     Create a sandbox, end it, and look for what is left of it.
 
     Args:
-        create: makes it.
-        meanwhile: called with it before it is ended.
-        folder: is shared with it, and it makes a file there; None where none can be.
+        create: creates it.
+        meanwhile: called with the sandbox before it is ended.
+        folder: a folder that is shared with it, for a file; None if its runtime shares none.
 
     Raises:
-        IsolationError: it could not be made or looked at.
+        IsolationError: it could not be created or looked at.
     """
     with create(Spec(volume=folder)) as sandbox:
         subject, vmm = sandbox.outside(), sandbox.vmm()
@@ -72,19 +71,19 @@ def measure_end(
 
 
 def _ended(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts) -> tuple[Fact[Items[Text]], int]:
-    """End its first process: what outlived it, and the moment after which nothing of its own is started."""
+    """End its first process; return the survivors and the time after which a new process is not the sandbox's."""
     try:
         return end_first(sandbox, subject, vmm, host)
     except IsolationError as error:
-        return unobserved(str(error)), clock_now()  # its processes run on until its runtime ends them
+        return unobserved(str(error)), clock_now()  # its runtime ends its processes
 
 
 def _seen(look: Callable[[], T]) -> T:
     try:
         return look()
     except IsolationError as error:
-        nobody: T = unobserved(str(error))
-        return nobody
+        missing: T = unobserved(str(error))
+        return missing
 
 
 def _left(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts, ended: int) -> list[str]:
@@ -107,7 +106,7 @@ def _traces(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Fa
 
 
 def _own_namespaces(subject: Process, host: Process) -> dict[str, int]:
-    """Return the namespaces that were made for it, inode by kind."""
+    """Return the inodes of the namespaces that were made for it, by kind."""
     found = {}
     for kind in NAMESPACES:
         own, hosts = subject.namespaces.raw(kind), host.namespaces.raw(kind)
@@ -120,8 +119,8 @@ def _in_namespaces(own: dict[str, int], ended: int) -> Iterator[str]:
     """
     Yield the processes in these namespaces that were started before the sandbox was ended.
 
-    The kernel gives the number of a namespace that is gone to the next one made (proc_alloc_inum takes the lowest that
-    is free): a process that is younger than the end is another sandbox's.
+    The kernel gives a new namespace the lowest free inode (proc_alloc_inum), so a later process in a namespace of the
+    same inode belongs to another sandbox.
     """
     links = {f"{kind}:[{inode}]" for kind, inode in own.items()}
     for folder in Path("/proc").iterdir():
@@ -137,7 +136,7 @@ def _in_namespaces(own: dict[str, int], ended: int) -> Iterator[str]:
 
 
 def _cgroups(subject: Process, host: Process) -> Iterator[str]:
-    """Yield the cgroups that it was in and the host's probe was not."""
+    """Yield its cgroups, without those of the host's probe."""
     hosts = {(tuple(line.controllers), line.path) for line in host.cgroups}
     mounts = [mount for mount in read_mounts() if mount.fstype in ("cgroup", "cgroup2")]
     for line in subject.cgroups:

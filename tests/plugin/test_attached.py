@@ -73,14 +73,14 @@ def test_without_isolation_the_attached_one_is_the_only_column(pytester: pytest.
     verdicts = {cell["check"]: cell for cell in document["cells"]}
     assert verdicts["ns.pid"]["verdict"] == "open"
     assert verdicts["path.sys_ro"]["verdict"] == "unknown"
-    assert "no runtime's exec leads to a bare process" in verdicts["path.sys_ro"]["reason"]
+    assert "a bare process has no runtime with an exec" in verdicts["path.sys_ro"]["reason"]
     for check in ("lim.memory", "net.peer_same", "ns.peer"):
         assert verdicts[check]["verdict"] == "not_applicable"
         assert verdicts[check]["reason"].startswith("attached")
-    assert [{"target": f"pid:{pid}", "reason": "nobody says what made it"}] == [
+    assert [{"target": f"pid:{pid}", "reason": "what made it is unknown"}] == [
         {key: one[key] for key in ("target", "reason")} for one in document["beside"]
     ]
-    result.stdout.fnmatch_lines([f"pid:{pid}: not compared with a fresh one: nobody says what made it"])
+    result.stdout.fnmatch_lines([f"pid:{pid}: not compared with a fresh one: what made it is unknown"])
     assert before == state_of(pid)
     assert nothing_left(home)
 

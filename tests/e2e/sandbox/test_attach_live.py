@@ -103,7 +103,7 @@ def test_it_is_seen_and_stays_as_it_is(
     assert cells["path.sys_ro"]["judgement"] == ("ok" if inside == "holds" else "documented")
     (beside,) = results(home)["beside"]
     if runtime == "unshare":
-        assert beside["reason"] == "nobody says what made it"
+        assert beside["reason"] == "what made it is unknown"
     else:
         assert (beside["weaker"], beside["reason"]) == ([], "")
         assert beside["compared"] > 5

@@ -201,7 +201,7 @@ def test_a_machine_that_is_the_sandbox_is_seen_by_its_hypervisors_process(
             assert sandbox.exec_facts().boot_id == sandbox.inside().boot_id
         with (
             Sandbox(host, load_runtime("machine"), Spec(), OuterHost(outer, None)) as sandbox,
-            pytest.raises(IsolationError, match="nobody knows which process"),
+            pytest.raises(IsolationError, match="its process is unknown"),
         ):
             sandbox.vmm()
     finally:

@@ -1,0 +1,68 @@
+"""provisioner.sandboxes.loads: which limits are measured, and what a sandbox sees of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fakes import NONCE, facts_document
+
+from provisioner.errors import IsolationError
+from provisioner.facts.document import Facts, parse_facts
+from provisioner.limits.limits import Limits
+from provisioner.observed import Unobserved, unobserved
+from provisioner.runtimes.load import load_runtime
+from provisioner.sandboxes.loads import _amount_inside, limits_for, measure_loads
+from provisioner.sandboxes.spec import RefusedError, Spec
+
+MEMORY = ("limits.memory.limit", "system.memory_total")
+
+
+def changed(facts: Facts, part: str, **values: Any) -> Facts:
+    return facts.model_copy(update={part: facts.raw(part).model_copy(update=values)})
+
+
+@pytest.fixture(scope="module")
+def facts() -> Facts:
+    return parse_facts(facts_document(), NONCE)
+
+
+def test_a_runtime_is_measured_with_its_own_limits_and_never_below_its_step() -> None:
+    assert limits_for(load_runtime("runc")) == Limits(memory=64 << 20, cpus=0.25, pids=32)
+    assert limits_for(load_runtime("qemu")) == Limits(memory=192 << 20, cpus=1)
+    assert limits_for(load_runtime("self")) == Limits()
+
+
+def test_the_first_fact_that_is_a_number_is_the_amount_inside(facts: Facts) -> None:
+    gone = unobserved("no cgroup")
+    total = changed(facts, "system", memory_total=256)
+    limited = changed(total, "limits", memory=facts.limits.memory.model_copy(update={"limit": 64}))
+
+    assert _amount_inside(limited, MEMORY) == 64.0
+    assert _amount_inside(changed(total, "limits", memory=gone), MEMORY) == 256.0
+    assert _amount_inside(changed(changed(facts, "system", memory_total=gone), "limits", memory=gone), MEMORY) is gone
+    assert _amount_inside(facts.model_copy(update={"system": None}), ("system.cpus",)) is None
+    assert _amount_inside(facts, ()) is None
+
+
+def refusing(*errors: IsolationError) -> tuple[list[Limits], Callable[[Spec], Any]]:
+    """Return what was asked for, and a function that raises one error after another."""
+    asked: list[Limits] = []
+
+    def create(spec: Spec) -> Any:
+        asked.append(spec.limits)
+        raise errors[len(asked) - 1]
+
+    return asked, create
+
+
+def test_limits_that_are_refused_together_are_asked_for_alone() -> None:
+    asked, create = refusing(*(RefusedError(f"no {what}") for what in ("all", "memory", "cpu")), IsolationError("lost"))
+
+    loads = measure_loads(create, load_runtime("runc"), 4)
+
+    assert asked[1:] == [Limits(memory=64 << 20), Limits(cpus=0.25), Limits(pids=32)]
+    assert (loads["memory"].refused, loads["cpu"].refused) == ("no memory", "no cpu")
+    assert loads["cpu"].limit == 0.25
+    assert isinstance(loads["pids"], Unobserved)
