@@ -47,10 +47,10 @@ def judge(
     from pytest_isolation.judge.judge import judge_files, own_checks
     from pytest_isolation.records.record import save_record
     from pytest_isolation.results.model import write_results
-    from pytest_isolation.session.state import make_policy
+    from pytest_isolation.session.inputs import read_policy
 
     own = [function for module in checks or () for function in own_checks(module)]
-    results, records = judge_files(files, make_policy(profile, waivers, expected), own)
+    results, records = judge_files(files, read_policy(profile, waivers, expected), own)
     if report is not None:
         from pytest_isolation.report.html import write_page
 

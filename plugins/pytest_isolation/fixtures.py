@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from provisioner.sandboxes.sandbox import Sandbox
     from pytest_isolation.live.machine import MachineView
     from pytest_isolation.records.view import HostView, SandboxView
+    from pytest_isolation.targets.select import Target
 
 OFF = "needs sandboxes: run with --isolation=container, vm, or container,vm"
 
@@ -27,6 +28,11 @@ def _state(request: pytest.FixtureRequest) -> State:
     if state is None:
         pytest.skip(OFF)
     return state
+
+
+def _state_and_target(request: pytest.FixtureRequest, name: str) -> tuple[State, Target]:
+    state = _state(request)
+    return state, state.targets[name]
 
 
 @pytest.fixture(scope="session")
@@ -47,19 +53,22 @@ def sandbox(request: pytest.FixtureRequest, isolation_target: str) -> SandboxVie
         def test_no_other_process_is_visible(sandbox):
             assert sandbox.system.processes < 5
     """
-    return _state(request).view(isolation_target)
+    state, target = _state_and_target(request, isolation_target)
+    return state.view(target)
 
 
 @pytest.fixture
 def peer(request: pytest.FixtureRequest, isolation_target: str) -> SandboxView:
     """A second sandbox beside this target's own, made in the same way; as `SandboxView`."""
-    return _state(request).view(isolation_target, peer=True)
+    state, target = _state_and_target(request, isolation_target)
+    return state.view(target, peer=True)
 
 
 @pytest.fixture
 def host_facts(request: pytest.FixtureRequest, isolation_target: str) -> HostView:
     """The host's own view of itself, taken by the same probe; as `HostView`."""
-    return _state(request).view(isolation_target).host
+    state, target = _state_and_target(request, isolation_target)
+    return state.view(target).host
 
 
 @pytest.fixture
@@ -71,13 +80,12 @@ def machine(request: pytest.FixtureRequest, isolation_target: str) -> MachineVie
         def test_docker_is_confined(machine):
             assert machine.testinfra.service("docker").is_running
     """
-    state = _state(request)
-    host = state.pool.targets[isolation_target].host
-    if host == LOCAL:
-        pytest.skip(f"{isolation_target} runs on no machine of lab.yaml")
+    state, target = _state_and_target(request, isolation_target)
+    if target.host == LOCAL:
+        pytest.skip(f"{target.id} runs on no machine of lab.yaml")
     from pytest_isolation.live.machine import MachineView
 
-    return MachineView(*state.pool.hosts.machine(host))
+    return MachineView(*state.hosts.machine(target.host))
 
 
 @pytest.fixture
@@ -93,8 +101,8 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
         def test_small_sandbox_answers(sandbox_factory):
             assert sandbox_factory(memory=64 << 20).request("echo", data=b"hello").data == b"hello"
     """
-    state = _state(request)
-    if state.pool.targets[isolation_target].attached is not None:
+    state, target = _state_and_target(request, isolation_target)
+    if target.attached is not None:
         from pytest_isolation.records.record import ATTACHED
 
         pytest.skip(ATTACHED)
@@ -105,9 +113,7 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
         from provisioner.sandboxes.spec import Spec
 
         limits = Limits(**{name: asked.pop(name) for name in Limits().by_argument() if name in asked})
-        made.append(
-            state.pool.create(isolation_target, Spec(limits=limits, network=network, flags=tuple(flags), **asked))
-        )
+        made.append(state.sandboxes.create(target, Spec(limits=limits, network=network, flags=tuple(flags), **asked)))
         return made[-1]
 
     yield make

@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.files.suggest import suggest
-
 KINDS = ("container", "vm")
 LOCAL = "local"
 
@@ -177,6 +175,8 @@ def _names(text: str) -> tuple[str, ...]:
 def _known(name: str, known: tuple[str, ...], option: str, what: str) -> None:
     if name in known:
         return
+    from provisioner.files.suggest import suggest
+
     mend = suggest(name, known, f"there are: {', '.join(known)}")
     raise pytest.UsageError(f"{option}: unknown {what} '{name}'; {mend}")
 

@@ -22,10 +22,12 @@ from pytest_isolation.fixtures import (  # noqa: F401 - fixtures are registered 
     sandbox_factory,
 )
 from pytest_isolation.options import add_options, read_options
-from pytest_isolation.session.state import STATE, State, merge_worker, start_state, worker_input, worker_output
+from pytest_isolation.session.state import STATE, State, start_state
 
 if TYPE_CHECKING:
     from xdist.scheduler.protocol import Scheduling
+
+    from pytest_isolation.targets.select import Target
 
 TARGET = "isolation_target"
 TESTINFRA = "pytest11.testinfra"
@@ -45,29 +47,29 @@ def pytest_configure(config: pytest.Config) -> None:
         "isolation_destructive: leaves the sandbox or its machine changed: it is made anew, or rolled back, afterwards",
     ):
         config.addinivalue_line("markers", line)
-    asked = read_options(config)
-    if asked is None:
+    options = read_options(config)
+    if options is None:
         return
     workerinput = getattr(config, "workerinput", None)
-    state = start_state(asked, workerinput["isolation"] if workerinput else None)
+    state = start_state(options, workerinput["isolation"] if workerinput else None)
     config.stash[STATE] = state
     if workerinput is None:
         from pytest_isolation.session.start import end_on_sigterm
 
-        end_on_sigterm(config)  # before the pool's cleanup, so that it ends after it
-    config.add_cleanup(state.pool.close)
+        end_on_sigterm(config)  # registered before the cleanup of the sandboxes, so that it is undone after it
+    config.add_cleanup(state.close)
     if workerinput is None:
         from pytest_isolation.session.collect import CellCollector
 
         config.pluginmanager.register(CellCollector(state), "isolation-cells")
-    _add_suite(config, asked.suite)  # in a worker too: xdist hands it the arguments as they were typed
+    _add_suite(config, options.suite)  # in a worker too: xdist hands it the arguments as they were typed
 
 
-def _add_suite(config: pytest.Config, asked: bool) -> None:
+def _add_suite(config: pytest.Config, always: bool) -> None:
     """Run the bundled suite alone when no paths were given: a bare pytest would import every test file below."""
     if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
         config.args = [str(SUITE)]
-    elif asked:
+    elif always:
         config.args.append(str(SUITE))
 
 
@@ -93,7 +95,7 @@ def pytest_collection(session: pytest.Session) -> None:
     if state is not None and config.pluginmanager.hasplugin(TESTINFRA):
         from pytest_isolation.live.testinfra import register
 
-        register(state.pool, config.option, state.targets)
+        register(state.targets, state.sandboxes, config.option)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -108,7 +110,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     state = metafunc.config.stash.get(STATE, None)
     if state is not None and TARGET in metafunc.fixturenames:
-        metafunc.parametrize(TARGET, state.targets, ids=state.targets, indirect=True, scope="session")
+        metafunc.parametrize(TARGET, list(state.targets), indirect=True, scope="session")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -117,15 +119,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     state = config.stash.get(STATE, None)
     if state is None or config.option.collectonly or config.getoption("numprocesses", None) is not None:
         return
-    if hasattr(config, "workerinput") or not state.pool.records:
+    if hasattr(config, "workerinput") or not state.measurements:
         return
-    loaded = [
-        found[1]
+    loaded = {
+        found[1].id: state.measurements[found[1].id]
         for item in session.items
         if (mark := item.get_closest_marker("isolation")) and mark.args and str(mark.args[0]).startswith("lim.")
         if (found := _state_and_target(item))
-    ]
-    state.pool.measure_ahead(dict.fromkeys(loaded))
+    }
+    state.background.start(loaded.values())
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -135,7 +137,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if found is not None:
         from pytest_isolation.session.collect import require_kind
 
-        require_kind(item, *found)
+        require_kind(item, found[1])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -158,21 +160,19 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     found = _state_and_target(item)
     if found is not None and item.get_closest_marker("isolation_destructive") is not None:
         state, target = found
-        state.pool.roll_back(target)
+        state.sandboxes.roll_back(target)
     return result
 
 
-def _state_and_target(item: pytest.Item) -> tuple[State, str] | None:
+def _state_and_target(item: pytest.Item) -> tuple[State, Target] | None:
     """Return the session's state and the target that a test runs on, by our fixtures or by testinfra's."""
     state = item.config.stash.get(STATE, None)
     callspec = getattr(item, "callspec", None)
     if state is None or callspec is None:
         return None
-    if TARGET in callspec.params:
-        return state, str(callspec.params[TARGET])
     backend = getattr(callspec.params.get(TESTINFRA_HOST), "backend", None)
-    target = getattr(backend, "target", None)
-    return (state, str(target)) if target in state.pool.targets else None
+    name = callspec.params.get(TARGET) or getattr(getattr(backend, "target", None), "id", None)
+    return (state, state.targets[name]) if name in state.targets else None
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -181,16 +181,18 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
+        from pytest_isolation.session.worker import worker_output
+
         output["isolation"] = worker_output(state)
         return
     if session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        state.pool.abort()
-    state.pool.release()
-    if session.config.option.collectonly or not state.pool.records:
+        state.hosts.abort()
+    state.release()
+    if session.config.option.collectonly or not state.measurements:
         return
-    from pytest_isolation.session.finish import conclude
+    from pytest_isolation.session.finish import finish_session
 
-    conclude(session, state)
+    finish_session(session, state)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -207,6 +209,8 @@ def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist what was gathered."""
     state = node.config.stash.get(STATE, None)
     if state is not None:
+        from pytest_isolation.session.worker import worker_input
+
         node.workerinput["isolation"] = worker_input(state)
 
 
@@ -216,6 +220,8 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     state = node.config.stash.get(STATE, None)
     output = getattr(node, "workeroutput", None) or {}
     if state is not None and "isolation" in output:
+        from pytest_isolation.session.worker import merge_worker
+
         merge_worker(state, output["isolation"])
 
 

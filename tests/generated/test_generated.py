@@ -38,8 +38,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "column" not in metafunc.fixturenames:
         return
     state = metafunc.config.stash.get(STATE, None)
-    targets = () if state is None else state.targets
-    found = [name for name in targets if state and state.pool.targets[name].runtime.prepare is not None]
+    targets = {} if state is None else state.targets
+    found = [name for name, target in targets.items() if target.runtime.prepare is not None]
     off = pytest.param("", id="off", marks=pytest.mark.skip(reason=OFF if state is None else NONE))
     metafunc.parametrize("column", found or [off])
 
@@ -70,9 +70,10 @@ def test_every_check_says_what_the_configuration_makes_of_it(
     request: pytest.FixtureRequest, column: str, place: Place, tmp_path: Path
 ) -> None:
     state = request.config.stash[STATE]
-    runtime = state.pool.targets[column].runtime
-    private = runtime.name == "crun" and state.pool.host_of(column).cgroup_mode == "hybrid"
-    plain = verdicts_of(run_drawn(state.pool, column, Drawn(0, {}), place))
+    target = state.targets[column]
+    runtime = target.runtime
+    private = runtime.name == "crun" and state.hosts.host(target.host).cgroup_mode == "hybrid"
+    plain = verdicts_of(run_drawn(state.measurements[column], state.sandboxes, Drawn(0, {}), place))
 
     def wrong(outcome: Outcome) -> dict[str, str]:
         wanted = predict(World(outcome.config, runtime.name, private), plain)
@@ -84,7 +85,7 @@ def test_every_check_says_what_the_configuration_makes_of_it(
     again: Counter[str] = Counter()
     for seed in range(FIRST, FIRST + COUNT):
         drawn = draw_config(seed, place)
-        outcome = run_drawn(state.pool, column, drawn, place)
+        outcome = run_drawn(state.measurements[column], state.sandboxes, drawn, place)
         if outcome.refused:
             found.append(f"{drawn}\n    refused: {outcome.refused}")
             continue
@@ -117,11 +118,11 @@ def _explain(state: State, column: str, place: Place, drawn: Drawn, check: str, 
     """Return what disagrees, with the smallest configuration that shows it, which is kept as config.json."""
 
     def still(smaller: Drawn) -> bool:
-        outcome = run_drawn(state.pool, column, smaller, place)
+        outcome = run_drawn(state.measurements[column], state.sandboxes, smaller, place)
         return not outcome.refused and check in wrong(outcome)
 
     smallest = shrink(drawn, still)
-    outcome = run_drawn(state.pool, column, smallest, place)
+    outcome = run_drawn(state.measurements[column], state.sandboxes, smallest, place)
     (folder / f"{check}.json").write_text(json.dumps(outcome.config, indent=1))
     verdict, reason = outcome.verdicts[check]
     wanted = wrong(outcome).get(check, "what it says now")

@@ -1,6 +1,6 @@
 """What a live plant stands on: the sandbox to be planted, its peer, a folder, and things made for it and unmade.
 
-In: the session's pool.  Out: `Ground`, and the edits, profiles and argument lists that plants are written with.
+In: the session's sandboxes.  Out: `Ground`, and the edits, profiles and argument lists that plants are written with.
 Everything that is made on the host (a loop device, a bind of the test's own folder to itself) ends with the plant.
 """
 

@@ -1,8 +1,8 @@
-"""Makes a planted sandbox of one target, looks at it, and says which checks moved.
+"""Makes a planted sandbox of one target, observes it, and says which checks moved.
 
-In: the session's pool, a `Plant`.  Out: `Outcome`: what moved against the sound sandbox it is compared with, and what
-was expected to.  Called by test_live.py.  Everything that a plant needs on the host ends with it.
-"""
+In: a target's measurements, the session's sandboxes, a `Plant`.
+Out: `Outcome`: what moved against the sound sandbox it is compared with, and what was expected to.  Everything that a
+plant needs on the host ends with it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import SharedFile, make_shared_file, shared_folder
 from provisioner.sandboxes.spec import Spec
 from provisioner.sandboxes.teardown import TeardownResult, measure_end
-from pytest_isolation.observe.observe import observe
-from pytest_isolation.observe.pool import Pool
+from pytest_isolation.observe.measurements import Measurements
+from pytest_isolation.observe.sandboxes import SandboxCache
+from pytest_isolation.observe.views import observe_sandbox
 from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import Record
 from pytest_isolation.targets.select import Target
@@ -72,25 +73,25 @@ class Outcome:
         return f"{'; '.join(parts)}; {len(self.after) - len(moved)} stayed"
 
 
-def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
+def try_plant(measurements: Measurements, sandboxes: SandboxCache, plant: Plant) -> Outcome:
     """Make it, look, compare, end it."""
-    target = pool.targets[target_id]
+    target = measurements.target
     with ExitStack() as undo:
         if plant.on_hosts_network and target.host == LOCAL:
             undo.enter_context(network_turn())
-        before = _base(pool, target, plant.base)
-        ground = _ground(pool, target, undo)
+        before = _base(measurements, sandboxes, plant.base)
+        ground = _ground(sandboxes, target, undo)
         if plant.peer is not None:
             spec = _spec(plant.peer, ground)
             ground.make_peer = lambda: undo.enter_context(Sandbox(ground.host, target.runtime, spec))
         if plant.reach:
-            pool.reach(target_id, "none")
-            before = before.model_copy(update={"reaches": pool.records[target_id].reaches})
+            measurements.reach("none")
+            before = before.model_copy(update={"reaches": measurements.record.reaches})
         if plant.limit:
-            pool.load(target_id, plant.limit)
-            before = before.model_copy(update={"loads": pool.records[target_id].loads})
+            measurements.load(plant.limit)
+            before = before.model_copy(update={"loads": measurements.record.loads})
         if plant.leave or (plant.ends and target.host == LOCAL):  # what is ended is looked for on this machine alone
-            before = _ended(before, pool.ended(target_id))
+            before = _ended(before, measurements.teardown())
         if plant.volume:
             words = _words(BASES[named(target.runtime), plant.base], ground) if plant.base else {}
             before = before.model_copy(update={"shared_file": _file_made(ground, target.runtime, Spec(**words))})
@@ -110,16 +111,16 @@ def try_plant(pool: Pool, target_id: str, plant: Plant) -> Outcome:
     return Outcome(first, second, expected)
 
 
-def _ground(pool: Pool, target: Target, undo: ExitStack) -> Ground:
+def _ground(sandboxes: SandboxCache, target: Target, undo: ExitStack) -> Ground:
     """
     Give a plant a folder that a hypervisor may enter, which runs as another user.
 
     It lies on disk: the run's own folder is below /run, on most hosts a tmpfs, which is what a mask is made of.
     """
-    host = pool.host_of(target.id)
+    host = sandboxes.hosts.host(target.host)
     folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="plant-", dir=cache_dir())))
     folder.chmod(0o755)
-    return Ground(host, target.runtime, lambda: pool.sandbox(target.id, peer=True), folder, undo)
+    return Ground(host, target.runtime, lambda: sandboxes.live(target, "peer"), folder, undo)
 
 
 def _runtime(ground: Ground, plant: Plant) -> Runtime:
@@ -135,19 +136,20 @@ def _words(make: Make, ground: Ground) -> dict[str, Any]:
     return dict(make(ground) if callable(make) else make)
 
 
-def _base(pool: Pool, target: Target, name: str) -> Record:
+def _base(measurements: Measurements, sandboxes: SandboxCache, name: str) -> Record:
     """Return the record of the sound sandbox that a plant is compared with; looked at once."""
+    target = measurements.target
     if not name:
-        return pool.records[target.id]
-    key = (id(pool), target.id, name)
+        return measurements.record
+    key = (id(sandboxes), target.id, name)
     if key not in _bases:
         with ExitStack() as undo:
-            ground = _ground(pool, target, undo)
+            ground = _ground(sandboxes, target, undo)
             words = _words(BASES[named(target.runtime), name], ground)
             create = words.pop("create", None)  # a base may also be made by another command
             runtime = overlay(target.runtime, {"create": create}, f"base '{name}'") if create else target.runtime
             with Sandbox(ground.host, runtime, Spec(**words)) as sandbox:
-                record = observe(target, sandbox, ground.peer)
+                record = observe_sandbox(target, sandbox, ground.peer)
                 _bases[key] = record.model_copy(update={"host": ground.host.look()}) if ground.changed else record
     return _bases[key]
 
@@ -182,9 +184,9 @@ def _look(ground: Ground, target: Target, sandbox: Sandbox, plant: Plant, make: 
     seen_as = Target(target.id, sandbox.runtime, target.host, target.named)
     if plant.planted_peer:
         with make() as peer:
-            record = observe(seen_as, sandbox, peer)
+            record = observe_sandbox(seen_as, sandbox, peer)
     else:
-        record = observe(seen_as, sandbox, ground.peer)
+        record = observe_sandbox(seen_as, sandbox, ground.peer)
     return record.model_copy(update={"host": ground.host.look()}) if ground.changed else record
 
 

@@ -31,11 +31,11 @@ NONE = "no plant is for the runtimes of this session"
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Pair each of the session's targets with the plants of its runtime."""
     state = metafunc.config.stash.get(STATE, None)
-    runtimes = {} if state is None else {name: named(state.pool.targets[name].runtime) for name in state.targets}
+    runtimes = {} if state is None else {name: named(target.runtime) for name, target in state.targets.items()}
     found = [
         pytest.param(name, plant, id=f"{name}: {plant.name}")
         for name, runtime in runtimes.items()
-        for plant in _plants(runtime, state.pool.targets[name].host == LOCAL)
+        for plant in _plants(runtime, state.targets[name].host == LOCAL)
     ]
     off = pytest.param("", None, id="off", marks=pytest.mark.skip(reason=OFF if state is None else NONE))
     metafunc.parametrize(("column", "plant"), found or [off])
@@ -61,7 +61,7 @@ def _is_for_user(plant: Plant) -> bool:
 
 @pytest.fixture
 def state(request: pytest.FixtureRequest) -> State:
-    """The session's state: its targets and their pool."""
+    """The session's state: its targets and their sandboxes."""
     return request.config.stash[STATE]
 
 
@@ -70,7 +70,7 @@ def test_a_plant_moves_its_own_checks_and_no_other(
 ) -> None:
     started = time.monotonic()
     try:
-        outcome = try_plant(state.pool, column, plant)
+        outcome = try_plant(state.measurements[column], state.sandboxes, plant)
     except RefusedError as error:
         if plant.mended_by and error.what:
             pytest.skip(f"{plant.mended_by}: {error.what}")
@@ -78,7 +78,7 @@ def test_a_plant_moves_its_own_checks_and_no_other(
     record_property("confusion", f"{column}: {plant.name}: {outcome.row}")
 
     assert outcome.expected == outcome.moved, outcome.why
-    opens = plant.opens_on(state.pool.targets[column].host == LOCAL)
+    opens = plant.opens_on(state.targets[column].host == LOCAL)
     note_seen(state, column, plant, time.monotonic() - started)
     for check, fragment in opens.items():
         assert outcome.before[check][0] in (Verdict.HOLDS, Verdict.NOT_APPLICABLE)
@@ -90,11 +90,11 @@ def note_seen(state: State, column: str, plant: Plant, seconds: float) -> None:
     if not (file := os.environ.get("PYTEST_ISOLATION_SEEN")):
         return
     path = Path(file)
-    target = state.pool.targets[column]
+    target = state.targets[column]
     here = target.host == LOCAL
     with FileLock(f"{path}.lock", timeout=300):
         seen = json.loads(path.read_text()) if path.exists() else {"checks": {}, "seconds": {}}
-        version = state.pool.records[column].target.conditions.get("version", "")
+        version = state.measurements[column].record.target.conditions.get("version", "")
         for check in plant.opens_on(here):
             seen["checks"].setdefault(check, {})[column] = f"{version} on {state.policy.today}".strip()
         if here and os.geteuid() == 0:

@@ -17,10 +17,12 @@ from provisioner.errors import IsolationError
 from pytest_isolation.differential.draw import Drawn, draw_config, shrink
 from pytest_isolation.differential.edits import Place
 from pytest_isolation.differential.run import Outcome, run_drawn
+from pytest_isolation.observe.gather import gather
 from pytest_isolation.observe.hosts import Hosts
-from pytest_isolation.observe.pool import Pool
+from pytest_isolation.observe.measurements import Measurements
+from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.options import LOCAL, RunOptions
-from pytest_isolation.targets.select import select_targets
+from pytest_isolation.targets.select import Target, select_targets
 
 REFUSED = "refused by the runtime"
 
@@ -47,13 +49,13 @@ class Difference:
 class Pair:
     """Two targets, and the folders that configurations may name."""
 
-    pool: Pool
-    targets: tuple[str, str]
+    sandboxes: SandboxCache
+    targets: tuple[Measurements, Measurements]
     place: Place
 
     def run(self, drawn: Drawn) -> tuple[Outcome, ...]:
         """Run one configuration in both runtimes."""
-        return tuple(run_drawn(self.pool, target, drawn, self.place) for target in self.targets)
+        return tuple(run_drawn(target, self.sandboxes, drawn, self.place) for target in self.targets)
 
 
 @contextlib.contextmanager
@@ -69,15 +71,15 @@ def opened_pair(runtimes: Sequence[str], folder: Path) -> Iterator[Pair]:
         IsolationError: one is unknown, not installed, does not start, or reads no config.json.
     """
     targets = _targets(runtimes)
-    pool = Pool(targets, Hosts())
+    sandboxes = SandboxCache(Hosts())
     try:
-        pool.gather()
-        for name, error in pool.failures.items():
-            raise IsolationError(f"cannot compare '{name}': {error.what}", error.hint)
-        first, second = runtimes
-        yield Pair(pool, (first, second), Place(folder))
+        gathered = gather(targets, sandboxes)
+        for failure in gathered.failures:
+            raise IsolationError(f"cannot compare '{failure.target.id}': {failure.error.what}", failure.error.hint)
+        first, second = gathered.observed
+        yield Pair(sandboxes, (first, second), Place(folder))
     finally:
-        pool.close()
+        sandboxes.close()
 
 
 def find_differences(pair: Pair, seeds: Iterable[int]) -> Iterator[tuple[int, list[Difference]]]:
@@ -110,7 +112,7 @@ def _differing(outcomes: Sequence[Outcome]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _targets(runtimes: Sequence[str]) -> list[Any]:
+def _targets(runtimes: Sequence[str]) -> list[Target]:
     asked = RunOptions(
         kinds=("container",),
         runtimes=tuple(runtimes),

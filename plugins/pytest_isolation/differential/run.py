@@ -1,6 +1,6 @@
 """Makes the sandbox of a random configuration, observes it, and returns each check's verdict.
 
-In: a pool, a target with a runtime that reads config.json, a `Drawn`.  Out: `Outcome`.
+In: a target with a runtime that reads config.json, a `Drawn`.  Out: `Outcome`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from provisioner.sandboxes.spec import RefusedError, Spec
 from pytest_isolation.differential.draw import Drawn
 from pytest_isolation.differential.edits import Place
 from pytest_isolation.judge.judge import judge_record
-from pytest_isolation.observe.observe import observe
-from pytest_isolation.observe.pool import Pool
+from pytest_isolation.observe.measurements import Measurements
+from pytest_isolation.observe.sandboxes import SandboxCache
+from pytest_isolation.observe.views import observe_sandbox
 from pytest_isolation.records.record import Record
 
 
@@ -36,33 +37,34 @@ class Outcome:
     config: dict[str, Any] = field(default_factory=dict)
 
 
-def run_drawn(pool: Pool, target_id: str, drawn: Drawn, place: Place) -> Outcome:
+def run_drawn(measurements: Measurements, sandboxes: SandboxCache, drawn: Drawn, place: Place) -> Outcome:
     """
     Make the sandbox of one configuration and judge it; limits come from the target's stock sandbox.
 
     Args:
-        pool: has the target's host and its records.
-        target_id: the target.
+        measurements: what is known of the target; its runtime reads config.json.
+        sandboxes: has the target's host and its peer.
         drawn: the configuration.
         place: what of the host it may name.
 
     Raises:
         IsolationError: the sandbox was made and does not answer.
     """
-    target = pool.targets[target_id]
+    target = measurements.target
     if target.runtime.prepare is None:
-        raise IsolationError(f"cannot run a configuration in '{target_id}': its runtime reads no config.json")
+        raise IsolationError(f"cannot run a configuration in '{target.id}': its runtime reads no config.json")
     config: dict[str, Any] = {}
 
     def keep(document: dict[str, Any]) -> None:
         config.update(copy.deepcopy(document))
 
     try:
-        with Sandbox(pool.host_of(target_id), target.runtime, Spec(edits=(*drawn.edits(place), keep))) as sandbox:
-            record = observe(target, sandbox, pool.sandbox(target_id, peer=True))
+        host, spec = sandboxes.hosts.host(target.host), Spec(edits=(*drawn.edits(place), keep))
+        with Sandbox(host, target.runtime, spec) as sandbox:
+            record = observe_sandbox(target, sandbox, sandboxes.live(target, "peer"))
     except RefusedError as error:
         return Outcome(refused=error.what, config=config)
-    return Outcome(judge_all(record, pool.records[target_id]), config=config)
+    return Outcome(judge_all(record, measurements.record), config=config)
 
 
 def judge_all(record: Record, stock: Record) -> dict[str, tuple[str, str]]:

@@ -18,7 +18,7 @@ from pytest_isolation.results.model import AttachedComparison
 LACKING = (Verdict.OPEN, Verdict.IGNORED, Verdict.REFUSED)
 
 
-def beside_fresh(cells: Iterable[Cell], fresh: Mapping[str, Record | str]) -> list[AttachedComparison]:
+def compare_attached(cells: Iterable[Cell], fresh: Mapping[str, Record | str]) -> list[AttachedComparison]:
     """
     Compare each attached target with its fresh sandbox.
 

@@ -1,6 +1,7 @@
-"""A view of a sandbox that still runs: what view.py shows, and ways to act on it.
+"""The sandbox as a test of a running session sees it: the record's view, and ways to act on the sandbox.
 
-In: the pool and a target.  Out: `LiveView`.  Called by session.py.  In an archive there is only view.py.
+In: the measurements of a target, and the session's sandboxes.
+Out: `LiveView`.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from provisioner.facts.reach import Reach
+from provisioner.limits.document import Load
 from provisioner.sandboxes.sandbox import Sandbox
-from pytest_isolation.observe.pool import Pool
-from pytest_isolation.records.record import ATTACHED
+from pytest_isolation.observe.measurements import Measurements
+from pytest_isolation.observe.sandboxes import SandboxCache
+from pytest_isolation.records.record import ATTACHED, Record
 from pytest_isolation.records.view import SandboxView
 
 
@@ -26,28 +30,43 @@ class Ran:
 
 
 class LiveView(SandboxView):
-    """The sandbox of a running session."""
+    """
+    A sandbox of the running session: what it does not know yet is measured when a test asks for it.
 
-    def __init__(self, pool: Pool, target: str, peer: bool = False) -> None:
-        super().__init__(
-            pool.records[target],
-            peer,
-            measure_load=lambda name: pool.load(target, name),
-            measure_reach=lambda network: pool.reach(target, network),
-            measure_end=lambda: pool.ended(target),
-        )
-        self._pool = pool
-        self._name = target
+    Args:
+        measurements: what is known of the target.
+        sandboxes: the session's live sandboxes.
+        peer: whether this is the second sandbox beside the target's own.
+    """
+
+    def __init__(self, measurements: Measurements, sandboxes: SandboxCache, peer: bool = False) -> None:
+        super().__init__(measurements.record, peer)
+        self.measurements = measurements
+        self._sandboxes = sandboxes
+
+    @property
+    def record(self) -> Record:
+        """All that was observed and measured of the target by now."""
+        return self.measurements.record
+
+    def load(self, name: str) -> Load:
+        return self.measurements.load(name)
+
+    def reach(self, network: str) -> Reach:
+        return self.measurements.reach(network)
+
+    def teardown(self) -> Record:
+        return self.measurements.teardown()
 
     @property
     def live(self) -> Sandbox:
         """
-        The running sandbox itself, started on first use in a worker and made anew when it died.
+        The running sandbox itself; one that died is made again.
 
-        One that somebody else runs is not acted on: the test is skipped.
+        Of an attached sandbox there is none to act on: the test is skipped.
         """
         self._require_ours()
-        return self._pool.sandbox(self._name, self._peer)
+        return self._sandboxes.live(self.measurements.target, "peer" if self._peer else "main")
 
     def _require_ours(self) -> None:
         if self.target.attached:
@@ -68,7 +87,7 @@ class LiveView(SandboxView):
         from pytest_isolation.live.testinfra import testinfra_host
 
         self._require_ours()
-        return testinfra_host(self._name)
+        return testinfra_host(self.measurements.target.id)
 
     def run(self, *argv: str, stdin: bytes = b"", seconds: float = 30.0) -> Ran:
         """

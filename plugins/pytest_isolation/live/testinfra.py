@@ -9,6 +9,7 @@ by nothing else here.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -18,7 +19,8 @@ from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host
 
 if TYPE_CHECKING:
-    from pytest_isolation.observe.pool import Pool
+    from pytest_isolation.observe.sandboxes import SandboxCache
+    from pytest_isolation.targets.select import Target
 
 NAME = "isolation"
 BOUND = 4 << 20  # bytes of a command's output
@@ -37,14 +39,16 @@ class IsolationBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes wi
     """
 
     NAME = NAME
-    pool: Pool | None = None
+    targets: Mapping[str, Target] = {}
+    sandboxes: SandboxCache | None = None
 
     def __init__(self, hostname: str, *args: Any, **kwargs: Any) -> None:
-        self.target = target_of(hostname)
-        known = list(self.pool.targets) if self.pool else []
-        if self.target not in known:
-            raise pytest.UsageError(f"{NAME}://{hostname}: no such target; there are: {', '.join(known) or 'none'}")
-        super().__init__(self.target, sudo=kwargs.get("sudo", False), sudo_user=kwargs.get("sudo_user"))
+        name = target_of(hostname)
+        if name not in self.targets:
+            known = ", ".join(self.targets) or "none"
+            raise pytest.UsageError(f"{NAME}://{hostname}: no such target; there are: {known}")
+        self.target = self.targets[name]
+        super().__init__(name, sudo=kwargs.get("sudo", False), sudo_user=kwargs.get("sudo_user"))
 
     @property
     def encoding(self) -> str:
@@ -52,13 +56,13 @@ class IsolationBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes wi
         return "utf-8"
 
     def get_pytest_id(self) -> str:
-        return self.target
+        return self.target.id
 
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
         """Run a shell command line in the target's sandbox; IsolationError when it does not answer."""
-        assert self.pool is not None  # __init__ has seen it
+        assert self.sandboxes is not None  # set with `targets`, which __init__ has looked into
         line = self.get_command(command, *args)
-        shell = self.pool.shell(self.target)
+        shell = self.sandboxes.shell(self.target)
         reply = shell.request("run", "/bin/sh", "-c", line, bound=BOUND, seconds=SECONDS)
         return self.result(exit_status(reply.ended), self.encode(line), reply.data, reply.log)
 
@@ -78,25 +82,25 @@ def exit_status(ended: str) -> int:
     return int(found[2]) + (128 if found[1] == "signal" else 0)
 
 
-def hosts_of(targets: list[str]) -> str:
-    """Return the value of --hosts that names these targets."""
-    named = [name.partition("/") for name in targets if ":" not in name]  # nothing is run in what others made
+def hosts_of(targets: Iterable[str]) -> str:
+    """Return the value of --hosts that names these targets; attached ones are left out, since nothing runs in them."""
+    named = [name.partition("/") for name in targets if ":" not in name]
     return ",".join(
         f"{NAME}://{runtime}@{machine}" if slash else f"{NAME}://{machine}" for machine, slash, runtime in named
     )
 
 
-def register(pool: Pool, option: Any, targets: list[str]) -> None:
+def register(targets: Mapping[str, Target], sandboxes: SandboxCache, option: Any) -> None:
     """
-    Let testinfra know the backend, and make it the default of --hosts.
+    Register the backend with testinfra, and make it the default of --hosts.
 
     Args:
-        pool: the session's.
-        option: pytest's, whose `hosts` is set unless the user gave one.
-        targets: of this session.
+        targets: the session's targets by id.
+        sandboxes: the session's sandboxes.
+        option: pytest's options; `hosts` is set unless the user gave it.
     """
     testinfra.backend.BACKENDS[NAME] = f"{__name__}.{IsolationBackend.__name__}"
-    IsolationBackend.pool = pool
+    IsolationBackend.targets, IsolationBackend.sandboxes = targets, sandboxes
     given = option.hosts
     if given is None:
         option.hosts = hosts_of(targets)

@@ -66,7 +66,7 @@ class Hosts:
         """
         with self._lock:
             lock = self._locks.setdefault(name, threading.Lock())
-            run, probe = self._begin()
+            run, probe = self._open_run()
         with lock:
             if name not in self._hosts:
                 made = self._make_local(run, probe) if name == LOCAL else self._make_remote(name, run, probe)
@@ -76,17 +76,22 @@ class Hosts:
                     made.abort()
             return self._hosts[name]
 
+    @property
+    def local(self) -> Host:
+        """This machine as a host."""
+        return self.host(LOCAL)
+
     def machine(self, name: str) -> tuple[ReadyMachine, Host, MachineSpec]:
         """Return a machine that is ready, the host on it and its part of lab.yaml; raises as `host`."""
         assert self._lab is not None
         host = self.host(name)
         return self._machines[name], host, self._lab.machine(name)
 
-    def around(self, name: str) -> OuterHost:
-        """Return what stands around a machine: this host, and the machine's hypervisor on it."""
+    def outer(self, name: str) -> OuterHost:
+        """Return what is around a machine: this host, and the process of the machine's hypervisor on it."""
         assert self._lab is not None
         self.host(name)
-        return OuterHost(self.host(LOCAL), self._machines[name].machine.vmm_pid(), self._lab.machine(name).provider)
+        return OuterHost(self.local, self._machines[name].machine.vmm_pid(), self._lab.machine(name).provider)
 
     def moved(self) -> list[str]:
         """Return one line for each thing outside that must not change and did, since each host was started."""
@@ -147,7 +152,7 @@ class Hosts:
             for host in hosts.values():
                 last.callback(host.close)
 
-    def _begin(self) -> tuple[Run, BuiltProbe]:
+    def _open_run(self) -> tuple[Run, BuiltProbe]:
         """Prune what dead runs left, build the probe, and start this run's journal: once."""
         if self._run is None or self._probe is None:
             prune()

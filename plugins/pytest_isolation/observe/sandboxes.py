@@ -1,6 +1,6 @@
-"""The live sandboxes of one session: each made on first use, made anew when it died, ended with the session.
+"""The live sandboxes of a session: each made on first use, made again if it died, ended with the session.
 
-In: targets and the hosts.  Out: `Sandbox`es.  Called by pool.py and measures.py.  Observes nothing.
+In: targets and the hosts.  Out: `Sandbox`es.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Literal
 
 from provisioner.errors import IsolationError
@@ -15,77 +16,119 @@ from provisioner.progress import step
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.observe.hosts import Hosts
+from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.targets.select import Target
 
 Part = Literal["main", "peer", "shell"]  # of a target's sandboxes
 
 
+@dataclass(frozen=True)
+class _Live:
+    target: Target
+    sandbox: Sandbox
+
+
 class SandboxCache:
     """
-    The sandboxes of one session, or of one worker of it.
+    The sandboxes of one session, or of one worker of pytest-xdist.
 
     Args:
-        hosts: makes each host on first use.
+        hosts: the hosts to create them on; each is started on first use.
+
+    Attributes:
+        recreated: how many sandboxes died and were made again.
     """
 
     def __init__(self, hosts: Hosts) -> None:
+        self.hosts = hosts
         self.recreated = 0
-        self._hosts = hosts
-        self._sandboxes: dict[tuple[str, Part], Sandbox] = {}
+        self._live: dict[tuple[str, Part], _Live] = {}
         self._further: list[Sandbox] = []
         self._locks: dict[tuple[str, Part], threading.Lock] = {}
         self._lock = threading.Lock()
         self._stopped = False
 
-    def live(self, target: Target, part: Part) -> Sandbox:
-        """Return one of the target's own sandboxes; one that died is made anew, and counted."""
+    def live(self, target: Target, part: Part = "main") -> Sandbox:
+        """
+        Return a sandbox that belongs to the target; one that died is made again, and counted.
+
+        Args:
+            target: the target.
+            part: the target's own ("main"), the second one beside it ("peer"), or one with a BusyBox ("shell").
+
+        Raises:
+            IsolationError: it cannot be created, or the session ends.
+        """
         key = (target.id, part)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
             if self._stopped:
                 raise IsolationError(f"cannot start '{target.id}': the session ends")
-            found = self._sandboxes.get(key)
-            if found is not None and found.alive:
-                return found
-            if found is not None:
-                found.close()
+            known = self._live.get(key)
+            if known is not None and known.sandbox.alive:
+                return known.sandbox
+            if known is not None:
+                known.sandbox.close()
                 self.recreated += 1
-            self._sandboxes[key] = self.make(target, Spec(image="shell" if part == "shell" else "probe"))
-            return self._sandboxes[key]
+            sandbox = self.make(target, Spec(image="shell" if part == "shell" else "probe"))
+            self._live[key] = _Live(target, sandbox)
+            return sandbox
+
+    def shell(self, target: Target) -> Sandbox:
+        """Return a live sandbox in which /bin/sh is: one with a BusyBox, or the target's own where no image is made."""
+        return self.live(target, "main" if target.runtime.image == "none" else "shell")
 
     def make(self, target: Target, spec: Spec) -> Sandbox:
-        """Make a sandbox that its caller ends."""
+        """Create a sandbox that the caller closes; raises IsolationError for an attached target."""
         if target.attached is not None:
             raise IsolationError(f"cannot start anything for '{target.id}': {ATTACHED}")
-        around = self._hosts.around(target.host) if target.is_machine else None
-        return Sandbox(self._hosts.host(target.host), target.runtime, spec, around)
+        outer = self.hosts.outer(target.host) if target.is_machine else None
+        return Sandbox(self.hosts.host(target.host), target.runtime, spec, outer)
 
     def create(self, target: Target, spec: Spec) -> Sandbox:
-        """Make a further sandbox of a target; ended with all others at the latest."""
+        """Create a further sandbox of a target; it is ended with all others at the latest."""
         sandbox = self.make(target, spec)
         with self._lock:
             self._further.append(sandbox)
         return sandbox
 
-    def stop(self) -> None:
-        """Make no more of the targets' own: the session ends."""
-        self._stopped = True
+    def roll_back(self, target: Target) -> None:
+        """
+        Undo what a destructive test did.
 
-    def end(self, is_lost: Callable[[str], bool]) -> None:
-        """End the own sandboxes of targets whose id this is true of; they are made anew when asked for."""
+        A target's own sandboxes are made again on their next use.  A machine is restored from its snapshot, and the
+        sandboxes of all targets on it are ended.
+        """
+        on_machine = target.host != LOCAL
+        self._end(lambda other: other.id == target.id or (on_machine and other.host == target.host))
+        if on_machine:
+            self.hosts.roll_back(target.host)
+
+    def _end(self, is_lost: Callable[[Target], bool]) -> None:
         with self._lock:
-            lost = [self._sandboxes.pop(key) for key in list(self._sandboxes) if is_lost(key[0])]
-        for sandbox in lost:
-            sandbox.close()
+            lost = [self._live.pop(key) for key, live in list(self._live.items()) if is_lost(live.target)]
+        for live in lost:
+            live.sandbox.close()
+
+    def stop(self) -> None:
+        """Let `live` create no more: the session ends."""
+        self._stopped = True
 
     def release(self) -> None:
         """End every sandbox, side by side; the hosts stay."""
         with self._lock:
-            sandboxes = [*self._sandboxes.values(), *self._further]
-            self._sandboxes.clear()
+            sandboxes = [*(live.sandbox for live in self._live.values()), *self._further]
+            self._live.clear()
             self._further.clear()
         if sandboxes:
             with step("end the sandboxes"), ThreadPoolExecutor(max_workers=len(sandboxes)) as threads:
                 list(threads.map(lambda sandbox: sandbox.close(), sandboxes))
+
+    def close(self) -> None:
+        """End every sandbox and close the hosts; safe to repeat."""
+        try:
+            self.release()
+        finally:
+            self.hosts.close()

@@ -1,12 +1,13 @@
-"""Makes a fresh sandbox of the runtime of each that was attached to, so that the two can be compared.
+"""Observes a stock sandbox of each runtime that was attached to, so that the two can be compared.
 
-In: attached targets, this machine as a host, what the session observed anyway.  Out: by target id a Record, or why
-there is none.  Called by pool.py.  What is made here is ours, stands in the journal, and is gone when this returns.
+In: what the session observed, and its hosts.
+Out: by the id of an attached target a `Record`, or why there is none.  A sandbox that is created here is in the
+journal, and is deleted before this returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Sequence
 
 from provisioner.errors import IsolationError
 from provisioner.hosts.host import Host
@@ -15,62 +16,64 @@ from provisioner.runtimes.load import load_runtime
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
-from pytest_isolation.observe.observe import observe
+from pytest_isolation.observe.hosts import Hosts
+from pytest_isolation.observe.measurements import Measurements
+from pytest_isolation.observe.views import observe_sandbox
 from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import Record
-from pytest_isolation.targets.select import Target
+from pytest_isolation.targets.select import Target, other_option
 
-Fresh = Record | str
+Stock = Record | str
 
 
-def observe_fresh(
-    targets: Iterable[Target], host: Callable[[], Host], columns: Mapping[str, tuple[Target, Record]]
-) -> dict[str, Fresh]:
+def observe_stock(observed: Sequence[Measurements], hosts: Hosts) -> dict[str, Stock]:
     """
-    Look at a fresh sandbox for each runtime of these targets, once.
+    Observe one stock sandbox for each runtime that was attached to.
 
     Args:
-        targets: those that were attached to.
-        host: this machine.
-        columns: targets of this session with their records: one of the same runtime serves.
+        observed: all targets of the session.  One of the same runtime on this machine serves as the stock sandbox.
+        hosts: the session's hosts.
+
+    Returns:
+        By the id of each attached target, the record of the stock sandbox, or why there is none.
     """
-    made: dict[str, Fresh] = {}
-    found: dict[str, Fresh] = {}
-    for target in targets:
-        assert target.attached is not None
-        name = target.id.partition(":")[0]
-        if name not in made:
-            made[name] = _beside(name, target.attached.runtime, host, columns)
-        found[target.id] = made[name]
-    return found
+    by_runtime: dict[str, Stock] = {}
+    stock: dict[str, Stock] = {}
+    for one in observed:
+        if one.target.attached is None:
+            continue
+        name = one.target.id.partition(":")[0]
+        if name not in by_runtime:
+            by_runtime[name] = _stock_of(name, one.target.attached.runtime, observed, hosts)
+        stock[one.target.id] = by_runtime[name]
+    return stock
 
 
-def _beside(
-    name: str, runtime: Runtime, host: Callable[[], Host], columns: Mapping[str, tuple[Target, Record]]
-) -> Fresh:
+def _stock_of(name: str, runtime: Runtime, observed: Sequence[Measurements], hosts: Hosts) -> Stock:
     if "fresh" in runtime.cannot:
         return runtime.cannot["fresh"]
-    for column, record in columns.values():
-        same = column.runtime.name == runtime.name and column.runtime.conditions == runtime.conditions
-        if same and column.host == LOCAL and column.attached is None:
-            return record
+    for one in observed:
+        target = one.target
+        same = target.runtime.name == runtime.name and target.runtime.conditions == runtime.conditions
+        if same and target.host == LOCAL and target.attached is None:
+            return one.record
     with step(f"start a fresh {name} beside it"):
-        return _make(name, runtime, host)
+        return _make(name, runtime, hosts)
 
 
-def _make(name: str, runtime: Runtime, host: Callable[[], Host]) -> Fresh:
+def _make(name: str, runtime: Runtime, hosts: Hosts) -> Stock:
     try:
-        return _look(name, runtime, host())
+        return _observe(name, runtime, hosts.local)
     except IsolationError as error:
-        option = next((one.instead for one in runtime.symptoms if one.instead and one.cause in error.what), None)
+        option = other_option(runtime, error)
         if option is None:
             return str(error)
     try:
-        return _look(f"{name}+{option}", load_runtime(f"{name}+{option}"), host())
+        return _observe(f"{name}+{option}", load_runtime(f"{name}+{option}"), hosts.local)
     except IsolationError as error:
         return str(error)
 
 
-def _look(name: str, runtime: Runtime, host: Host) -> Record:
+def _observe(name: str, runtime: Runtime, host: Host) -> Record:
     with Sandbox(host, runtime, Spec()) as sandbox:
-        return observe(Target(name, runtime, LOCAL, named=False), sandbox, None)
+        return observe_sandbox(Target(name, runtime, LOCAL, named=False), sandbox, None)

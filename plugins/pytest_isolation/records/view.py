@@ -1,13 +1,12 @@
-"""The sandbox as a check sees it: reconciled namespaces, both views, loads on demand.
+"""The sandbox as a check reads it: both views and reconciled namespaces.
 
-In: a Record, and for a live run the callables that measure what was not yet measured.
-Out: `SandboxView`, `PeerView`, host facts.  Called by fixtures.py (live) and judge.py (archived).
-Touches no machine itself.
+In: a `Record`.
+Out: `SandboxView` and `HostView`.  Touches no machine: `live/sandbox.py` adds what needs a running sandbox.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
@@ -67,24 +66,18 @@ class SandboxView:
     One sandbox, with both views of it.
 
     Args:
-        record: what was observed.
+        record: what was observed and measured.
         peer: whether this is the second sandbox beside the target's own.
-        measure_load, measure_reach, measure_end: make what the record does not hold yet; None in an archive.
     """
 
-    def __init__(
-        self,
-        record: Record,
-        peer: bool = False,
-        measure_load: Callable[[str], Load] | None = None,
-        measure_reach: Callable[[str], Reach] | None = None,
-        measure_end: Callable[[], Record] | None = None,
-    ) -> None:
-        self.record = record
+    def __init__(self, record: Record, peer: bool = False) -> None:
+        self._record = record
         self._peer = peer
-        self._measure_load = measure_load
-        self._measure_reach = measure_reach
-        self._measure_end = measure_end
+
+    @property
+    def record(self) -> Record:
+        """All that was observed and measured of the target."""
+        return self._record
 
     @property
     def target(self) -> TargetInfo:
@@ -238,34 +231,39 @@ class SandboxView:
 
     def load(self, name: str) -> Load:
         """
-        Return what a bounded load against one limit came to: "memory", "cpu" or "pids".
+        Return what a bounded load against one limit came to.
 
         It runs once for a target, in a sandbox of its own; an archive answers with what the run measured.
+
+        Args:
+            name: the limit: "memory", "cpu" or "pids".
         """
-        if name in self.record.loads or self._measure_load is None:
-            return self.record.loads[name]
-        return self._measure_load(name)
+        return self.record.loads[name]
 
     def reach(self, network: str) -> Reach:
-        """Return what a try to reach the peer came to, both on the network mode `network`."""
-        if network in self.record.reaches or self._measure_reach is None:
-            return self.record.reaches[network]
-        return self._measure_reach(network)
+        """
+        Return what a try to reach the peer came to.
+
+        Args:
+            network: the network mode of both sandboxes: "none", "private" or "host".
+        """
+        return self.record.reaches[network]
+
+    def teardown(self) -> Record:
+        """Return the record with what a further sandbox of this target left when it was ended; made once."""
+        return self.record
 
     def residue(self) -> list[str]:
-        """Return the traces of a further sandbox of this target after it was ended; made once for a target."""
-        return self._ended().residue
+        """Return the traces of that sandbox after its runtime deleted it."""
+        return self.teardown().residue
 
     def survivors(self) -> list[str]:
-        """Return what outlived the first process of that sandbox, before its runtime was asked to delete it."""
-        return self._ended().survivors
+        """Return what outlived the first process of that sandbox, before its runtime deleted it."""
+        return self.teardown().survivors
 
     def shared_file(self) -> SharedFile | None:
-        """Return whose a file is that it made in a folder of the host before; None where none can be shared."""
-        return self._ended().shared_file
-
-    def _ended(self) -> Record:
-        return self.record if self._measure_end is None else self._measure_end()
+        """Return the owner of a file that it made in a folder of the host; None if no folder can be shared."""
+        return self.teardown().shared_file
 
 
 def peer_of(record: Record) -> SandboxView:

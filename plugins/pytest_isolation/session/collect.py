@@ -1,7 +1,7 @@
 """Turns the end of a test into a judged cell, and collects the cells of a session.
 
-In: pytest's report and call, the session's state.  Out: the same report with its outcome, and a `Cell` in it.
-Called by plugin.py.  What the outcome of a judgement is, outcomes.py knows.
+In: pytest's report and call, the session's state.
+Out: the same report with the outcome of the judgement (outcome.py), and a `Cell` in it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import pytest
 
 from provisioner.errors import IsolationError
 from pytest_isolation.judge.judge import judge_verdict, not_meant
-from pytest_isolation.policy.verdict import Cell, Judgement, Verdict, check_of, verdict_of
+from pytest_isolation.policy.verdict import Verdict, check_of, verdict_of
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.session.outcome import apply_judgement, carry_cell, cell_of, neutralise
 from pytest_isolation.session.state import State
+from pytest_isolation.targets.select import Target
 
 
 class CellCollector:
@@ -29,32 +30,36 @@ class CellCollector:
             self._state.cells[(cell.check.id, cell.target)] = cell
 
 
-def require_kind(item: pytest.Item, state: State, target: str) -> None:
-    """Skip a check that has no meaning for this kind of target, and one that acts on somebody else's sandbox."""
-    check = check_of(item, target)
-    found = state.pool.targets[target]
-    reason = not_meant(check, found.runtime.kind)
-    if found.attached is not None and (check.active or item.get_closest_marker("isolation_destructive")):
+def require_kind(item: pytest.Item, target: Target) -> None:
+    """Skip a check that has no meaning for this kind of target, and one that acts on an attached sandbox."""
+    check = check_of(item, target.id)
+    reason = not_meant(check, target.runtime.kind)
+    if target.attached is not None and (check.active or item.get_closest_marker("isolation_destructive")):
         reason = ATTACHED
     if reason:
         pytest.skip(reason)
 
 
 def judge_report(
-    report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None], state: State, target: str
+    report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None], state: State, target: Target
 ) -> None:
-    """Judge the phase that ended the test: its call, or a setup that skipped or failed."""
+    """
+    Judge the phase that ended the test: its call, or a setup that skipped or failed.
+
+    Args:
+        report: pytest's report of the phase; it gets the outcome of the judgement, and carries the cell.
+        item: the test.
+        call: how the phase ended.
+        state: the session's state.
+        target: the target that the test ran on.
+    """
     if call.when == "setup" and call.excinfo is None:
         return
     verdict, reason = verdict_of(call.excinfo)
-    check = check_of(item, target)
-    record = state.pool.records.get(target)
-    if record is None:
-        cell = Cell(check, target, verdict, Judgement.FINDING, reason)
-    else:
-        cell = judge_verdict(check, record, state.policy, verdict, reason)
+    check = check_of(item, target.id)
+    cell = judge_verdict(check, state.measurements[target.id].record, state.policy, verdict, reason)
     if call.when == "setup" and verdict is not Verdict.NOT_APPLICABLE:
-        # ours, not the wall's: pytest reports an error, in one line
+        # a fault of ours and not of the wall: pytest reports an error, in one line
         if isinstance(call.excinfo and call.excinfo.value, IsolationError) and item.config.option.verbose < 2:
             report.longrepr = reason
     else:

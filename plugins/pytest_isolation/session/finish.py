@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.terminal import takes_unicode
-from pytest_isolation.judge.compare import beside_fresh
+from pytest_isolation.judge.compare import compare_attached
 from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.records.record import save_record
 from pytest_isolation.report.html import write_page
@@ -22,30 +22,30 @@ from pytest_isolation.results.build import assemble
 from pytest_isolation.session.state import State
 
 
-def conclude(session: pytest.Session, state: State) -> None:
+def finish_session(session: pytest.Session, state: State) -> None:
     """
     Write the report, and fail the session.
 
     It fails when more was skipped than --isolation-max-skip allows, and when something outside moved that must not.
     """
-    state.moved = state.pool.hosts.moved()
+    state.moved = state.hosts.moved()
     if state.moved and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    if state.asked.report is not None:
+    if state.options.report is not None:
         try:
-            write_report(state, state.asked.report)
+            write_report(state, state.options.report)
         except OSError as error:
-            raise pytest.UsageError(f"cannot write the report to '{state.asked.report}': {error.strerror}") from None
+            raise pytest.UsageError(f"cannot write the report to '{state.options.report}': {error.strerror}") from None
     skipped = sum(cell.judgement is Judgement.NONE for cell in state.cells.values())
-    if state.asked.max_skip is not None and skipped > state.asked.max_skip and session.exitstatus == 0:
-        state.too_many = skipped
+    if state.options.max_skip is not None and skipped > state.options.max_skip and session.exitstatus == 0:
+        state.too_many_skipped = skipped
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def write_report(state: State, directory: Path) -> None:
     """Write facts/, results.json and index.html, each whole or not at all; an older run's facts are taken away."""
     facts = directory / "facts"
-    kept = {save_record(record, facts) for record in state.pool.records.values()}
+    kept = {save_record(record, facts) for record in state.records}
     for path in facts.glob("*.json"):
         if path not in kept:
             path.unlink()
@@ -58,18 +58,18 @@ def make_results(state: State) -> r.Results:
     """Gather the session's cells, targets, hosts and what was left out."""
     return assemble(
         state.cells.values(),
-        state.pool.records.values(),
+        state.records,
         [r.Skipped(what=one.what, reason=one.reason, mend=one.mend) for one in state.skipped],
         state.policy,
-        [r.Setting(name=name, value=_value(state, name), source=source) for name, source in state.asked.sources],
-        state.pool.times,
-        beside_fresh(state.cells.values(), state.pool.fresh),
+        [r.Setting(name=name, value=_value(state, name), source=source) for name, source in state.options.sources],
+        {name: one.times for name, one in state.measurements.items()},
+        compare_attached(state.cells.values(), state.stock),
         state.moved,
     )
 
 
 def _value(state: State, name: str) -> str:
-    value = getattr(state.asked, name.removeprefix("isolation_") + ("s" if name.endswith("runtime") else ""), "")
+    value = getattr(state.options, name.removeprefix("isolation_") + ("s" if name.endswith("runtime") else ""), "")
     return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
@@ -83,12 +83,13 @@ def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
     writer = reporter._tw
     told = reporter.config.option.tbstyle != "no"  # pytest's own section of failures holds each finding
     write_lines(writer, draw(make_results(state), writer.fullwidth, takes_unicode(_encoding(reporter)), not told))
-    if state.asked.report is not None:
-        reporter.write_line(f"report: {state.asked.report}/index.html")
-    if state.too_many:
-        most = state.asked.max_skip
+    if state.options.report is not None:
+        reporter.write_line(f"report: {state.options.report}/index.html")
+    if state.too_many_skipped:
+        most = state.options.max_skip
         reporter.write_line(
-            f"isolation: {state.too_many} cells were skipped, --isolation-max-skip={most} allows no more", red=True
+            f"isolation: {state.too_many_skipped} cells were skipped, --isolation-max-skip={most} allows no more",
+            red=True,
         )
 
 

@@ -1,6 +1,7 @@
-"""The start of a session: every target tried, what fails told in one line, and the header.
+"""The start of a session: observes every target, and writes the header.
 
-In: a State.  Out: its pool gathered, its targets settled.  Called by plugin.py in the controller.
+In: a `State` with the targets that were selected.
+Out: the same with the targets that could be observed, and what is known of each.
 """
 
 from __future__ import annotations
@@ -37,56 +38,60 @@ def end_on_sigterm(config: pytest.Config) -> None:
 
 def gather_targets(state: State, distributed: bool) -> None:
     """
-    Set up all targets and settle which of them the session has.
+    Observe all targets, and keep those that could be observed.
 
     Args:
-        state: the session's.
-        distributed: whether workers will run the tests; the controller's sandboxes then end at once, and a worker
-            makes one only for tests that act.
+        state: the session's state.
+        distributed: whether workers will run the tests.  The controller's sandboxes then end at once, and a worker
+            creates one only for tests that act.
 
     Raises:
         pytest.UsageError: something that was named is not there (exit status 4).
     """
+    from pytest_isolation.observe.gather import gather
     from pytest_isolation.targets.select import Skipped
 
     try:
-        state.pool.gather()
+        gathered = gather(list(state.targets.values()), state.sandboxes)
     except IsolationError as error:
         raise pytest.UsageError(str(error)) from None
-    for name, failure in list(state.pool.failures.items()):
-        target = state.pool.targets.pop(name)
+    for failure in gathered.failures:
+        target = failure.target
         if target.named:
-            raise pytest.UsageError(escape(str(failure)))
-        state.skipped.append(
-            Skipped(name, escape(failure.what.removeprefix(f"cannot start '{target.runtime.name}': ")), failure.hint)
-        )
-        del state.pool.failures[name]
-    state.targets[:] = list(state.pool.targets)
+            raise pytest.UsageError(escape(str(failure.error)))
+        reason = failure.error.what.removeprefix(f"cannot start '{target.runtime.name}': ")
+        state.skipped.append(Skipped(target.id, escape(reason), failure.error.hint))
+    state.measurements = {one.target.id: one for one in gathered.observed}
+    state.targets = {name: one.target for name, one in state.measurements.items()}
+    state.stock = gathered.stock
     _require_kinds(state)
     if not state.targets:
-        why = "; ".join(f"{one.what}: {one.reason} ({one.mend})" for one in state.skipped) or "no runtime is known"
-        pytest.exit(f"no target is left: {why}", returncode=5)
+        pytest.exit(f"no target is left: {_why_skipped(state) or 'no runtime is known'}", returncode=5)
     if distributed:
-        state.pool.release()
+        state.release()
 
 
 def _require_kinds(state: State) -> None:
-    present = {target.runtime.kind for target in state.pool.targets.values()}
-    for kind in state.asked.required:
+    present = {target.runtime.kind for target in state.targets.values()}
+    for kind in state.options.required:
         if kind in KINDS and kind not in present:
-            why = "; ".join(f"{one.what}: {one.reason} ({one.mend})" for one in state.skipped) or "none was asked for"
+            why = _why_skipped(state) or "none was asked for"
             raise pytest.UsageError(f"--isolation-require: no target of the kind {kind}: {why}")
 
 
+def _why_skipped(state: State) -> str:
+    return "; ".join(f"{one.what}: {one.reason} ({one.mend})" for one in state.skipped)
+
+
 def header_lines(state: State) -> list[str]:
-    """Return what a reader needs to know of this host before the first verdict."""
+    """Return the header's lines: the targets, the policy, where settings come from, and the hosts."""
     from pytest_isolation.results.build import assemble
 
     lines = [f"isolation: {', '.join(state.targets)} (policy: {state.policy})"]
-    lines += [f"isolation: {name.removeprefix('isolation_')} from {source}" for name, source in state.asked.sources]
-    for host in assemble([], state.pool.records.values(), [], state.policy).hosts:
-        told = [f"kernel {host.kernel}", f"cgroup {host.cgroup}", f"LSM {host.lsm or 'unknown'}", host.accelerator]
-        lines.append(f"isolation: host {host.id}: {', '.join(part for part in told if part)}")
+    lines += [f"isolation: {name.removeprefix('isolation_')} from {source}" for name, source in state.options.sources]
+    for host in assemble([], state.records, [], state.policy).hosts:
+        parts = [f"kernel {host.kernel}", f"cgroup {host.cgroup}", f"LSM {host.lsm or 'unknown'}", host.accelerator]
+        lines.append(f"isolation: host {host.id}: {', '.join(part for part in parts if part)}")
     if state.seconds:
-        lines.append(f"isolation: {state.pool.probes_run} targets observed in {state.seconds:.1f} s")
+        lines.append(f"isolation: {len(state.measurements)} targets observed in {state.seconds:.1f} s")
     return lines

@@ -6,6 +6,8 @@ test's own parameters.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from xdist.scheduler import LoadScopeScheduling
 
 from pytest_isolation.session.state import STATE
@@ -18,7 +20,7 @@ class TargetScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
         return scope_of(nodeid, self.config.stash[STATE].targets)
 
 
-def scope_of(nodeid: str, targets: list[str]) -> str:
+def scope_of(nodeid: str, targets: Iterable[str]) -> str:
     """Return the target of a test, or the machine of that target; for a test without one the test itself."""
     _, bracket, parameters = nodeid.partition("[")
     text = f"-{parameters.removesuffix(']')}-"

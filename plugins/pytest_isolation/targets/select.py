@@ -253,6 +253,11 @@ def instead_of(target: Target, option: str) -> Target:
     return replace(named_target(f"{target.id}+{option}", target.host), named=target.named)
 
 
+def other_option(runtime: Runtime, error: IsolationError) -> str | None:
+    """Return the option that the runtime's own data names as the way around this error, None for none."""
+    return next((one.instead for one in runtime.symptoms if one.instead and one.cause in error.what), None)
+
+
 def _named(name: str, asked: RunOptions) -> Target:
     if name == MACHINE:
         raise pytest.UsageError("name the machine itself: --isolation-machine=NAME")

@@ -18,14 +18,14 @@ from pytest_isolation.session.state import STATE
 
 if TYPE_CHECKING:
     from pytest_isolation.live.sandbox import LiveView
-    from pytest_isolation.observe.pool import Pool
+    from pytest_isolation.observe.sandboxes import SandboxCache
 
 MILLION = 1_000_000
 
 
 @pytest.fixture
-def pool(request: pytest.FixtureRequest, sandbox: LiveView) -> Pool:
-    return request.config.stash[STATE].pool
+def sandboxes(request: pytest.FixtureRequest, sandbox: LiveView) -> SandboxCache:
+    return request.config.stash[STATE].sandboxes
 
 
 def subject_pid(sandbox: LiveView) -> int:
@@ -106,9 +106,11 @@ def test_facts_carry_the_nonce_that_was_given(sandbox: LiveView) -> None:
     assert sandbox.live.inside().nonce == sandbox.live.nonce
 
 
-def test_a_server_that_was_killed_is_one_error_and_the_sandbox_is_made_anew(sandbox: LiveView, pool: Pool) -> None:
+def test_a_server_that_was_killed_is_one_error_and_the_sandbox_is_made_anew(
+    sandbox: LiveView, sandboxes: SandboxCache
+) -> None:
     before = sandbox.live
-    recreated = pool.recreated
+    recreated = sandboxes.recreated
     pending = before.channel.start("load", "cpu", "1", "50000", deadline=60)
 
     os.kill(subject_pid(sandbox), signal.SIGKILL)
@@ -121,7 +123,7 @@ def test_a_server_that_was_killed_is_one_error_and_the_sandbox_is_made_anew(sand
     after = sandbox.live
     assert after is not before
     assert after.request("echo", data=b"anew").data == b"anew"
-    assert pool.recreated == recreated + 1
+    assert sandboxes.recreated == recreated + 1
 
 
 def test_a_request_under_way_hears_that_the_server_was_killed(sandbox: LiveView) -> None:
@@ -134,10 +136,10 @@ def test_a_request_under_way_hears_that_the_server_was_killed(sandbox: LiveView)
         assert isinstance(asked.exception(20), ChannelError)
 
 
-def test_a_closed_sandbox_is_asked_in_vain(sandbox: LiveView, pool: Pool) -> None:
+def test_a_closed_sandbox_is_asked_in_vain(sandbox: LiveView, sandboxes: SandboxCache) -> None:
     from provisioner.sandboxes.spec import Spec
 
-    further = pool.create(sandbox.target.id, Spec(network=next(iter(sandbox.live.runtime.network))))
+    further = sandboxes.create(sandbox.measurements.target, Spec(network=next(iter(sandbox.live.runtime.network))))
     further.close()
     further.close()
 
@@ -146,9 +148,9 @@ def test_a_closed_sandbox_is_asked_in_vain(sandbox: LiveView, pool: Pool) -> Non
         further.inside()
 
 
-def test_another_nonce_is_refused(sandbox: LiveView, pool: Pool) -> None:
+def test_another_nonce_is_refused(sandbox: LiveView, sandboxes: SandboxCache) -> None:
     """The probe was told one nonce, the host expects another: somebody else's probe answers."""
-    host = pool.host
+    host = sandboxes.hosts.local
     stream: Stream = host.connection.start([str(host.probe.path), "serve", "a" * 16])
     try:
         with pytest.raises(ChannelError, match="another nonce"):
@@ -157,5 +159,5 @@ def test_another_nonce_is_refused(sandbox: LiveView, pool: Pool) -> None:
         stream.kill()
 
 
-def test_the_probe_that_answers_is_the_one_that_was_built(sandbox: LiveView, pool: Pool) -> None:
-    assert sandbox.live.channel.probe_hash == pool.host.probe.hash
+def test_the_probe_that_answers_is_the_one_that_was_built(sandbox: LiveView, sandboxes: SandboxCache) -> None:
+    assert sandbox.live.channel.probe_hash == sandboxes.hosts.local.probe.hash

@@ -46,19 +46,19 @@ def test_sandboxes_leave_the_root_that_they_share_as_it_was(sandbox: LiveView, r
         pytest.skip("for LXC, which could write to the folder: run with --isolation-runtime=lxc")
     from provisioner.sandboxes.spec import Spec
 
-    pool = request.config.stash[STATE].pool
-    rootfs = Path(str(pool.host.values(sandbox.live.runtime)["rootfs"]))
+    sandboxes = request.config.stash[STATE].sandboxes
+    rootfs = Path(str(sandboxes.hosts.local.values(sandbox.live.runtime)["rootfs"]))
     before = tree(rootfs)
 
-    further = pool.create(sandbox.target.id, Spec(image="shell"))
-    shared = Path(str(pool.host.values(sandbox.live.runtime, "shell")["rootfs"]))
+    further = sandboxes.create(sandbox.measurements.target, Spec(image="shell"))
+    shared = Path(str(sandboxes.hosts.local.values(sandbox.live.runtime, "shell")["rootfs"]))
     further.exec_facts()
     written = further.request("run", "/bin/sh", "-c", "echo mine >/canary && mv /canary /probe")
     during = tree(rootfs)
     further.close()
 
     assert written.ended == "exit 0", "it has a root of its own to write to"
-    assert (shared / "probe").read_bytes() == pool.host.probe.path.read_bytes()
+    assert (shared / "probe").read_bytes() == sandboxes.hosts.local.probe.path.read_bytes()
     assert during == before
     assert tree(rootfs) == before
 

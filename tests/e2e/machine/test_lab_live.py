@@ -13,21 +13,21 @@ from provisioner.limits.limits import Limits
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.live.machine import MachineView
 from pytest_isolation.live.sandbox import LiveView
-from pytest_isolation.observe.pool import Pool
+from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.session.state import STATE
 
 CANARY = "/var/tmp/isolation-canary"
 
 
 @pytest.fixture
-def pool(request: pytest.FixtureRequest) -> Pool:
-    return request.config.stash[STATE].pool
+def sandboxes(request: pytest.FixtureRequest) -> SandboxCache:
+    return request.config.stash[STATE].sandboxes
 
 
-def test_the_machine_runs_a_kernel_and_a_systemd_of_its_own(machine: MachineView, pool: Pool) -> None:
+def test_the_machine_runs_a_kernel_and_a_systemd_of_its_own(machine: MachineView, sandboxes: SandboxCache) -> None:
     boot_id = machine.run("cat", "/proc/sys/kernel/random/boot_id").stdout.strip()
 
-    assert boot_id == machine.host.facts.boot_id != pool.host.facts.boot_id
+    assert boot_id == machine.host.facts.boot_id != sandboxes.hosts.local.facts.boot_id
     assert machine.run("readlink", "/proc/1/exe").stdout.strip().endswith("systemd")
     assert {"hybrid": "v1"}.get(machine.host.cgroup_mode, machine.host.cgroup_mode) == machine.spec.cgroup
     assert machine.host.is_root
@@ -44,16 +44,16 @@ def test_every_role_of_the_machine_keeps_its_promises(machine: MachineView, isol
     assert broken == [], broken
 
 
-def test_a_target_is_seen_with_its_own_host(sandbox: LiveView, machine: MachineView, pool: Pool) -> None:
+def test_a_target_is_seen_with_its_own_host(sandbox: LiveView, machine: MachineView, sandboxes: SandboxCache) -> None:
     """A machine's host is the one that its hypervisor runs on; a container's host is the machine."""
     record = sandbox.record
-    if pool.targets[record.target.id].is_machine:
+    if sandbox.measurements.target.is_machine:
         assert record.target.host == "local"
-        assert record.host.boot_id == pool.host.facts.boot_id
+        assert record.host.boot_id == sandboxes.hosts.local.facts.boot_id
         assert record.inside.boot_id == machine.host.facts.boot_id
         assert record.outside is None
         assert record.vmm is not None
-        assert record.vmm.boot_id == pool.host.facts.boot_id
+        assert record.vmm.boot_id == sandboxes.hosts.local.facts.boot_id
     else:
         assert record.target.host == machine.name
         assert record.outside is not None
@@ -87,19 +87,23 @@ def test_what_it_broke_is_whole_again(machine: MachineView, sandbox: LiveView) -
     assert sandbox.run("/bin/true" if sandbox.target.kind == "vm" else "/probe").ended in ("exit 0", "exit 64")
 
 
-def test_limits_of_a_container_are_set_on_the_machine(sandbox: LiveView, machine: MachineView, pool: Pool) -> None:
+def test_limits_of_a_container_are_set_on_the_machine(
+    sandbox: LiveView, machine: MachineView, sandboxes: SandboxCache
+) -> None:
     if sandbox.target.kind == "vm":
         pytest.skip("lab.yaml gives a machine its memory when it is started: use a container runtime on it")
-    with pool.create(sandbox.target.id, Spec(limits=Limits(memory=64 << 20))) as small:
+    with sandboxes.create(sandbox.measurements.target, Spec(limits=Limits(memory=64 << 20))) as small:
         outside = small.outside()
 
         assert outside is not None
         assert outside.limits.memory.limit == 64 << 20
 
 
-def test_nothing_of_a_run_stays_on_the_machine(sandbox: LiveView, machine: MachineView, pool: Pool) -> None:
+def test_nothing_of_a_run_stays_on_the_machine(
+    sandbox: LiveView, machine: MachineView, sandboxes: SandboxCache
+) -> None:
     """What this run has there, it has in its own folder and cgroups; what ended has left neither."""
-    further = pool.create(sandbox.target.id, Spec())
+    further = sandboxes.create(sandbox.measurements.target, Spec())
     name, bundle = further.name, further.host.directory / further.name
     further.close()
 

@@ -43,7 +43,7 @@ def state(request: pytest.FixtureRequest) -> State:
 @pytest.fixture
 def runtime(state: State) -> str:
     """The session's one runtime, whose sandboxes a user makes here."""
-    for target in state.pool.targets.values():
+    for target in state.targets.values():
         if target.runtime.name in RUNTIMES and target.host == "local":
             return target.runtime.name
     pytest.skip("nobody's sandboxes of this session can be attached to")
@@ -51,12 +51,12 @@ def runtime(state: State) -> str:
 
 @pytest.fixture
 def facts(state: State) -> Callable[[Other], Facts]:
-    return lambda one: state.pool.host.outside_pid(one.pid, secrets.token_hex(8))
+    return lambda one: state.hosts.local.outside_pid(one.pid, secrets.token_hex(8))
 
 
 @pytest.fixture
 def home(state: State, runtime: str) -> Iterator[Home]:
-    made = Home(next(iter(state.pool.targets)))
+    made = Home(next(iter(state.targets)))
     yield made
     made.remove()
 

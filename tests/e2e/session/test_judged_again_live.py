@@ -66,7 +66,7 @@ def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     cells = {key: cell for cell in results.cells if (key := (cell.check, cell.target)) in selected}
     assert cells.keys() == selected, "a selected check has no cell yet: this module must be the last"
     folder = tmp_path_factory.mktemp("facts")
-    files = {name: save_record(record, folder) for name, record in state.pool.records.items()}
+    files = {name: save_record(one.record, folder) for name, one in state.measurements.items()}
     records = {name: load_record(path) for name, path in files.items()}
     return Archive(files, records, cells, {check.id: check for check in results.checks})
 
@@ -76,7 +76,7 @@ def _suite_cells(items: list[pytest.Item], state: State) -> set[Key]:
     found = set()
     for item in items:
         target = getattr(getattr(item, "callspec", None), "params", {}).get("isolation_target")
-        if item.path.is_relative_to(SUITE) and target in state.pool.records:
+        if item.path.is_relative_to(SUITE) and target in state.measurements:
             found.add((check_of(item, target).id, target))
     return found
 

@@ -13,7 +13,7 @@ import pytest
 from provisioner.linux.processes import read_process
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.judge.judge import judge_record
-from pytest_isolation.observe.observe import observe
+from pytest_isolation.observe.views import observe_sandbox
 from pytest_isolation.session.state import STATE
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def test_both_views_are_of_the_same_namespaces(sandbox: LiveView) -> None:
     assert made_up or outside.boot_id == inside.boot_id
 
 
-def test_time_to_the_first_answer_is_recorded(sandbox: LiveView, request: pytest.FixtureRequest) -> None:
-    times = request.config.stash[STATE].pool.times[sandbox.target.id]
+def test_time_to_the_first_answer_is_recorded(sandbox: LiveView) -> None:
+    times = sandbox.measurements.times
 
     assert 0 < times["hello"] < (90 if sandbox.target.kind == "vm" else 30)
     assert times["facts"] > 0
@@ -80,8 +80,8 @@ def test_time_to_the_first_answer_is_recorded(sandbox: LiveView, request: pytest
 
 
 def test_a_closed_sandbox_has_no_process(sandbox: LiveView, request: pytest.FixtureRequest) -> None:
-    pool = request.config.stash[STATE].pool
-    further = pool.create(sandbox.target.id, Spec(network=next(iter(sandbox.live.runtime.network))))
+    sandboxes = request.config.stash[STATE].sandboxes
+    further = sandboxes.create(sandbox.measurements.target, Spec(network=next(iter(sandbox.live.runtime.network))))
     looked = further.vmm() or further.outside()
     pid = looked.process.pid if looked else further._stream.pid
 
@@ -93,14 +93,15 @@ def test_a_closed_sandbox_has_no_process(sandbox: LiveView, request: pytest.Fixt
 def test_a_device_number_that_is_given_anew_makes_no_mount_the_hosts(
     sandbox: LiveView, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pool = request.config.stash[STATE].pool
-    host = pool.host_of(sandbox.target.id)
+    sandboxes = request.config.stash[STATE].sandboxes
+    target = sandbox.measurements.target
+    host = sandboxes.hosts.host(target.host)
     if not sandbox.has_outside or not host.sys_admin:
         pytest.skip("a VM's mounts are its own kernel's, and without CAP_SYS_ADMIN nothing is mounted here")
     for _ in range(5):  # until it gets a number that was one of these: what else ends meanwhile leaves its own
         monkeypatch.setattr(host, "facts", host_that_mounted(host, tmp_path))
-        with pool.create(sandbox.target.id, Spec()) as one:
-            record = observe(pool.targets[sandbox.target.id], one, None)
+        with sandboxes.create(target, Spec()) as one:
+            record = observe_sandbox(target, one, None)
         gone = devices(mount for mount in host.facts.process.mounts if mount.target.startswith(str(tmp_path)))
         assert judge_record(record)["mnt.flags"] == judge_record(sandbox.record)["mnt.flags"]
         if gone & devices(record.outside.process.mounts):

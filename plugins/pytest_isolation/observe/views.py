@@ -1,7 +1,7 @@
 """Takes every view of one target's sandbox, and of the peer beside it: one round trip for each view.
 
-In: a target, its host, the live sandboxes.  Out: a `Record`.  Called by pool.py, and by tests that plant weaknesses.
-A view that fails is itself a fact: nobody saw it, and why.  Judges nothing.
+In: a target and its live sandboxes.
+Out: a `Record`.  A view that fails is a fact too: it is unobserved, with the reason.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 
 class Observable(Protocol):
-    """What can be looked at: a Sandbox, or an Attached one."""
+    """What can be observed: a `Sandbox` that we made, or an `Attached` one."""
 
     host: Host
     outer: Host
-    provider: str  # what started the machine that it is, as lab.yaml names it; "" where it is none
+    provider: str  # of the machine that it is, as lab.yaml names it; "" for other sandboxes
 
     def inside(self, peer: Facts | None = None) -> Facts: ...
     def outside(self) -> Facts | None: ...
@@ -38,27 +38,27 @@ class Observable(Protocol):
     def image(self) -> ImageSeen | None: ...
 
 
-def observe(target: Target, main: Observable, peer: Observable | None) -> Record:
+def observe_sandbox(target: Target, main: Observable, peer: Observable | None) -> Record:
     """
-    Look at a sandbox from inside, from outside, through its runtime's exec, and at its peer.
+    Observe a sandbox from inside, from outside and through its runtime's exec, and observe its peer.
 
     Args:
-        target: what they are sandboxes of.
-        main: the target's own; its inside view is the one that must succeed, unless somebody else made it.
-        peer: the second one, None where there can be none.
+        target: the target that they are sandboxes of.
+        main: the target's own sandbox.
+        peer: the second sandbox beside it, or None if there is none.
 
     Raises:
-        IsolationError: the sandbox does not answer.
+        IsolationError: the inside view failed, and `main` is not attached.
     """
     no_peer = target.runtime.cannot.get("peer", "no peer was made")
-    beside = try_observe(peer.outside) if peer else unobserved(no_peer)
-    named = beside if isinstance(beside, Facts) else None
+    peer_outside = try_observe(peer.outside) if peer else unobserved(no_peer)
+    named = peer_outside if isinstance(peer_outside, Facts) else None
     inside = try_observe(main.inside) if target.attached else main.inside(named)
     outside = try_observe(main.outside)
     return Record.model_construct(
         schema_=1,
         run=main.host.run.id,
-        target=_described(target, main, inside),
+        target=_describe(target, main, inside),
         host=initial_host_facts(inside) if target.runtime.boundary == "none" else main.outer.facts_beside(),
         inside=inside,
         outside=outside,
@@ -66,14 +66,14 @@ def observe(target: Target, main: Observable, peer: Observable | None) -> Record
         exec_=try_observe(main.exec_facts),
         image=try_observe(main.image),
         peer_inside=try_observe(peer.inside) if peer else unobserved(no_peer),
-        peer_outside=beside,
+        peer_outside=peer_outside,
         loads=Loads({}),
         reaches=Reaches({}),
     )
 
 
-def _described(target: Target, main: Observable, inside: Facts) -> TargetInfo:
-    """Say of an attached one that it is, and for the policy why not all of its inside was try_observe."""
+def _describe(target: Target, main: Observable, inside: Facts) -> TargetInfo:
+    """Describe the target; of an attached one also say why its inside view is missing or incomplete."""
     info = describe(target, main.host, main.outer, main.provider)
     if not target.attached:
         return info
@@ -82,7 +82,7 @@ def _described(target: Target, main: Observable, inside: Facts) -> TargetInfo:
 
 
 def try_observe(look: Callable[[], T]) -> T:
-    """Take a look whose failure is itself a fact."""
+    """Return what `look` returns, or an unobserved fact with the reason if it raises IsolationError."""
     try:
         return look()
     except IsolationError as error:

@@ -1,0 +1,88 @@
+"""Reads the files that a session's options name: the lab, the policy, the remedies.
+
+In: options.
+Out: frozen objects.  A file that is wrong is a `pytest.UsageError` in one line, before anything starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from provisioner.errors import IsolationError
+from pytest_isolation.options import RunOptions
+
+if TYPE_CHECKING:
+    from provisioner.machines.lab import Lab
+    from pytest_isolation.policy.policy import Policy
+
+
+def read_lab(options: RunOptions) -> Lab | None:
+    """
+    Read lab.yaml if a machine was named.
+
+    Raises:
+        pytest.UsageError: it cannot be read, or the extra that machines need is not installed.
+    """
+    if not options.needs_lab:
+        return None
+    from importlib.util import find_spec
+
+    from provisioner.machines.lab import load_lab
+
+    if find_spec("fabric") is None:
+        raise pytest.UsageError("machines of lab.yaml need Fabric: pip install 'pytest-isolation[lab]'")
+    try:
+        return load_lab(options.lab)
+    except IsolationError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def read_policy(profile: str, waivers: Path | None, expected: Path | None = None) -> Policy:
+    """
+    Read the profile, the waivers, and the documented exceptions of every runtime.
+
+    Args:
+        profile: "baseline@1", or "" for the documented exceptions alone.
+        waivers: the file of waivers, or None.
+        expected: the file of the documented exceptions of a user's own checks, or None.
+
+    Raises:
+        pytest.UsageError: the profile is unknown, or a file cannot be read.
+    """
+    from provisioner.paths import ROLES
+    from pytest_isolation.policy.expected import join_expected, load_expected, load_own_expected
+    from pytest_isolation.policy.policy import Policy
+    from pytest_isolation.policy.profile import parse_profile
+    from pytest_isolation.policy.waivers import load_waivers
+
+    try:
+        documented = {path.parent.name: load_expected(path) for path in sorted(ROLES.glob("*/expected.yaml"))}
+        if expected is not None:
+            documented = join_expected(documented, load_own_expected(expected, [*documented, "pid"]))
+        return Policy(
+            profile=parse_profile(profile) if profile else None,
+            expected=documented,
+            waivers=load_waivers(waivers) if waivers else (),
+        )
+    except IsolationError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def check_remedies(runtimes: Iterable[str]) -> None:
+    """
+    Read the remedies of these runtimes, so that a fault in a file is reported before anything starts.
+
+    Raises:
+        pytest.UsageError: one cannot be read.
+    """
+    from pytest_isolation.policy.remedies import load_remedies
+
+    try:
+        for runtime in sorted(runtimes):
+            load_remedies(runtime)
+    except IsolationError as error:
+        raise pytest.UsageError(str(error)) from None
