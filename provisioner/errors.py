@@ -1,7 +1,8 @@
-"""The one error type for faults of this project or of a machine; never for an open wall.
+"""The errors of this project: what could not be done, and what could not be observed.
 
-pytest_isolation turns an IsolationError into `pytest.UsageError`, an error of a target, or the verdict `unknown`.  An
-open wall is an AssertionError.
+`IsolationError` is a fault of this project or of a machine.  pytest_isolation turns it into `pytest.UsageError`, an
+error of a test, or the verdict `unknown`.  `UnobservedFact` means that a check read a fact that is unobserved.  An
+open wall is neither: it is an AssertionError.
 """
 
 from __future__ import annotations
@@ -25,3 +26,20 @@ class IsolationError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}; {self.hint}" if self.hint else self.what
+
+
+class UnobservedFact(Exception):
+    """
+    A check touched a fact that could not be observed; its verdict is `unknown`.
+
+    Args:
+        name: the fact, as a dotted path where it is known.
+        errno: the error's name (errno(3)), or "" where no system call failed.
+        why: what was tried.
+    """
+
+    def __init__(self, name: str, errno: str, why: str) -> None:
+        super().__init__(f"{name} could not be observed: {why}{f' ({errno})' if errno else ''}")
+        self.name = name
+        self.errno = errno
+        self.why = why

@@ -16,7 +16,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, RootModel, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, UnobservedFact
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
@@ -28,23 +28,6 @@ NOT_HELD = "these facts do not hold it"
 
 class FactsError(IsolationError):
     """The bytes are not a facts document: too long, not UTF-8, not JSON, of another model, or with another nonce."""
-
-
-class UnobservedFact(Exception):
-    """
-    A check touched a fact that could not be observed; its verdict is `unknown`.
-
-    Args:
-        name: the fact, as a dotted path where it is known.
-        errno: the error's name (errno(3)), or "" where no system call failed.
-        why: what was tried.
-    """
-
-    def __init__(self, name: str, errno: str, why: str) -> None:
-        super().__init__(f"{name} could not be observed: {why}{f' ({errno})' if errno else ''}")
-        self.name = name
-        self.errno = errno
-        self.why = why
 
 
 class Unobserved(BaseModel):

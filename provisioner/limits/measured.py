@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from provisioner.observed import NOT_HELD, Fact, Number, Observed, Text, Unobserved, UnobservedFact
+from provisioner.errors import UnobservedFact
+from provisioner.observed import NOT_HELD, Fact, Number, Observed, Text, Unobserved
 
 
 class CgroupFilesBase(Observed):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from facts_factory import container, record_of
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.document import Facts, parse_facts
-from provisioner.observed import FactsError, UnobservedFact
+from provisioner.observed import FactsError
 from pytest_isolation.judge.evidence import show_fact
 from pytest_isolation.judge.judge import judge_check, own_checks
 from pytest_isolation.policy.policy import Policy

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from facts_factory import container, record_of
 
+from provisioner.errors import UnobservedFact
 from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import _write_files
-from provisioner.observed import UnobservedFact
 from provisioner.runtimes.load import load_runtime
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.loads import limits_for

@@ -10,6 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "weaknesses"))
 from facts_factory import SOUND, record_of
 
+from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import When
 from pytest_isolation.targets.conditions import host_environment
 
@@ -31,4 +32,4 @@ def test_names_of_the_hosts_environment_are_conditions(names: object, found: dic
     document["host"]["process"]["environment"] = names
 
     assert host_environment(record_of(document).host) == found
-    assert When(env_secrets="yes").fits(found) is (found.get("env_secrets") == "yes")
+    assert When(env_secrets="yes").fits(Conditions.model_validate(found)) is (found.get("env_secrets") == "yes")

@@ -9,6 +9,7 @@ from sample_records import blank
 
 from provisioner.errors import IsolationError
 from provisioner.runtimes.load import load_runtime
+from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import bundled_ids
 from pytest_isolation.results.known import (
     Known,
@@ -113,9 +114,11 @@ def test_the_bundled_file_names_checks_of_the_suite_and_where_it_was_read() -> N
 
 def test_a_record_tells_the_versions_of_its_components() -> None:
     record = blank()
-    target = record.target.model_copy(update={"versions": {"docker": "20.10.24"}, "conditions": {"kernel": "6.1.9"}})
+    target = record.target.model_copy(
+        update={"versions": {"docker": "20.10.24"}, "conditions": Conditions(kernel="6.1.9")}
+    )
     vm = target.model_copy(update={"kind": "vm", "boundary": "vmm", "versions": {"qemu": "7.2.4"}})
-    kvm = vm.model_copy(update={"conditions": {"kernel": "6.1.9", "accelerator": "kvm: /dev/kvm works"}})
+    kvm = vm.model_copy(update={"conditions": Conditions(kernel="6.1.9", accelerator="kvm: /dev/kvm works")})
     sentry = target.model_copy(update={"boundary": "sentry"})
 
     def told(target: object) -> dict[str, str]:

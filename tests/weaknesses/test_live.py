@@ -94,7 +94,7 @@ def note_seen(state: State, column: str, plant: Plant, seconds: float) -> None:
     here = target.host == LOCAL
     with FileLock(f"{path}.lock", timeout=300):
         seen = json.loads(path.read_text()) if path.exists() else {"checks": {}, "seconds": {}}
-        version = state.measurements[column].record.target.conditions.get("version", "")
+        version = state.measurements[column].record.target.conditions.version or ""
         for check in plant.opens_on(here):
             seen["checks"].setdefault(check, {})[column] = f"{version} on {state.policy.today}".strip()
         if here and os.geteuid() == 0:

@@ -5,8 +5,8 @@ In: a Record and a row of the tries.  Out: words.  `pytest_isolation.walls.denie
 
 from __future__ import annotations
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.document import Facts
-from provisioner.observed import UnobservedFact
 from pytest_isolation.records.record import Record
 from pytest_isolation.records.view import SandboxView
 from pytest_isolation.walls.capabilities import names_in

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import cast
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.document import Facts
 from provisioner.facts.status import Capabilities
-from provisioner.observed import FactMap, Observed, Unobserved, UnobservedFact
+from provisioner.observed import FactMap, Observed, Unobserved
 from pytest_isolation.judge.denied_by import explain_denial
 from pytest_isolation.judge.filters import filter_lines
 from pytest_isolation.records.record import Record

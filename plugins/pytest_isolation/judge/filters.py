@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.document import Facts
 from provisioner.facts.filters import Filters
 from provisioner.facts.process import Process
-from provisioner.observed import Unobserved, UnobservedFact
+from provisioner.observed import Unobserved
 from pytest_isolation.judge.documented_filter import refusals_of
 from pytest_isolation.records.record import Record
 from pytest_isolation.walls.seccomp.actions import Passes, describe

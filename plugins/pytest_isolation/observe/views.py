@@ -17,7 +17,7 @@ from provisioner.hosts.host import Host
 from provisioner.limits.document import Loads
 from provisioner.observed import Unobserved, unobserved
 from provisioner.sandboxes.attached import UNTOUCHED
-from pytest_isolation.records.record import Record, TargetInfo
+from pytest_isolation.records.record import Record
 from pytest_isolation.targets.conditions import describe, initial_host_facts
 from pytest_isolation.targets.select import Target
 
@@ -58,7 +58,7 @@ def observe_sandbox(target: Target, main: Observable, peer: Observable | None) -
     return Record.model_construct(
         schema_=1,
         run=main.host.run.id,
-        target=_describe(target, main, inside),
+        target=describe(target, main.host, main.outer, main.provider, _why_unseen(inside) if target.attached else None),
         host=initial_host_facts(inside) if target.runtime.boundary == "none" else main.outer.facts_beside(),
         inside=inside,
         outside=outside,
@@ -72,13 +72,9 @@ def observe_sandbox(target: Target, main: Observable, peer: Observable | None) -
     )
 
 
-def _describe(target: Target, main: Observable, inside: Facts) -> TargetInfo:
-    """Describe the target; of an attached one also say why its inside view is missing or incomplete."""
-    info = describe(target, main.host, main.outer, main.provider)
-    if not target.attached:
-        return info
-    unseen = {"unseen": inside.why if isinstance(inside, Unobserved) else UNTOUCHED}
-    return info.model_copy(update={"attached": True, "conditions": {**info.conditions, **unseen}})
+def _why_unseen(inside: Facts) -> str:
+    """Say why the inside view of an attached sandbox is missing or incomplete."""
+    return inside.why if isinstance(inside, Unobserved) else UNTOUCHED
 
 
 def try_observe(look: Callable[[], T]) -> T:

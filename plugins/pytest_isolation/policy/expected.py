@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, Str
 from provisioner.errors import IsolationError
 from provisioner.files.suggest import suggest
 from provisioner.files.yaml import load_yaml
+from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.versions import in_range, is_range
 
 CheckId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")]
@@ -53,10 +54,10 @@ class When(BaseModel):
             raise ValueError("should be a range such as '>=20.10,<29'")
         return value
 
-    def fits(self, conditions: Mapping[str, str]) -> bool:
+    def fits(self, conditions: Conditions) -> bool:
         """Whether a target with these conditions meets them; an unobserved condition is not met."""
         for key, wanted in self.model_dump(exclude_none=True).items():
-            given = conditions.get(key)
+            given = getattr(conditions, key)
             if given is None or not (in_range(given, wanted) if key in ("version", "kernel") else given == wanted):
                 return False
         return True
@@ -95,7 +96,7 @@ class Expected(RootModel[dict[CheckId, Entries]]):
 
     model_config = ConfigDict(frozen=True, strict=True, title="roles/<name>/expected.yaml")
 
-    def find(self, check: str, conditions: Mapping[str, str]) -> Documented | None:
+    def find(self, check: str, conditions: Conditions) -> Documented | None:
         """Return the first entry for `check` whose conditions the target meets."""
         entries = self.root.get(check, [])
         for entry in entries if isinstance(entries, list) else [entries]:

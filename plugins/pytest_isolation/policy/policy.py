@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
+from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import Documented, Expected
 from pytest_isolation.policy.profile import Profile
 from pytest_isolation.policy.verdict import Check, Judgement, Verdict
@@ -54,7 +55,7 @@ class Policy:
         kind: str,
         target: str,
         runtime: str,
-        conditions: Mapping[str, str],
+        conditions: Conditions,
         verdict: Verdict,
         reason: str = "",
     ) -> Ruling:
@@ -80,7 +81,7 @@ class Policy:
         named = documented is not None and documented.covers(verdict.value, reason)
         if documented is not None and named and not required:
             return Ruling(Judgement.DOCUMENTED, source=documented.source)
-        unseen = conditions.get("unseen", "")  # of an attached sandbox: why facts are unobserved
+        unseen = conditions.unseen  # of an attached sandbox: why facts are unobserved
         if unseen and verdict is Verdict.UNKNOWN and unseen in reason and not required:
             return Ruling(Judgement.DOCUMENTED, source=f"attached: {unseen}")
         # a user's own test may demand anything of these targets
@@ -116,7 +117,7 @@ class Policy:
             return Ruling(Judgement.FINDING, reason, source=documented.source)
         return Ruling(Judgement.FINDING, f"{self.profile} demands it" if required else "")
 
-    def _documented(self, check: Check, runtime: str, conditions: Mapping[str, str]) -> Documented | None:
+    def _documented(self, check: Check, runtime: str, conditions: Conditions) -> Documented | None:
         expected = self.expected.get(runtime)
         return expected.find(check.id, conditions) if expected is not None else None
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, UnobservedFact
 from provisioner.files.suggest import suggest
 
 KINDS = ("container", "vm")
@@ -187,14 +187,9 @@ def verdict_of(outcome: BaseException | pytest.ExceptionInfo[BaseException] | No
     if isinstance(error, AssertionError):
         named = {Ignored: Verdict.IGNORED, Refused: Verdict.REFUSED}
         return next((verdict for kind, verdict in named.items() if isinstance(error, kind)), Verdict.OPEN), _why(error)
-    if isinstance(error, IsolationError) or _is_unobserved(error):
+    if isinstance(error, (IsolationError, UnobservedFact)):
         return Verdict.UNKNOWN, _one_line(str(error))
     return Verdict.UNKNOWN, _one_line(f"{type(error).__name__}: {error}")
-
-
-def _is_unobserved(error: BaseException) -> bool:
-    """Recognise UnobservedFact by its name: importing its module would load pydantic."""
-    return any(f"{c.__module__}.{c.__name__}" == "provisioner.observed.UnobservedFact" for c in type(error).mro())
 
 
 def _why(error: AssertionError) -> str:

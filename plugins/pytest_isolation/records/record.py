@@ -22,6 +22,7 @@ from provisioner.limits.document import Loads
 from provisioner.observed import Fact, FactsError, Items, Observed, Text, check_json, first_fault, since_schema
 from provisioner.runtimes.settings import SettingSeen
 from provisioner.sandboxes.shared_file import SharedFile
+from pytest_isolation.policy.conditions import Conditions
 
 ATTACHED = "attached: it is somebody else's, and nothing is started in it or beside it"
 MAX_RECORD_BYTES = 16 << 20
@@ -50,7 +51,7 @@ class TargetInfo(Observed):
     versions: dict[str, str]
     capabilities: list[Text] | None
     cannot: dict[str, str]
-    conditions: dict[str, str]
+    conditions: Conditions
     attached: bool = False
     devices: Fact[list[Text] | None] = since_schema()
     settings: Fact[list[SettingSeen] | None] = since_schema()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.process import Process, TaskState
@@ -15,7 +16,6 @@ from provisioner.facts.reach import Reach
 from provisioner.facts.status import Capabilities
 from provisioner.facts.system import System
 from provisioner.limits.document import Load
-from provisioner.observed import UnobservedFact
 from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.records.namespaces import NamespaceView
 from pytest_isolation.records.record import Record, TargetInfo

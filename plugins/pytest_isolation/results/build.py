@@ -118,9 +118,9 @@ def _host(record: Record) -> r.Host:
         id=record.target.host,
         kernel=kernel.release if kernel else "",
         arch=kernel.machine if kernel else "",
-        cgroup=conditions.get("cgroup", ""),
-        lsm=conditions.get("lsm", ""),
-        accelerator=conditions.get("accelerator", ""),
+        cgroup=conditions.cgroup or "",
+        lsm=conditions.lsm or "",
+        accelerator=conditions.accelerator or "",
     )
 
 

@@ -163,10 +163,10 @@ def versions_of(record: Record) -> Mapping[str, str]:
     facts = record.raw("host")
     kernel = facts.system.kernel if isinstance(facts, Facts) and facts.system is not None else None
     found = dict(target.versions)
-    text = kernel_version(kernel.release, kernel.version) if kernel else target.conditions.get("kernel", "")
+    text = kernel_version(kernel.release, kernel.version) if kernel else target.conditions.kernel or ""
     if target.kind == "container" and target.boundary in ("process", "none"):
         found["kernel"] = text
-    elif target.conditions.get("accelerator", "").startswith("kvm"):
+    elif target.conditions.has_kvm:
         found["kvm"] = text
     return {name: version for name, version in found.items() if version}
 

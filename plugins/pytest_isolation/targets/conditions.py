@@ -21,6 +21,7 @@ from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime
 from provisioner.runtimes.settings import SettingSeen, ask_settings
 from pytest_isolation.options import LOCAL
+from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.records.record import TargetInfo
 from pytest_isolation.targets.select import Target
 from pytest_isolation.walls.capabilities import NAMES
@@ -39,50 +40,48 @@ INITIAL = {
 CONFINING = ("apparmor", "selinux", "smack", "tomoyo")
 
 
-def describe(target: Target, inner: Host, host: Host, provider: str = "") -> TargetInfo:
+def describe(target: Target, inner: Host, outer: Host, provider: str = "", unseen: str | None = None) -> TargetInfo:
     """
     Return what reports and checks may know of a target.
 
     Args:
-        target: it.
-        inner: where its runtime's commands run.
-        host: where it stands, which for a machine is the host that it runs on.
-        provider: what started the machine that it is, "" where it is none.
+        target: the target.
+        inner: the host that its runtime's commands run on.
+        outer: the host that it is on: for a machine the host of the machine, else `inner`.
+        provider: of a machine, its provider in lab.yaml; else "".
+        unseen: of an attached target, why its inside view is missing or incomplete; else None.
     """
     runtime = target.runtime
     asked = _Once(inner.connection)
     version, parts = runtime_versions(runtime, inner, asked)
     capabilities = runtime.capabilities
-    class_: str = runtime.class_
-    conditions: dict[str, str] = {}
-    if runtime.kind == "vm":
-        chosen = accelerator()
-        conditions["accelerator"] = f"{chosen.name}: {chosen.why}"
-        if chosen.name == "tcg":
-            class_ = "emulation"
+    chosen = accelerator() if runtime.kind == "vm" else None
+    conditions = {
+        **runtime.conditions,
+        "accelerator": f"{chosen.name}: {chosen.why}" if chosen else None,
+        "cgroup": {"hybrid": "v1"}.get(outer.cgroup_mode, outer.cgroup_mode),
+        "user": "root" if outer.is_root else "other",
+        "sys_admin": "yes" if outer.sys_admin else "no",
+        "lsm": confining_lsm(outer.facts),
+        "kernel": outer.facts.system.kernel.release if outer.facts.system else None,
+        **host_settings(outer.facts),
+        **host_environment(outer.facts),
+        "version": version or None,
+        "provider": provider or None,
+        "unseen": unseen,
+    }
     return TargetInfo.model_construct(
         id=target.id,
         kind=runtime.kind,
-        class_=class_,
+        class_="emulation" if chosen and chosen.name == "tcg" else runtime.class_,
         runtime=runtime.name,
         host=LOCAL if target.is_machine else target.host,
         boundary=runtime.boundary,
         versions=parts,
         capabilities=list(NAMES) if capabilities == "all" else capabilities,
         cannot=_cannot(target),
-        conditions={
-            **runtime.conditions,
-            **conditions,
-            "cgroup": {"hybrid": "v1"}.get(host.cgroup_mode, host.cgroup_mode),
-            "user": "root" if host.is_root else "other",
-            "sys_admin": "yes" if host.sys_admin else "no",
-            "lsm": confining_lsm(host.facts),
-            **kernel_condition(host.facts),
-            **host_settings(host.facts),
-            **host_environment(host.facts),
-            **({"version": version} if version else {}),
-            **({"provider": provider} if provider else {}),
-        },
+        conditions=Conditions.model_validate(conditions),
+        attached=target.attached is not None,
         devices=None if runtime.devices is None else list(runtime.devices),
         settings=_settings(runtime, inner, asked),
     )
@@ -137,11 +136,6 @@ def runtime_versions(runtime: Runtime, host: Host, asked: _Once) -> tuple[str, d
     version = runtime.version.read(answer)
     named = {runtime.version.of or runtime.name: version} if version else {}
     return version, {**named, **runtime.version.read_parts(answer)}
-
-
-def kernel_condition(facts: Facts) -> dict[str, str]:
-    """Return the condition of the host's kernel release (uname(2)); none where nobody saw it."""
-    return {"kernel": facts.system.kernel.release} if facts.system else {}
 
 
 def confining_lsm(facts: Facts) -> str:

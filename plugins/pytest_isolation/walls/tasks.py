@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.process import Cgroup, Process, TaskState
 from provisioner.facts.status import Capabilities, Seccomp
-from provisioner.observed import Unobserved, UnobservedFact
+from provisioner.observed import Unobserved
 from pytest_isolation.walls.labels import why_unconfined
 
 Tasks = Callable[[], Sequence[TaskState]]  # raises UnobservedFact if the tasks were not observed

@@ -6,10 +6,11 @@ import math
 import re
 from typing import Any
 
+from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
 from provisioner.limits.measured import LoadBase, amount_inside, counter, counter_rose, or_none
-from provisioner.observed import Fact, Number, Observed, UnobservedFact
+from provisioner.observed import Fact, Number, Observed
 
 PERIOD_US = 100_000
 LEAST_QUOTA_US = 1000  # the kernel refuses less than a millisecond

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
 from provisioner.limits.measured import LoadBase, amount_inside, counter, counter_rose, or_none
-from provisioner.observed import Fact, Number, Observed, UnobservedFact
+from provisioner.observed import Fact, Number, Observed
 
 MIB = 1 << 20
 OVERLOAD = 1.25

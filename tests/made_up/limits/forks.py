@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
 from provisioner.limits.measured import LoadBase
-from provisioner.observed import Fact, Number, Observed, UnobservedFact, since_schema
+from provisioner.observed import Fact, Number, Observed, since_schema
 
 
 class ForksLimit(Observed):

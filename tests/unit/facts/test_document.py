@@ -11,18 +11,9 @@ from fakes import NONCE, facts_document
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.document import Facts, parse_facts
-from provisioner.observed import (
-    MAX_BYTES,
-    Fact,
-    FactMap,
-    FactsError,
-    Number,
-    Observed,
-    UnobservedFact,
-    since_schema,
-    unobserved,
-)
+from provisioner.observed import MAX_BYTES, Fact, FactMap, FactsError, Number, Observed, since_schema, unobserved
 
 DOCUMENT = facts_document()
 Change = Callable[[dict[str, Any]], None]

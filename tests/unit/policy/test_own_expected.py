@@ -8,6 +8,7 @@ import pytest
 
 from provisioner.errors import IsolationError
 from pytest_isolation.judge.judge import suite_checks
+from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import bundled_ids, join_expected, load_own_expected
 from pytest_isolation.policy.verdict import check_of
 
@@ -28,7 +29,7 @@ def test_own_entries_join_those_of_the_roles(tmp_path: Path) -> None:
 
     joined = join_expected(own, own)
 
-    found = joined["docker"].find("mine.a", {})
+    found = joined["docker"].find("mine.a", Conditions())
     assert found is not None
     assert found.source == "ours"
     assert join_expected({}, own).keys() == {"docker"}

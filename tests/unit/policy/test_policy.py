@@ -9,6 +9,7 @@ import pytest
 
 from provisioner.errors import IsolationError
 from provisioner.files.yaml import parse_yaml
+from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import Expected, in_range, load_expected
 from pytest_isolation.policy.policy import Policy, Ruling
 from pytest_isolation.policy.profile import Profile, parse_profile
@@ -26,7 +27,7 @@ def expected_of(text: str) -> dict[str, Expected]:
 
 
 def judge(policy: Policy, verdict: Verdict, runtime: str = "docker", kind: str = "container") -> Ruling:
-    return policy.judge(CHECK, kind, runtime, runtime, {"variant": "rootful", "version": "20.10.24"}, verdict)
+    return policy.judge(CHECK, kind, runtime, runtime, Conditions(variant="rootful", version="20.10.24"), verdict)
 
 
 BASELINE = Profile("baseline", 1)
@@ -112,8 +113,8 @@ def test_profile_by_kind_is_required_of_that_kind_only() -> None:
     check = Check("vm.kernel", profile=(("vm", "privileged"),))
     policy = Policy(BASELINE, {"x": parse_yaml(b"vm.kernel: {verdict: open, source: it is one}", Expected, "e.yaml")})
 
-    assert policy.judge(check, "container", "x", "x", {}, Verdict.OPEN).judgement == Judgement.DOCUMENTED
-    assert policy.judge(check, "vm", "x", "x", {}, Verdict.OPEN).judgement == Judgement.FINDING
+    assert policy.judge(check, "container", "x", "x", Conditions(), Verdict.OPEN).judgement == Judgement.DOCUMENTED
+    assert policy.judge(check, "vm", "x", "x", Conditions(), Verdict.OPEN).judgement == Judgement.FINDING
 
 
 @pytest.mark.parametrize(
@@ -253,6 +254,6 @@ def test_unknown_profile_names_the_nearest(text: str, mend: str) -> None:
 def test_a_users_own_test_that_fails_in_self_is_a_finding() -> None:
     own = Check(id="test_mine.py::test_mine")
 
-    ruling = Policy().judge(own, "container", "self", "self", {}, Verdict.OPEN)
+    ruling = Policy().judge(own, "container", "self", "self", Conditions(), Verdict.OPEN)
 
     assert ruling.judgement is Judgement.FINDING

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.errors import IsolationError
-from provisioner.observed import UnobservedFact
+from provisioner.errors import IsolationError, UnobservedFact
 from pytest_isolation.policy.verdict import (
     Cell,
     Check,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from served_probe import as_root, read_document, run
 
-from provisioner.observed import UnobservedFact
+from provisioner.errors import UnobservedFact
 
 
 def test_a_command_prints_a_valid_document(probe: Path) -> None:

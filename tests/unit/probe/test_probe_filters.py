@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from served_probe import Served, as_root, read_document, run, wait_until
 
-from provisioner.observed import UnobservedFact
+from provisioner.errors import UnobservedFact
 
 FILTERED = str(Path(__file__).parents[2] / "weaknesses" / "with_filters.py")
 ALLOW_ALL = struct.pack("<HBBI", 0x06, 0, 0, 0x7FFF0000)

@@ -10,8 +10,8 @@ import pytest
 from fakes import USER_NAMESPACES
 from served_probe import read_document, run
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.image import ImageSeen, Privileged, parse_image
-from provisioner.observed import UnobservedFact
 
 
 def read_image(probe: Path, folder: Path) -> ImageSeen:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from served_probe import Served, as_root, ask, output, read_document, run, wait_until
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.document import parse_facts
 from provisioner.facts.platform import Listener
-from provisioner.observed import UnobservedFact
 
 
 def test_mounts_equal_mountinfo(probe: Path) -> None:

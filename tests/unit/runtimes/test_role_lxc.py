@@ -8,6 +8,7 @@ from provisioner.paths import ROLES
 from provisioner.runtimes.load import load_runtime
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime, symptom_in
+from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import load_expected
 
 ASKED = {
@@ -106,7 +107,9 @@ def test_exceptions_are_those_of_the_variant(check: str, variants: set[str]) -> 
     expected = load_expected(ROLES / "lxc" / "expected.yaml")
 
     documented = {
-        variant for variant in ("default", "unprivileged") if expected.find(check, {"variant": variant}) is not None
+        variant
+        for variant in ("default", "unprivileged")
+        if expected.find(check, Conditions(variant=variant)) is not None
     }
 
     assert documented == variants

@@ -8,6 +8,7 @@ from provisioner.paths import ROLES
 from provisioner.runtimes.load import load_runtime
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import symptom_in
+from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import load_expected
 from pytest_isolation.policy.policy import Judgement, Policy
 from pytest_isolation.policy.verdict import Check, Verdict
@@ -77,7 +78,7 @@ def test_of_what_a_users_containers_share_the_user_namespace_alone_is_documented
     reason: str, judgement: Judgement
 ) -> None:
     policy = Policy(expected={"podman": load_expected(ROLES / "podman" / "expected.yaml")})
-    ruling = policy.judge(Check("ns.peer"), "container", "podman", "podman", USER, Verdict.OPEN, reason)
+    ruling = policy.judge(Check("ns.peer"), "container", "podman", "podman", Conditions(**USER), Verdict.OPEN, reason)
 
     assert ruling.judgement is judgement
 
@@ -91,4 +92,4 @@ def test_limits_of_a_user_are_ignored_on_the_first_version_alone(
 ) -> None:
     expected = load_expected(ROLES / "podman" / "expected.yaml")
 
-    assert (expected.find(check, {**USER, "user": user, "cgroup": cgroup}) is not None) == documented
+    assert (expected.find(check, Conditions(**{**USER, "user": user, "cgroup": cgroup})) is not None) == documented

@@ -24,6 +24,7 @@ from provisioner.sandboxes.attached import (
     without_handed,
 )
 from pytest_isolation.judge.compare import compare
+from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.profile import Profile
 from pytest_isolation.policy.verdict import Check, Judgement, Verdict
@@ -228,7 +229,7 @@ def test_what_nobody_saw_is_said_so_and_never_green(
 ) -> None:
     policy = Policy(Profile(profile, 1) if profile else None)
 
-    ruling = policy.judge(CHECK, "container", f"{runtime}:web", runtime, {"unseen": UNSEEN}, verdict, reason)
+    ruling = policy.judge(CHECK, "container", f"{runtime}:web", runtime, Conditions(unseen=UNSEEN), verdict, reason)
 
     assert judgement is ruling.judgement
     if verdict is V.UNKNOWN and judgement is Judgement.DOCUMENTED:

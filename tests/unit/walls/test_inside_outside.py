@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from fakes import facts_document
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.document import parse_facts
 from provisioner.facts.process import Process
-from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.inside_outside import differences
 
 BASE: dict[str, Any] = {

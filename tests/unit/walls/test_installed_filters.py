@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "weaknesses"))
 from facts_factory import SOUND, record_of
 from programs import ALLOW, EPERM, NOTIFY, installed, program, tasks
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.filters import MAX_PROGRAM_TEXT, Filters
-from provisioner.observed import UnobservedFact
 from provisioner.paths import ROLES
 from pytest_isolation.cli import app
 from pytest_isolation.judge.documented_filter import load_refusals, refusals_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.devices import Device, DeviceRules
 from provisioner.facts.mounts import Mount
-from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.filesystem.devices import MEMORY, openable, why_unrestricted
 from pytest_isolation.walls.filesystem.rootfs import missing_flags, writable_below
 

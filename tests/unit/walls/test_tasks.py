@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.namespaces import Namespaces
 from provisioner.facts.process import Cgroup, Process, TaskState
 from provisioner.facts.status import Capabilities, Seccomp
-from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.tasks import outside_cgroup, weakest
 
 KINDS = ("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.devices import Device
 from provisioner.facts.mounts import Mount
 from provisioner.facts.system import Path
-from provisioner.observed import UnobservedFact
 from pytest_isolation.walls import capabilities, labels
 from pytest_isolation.walls.filesystem import devices, mounts, paths
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from provisioner.observed import UnobservedFact
+from provisioner.errors import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.filesystem import paths as walls
 from pytest_isolation.walls.filesystem.mounts import masks

@@ -12,8 +12,8 @@ from collections.abc import Collection
 
 import pytest
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.system import Path
-from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.capabilities import mask_of
 from pytest_isolation.walls.filesystem import paths as walls

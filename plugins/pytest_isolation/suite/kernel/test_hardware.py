@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.observed import UnobservedFact
+from provisioner.errors import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.filesystem.paths import is_writable
 from pytest_isolation.walls.machine.hardware import open_flaws, parse_cpus, shared_cores

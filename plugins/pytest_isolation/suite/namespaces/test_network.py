@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.observed import UnobservedFact
+from provisioner.errors import UnobservedFact
 from pytest_isolation.records.view import SandboxView
 
 CONTROL_CONNECTIONS = 1  # the peer connects to itself once, to prove that its listener is there

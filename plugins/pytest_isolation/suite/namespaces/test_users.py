@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.observed import UnobservedFact
+from provisioner.errors import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.tasks import name_first
 from pytest_isolation.walls.users import overlaps

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.observed import UnobservedFact
+from provisioner.errors import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.seccomp.calls import abis_of, dangerous_calls, foreign_calls
 from pytest_isolation.walls.seccomp.program import DANGEROUS

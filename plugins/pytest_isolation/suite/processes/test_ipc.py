@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.ipc import Objects
-from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.management_sockets import host_sockets
 

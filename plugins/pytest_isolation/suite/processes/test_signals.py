@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.ipc import Canary
-from provisioner.observed import UnobservedFact
 from pytest_isolation.records.view import SandboxView
 
 REFUSALS = ("ESRCH", "EPERM", "EACCES", "ENOSYS", "SIGSYS")

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.descriptors import Handle
 from provisioner.facts.devices import Device, DeviceRules
-from provisioner.observed import UnobservedFact
 
 # config-linux.md "Default Devices", numbers of Documentation/admin-guide/devices.txt
 DEFAULTS = {

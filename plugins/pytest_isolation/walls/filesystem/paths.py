@@ -5,11 +5,12 @@ In: a `Path`.  Out: whether it can be written, whether it is a mask.  Pure.
 
 from __future__ import annotations
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.kernel import Read
 from provisioner.facts.mounts import Mount
 from provisioner.facts.process import Process
 from provisioner.facts.system import Path
-from provisioner.observed import FactMap, Unobserved, UnobservedFact
+from provisioner.observed import FactMap, Unobserved
 from pytest_isolation.walls.capabilities import mask_of
 
 # statfs(2)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from provisioner.observed import FactMap, UnobservedFact
+from provisioner.errors import UnobservedFact
+from provisioner.observed import FactMap
 
 # How a report of an open flaw begins (Documentation/admin-guide/hw-vuln/).
 _OPEN = ("Vulnerable", "KVM: Vulnerable", "Processor vulnerable")

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.filters import Filters
 from provisioner.facts.process import Process
-from provisioner.observed import UnobservedFact
 from pytest_isolation.walls.seccomp.actions import Passes, Values, answers, errnos, passes
 from pytest_isolation.walls.seccomp.bpf import ProgramError
 from pytest_isolation.walls.seccomp.syscalls import ABIS, BY_MACHINE, call_numbers

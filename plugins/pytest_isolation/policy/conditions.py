@@ -1,0 +1,65 @@
+"""What is known of a target and its host that a documented exception may depend on.
+
+Out: `Conditions`, which are archived with the target's record, and which `when` in expected.yaml is compared with.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+
+YesOrNo = Literal["yes", "no"]
+
+
+class Conditions(BaseModel):
+    """
+    The conditions of one target; None for one that was not observed or that the target does not have.
+
+    Attributes:
+        variant: the variant of its runtime: "rootless"; "default" for none.
+        option: the option of its runtime: "runc" in podman+runc; "default" for none.
+        accelerator: of a VM, what runs it and why: "tcg: /dev/kvm is missing".
+        cgroup: the version of the host's cgroups; both versions at once count as v1.
+        user: who runs the runtime's commands.
+        sys_admin: whether these commands have CAP_SYS_ADMIN.
+        lsm: the LSM that confines processes on the host, "none" if none does, "" if it could not be observed.
+        kernel: the host's kernel release (uname(2)).
+        ptrace_scope: the host's kernel.yama.ptrace_scope.
+        smt: whether hyper-threads are on.
+        flaws: the host's worst report of a flaw of its processors.
+        env_more, env_proxies, env_secrets: whether the environment that runtimes are started with names more than the
+            usual variables, proxies, secrets.
+        version: the runtime's version.
+        provider: of a machine, its provider in lab.yaml.
+        unseen: of an attached sandbox, why its inside view is missing or incomplete.
+    """
+
+    # the order is that of the archived document
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    variant: str | None = None
+    option: str | None = None
+    accelerator: str | None = None
+    cgroup: Literal["v1", "v2", "none"] | None = None
+    user: Literal["root", "other"] | None = None
+    sys_admin: YesOrNo | None = None
+    lsm: str | None = None
+    kernel: str | None = None
+    ptrace_scope: str | None = None
+    smt: Literal["on", "off"] | None = None
+    flaws: Literal["open", "unknown", "mitigated"] | None = None
+    env_more: YesOrNo | None = None
+    env_proxies: YesOrNo | None = None
+    env_secrets: YesOrNo | None = None
+    version: str | None = None
+    provider: str | None = None
+    unseen: str | None = None
+
+    @property
+    def has_kvm(self) -> bool:
+        """Whether KVM runs it."""
+        return self.accelerator is not None and self.accelerator.partition(":")[0] == "kvm"
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialise(self).items() if value is not None}
