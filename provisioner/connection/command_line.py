@@ -86,27 +86,27 @@ class Preamble:
     The line that the login shell writes before it becomes the program.
 
     Attributes:
-        said: None until the line arrives, then "pid 1234", "absent" (no such program) or "folder" (no such folder).
+        answer: None until the line arrives, then "pid 1234", "absent" (no such program) or "folder" (no such folder).
     """
 
     def __init__(self) -> None:
-        self.said: str | None = None
+        self.answer: str | None = None
         self._before = bytearray()
 
     @property
     def pid(self) -> int:
         """The program's pid on the machine; 0 while unknown."""
-        return int(self.said[4:]) if self.said and self.said.startswith("pid ") else 0
+        return int(self.answer[4:]) if self.answer and self.answer.startswith("pid ") else 0
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next bytes of standard error; return those that are the program's."""
-        if self.said is not None:
+        if self.answer is not None:
             return chunk
         self._before += chunk
         match = SAID.search(self._before)
         if match is None:
             return self.end() if len(self._before) > MAX_STDERR else b""
-        self.said = match[1].decode()
+        self.answer = match[1].decode()
         held = self.end()
         return held[: match.start()] + held[match.end() :]
 

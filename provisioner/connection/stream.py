@@ -85,12 +85,12 @@ class RemoteStream:
 
     def check_begun(self) -> None:
         """Raise IsolationError if the program did not start; call it when its pid or the end of its streams arrived."""
-        said = self._preamble.said
-        if said == "absent":
+        answer = self._preamble.answer
+        if answer == "absent":
             raise self._error("no such program on PATH", hint=f"install {self._program} there")
-        if said == "folder":
+        if answer == "folder":
             raise self._error("no such folder to start in")
-        if said is None:
+        if answer is None:
             self.wait(deadline("close"))  # raises if the connection is lost
             why = last_line(bytes(self._errors)) or "its login shell is not a POSIX shell"
             raise self._error(why)
@@ -155,7 +155,7 @@ class RemoteStream:
             except TimeoutError:
                 continue
             self._keep(self._preamble.feed(chunk) if chunk else self._preamble.end())
-            if not chunk or self._preamble.said is not None:
+            if not chunk or self._preamble.answer is not None:
                 self.pid = self._preamble.pid
                 self._begun.set()
             if not chunk:

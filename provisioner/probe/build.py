@@ -24,6 +24,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from provisioner.errors import IsolationError
+from provisioner.files.atomic import write_whole
 from provisioner.images.apt import fetch_packages, unpack_package
 from provisioner.paths import cache_dir
 from provisioner.progress import step
@@ -128,13 +129,11 @@ def _make(folder: Path, wanted: str, chosen: str, say: Progress, fetch: bool) ->
         binary = Path(name) / "probe"
         compiler = _copy_prebuilt(binary, wanted, chosen) or _compile(binary, wanted, chosen, say, fetch)
         binary.chmod(0o755)
-        total = Path(name) / "sum"
-        total.write_text(f"{hashlib.sha256(binary.read_bytes()).hexdigest()} {compiler}\n")
-        total.chmod(0o644)
+        digest = hashlib.sha256(binary.read_bytes()).hexdigest()
         folder.mkdir(mode=0o755, exist_ok=True)
         folder.chmod(0o755)
         os.replace(binary, folder / "probe")
-        os.replace(total, folder / "sum")
+        write_whole(folder / "sum", f"{digest} {compiler}\n", 0o644)
     return BuiltProbe(folder / "probe", wanted, compiler)
 
 

@@ -92,7 +92,7 @@ def test_the_printed_pid_is_the_programs(shell: str) -> None:
 def test_a_missing_program_is_reported(shell: str, program: str) -> None:
     _, preamble, errors = through(shell, render_line([program]))
 
-    assert (preamble.said, preamble.pid, errors) == ("absent", 0, b"")
+    assert (preamble.answer, preamble.pid, errors) == ("absent", 0, b"")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -111,7 +111,7 @@ def test_the_program_starts_in_a_folder_of_any_name(
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_missing_folder_is_reported(shell: str) -> None:
-    assert through(shell, render_line(["pwd"], cwd="/no/such"))[1].said == "folder"
+    assert through(shell, render_line(["pwd"], cwd="/no/such"))[1].answer == "folder"
 
 
 def test_programs_in_sbin_folders_are_found_over_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,7 +184,7 @@ def test_output_without_a_preamble_is_bounded() -> None:
 
     rest = preamble.feed(b"x" * MAX_STDERR) + preamble.feed(b"yz")
 
-    assert preamble.said is None
+    assert preamble.answer is None
     assert rest == b"x" * MAX_STDERR + b"yz"
 
 
