@@ -1,4 +1,4 @@
-"""Lets the modules beside this file import each other."""
+"""Makes the modules of this folder importable from each other."""
 
 from __future__ import annotations
 

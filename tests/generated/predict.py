@@ -1,7 +1,8 @@
-"""What each check must say of a configuration, from the runtime-spec and man pages alone, never from the suite.
+"""What each check must say of a configuration, derived only from the runtime-spec and man pages.
 
-In: a World.  Out: the verdicts that the configuration decides, by check id.  Whatever no rule names must be as it is in
-the runtime's stock configuration.  `EXPLAINED` are disagreements that are a runtime's own, each with what it is.
+In: a World.  Out: the verdicts that the configuration decides, by check id.
+A check without a rule must be as in the runtime's stock configuration.
+`EXPLAINED` holds the known deviations of runtimes, each with its reason.
 """
 
 from __future__ import annotations
@@ -34,16 +35,17 @@ Rule = Callable[[World], str | None]
 
 
 def open_if(wrong: Callable[[World], bool]) -> Rule:
-    """Return the rule of a wall that is not there when something is so, and is there when not."""
+    """Return a rule: open if the condition is true, holds otherwise."""
     return lambda world: OPEN if wrong(world) else HOLDS
 
 
 def opened_if(wrong: Callable[[World], bool]) -> Rule:
-    """Return the rule of a wall that is not there when something is so; when not, it is as in the stock one."""
+    """Return a rule: open if the condition is true, as in the stock configuration otherwise."""
     return lambda world: OPEN if wrong(world) else None
 
 
 def lacks(kind: str) -> Rule:
+    """Return a rule: open without an own namespace of this kind."""
     return open_if(lambda world: not world.has(kind))
 
 
@@ -53,9 +55,9 @@ def masks(world: World) -> str:
 
 def spreads(world: World) -> bool:
     """
-    mount_namespaces(7): a bind that is made shared joins its source's peer group, if its mount namespace has it.
+    mount_namespaces(7): a bind that is made shared joins the peer group of its source, if its mount namespace has it.
 
-    In a mount namespace of another user namespace shared mounts are made slaves ("Restrictions on mount namespaces").
+    In a mount namespace of another user namespace shared mounts become slaves ("Restrictions on mount namespaces").
     """
     shared = bool(world.bound("/spread")) and "rshared" in world.mount("/spread")["options"]
     return shared and not world.has("user") and not world.private
@@ -67,7 +69,9 @@ def signals_outside(world: World) -> bool:
 
 
 def looks_outside(world: World) -> bool:
-    """ptrace(2), "Ptrace access mode checking": into the host's process, or its peer's, which is of the host's root."""
+    """
+    ptrace(2), "Ptrace access mode checking": into the host's process, or its peer's, which runs as the host's root.
+    """
     as_its_peer = world.host_root and not world.has("user") and world.over_host >= STOCK_BOUNDING
     return not world.has("pid") and (bool(TRACES & world.over_host) or as_its_peer)
 
@@ -81,7 +85,7 @@ SINGLE = {
 
 
 def holds_over_host(name: str) -> Rule:
-    """Return the rule of a check that one capability over the host opens."""
+    """Return a rule: open with this capability over the host."""
     return open_if(lambda world: name in world.over_host)
 
 

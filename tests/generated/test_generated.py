@@ -1,6 +1,6 @@
-"""Configurations drawn at random: every check says of each what its config.json, by the runtime-spec, makes of it.
+"""Random configurations: every check gives the verdict that predict.py derives from the config.json.
 
-PYTEST_ISOLATION_GENERATED=10000 draws as many; PYTEST_ISOLATION_SEED=N begins there.
+PYTEST_ISOLATION_GENERATED=10000 sets their number; PYTEST_ISOLATION_SEED=N sets the first seed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NONE = "no runtime of this session reads a config.json"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run on each of the session's targets whose runtime reads a config.json."""
+    """Run on each of the session's targets with a runtime that reads config.json."""
     if "column" not in metafunc.fixturenames:
         return
     state = metafunc.config.stash.get(STATE, None)
@@ -46,7 +46,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def place() -> Iterator[Place]:
-    """A folder of the test's own, and a shared mount of its own where no mount made for a sandbox reaches the host."""
+    """A folder of the test, and a shared mount of the test unless the folder's own mount is shared."""
     with tempfile.TemporaryDirectory(prefix="generated-", dir=cache_dir()) as name, ExitStack() as undo:
         folder = Path(name)
         folder.chmod(0o755)
@@ -115,7 +115,7 @@ def verdicts_of(outcome: Outcome) -> dict[str, str]:
 
 
 def _explain(state: State, column: str, place: Place, drawn: Drawn, check: str, wrong: Wrong, folder: Path) -> str:
-    """Return what disagrees, with the smallest configuration that shows it, which is kept as config.json."""
+    """Return the disagreement, with the smallest configuration that shows it, which is kept as config.json."""
 
     def still(smaller: Drawn) -> bool:
         outcome = run_drawn(state.measurements[column], state.sandboxes, smaller, place)

@@ -1,6 +1,6 @@
-"""What a config.json makes of a process, by the runtime-spec, user_namespaces(7) and capabilities(7) alone.
+"""The process that a config.json makes, derived only from the runtime-spec, user_namespaces(7) and capabilities(7).
 
-In: a config.json and what this host is like.  Out: `World`, what predict.py asks.  Knows nothing of the suite.
+In: a config.json and properties of this host.  Out: `World`, which predict.py reads.  Knows nothing of the suite.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class World:
 
     Attributes:
         config: the config.json.
-        runtime: its runtime's name; only its known faults are asked by it.
-        private: whether the runtime itself lives in a mount namespace whose mounts reach nobody.
+        runtime: the runtime's name; only its known faults depend on it.
+        private: whether the runtime lives in a mount namespace whose mounts propagate nowhere.
     """
 
     config: Config
@@ -30,7 +30,7 @@ class World:
     private: bool
 
     def has(self, kind: str) -> bool:
-        """Whether it gets a namespace of its own of a kind (config-linux.md, "Namespaces")."""
+        """Whether it gets its own namespace of a kind (config-linux.md, "Namespaces")."""
         return any(one["type"] == kind and not one.get("path") for one in self.config["linux"]["namespaces"])
 
     @property
@@ -64,7 +64,7 @@ class World:
         return bool(self.config["process"].get("noNewPrivileges", False))
 
     def asked(self, key: str) -> frozenset[str]:
-        """Return a set of capabilities as it is asked for, without "CAP_"."""
+        """Return a set of capabilities as the configuration sets it, without "CAP_"."""
         return frozenset(name.removeprefix("CAP_") for name in self.config["process"]["capabilities"].get(key, ()))
 
     @cached_property

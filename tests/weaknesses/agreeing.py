@@ -1,7 +1,7 @@
-"""Keeps the two views of one synthetic subject in agreement: what an edit takes from one view, the other shows too.
+"""Keeps the inside and the outside view of one synthetic subject in agreement.
 
-In: an edit of a record.  Out: the same edit, after which inside and outside agree where they did.  Used by weakness.py
-for all but the weaknesses of `view.agree` itself, so that each moves its own check alone, as a real sandbox would.
+In: an edit of a record.  Out: the same edit, which also changes the other view.
+Not for weaknesses of `view.agree`: so every other weakness moves its own check alone, as in a real sandbox.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ OVERFLOW_ID = 65534
 
 
 def agreeing(edit: Callable[[Dict], None]) -> Callable[[Dict], None]:
-    """Return the edit that shows in both views of a process of the host's."""
+    """Return an edit that changes both views of a process."""
 
     def both(document: Dict) -> None:
         before = copy.deepcopy({part: document[part] for part in ("inside", "outside")})
@@ -46,7 +46,7 @@ def _mirror(inside: Dict, outside: Dict, inside_before: Dict, outside_before: Di
 
 
 def _mirror_exec(document: Dict, before: Dict) -> None:
-    """Let an exec'd process be in the same namespaces still."""
+    """Keep an exec'd process in the same namespaces."""
     exec_ = document["exec"].get("process")
     if exec_ and exec_["namespaces"] == before:
         exec_["namespaces"] = copy.deepcopy(document["inside"]["process"]["namespaces"])

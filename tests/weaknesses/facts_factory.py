@@ -1,8 +1,7 @@
-"""Sound records, built by code: one of a container in a user namespace, one like docker's, one of a VM.
+"""Sound records, built by code: a container in a user namespace, containers like docker's and podman's, and a VM.
 
-In: nothing.  Out: plain dicts, and `record_of` that parses one strictly, as an archived record is parsed.
-Used by synthetic.py, which takes one thing away from them, and by unit tests of whatever reads records.
-Numbers are those of real systems where a check looks at them: initial namespaces have equal inodes in every kernel.
+In: nothing.  Out: plain dicts, and `record_of`, which parses one as strictly as an archived record.
+Numbers that a check reads are those of real systems: initial namespaces have the same inodes in every kernel.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ DOCKER = (
     *("CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP"),
     *("NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"),
 )
-# What the host's root gets (CATALOGUE A.1); a container without a filter differs where a capability decides.
+# Answers that the host's root gets; a container without a filter differs if a capability decides.
 UNFILTERED = {
     "bpf.bad_cmd": "EINVAL",
     "bpf.map_create_zero": "EINVAL",
@@ -108,7 +107,7 @@ def record_of(document: Dict) -> Record:
 
 
 def container() -> Dict:
-    """A container that lacks nothing: a user namespace of its own, a non-root payload, all paths hidden."""
+    """A container that lacks no wall: its own user namespace, a non-root payload, all paths hidden."""
     inodes = {kind: inode + 1000 for kind, inode in INITIAL.items()}
     outside = _process(pid=4242, nspid=[4242, 1], uid=101000, inodes=inodes, lsm="crun-default (enforce)")
     outside |= {"mounts": _sandbox_mounts(), "no_new_privs": 1, "seccomp": {"mode": 2, "filters": 1}}
@@ -134,7 +133,7 @@ def container() -> Dict:
 
 
 def docker() -> Dict:
-    """A container as rootful docker makes it on a sound host; DOCKER_OPEN says what its defaults leave open."""
+    """A container of rootful docker on a sound host; DOCKER_OPEN has the checks that its defaults leave open."""
     document = container()
     document["target"] = _target("docker", "container", "container", "process", "docker", list(DOCKER))
     mask = mask_of(DOCKER)
@@ -158,7 +157,7 @@ def docker() -> Dict:
 
 
 def podman() -> Dict:
-    """The same without CAP_NET_RAW, as rootful podman makes it."""
+    """A container of rootful podman: like docker's, without CAP_NET_RAW."""
     document = docker()
     names = [name for name in DOCKER if name not in ("NET_RAW", "MKNOD", "AUDIT_WRITE")]
     document["target"] = _target("podman", "container", "container", "process", "podman", names)
@@ -174,7 +173,7 @@ def podman() -> Dict:
 
 
 def vm() -> Dict:
-    """A VM whose payload is not root in the guest and whose hypervisor's process is confined on the host."""
+    """A VM with a non-root payload and a confined hypervisor's process."""
     guest = _process(pid=1, nspid=[1], uid=1000, inodes=dict(INITIAL), lsm="")
     vmm = _process(pid=5151, nspid=[5151], uid=64055, inodes=dict(INITIAL), lsm="libvirt-1234 (enforce)")
     vmm |= {"seccomp": {"mode": 2, "filters": 2}, "mounts": _host_mounts()}
@@ -204,7 +203,7 @@ def vm() -> Dict:
     return _apart(document)
 
 
-# What a sound host's defaults leave open; a VM leaves nothing open.
+# The checks that defaults leave open on a sound host; a VM leaves none open.
 KERNEL_SHARED = frozenset({"vm.kernel", "vm.boot_id"})
 PODMAN_OPEN = KERNEL_SHARED | {"ns.user", "user.root_mapped", "user.nonroot", "nnp.set"}
 DOCKER_OPEN = PODMAN_OPEN | frozenset({"cap.baseline", "cap.net_raw"})
@@ -226,7 +225,7 @@ SOUND = {
 
 
 def _apart(document: Dict) -> Dict:
-    """Return it with no part standing in two places, so that an edit moves one thing; deepcopy keeps them shared."""
+    """Return a copy without shared parts, so that an edit changes one place; deepcopy would keep them shared."""
     copy: Dict = json.loads(json.dumps(document))
     return copy
 

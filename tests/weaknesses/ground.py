@@ -1,7 +1,6 @@
-"""What a live plant stands on: the sandbox to be planted, its peer, a folder, and things made for it and unmade.
+"""What a live plant needs: the sandbox to plant, its peer, a folder, and things on the host that end with the plant.
 
-In: the session's sandboxes.  Out: `Ground`, and the edits, profiles and argument lists that plants are written with.
-Everything that is made on the host (a loop device, a bind of the test's own folder to itself) ends with the plant.
+In: the session's sandboxes.  Out: `Ground`, and the edits, profiles and argument lists that plants use.
 """
 
 from __future__ import annotations
@@ -31,21 +30,21 @@ from pytest_isolation.walls.seccomp.tries import CALLS as TRIED
 Edit = Callable[[dict[str, Any]], None]
 BLOCK = 1 << 20
 
-# Calls that a plant's filter lets through, one at a time: those with a try, and some that the program alone tells of.
+# Calls that a plant's filter allows, one at a time: calls with a try, and calls that only the program shows.
 CALLS = (*dict.fromkeys(TRIED.values()), "swapon", "iopl", "kexec_file_load")
 
 
 @dataclass
 class Ground:
     """
-    One plant's surroundings.
+    The surroundings of one plant.
 
-    Args:
-        host, runtime: where, and of what, the planted sandbox is made.
-        make_peer: gives the sound sandbox beside it.
-        folder: an empty folder of the test's own.
-        undo: what ends with the plant.
-        changed: whether the machine itself was set otherwise, so that it is to be looked at anew.
+    Attributes:
+        host, runtime: where, and with which runtime, the planted sandbox is made.
+        make_peer: returns the sound sandbox beside it.
+        folder: an empty folder of the test.
+        undo: ends with the plant.
+        changed: whether a setting of the machine was changed, so that the host must be observed again.
     """
 
     host: Host
@@ -68,7 +67,13 @@ class Ground:
         return facts.process.pid
 
     def set_machine(self, argv: Sequence[str], back: Sequence[str]) -> None:
-        """Set a machine of lab.yaml otherwise by a command, and by another one back with the plant; this one never."""
+        """
+        Change a setting of a machine of lab.yaml by a command, and undo it by another; never on this host.
+
+        Args:
+            argv: the command.
+            back: the command that undoes it.
+        """
         assert not isinstance(self.host.connection, LocalConnection), "no plant changes a setting of this machine"
         self.undo.callback(self._on_machine, back)
         self._on_machine(argv)
@@ -79,13 +84,13 @@ class Ground:
         assert done.status == 0, f"{' '.join(argv)}: {done.last_words}"
 
     def file(self, name: str, text: str = "innocent\n") -> Path:
-        """Make a file of the test's own."""
+        """Make a file in the test's folder."""
         path = self.folder / name
         path.write_text(text)
         return path
 
     def directory(self, name: str, *files: str) -> Path:
-        """Make a folder of the test's own, with files in it."""
+        """Make a folder in the test's folder, with files in it."""
         path = self.folder / name
         path.mkdir(exist_ok=True)
         for file in files:
@@ -93,11 +98,11 @@ class Ground:
         return path
 
     def profile(self, allowed: str = "", errno: int = 1) -> Path:
-        """Write a seccomp profile that refuses every dangerous call but `allowed`."""
+        """Write a seccomp profile that refuses every dangerous call except `allowed`."""
         return self.file(f"seccomp-{allowed}-{errno}.json", json.dumps(docker_profile(allowed, errno)))
 
     def loop_device(self) -> str:
-        """Attach a loop device to an empty file; detached with the plant."""
+        """Attach a loop device to an empty file; the end of the plant detaches it."""
         image = self.folder / "disk.img"
         image.write_bytes(bytes(BLOCK))
         device = run("losetup", "--find", "--show", str(image))
@@ -105,7 +110,7 @@ class Ground:
         return device
 
     def shared_folder(self) -> Path:
-        """Bind a folder of the test's own to itself as a shared mount; unmounted with the plant."""
+        """Bind a folder of the test to itself as a shared mount; the end of the plant unmounts it."""
         path = self.directory("shared")
         run("mount", "--bind", str(path), str(path))
         self.undo.callback(run, "umount", str(path))
@@ -113,7 +118,7 @@ class Ground:
         return path
 
     def unix_socket(self, name: str, answer: bytes = b"", folder: Path | None = None) -> Path:
-        """Listen on a unix socket of the test's own; whoever connects and speaks is given `answer`."""
+        """Listen on a unix socket; a client that writes gets `answer`."""
         path = (folder or self.folder) / name
         listener = self.undo.enter_context(socket.socket(socket.AF_UNIX))
         listener.bind(str(path))
@@ -124,14 +129,14 @@ class Ground:
         return path
 
     def listen(self, port: int) -> None:
-        """Listen on a port of a loopback address of the test's own, and answer nobody."""
+        """Listen on a port of another loopback address, and answer nothing."""
         listener = self.undo.enter_context(socket.socket(socket.AF_INET))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.5", port))
         listener.listen(1)
 
     def sub_cgroup(self, sandbox: Sandbox, controller: str, name: str) -> None:
-        """Make a cgroup below the sandbox's own in one v1 hierarchy; removed with the plant."""
+        """Make a cgroup below the sandbox's own in one v1 hierarchy; the end of the plant removes it."""
         facts = sandbox.outside()
         assert facts is not None
         line = next(line for line in facts.process.cgroups if controller in line.controllers)
@@ -152,20 +157,20 @@ def _serve(listener: socket.socket, answer: bytes) -> None:
 
 
 def _remove(cgroup: Path) -> None:
-    with suppress(FileNotFoundError):  # most runtimes take it away with the sandbox's own
+    with suppress(FileNotFoundError):  # most runtimes remove it with the sandbox's own
         cgroup.rmdir()
 
 
 def run(*argv: str) -> str:
-    """Run a command that must succeed; returns what it printed."""
+    """Run a command that must succeed; return its output."""
     return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=300).stdout.strip()
 
 
 def docker_profile(allowed: str = "", errno: int = 1) -> dict[str, Any]:
     """
-    Return docker's form of a profile (errno 1 is EPERM, 38 ENOSYS) that lets through all but the dangerous calls.
+    Return a docker profile that refuses the dangerous calls except `allowed` (errno 1 is EPERM, 38 ENOSYS).
 
-    It is for the machine's own numbers, and libseccomp kills whoever calls by others.
+    It covers the machine's own numbers; libseccomp kills callers by other ABIs.
     """
     refused = {"action": "SCMP_ACT_ERRNO", "errnoRet": errno}
     rules: list[dict[str, Any]] = [{"names": [call for call in DANGEROUS if call != allowed], **refused}]
@@ -206,7 +211,7 @@ def append(dotted: str, *items: Any) -> Edit:
 
 
 def remove(dotted: str, *items: str) -> Edit:
-    """Return the edit that takes strings out of a list of nested maps."""
+    """Return the edit that removes strings from a list of nested maps."""
 
     def edit(config: dict[str, Any]) -> None:
         *folders, last = dotted.split(".")
@@ -228,7 +233,7 @@ def drop_namespace(kind: str) -> Edit:
 
 
 def join_namespace(kind: str, path: str) -> Edit:
-    """Return the edit that lets the sandbox enter an existing namespace."""
+    """Return the edit that puts the sandbox into an existing namespace."""
 
     def edit(config: dict[str, Any]) -> None:
         drop_namespace(kind)(config)
@@ -264,7 +269,7 @@ def grant(*sets: str, names: Sequence[str]) -> Edit:
 
 
 def revoke(*names: str) -> Edit:
-    """Return the edit that takes capabilities out of all sets."""
+    """Return the edit that removes capabilities from all sets."""
 
     def edit(config: dict[str, Any]) -> None:
         for held in config["process"]["capabilities"].values():
@@ -290,19 +295,19 @@ def replaced(argv: Sequence[str], old: str, new: str) -> list[str]:
 
 
 def with_descriptor(argv: Sequence[str], path: Path) -> list[str]:
-    """Return the argument list, run with descriptor 3 open on `path`."""
+    """Return the argument list with descriptor 3 open on `path`."""
     return ["sh", "-c", 'path=$1; shift; exec "$@" 3<"$path"', "sh", str(path), *argv]
 
 
 def with_filters(argv: Sequence[str], *programs: bytes, listener: int = 0) -> list[str]:
-    """Return the argument list, run under these filters; the last one's listener is descriptor `listener`, if any."""
+    """Return the argument list under these filters; the listener of the last one is descriptor `listener`, if any."""
     script = str(Path(__file__).with_name("with_filters.py"))
     words = [base64.b64encode(program).decode() for program in programs]
     return [sys.executable, "-I", script, str(listener), *words, "--", *argv]
 
 
 def as_root(argv: Sequence[str]) -> list[str]:
-    """Return the argument list without the words that drop to an unprivileged user."""
+    """Return the argument list without the words that switch to an unprivileged user."""
     return [word for word in argv if "--uid" not in word]
 
 
@@ -310,7 +315,7 @@ def as_root(argv: Sequence[str]) -> list[str]:
 
 
 def nsenter(ground: Ground, sandbox: Sandbox) -> list[str]:
-    """Return an exec that joins the namespaces and none of the other walls."""
+    """Return an exec that joins only the namespaces, and no other wall."""
     facts = sandbox.outside()
     assert facts is not None
     return ["nsenter", "--target", str(facts.process.pid), "--all", "--root", "--", "{{ argv }}"]

@@ -1,6 +1,6 @@
-"""One plant: what is missing of a sandbox, and what must be said of it; and the words that plants are written with.
+"""One plant: a wall that a sandbox lacks, and the checks that must find it; and functions that build plants.
 
-In: nothing.  Out: `Plant`, and functions that make Specs and overlays.  Used by plants/, one module for each runtime.
+In: nothing.  Out: `Plant`, and functions that make Specs and overlays.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from provisioner.limits.limits import Limits
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 
-# where no mount of the host's is shared there is no group to be in
+# without a shared mount on the host there is no peer group
 SHARED = ("mnt.propagation",) if " shared:" in Path("/proc/self/mountinfo").read_text() else ()
-# what not every kernel has: where it is not there, nothing opens its check
+# files that not every kernel has: without the file no plant opens the check
 KERNEL_FILES = {
     "path.sysrq": "/proc/sysrq-trigger",
     "path.modprobe": "/proc/sys/kernel/modprobe",
@@ -32,7 +32,7 @@ PROC_SYS = {
     "path.core_pattern": "core_pattern opens for writing",
     "path.modprobe": "modprobe opens for writing",
 }
-# what systempaths=unconfined and unmask=ALL take away besides
+# other walls that systempaths=unconfined and unmask=ALL remove
 UNMASKED = {
     "path.keys": "/proc/keys",
     "path.firmware": "/sys/firmware",
@@ -45,7 +45,7 @@ SYSLOG = {
     "cap.bpf_perfmon": "SYSLOG",
 }
 MAY_MOUNT = {"path.binfmt": "it may mount binfmt_misc"}
-# What CAP_SYS_ADMIN opens of the kernel; swap besides where no filter refuses swapon whatever the capability.
+# Checks of the kernel that CAP_SYS_ADMIN opens; also swap, if no filter refuses swapon.
 RULES_KERNEL = {
     "kern.bpf": "bpf's check",
     "kern.perf": "profile",
@@ -67,32 +67,33 @@ Make = Mapping[str, Any] | Callable[[Ground], Mapping[str, Any]]
 @dataclass(frozen=True)
 class Plant:
     """
-    One thing that is missing, and what must be seen.
+    One missing wall, and the checks that must find it.
 
     Attributes:
+        name: names the plant in files and reports; unique for a runtime.
         runtimes: the runtimes that it is for, as `named` names them.
-        opens: check id to a fragment of the reason; each held before and has `verdict` afterwards, but for those
-            whose KERNEL_FILES this machine lacks.
-        also: what must move with them because it rests on the same wall, check id to its new verdict.
-        apart: checks that this host's own state moves or not, each left out.
+        opens: check id to a fragment of the reason; each check held before and has `verdict` afterwards, except those
+            whose KERNEL_FILES this host lacks.
+        also: other checks that must move because they depend on the same wall, with their new verdict.
+        apart: checks that the state of this host moves or not; each is left out.
         spec: keyword arguments of Spec, or a function that makes them.
-        base: the name in BASES of what it is compared with; "" is the session's own sandbox.
+        base: the name in BASES of the sandbox to compare with; "" is the session's own sandbox.
         overlay: keys of runtime.yaml to replace.
-        exec: an argument list in place of the runtime's own exec.
-        beside: what else is started in the sandbox before it is looked at; returns what ends it.
-        limit: the limit whose load is measured, in the planted sandbox; reach: whether the peer is tried.
-        volume: whether a file is made in a folder that is shared.
-        leave: what is left behind while the sandbox is ended; what remains of it is then looked for.
-        ends: whether it is ended with processes left in it, and what remains of it is looked for.
+        exec: an argument list instead of the runtime's own exec.
+        beside: starts something in the sandbox before it is observed; returns what ends it.
+        verdict: of the checks in `opens`.
+        limit: the limit with a load to measure in the planted sandbox; reach: whether the peer is tried.
+        volume: whether a file is made in a shared folder.
+        leave: leaves something behind while the sandbox is deleted; then residue is measured.
+        ends: whether it is deleted with processes in it, and residue is measured.
         listens: whether a port of the host's loopback listens beside it.
         planted_peer: whether the peer is planted too; peer: another Spec for the peer.
-        kind: the kind under which the sandbox is judged.
-        needs: a path of the host without which there is nothing to plant; when: whether this machine is for it.
-        where: whether it is planted on this machine, in machines of lab.yaml, or on both; what needs files of the
-            test's own, or this machine's kernel, is for "here".
-        mended_by: what makes newer runtimes refuse it.
-        user: who starts podman: "root", or "other" without it, to whom some of root's plants are the same
-            (plants/rootless.py).
+        kind: the kind as which the sandbox is judged.
+        needs: a path of the host that the plant needs; when: whether this host can express it.
+        where: whether it is planted on this host, in machines of lab.yaml, or on both; plants that need files of the
+            test or this host's kernel are for "here".
+        mended_by: why newer runtimes refuse it.
+        user: the user who starts podman: "root", or "other" for a user without root (plants/rootless.py).
     """
 
     name: str
@@ -122,23 +123,25 @@ class Plant:
     user: Literal["root", "other"] = "root"
 
     def opens_on(self, here: bool) -> Mapping[str, str]:
-        """Return what it opens on this machine, or on one of lab.yaml, whose kernel has all."""
+        """Return the checks that it opens on this host, or on a machine of lab.yaml, whose kernel has all files."""
         lacking = {check for check, path in KERNEL_FILES.items() if here and not Path(path).exists()}
         return {check: fragment for check, fragment in self.opens.items() if check not in lacking}
 
     @property
     def on_hosts_network(self) -> bool:
-        """Whether its sandbox, or what it is compared with, shares the host's network, or something listens there."""
+        """
+        Whether its sandbox, or the one that it is compared with, shares the host's network, or something listens there.
+        """
         return self.listens or self.base == "host's network" or "ns.net" in {*self.opens, *self.also}
 
     @property
     def look_alike(self) -> bool:
-        """Whether it is no weakness: nothing may move."""
+        """Whether it is no weakness: no check may move."""
         return not self.opens
 
 
 def named(runtime: Runtime) -> str:
-    """Return the name that plants know a runtime by: its role's, and its variant's after a dash."""
+    """Return the name by which plants know a runtime: its role, and its variant after a dash."""
     variant = runtime.conditions.get("variant", "default")
     return runtime.name if variant == "default" else f"{runtime.name}-{variant}"
 
@@ -159,12 +162,12 @@ def opened(*checks: str) -> dict[str, str]:
 
 
 def limited(name: str, **how: Any) -> Callable[[Ground], Mapping[str, Any]]:
-    """Return the overlay that leaves one limit, asked for in another way."""
+    """Return the overlay that keeps one limit, set in another way."""
     return lambda ground: {"limits": {name: how}}
 
 
 def limits_left_out(*runtimes: str) -> tuple[Plant, ...]:
-    """Return the plants of sandboxes that were never told their limit."""
+    """Return plants of sandboxes without their limit."""
     return tuple(
         Plant(
             f"{name} limit left out",
@@ -180,7 +183,7 @@ def limits_left_out(*runtimes: str) -> tuple[Plant, ...]:
 
 
 def limits_too_large(*runtimes: str) -> tuple[Plant, ...]:
-    """Return the plants of sandboxes that were told a limit a little larger than the one that is looked for."""
+    """Return plants of sandboxes with a limit that is a little larger than the expected one."""
     return tuple(
         Plant(
             f"{name} limit a little too large",
@@ -196,5 +199,5 @@ def limits_too_large(*runtimes: str) -> tuple[Plant, ...]:
 
 
 def alone(name: str) -> Callable[[Ground], Mapping[str, Any]]:
-    """Return the overlay that leaves one limit, as the role asks for it."""
+    """Return the overlay that keeps one limit, as the role sets it."""
     return lambda ground: {"limits": {name: ground.runtime.limits[name].model_dump()}}

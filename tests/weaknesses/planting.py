@@ -1,8 +1,9 @@
-"""Makes a planted sandbox of one target, observes it, and says which checks moved.
+"""Makes a planted sandbox of one target, observes it, and returns the checks that moved.
 
 In: a target's measurements, the session's sandboxes, a `Plant`.
-Out: `Outcome`: what moved against the sound sandbox it is compared with, and what was expected to.  Everything that a
-plant needs on the host ends with it."""
+Out: `Outcome`: the verdicts of the sound sandbox and of the planted one, and the expected differences.
+Everything that a plant makes on the host ends with it.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ _bases: dict[tuple[int, str, str], Record] = {}
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdicts of the sound sandbox and of the planted one, and what should differ."""
+    """The verdicts of the sound sandbox and of the planted one, and the expected differences."""
 
     before: dict[str, Found]
     after: dict[str, Found]
@@ -51,14 +52,14 @@ class Outcome:
 
     @property
     def moved(self) -> dict[str, str]:
-        """The checks whose verdict differs, with their new one."""
+        """The checks with a different verdict, and the new verdict."""
         return {
             name: str(self.after[name][0]) for name in self.after if self.after[name][0] is not self.before[name][0]
         }
 
     @property
     def why(self) -> dict[str, str]:
-        """The reasons of what moved, for a failure's text."""
+        """The reasons of the moved checks, for a failure's text."""
         return {name: f"{self.before[name]} -> {self.after[name]}" for name in self.moved}
 
     @property
@@ -74,7 +75,7 @@ class Outcome:
 
 
 def try_plant(measurements: Measurements, sandboxes: SandboxCache, plant: Plant) -> Outcome:
-    """Make it, look, compare, end it."""
+    """Make a planted sandbox, observe it, compare it with the sound one, and delete it."""
     target = measurements.target
     with ExitStack() as undo:
         if plant.on_hosts_network and target.host == LOCAL:
@@ -90,7 +91,7 @@ def try_plant(measurements: Measurements, sandboxes: SandboxCache, plant: Plant)
         if plant.limit:
             measurements.load(plant.limit)
             before = before.model_copy(update={"loads": measurements.record.loads})
-        if plant.leave or (plant.ends and target.host == LOCAL):  # what is ended is looked for on this machine alone
+        if plant.leave or (plant.ends and target.host == LOCAL):  # residue is measured only on this host
             before = _ended(before, measurements.teardown())
         if plant.volume:
             words = _words(BASES[named(target.runtime), plant.base], ground) if plant.base else {}
@@ -113,9 +114,9 @@ def try_plant(measurements: Measurements, sandboxes: SandboxCache, plant: Plant)
 
 def _ground(sandboxes: SandboxCache, target: Target, undo: ExitStack) -> Ground:
     """
-    Give a plant a folder that a hypervisor may enter, which runs as another user.
+    Give a plant a folder that a hypervisor of another user may enter.
 
-    It lies on disk: the run's own folder is below /run, on most hosts a tmpfs, which is what a mask is made of.
+    It lies on disk: the run's own folder is below /run, on most hosts a tmpfs, and a mask is a tmpfs too.
     """
     host = sandboxes.hosts.host(target.host)
     folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="plant-", dir=cache_dir())))
@@ -137,7 +138,7 @@ def _words(make: Make, ground: Ground) -> dict[str, Any]:
 
 
 def _base(measurements: Measurements, sandboxes: SandboxCache, name: str) -> Record:
-    """Return the record of the sound sandbox that a plant is compared with; looked at once."""
+    """Return the record of the sound sandbox that a plant is compared with; observed once."""
     target = measurements.target
     if not name:
         return measurements.record
@@ -210,7 +211,7 @@ def _limited(ground: Ground, target: Target, plant: Plant, before: Record) -> Re
 
 
 def _left(ground: Ground, plant: Plant, before: Record) -> Record:
-    """End a sandbox of which the plant leaves something, and look for it."""
+    """Delete a sandbox while the plant leaves something behind, and measure residue."""
     leave = plant.leave
     assert leave is not None
     end = measure_end(lambda spec: Sandbox(ground.host, ground.runtime, spec), lambda sandbox: leave(ground, sandbox))
@@ -222,6 +223,6 @@ def _ended(record: Record, end: TeardownResult | Record) -> Record:
 
 
 def _with(record: Record, before: Record, loads: dict[str, Load], reaches: dict[str, Reach]) -> Record:
-    """Add what was measured; what the plant has nothing to do with is as before."""
+    """Add the measured loads and reaches; other measurements come from before."""
     ends = {name: before.raw(name) for name in (*ENDED, "shared_file")}
     return record.model_copy(update={"loads": Loads(loads), "reaches": Reaches(reaches), **ends})

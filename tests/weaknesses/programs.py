@@ -1,6 +1,6 @@
 """Seccomp programs for sound records and weaknesses, assembled from rules.
 
-In: what calls are answered, by ABI.  Out: the bytes of a program, and the `filters` part of a process's facts.
+In: answers to calls, by ABI.  Out: the bytes of a program, and the `filters` part of a process's facts.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ def assemble(codes: Iterable[Code]) -> bytes:
 
 def program(rules: Rules, abis: Iterable[str] = ALL, default: int = ALLOW, foreign: int = KILL) -> bytes:
     """
-    Return a program as libseccomp makes it: the architecture first, then number after number.
+    Return a program as libseccomp makes it: it compares the architecture first, then one number after the other.
 
     Args:
-        rules: what is answered to these calls.  abis: by which ABIs they are looked at.
-        default: what all other calls get; foreign: what calls get by ABIs that are not looked at.
+        rules: answers to these calls.
+        abis: the ABIs of the rules.
+        default: answer to all other calls.
+        foreign: answer to calls by other ABIs.
     """
     abis = list(abis)
     codes: list[Code] = []
@@ -61,7 +63,7 @@ def _rules(rules: Rules, abi: str) -> Iterable[Code]:
 
 
 def installed(*stack: bytes, pid: int = 4242) -> dict[str, Any]:
-    """Return the filters of a process of one task, the oldest first."""
+    """Return the filters of a process with one task, the oldest first."""
     return tasks({pid: stack})
 
 

@@ -1,5 +1,7 @@
-"""Each known lost wall names checks that there are, and a plant opens one of them: then the note says so, and the
-finding names the flaw."""
+"""Each known lost wall names checks of the suite, and a plant opens one of them.
+
+The note then says so, and the finding names the flaw.
+"""
 
 from __future__ import annotations
 

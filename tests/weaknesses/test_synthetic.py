@@ -1,5 +1,7 @@
-"""Each check of the suite turns red on its own weakness, stays green on what looks like one, and is never green on
-what nobody saw.  No privileges, no sandbox: recorded facts alone."""
+"""Each check turns red on its own weakness, stays green on a look-alike, and is never green on an unobserved fact.
+
+It needs no privileges and no sandbox, only recorded facts.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,7 @@ def test_every_check_has_a_plant(check: str) -> None:
 
 
 @pytest.mark.parametrize("name", SOUND)
-def test_a_fact_that_nobody_saw_is_unknown_and_never_green(name: str) -> None:
+def test_an_unobserved_fact_is_unknown_and_never_green(name: str) -> None:
     document = SOUND[name][0]()
     before = judge(record_of(document))
 

@@ -1,4 +1,4 @@
-"""Turns on the host's network: one at a time, free when its holder is gone, and no wait without an end."""
+"""Turns on the host's network: one at a time, free after its holder has ended, and no wait without end."""
 
 from __future__ import annotations
 

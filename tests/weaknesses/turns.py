@@ -1,6 +1,6 @@
-"""Plants that share or listen on the host's network take turns: one's sandbox would reach what another's listens on.
+"""Turns for plants that share or listen on the host's network: their sandboxes would reach each other's listeners.
 
-In: nothing.  Out: a context that is entered when no other session of this host is in it.  Called by planting.py.
+In: nothing.  Out: a context that only one session of this host enters at a time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ PATIENCE = 600.0
 
 @contextmanager
 def network_turn(port: int = PORT, patience: float = PATIENCE) -> Iterator[None]:
-    """Wait for this session's turn on the host's network; raises OSError after `patience` seconds."""
+    """
+    Wait for this session's turn on the host's network.
+
+    Args:
+        port: a loopback port that stands for the turn.
+        patience: seconds to wait.
+
+    Raises:
+        OSError: the turn did not come.
+    """
     until = time.monotonic() + patience
     with socket.socket() as turn:
         while True:

@@ -1,6 +1,6 @@
-"""One synthetic weakness or look-alike, and the words that they are written with.
+"""One synthetic weakness or look-alike, and functions that build their edits.
 
-In: nothing.  Out: `Weakness`, `Lookalike`, and edits of a sound record of facts_factory.  Used by synthetic/.
+In: nothing.  Out: `Weakness`, `Lookalike`, and edits of a sound record of facts_factory.
 """
 
 from __future__ import annotations
@@ -21,10 +21,17 @@ Edit = Callable[[Dict], None]
 @dataclass(frozen=True)
 class Weakness:
     """
-    One thing that is missing, and what must be seen.
+    One missing wall, and the check that must find it.
 
-    `record` names a sound record of facts_factory; `cause` is a fragment of the reason; `also` are the other checks
-    that this one thing must move.  Both views show it, unless their disagreement is the weakness.
+    Attributes:
+        check: id of the check.
+        name: names the weakness in reports.
+        record: name of a sound record of facts_factory.
+        edit: takes the wall away; both views show it, except for weaknesses of `view.agree`.
+        cause: a fragment of the reason.
+        also: other checks that must move with it.
+        verdict: the check's new verdict.
+        synthetic: whether no live plant shows it.
     """
 
     check: str
@@ -47,9 +54,9 @@ class Weakness:
 @dataclass(frozen=True)
 class Lookalike:
     """
-    A difference that is no weakness: every verdict must stay as it is but those in `moves`.
+    A difference that is no weakness: only the verdicts in `moves` may change.
 
-    Both views show it, unless it is of `one_view`.
+    Both views show it, unless `one_view` is set.
     """
 
     name: str
@@ -67,7 +74,7 @@ class Lookalike:
 
 
 def put(*where: str | int, to: Any) -> Edit:
-    """Return the edit that sets the thing at these keys."""
+    """Return the edit that sets the value at these keys."""
 
     def edit(document: Dict) -> None:
         at: Any = document
@@ -101,7 +108,7 @@ def grant(part: str, set_: str, *names: str) -> Edit:
 
 
 def weak(check: str, name: str, edit: Edit, cause: str, *also: str, record: str = "container", **more: Any) -> Weakness:
-    """Return a weakness of the container that lacks nothing, unless said otherwise."""
+    """Return a weakness of the container that lacks no wall, or of another record."""
     return Weakness(check, name, record, edit, cause, frozenset(also), **more)
 
 
@@ -116,12 +123,12 @@ def proc(part: str, name: str, to: Any) -> Edit:
 
 
 def path(path: str, field: str, to: Any) -> Edit:
-    """Return the edit of what a look at a path saw."""
+    """Return the edit of one field of an observed path."""
     return put("inside", "system", "paths", path, field, to=to)
 
 
 def row(row: str, result: str) -> Edit:
-    """Return the edit of what a try came to."""
+    """Return the edit of the answer of a try."""
     return put("inside", "system", "tries", row, "result", to=result)
 
 
@@ -131,12 +138,12 @@ def mounted(line: Dict) -> Edit:
 
 
 def load(name: str, field: str, to: Any) -> Edit:
-    """Return the edit of what a load came to."""
+    """Return the edit of the result of a load."""
     return put("loads", name, field, to=to)
 
 
 def host_bind(target: str, path: str) -> Dict:
-    """Return the line of a bind of the host's."""
+    """Return the line of a bind from the host."""
     return mount(target, "ext4", 1, root=path, major=8)
 
 

@@ -1,7 +1,7 @@
-"""Installs seccomp filters in itself, then becomes another program: `with_filters.py LISTENER BASE64... -- ARGV...`.
+"""Installs seccomp filters in itself, then executes another program: `with_filters.py LISTENER BASE64... -- ARGV...`.
 
-LISTENER is the descriptor that the last filter's listener shall be (seccomp_unotify(2)), 0 for none.  Needs
-CAP_SYS_ADMIN, for no_new_privs would be one wall more.
+LISTENER is the number of the descriptor for the last filter's listener (seccomp_unotify(2)), 0 for none.
+It needs CAP_SYS_ADMIN, because no_new_privs would be another wall.
 """
 
 import base64
@@ -31,7 +31,7 @@ def install(code: bytes, flags: int) -> int:
 
 
 def main(listener: int, *words: str) -> None:
-    """Install each program, the oldest first, and execute what follows `--`."""
+    """Install each program, the oldest first, and execute the words after `--`."""
     at = words.index("--")
     programs = [base64.b64decode(word) for word in words[:at]]
     for number, code in enumerate(programs):
@@ -39,7 +39,7 @@ def main(listener: int, *words: str) -> None:
         found = install(code, NEW_LISTENER if wanted else 0)
         if wanted:
             os.dup2(found, listener)
-            os.set_inheritable(listener, True)  # also where it was that number already
+            os.set_inheritable(listener, True)  # also if it had that number already
     os.execvp(words[at + 1], words[at + 1 :])
 
 

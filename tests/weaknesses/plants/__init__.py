@@ -1,8 +1,9 @@
-"""The live plants: sandboxes that lack one wall, one module for each runtime, and what must be said of each.
+"""The live plants: sandboxes that lack one wall, by runtime and by area, and the checks that must find each.
 
-In: the modules here, found by themselves.  Out: `PLANTS`; `BASES`, sound sandboxes with a wall more than the runtime's
-default, for a check can only turn red where it held; and `ONLY_SYNTHETIC`, the checks that no live plant can move here.
-Read by planting.py.  No plant writes to a path of the host's or opens one for writing.
+In: the modules here, found by walking the package.
+Out: `PLANTS`; `BASES`, sound sandboxes with one wall more than the runtime's default, because a check can only turn red
+if it held; `ONLY_SYNTHETIC`, the checks that no live plant moves here.
+No plant writes to a path of the host or opens one for writing.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ BASES: dict[tuple[str, str], Make] = {
     key: make for module in _MODULES for key, make in getattr(module, "BASES", {}).items()
 }
 
-# What no live plant can move, neither on this machine nor in a machine of lab.yaml, and why.
+# Checks that no live plant moves, on this host or in a machine of lab.yaml, and why.
 ONLY_SYNTHETIC: dict[str, str] = {
     check: why for module in _MODULES for check, why in getattr(module, "ONLY_SYNTHETIC", {}).items()
 }

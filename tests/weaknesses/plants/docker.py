@@ -1,4 +1,4 @@
-"""Plants for docker.  Nothing here needs --privileged, which a root without CAP_SYS_RESOURCE is refused."""
+"""Plants for docker.  None needs --privileged, which a root without CAP_SYS_RESOURCE may not use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plants: an engine that is set so that every sandbox lacks a wall."""
+"""Plants: an engine-wide setting that takes a wall from every sandbox."""
 
 from __future__ import annotations
 

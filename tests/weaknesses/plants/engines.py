@@ -1,4 +1,4 @@
-"""Plants for docker and podman alike, in the words of both."""
+"""Plants for docker and podman, with options that both have."""
 
 from __future__ import annotations
 

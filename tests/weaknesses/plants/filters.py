@@ -1,8 +1,7 @@
-"""Plants for the installed filter: entries, sockets, unknown calls and listeners.
+"""Plants for the installed filter: ABIs, sockets, unknown calls and listeners.
 
-Where a runtime's own profile cannot express it (no OCI runtime installs one that lets other ABIs pass: libseccomp kills
-who calls by an architecture that the profile does not name), the runtime is started under filters of the test's own,
-which its sandbox inherits.
+A runtime's own profile cannot express some of them: libseccomp kills callers by an ABI that the profile does not name.
+For these the runtime starts under filters of the test, which its sandbox inherits.
 """
 
 from __future__ import annotations

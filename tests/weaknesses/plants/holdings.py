@@ -1,4 +1,4 @@
-"""Plants of mounts, devices, descriptors and environment, for runc and the engines alike."""
+"""Plants of mounts, devices, descriptors and environment, for runc and the engines."""
 
 from __future__ import annotations
 

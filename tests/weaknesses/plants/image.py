@@ -1,4 +1,4 @@
-"""Plants of images: links where a runtime mounts.  Every link leads to a folder within the image, nothing outside."""
+"""Plants of images: links at the runtime's mount points.  Every link leads to a folder inside the image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plants of kernel files, labels, Landlock and hardware: each file on its own, on runc and on the engines."""
+"""Plants of kernel files, labels, Landlock and hardware: one file each, on runc and on the engines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plants for LXC: keys of lxc.container.conf(5), after those of common.conf and of the role."""
+"""Plants for LXC: keys of lxc.container.conf(5), after those of common.conf and the role."""
 
 from __future__ import annotations
 

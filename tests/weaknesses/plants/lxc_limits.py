@@ -1,4 +1,4 @@
-"""Plants for LXC's limits: left out, a little too large, refused, and in the keys of the other cgroup version."""
+"""Plants for LXC's limits: left out, a little too large, refused, and with the keys of the other cgroup version."""
 
 from __future__ import annotations
 

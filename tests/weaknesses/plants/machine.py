@@ -1,4 +1,4 @@
-"""Plants in machines of lab.yaml: what a guest alone has (AppArmor, kcore), and settings that move nowhere else."""
+"""Plants in machines of lab.yaml: what only a guest has (AppArmor, kcore), and settings of a whole machine."""
 
 from __future__ import annotations
 

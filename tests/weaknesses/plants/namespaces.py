@@ -1,4 +1,4 @@
-"""Plants of namespaces: clocks, doors to namespaces outside, and namespaces that another user namespace owns."""
+"""Plants of namespaces: clocks, mounts and descriptors of namespaces outside, and foreign owners."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ BASES: dict[tuple[str, str], Make] = {
 
 PLANTS = (
     Plant("no time namespace", tuple(name for name, _ in BASES), {"ns.time": "host's time namespace"}, base="time"),
-    # doors
+    # mounts and descriptors of namespaces
     Plant(
         "the host's network namespace bound",
         ("runc",),

@@ -1,4 +1,4 @@
-"""Plants: single capabilities, and what they open of the kernel (CATALOGUE E.1, rows 8 and 11 to 16)."""
+"""Plants: single capabilities, and the kernel interfaces that they open."""
 
 from __future__ import annotations
 

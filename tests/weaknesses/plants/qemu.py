@@ -1,4 +1,4 @@
-"""Plants for a micro VM: what its hypervisor, its image or its size lack."""
+"""Plants for a micro VM: missing walls of its hypervisor, its image or its size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plants for a micro VM: devices, folders, keys and sockets that it should not have, and one that is restored twice."""
+"""Plants for a micro VM: undeclared devices, folders, keys and sockets, and a VM that is restored twice."""
 
 from __future__ import annotations
 

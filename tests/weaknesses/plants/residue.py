@@ -1,4 +1,4 @@
-"""Plants: something of a sandbox outlives it."""
+"""Plants: a process of a sandbox outlives it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Plants for podman started by a user without root: what rests on the same walls as root's, and what differs.
+"""Plants for podman started by a user without root: the walls that root's containers share, and those that differ.
 
-The user namespace that podman makes owns the container's other namespaces.  A capability given there is none over the
-host, so that most of what opens the host for root's containers opens nothing but the sandbox's own here.
+The user namespace that podman makes owns the container's other namespaces.
+A capability in it is none over the host, so most options that open the host for root's containers open only the
+sandbox's own namespaces here.
 """
 
 from __future__ import annotations

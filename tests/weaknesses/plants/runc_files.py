@@ -1,4 +1,4 @@
-"""Plants for runc: paths of the kernel's, devices and mounts, by edits of `runc spec`'s config.json."""
+"""Plants for runc: kernel files, devices and mounts, by edits of `runc spec`'s config.json."""
 
 from __future__ import annotations
 

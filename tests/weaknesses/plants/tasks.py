@@ -1,4 +1,4 @@
-"""Plants of a second process that is weaker than the first: an exec that stays, and who entered from the host."""
+"""Plants of a second process that is weaker than the first: an exec that stays, or one that enters from the host."""
 
 from __future__ import annotations
 

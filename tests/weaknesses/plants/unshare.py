@@ -1,4 +1,4 @@
-"""Plants for unshare: words of its command left out or changed."""
+"""Plants for unshare: words of its command removed or changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plants of users: ranges of ids, groups that may be dropped, user namespaces within."""
+"""Plants of users: id ranges, groups that may be dropped, nested user namespaces."""
 
 from __future__ import annotations
 

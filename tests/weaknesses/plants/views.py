@@ -1,4 +1,4 @@
-"""Plants of probes that lie: a program of the sandbox's stands before the probe and turns one fact over."""
+"""Plants of probes that lie: a program of the sandbox starts the probe and changes one fact."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What the sound records of facts_factory hold besides, one module for each area, found by themselves.
+"""Further facts of the sound records of facts_factory, one module for each area, found by walking the package.
 
-A module here has `complete(document, name)`, which adds what a sound sandbox shows of that area to every view of the
-record `name` ("container", "docker", "podman", "vm"), and may have `OPEN`, record name to the checks that a sound
-host's defaults leave open there.
+A module has `complete(document, name)`, which adds the facts of its area to every view of the record `name`
+("container", "docker", "podman", "vm").
+It may have `OPEN`: record name to the checks that a sound host's defaults leave open.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _MODULES = [import_module(f"{__name__}.{found.name}") for found in iter_modules(
 
 
 def complete(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """Add what every area shows; returns the document."""
+    """Add the facts of every area; return the document."""
     for module in _MODULES:
         module.complete(document, name)
     return document

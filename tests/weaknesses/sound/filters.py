@@ -1,4 +1,4 @@
-"""What a sound sandbox shows of its seccomp filter: the installed program."""
+"""Facts of a sound sandbox's seccomp filter: the installed program."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOUND = program(RULES | PERSONALITY)
 
 
 def complete(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """Add the filters of what is seen from outside; the hypervisor hands one call to a supervisor."""
+    """Add the filters to the outside views; the hypervisor's filter hands one call to a supervisor."""
     for part, pid in (("outside", 4242), ("peer_outside", 4343)):
         if document[part] is not None:
             document[part]["process"]["filters"] = installed(SOUND, pid=pid)

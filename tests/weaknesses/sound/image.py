@@ -1,4 +1,4 @@
-"""An image with real folders for what is mounted over, seen before the start and from inside."""
+"""A sound image: real folders under the runtime's mounts, seen before the start and from inside."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PRIVILEGED = {
 
 
 def complete(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """Add the image, and the folders that a look from inside finds."""
+    """Add the image, and the folders as seen from inside."""
     image = {"folders": dict.fromkeys(FOLDERS, "dir"), "privileged": PRIVILEGED}
     user = "1000" if name == "container" else ""
     document["image"] = None if name == "vm" else image | {"config": {"user": user, "roots": ["root", "toor"]}}

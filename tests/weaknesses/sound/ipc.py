@@ -1,4 +1,4 @@
-"""What a sound sandbox shows of IPC objects, keyrings, sockets and the management plane."""
+"""Facts of a sound sandbox about IPC objects, keyrings, sockets and the management plane."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sound sandbox shows of kernel files, labels, Landlock and the processor below it."""
+"""Facts of a sound sandbox about kernel files, labels, Landlock and the processor."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _state(hidden: bool) -> Dict:
 
 
 def complete(document: Dict, name: str) -> Dict:
-    """Add what this area shows to every view; the peer of one that lacks nothing has a label of its own."""
+    """Add the facts of this area to every view; the peer of the container without weakness has its own label."""
     for view in ("host", "inside", "outside", "vmm", "exec", "peer_inside", "peer_outside"):
         facts = document[view]
         if not facts or "process" not in facts:

@@ -1,4 +1,4 @@
-"""Mounts, devices, descriptors and environment: a root of its own on rootfs, nothing of the host's held or granted."""
+"""Mounts, devices, descriptors and environment of a sound sandbox: its own root on rootfs, nothing of the host open."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOBODY = {"unobserved": "EPERM", "why": "statmount of the root"}
 
 
 def complete(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """Add what a process holds, and the mounts that carry their flags."""
+    """Add handles and descriptors, and the mounts with their flags."""
     for view in VIEWS:
         facts = document[view]
         if not facts or "unobserved" in facts:

@@ -1,4 +1,4 @@
-"""Namespaces: every one is owned by the user namespace of the process that lives in it."""
+"""Owners of namespaces: the user namespace of the process owns each of its namespaces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OPEN = dict.fromkeys(("docker", "podman"), ("user.range_disjoint",))
 
 
 def complete(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """Give the peer ids of its own, and add the owners as each reader sees them."""
+    """Give the peer its own ids, and add the owners as each view shows them."""
     for view in VIEWS:
         facts = document[view]
         if not facts or "unobserved" in facts:

@@ -1,4 +1,4 @@
-"""The sound records' tries and sets are facts_factory's; here stands what stock engines leave open of them."""
+"""Checks of privileges that default engines leave open; the tries and sets are in facts_factory."""
 
 from __future__ import annotations
 

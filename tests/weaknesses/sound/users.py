@@ -1,4 +1,4 @@
-"""Whose a file is that the sandbox made on a shared path: the mapped user's, where there is a map."""
+"""The owner of a file that the sandbox makes on a shared path: a mapped user, if there is a map."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ OPEN = dict.fromkeys(("docker", "podman"), ("user.file_owner",))
 
 
 def complete(document: dict[str, Any], name: str) -> None:
-    """Add the file; of a VM there is none."""
+    """Add the file; a VM makes none."""
     own = name == "container"
     ids = (
         [{"inside": 0, "outside": 100000, "count": 65536}] if own else [{"inside": 0, "outside": 0, "count": 2**32 - 1}]

@@ -1,4 +1,4 @@
-"""What a sound sandbox shows of the machine under it, of its keys, and of what its hypervisor listens on."""
+"""Facts of a sound VM: its platform, keys, disks and entropy, and the listeners of its hypervisor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DEVICES = ("pci:8086:29c0", "pci:8086:2918", "acpi:PNP0501", "acpi:QEMU0002")
 
 
 def complete(document: Dict, name: str) -> Dict:
-    """Add `platform`, `ssh`, `disks` and `entropy` to each system, and `listeners` to what the host saw."""
+    """Add `platform`, `ssh`, `disks` and `entropy` to each system, and `listeners` to the view of the host."""
     document["target"]["devices"] = list(DEVICES) if name == "vm" else None
     for part in ("host", "inside", "exec", "peer_inside"):
         system = document[part].get("system")

@@ -1,8 +1,9 @@
-"""A weakness for each check: a sound record with exactly one thing edited, and what must be said of it.
+"""Synthetic weaknesses: sound records with exactly one edit, and the check that must find it.
 
-In: the modules here, one for each area, found by themselves.  Out: `WEAKNESSES`, which turn their check red and name
-the cause, and `LOOKALIKES`, which differ from a sound record as well and must move nothing.  All are synthetic: no such
-sandbox ran.
+In: the modules here, one for each area, found by walking the package.
+Out: `WEAKNESSES`, which turn their check red with the cause, and `LOOKALIKES`, which differ from a sound record and
+move no check.
+No such sandbox ran.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Synthetic weaknesses and look-alikes: what a guest sees of its machine."""
+"""Synthetic weaknesses and look-alikes: the guest's view of its machine."""
 
 from __future__ import annotations
 

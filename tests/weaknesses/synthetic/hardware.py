@@ -1,4 +1,4 @@
-"""Synthetic weaknesses and look-alikes: the processor and the memory below."""
+"""Synthetic weaknesses and look-alikes: processor and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Synthetic weaknesses and look-alikes: the installed filter, other entries, sockets, unknown calls, listeners."""
+"""Synthetic weaknesses and look-alikes: the installed filter, other ABIs, sockets, unknown calls, listeners."""
 
 from __future__ import annotations
 

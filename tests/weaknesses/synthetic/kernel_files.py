@@ -1,4 +1,4 @@
-"""Synthetic weaknesses and look-alikes: kernel files that steer, and those that are only to be hidden."""
+"""Synthetic weaknesses and look-alikes: kernel files that control the kernel, and files that must be hidden."""
 
 from __future__ import annotations
 

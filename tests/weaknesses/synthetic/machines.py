@@ -5,7 +5,7 @@ from __future__ import annotations
 from facts_factory import HOST_BOOT, PEER_BOOT
 from weakness import put, weak
 
-# A container under the name of a VM: nothing that a VM has for itself is there.
+# A container that is judged as a VM: it lacks all that a VM has of its own.
 MISLABELLED = (
     *("vm.boot_id", "ns.pid", "ns.net", "ns.mnt", "ns.ipc", "ns.uts", "ns.user", "ns.time", "user.root_mapped"),
     *("user.nested_userns", "seccomp.mode"),

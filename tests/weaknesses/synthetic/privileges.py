@@ -1,4 +1,4 @@
-"""Synthetic weaknesses and look-alikes: single capabilities, interfaces of the kernel, clocks."""
+"""Synthetic weaknesses and look-alikes: single capabilities, kernel interfaces, clocks."""
 
 from __future__ import annotations
 

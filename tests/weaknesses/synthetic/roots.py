@@ -1,4 +1,4 @@
-"""Synthetic weaknesses and look-alikes: the root, what lies beneath it, layers, flags and read-only binds."""
+"""Synthetic weaknesses and look-alikes: the root, what is beneath it, layers, flags and read-only binds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Synthetic weaknesses and look-alikes: both views of one subject."""
+"""Synthetic weaknesses and look-alikes: the inside and the outside view of one subject."""
 
 from __future__ import annotations
 
