@@ -145,7 +145,7 @@ def build_box(name: str = "debian12", bake: Sequence[str] = ()) -> Box:
             with step(f"wait for another process that builds box '{name}'"):
                 lock.acquire(timeout=LOCK_TIMEOUT)
     except Timeout:
-        raise IsolationError(f"cannot build box '{name}': another process holds its lock for 30 minutes") from None
+        raise IsolationError(f"cannot build box '{name}': another process has held its lock for 30 minutes") from None
     try:
         if not find_box(name, bake):
             _build(name, bake)
