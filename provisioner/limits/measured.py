@@ -84,7 +84,14 @@ def counter_rose(load: LoadBase, section: str, name: str) -> bool:
 
 
 def counter(files: CgroupFilesBase | Unobserved | None, section: str, name: str) -> int | None:
-    """Return a number of one limit's section, None where there is none or it was not observed."""
+    """
+    Return a number of one limit's section; None if it is absent or unobserved.
+
+    Args:
+        files: the cgroup files.
+        section: the limit's name.
+        name: the number's name in the section.
+    """
     if not isinstance(files, CgroupFilesBase):
         return None
     group = files.section(section)

@@ -87,6 +87,7 @@ class Cpu(Limit[CpuLoad]):
         return used < OVERLOAD * load.limit and before is not None and before == after
 
     def why_not_in_force(self, load: CpuLoad) -> str | None:
+        """Not in force: another quota is shown, or 10 % more processor time was used."""
         if why := _why_not_shown(load):
             return why
         if not load.wall_us:

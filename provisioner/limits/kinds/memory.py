@@ -65,6 +65,7 @@ class Memory(Limit[MemoryLoad]):
         return {"steps_mib": int(steps[-1]) if steps else 0}
 
     def why_not_in_force(self, load: MemoryLoad) -> str | None:
+        """Not in force: more was touched, another limit is shown, or the cgroup's peak is above the limit."""
         asked = int(load.limit)
         steps = load.raw("steps_mib")
         if isinstance(steps, int) and (steps * MIB > asked or load.ended == "exit 0"):

@@ -55,6 +55,7 @@ class Pids(Limit[PidsLoad]):
         return {"children": int(forks[1]), "fork_error": forks[2].decode()} if forks else {}
 
     def why_not_in_force(self, load: PidsLoad) -> str | None:
+        """Not in force: as many children as the limit were forked, or another limit is shown."""
         asked = int(load.limit)
         children = load.raw("children")  # before what is shown: a root cgroup has no pids.max
         if isinstance(children, int) and children >= asked and load.raw("fork_error") == "ok":

@@ -73,6 +73,18 @@ def test_pids_limit_is_in_force(sandbox: SandboxView) -> None:
 
 
 def judge_limit(sandbox: SandboxView, name: str) -> None:
+    """
+    Check one limit, for the check of each limit.
+
+    Args:
+        sandbox: the view of the target.
+        name: the limit's name: "memory".
+
+    Raises:
+        Refused: the runtime refused the limit.
+        Ignored: the runtime accepted the limit, and it is not in force.
+        UnobservedFact: the load cannot tell.
+    """
     if reason := sandbox.target.cannot.get(f"limits.{name}"):
         pytest.skip(reason)
     load = sandbox.load(name)
