@@ -75,7 +75,7 @@ def test_what_still_runs_is_killed_with_its_cgroup() -> None:
 
 
 def test_a_name_twice_is_refused_and_the_first_stays(made: cgroups.Cgroups) -> None:
-    with pytest.raises(IsolationError, match="already there"):
+    with pytest.raises(IsolationError, match="exists already"):
         cgroups.make_cgroups(f"test{os.getpid()}", "one", LIMITS)
     assert all(folder.is_dir() for folder in made.dirs)
 
