@@ -184,7 +184,7 @@ def test_a_docker_without_a_daemon_is_listed_with_the_mend(home: Home, tmp_path:
     [
         ("podman", "echo 'storage: database graph driver mismatch' >&2; exit 125", "database graph driver mismatch"),
         ("unshare", "exit 7", "its probe ended"),
-        ("unshare", "head -c 100000 /dev/zero; sleep 60", "64 KiB of something else"),
+        ("unshare", "head -c 100000 /dev/zero; sleep 60", "64 KiB of other bytes"),
     ],
 )
 def test_a_runtime_that_fails_is_one_line(home: Home, runtime: str, program: str, told: str) -> None:
