@@ -99,7 +99,7 @@ def checks(
     from pytest_isolation.judge.judge import suite_checks
     from pytest_isolation.policy.remedies import remedies_by_runtime
     from pytest_isolation.policy.verdict import check_of
-    from pytest_isolation.reference.checks import list_checks, tell_check
+    from pytest_isolation.reference.checks import describe_check, list_checks
     from pytest_isolation.results.known import bundled, by_check
 
     known = {check.id: check for check in (check_of(function) for function in suite_checks())}
@@ -110,7 +110,7 @@ def checks(
     for name in names or ():
         if name not in known:
             raise IsolationError(f"cannot find check '{name}'", suggest(name, known, "isolation checks"))
-        typer.echo("\n".join(tell_check(known[name], lost.get(name, ()), remedies_by_runtime().get(name))))
+        typer.echo("\n".join(describe_check(known[name], lost.get(name, ()), remedies_by_runtime().get(name))))
 
 
 @app.command("known")
@@ -121,7 +121,7 @@ def known_(
     """List known lost walls: the versions that had them, and the check that sees the sign of each."""
     from provisioner.cli.table import print_table
     from provisioner.runtimes.load import load_runtime
-    from pytest_isolation.reference.checks import KNOWN_HEADINGS, known_rows, tell_known
+    from pytest_isolation.reference.checks import KNOWN_HEADINGS, describe_known, known_rows
     from pytest_isolation.results.known import bundled, components_of
 
     components = components_of(load_runtime(runtime)) if runtime else None
@@ -134,7 +134,7 @@ def known_(
             ids = [one.id for one in listed]
             raise IsolationError(f"cannot find '{name}'", suggest(name, ids, "isolation known"))
         for one in found:
-            typer.echo("\n".join(tell_known(one)))
+            typer.echo("\n".join(describe_known(one)))
 
 
 @app.command()

@@ -66,8 +66,8 @@ def _count(config: str) -> int:
 
 def _show(found: Difference, runtimes: Sequence[str], say: Callable[[str], object]) -> None:
     say(f"{found.check or 'the sandbox itself'}: {found.drawn}")
-    for runtime, said in zip(runtimes, found.said, strict=True):
-        say(f"    {runtime}: {said}")
+    for runtime, result in zip(runtimes, found.results, strict=True):
+        say(f"    {runtime}: {result}")
 
 
 def _keep(found: Difference, folder: Path, seed: int) -> None:

@@ -34,13 +34,13 @@ class Difference:
 
     Attributes:
         check: its id; "" if one of them refused to make the sandbox.
-        said: verdict and reason in each runtime, in the runtimes' order.
+        results: verdict and reason in each runtime, in the runtimes' order.
         drawn: the smallest configuration found that shows it.
         config: its config.json, as the first runtime got it.
     """
 
     check: str
-    said: tuple[str, ...]
+    results: tuple[str, ...]
     drawn: Drawn
     config: dict[str, Any]
 
@@ -92,9 +92,9 @@ def find_differences(pair: Pair, seeds: Iterable[int]) -> Iterator[tuple[int, li
         for check in _differing(pair.run(drawn)).keys() - known:
             smallest = shrink(drawn, lambda one, check=check: check in _differing(pair.run(one)))  # type: ignore[misc]
             outcomes = pair.run(smallest)
-            said = _differing(outcomes).get(check)
-            if said is not None:
-                found.append(Difference(check, said, smallest, outcomes[0].config))
+            results = _differing(outcomes).get(check)
+            if results is not None:
+                found.append(Difference(check, results, smallest, outcomes[0].config))
                 known.add(check)
         yield seed, found
 
@@ -102,8 +102,8 @@ def find_differences(pair: Pair, seeds: Iterable[int]) -> Iterator[tuple[int, li
 def _differing(outcomes: Sequence[Outcome]) -> dict[str, tuple[str, ...]]:
     """Return both verdicts of every check that differs; a refusal has the check ""."""
     if any(one.refused for one in outcomes):
-        said = tuple(f"{REFUSED}: {one.refused}" if one.refused else "made" for one in outcomes)
-        return {} if all(one.refused for one in outcomes) else {"": said}
+        results = tuple(f"{REFUSED}: {one.refused}" if one.refused else "made" for one in outcomes)
+        return {} if all(one.refused for one in outcomes) else {"": results}
     first, second = outcomes
     return {
         check: tuple(" ".join(part for part in one.verdicts[check] if part) for one in outcomes)

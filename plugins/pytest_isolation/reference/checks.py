@@ -31,7 +31,7 @@ def list_checks(checks: Iterable[Check]) -> list[str]:
     ]
 
 
-def tell_check(check: Check, known: Iterable[Known] = (), remedies: Mapping[str, str] | None = None) -> list[str]:
+def describe_check(check: Check, known: Iterable[Known] = (), remedies: Mapping[str, str] | None = None) -> list[str]:
     """
     Return the lines about one check.
 
@@ -64,7 +64,7 @@ def known_rows(known: Iterable[Known]) -> list[tuple[str, ...]]:
     return [(one.id, one.component, one.range, ", ".join(one.checks), one.sign) for one in known]
 
 
-def tell_known(known: Known) -> list[str]:
+def describe_known(known: Known) -> list[str]:
     """Return the lines about one known lost wall."""
     rows = {
         "what it was": known.title,
@@ -125,8 +125,8 @@ def _section(
     }
     lines = [f"### {check.id}", "", f"{plain(check.title)}.", ""]
     if known:
-        told = (f"{plain(one.id)} ({one.component} `{one.range}`): {plain(one.sign)}" for one in known)
-        rows["known lost walls"] = "; ".join(told)
+        signs = (f"{plain(one.id)} ({one.component} `{one.range}`): {plain(one.sign)}" for one in known)
+        rows["known lost walls"] = "; ".join(signs)
     return "\n".join([*lines, *(f"- {name}: {text}" for name, text in rows.items()), ""])
 
 

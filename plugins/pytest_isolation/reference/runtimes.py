@@ -71,8 +71,10 @@ def _verdict(entry: Documented) -> str:
 
 
 def _when(when: When) -> str:
-    told = when.model_dump(exclude_none=True)
-    return plain(", ".join(WORDS.get(name, f"{name.replace('_', ' ')} {{}}").format(told[name]) for name in told))
+    conditions = when.model_dump(exclude_none=True)
+    return plain(
+        ", ".join(WORDS.get(name, f"{name.replace('_', ' ')} {{}}").format(conditions[name]) for name in conditions)
+    )
 
 
 _BOUNDARIES = {

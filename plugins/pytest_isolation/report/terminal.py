@@ -123,11 +123,11 @@ _WORDS = {"ok": "hold", "finding": "findings", "none": "not applicable"}
 def _totals(matrix: Matrix, style: Style) -> list[Line]:
     lines = []
     for target, count in totals(matrix):
-        told = [f"{count[name]} {_WORDS.get(name, name)}" for name in _COUNTED if count[name]]
+        counts = [f"{count[name]} {_WORDS.get(name, name)}" for name in _COUNTED if count[name]]
         if count["finding"] == 1:
-            told = [text.replace("1 findings", "1 finding") for text in told]
+            counts = [text.replace("1 findings", "1 finding") for text in counts]
         markup = {"red": True} if count["finding"] else PLAIN
-        lines.append(style.line(f"{target.id} ({_class(target)}): {', '.join(told) or 'nothing ran'}", markup))
+        lines.append(style.line(f"{target.id} ({_class(target)}): {', '.join(counts) or 'nothing ran'}", markup))
     return lines
 
 
@@ -148,10 +148,10 @@ def beside_text(one: AttachedComparison) -> str:
     """Return one line: "docker:web: 4 weaker than a fresh docker: cap.sys_admin, ...; 30 checks compared"."""
     if one.reason:
         return f"{one.target}: not compared with a fresh one: {one.reason}"
-    told = f"{one.target}: {len(one.weaker) or 'none'} weaker than a fresh {one.fresh}"
-    told += f" ({', '.join(one.weaker)})" if one.weaker else ""
-    told += f", {len(one.stronger)} stronger ({', '.join(one.stronger)})" if one.stronger else ""
-    return f"{told}; {one.compared} checks compared"
+    text = f"{one.target}: {len(one.weaker) or 'none'} weaker than a fresh {one.fresh}"
+    text += f" ({', '.join(one.weaker)})" if one.weaker else ""
+    text += f", {len(one.stronger)} stronger ({', '.join(one.stronger)})" if one.stronger else ""
+    return f"{text}; {one.compared} checks compared"
 
 
 def _moved(results: Results, style: Style) -> list[Line]:

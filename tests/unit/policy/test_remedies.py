@@ -16,7 +16,7 @@ from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.remedies import load_remedies, remedies_by_runtime, remedy_for
 from pytest_isolation.policy.verdict import Cell as CheckedCell
 from pytest_isolation.policy.verdict import Check, Judgement, Verdict, check_of
-from pytest_isolation.reference.checks import render_reference, tell_check
+from pytest_isolation.reference.checks import describe_check, render_reference
 from pytest_isolation.report.html import render_html
 from pytest_isolation.report.spans import to_text
 from pytest_isolation.report.terminal import draw
@@ -112,7 +112,7 @@ def test_remedies_are_listed_with_their_runtimes() -> None:
     check = Check("ns.pid", "Processes outside are invisible", remedy="give it one of its own")
     remedies = {"docker": "drop --pid=host", "podman": "drop --pid=host", "lxc": "drop lxc.namespace.keep=pid"}
 
-    told = tell_check(check, (), remedies)
+    told = describe_check(check, (), remedies)
     page = render_reference([check], {}, {}, {}, {"ns.pid": remedies})
 
     assert told[-2:] == ["  on docker, podman: drop --pid=host", "  on lxc: drop lxc.namespace.keep=pid"]

@@ -123,7 +123,8 @@ PLANTS = (
             *("ns.pid.procfs", "dev.nodes", "dev.tty", "dev.shm", "mnt.old_root", "path.sys_ro", "path.firmware"),
             *SHARED,
         ),
-        apart=("ns.join",),  # the host may have namespaces mounted, in /run/netns or for an engine
+        # the host may have namespaces mounted, in /run/netns or for an engine, and may let everybody open /dev/fuse
+        apart=("ns.join", "dev.fuse_tun"),
         overlay=lambda ground: {"create": _bare(ground)},
     ),
     Plant(

@@ -138,7 +138,7 @@ def test_guest_api_shows_no_settings(sandbox: SandboxView) -> None:
         return
     if api.result != "ok":
         if api.result in ("ECONNREFUSED", "EACCES", "EPERM", "EPROTO"):
-            return  # nobody answers, or not with settings
+            return  # nothing answers, or not with settings
         raise UnobservedFact("system.guest_api.result", api.result, "the API gave no answer")
     assert not api.user_keys, f"{api.path} hands out {api.user_keys} settings below user."
 

@@ -78,7 +78,7 @@ def test_kernel_helpers_cannot_be_replaced(sandbox: SandboxView, host_facts: Hos
         return  # it names its own kernel's
     paths = [sandbox.system.paths[name] for name in HELPERS]
     if all(host_facts.system.paths[name].type == "absent" for name in HELPERS):
-        pytest.skip("this kernel calls no helper that could be named")
+        pytest.skip("this kernel has none of these files")
     opened = [name for name, path in zip(HELPERS, paths, strict=True) if walls.is_writable(path)]
     assert not opened, f"{', '.join(opened)} opens for writing"
 

@@ -41,9 +41,9 @@ def test_session_keyring_is_its_own(sandbox: SandboxView, host_facts: HostView) 
     if keys.session in REFUSED or not sandbox.shares_kernel:
         return
     outside = host_facts.system.keys
-    for whose, seen in (("inside", keys), ("host", outside)):
+    for view, seen in (("inside", keys), ("host", outside)):
         if seen.session != "ok":
-            raise UnobservedFact(f"{whose}.system.keys.session", seen.session, "the serial was not read")
+            raise UnobservedFact(f"{view}.system.keys.session", seen.session, "the serial was not read")
     assert keys.serial != outside.serial, f"its session keyring {keys.serial} is the host's"
 
 

@@ -127,7 +127,7 @@ def test_a_new_disk_holds_no_old_data(sandbox: SandboxView) -> None:
         raise UnobservedFact("system.disks", "", "the guest's disks were not read")
     new = [disk for disk in disks if not disk.used and not disk.read_only]
     if not new:
-        pytest.skip("no disk of the guest is new: it has none, or its image's")
+        pytest.skip("the guest has no new disk: only its image's, or none")
     old = [f"{disk.name} at byte {disk.data_at}" for disk in new if disk.data_at is not None]
     assert not old, f"a disk that nothing uses holds data: {', '.join(old[:4])}"
 

@@ -32,8 +32,8 @@ def test_a_filter_is_active(sandbox: SandboxView) -> None:
     For a VM the hypervisor's process must have the filter.
     """
     mode = sandbox.confined.seccomp.mode
-    whose = "its process" if sandbox.has_outside or sandbox.shares_kernel else "the hypervisor's process"
-    assert mode == FILTER, f"{whose} has no seccomp filter (mode {mode})"
+    process = "its process" if sandbox.has_outside or sandbox.shares_kernel else "the hypervisor's process"
+    assert mode == FILTER, f"{process} has no seccomp filter (mode {mode})"
 
 
 @pytest.mark.isolation(
@@ -111,7 +111,7 @@ def test_other_entries_are_filtered_alike(sandbox: SandboxView, host_facts: Host
     kinds_reason="a VM's sockets are its own kernel's: vm.vsock checks what they reach",
     shows=["process.lsm", *(f"system.tries[{row}]" for row in SOCKETS)],
     reproduce="python3 -c 'import socket; socket.socket(socket.AF_VSOCK)'",
-    remedy="a profile that refuses socket(2) for families 38 and 40, and socketcall(2), whose arguments no filter sees",
+    remedy="a profile that refuses socket(2) for families 38 and 40, and socketcall(2): no filter sees its arguments",
 )
 def test_host_reaching_sockets_cannot_be_opened(sandbox: SandboxView, host_facts: HostView) -> None:
     """

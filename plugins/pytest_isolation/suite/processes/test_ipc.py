@@ -60,7 +60,7 @@ def test_ipc_objects_outside_are_not_there(sandbox: SandboxView) -> None:
     "ipc.abstract",
     severity="high",
     profile="baseline",
-    gains="connects to a service that trusts whoever reaches its socket",
+    gains="connects to a service that trusts everybody who reaches its socket",
     refs=["unix(7)", "network_namespaces(7)", "CVE-2020-15257"],
     shows=["system.objects", "process.namespaces.net"],
     reproduce="grep @ /proc/net/unix    # inside: abstract names of the host's",

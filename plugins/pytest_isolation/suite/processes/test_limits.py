@@ -18,7 +18,7 @@ from pytest_isolation.walls.limits import why_not_in_force
     refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.11"],
     shows=["limits.memory"],
     reproduce="docker run --memory 64m IMAGE …; cat memory.max memory.events    # of its cgroup, on the host",
-    remedy="set a memory limit on a host whose memory controller is delegated",
+    remedy="set a memory limit on a host that delegates its memory controller",
 )
 def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
     """
@@ -40,7 +40,7 @@ def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
     refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.12"],
     shows=["limits.cpu"],
     reproduce="docker run --cpus 0.25 IMAGE …; cat cpu.max cpu.stat    # of its cgroup, on the host",
-    remedy="set a CPU quota on a host whose cpu controller is delegated",
+    remedy="set a CPU quota on a host that delegates its cpu controller",
 )
 def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
     """
@@ -61,7 +61,7 @@ def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
     refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.29"],
     shows=["limits.pids"],
     reproduce="docker run --pids-limit 64 IMAGE …; cat pids.max pids.events    # of its cgroup, on the host",
-    remedy="set a limit of tasks on a host whose pids controller is delegated",
+    remedy="set a limit of tasks on a host that delegates its pids controller",
 )
 def test_pids_limit_is_in_force(sandbox: SandboxView) -> None:
     """

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from provisioner.facts.mounts import Mount
 
-# CATALOGUE mnt.host_paths; Pod Security Standards "HostPath Volumes"; CIS Docker 5.6.
+# Pod Security Standards "HostPath Volumes"; CIS Docker 5.6.
 SENSITIVE = (
     *("/", "/etc", "/boot", "/dev", "/lib/modules", "/proc", "/root", "/run", "/sys", "/usr"),
     *("/var/lib/docker", "/var/lib/containers", "/var/lib/kubelet", "/var/log"),

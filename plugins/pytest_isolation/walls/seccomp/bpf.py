@@ -146,6 +146,7 @@ class _Walk:
         self.found: dict[int | None, int] = {}
 
     def run(self) -> dict[int | None, int]:
+        """Walk through the program; return each value with the numbers that may get it."""
         self.waiting[0][_State(0, 0, (0,) * MEMORY)] = self.full
         steps = 0
         for at, instruction in enumerate(self.program):

@@ -62,7 +62,15 @@ def _is_there(call: str, host: System) -> bool:
 
 
 def is_refusal(installed: Installed, abi: str, call: str, answer: str) -> bool:
-    """Whether the answer of a call's own code may be the installed filter's errno (errno 0 reads "ok")."""
+    """
+    Whether the answer of a call's own code may be the installed filter's errno (errno 0 reads "ok").
+
+    Args:
+        installed: the filters.
+        abi: name of the ABI.
+        call: name of the call.
+        answer: an errno's name or "ok".
+    """
     number = call_numbers(abi).get(call)
     if number is None:
         return False

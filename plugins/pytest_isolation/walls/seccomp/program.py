@@ -48,6 +48,11 @@ class Installed:
         """
         Return the possible answers of each stack to a call.
 
+        Args:
+            abi: name of the ABI.
+            number: the call, as a filter sees it.
+            args: its arguments; None: any.
+
         Raises:
             UnobservedFact: a program is none that a kernel installs.
         """
@@ -59,12 +64,26 @@ class Installed:
             raise UnobservedFact("process.filters.programs", "", f"no program of a kernel: {error}") from None
 
     def passes(self, abi: str, number: int, args: Arguments = None) -> Passes:
-        """Return how far a call gets in the task with the weakest filter."""
+        """
+        Return how far a call gets in the task with the weakest filter.
+
+        Args:
+            abi: name of the ABI.
+            number: the call, as a filter sees it.
+            args: its arguments; None: any.
+        """
         order = (Passes.ALWAYS, Passes.SOMETIMES, Passes.HANDED, Passes.NEVER)
         return min((passes(values) for values in self.answers(abi, number, args)), key=order.index)
 
     def errnos(self, abi: str, number: int, args: Arguments = None) -> frozenset[str]:
-        """Return what the caller sees of a refusal, by errno names."""
+        """
+        Return what the caller sees of a refusal, by errno names.
+
+        Args:
+            abi: name of the ABI.
+            number: the call, as a filter sees it.
+            args: its arguments; None: any.
+        """
         return frozenset().union(*(errnos(values) for values in self.answers(abi, number, args)))
 
     @cached_property
