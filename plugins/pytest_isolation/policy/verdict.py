@@ -218,9 +218,8 @@ def _one_line(text: str) -> str:
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
 
 
-_MARKER_KEYS = (
-    *("severity", "profile", "refs", "gains", "remedy", "shows", "reproduce", "kinds", "kinds_reason", "version"),
-)
+_DERIVED = ("id", "title", "active", "nodeid")
+_MARKER_KEYS = tuple(field.name for field in dataclasses.fields(Check) if field.name not in _DERIVED)
 
 
 def check_of(test: Any, target: str = "") -> Check:
