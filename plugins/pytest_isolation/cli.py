@@ -1,7 +1,8 @@
-"""The command `isolation`: judge archived records, draw reports again, compare runtimes, show filters, publish schemas.
+"""The command `isolation`: judges archived records, draws reports again, lists checks, compares runtimes.
 
-In: the command line.  Out: lines, files, and an exit status: 0, 1 when there is a finding, 4 when the command cannot do
-what was asked (as pytest's).  Only `diff` makes sandboxes; elsewhere pytest observes.
+In: the command line.
+Out: lines, files, and an exit status: 0, 1 if there is a finding, 4 for a usage error (as pytest's).  Only `diff`
+creates sandboxes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ USAGE = 4
 CLICK_USAGE = 2
 
 app = typer.Typer(
-    help="Judge what pytest --isolation observed, again and elsewhere.",
+    help="Judge and show what pytest --isolation observed, later and on any machine.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,13 +38,20 @@ add_version(app, "isolation")
 @app.command()
 def judge(
     files: Annotated[list[Path], typer.Argument(help="archived records: DIR/facts/*.json")],
-    profile: Annotated[str, typer.Option(help="what must hold: baseline@1; without it, what is documented")] = "",
-    waivers: Annotated[Path | None, typer.Option(help="what is accepted for a while: isolation.yaml")] = None,
-    report: Annotated[Path | None, typer.Option(help="write facts/, results.json and index.html there")] = None,
-    checks: Annotated[list[Path] | None, typer.Option(help="a module of your own checks, judged too")] = None,
-    expected: Annotated[Path | None, typer.Option(help="what yours document: isolation-expected.yaml")] = None,
+    profile: Annotated[str, typer.Option(help="the profile that must hold, such as baseline@1; default: none")] = "",
+    waivers: Annotated[Path | None, typer.Option(help="a file of waivers (accepted findings): isolation.yaml")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="a folder to write facts/, results.json and index.html to")
+    ] = None,
+    checks: Annotated[
+        list[Path] | None, typer.Option(help="a module of your own checks to run too; may be repeated")
+    ] = None,
+    expected: Annotated[
+        Path | None,
+        typer.Option(help="a file of the documented exceptions of your own checks: isolation-expected.yaml"),
+    ] = None,
 ) -> None:
-    """Judge archived records by the bundled suite, and by checks of your own; exits 1 when there is a finding."""
+    """Judge archived records with the bundled suite and your own checks.  Exits with 1 if there is a finding."""
     from pytest_isolation.judge.judge import judge_files, own_checks
     from pytest_isolation.records.record import save_record
     from pytest_isolation.results.model import write_results
@@ -65,9 +73,11 @@ def judge(
 
 @app.command()
 def report(
-    directory: Annotated[Path, typer.Argument(help="where pytest --isolation-report=DIR wrote results.json")],
+    directory: Annotated[
+        Path, typer.Argument(help="the folder that pytest --isolation-report=DIR wrote, or a results.json")
+    ],
 ) -> None:
-    """Draw the report of DIR/results.json again: the page and the matrix."""
+    """Draw the matrix and the HTML page of a results.json again."""
     from pytest_isolation.report.html import write_page
     from pytest_isolation.results.model import load_results
 
@@ -79,9 +89,9 @@ def report(
 @app.command("filter")
 def filter_(
     files: Annotated[list[Path], typer.Argument(help="archived records: DIR/facts/*.json")],
-    every: Annotated[bool, typer.Option("--all", help="also the calls that every ABI lets through")] = False,
+    every: Annotated[bool, typer.Option("--all", help="list also the calls that every ABI allows")] = False,
 ) -> None:
-    """Show the installed seccomp filter call by call: number and answer by each ABI, and what is undocumented."""
+    """Show the installed seccomp filter: each system call with its number and answer in each ABI."""
     from pytest_isolation.escape import escape
     from pytest_isolation.judge.filters import filter_table
     from pytest_isolation.records.record import load_record
@@ -93,9 +103,9 @@ def filter_(
 
 @app.command()
 def checks(
-    names: Annotated[list[str] | None, typer.Argument(help="checks to tell all of; none lists them all")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="checks to describe; default: list all checks")] = None,
 ) -> None:
-    """List the bundled suite's checks, or tell all that is known of some."""
+    """List the checks of the bundled suite, or describe some of them."""
     from pytest_isolation.judge.judge import suite_checks
     from pytest_isolation.policy.remedies import remedies_by_runtime
     from pytest_isolation.policy.verdict import check_of
@@ -115,10 +125,10 @@ def checks(
 
 @app.command("known")
 def known_(
-    names: Annotated[list[str] | None, typer.Argument(help="flaws to tell all of; none lists them all")] = None,
-    runtime: Annotated[str, typer.Option(help="only those of what this runtime makes sandboxes with")] = "",
+    names: Annotated[list[str] | None, typer.Argument(help="flaws to describe; default: list all known flaws")] = None,
+    runtime: Annotated[str, typer.Option(help="list only flaws of the components of this runtime")] = "",
 ) -> None:
-    """List known lost walls: the versions that had them, and the check that sees the sign of each."""
+    """List known flaws: the affected versions, and the check that shows the sign of each."""
     from provisioner.cli.table import print_table
     from provisioner.runtimes.load import load_runtime
     from pytest_isolation.reference.checks import KNOWN_HEADINGS, describe_known, known_rows
@@ -139,12 +149,14 @@ def known_(
 
 @app.command()
 def diff(
-    runtime: Annotated[list[str], typer.Option(help="a runtime that reads config.json; give it twice")],
-    config: Annotated[str, typer.Option(help="gen:N, N configurations drawn at random")] = "gen:100",
-    seed: Annotated[int, typer.Option(help="the first one's seed")] = 1,
-    keep: Annotated[Path | None, typer.Option(help="write each difference's smallest config.json there")] = None,
+    runtime: Annotated[list[str], typer.Option(help="a runtime that reads config.json; give this option twice")],
+    config: Annotated[str, typer.Option(help="gen:N for N random configurations")] = "gen:100",
+    seed: Annotated[int, typer.Option(help="the seed of the first configuration")] = 1,
+    keep: Annotated[
+        Path | None, typer.Option(help="a folder to write the smallest config.json of each difference to")
+    ] = None,
 ) -> None:
-    """Compare the walls of two runtimes over configurations drawn at random; exits 1 when they differ."""
+    """Compare the walls of two runtimes over random configurations.  Exits with 1 if they differ."""
     from pytest_isolation.differential.command import compare
 
     if compare(runtime, config, seed, keep, typer.echo):
@@ -153,9 +165,9 @@ def diff(
 
 @app.command()
 def schemas(
-    directory: Annotated[Path | None, typer.Argument(help="where to write; the package's own folder if none")] = None,
+    directory: Annotated[Path | None, typer.Argument(help="where to write; default: the package's own folder")] = None,
 ) -> None:
-    """Write the JSON Schemas of results.json, isolation.yaml and the data of roles and known flaws."""
+    """Write the JSON Schemas of results.json, isolation.yaml, the files of roles and the known flaws."""
     from provisioner.files.schemas import write_schemas
     from pytest_isolation.reference.schemas import DIRECTORY, MODELS
 
@@ -173,7 +185,7 @@ def _print(results: Results) -> None:
 
 
 class _Out:
-    """Writes spans to standard output, in colour where it is a terminal (NO_COLOR and FORCE_COLOR count)."""
+    """Writes spans to standard output, in colour on a terminal; NO_COLOR and FORCE_COLOR count."""
 
     def write(self, content: str, *, flush: bool = False, **markup: bool) -> None:
         colour = next((name for name in markup if name in ("red", "green", "yellow", "cyan")), None)
@@ -184,7 +196,7 @@ class _Out:
 
 
 def main() -> None:
-    """Run the command; one line and exit status 4 for what cannot be done."""
+    """Run the command.  An error is one line and exit status 4."""
     try:
         app()
     except (IsolationError, pytest.UsageError) as error:

@@ -1,7 +1,8 @@
 r"""Makes text that came from a sandbox safe to show on a terminal.
 
-In: any string.  Out: one line in which nothing moves the cursor, hides, or reorders text: such characters stand as
-\x1b or \u202e.  Called by every report; HTML adds its own escaping.  A backslash stays as it is: this is for reading.
+In: any string.
+Out: one line.  Characters that move the cursor, hide or reorder text are replaced by \x1b or \u202e.  A backslash
+stays as it is, so the result is for reading and cannot be decoded.  HTML needs its own escaping in addition.
 """
 
 from __future__ import annotations
@@ -19,19 +20,25 @@ _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 
 def escape(text: str, limit: int = 0) -> str:
-    """Return `text` as one harmless line; with a limit, cut to that many characters, the last of them an ellipsis."""
+    """
+    Return the text as one harmless line.
+
+    Args:
+        text: any text.
+        limit: the most characters of the line, the last one an ellipsis if it was cut; 0 for no limit.
+    """
     shown = _HIDDEN.sub(_spell, text)
     return shown if not limit or len(shown) <= limit else shown[: max(limit - 1, 0)] + "…"
 
 
 def escape_block(text: str) -> str:
-    """Return text of several lines, each of them harmless; newlines and tabs stay, colours go."""
+    """Return text of several harmless lines; newlines and tabs stay, colours are removed."""
     lines = _COLOUR.sub("", text).split("\n")
     return "\n".join("\t".join(escape(part) for part in line.split("\t")) for line in lines)
 
 
 def is_harmless(text: str) -> bool:
-    """Whether a text of several lines would stay as it is."""
+    """Whether `escape_block` would return the text unchanged."""
     return escape_block(text) == text
 
 

@@ -1,7 +1,7 @@
-"""The fixtures that checks and users' own tests ask for.
+"""The fixtures of checks and of users' own tests.
 
-In: the session's pool.  Out: views of one sandbox, its peer and its host, and ways to make further sandboxes.
-Always registered; without `--isolation` they skip with one reason line and import nothing heavy.
+Out: views of a sandbox, of its peer and of its host, and a function that creates further sandboxes.
+They are always registered.  Without `--isolation` they skip the test with one line, and import nothing heavy.
 """
 
 from __future__ import annotations
@@ -37,7 +37,15 @@ def _state_and_target(request: pytest.FixtureRequest, name: str) -> tuple[State,
 
 @pytest.fixture(scope="session")
 def isolation_target(request: pytest.FixtureRequest) -> str:
-    """The id of the target that this test runs on; parametrised over all of the session's."""
+    """
+    The id of the target that the test runs on: "docker", "podman+runc", "debian12/docker".
+
+    A test that uses it, or any other fixture of this plugin, runs once on each target of the session.
+
+    Example:
+        def test_target_is_known(isolation_target):
+            assert isolation_target in ("docker", "qemu")
+    """
     _state(request)
     return str(request.param)
 
@@ -45,12 +53,12 @@ def isolation_target(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def sandbox(request: pytest.FixtureRequest, isolation_target: str) -> SandboxView:
     """
-    The sandbox of this target, as `SandboxView`: both views of it, its loads, and `run` for own tests.
+    The sandbox of the target: what was observed of it from inside and from outside, and `run` to act in it.
 
-    Raises (as an error of the test): IsolationError when the target could not be set up.
+    It is shared by all tests of the session; a sandbox that died is created again.
 
     Example:
-        def test_no_other_process_is_visible(sandbox):
+        def test_few_processes_are_visible(sandbox):
             assert sandbox.system.processes < 5
     """
     state, target = _state_and_target(request, isolation_target)
@@ -59,14 +67,26 @@ def sandbox(request: pytest.FixtureRequest, isolation_target: str) -> SandboxVie
 
 @pytest.fixture
 def peer(request: pytest.FixtureRequest, isolation_target: str) -> SandboxView:
-    """A second sandbox beside this target's own, made in the same way; as `SandboxView`."""
+    """
+    A second sandbox of the target, created in the same way as `sandbox` and beside it.
+
+    Example:
+        def test_peers_have_different_pid_namespaces(sandbox, peer):
+            assert sandbox.namespaces.pid != peer.namespaces.pid
+    """
     state, target = _state_and_target(request, isolation_target)
     return state.view(target, peer=True)
 
 
 @pytest.fixture
 def host_facts(request: pytest.FixtureRequest, isolation_target: str) -> HostView:
-    """The host's own view of itself, taken by the same probe; as `HostView`."""
+    """
+    The same facts about the host of the sandbox, observed by the same probe.
+
+    Example:
+        def test_processes_outside_are_invisible(sandbox, host_facts):
+            assert sandbox.namespaces.pid != host_facts.namespaces.pid
+    """
     state, target = _state_and_target(request, isolation_target)
     return state.view(target).host
 
@@ -74,10 +94,10 @@ def host_facts(request: pytest.FixtureRequest, isolation_target: str) -> HostVie
 @pytest.fixture
 def machine(request: pytest.FixtureRequest, isolation_target: str) -> MachineView:
     """
-    The machine of lab.yaml that this target is, or runs on, as `MachineView`; other targets are skipped.
+    The machine of lab.yaml that the target is, or runs on.  On other targets the test is skipped.
 
     Example:
-        def test_docker_is_confined(machine):
+        def test_docker_is_running(machine):
             assert machine.testinfra.service("docker").is_running
     """
     state, target = _state_and_target(request, isolation_target)
@@ -91,15 +111,16 @@ def machine(request: pytest.FixtureRequest, isolation_target: str) -> MachineVie
 @pytest.fixture
 def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> Iterator[Callable[..., Sandbox]]:
     """
-    Make further sandboxes of this target; they are closed when the test ends.
+    A function that creates a further sandbox of the target.  All of them are closed at the end of the test.
 
-    The function that it gives takes the limits `memory` (bytes), `cpus` and `pids`, `network` ("none", "private",
-    "host"), `flags` (further arguments for the runtime) and `image` ("probe", or "shell" with a BusyBox beside it), and
-    returns a live `provisioner.sandboxes.sandbox.Sandbox`.
+    Its arguments, all of them optional, are the limits `memory` (bytes), `cpus` and `pids`, `network` ("none",
+    "private" or "host"), `flags` (further arguments for the runtime), and `image` ("probe", or "shell" for one with
+    BusyBox).  It returns a `provisioner.sandboxes.sandbox.Sandbox`.  On an attached target the test is skipped.
 
     Example:
         def test_small_sandbox_answers(sandbox_factory):
-            assert sandbox_factory(memory=64 << 20).request("echo", data=b"hello").data == b"hello"
+            small = sandbox_factory(memory=64 << 20)
+            assert small.request("echo", data=b"hello").data == b"hello"
     """
     state, target = _state_and_target(request, isolation_target)
     if target.attached is not None:

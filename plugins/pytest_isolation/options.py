@@ -1,7 +1,7 @@
-"""The plugin's options and ini keys, and what a run asks for once they are read.
+"""The plugin's options and ini keys.
 
-In: pytest's parser and config.  Out: a frozen `RunOptions`, with the source of each setting.
-Called by plugin.py.  Imports nothing heavy: it is loaded in every pytest run of its environment.
+In: pytest's parser and config.
+Out: a frozen `RunOptions`, with the source of each setting.  Imports nothing heavy: it is loaded in every pytest run.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ class RunOptions:
 
     Attributes:
         kinds: "container", "vm" or both, in the order given.
-        runtimes: runtimes named, empty for every one that is there.
-        hosts: where container runtimes run: "local", machines of lab.yaml, in the order given.
-        machines: machines of lab.yaml that are sandboxes themselves.
-        lab: the lab.yaml that machines are of, or None for the nearest.
-        required: runtimes or kinds without which the run is an error.
-        profile: "baseline@1" or "".
-        report: where facts/, results.json and index.html go, or None.
-        max_skip: the most cells that may be skipped, or None.
-        suite: whether the bundled suite is added to the paths given.
-        kernel: a guest kernel to boot, or None.
-        image: a user's own container image, or "".
-        waivers: the waivers' file, or None; expected: that of own checks' documented exceptions, or None.
-        scale: what every deadline is multiplied with.
-        sources: where each setting that is not the default came from.
-        attach: sandboxes that somebody else runs, as "docker:NAME"; only_attached: no other kind was asked for.
+        runtimes: the runtimes that were named; empty for all that are installed.
+        required: runtimes, kinds or targets without which the run is a usage error.
+        profile: the profile that must hold, as "baseline@1"; "" for none.
+        report: the folder for facts/, results.json and index.html, or None.
+        max_skip: the most cells that may be skipped, or None for any number.
+        suite: whether the bundled suite is run beside the paths given.
+        kernel: the kernel that micro VMs boot, or None for the distribution's.
+        waivers: the file of waivers, or None.
+        scale: the factor of every deadline.
+        sources: where each setting came from that is not the default: name, source.
+        hosts: where container runtimes run: "local" or machines of lab.yaml, in the order given.
+        machines: the machines of lab.yaml that are sandboxes themselves.
+        lab: the lab.yaml, or None for the nearest.
+        attach: running sandboxes to attach to, as "docker:NAME".
+        only_attached: whether nothing but attached sandboxes was asked for.
+        expected: the file of the documented exceptions of own checks, or None.
     """
 
     kinds: tuple[str, ...]
@@ -64,66 +65,85 @@ class RunOptions:
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Register `--isolation` and its kin; every name starts with it."""
-    group = parser.getgroup("isolation", "isolation: proves where the boundary of a container or a VM runs")
+    """Register the options and ini keys; all their names start with `isolation`."""
+    group = parser.getgroup("isolation", "isolation: test the boundary of containers and virtual machines")
     add = group.addoption
-    add("--isolation", metavar="KINDS", help="run in sandboxes of these kinds: container, vm, or container,vm")
+    add(
+        "--isolation", metavar="KINDS", help="run the tests in sandboxes of these kinds: container, vm, or container,vm"
+    )
     add(
         "--isolation-runtime",
         metavar="NAMES",
-        help="only these runtimes (docker,podman+runc,qemu,self); default: all that are installed",
+        help="use only these runtimes, such as docker,podman+runc,qemu,self; default: all that are installed",
     )
     add(
         "--isolation-host",
         metavar="NAMES",
         default=LOCAL,
-        help="where the container runtimes run: local, machines of lab.yaml (needs the extra lab); default: local",
+        help="run container runtimes on these hosts: local, or machines of lab.yaml (extra: lab); default: local",
     )
     add(
         "--isolation-machine",
         metavar="NAMES",
         default="",
-        help="machines of lab.yaml to run in, as sandboxes of the kind vm (needs the extra lab)",
+        help="use these machines of lab.yaml as sandboxes of the kind vm (extra: lab)",
     )
-    add("--isolation-lab", metavar="FILE", help="the lab.yaml; default: the nearest upwards, else the packaged one")
+    add(
+        "--isolation-lab",
+        metavar="FILE",
+        help="read this lab.yaml; default: the nearest in this folder or above, else the packaged one",
+    )
     add(
         "--isolation-attach",
         metavar="RUNTIME:NAME",
         action="append",
         default=[],
-        help="look at a sandbox that runs already and leave it as it is: docker:NAME, podman:, runc:, lxc:, pid:N; "
-        "repeatable; without --isolation these alone",
+        help="observe a running sandbox and leave it as it is: docker:NAME, podman:NAME, runc:NAME, lxc:NAME, pid:N; "
+        "may be repeated; without --isolation, only attached sandboxes are observed",
     )
     add(
         "--isolation-require",
         metavar="NAMES",
         default="",
-        help="runtimes or kinds without which the run is a usage error (what is missing is else listed as skipped)",
+        help="fail with a usage error if one of these runtimes, kinds or targets is missing; else it is only skipped",
     )
-    add("--isolation-profile", metavar="NAME@N", help="walls that must hold: privileged@1, baseline@1, restricted@1")
-    add("--isolation-report", metavar="DIR", help="write facts/, results.json and index.html there")
-    add("--isolation-max-skip", metavar="N", type=int, help="fail when more than N cells were skipped")
-    add("--isolation-suite", action="store_true", help="add the bundled suite to the paths given")
-    add("--isolation-kernel", metavar="FILE", help="boot this kernel in micro VMs instead of the distribution's")
+    add(
+        "--isolation-profile",
+        metavar="NAME@N",
+        help="require the walls of this profile: privileged@1, baseline@1, restricted@1",
+    )
+    add("--isolation-report", metavar="DIR", help="write facts/, results.json and index.html to this folder")
+    add(
+        "--isolation-max-skip",
+        metavar="N",
+        type=int,
+        help="fail if more than N checks were skipped, counted on each target",
+    )
+    add("--isolation-suite", action="store_true", help="run the bundled suite beside the paths given")
+    add("--isolation-kernel", metavar="FILE", help="boot this kernel in micro VMs; default: the distribution's")
     add(
         "--isolation-expected",
         metavar="FILE",
-        help="documented exceptions of own checks; default: isolation-expected.yaml in the root folder",
+        help="read the documented exceptions of own checks here; default: ROOTDIR/isolation-expected.yaml",
     )
-    add("--isolation-waivers", metavar="FILE", help="accepted findings; default: isolation.yaml in the root folder")
-    parser.addini("isolation_profile", "as --isolation-profile", default="")
-    parser.addini("isolation_runtime", "as --isolation-runtime", default="")
-    parser.addini("isolation_expected", "as --isolation-expected", default="")
-    parser.addini("isolation_waivers", "as --isolation-waivers", default="")
-    parser.addini("isolation_timeout_scale", "multiplies every deadline; for slow machines", default="1")
+    add(
+        "--isolation-waivers",
+        metavar="FILE",
+        help="read the waivers (accepted findings) here; default: ROOTDIR/isolation.yaml",
+    )
+    parser.addini("isolation_profile", "default of --isolation-profile", default="")
+    parser.addini("isolation_runtime", "default of --isolation-runtime", default="")
+    parser.addini("isolation_expected", "default of --isolation-expected", default="")
+    parser.addini("isolation_waivers", "default of --isolation-waivers", default="")
+    parser.addini("isolation_timeout_scale", "factor of every deadline, for slow machines; default: 1", default="1")
 
 
 def read_options(config: pytest.Config) -> RunOptions | None:
     """
-    Return what was asked for, or None without `--isolation` and `--isolation-attach`.
+    Return the options, or None without `--isolation` and `--isolation-attach`.
 
     Raises:
-        pytest.UsageError: a value that cannot be meant, naming the nearest one that can.
+        pytest.UsageError: a value is unknown or out of range; the error names the nearest known one.
     """
     given = config.getoption("isolation")
     attach = tuple(dict.fromkeys(config.getoption("isolation_attach")))
@@ -182,7 +202,7 @@ def _known(name: str, known: tuple[str, ...], option: str, what: str) -> None:
 
 
 def _setting(config: pytest.Config, name: str, sources: list[tuple[str, str]]) -> str:
-    """Return an option's value, else the ini key's, and note which it was."""
+    """Return the value of an option, else of its ini key, and add where it came from to `sources`."""
     option: str | None = config.getoption(name)
     if option is not None:
         sources.append((name, "command line"))
@@ -204,10 +224,10 @@ def _scale(text: str) -> float:
 
 
 def _report(text: str | None) -> Path | None:
-    """Refuse a place that cannot take a report before anything runs."""
+    """Refuse a path that cannot become a folder before anything runs."""
     if not text:
         return None
     path = Path(text).absolute()
     if path.exists() and not path.is_dir():
-        raise pytest.UsageError(f"--isolation-report: '{text}' is there and is no folder")
+        raise pytest.UsageError(f"--isolation-report: '{text}' exists and is not a folder")
     return path

@@ -1,7 +1,7 @@
-"""pytest's hooks, and nothing else: each calls the module that knows.
+"""pytest's hooks, and nothing else: each calls the module that does the work.
 
-Loaded in every pytest run of its environment: imports only pytest, the standard library and modules that do the same.
-Without `--isolation` it changes nothing.
+It is loaded in every pytest run, so it imports only pytest, the standard library and modules that do the same.
+Without `--isolation` and `--isolation-attach` it changes nothing.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
-        "isolation(id, *, severity, profile, refs, gains, remedy, shows, reproduce, kinds, kinds_reason): one named "
-        "part of the wall between a sandbox and its host",
-        "isolation_active: acts on the sandbox (loads, reaches) instead of reading facts",
-        "isolation_destructive: leaves the sandbox or its machine changed: it is made anew, or rolled back, afterwards",
+        "isolation(id, *, severity, profile, refs, gains, remedy, shows, reproduce, kinds, kinds_reason): this test is "
+        "a check: it tests one named part of the wall between a sandbox and its host",
+        "isolation_active: this test acts on the sandbox (load, reach) instead of reading facts",
+        "isolation_destructive: this test changes the sandbox or its machine; afterwards the sandbox is created again, "
+        "and the machine is restored from its snapshot",
     ):
         config.addinivalue_line("markers", line)
     options = read_options(config)
@@ -62,11 +63,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_isolation.session.collect import CellCollector
 
         config.pluginmanager.register(CellCollector(state), "isolation-cells")
-    _add_suite(config, options.suite)  # in a worker too: xdist hands it the arguments as they were typed
+    _add_suite(config, options.suite)  # in a worker too: xdist passes it the arguments as the user typed them
 
 
 def _add_suite(config: pytest.Config, always: bool) -> None:
-    """Run the bundled suite alone when no paths were given: a bare pytest would import every test file below."""
+    """Run the bundled suite alone if no paths were given: a bare pytest would import every test file below."""
     if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
         config.args = [str(SUITE)]
     elif always:
@@ -75,7 +76,7 @@ def _add_suite(config: pytest.Config, always: bool) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Try all targets side by side; in a worker the controller has done it."""
+    """Observe all targets side by side.  A worker of pytest-xdist does not: its controller did."""
     config = session.config
     state = config.stash.get(STATE, None)
     if state is None or config.option.collectonly or hasattr(config, "workerinput"):
@@ -89,7 +90,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
-    """Targets are settled now, in a worker too: testinfra asks for its hosts while collecting."""
+    """Register the targets with testinfra, which asks for its hosts while tests are collected."""
     config = session.config
     state = config.stash.get(STATE, None)
     if state is not None and config.pluginmanager.hasplugin(TESTINFRA):
@@ -114,7 +115,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin with the loads, which wait most of their time, while the checks over facts run."""
+    """Start the loads now: they mostly wait, while the checks over facts run."""
     config = session.config
     state = config.stash.get(STATE, None)
     if state is None or config.option.collectonly or config.getoption("numprocesses", None) is not None:
@@ -132,7 +133,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A check that has no meaning for this kind of target is not applicable, with the reason its marker gives."""
+    """Skip a check that does not apply to this kind of target, with the reason of its marker."""
     found = _state_and_target(item)
     if found is not None:
         from pytest_isolation.session.collect import require_kind
@@ -155,7 +156,7 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
-    """Undo what a destructive test did, after its fixtures are done."""
+    """Undo what a destructive test did, after the teardown of its fixtures."""
     result = yield
     found = _state_and_target(item)
     if found is not None and item.get_closest_marker("isolation_destructive") is not None:
@@ -206,7 +207,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist what was gathered."""
+    """Send a worker of pytest-xdist what was observed."""
     state = node.config.stash.get(STATE, None)
     if state is not None:
         from pytest_isolation.session.worker import worker_input
@@ -216,7 +217,7 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """Take over what a worker measured."""
+    """Add what a worker measured."""
     state = node.config.stash.get(STATE, None)
     output = getattr(node, "workeroutput", None) or {}
     if state is not None and "isolation" in output:
@@ -227,7 +228,7 @@ def pytest_testnodedown(node: Any, error: object) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
-    """Keep each target on one worker, unless the user chose a distribution."""
+    """Keep each target on one worker, unless the user gave --dist."""
     if config.stash.get(STATE, None) is None or any(arg.startswith("--dist") for arg in config.invocation_params.args):
         return None
     from pytest_isolation.session.xdist import TargetScheduling

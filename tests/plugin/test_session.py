@@ -78,7 +78,7 @@ def nothing_left(home: Path) -> bool:
         (["--isolation=container", "--isolation-require=selv"], "cannot find runtime 'selv'"),
         (["--isolation=container", "--isolation-waivers=none.yaml"], "none.yaml"),
         (["--isolation=container", "-o", "isolation_timeout_scale=0"], "isolation_timeout_scale must be a number"),
-        (["--isolation=container", "--isolation-report=test_own.py"], "is there and is no folder"),
+        (["--isolation=container", "--isolation-report=test_own.py"], "exists and is not a folder"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line_and_exit_status_4(

@@ -1,1 +1,8 @@
-""""""
+"""What a run came to: results.json, from which every report is drawn.
+
+model.py    the frozen objects of the file
+build.py    cells and records  → Results
+merge.py    joins the results of several runs
+known.py    known flaws by version, from known.yaml
+notes.py    the known flaws that the versions of a target are in the range of
+"""

@@ -18,7 +18,7 @@ from pytest_isolation.targets.select import Target
 
 
 class CellCollector:
-    """Keeps the cells that reports carry; reports of workers arrive in the controller too."""
+    """Collects the cells that reports carry; in the controller also those of workers."""
 
     def __init__(self, state: State) -> None:
         self._state = state

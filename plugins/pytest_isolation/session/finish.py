@@ -1,7 +1,7 @@
-"""The end of a session: results from its cells, the matrix on the terminal, the report's files.
+"""The end of a session: the matrix on the terminal, and the files of the report.
 
-In: a State.  Out: printed lines, DIR/facts/*.json, DIR/results.json, DIR/index.html, and the exit status when too much
-was skipped.  Called by plugin.py in the controller.
+In: a `State`.
+Out: printed lines, DIR/facts/*.json, DIR/results.json, DIR/index.html, and the exit status.
 """
 
 from __future__ import annotations
@@ -24,9 +24,17 @@ from pytest_isolation.session.state import State
 
 def finish_session(session: pytest.Session, state: State) -> None:
     """
-    Write the report, and fail the session.
+    Write the report, and set the exit status.
 
-    It fails when more was skipped than --isolation-max-skip allows, and when something outside moved that must not.
+    The session fails if more was skipped than --isolation-max-skip allows, and if something outside changed that must
+    not.
+
+    Args:
+        session: pytest's session.
+        state: the state of our session.
+
+    Raises:
+        pytest.UsageError: the report cannot be written.
     """
     state.moved = state.hosts.moved()
     if state.moved and session.exitstatus == pytest.ExitCode.OK:
@@ -43,7 +51,7 @@ def finish_session(session: pytest.Session, state: State) -> None:
 
 
 def write_report(state: State, directory: Path) -> None:
-    """Write facts/, results.json and index.html, each whole or not at all; an older run's facts are taken away."""
+    """Write facts/, results.json and index.html, each whole or not at all; remove the facts of an older run."""
     facts = directory / "facts"
     kept = {save_record(record, facts) for record in state.records}
     for path in facts.glob("*.json"):
@@ -55,7 +63,7 @@ def write_report(state: State, directory: Path) -> None:
 
 
 def make_results(state: State) -> r.Results:
-    """Gather the session's cells, targets, hosts and what was left out."""
+    """Return the results: the session's cells, targets, hosts and what was left out."""
     return assemble(
         state.cells.values(),
         state.records,
@@ -74,15 +82,15 @@ def _value(state: State, name: str) -> str:
 
 
 def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
-    """Draw the matrix and what follows from it."""
+    """Print the matrix, the findings and where the report is."""
     if not state.cells:
         for one in state.skipped:
             reporter.write_line(f"isolation: left out {one.what}: {one.reason}; {one.mend}")
         return
     reporter.section("isolation")
     writer = reporter._tw
-    told = reporter.config.option.tbstyle != "no"  # pytest's own section of failures holds each finding
-    write_lines(writer, draw(make_results(state), writer.fullwidth, takes_unicode(_encoding(reporter)), not told))
+    shown = reporter.config.option.tbstyle != "no"  # pytest's own section of failures shows each finding
+    write_lines(writer, draw(make_results(state), writer.fullwidth, takes_unicode(_encoding(reporter)), not shown))
     if state.options.report is not None:
         reporter.write_line(f"report: {state.options.report}/index.html")
     if state.too_many_skipped:

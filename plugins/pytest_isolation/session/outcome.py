@@ -1,7 +1,7 @@
 """Maps a judged cell to pytest's outcome, once, so that counts, JUnit, exit status, -n2 and --lf agree.
 
-In: pytest's report of a test, and the test's cell.  Out: the same report, changed in place.  Called by plugin.py in
-pytest_runtest_makereport; `cell_of` is for whoever reads reports later.  Imports no more than verdict.py does.
+In: pytest's report of a test, and the test's cell.
+Out: the same report, changed in place.  `cell_of` reads the cell from it again.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ PROPERTY = "isolation"
 
 def apply_judgement(report: pytest.TestReport, cell: Cell, verbosity: int = 0) -> None:
     """
-    Give the report the outcome that the table of the design, section 5, has for the cell's judgement.
+    Give the report the outcome of the cell's judgement.
 
-    A report that pytest's own xfail has already settled stays as it is: the author's word counts.
+    A report that has an outcome by pytest's own xfail stays as it is.
 
     Args:
-        report: of the phase that ended the test; `call`, or `setup` where a fixture ended it.
-        cell: what was observed, and how it is judged.
-        verbosity: from 2 on, pytest's traceback stays and the finding is a section below it.
+        report: of the phase that ended the test: "call", or "setup" if a fixture ended it.
+        cell: what was observed, and the judgement.
+        verbosity: pytest's -v count; from 2 on the traceback stays, with the finding in a section below it.
     """
     if hasattr(report, "wasxfail"):
         return
@@ -44,13 +44,14 @@ def apply_judgement(report: pytest.TestReport, cell: Cell, verbosity: int = 0) -
         report.longrepr = (path, (line or 0) + 1, f"Skipped: {escape(cell.reason, MAX_LINE)}")
     else:
         report.outcome = "failed"
-        _tell_finding(report, cell, verbosity)
+        _show_finding(report, cell, verbosity)
 
 
 def neutralise(report: pytest.TestReport) -> None:
     """
-    Spell out what would move, hide or reorder text in what pytest shows of a test: names that a sandbox chose are in
-    messages, in tracebacks and in what the test printed.
+    Escape everything that pytest shows of a test.
+
+    A sandbox chooses names that get into messages, tracebacks and the output of the test.
     """
     report.sections = [(escape(title), escape_block(text)) for title, text in report.sections]
     shown = report.longrepr
@@ -69,7 +70,7 @@ def neutralise(report: pytest.TestReport) -> None:
         )
 
 
-def _tell_finding(report: pytest.TestReport, cell: Cell, verbosity: int) -> None:
+def _show_finding(report: pytest.TestReport, cell: Cell, verbosity: int) -> None:
     lines = finding_lines(cell)
     add_section = getattr(report.longrepr, "addsection", None)
     if verbosity >= 2 and add_section is not None and cell.verdict is not Verdict.UNKNOWN:
@@ -87,10 +88,15 @@ def _tell_finding(report: pytest.TestReport, cell: Cell, verbosity: int) -> None
 
 def carry_cell(item: pytest.Item, report: pytest.TestReport, cell: Cell) -> None:
     """
-    Put the cell where xdist, JUnit and results.py find it: the user_properties.
+    Put the cell into the user_properties, where pytest-xdist, JUnit and `cell_of` find it.
 
-    pytest copies the item's properties into each phase's report, and JUnit writes those of the teardown's; so both the
-    item and this report get them.
+    pytest copies the item's properties into the report of each later phase, and JUnit writes those of the teardown.  So
+    both the item and this report get them.
+
+    Args:
+        item: the test.
+        report: the report of the phase that ended it.
+        cell: the cell.
     """
     values = [
         ("isolation_verdict", str(cell.verdict)),
@@ -103,9 +109,9 @@ def carry_cell(item: pytest.Item, report: pytest.TestReport, cell: Cell) -> None
 
 def cell_of(report: pytest.TestReport) -> Cell | None:
     """
-    Return the cell that a report carries, from this process or from a worker; None where it carries none.
+    Return the cell that a report carries, from this process or from a worker; None if it carries none.
 
-    A teardown's report repeats the item's properties for JUnit: it is no second cell.
+    The report of a teardown repeats the item's properties for JUnit; that is no second cell.
     """
     return None if report.when == "teardown" else cell_in(report.user_properties)
 

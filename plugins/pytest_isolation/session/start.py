@@ -20,12 +20,12 @@ ENDED_BY_SIGTERM = 128 + signal.SIGTERM
 
 
 def end_on_sigterm(config: pytest.Config) -> None:
-    """Let SIGTERM end the session as Ctrl-C does, so that sandboxes are taken away; a handler of others stays."""
+    """Let SIGTERM end the session as Ctrl-C does, so that sandboxes are ended; a handler that is there stays."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return
 
     def end(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, lambda number, frame: None)  # once: what cleans up is not to be interrupted
+        signal.signal(signal.SIGTERM, lambda number, frame: None)  # once: do not interrupt the cleanup
         pytest.exit("ended by SIGTERM", returncode=ENDED_BY_SIGTERM)
 
     signal.signal(signal.SIGTERM, end)
