@@ -67,7 +67,7 @@ def test_markers_are_shown(pytester: pytest.Pytester) -> None:
 def test_every_option_starts_with_the_name(pytester: pytest.Pytester) -> None:
     shown = pytester.runpytest_inprocess(*ARGS, "--help").stdout.str()
 
-    section = shown.partition("isolation: proves where")[2].partition("\n\n")[0]
+    section = shown.partition("isolation: test the boundary")[2].partition("\n\n")[0]
     options = re.findall(r"^\s+(--[\w-]+)", section, re.MULTILINE)
     assert len(options) > 8
     assert all(option.startswith("--isolation") for option in options)

@@ -104,7 +104,7 @@ def test_own_tests_that_act_are_skipped_and_those_that_observe_run(pytester: pyt
     result = run(pytester, f"--isolation-attach=pid:{pid}", "test_own.py", "-rs")
 
     result.assert_outcomes(passed=1, skipped=4)
-    result.stdout.fnmatch_lines(["SKIPPED*attached: it is somebody else's*"])
+    result.stdout.fnmatch_lines(["SKIPPED*attached: nothing is started in a sandbox*"])
 
 
 def test_an_archive_is_judged_as_it_was(pytester: pytest.Pytester, pid: int) -> None:

@@ -37,7 +37,7 @@ def test_wall(sandbox):
     "It is closed."
     assert {closed}, "somebody opened it"
 """
-NOTE = "in the range of CVE-0000-0001 (every version), whose signs are own.wall, which {}, and own.other, which was not"
+NOTE = "in the range of CVE-0000-0001 (every version); signs: own.wall {}, own.other did not run"
 
 
 def run(pytester: pytest.Pytester, closed: bool, known: bool, *args: str) -> pytest.RunResult:

@@ -61,7 +61,7 @@ def runc(tmp_path: Path) -> Known:
         (ENTRY.replace("1.1.5+ds1-1+deb12u1", "1.1.5"), "debian"),
         (ENTRY.replace("[fd.outside_dir]", "[outside]"), "checks"),
         (ENTRY.replace("[fd.outside_dir]", "[]"), "checks"),
-        (ENTRY + ENTRY, "CVE-2024-21626 of runc stands twice"),
+        (ENTRY + ENTRY, "CVE-2024-21626 of runc is there twice"),
         ("id: CVE-2024-21626\n", "known.yaml:1:"),
     ],
 )

@@ -176,7 +176,7 @@ def test_a_machine_is_a_vm_and_takes_the_place_of_those_that_were_not_named(inst
 def test_limits_by_hand_cannot_be_asked_for_over_ssh(installed: set[str]) -> None:
     (target,), _ = select_targets(on("debian12", runtimes=("unshare",)), LAB)
 
-    assert target.runtime.cannot["limits.pids"] == "cgroups by hand are made on this machine alone"
+    assert target.runtime.cannot["limits.pids"] == "cgroups by hand are made on this machine only"
 
 
 def test_a_worker_knows_a_target_by_its_name_and_host(installed: set[str]) -> None:
@@ -193,7 +193,7 @@ def test_a_worker_knows_a_target_by_its_name_and_host(installed: set[str]) -> No
         (on("locl"), "did you mean 'local'"),
         (on("bare"), "'bare' has no container runtime among its roles"),
         (on("local", machines=("debian12",)), "ask for --isolation=vm"),
-        (on("debian12", kinds=("vm",), runtimes=("qemu",)), "'qemu' runs on this machine alone"),
+        (on("debian12", kinds=("vm",), runtimes=("qemu",)), "'qemu' runs on this machine only"),
         (on("local", kinds=("vm",), runtimes=("machine",)), "name the machine itself: --isolation-machine=NAME"),
         (on("debian12", required=("debian12/podman",)), "'debian12/podman' is none of this run's targets"),
     ],

@@ -58,7 +58,7 @@ def test_a_known_lost_wall_is_seen_by_its_plant(known: Known) -> None:
 
     (line,) = [line for line in lines_of(results) if f" {known.id} (" in line]
     assert line.startswith(f"{known.component} {version} (")
-    assert f"{weakness.check}, which is OPEN here" in line
+    assert f"{weakness.check} is OPEN here" in line
     assert [told for told in cell.known if told.startswith(f"{known.id}, {known.title}: {known.component} {version}")]
 
 

@@ -1,7 +1,7 @@
-"""Compares a sandbox that somebody else runs with a fresh one of the same runtime: what is weaker than it would be.
+"""Compares an attached sandbox with a stock one of the same runtime: which walls are weaker, which stronger.
 
-In: the session's cells, and records of fresh sandboxes.  Out: frozen `AttachedComparison`s for results.json.
-Called by conclude.py.  Judges nothing: it compares verdicts, and only where both were observed.
+In: the session's cells, and records of stock sandboxes.
+Out: frozen `AttachedComparison`s for results.json.  Only verdicts that were observed in both are compared.
 """
 
 from __future__ import annotations
@@ -18,31 +18,41 @@ from pytest_isolation.results.model import AttachedComparison
 LACKING = (Verdict.OPEN, Verdict.IGNORED, Verdict.REFUSED)
 
 
-def compare_attached(cells: Iterable[Cell], fresh: Mapping[str, Record | str]) -> list[AttachedComparison]:
+def compare_attached(cells: Iterable[Cell], stock: Mapping[str, Record | str]) -> list[AttachedComparison]:
     """
-    Compare each attached target with its fresh sandbox.
+    Compare each attached target with its stock sandbox.
 
     Args:
-        cells: what was observed in this session.
-        fresh: by target id, the record of a fresh sandbox, or why there is none.
+        cells: the session's cells.
+        stock: by the id of an attached target, the record of a stock sandbox, or why there is none.
     """
-    listed = list(cells)
-    found = []
-    for target, record in fresh.items():
-        seen = {cell.check.id: cell.verdict for cell in listed if cell.target == target}
+    cells = list(cells)
+    comparisons = []
+    for target, record in stock.items():
+        verdicts = {cell.check.id: cell.verdict for cell in cells if cell.target == target}
         if isinstance(record, str):
-            found.append(AttachedComparison(target=target, reason=record))
+            comparisons.append(AttachedComparison(target=target, reason=record))
         else:
-            found.append(compare(target, record.target.id, seen, _verdicts(record, set(seen))))
-    return found
+            comparisons.append(compare(target, record.target.id, verdicts, _verdicts(record, set(verdicts))))
+    return comparisons
 
 
-def compare(target: str, other: str, seen: Mapping[str, Verdict], fresh: Mapping[str, Verdict]) -> AttachedComparison:
-    """Say which checks lack in one and hold in the other; what was not observed in both is counted alone."""
-    weaker = [name for name in fresh if seen.get(name) in LACKING and fresh[name] is Verdict.HOLDS]
-    stronger = [name for name in fresh if seen.get(name) is Verdict.HOLDS and fresh[name] in LACKING]
-    told = (Verdict.HOLDS, *LACKING)
-    both = [name for name in fresh if seen.get(name) in told and fresh[name] in told]
+def compare(
+    target: str, other: str, verdicts: Mapping[str, Verdict], stock: Mapping[str, Verdict]
+) -> AttachedComparison:
+    """
+    Compare the verdicts of two sandboxes.
+
+    Args:
+        target: the id of the attached target.
+        other: the id of the stock sandbox's target.
+        verdicts: the verdicts of the attached sandbox, by check.
+        stock: the verdicts of the stock sandbox, by check.
+    """
+    weaker = [name for name in stock if verdicts.get(name) in LACKING and stock[name] is Verdict.HOLDS]
+    stronger = [name for name in stock if verdicts.get(name) is Verdict.HOLDS and stock[name] in LACKING]
+    observed = (Verdict.HOLDS, *LACKING)
+    both = [name for name in stock if verdicts.get(name) in observed and stock[name] in observed]
     return AttachedComparison(
         target=target,
         fresh=other,
@@ -53,7 +63,7 @@ def compare(target: str, other: str, seen: Mapping[str, Verdict], fresh: Mapping
 
 
 def _verdicts(record: Record, names: set[str]) -> dict[str, Verdict]:
-    """Return what the bundled suite says of a fresh sandbox, for the checks that ran."""
+    """Return the verdicts of these checks over the record of a stock sandbox."""
     fixtures = judge_fixtures(record)
     functions = [function for function in suite_checks() if check_of(function).id in names]
     cells = [judge_check(function, record, fixtures, Policy()) for function in functions]

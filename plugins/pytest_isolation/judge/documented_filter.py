@@ -1,6 +1,7 @@
-"""Which calls a runtime documents its default filter to refuse: roles/<name>/seccomp.yaml.
+"""The system calls that a runtime documents as refused by its default filter: roles/<name>/seccomp.yaml.
 
-In: the file.  Out: a frozen `Refusals`.  Called by filter_report.py.  Judges nothing: what must hold, the suite says.
+In: the file.
+Out: a frozen `Refusals`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"
 
 
 class Refusals(BaseModel):
-    """The calls refused to a sandbox with the runtime's default capabilities, and where that is documented."""
+    """The calls that are refused to a sandbox with the default capabilities, and where that is documented."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, title="roles/<name>/seccomp.yaml")
     source: Line
     refuses: list[Call]
-    by_arguments: dict[Call, Line] = Field(default_factory=dict)  # those refused for some arguments alone
+    by_arguments: dict[Call, Line] = Field(default_factory=dict)  # refused for some arguments only
 
 
 def load_refusals(path: Path) -> Refusals:
@@ -34,6 +35,6 @@ def load_refusals(path: Path) -> Refusals:
 
 @cache
 def refusals_of(runtime: str) -> Refusals | None:
-    """Return what a runtime documents; None for one that documents no filter."""
+    """Return the refusals that a runtime documents, None if it documents no filter."""
     path = ROLES / runtime / "seccomp.yaml"
     return load_refusals(path) if path.is_file() else None

@@ -1,8 +1,7 @@
-"""Shows the facts that a check names in its marker's `shows`, as text for a report.
+"""Shows the facts that a check names in its marker's `shows`, as lines of a report.
 
-In: a Record and paths such as "process.namespaces.pid" and "system.tries[perf.null]".
-Out: two tuples of lines, what was seen from inside and from outside.
-Called by plugin.py and judge.py.  Never raises for a fact that is not there: the report says so.
+In: a `Record`, and paths such as "process.namespaces.pid" and "system.tries[perf.null]".
+Out: the lines of the inside view and those of the outside view.  A fact that is missing is shown as missing.
 """
 
 from __future__ import annotations
@@ -28,13 +27,18 @@ MAX_LISTED = 8
 
 def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
-    Return what inside and outside saw of the named facts, one line each.
+    Return the named facts as seen from inside and from outside, one line each.
 
-    Outside is the host's view of the subject, and beside it the host's own value; for a VM the host's own alone.
-    A path that starts with "loads.", "reaches." or "shared_file" names what was measured, one that starts with
-    "vmm." a fact of the hypervisor's process, and one with "image." what its image showed; "filter" is what the
-    installed seccomp filter lets through, and what of that the runtime documents to be refused.  A try that was
-    refused is shown with the wall that refused it.
+    The outside line has the host's view of the subject and the host's own value; for a VM only the host's own value.
+    A try that was refused is shown with the wall that refused it.
+
+    Args:
+        record: what was observed of the target.
+        shows: paths of facts.  "loads.", "reaches." and "shared_file" name what was measured, "vmm." the hypervisor's
+            process, "image." the image, and "filter" the installed seccomp filter.
+
+    Returns:
+        The lines from inside, and those from outside.
     """
     inside: list[str] = []
     outside: list[str] = []
@@ -52,7 +56,7 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
         if path.startswith("vmm."):
             outside.append(f"{path} = {_show_vmm(record, path.removeprefix('vmm.'))}")
             continue
-        inside.append(f"{path} = {show_fact(record.raw('inside'), path)}{_show_author(record, path)}")
+        inside.append(f"{path} = {show_fact(record.raw('inside'), path)}{_show_denial(record, path)}")
         of_host = show_fact(host, path)
         subject = record.raw("outside")
         if isinstance(subject, Facts):
@@ -62,22 +66,27 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
     return tuple(inside), tuple(outside)
 
 
-def _show_author(record: Record, path: str) -> str:
-    """Return who refused a try, ": refused by its filter; behind it …"; "" for other facts and what nobody can tell."""
+def _show_denial(record: Record, path: str) -> str:
+    """Return what refused a try, as ": refused by its filter; behind it …"; "" if unknown, and for other facts."""
     if not path.startswith(TRY):
         return ""
     try:
-        told = explain_denial(record, path.removeprefix(TRY).removesuffix("]"))
+        explained = explain_denial(record, path.removeprefix(TRY).removesuffix("]"))
     except UnobservedFact:
-        return ""  # the fact that is missing is shown as such
-    return f": {told}" if told else ""
+        return ""  # the missing fact has its own line
+    return f": {explained}" if explained else ""
 
 
 def show_fact(facts: object, path: str) -> str:
     """
-    Return one fact as text, looked up among the process, its limits, the system and the document.
+    Return one fact as text.
 
-    What could not be observed, or is not in the document, is told as such.
+    Args:
+        facts: the document or another holder of facts; of a document the process, limits and system are searched first.
+        path: the dotted path of the fact.
+
+    Returns:
+        The value, or that it was not observed, or that it is not in these facts.
     """
     if isinstance(facts, Unobserved):
         return _show(facts)
@@ -105,12 +114,12 @@ def _look_up(value: object, path: str) -> tuple[bool, object]:
             return type(value) is Unobserved, value
         value, rest = here[head[0]], head[1]
     if isinstance(holder, Capabilities) and isinstance(value, int):
-        return True, _tell_mask(value)
+        return True, _show_mask(value)
     return True, value
 
 
 @cache
-def _tell_mask(mask: int) -> str:
+def _show_mask(mask: int) -> str:
     """Return a set of capabilities(7) by name, in the order of their bits: "0x420: KILL, NET_BIND_SERVICE"."""
     held = names_in(mask)
     lacking = [name for name in NAMES if name not in held]
@@ -129,9 +138,9 @@ def _held_by(value: object) -> Mapping[str, object]:
 @cache
 def _heads(path: str) -> tuple[tuple[str, str], ...]:
     """
-    Return the names that may stand at a path's head, each with what follows it, the longest first.
+    Return each name that the path may start with, and the rest of the path, the longest name first.
 
-    Names of paths and tries hold dots of their own.
+    The names of paths and tries contain dots.
     """
     parts = re.sub(r"\[([^\]]*)\]", r".\1", path).split(".")
     return tuple((".".join(parts[:count]), ".".join(parts[count:])) for count in range(len(parts), 0, -1))
@@ -145,7 +154,7 @@ def _show(value: object) -> str:
 def _text(value: object) -> str:
     if value is None:
         return "none"
-    if isinstance(value, str | int | float):  # most are: asking a model's class whether it is one takes longest
+    if isinstance(value, str | int | float):  # first, since most values are: isinstance of a model is slow
         return str(value)
     if isinstance(value, dict):
         return " ".join(f"{name}={_text(one)}" for name, one in list(value.items())[:MAX_LISTED])

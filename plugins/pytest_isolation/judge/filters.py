@@ -1,6 +1,7 @@
-"""Shows an installed seccomp filter: in a line for a cell's evidence, and call by call for `isolation filter`.
+"""Shows an installed seccomp filter: in a few lines for a cell's evidence, and call by call for `isolation filter`.
 
-In: a Record.  Out: lines of text.  Called by evidence.py and cli.py.  Never raises for what nobody saw: it says so.
+In: a `Record`.
+Out: lines of text.  What was not observed is shown as such.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ BEYOND = "documented as refused"
 
 
 def process_of(record: Record) -> tuple[Process, str] | None:
-    """Return the process whose filter counts, and whose it is: the subject, or the hypervisor's."""
+    """Return the process with the filter that counts, the subject or the hypervisor's, and a word for which it is."""
     for facts, whose in ((record.raw("outside"), "the sandbox's"), (record.raw("vmm"), "the hypervisor's")):
         if isinstance(facts, Facts):
             return facts.process, whose
@@ -30,22 +31,22 @@ def process_of(record: Record) -> tuple[Process, str] | None:
 
 
 def machine_of(record: Record) -> str:
-    """Return the host's machine as uname(2) names it, "" where nobody saw it."""
+    """Return the host's machine as uname(2) names it, "" if it was not observed."""
     host = record.raw("host")
     return host.system.kernel.machine if isinstance(host, Facts) and host.system is not None else ""
 
 
 def filter_lines(record: Record) -> list[str]:
-    """Return what is to be said of the installed filter in a few lines: its size, what passes, what is undocumented."""
+    """Return the size of the installed filter, the dangerous calls it allows, and those documented as refused."""
     found = process_of(record)
     filters = found[0].raw("filters") if found else None
     if found is None or not isinstance(filters, Filters):
-        why = filters.why if isinstance(filters, Unobserved) else "no process of the sandbox was seen from outside"
+        why = filters.why if isinstance(filters, Unobserved) else "no process of the sandbox was observed from outside"
         return [f"installed filter: not observed: {why}"]
     try:
         installed = read_installed(found[0], machine_of(record))
         if installed is None:
-            return [_size_line(filters, found[1]), f"nobody wrote down the call numbers of {machine_of(record)}"]
+            return [_size_line(filters, found[1]), f"the call numbers of {machine_of(record)} are unknown here"]
         return [_size_line(filters, found[1]), _passing_line(installed), *_beyond_lines(record, installed)]
     except UnobservedFact as error:
         return [f"installed filter: {error}"]
@@ -64,7 +65,7 @@ def _passing_line(installed: Installed) -> str:
 
 
 def beyond_documented(record: Record, installed: Installed) -> list[str]:
-    """Return the calls that the runtime documents to be refused and that the installed filter lets through always."""
+    """Return the calls that the runtime documents as refused and that the installed filter always allows."""
     documented = refusals_of(record.target.runtime)
     numbers = call_numbers(installed.abis[0])
     calls = [call for call in documented.refuses if call in numbers] if documented else []
@@ -81,11 +82,11 @@ def _beyond_lines(record: Record, installed: Installed) -> list[str]:
 
 def filter_table(record: Record, every: bool = False) -> Iterator[str]:
     """
-    Yield the table of calls: what each ABI's number answers, with all arguments unknown.
+    Yield the table of system calls: the filter's answer in each ABI, with all arguments unknown.
 
     Args:
-        record: one target's.
-        every: also the calls that the filter lets through by each ABI, whatever their arguments.
+        record: what was observed of one target.
+        every: whether to list also the calls that every ABI allows with any arguments.
     """
     yield f"{record.target.id}"
     yield from (f"  {line}" for line in filter_lines(record))
@@ -119,13 +120,13 @@ def _cell(installed: Installed, abi: str, name: str) -> str:
 
 
 def _answer(installed: Installed, abi: str, number: int) -> str:
-    """Return what the task says that is filtered least."""
+    """Return the distinct answers of the filters of all tasks."""
     answers = installed.answers(abi, number)
     return " / ".join(dict.fromkeys(describe(values) for values in answers))
 
 
 def _unnamed(installed: Installed, abi: str, every: bool) -> Iterator[str]:
-    """Yield the ranges of numbers that have no name here, newer calls and gaps, with one answer each."""
+    """Yield the ranges of numbers without a known name (newer calls, gaps) that have one answer."""
     names, numbers = call_names(abi), ABIS[abi].range
     start = 0
     answers = ["" if number in names else _answer(installed, abi, number) for number in numbers]

@@ -1,7 +1,7 @@
-"""Judges archived records again, with today's suite and another policy if one is asked for: no host, no pytest run.
+"""Judges archived records again, without a host and without a pytest run.
 
-In: facts/<sha256>.json files and a Policy.  Out: Results.  Called by cli.py.  Calls the checks' own functions with what
-the archive gives for the fixtures that they ask for by name; observes nothing.
+In: facts/<sha256>.json files and a `Policy`.
+Out: `Results`.  Calls the functions of the checks; their arguments are fixtures that are made from a record.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from pytest_isolation.results.build import assemble
 from pytest_isolation.results.notes import known_by
 
 CheckFunction = Callable[..., Any]
-SOUND = (Verdict.HOLDS, Verdict.NOT_APPLICABLE)  # there is nothing to mend
+SOUND = (Verdict.HOLDS, Verdict.NOT_APPLICABLE)  # nothing needs a remedy
 
 
 def judge_files(
     paths: Iterable[Path], policy: Policy, own: Iterable[CheckFunction] = ()
 ) -> tuple[r.Results, list[Record]]:
     """
-    Judge each record by every check of the bundled suite.
+    Judge each record with every check of the bundled suite.
 
     Args:
-        paths: archived records.
-        policy: what is demanded.
-        own: a user's own checks beside them.
+        paths: the archived records.
+        policy: how verdicts are judged.
+        own: further checks of the user.
 
     Returns:
         The results, and the records that were read.
@@ -74,10 +74,13 @@ def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunc
 
 def own_checks(file: Path) -> list[CheckFunction]:
     """
-    Return the checks of a user's own module: its tests with the marker `isolation`.
+    Return the checks of a user's module: its tests with the marker `isolation`.
+
+    Args:
+        file: the module.
 
     Raises:
-        IsolationError: it cannot be imported, or holds none.
+        IsolationError: the module cannot be imported, or holds no check.
     """
     mend = "name the module that pytest --isolation ran"
     spec = importlib.util.spec_from_file_location(file.stem, file)
@@ -87,7 +90,7 @@ def own_checks(file: Path) -> list[CheckFunction]:
     sys.path.insert(0, str(file.resolve().parent))  # as pytest does: a module may import its neighbours
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # a user's module may raise anything
+    except Exception as error:  # a module of a user may raise anything
         raise IsolationError(f"cannot import {file}: {type(error).__name__}: {error}", mend) from error
     finally:
         sys.path.pop(0)
@@ -107,12 +110,20 @@ def _tests_of(module: ModuleType) -> list[CheckFunction]:
 
 
 def judge_check(function: CheckFunction, record: Record, fixtures: dict[str, object], policy: Policy) -> Cell:
-    """Run one check over one record, and judge what it observed."""
+    """
+    Run one check over one record, and judge its verdict.
+
+    Args:
+        function: the check.
+        record: the record.
+        fixtures: the record's fixtures by name, from `judge_fixtures`.
+        policy: how the verdict is judged.
+    """
     return judge_verdict(_check_of(function), record, policy, *observed_by(function, record, fixtures))
 
 
 def judge_record(record: Record) -> dict[str, tuple[Verdict, str]]:
-    """Return what each check of the bundled suite that asks for facts alone says of a record, with its reason."""
+    """Return the verdict and reason of each check of the bundled suite that needs only facts, by check."""
     fixtures = judge_fixtures(record)
     return {
         _check_of(function).id: observed_by(function, record, fixtures)
@@ -122,7 +133,14 @@ def judge_record(record: Record) -> dict[str, tuple[Verdict, str]]:
 
 
 def observed_by(function: CheckFunction, record: Record, fixtures: dict[str, object]) -> tuple[Verdict, str]:
-    """Return the verdict of one check over one record, and its reason."""
+    """
+    Run one check over one record; return the verdict and its reason.
+
+    Args:
+        function: the check.
+        record: the record.
+        fixtures: the record's fixtures by name, from `judge_fixtures`.
+    """
     check = _check_of(function)
     why = not_meant(check, record.target.kind) or (ATTACHED if check.active and record.target.attached else "")
     if why:
@@ -137,7 +155,7 @@ def observed_by(function: CheckFunction, record: Record, fixtures: dict[str, obj
     return Verdict.HOLDS, ""
 
 
-# once for a check, however many records it judges
+# once for each check, not for each record
 
 
 @cache
@@ -151,14 +169,23 @@ def _asked_by(function: CheckFunction) -> tuple[str, ...]:
 
 
 def not_meant(check: Check, kind: str) -> str:
-    """Say why a check has no meaning for a kind of target, or ""."""
+    """Return why a check does not apply to a kind of target, "" if it does."""
     if kind in check.kinds:
         return ""
-    return check.kinds_reason or f"asked of {' and '.join(check.kinds)} targets alone"
+    return check.kinds_reason or f"asked of {' and '.join(check.kinds)} targets only"
 
 
 def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict, reason: str) -> Cell:
-    """Judge one verdict by the policy and show the check's facts; the live run makes its cells in the same way."""
+    """
+    Judge one verdict; return the cell, with the facts that the check shows.
+
+    Args:
+        check: the check.
+        record: what was observed of the target.
+        policy: how the verdict is judged.
+        verdict: the verdict.
+        reason: the reason of the verdict.
+    """
     target = record.target
     ruling = policy.judge(check, target.kind, target.id, target.runtime, target.conditions, verdict, reason)
     inside, outside = show_evidence(record, check.shows)
@@ -182,6 +209,6 @@ def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict
 def _needs_sandbox(function: CheckFunction, lacking: list[str]) -> r.Skipped:
     return r.Skipped(
         what=_check_of(function).id,
-        reason=f"asks for {', '.join(lacking)}: an archive holds no running sandbox",
+        reason=f"needs {', '.join(lacking)}: an archive holds no running sandbox",
         mend="run it with pytest --isolation",
     )

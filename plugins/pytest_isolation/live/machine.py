@@ -1,7 +1,7 @@
-"""The machine below a target, as a test sees it: its name, commands in it, testinfra.
+"""The machine of lab.yaml that a target is or runs on, as a test sees it.
 
-In: the session's hosts and a target.  Out: `MachineView`.  Called by the fixture `machine`.  Not the sandbox: commands
-here run beside it, as root of the machine.
+In: a machine that runs.
+Out: `MachineView`.  Its commands run as root of the machine, not in the sandbox.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 class MachineView:
     """
-    One machine of lab.yaml that runs.
+    One running machine of lab.yaml.
 
     Args:
-        ready: it, with its connection.
-        host: this run's things on it.
-        spec: what lab.yaml says of it.
+        ready: the machine and its connection.
+        host: the machine as a host of this run.
+        spec: the machine's part of lab.yaml.
     """
 
     def __init__(self, ready: ReadyMachine, host: Host, spec: MachineSpec) -> None:
@@ -34,7 +34,7 @@ class MachineView:
 
     @property
     def name(self) -> str:
-        """Its name in lab.yaml."""
+        """The machine's name in lab.yaml."""
         return self.spec.name
 
     def run(self, *argv: str, seconds: float | None = None) -> Ran:
@@ -42,8 +42,8 @@ class MachineView:
         Run a program on the machine, as root.
 
         Args:
-            argv: the program and its arguments; no shell is in between.
-            seconds: how long it may take.
+            argv: the program and its arguments; no shell interprets them.
+            seconds: the most seconds that it may take; None for the default deadline.
 
         Raises:
             IsolationError: the machine does not answer, or has no such program.
@@ -58,7 +58,7 @@ class MachineView:
 
     @property
     def testinfra(self) -> Any:
-        """testinfra's host object (testinfra.host.Host) for the machine, over the connection that is there."""
+        """testinfra's host object (testinfra.host.Host) for the machine, over its open connection."""
         from testinfra.host import Host
 
         from provisioner.converge.verify import ConnectionBackend

@@ -22,7 +22,7 @@ from pytest_isolation.records.view import SandboxView
 
 @dataclass(frozen=True)
 class Ran:
-    """How a program of the sandbox ended ("exit 0", "signal 9") and what it wrote."""
+    """How a program ended ("exit 0", "signal 9") and what it wrote."""
 
     ended: str
     stdout: str
@@ -31,7 +31,7 @@ class Ran:
 
 class LiveView(SandboxView):
     """
-    A sandbox of the running session: what it does not know yet is measured when a test asks for it.
+    A sandbox of the running session.  What is not measured yet is measured when a test asks for it.
 
     Args:
         measurements: what is known of the target.
@@ -75,7 +75,7 @@ class LiveView(SandboxView):
     @property
     def testinfra(self) -> Any:
         """
-        testinfra's host object (testinfra.host.Host) for a sandbox of this target that has a shell.
+        testinfra's host object (testinfra.host.Host), for a sandbox of this target with a shell.
 
         Raises:
             ImportError: testinfra is not installed (the extra lab).
@@ -91,18 +91,18 @@ class LiveView(SandboxView):
 
     def run(self, *argv: str, stdin: bytes = b"", seconds: float = 30.0) -> Ran:
         """
-        Run a program inside.
+        Run a program in the sandbox.
 
         Args:
-            argv: the program and its arguments; no shell is in between.
-            stdin: its standard input.
-            seconds: how long it may take.
+            argv: the program and its arguments; no shell interprets them.
+            stdin: the bytes of its standard input.
+            seconds: the most seconds that it may take.
 
         Raises:
             IsolationError: the sandbox does not answer.
 
         Example:
-            def test_etc_is_there(sandbox):
+            def test_probe_runs_inside(sandbox):
                 assert sandbox.run("/probe", "facts", "mine").ended == "exit 0"
         """
         reply = self.live.request("run", *argv, data=stdin, bound=1 << 20, seconds=seconds)

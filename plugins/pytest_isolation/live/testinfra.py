@@ -1,9 +1,9 @@
 """testinfra's commands in a target's sandbox: the backend `isolation://TARGET`.
 
-In: a host specification.  Out: results of commands.  Registered by register() when testinfra is loaded; it is then the
-default of `--hosts`, so that existing testinfra tests run once on each target.  testinfra resolves hosts while
-collecting: a sandbox is made on the first command, not before.  testinfra is part of the extra [lab], and is imported
-by nothing else here.
+In: a host specification.
+Out: results of commands.  register() makes the backend the default of `--hosts`, so that existing testinfra tests run
+once on each target.  testinfra resolves hosts while it collects, so a sandbox is created on the first command.
+testinfra is part of the extra [lab].
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "isolation"
 BOUND = 4 << 20  # bytes of a command's output
-SECONDS = 300.0  # a command of a test may install something
+SECONDS = 300.0  # enough to install a package
 
 
 class IsolationBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes without types
@@ -32,10 +32,10 @@ class IsolationBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes wi
     A target of this session.
 
     Args:
-        hostname: "docker"; a runtime on a machine is "docker@debian12", for a URL's slash would end the name.
+        hostname: "docker"; "docker@debian12" for a runtime on a machine, since a slash would end the host of the URL.
 
     Raises:
-        pytest.UsageError: no such target.
+        pytest.UsageError: the session has no such target.
     """
 
     NAME = NAME
@@ -52,14 +52,23 @@ class IsolationBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes wi
 
     @property
     def encoding(self) -> str:
-        """What the shells that we bring and our machines speak; testinfra would start a Python to ask."""
+        """The encoding of our shells and machines; testinfra would start a Python to find out."""
         return "utf-8"
 
     def get_pytest_id(self) -> str:
         return self.target.id
 
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
-        """Run a shell command line in the target's sandbox; IsolationError when it does not answer."""
+        """
+        Run a shell command line in the target's sandbox.
+
+        Args:
+            command: the command line, with %s for each of `args`.
+            args: values that are quoted and put in.
+
+        Raises:
+            IsolationError: the sandbox does not answer.
+        """
         assert self.sandboxes is not None  # set with `targets`, which __init__ has looked into
         line = self.get_command(command, *args)
         shell = self.sandboxes.shell(self.target)
@@ -68,14 +77,14 @@ class IsolationBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes wi
 
 
 def target_of(hostname: str) -> str:
-    """Return the target that a host specification names: "docker@debian12" and "debian12/docker" are one."""
+    """Return the id of the target that a host specification names: "debian12/docker" for "docker@debian12"."""
     name = unquote(hostname)
     runtime, at, machine = name.partition("@")
     return f"{machine}/{runtime}" if at else name
 
 
 def exit_status(ended: str) -> int:
-    """Return a shell's number for how a program ended: "exit 3" is 3, "signal 9" is 137; anything else is 255."""
+    """Return the exit status that a shell would show: 3 for "exit 3", 137 for "signal 9", 255 for anything else."""
     found = re.fullmatch(r"(exit|signal) (\d+)", ended)
     if found is None:
         return 255

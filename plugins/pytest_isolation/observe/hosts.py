@@ -1,8 +1,9 @@
-"""The hosts of one session: this machine, and machines of lab.yaml over SSH, each made on first use.
+"""The hosts of one session: this machine, and machines of lab.yaml over SSH, each started on first use.
 
-In: the names of hosts.  Out: `Host`s that share one journal.  Called by pool.py.  A machine that does not run is
-started, converged or restored, and stopped again with the session; one that runs stays as it is found.  In a worker
-of pytest-xdist machines run already: its controller has them.
+In: the names of hosts.
+Out: `Host`s that share one journal.  A machine that does not run is started, converged or restored from its snapshot,
+and stopped at the end of the session; a machine that runs is left running.  A worker of pytest-xdist finds the machines
+running: its controller started them.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ if TYPE_CHECKING:
 
 class Hosts:
     """
-    The hosts of one session, or of one worker of it.
+    The hosts of one session, or of one worker of pytest-xdist.
 
     Args:
-        kernel: a guest kernel that the user named, else None.
-        lab: the lab that machines are of; None where no machine was asked for.
-        worker: whether a controller has the machines running.
+        kernel: the kernel that micro VMs boot, or None for the distribution's.
+        lab: the lab of the machines, or None if no machine was asked for.
+        worker: whether this is a worker.
     """
 
     def __init__(self, kernel: Path | None = None, lab: Lab | None = None, worker: bool = False) -> None:
@@ -48,7 +49,7 @@ class Hosts:
         self._locks: dict[str, threading.Lock] = {}
         self._hosts: dict[str, Host] = {}
         self._machines: dict[str, ReadyMachine] = {}
-        self._last = contextlib.ExitStack()  # machines that we started are stopped after their hosts are closed
+        self._last = contextlib.ExitStack()  # stops the machines that we started, after their hosts are closed
         self._run: Run | None = None
         self._probe: BuiltProbe | None = None
         self._aborted = False
@@ -59,7 +60,7 @@ class Hosts:
         Return a host, started on first use.
 
         Args:
-            name: "local", or a machine's of lab.yaml.
+            name: "local", or a machine of lab.yaml.
 
         Raises:
             IsolationError: the machine does not start or converge, or the probe cannot be built or run there.
@@ -82,7 +83,15 @@ class Hosts:
         return self.host(LOCAL)
 
     def machine(self, name: str) -> tuple[ReadyMachine, Host, MachineSpec]:
-        """Return a machine that is ready, the host on it and its part of lab.yaml; raises as `host`."""
+        """
+        Return a machine that is ready, the host on it and its part of lab.yaml.
+
+        Args:
+            name: the machine's name in lab.yaml.
+
+        Raises:
+            IsolationError: as `host` does.
+        """
         assert self._lab is not None
         host = self.host(name)
         return self._machines[name], host, self._lab.machine(name)
@@ -94,13 +103,13 @@ class Hosts:
         return OuterHost(self.local, self._machines[name].machine.vmm_pid(), self._lab.machine(name).provider)
 
     def moved(self) -> list[str]:
-        """Return one line for each thing outside that must not change and did, since each host was started."""
+        """Return one line for each thing outside that changed since its host was started, and must not have."""
         with self._lock:
             hosts = dict(self._hosts)
         return [f"{name}: {line}" for name, host in hosts.items() for line in host.moved()]
 
     def roll_back(self, name: str) -> None:
-        """Bring a machine back to its snapshot; the host on it is made anew on its next use."""
+        """Restore a machine from its snapshot; the host on it is started again on its next use."""
         from provisioner.machines.prepare import connect
 
         with self._lock:
@@ -108,18 +117,18 @@ class Hosts:
         with lock:
             host, ready = self._hosts.pop(name, None), self._machines[name]
             if host is not None:
-                with contextlib.suppress(IsolationError):  # what a test has broken there cannot be taken down in order
+                with contextlib.suppress(IsolationError):  # a test may have broken what close() needs
                     host.close()
             ready.connection.close()
             if not ready.machine.restore(ready.snapshot):
                 raise IsolationError(
                     f"cannot roll back machine '{name}': its snapshot is gone", f"provisioner up {name}"
                 )
-            # a restored machine may answer elsewhere
+            # a restored machine may have another address
             self._machines[name] = replace(ready, connection=connect(ready.machine, name))
 
     def abort(self) -> None:
-        """End every command that was started on any host, and all that will be."""
+        """End every command that runs on any host, and every later one."""
         self._aborted = True
         for host in list(self._hosts.values()):
             host.abort()
@@ -127,7 +136,7 @@ class Hosts:
             self._end_start(name)
 
     def _end_start(self, name: str) -> None:
-        """End the hypervisor of a machine that this session is starting, so that nobody waits for its boot."""
+        """End the hypervisor of a machine that this session is starting, so that nothing waits for its boot."""
         from provisioner.machines.find import find_machine
 
         assert self._lab is not None
@@ -139,7 +148,7 @@ class Hosts:
                 send_signal(process, signal.SIGKILL)
 
     def close(self) -> None:
-        """Take away what this session made on each host, stop the machines that it started, close the journal."""
+        """Remove what this session made on each host, stop the machines that it started, close the journal."""
         with self._lock:
             hosts, self._hosts = self._hosts, {}
             run, self._run = self._run, None
@@ -153,7 +162,7 @@ class Hosts:
                 last.callback(host.close)
 
     def _open_run(self) -> tuple[Run, BuiltProbe]:
-        """Prune what dead runs left, build the probe, and start this run's journal: once."""
+        """Remove what dead runs left, build the probe and start the journal of this run; only the first call does."""
         if self._run is None or self._probe is None:
             prune()
             with step("build the probe"):
@@ -180,7 +189,7 @@ class Hosts:
             stop_after_use,
         )
 
-        assert self._lab is not None  # targets.py has looked the machine up in it
+        assert self._lab is not None  # select_targets has looked the machine up in it
         if name in self._machines:
             return self._machines[name]  # rolled back: it runs, and its connection opens again
         if self._worker:
@@ -199,7 +208,7 @@ class Hosts:
 
     @contextlib.contextmanager
     def _starting_of(self, name: str, run: Run) -> Iterator[None]:
-        """While a machine that did not run before is being started, `abort` may end it."""
+        """Let `abort` end the machine meanwhile, if it does not run yet."""
         from provisioner.machines.find import find_machine
 
         assert self._lab is not None

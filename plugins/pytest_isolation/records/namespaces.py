@@ -1,6 +1,7 @@
-"""A process's namespaces as identities that can be compared, also between machines.
+"""The namespaces of a process as identities that can be compared, also between machines.
 
-In: facts, and the boot id of their kernel.  Out: `NamespaceView`, `Namespace`.  Called by view.py.
+In: facts, and the boot id of their kernel.
+Out: `NamespaceView` and `Namespace`.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ class NamespaceView:
     The namespaces of one process as `Namespace`s, one attribute for each kind of namespaces(7).
 
     Args:
-        facts: the process.
-        boot_id: of its kernel.
-        stray: says of a kind which namespace of the host's another task of the sandbox lives in, None for none: what
-            is the host's for one task is it for the sandbox.
+        facts: the document of the process.
+        boot_id: the boot id of its kernel.
+        stray: returns for a kind the inode of the host's namespace if another task of the sandbox is in it, else None.
+            Then this namespace counts for the whole sandbox.
     """
 
     def __init__(self, facts: Facts, boot_id: str, stray: Callable[[str], int | None] | None = None) -> None:

@@ -1,7 +1,7 @@
 """All that was observed of one target, as one archived document.
 
-In: facts, loads and reaches of a target.  Out: a frozen `Record`, its JSON (facts/<sha256>.json), and back.
-pool.py fills it, view.py shows it to checks, judge.py reads it again later.  Judges nothing.
+In: facts, loads and reaches of a target.
+Out: a frozen `Record`, its JSON (facts/<sha256>.json), and back.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from provisioner.runtimes.settings import SettingSeen
 from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.policy.conditions import Conditions
 
-ATTACHED = "attached: it is somebody else's, and nothing is started in it or beside it"
+ATTACHED = "attached: nothing is started in a sandbox that this run did not create"
 MAX_RECORD_BYTES = 16 << 20
 _WIDE = re.compile("[^\x00-\x7e]")
 
@@ -33,13 +33,20 @@ class TargetInfo(Observed):
     """
     What a check and a report may know of a target.
 
-    `kind` is "container" or "vm"; `boundary` is "process", "sentry", "vmm" or "none" (`self`).  `capabilities` is the
-    runtime's documented default bounding set, None where none is documented; `devices` are the ids of those that it
-    declares its VMs to have (facts_platform.BusDevice), None where it declares none.  `cannot` says why something
-    cannot be asked of this runtime, by name: "exec", "limits.pids", "network.private" …  `conditions` are what
-    expected.yaml's `when` is compared with.  `settings` are
-    the engine's own, None where it has none.  `attached`: somebody else made it and runs it, so that the subject is no
-    probe.
+    Attributes:
+        id: the target's id: "docker", "debian12/docker".
+        kind: what its sandboxes are.
+        class_: container, emulation, paravirtualisation or hardware-assisted.
+        runtime: the name of the runtime.
+        host: the host that it is on.
+        boundary: what confines the sandbox: "process", "sentry", "vmm", or "none" (`self`).
+        versions: by component, such as "docker" and "runc".
+        capabilities: the runtime's documented default bounding set, None if none is documented.
+        cannot: why something cannot be asked of this target, by name: "exec", "limits.pids", "network.private".
+        conditions: what `when` in expected.yaml is compared with.
+        attached: whether the sandbox was not created by the run, so that its subject is no probe.
+        devices: the ids of the devices that the runtime declares for its VMs, None if it declares none.
+        settings: the engine's own settings, None if it has none.
     """
 
     id: Text
@@ -59,14 +66,23 @@ class TargetInfo(Observed):
 
 class Record(Observed):
     """
-    Everything seen of one target.
+    All that was observed and measured of one target.
 
-    `host` is the host's own view of itself; `inside` and `outside` are the two views of the sandbox (`outside` is
-    None for a VM, whose process seen from the host is `vmm`); `exec_` is what a process started by the runtime's own
-    exec saw; the peer is a second sandbox made in the same way.  `survivors` outlived the first process of one that
-    was ended, `residue` are the traces of it after its runtime's delete.  `image` is what its image showed before
-    anything was started from it, None where none is made for the target.  `shared_file` is one that the ended one made
-    in a folder of the host, None where none can be shared.
+    Attributes:
+        run: the id of the run.
+        target: the target.
+        host: the host's view of itself.
+        inside: the sandbox's view of itself.
+        outside: the host's view of the sandbox's subject; None for a VM.
+        vmm: the host's view of the hypervisor's process; None for a container.
+        exec_: the view of a process that the runtime's own exec started in the sandbox.
+        peer_inside, peer_outside: the views of a second sandbox, created in the same way.
+        loads: limits under load, by name.
+        reaches: tries to reach the peer, by network mode.
+        residue: traces of a further sandbox after its runtime deleted it.
+        survivors: what outlived the first process of that sandbox.
+        image: the image before anything was started from it; None if no image is made for the target.
+        shared_file: a file that the further sandbox made in a folder of the host; None if no folder can be shared.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -89,9 +105,9 @@ class Record(Observed):
 
 def dump_record(record: Record) -> bytes:
     """
-    Return the record as JSON with sorted, stable bytes: equal records have equal names in the archive.
+    Return the record as JSON; equal records give equal bytes, and so equal names in the archive.
 
-    In ASCII alone: what a sandbox chose may reorder the text of whoever looks at the file.
+    The JSON is ASCII: text that a sandbox chose could otherwise reorder what a reader of the file sees.
     """
     return _WIDE.sub(_spell, record.model_dump_json(by_alias=True)).encode()
 
@@ -102,7 +118,7 @@ def _spell(match: re.Match[str]) -> str:
 
 
 def save_record(record: Record, directory: Path) -> Path:
-    """Write the record to DIRECTORY/<sha256>.json and return that path; an existing one is the same by its name."""
+    """Write the record to DIRECTORY/<sha256>.json; return that path."""
     data = dump_record(record)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{hashlib.sha256(data).hexdigest()}.json"
@@ -126,7 +142,16 @@ def load_record(path: Path) -> Record:
 
 
 def parse_record(data: bytes, name: str) -> Record:
-    """Turn archived bytes into a Record; strict, as facts are.  Raises IsolationError naming `name`."""
+    """
+    Parse an archived record.
+
+    Args:
+        data: the bytes.
+        name: what an error calls them.
+
+    Raises:
+        IsolationError: the bytes are not a record.
+    """
     try:
         check_json(data, f"record '{name}'", MAX_RECORD_BYTES)
         return Record.model_validate_json(data)

@@ -23,7 +23,7 @@ from pytest_isolation.walls.tasks import weakest
 
 
 class HostView:
-    """The host's own view of itself; same attributes as Facts, and `namespaces` as comparable identities."""
+    """The host's view of itself."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
@@ -34,30 +34,30 @@ class HostView:
         The whole document.
 
         Raises:
-            UnobservedFact: nobody could look at the host.
+            UnobservedFact: the host could not be observed.
         """
         return self._record.host
 
     @property
     def namespaces(self) -> NamespaceView:
-        """The namespaces that the host's own processes live in."""
+        """The namespaces of the host's own processes, as comparable identities."""
         return NamespaceView(self.facts, self.facts.boot_id)
 
     @property
     def process(self) -> Process:
-        """The host's probe, as a process."""
+        """The host's probe as a process."""
         return self.facts.process
 
     @property
     def system(self) -> System:
-        """What the host's probe sees around it, with the same tries as a control."""
+        """The system as the host's probe sees it, with the same tries as a control."""
         if self.facts.system is None:
             raise UnobservedFact("host.system", "", "the host's view holds no system part")
         return self.facts.system
 
     @property
     def boot_id(self) -> str:
-        """The host's kernel, by its boot id (random(4))."""
+        """The boot id of the host's kernel (random(4))."""
         return self.facts.boot_id
 
 
@@ -81,21 +81,21 @@ class SandboxView:
 
     @property
     def target(self) -> TargetInfo:
-        """What this is: kind, runtime, host, and what cannot be asked of it."""
+        """The target: its kind, runtime and host, and what cannot be asked of it."""
         return self.record.target
 
     @property
     def inside(self) -> Facts:
-        """What the subject saw of itself."""
+        """The subject's view of itself."""
         return self.record.peer_inside if self._peer else self.record.inside
 
     @property
     def outside(self) -> Facts:
         """
-        What the host saw of the subject.
+        The host's view of the subject.
 
         Raises:
-            UnobservedFact: there is no such view: the subject of a VM is no process of the host.
+            UnobservedFact: there is none: the subject of a VM is no process of the host.
         """
         facts = self.record.peer_outside if self._peer else self.record.outside
         if facts is None:
@@ -104,13 +104,13 @@ class SandboxView:
 
     @property
     def has_outside(self) -> bool:
-        """Whether the subject is a process of the host that the host could look at."""
+        """Whether the subject is a process of the host, and was observed from there."""
         return isinstance(self.record.raw("peer_outside" if self._peer else "outside"), Facts)
 
     @property
     def vmm(self) -> Facts:
         """
-        The hypervisor's process seen from the host.
+        The host's view of the hypervisor's process.
 
         Raises:
             UnobservedFact: a container has none.
@@ -121,24 +121,24 @@ class SandboxView:
 
     @property
     def exec(self) -> Facts:
-        """What a process saw that the runtime's own exec started in the sandbox."""
+        """The view of a process that the runtime's own exec started in the sandbox."""
         return self.record.exec_
 
     @property
     def image(self) -> ImageSeen | None:
-        """What its image showed before anything was started from it; None where none is made for this target."""
+        """The image before anything was started from it; None if no image is made for this target."""
         return self.record.image
 
     @property
     def system(self) -> System:
-        """What the subject sees of the system around it, with all the tries."""
+        """The system as the subject sees it, with all the tries."""
         if self.inside.system is None:
             raise UnobservedFact("inside.system", "", "the inside view holds no system part")
         return self.inside.system
 
     @property
     def host(self) -> HostView:
-        """The host's own view of itself."""
+        """The host's view of itself."""
         return HostView(self.record)
 
     @property
@@ -146,9 +146,9 @@ class SandboxView:
         """
         Whether the sandbox runs on the host's own kernel.
 
-        A subject that the host sees as a process of its own does, and so does one whose runtime confines processes,
-        whatever boot id it reads: systemd-nspawn and LXD bind a made-up one over /proc/sys/kernel/random/boot_id.
-        What a runtime says of itself can only take walls away here.  Behind a sentry or a VMM the boot id decides.
+        It does if the host sees the subject as one of its processes, or if the runtime confines processes.  The boot id
+        does not count then: systemd-nspawn and LXD mount a made-up one over /proc/sys/kernel/random/boot_id.  So what
+        a runtime says of itself can only remove walls here.  Behind a sentry or a VMM the boot id decides.
         """
         boundary = self.target.boundary
         if boundary == "process" or (self.has_outside and boundary not in ("sentry", "vmm")):
@@ -161,33 +161,33 @@ class SandboxView:
         The process of the host's kernel that the boundary confines: the subject, or the hypervisor's process.
 
         Raises:
-            UnobservedFact: the sandbox has a kernel of its own and its hypervisor's process was not seen.
+            UnobservedFact: the sandbox has its own kernel, and its hypervisor's process was not observed.
         """
         if self.has_outside or self.shares_kernel:
             return self.process
-        return self.vmm.process  # what shares its cgroup or mounts (libvirtd, a helper) runs no guest
+        return self.vmm.process  # other processes in its cgroup or mounts (libvirtd) run no guest
 
     @property
     def process(self) -> Process:
         """
-        The subject as a process, with each wall as the weakest task beside it has it (docs/decisions/0009).
+        The subject as a process, with the walls of the weakest task of the sandbox (docs/decisions/0009).
 
-        Capabilities, no_new_privs, the filter and the label are those of the weakest; all else is the subject's own.
+        Capabilities, no_new_privs, the filter and the label are those of the weakest task, all else is the subject's.
         """
         return weakest(self.subject, self._tasks, lambda: self.host.process)
 
     @property
     def subject(self) -> Process:
         """
-        The subject alone: the outside view where there is one (the inside one may be forged), else the inside.
+        The subject alone, from outside if that was observed: the sandbox may forge the inside view.
 
-        A VM's subject is known from inside alone.
+        Of a VM there is only the inside view.
         """
         return self.outside.process if self.has_outside else self.inside.process
 
     @property
     def tasks(self) -> Sequence[TaskState]:
-        """What else runs in the sandbox and shows another state than its subject, each distinct state once."""
+        """The other tasks of the sandbox with another state than its subject, each distinct state once."""
         return self._tasks()
 
     def _tasks(self) -> Sequence[TaskState]:
@@ -201,9 +201,9 @@ class SandboxView:
     @property
     def namespaces(self) -> NamespaceView:
         """
-        The sandbox's namespaces: inodes from outside where they were seen, with the host's own boot id.
+        The sandbox's namespaces, from outside if that was observed, with the boot id of their kernel.
 
-        They are the subject's, or the host's where another task of the sandbox lives in that.
+        They are the subject's; of a kind in which another task of the sandbox is in the host's namespace, the host's.
         """
         if self.has_outside:
             return NamespaceView(self.outside, self.record.host.boot_id, self._stray)
@@ -212,10 +212,10 @@ class SandboxView:
     @property
     def capabilities_over_host(self) -> int:
         """
-        The capabilities that reach the host, as a mask: those in effect and those it may put into effect.
+        The capabilities over the host, effective and permitted, of any task of the sandbox, as a mask.
 
-        A capability counts only in the user namespace that holds it (user_namespaces(7)): a process in a user
-        namespace of its own, or on a kernel of its own, has none over the host.  What any task has counts.
+        A capability counts only in the user namespace that holds it (user_namespaces(7)): a process in its own user
+        namespace, or on its own kernel, has none over the host.
         """
         mask = 0
         if self.shares_kernel:
@@ -226,7 +226,7 @@ class SandboxView:
 
     @property
     def capabilities(self) -> Capabilities:
-        """The five sets, with what any task of the sandbox has."""
+        """The five sets of capabilities, with those of every task of the sandbox."""
         return self.process.capabilities
 
     def load(self, name: str) -> Load:
@@ -267,10 +267,10 @@ class SandboxView:
 
 
 def peer_of(record: Record) -> SandboxView:
-    """Return the second sandbox beside the target's own."""
+    """Return the second sandbox of the target."""
     return SandboxView(record, peer=True)
 
 
 def judge_fixtures(record: Record) -> dict[str, object]:
-    """Return what an archived record gives for the fixtures that a check over facts may ask for, by name."""
+    """Return the fixtures of a check over facts, by name, from an archived record."""
     return {"sandbox": SandboxView(record), "host_facts": HostView(record), "peer": peer_of(record)}

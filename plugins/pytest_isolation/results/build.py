@@ -1,7 +1,7 @@
-"""Puts a run's results together: its cells, and what its records tell of targets and hosts.
+"""Builds the results of a run from its cells and records.
 
-In: cells, records, what was left out, the policy.  Out: `Results`.
-Called by conclude.py (live) and judge.py (archived).
+In: cells, records, what was left out, the policy.
+Out: `Results`.
 """
 
 from __future__ import annotations
@@ -29,16 +29,21 @@ def assemble(
     moved: Iterable[str] = (),
 ) -> r.Results:
     """
-    Return the results of a run, waivers that cover nothing among what was left out.
+    Return the results of a run.
 
     Args:
-        times: for a live run, seconds by name for each target.
-        beside: how attached sandboxes compare with fresh ones.
-        moved: what changed outside during a live run and must not have.
+        cells: the judged checks.
+        records: what was observed of each target.
+        skipped: what was left out; waivers that cover no cell are added.
+        policy: how the verdicts were judged.
+        settings: the settings that are not the default.
+        times: of a live run, seconds by name for each target.
+        beside: how attached sandboxes compare with stock ones.
+        moved: what changed outside during a live run, and must not have.
     """
     cells, records = list(cells), list(records)
     unused = [
-        r.Skipped(what=waiver.name, reason="the waiver covers no cell", mend="take it out of isolation.yaml")
+        r.Skipped(what=waiver.name, reason="the waiver covers no cell", mend="remove it from isolation.yaml")
         for waiver in policy.unused_waivers(cell.waiver for cell in cells)
     ]
     looked = [facts.time for record in records if isinstance(facts := record.raw("inside"), Facts)]
@@ -65,7 +70,18 @@ def results_of(
     beside: Iterable[r.AttachedComparison] = (),
     notes: Iterable[r.Note] = (),
 ) -> r.Results:
-    """Gather what the reports' cells carry and what is known around them."""
+    """
+    Return the results of these parts.
+
+    Args:
+        cells: the judged checks.
+        run: the run.
+        hosts: the hosts of the targets.
+        targets: the columns of the matrix.
+        skipped: what was left out.
+        beside: how attached sandboxes compare with stock ones.
+        notes: known flaws.
+    """
     listed = list(cells)
     return normal(
         run=run,

@@ -1,7 +1,8 @@
-"""Known lost walls: flaws that were, which versions had them, and the check that sees the sign of each.
+"""Known flaws: which versions they affect, and which check shows the sign of each.
 
-In: known.yaml, and what is recorded of a target.  Out: frozen `Known`s, and how each stands to the versions seen.
-Called by notes.py, cli.py and script/reference.  A version is no observation (docs/decisions/0011): judges nothing.
+In: known.yaml, and the record of a target.
+Out: frozen `Known`s, and whether each affects the versions of the target.  A version is no observation
+(docs/decisions/0011), so no verdict follows from it.
 """
 
 from __future__ import annotations
@@ -42,18 +43,19 @@ Release = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)*([-.~]?(a
 
 class Known(BaseModel):
     """
-    One flaw by which a wall was lost, and what shows without harm that it is.
+    One known flaw, and the checks that show its sign without harm.
 
     Attributes:
-        id: "CVE-2024-21626", or what its project calls it: "systemd #40501".
-        component: what had it, as targets' versions are named.
-        affected: ranges of the project's own versions; one that fits is enough.
-        fixed: the first versions without it, none where it stays the caller's duty.
-        debian: the first packages of Debian with the fix, where their upstream version is still in range.
-        checks: those of the suite that see the sign.
-        sign: what they see, in words that follow "whose sign is".
-        source: who says so.
-        read: where the ranges were read; an entry without it would be a rumour.
+        id: "CVE-2024-21626", or the project's own name: "systemd #40501".
+        component: the component with the flaw, as in the versions of targets.
+        title: the flaw in a few words.
+        affected: ranges of the project's versions; one that fits is enough.
+        fixed: the first versions without the flaw; none if there is no fix.
+        debian: the first packages of Debian with the fix, if their upstream version is still in range.
+        checks: the checks of the suite that show the sign.
+        sign: what they show.
+        source: who published the flaw.
+        read: where the ranges were read.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -87,19 +89,19 @@ class Known(BaseModel):
         return EVERY_VERSION if self.affected == [EVERY] else " or ".join(self.affected)
 
     def affects(self, version: str) -> bool:
-        """Whether the number is in range, whoever built it."""
+        """Whether the version's number is in range, whoever built it."""
         return bool(self.range_of(version))
 
     def range_of(self, version: str) -> str:
-        """Return the range that the number is in, "" where it is in none."""
+        """Return the range that the version's number is in, "" if it is in none."""
         found = next((wanted for wanted in self.affected if in_range(version, wanted)), "")
         return EVERY_VERSION if found == EVERY else found
 
     def standing(self, version: str) -> Standing | None:
         """
-        Say how a version stands to this flaw; None where it is outside.
+        Return whether this flaw affects a version: "in range", "unknown", or None if it does not.
 
-        A build that is not the project's own is in range only where its distribution's fix is known and not in it.
+        A distribution's build is "in range" only if the distribution's fix is known and is not in the build.
         """
         if not self.affects(version):
             return None
@@ -121,7 +123,7 @@ class KnownFile(RootModel[list[Known]]):
         seen = set()
         for known in self.root:
             if (known.id, known.component) in seen:
-                raise ValueError(f"{known.id} of {known.component} stands twice")
+                raise ValueError(f"{known.id} of {known.component} is there twice")
             seen.add((known.id, known.component))
         return self
 
@@ -133,12 +135,12 @@ def load_known(path: Path = DATA) -> tuple[Known, ...]:
 
 @cache
 def bundled() -> tuple[Known, ...]:
-    """Return those of the package, read once."""
+    """Return the flaws of the package; they are read once."""
     return load_known()
 
 
 def by_check(known: Iterable[Known]) -> dict[str, list[Known]]:
-    """Return check id to the flaws whose sign it sees."""
+    """Return the flaws by the check that shows their sign."""
     found: dict[str, list[Known]] = {}
     for one in known:
         for check in one.checks:
@@ -147,7 +149,7 @@ def by_check(known: Iterable[Known]) -> dict[str, list[Known]]:
 
 
 def components_of(runtime: Runtime) -> set[str]:
-    """Return what a runtime's sandboxes are made with, as far as its role tells."""
+    """Return the components of a runtime's sandboxes, as its role names them."""
     version = runtime.version
     own = {version.of or runtime.name, *version.parts} if version else set()
     return own | {"kvm" if runtime.kind == "vm" else "kernel"}
@@ -155,9 +157,9 @@ def components_of(runtime: Runtime) -> set[str]:
 
 def versions_of(record: Record) -> Mapping[str, str]:
     """
-    Return what is known of the versions that a target's walls are made of, by component.
+    Return the versions of the components that make a target's walls, by component.
 
-    The kernel is the host's: a container's walls are its, a VM's only where KVM runs it.
+    The host's kernel is one of them for a container, and for a VM that KVM runs.
     """
     target = record.target
     facts = record.raw("host")
@@ -173,9 +175,13 @@ def versions_of(record: Record) -> Mapping[str, str]:
 
 def kernel_version(release: str, version: str) -> str:
     """
-    Return the version of a kernel: its package's where Debian built it, else its release.
+    Return the version of a kernel: of its package if Debian built it, else its release.
 
-    Debian's release names the ABI ("6.1.0-18-amd64"); /proc/version tells the package ("Debian 6.1.76-1").
+    Debian's release names the ABI ("6.1.0-18-amd64"); the version names the package ("Debian 6.1.76-1").
+
+    Args:
+        release: the kernel's release (uname(2)).
+        version: the kernel's version (uname(2)).
     """
     words = version.partition(" Debian ")[2].split()
     return words[0] if words else release

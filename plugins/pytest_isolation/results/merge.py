@@ -1,7 +1,7 @@
-"""Joins the parts of results, of one run or of several.
+"""Joins the results of several runs.
 
-In: `Results`, or lists of their parts.  Out: `Results`.  Called by assemble.py, and by whoever ran in several places.
-Merging is associative, commutative and idempotent, so any engine may move and join the files in any order.
+In: `Results`, or lists of their parts.
+Out: `Results`.  Merging is associative, commutative and idempotent, so files may be joined in any order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ P = TypeVar("P", bound=r.Part)
 
 def merge(first: r.Results, second: r.Results) -> r.Results:
     """
-    Join two results; of two different parts with one key, a fixed order decides, and for cells the worse wins.
+    Join two results.  Of two parts with the same key one is kept: of cells the worse, of others by a fixed order.
 
     merge(a, b) == merge(b, a); merge(a, merge(b, c)) == merge(merge(a, b), c); merge(a, a) == a.
     """
@@ -53,7 +53,7 @@ def normal(
     beside: tuple[r.AttachedComparison, ...] = (),
     notes: tuple[r.Note, ...] = (),
 ) -> r.Results:
-    """Return these parts sorted, and one for each key, so that equal results are equal bytes."""
+    """Return results with these parts sorted, one for each key, so that equal results are equal bytes."""
     return r.Results(
         run=run.model_copy(
             update={
@@ -75,7 +75,7 @@ def normal(
 
 
 def _union(parts: Iterable[P], key: Callable[[P], Any]) -> tuple[P, ...]:
-    """Keep one part for each key, the greatest in a total order, which makes the union independent of the order."""
+    """Keep one part for each key, the greatest of a total order, so that the order of the parts does not count."""
     found: dict[Any, P] = {}
     for part in parts:
         other = found.get(key(part))

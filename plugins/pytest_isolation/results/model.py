@@ -1,7 +1,6 @@
-"""What a run came to, as one versioned file: results.json, from which every report is drawn.
+"""The results of a run as one versioned file, results.json, from which every report is drawn.
 
-In: what a run came to.  Out: a frozen `Results`, its file, and back.
-Made by assemble.py, joined by merge.py, read by the reports.  Judges nothing.
+Out: a frozen `Results`, its file, and back.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ def _clean(value: object) -> object:
     return escape(value) if isinstance(value, str) else value
 
 
-Line = Annotated[str, BeforeValidator(_clean)]  # no control, no bidi, no lone surrogate: JSON and terminals take it
+Line = Annotated[str, BeforeValidator(_clean)]  # safe for JSON and terminals
 
 
 class Part(BaseModel):
@@ -35,7 +34,7 @@ class Part(BaseModel):
 
 
 class Setting(Part):
-    """One setting of the run, and where it came from: the command line, an ini key, the default."""
+    """One setting of the run, and where it came from: the command line or an ini file."""
 
     name: Line
     value: Line
@@ -43,7 +42,7 @@ class Setting(Part):
 
 
 class Run(Part):
-    """The runs that this file holds: one, or those that were merged.  Times are seconds since 1970."""
+    """The run, or the runs that were merged.  Times are seconds since 1970."""
 
     ids: tuple[Line, ...] = ()
     started: float | None = None
@@ -51,11 +50,11 @@ class Run(Part):
     tools: tuple[Line, ...] = ()  # "pytest-isolation 0.1.0"
     policies: tuple[Line, ...] = ()  # "as documented", "baseline@1"
     settings: tuple[Setting, ...] = ()
-    moved: tuple[Line, ...] = ()  # what changed outside during a run, and must not have: a finding of the whole run
+    moved: tuple[Line, ...] = ()  # what changed outside during a run, and must not have: a finding of the run
 
 
 class Host(Part):
-    """Where runtime commands ran.  `accelerator` says which and why: "tcg: /dev/kvm is missing"."""
+    """A host of targets.  `accelerator` is what runs VMs there, and why: "tcg: /dev/kvm is missing"."""
 
     id: Line
     kernel: Line = ""
@@ -66,7 +65,7 @@ class Host(Part):
 
 
 class Target(Part):
-    """Kind x runtime x host; `times` are seconds by name, such as "create" and "facts"."""
+    """A column of the matrix: kind x runtime x host.  `times` are seconds by name: "hello", "facts"."""
 
     id: Line
     kind: Literal["container", "vm"]
@@ -78,7 +77,7 @@ class Target(Part):
 
 
 class Check(Part):
-    """One named part of the wall; `profile` is a level, or a level for each kind."""
+    """A check: one named part of the wall.  `profile` is a level, or a level for each kind."""
 
     id: Line
     version: int = 1
@@ -91,7 +90,7 @@ class Check(Part):
 
 
 class Evidence(Part):
-    """What both sides saw, one fact a line."""
+    """The facts of a cell as seen from inside and from outside, one fact a line."""
 
     inside: tuple[Line, ...] = ()
     outside: tuple[Line, ...] = ()
@@ -110,11 +109,11 @@ class Cell(Part):
     source: Line = ""
     evidence: Evidence = Evidence()
     reproduce: Line = ""
-    remedy: Line = ""  # on the target's runtime; "" where nothing is to be mended
+    remedy: Line = ""  # for the target's runtime; "" if there is nothing to do
 
 
 class Skipped(Part):
-    """Something that was not looked at, why, and what mends it."""
+    """What was left out, why, and what to do about it."""
 
     what: Line
     reason: Line
@@ -123,10 +122,10 @@ class Skipped(Part):
 
 class AttachedComparison(Part):
     """
-    A sandbox that somebody else runs beside a fresh one of the same runtime.
+    An attached sandbox, compared with a stock one of the same runtime.
 
-    `weaker` names the checks that hold in the fresh one alone; `compared` counts those that were observed in both;
-    `reason` says why there is no fresh one.
+    `weaker` names the checks that hold only in the stock one, `stronger` those that hold only in the attached one.
+    `compared` counts the checks that were observed in both.  `reason` says why there is no stock one.
     """
 
     target: Line
@@ -139,9 +138,9 @@ class AttachedComparison(Part):
 
 class Note(Part):
     """
-    A known lost wall whose range a target's version is in, or may be: "unknown" for a build that may hold the fix.
+    A known flaw that affects the version of a target; `standing` is "unknown" if the build may contain the fix.
 
-    What its checks say stands in their cells.  No verdict and no exit status follows from it.
+    It changes no verdict and no exit status.  The cells of its checks say whether the sign of the flaw is there.
     """
 
     target: Line
@@ -158,7 +157,7 @@ class Note(Part):
 
 
 class Results(Part):
-    """The whole file.  Lists are sorted and hold no key twice, so that equal results are equal bytes."""
+    """The whole file.  Lists are sorted and contain no key twice, so that equal results are equal bytes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="results.json of pytest-isolation")
     schema_: Literal[1] = Field(default=1, alias="schema")
@@ -192,7 +191,7 @@ def load_results(path: Path) -> Results:
     Read a results.json, or the one in a directory.
 
     Raises:
-        IsolationError: it cannot be read, or is not such a file of a version that this knows.
+        IsolationError: the file cannot be read, or is not a results.json of a known schema.
     """
     file = path / "results.json" if path.is_dir() else path
     try:

@@ -1,7 +1,7 @@
-"""Notes on known lost walls: which of them the versions of a target are in the range of, and what their signs say.
+"""Notes on known lost walls: those that affect the versions of a target, and the verdicts of their signs.
 
-In: records, and the verdicts of a run.  Out: `Note`s and lines of text.
-Called by assemble.py, judge.py and the reports.  No verdict, no judgement and no exit status follows from a note.
+In: records, and the verdicts of a run.
+Out: `Note`s and lines of text.  A note changes no verdict, no judgement and no exit status.
 """
 
 from __future__ import annotations
@@ -13,20 +13,26 @@ from pytest_isolation.records.record import Record
 from pytest_isolation.results import model as r
 from pytest_isolation.results.known import EVERY_VERSION, Known, Standing, bundled, versions_of
 
-HEADING = "Known lost walls by version: notes, no verdicts; `isolation known` tells of each"
+HEADING = "Known lost walls by version: notes, no verdicts; `isolation known` describes each"
 MANY = 5
 _STATES = {
     Verdict.HOLDS: ("holds", "hold"),
     Verdict.UNKNOWN: ("could not be observed",) * 2,
     Verdict.NOT_APPLICABLE: ("does not apply", "do not apply"),
-    None: ("was not looked at", "were not looked at"),
+    None: ("did not run",) * 2,
 }
 _OPEN = ("is OPEN", "are OPEN")  # or ignored, or refused
 Standings = Sequence[tuple[Known, str, Standing]]
 
 
 def standings_of(versions: Mapping[str, str], known: Iterable[Known]) -> Standings:
-    """Return the flaws whose range these versions may be in, each with the version and how it stands."""
+    """
+    Return the flaws that affect these versions, each with the version and its standing.
+
+    Args:
+        versions: versions by component.
+        known: the flaws to choose from.
+    """
     found = []
     for one in known:
         version = versions.get(one.component, "")
@@ -41,8 +47,8 @@ def notes_of(record: Record, known: Iterable[Known] | None = None) -> list[r.Not
     Return the notes on one target.
 
     Args:
-        record: what was seen of it.
-        known: the flaws; None for those of the package.
+        record: what was observed of it.
+        known: the flaws to choose from; None for those of the package.
     """
     found = standings_of(versions_of(record), bundled() if known is None else known)
     return [
@@ -64,19 +70,26 @@ def notes_of(record: Record, known: Iterable[Known] | None = None) -> list[r.Not
 
 
 def known_by(check: str, record: Record, known: Iterable[Known] | None = None) -> tuple[str, ...]:
-    """Return what a finding of `check` says of the flaws whose sign it is."""
+    """
+    Return what a finding says of known lost walls.
+
+    Args:
+        check: the check of the finding.
+        record: what was observed of its target.
+        known: the flaws to choose from; None for those of the package.
+    """
     every = bundled() if known is None else known
     return tuple(map(finding_note, notes_of(record, (one for one in every if check in one.checks))))
 
 
 def finding_note(note: r.Note) -> str:
-    """Return what a finding of one of its checks says of it."""
+    """Return what a finding of one of the note's checks says of the flaw."""
     told = f"{note.known}, {note.title}: {note.component} {note.version} is in its range ({_range(note)})"
     return told + _doubt(note)
 
 
 def notes_on(results: r.Results, cell: r.Cell) -> tuple[str, ...]:
-    """Return what a cell's finding says of the known lost walls whose sign it is; one that nobody saw says nothing."""
+    """Return what the finding of a cell says of known lost walls; nothing if its verdict is unknown."""
     if cell.verdict is Verdict.UNKNOWN:
         return ()
     found = (note for note in results.notes if note.target == cell.target and cell.check in note.checks)
@@ -85,11 +98,11 @@ def notes_on(results: r.Results, cell: r.Cell) -> tuple[str, ...]:
 
 def lines_of(results: r.Results, most: int = MANY) -> list[str]:
     """
-    Return the notes in lines, those first whose sign is open, equal ones of several targets once.
+    Return the notes as lines: those with an open sign first, equal notes of several targets in one line.
 
     Args:
-        results: the run's.
-        most: how many lines; what is left is counted in one more.
+        results: the results of the run.
+        most: the most lines; one more line counts the rest.
     """
     verdicts = {(cell.target, cell.check): cell.verdict for cell in results.cells}
     groups: dict[tuple[str, str], list[str]] = {}
@@ -107,7 +120,7 @@ def lines_of(results: r.Results, most: int = MANY) -> list[str]:
 
 
 def rank_of(note: r.Note, states: Sequence[Verdict | None]) -> int:
-    """Return 0 for a note whose sign is open; then in range, then builds that may have the fix, then no sign to see."""
+    """Return the order of a note: 0 for an open sign, 1 in range, 2 if the build may have the fix, 3 for no sign."""
     if any(state not in _STATES for state in states):
         return 0
     if all(state in (Verdict.NOT_APPLICABLE, None) for state in states):
@@ -117,18 +130,18 @@ def rank_of(note: r.Note, states: Sequence[Verdict | None]) -> int:
 
 def note_text(note: r.Note, states: Sequence[Verdict | None]) -> str:
     """
-    Return one note, as it follows the version.
+    Return the text of one note, to follow the version.
 
     Args:
-        note: it.
-        states: the verdict of each of its checks on its target, None for one that did not run.
+        note: the note.
+        states: the verdict of each of its checks on its target, None for a check that did not run.
     """
     by_state: dict[tuple[str, str], list[str]] = {}
     for check, state in zip(note.checks, states, strict=True):
         by_state.setdefault(_STATES.get(state, _OPEN), []).append(check)
-    told = [f"{' and '.join(checks)}, which {words[len(checks) > 1]} here" for words, checks in by_state.items()]
-    signs = "sign is" if len(note.checks) == 1 else "signs are"
-    return f"in the range of {note.known} ({_range(note)}), whose {signs} {', and '.join(told)}{_doubt(note)}"
+    parts = [f"{' and '.join(checks)} {words[len(checks) > 1]} here" for words, checks in by_state.items()]
+    signs = "sign" if len(note.checks) == 1 else "signs"
+    return f"in the range of {note.known} ({_range(note)}); {signs}: {', '.join(parts)}{_doubt(note)}"
 
 
 def _range(note: r.Note) -> str:
@@ -136,5 +149,4 @@ def _range(note: r.Note) -> str:
 
 
 def _doubt(note: r.Note) -> str:
-    """A build by somebody else may hold the fix, whatever its number."""
-    return "; whether this build has the fix is unknown" if note.standing == "unknown" else ""
+    return "; this build may have the fix" if note.standing == "unknown" else ""

@@ -1,7 +1,7 @@
-"""What a target is called and which conditions rule it, for records, policy and reports.
+"""Describes a target: its versions, what cannot be asked of it, and the conditions that hold for it.
 
-In: a target, the host, the first facts.  Out: `TargetInfo`; and for `self` the host facts that can be known there.
-Called by pool.py.  Judges nothing.
+In: a target and its hosts.
+Out: `TargetInfo`; and for `self`, which has no host to ask, the facts of a host that are known anyway.
 """
 
 from __future__ import annotations
@@ -88,24 +88,24 @@ def describe(target: Target, inner: Host, outer: Host, provider: str = "", unsee
 
 
 def _cannot(target: Target) -> dict[str, str]:
-    """Return what cannot be asked of a target, and why."""
+    """Return what cannot be asked of a target, with the reasons."""
     cannot = dict(target.runtime.cannot)
     if target.runtime.boundary == "none" or target.is_machine:
-        cannot["residue"] = "this target is not made for the run"
+        cannot["residue"] = "this target is not created by the run"
     elif target.host != LOCAL:
-        cannot["residue"] = "what an ended sandbox leaves is looked for on this machine alone"
+        cannot["residue"] = "residue is looked for on this machine only"
     return cannot
 
 
 class _Once:
-    """Runs each command once: podman's info tells of its settings and its versions."""
+    """Runs each command once: `podman info` answers for both settings and versions."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._done: dict[tuple[str, ...], Completed] = {}
 
     def run(self, argv: list[str], timeout: float) -> Completed:
-        """Return what the connection's `run` returned the first time."""
+        """Return the result of the command's first run."""
         done = self._done.get(tuple(argv))
         if done is None:
             done = self._done[tuple(argv)] = self._connection.run(argv, timeout)
@@ -113,7 +113,7 @@ class _Once:
 
 
 def _settings(runtime: Runtime, host: Host, asked: _Once) -> list[SettingSeen] | None:
-    """Ask the engine for its settings; one that does not tell is itself a fact."""
+    """Ask the engine for its settings; if it does not answer they are unobserved."""
     if runtime.settings is None:
         return None
     argv = render_argv(runtime.settings.argv, host.values(runtime), f"{runtime.name}: settings")
@@ -125,7 +125,17 @@ def _settings(runtime: Runtime, host: Host, asked: _Once) -> list[SettingSeen] |
 
 
 def runtime_versions(runtime: Runtime, host: Host, asked: _Once) -> tuple[str, dict[str, str]]:
-    """Ask a runtime for its version, and by component for those of all that it tells of; nothing when it is silent."""
+    """
+    Ask a runtime for its version and those of its components.
+
+    Args:
+        runtime: the runtime.
+        host: the host that it is on.
+        asked: runs the command.
+
+    Returns:
+        The runtime's version, and all versions by component; empty if the runtime does not answer.
+    """
     if runtime.version is None:
         return "", {}
     argv = render_argv(runtime.version.argv, host.values(runtime), "version")
@@ -139,7 +149,7 @@ def runtime_versions(runtime: Runtime, host: Host, asked: _Once) -> tuple[str, d
 
 
 def confining_lsm(facts: Facts) -> str:
-    """Name the LSM that labels processes on the host, "none" when none does, "" when it could not be seen."""
+    """Return the LSM that labels processes on the host, "none" if none does, "" if it could not be observed."""
     listed = facts.system.raw("lsms") if facts.system else None
     label = facts.process.raw("lsm")
     if isinstance(listed, str):
@@ -148,7 +158,7 @@ def confining_lsm(facts: Facts) -> str:
 
 
 def host_settings(facts: Facts) -> dict[str, str]:
-    """Return what the host itself is set to, which rules walls that no runtime makes; what was not seen is left out."""
+    """Return the host's own settings that decide walls no runtime makes; what was not observed is left out."""
     state = facts.system.raw("kernel_state") if facts.system else None
     if not isinstance(state, KernelState):
         return {}
@@ -164,7 +174,7 @@ def host_settings(facts: Facts) -> dict[str, str]:
 
 
 def host_environment(facts: Facts) -> dict[str, str]:
-    """Return what names stand in the environment that runtimes are started with; nothing where it was not seen."""
+    """Return which kinds of names are in the environment that runtimes start with; nothing if it was not observed."""
     names = facts.process.raw("environment")
     if isinstance(names, Unobserved):
         return {}
@@ -174,9 +184,12 @@ def host_environment(facts: Facts) -> dict[str, str]:
 
 def initial_host_facts(inside: Facts) -> Facts:
     """
-    Return the host's view as far as it is known from inside: the kernel's initial namespaces.
+    Return the facts of a host that are known from inside: the kernel's initial namespaces.
 
     The target `self` has no host to ask.  Six initial namespaces have fixed inodes; network and mount have none.
+
+    Args:
+        inside: the inside view of the sandbox.
     """
     unknown = unobserved("there is no host to ask from inside")
     names: dict[str, Any] = {name: INITIAL.get(name, unknown) for name in Namespaces.model_fields}

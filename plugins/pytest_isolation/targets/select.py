@@ -1,7 +1,7 @@
-"""Which targets a run has: kind × runtime × host, from options, YAML and a look at PATH.
+"""Selects the targets of a run: kind × runtime × host, from options, YAML and the programs on PATH.
 
-In: `RunOptions`, and the lab where machines were named.  Out: `Target`s, and what is left out, with reason and mend.
-Called by plugin.py when it collects.  Starts nothing: pool.py tries what is listed here.
+In: `RunOptions`, and the lab if machines were named.
+Out: `Target`s, and what is left out, with reason and remedy.  Starts nothing: `observe` tries what is listed here.
 """
 
 from __future__ import annotations
@@ -36,8 +36,12 @@ class Target:
     """
     One column of the matrix.
 
-    `named`: the user asked for it by name, so that its lack is an error.  `attached`: the sandbox that somebody else
-    runs, None for those that we make.
+    Attributes:
+        id: "docker", "podman+runc", "debian12/docker", "docker:web" for an attached one.
+        runtime: what creates its sandboxes.
+        host: where the runtime's commands run: "local", or a machine of lab.yaml.
+        named: whether the user named it, so that it is an error if it is missing.
+        attached: the running sandbox to attach to, None for targets of which we create the sandboxes.
     """
 
     id: str
@@ -54,54 +58,57 @@ class Target:
 
 @dataclass(frozen=True)
 class Skipped:
-    """What did not run, why, and what would mend it."""
+    """What was left out, why, and what to do about it."""
 
     what: str
     reason: str
     mend: str
 
 
-def select_targets(asked: RunOptions, lab: Lab | None = None) -> tuple[list[Target], list[Skipped]]:
+def select_targets(options: RunOptions, lab: Lab | None = None) -> tuple[list[Target], list[Skipped]]:
     """
     List the targets of a run.
 
     Args:
-        asked: what the user asked for.
-        lab: the lab that machines are of, None where no machine was named.
+        options: what the user asked for.
+        lab: the lab of the machines, or None if no machine was named.
+
+    Returns:
+        The targets, and what was left out.
 
     Raises:
-        pytest.UsageError: a runtime or machine that is unknown, of another kind than asked for, or named and not
+        pytest.UsageError: a runtime or machine is unknown, is of another kind than asked for, or was named and is not
             installed.
     """
     skipped: list[Skipped] = []
     targets: list[Target] = []
-    for host in () if asked.only_attached else asked.hosts:
-        targets += _local(asked, skipped) if host == LOCAL else _remote(asked, _machine(host, lab))
+    for host in () if options.only_attached else options.hosts:
+        targets += _local(options, skipped) if host == LOCAL else _remote(options, _machine(host, lab))
     targets += [
         Target(name, _load(MACHINE), name, named=True)
-        for name in asked.machines
-        if _machine(name, lab) and _fits(MACHINE, asked)
+        for name in options.machines
+        if _machine(name, lab) and _fits(MACHINE, options)
     ]
-    targets += _attached(asked)
+    targets += _attached(options)
     targets = list({target.id: target for target in targets}.values())
-    _check_required(asked, targets)
-    order = {kind: at for at, kind in enumerate(asked.kinds)}
+    _check_required(options, targets)
+    order = {kind: at for at, kind in enumerate(options.kinds)}
     targets.sort(key=lambda target: order.get(target.runtime.kind, -1))
     return targets, skipped
 
 
-def _local(asked: RunOptions, skipped: list[Skipped]) -> list[Target]:
-    """Return the runtimes on this machine that were named, else all that are installed."""
-    names = [*asked.runtimes, *(name for name in _required_runtimes(asked) if name not in asked.runtimes)]
-    targets = [_named(name, asked) for name in names]
-    if asked.runtimes:
+def _local(options: RunOptions, skipped: list[Skipped]) -> list[Target]:
+    """Return the runtimes on this machine: those that were named, else all that are installed."""
+    names = [*options.runtimes, *(name for name in _required_runtimes(options) if name not in options.runtimes)]
+    targets = [_named(name, options) for name in names]
+    if options.runtimes:
         return targets
     for name in runtime_names():
         runtime = _load(name)
-        if name in names or name == SELF or runtime.kind not in asked.kinds:
+        if name in names or name == SELF or runtime.kind not in options.kinds:
             continue
-        if runtime.kind == "vm" and asked.machines:
-            continue  # a VM was named: the machine
+        if runtime.kind == "vm" and options.machines:
+            continue  # the machine is the VM
         lack = _lack(runtime)
         if lack:
             skipped.append(Skipped(name, *lack))
@@ -110,30 +117,30 @@ def _local(asked: RunOptions, skipped: list[Skipped]) -> list[Target]:
     return targets
 
 
-def _remote(asked: RunOptions, machine: MachineSpec) -> list[Target]:
-    """Return the container runtimes on a machine: those named, else those that lab.yaml gives it."""
+def _remote(options: RunOptions, machine: MachineSpec) -> list[Target]:
+    """Return the container runtimes on a machine: those that were named, else those of its roles in lab.yaml."""
     known = runtime_names()
-    names = asked.runtimes or tuple(role for role in machine.roles if role in known)
-    if not names and "container" in asked.kinds:
+    names = options.runtimes or tuple(role for role in machine.roles if role in known)
+    if not names and "container" in options.kinds:
         raise pytest.UsageError(
             f"--isolation-host: '{machine.name}' has no container runtime among its roles in lab.yaml; "
             f"give it one: roles: [docker]"
         )
     loaded = [(name, _on_machine(_load(name))) for name in names]
     for name, runtime in loaded:
-        if runtime.kind == "vm" and LOCAL not in asked.hosts:
-            raise pytest.UsageError(f"'{name}' runs on this machine alone: --isolation-host=local,{machine.name}")
+        if runtime.kind == "vm" and LOCAL not in options.hosts:
+            raise pytest.UsageError(f"'{name}' runs on this machine only: --isolation-host=local,{machine.name}")
     return [
         Target(f"{machine.name}/{name}", runtime, machine.name, named=True)
         for name, runtime in loaded
-        if runtime.kind in asked.kinds and runtime.kind == "container" and name != SELF
+        if runtime.kind in options.kinds and runtime.kind == "container" and name != SELF
     ]
 
 
 def _on_machine(runtime: Runtime) -> Runtime:
-    """Say what cannot be asked of a runtime where commands go over SSH."""
+    """Return the runtime with what it cannot do on a machine."""
     by_hand = {
-        f"limits.{name}": "cgroups by hand are made on this machine alone"
+        f"limits.{name}": "cgroups by hand are made on this machine only"
         for name, how in runtime.limits.items()
         if how.cgroup
     }
@@ -150,36 +157,36 @@ def _machine(name: str, lab: Lab | None) -> MachineSpec:
         raise pytest.UsageError(str(error)) from None
 
 
-def _fits(name: str, asked: RunOptions) -> bool:
+def _fits(name: str, options: RunOptions) -> bool:
     runtime = _load(name)
-    if runtime.kind not in asked.kinds:
+    if runtime.kind not in options.kinds:
         raise pytest.UsageError(
             f"'{name}' makes sandboxes of the kind {runtime.kind}; ask for --isolation={runtime.kind}"
         )
     return True
 
 
-def _required_runtimes(asked: RunOptions) -> list[str]:
+def _required_runtimes(options: RunOptions) -> list[str]:
     """Return the runtimes among what is required: neither a kind, nor a machine, nor something on one."""
-    others = (*KINDS, *asked.machines, *asked.hosts)
-    return [name for name in asked.required if name not in others and "/" not in name and ":" not in name]
+    others = (*KINDS, *options.machines, *options.hosts)
+    return [name for name in options.required if name not in others and "/" not in name and ":" not in name]
 
 
-def _check_required(asked: RunOptions, targets: list[Target]) -> None:
-    """A machine, or a runtime on one, is a target that was named, or it is not there."""
+def _check_required(options: RunOptions, targets: list[Target]) -> None:
+    """Refuse --isolation-require of a machine, or of a runtime on one, that is not among the targets."""
     ids = {target.id for target in targets}
     hosts = {target.host for target in targets}
-    for name in asked.required:
+    for name in options.required:
         if name not in (*KINDS, *hosts, *ids) and not any(one.runtime.name == name for one in targets):
-            if name in _required_runtimes(asked) and LOCAL in asked.hosts and not asked.only_attached:
+            if name in _required_runtimes(options) and LOCAL in options.hosts and not options.only_attached:
                 continue
             raise pytest.UsageError(f"--isolation-require: '{name}' is none of this run's targets: {', '.join(ids)}")
 
 
-def _attached(asked: RunOptions) -> list[Target]:
-    """Return the sandboxes of others that were named; two that would have one column are refused."""
+def _attached(options: RunOptions) -> list[Target]:
+    """Return the sandboxes to attach to; refuse two with the same id."""
     targets: dict[str, Target] = {}
-    for text in asked.attach:
+    for text in options.attach:
         target = attached_target(text)
         if target.id in targets:
             raise pytest.UsageError(f"--isolation-attach: two sandboxes are called '{target.id}': name one at a time")
@@ -189,13 +196,13 @@ def _attached(asked: RunOptions) -> list[Target]:
 
 def attached_target(text: str) -> Target:
     """
-    Return the target of a sandbox that somebody else runs.
+    Return the target of a running sandbox.
 
     Args:
-        text: "docker:web", "runc:/run/other/web" (kept by its runtime in that folder), "pid:4242".
+        text: "docker:web", "runc:/run/other/web" (with the folder that the runtime keeps it in), "pid:4242".
 
     Raises:
-        pytest.UsageError: it names none, or a runtime of which nobody knows how to look at others' sandboxes.
+        pytest.UsageError: the text names no sandbox, or a runtime that cannot be attached to.
     """
     base, colon, rest = text.partition(":")
     if not colon or not rest:
@@ -229,7 +236,7 @@ def _attachable(name: str) -> Runtime:
 
 
 def _not_ours(runtime: Runtime) -> Runtime:
-    """Say what cannot be asked of a sandbox that somebody else runs, and why."""
+    """Return the runtime with what cannot be done with an attached sandbox."""
     names = ["peer", *(f"limits.{name}" for name in limit_names())]
     names += [f"network.{mode}" for mode in ("none", "private", "host")]
     cannot = {**runtime.cannot, **dict.fromkeys(names, ATTACHED)}
@@ -239,7 +246,7 @@ def _not_ours(runtime: Runtime) -> Runtime:
 
 
 def named_target(name: str, host: str) -> Target:
-    """Return a target that was selected before, by its id and host; for a worker of pytest-xdist."""
+    """Return a target that was selected before, by its id and host; a worker of pytest-xdist knows no more of it."""
     if ":" in name:
         return attached_target(name)  # its folder is not needed: a worker has its record
     if host == name:
@@ -249,7 +256,7 @@ def named_target(name: str, host: str) -> Target:
 
 
 def instead_of(target: Target, option: str) -> Target:
-    """Return the same target with an option of its runtime, for a runtime whose default does not start here."""
+    """Return the same target with an option of its runtime, to use if the runtime's default does not start here."""
     return replace(named_target(f"{target.id}+{option}", target.host), named=target.named)
 
 
@@ -258,10 +265,10 @@ def other_option(runtime: Runtime, error: IsolationError) -> str | None:
     return next((one.instead for one in runtime.symptoms if one.instead and one.cause in error.what), None)
 
 
-def _named(name: str, asked: RunOptions) -> Target:
+def _named(name: str, options: RunOptions) -> Target:
     if name == MACHINE:
         raise pytest.UsageError("name the machine itself: --isolation-machine=NAME")
-    _fits(name, asked)
+    _fits(name, options)
     runtime = _load(name)
     lack = _lack(runtime)
     if lack:
@@ -277,7 +284,7 @@ def _load(name: str) -> Runtime:
 
 
 def _lack(runtime: Runtime) -> tuple[str, str] | None:
-    """Say what is missing on this host before anything is started, and its mend."""
+    """Return what is missing on this host and what to do about it, or None; starts nothing."""
     for binary in [*([runtime.binary] if runtime.binary else []), *runtime.needs]:
         if find_program(binary) is None:
             return f"{binary} is not installed", runtime.install
