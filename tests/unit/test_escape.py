@@ -26,12 +26,12 @@ from pytest_isolation.escape import escape, escape_block, is_harmless
         ("ns.pid ✓ – “é” 日本 😀 \\x1b", "ns.pid ✓ – “é” 日本 😀 \\x1b"),
     ],
 )
-def test_spells_out_what_does_not_show(text: str, shown: str) -> None:
+def test_hidden_characters_are_escaped(text: str, shown: str) -> None:
     assert shown == escape(text)
 
 
 @given(st.text(st.characters(categories=None)))
-def test_result_is_one_printable_line_and_stays_so(text: str) -> None:
+def test_the_result_is_one_printable_line_and_is_not_escaped_again(text: str) -> None:
     shown = escape(text)
 
     assert not any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in shown)
@@ -42,12 +42,12 @@ def test_result_is_one_printable_line_and_stays_so(text: str) -> None:
     shown.encode("utf-8")
 
 
-def test_limit_cuts_with_an_ellipsis() -> None:
+def test_a_line_over_the_limit_ends_with_an_ellipsis() -> None:
     assert escape("abcdefgh", 4) == "abc…"
     assert escape("abcd", 4) == "abcd"
 
 
-def test_a_block_keeps_its_lines_and_tabs_and_loses_colours() -> None:
+def test_a_block_keeps_lines_and_tabs_but_no_colours() -> None:
     assert escape_block("\x1b[31ma\x1b[0m\tb\nc\x1b]0;d\x07\r\u202e\n") == "a\tb\nc\\x1b]0;d\\x07\\x0d\\u202e\n"
     assert is_harmless("a\tb\n\nc ✓")
     assert not is_harmless("a\x1b[8mb")

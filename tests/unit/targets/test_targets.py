@@ -44,7 +44,7 @@ def ids(found: RunOptions) -> list[str]:
     return [target.id for target in select_targets(found)[0]]
 
 
-def test_every_runtime_that_is_there_is_a_target(installed: set[str]) -> None:
+def test_every_installed_runtime_is_a_target(installed: set[str]) -> None:
     installed |= {"docker", "unshare", "qemu-system-x86_64"}
 
     assert ids(asked("container")) == ["docker", "unshare"]
@@ -63,7 +63,7 @@ def test_the_place_pytest_runs_in_is_a_target_only_by_name(installed: set[str]) 
     assert ids(asked("container", runtimes=("self",))) == ["self"]
 
 
-def test_what_is_not_installed_is_left_out_with_its_mend(installed: set[str]) -> None:
+def test_a_runtime_that_is_not_installed_is_left_out_with_its_remedy(installed: set[str]) -> None:
     _, skipped = select_targets(asked("container"))
 
     told = {one.what: (one.reason, one.mend) for one in skipped}
@@ -71,7 +71,7 @@ def test_what_is_not_installed_is_left_out_with_its_mend(installed: set[str]) ->
     assert "qemu" not in told
 
 
-def test_what_needs_root_is_left_out_for_a_user(installed: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_runtime_that_needs_root_is_left_out_for_a_user(installed: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     installed |= {"runc"}
     monkeypatch.setattr("os.geteuid", lambda: 1000)
 
@@ -91,7 +91,7 @@ def test_named_runtimes_stand_in_the_order_given(installed: set[str]) -> None:
     ]
 
 
-def test_what_is_required_is_named(installed: set[str]) -> None:
+def test_a_required_runtime_is_a_target(installed: set[str]) -> None:
     installed |= {"docker", "unshare"}
 
     found, _ = select_targets(asked("container", required=("docker", "container")))
@@ -125,7 +125,7 @@ def test_the_other_option_of_a_runtime_keeps_what_was_asked(installed: set[str])
     assert (other.id, other.named, other.runtime.conditions["option"]) == ("podman+runc", True, "runc")
 
 
-def test_nothing_is_made_by_listing(installed: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_selecting_targets_starts_nothing(installed: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed |= {"docker", "qemu-system-x86_64"}
     monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path))
 
@@ -155,7 +155,7 @@ def test_on_a_machine_its_roles_are_the_targets(installed: set[str]) -> None:
     assert targets_of(on("debian12")) == [("debian12/docker", "debian12"), ("debian12/runc", "debian12")]
 
 
-def test_here_and_on_a_machine_stand_side_by_side(installed: set[str]) -> None:
+def test_runtimes_here_and_on_a_machine_are_targets_of_one_run(installed: set[str]) -> None:
     installed |= {"docker"}
 
     found = targets_of(on("local", "debian12", runtimes=("docker",)))
@@ -163,7 +163,7 @@ def test_here_and_on_a_machine_stand_side_by_side(installed: set[str]) -> None:
     assert found == [("docker", "local"), ("debian12/docker", "debian12")]
 
 
-def test_a_machine_is_a_vm_and_takes_the_place_of_those_that_were_not_named(installed: set[str]) -> None:
+def test_a_named_machine_replaces_the_vms_that_were_not_named(installed: set[str]) -> None:
     installed |= {"qemu-system-x86_64"}
 
     assert targets_of(on("local", kinds=("vm",), machines=("debian12",))) == [("debian12", "debian12")]
@@ -198,6 +198,6 @@ def test_a_worker_knows_a_target_by_its_name_and_host(installed: set[str]) -> No
         (on("debian12", required=("debian12/podman",)), "'debian12/podman' is none of this run's targets"),
     ],
 )
-def test_what_a_machine_cannot_be_asked_is_a_usage_error(installed: set[str], found: RunOptions, told: str) -> None:
+def test_a_runtime_that_a_machine_lacks_is_a_usage_error(installed: set[str], found: RunOptions, told: str) -> None:
     with pytest.raises(pytest.UsageError, match=told):
         select_targets(found, LAB)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "weaknesses"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "weaknesses"))
 from facts_factory import SOUND, record_of
 
 from pytest_isolation.policy.conditions import Conditions
@@ -27,7 +27,7 @@ PLAIN = {"env_more": "no", "env_proxies": "no", "env_secrets": "no"}
         ({"unobserved": "EACCES", "why": "not root"}, {}),
     ],
 )
-def test_names_of_the_hosts_environment_are_conditions(names: object, found: dict[str, str]) -> None:
+def test_the_names_in_the_hosts_environment_are_conditions(names: object, found: dict[str, str]) -> None:
     document = SOUND["docker"][0]()
     document["host"]["process"]["environment"] = names
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from isolation_command import isolation
 from sample_records import blank
-from test_judge import isolation
 
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Cell as CheckedCell
@@ -69,21 +69,21 @@ def results(*records: Record, known: list[Known] | None = None, **verdicts: Verd
         (None, "did not run here"),
     ],
 )
-def test_a_note_says_what_its_sign_says(verdict: Verdict | None, told: str) -> None:
+def test_a_note_shows_the_verdict_of_its_sign(verdict: Verdict | None, told: str) -> None:
     (line,) = lines_of(results(made_with("20.10.12"), **({"cap_ambient": verdict} if verdict else {})))
 
     expected = "docker 20.10.12 (docker): in the range of CVE-2022-24769 (upstream <20.10.14); sign: cap.ambient"
     assert line == f"{expected} {told}"
 
 
-def test_a_distributions_build_is_never_said_to_have_the_flaw() -> None:
+def test_a_note_on_a_distributions_build_says_that_it_may_have_the_fix() -> None:
     (line,) = lines_of(results(made_with("20.10.5+dfsg1"), cap_ambient=Verdict.HOLDS))
 
     assert line.endswith("sign: cap.ambient holds here; this build may have the fix")
 
 
 @pytest.mark.parametrize("version", ["20.10.14", "28.0.0", "20.10.24+dfsg1", "", "unknown"])
-def test_a_version_out_of_range_is_not_spoken_of(version: str) -> None:
+def test_a_version_out_of_range_gets_no_note(version: str) -> None:
     assert lines_of(results(made_with(version), cap_ambient=Verdict.OPEN)) == []
 
 
@@ -97,7 +97,7 @@ def test_a_version_out_of_range_is_not_spoken_of(version: str) -> None:
         ),
     ],
 )
-def test_several_signs_are_told_together(verdicts: tuple[Verdict, Verdict], told: str) -> None:
+def test_several_signs_are_shown_in_one_note(verdicts: tuple[Verdict, Verdict], told: str) -> None:
     ambient, bounding = verdicts
     found = results(made_with("20.10.12"), known=[flaw(*CHECKS)], cap_ambient=ambient, cap_bounding=bounding)
 
@@ -114,7 +114,7 @@ def test_targets_of_one_version_share_a_line_and_others_do_not() -> None:
     assert {"docker 20.10.12 (a/docker, docker)", "docker 20.10.11 (b/docker)"} == set(heads)
 
 
-def test_the_open_ones_stand_first_and_the_rest_is_counted() -> None:
+def test_notes_with_an_open_sign_come_first_and_the_rest_is_counted() -> None:
     known = [flaw("cap.bounding", name=f"CVE-2020-{number}") for number in range(9)]
     found = results(made_with("20.10.12"), known=[*known, flaw()], cap_ambient=Verdict.OPEN, cap_bounding=Verdict.HOLDS)
 
@@ -139,7 +139,7 @@ def finding(record: Record, known: tuple[str, ...]) -> list[str]:
     )
 
 
-def test_a_finding_names_the_flaw_whose_sign_it_is() -> None:
+def test_a_finding_names_the_flaw_with_its_sign() -> None:
     record = made_with("20.10.12")
     told = "CVE-2022-24769, capabilities were inherited: docker 20.10.12 is in its range (upstream <20.10.14)"
 
@@ -177,14 +177,14 @@ def test_notes_are_merged_by_target_and_flaw() -> None:
     ]
 
 
-def test_hostile_versions_are_spelled_out() -> None:
+def test_hostile_versions_are_escaped() -> None:
     found = results(made_with("20.10.12\x1b[2J\u202e"))
 
     assert not set(to_text(draw(found, 300))) & set("\x1b\u202e")
     assert not set(render_html(found)) & set("\x1b\u202e")
 
 
-def test_notes_are_made_again_from_archived_facts_and_change_no_exit_status(tmp_path: Path) -> None:
+def test_notes_on_archived_facts_change_no_exit_status(tmp_path: Path) -> None:
     old, new = made_with("20.10.12"), made_with("28.0.2")
     done = [
         isolation("judge", save_record(record, tmp_path / version), "--report", tmp_path / version)
@@ -207,7 +207,7 @@ def test_a_note_alone_is_no_finding() -> None:
     assert assemble([], [made_with("20.10.12")], [], Policy()).findings() == []
 
 
-def test_the_command_lists_and_tells_and_filters() -> None:
+def test_the_command_lists_describes_and_filters_flaws() -> None:
     every, some, one = (
         isolation("known"),
         isolation("known", "--runtime", "bwrap"),
@@ -233,7 +233,7 @@ def test_the_command_lists_and_tells_and_filters() -> None:
         (("--runtime", "bwrap", "CVE-2024-21626"), "cannot find 'CVE-2024-21626'"),
     ],
 )
-def test_what_is_not_there_is_one_line_and_exit_status_4(args: tuple[str, ...], told: str) -> None:
+def test_an_unknown_name_is_one_line_and_exit_status_4(args: tuple[str, ...], told: str) -> None:
     done = isolation("known", *args)
 
     assert done.returncode == 4
@@ -241,5 +241,5 @@ def test_what_is_not_there_is_one_line_and_exit_status_4(args: tuple[str, ...], 
     assert "Traceback" not in done.stderr
 
 
-def test_a_check_tells_its_known_lost_walls() -> None:
+def test_the_description_of_a_check_names_its_known_lost_walls() -> None:
     assert "lost walls: CVE-2024-21626 (runc)" in isolation("checks", "fd.outside_dir").stdout

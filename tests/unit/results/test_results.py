@@ -85,7 +85,7 @@ def test_file_survives_a_round_trip(tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["results.json"]
 
 
-def test_hostile_text_is_spelled_out_in_the_file(tmp_path: Path) -> None:
+def test_hostile_text_is_escaped_in_the_file(tmp_path: Path) -> None:
     data = write_results(sample("\x1b[31m\u202e\udcff"), tmp_path).read_bytes()
 
     assert rb"\\x1b[31m\\u202e\\udcff" in data
@@ -126,7 +126,7 @@ def test_expected_schema_takes_one_entry_or_a_list() -> None:
         ("{", "Invalid JSON"),
     ],
 )
-def test_wrong_file_is_one_error(tmp_path: Path, text: str, message: str | None) -> None:
+def test_a_wrong_file_is_one_error(tmp_path: Path, text: str, message: str | None) -> None:
     (tmp_path / "results.json").write_text(text)
 
     if message is None:
@@ -137,5 +137,5 @@ def test_wrong_file_is_one_error(tmp_path: Path, text: str, message: str | None)
     assert caught.value.hint == "it should be a results.json of schema 1"
 
 
-def test_findings_come_worst_first() -> None:
+def test_the_worst_findings_come_first() -> None:
     assert [cell.check for cell in sample().findings()] == ["ns.pid", "lim.pids", "net.peer_same"]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from isolation_command import isolation
 from sample_records import blank
 
 from pytest_isolation.judge.judge import judge_check, judge_files, suite_checks
@@ -18,7 +17,7 @@ from pytest_isolation.records.record import save_record
 from pytest_isolation.results.model import load_results
 
 
-def test_no_check_of_the_suite_holds_on_what_nobody_saw(tmp_path: Path) -> None:
+def test_no_check_of_the_suite_holds_on_unobserved_facts(tmp_path: Path) -> None:
     results, _ = judge_files([save_record(blank(), tmp_path), save_record(blank("qemu", "vm"), tmp_path)], Policy())
 
     assert len(suite_checks()) >= 40
@@ -27,7 +26,7 @@ def test_no_check_of_the_suite_holds_on_what_nobody_saw(tmp_path: Path) -> None:
     assert [cell.reason for cell in results.cells if "Error" in cell.reason] == []
 
 
-def test_every_check_of_the_suite_has_a_marker_with_an_id_of_its_own() -> None:
+def test_every_check_of_the_suite_has_a_unique_id() -> None:
     ids = [check_of(function).id for function in suite_checks()]
 
     assert len(ids) == len(set(ids))
@@ -54,11 +53,7 @@ def test_policy_judges_what_the_check_observed() -> None:
     assert judge_open_wall(Policy(expected={"docker": expected})) == (Judgement.DOCUMENTED, "docker is open")
 
 
-def isolation(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "pytest_isolation", *map(str, args)], capture_output=True, text=True)
-
-
-def test_command_judges_reports_and_redraws(tmp_path: Path) -> None:
+def test_the_command_judges_writes_a_report_and_draws_it_again(tmp_path: Path) -> None:
     path = save_record(blank(), tmp_path / "facts")
     first = isolation("judge", path, "--report", tmp_path / "report")
     page = (tmp_path / "report" / "index.html").read_text()
@@ -92,7 +87,7 @@ def test_without_a_marker(sandbox):
 OWN_EXPECTED = "docker:\n  mine.hostname: {verdict: open, source: our own page}\n"
 
 
-def test_checks_and_exceptions_of_ones_own_are_judged_too(tmp_path: Path) -> None:
+def test_own_checks_and_own_exceptions_are_judged_too(tmp_path: Path) -> None:
     path = save_record(blank(), tmp_path / "facts")
     module, expected = tmp_path / "test_mine.py", tmp_path / "isolation-expected.yaml"
     module.write_text(OWN)
@@ -124,7 +119,7 @@ def test_checks_and_exceptions_of_ones_own_are_judged_too(tmp_path: Path) -> Non
         ("import pytest\n@pytest.mark.isolation('a.b', severty='low')\ndef test_x(): pass\n", "unknown key 'severty'"),
     ],
 )
-def test_a_module_that_holds_no_checks_is_named(tmp_path: Path, text: str | None, message: str) -> None:
+def test_a_module_without_checks_is_an_error_that_names_it(tmp_path: Path, text: str | None, message: str) -> None:
     module = tmp_path / "test_mine.py"
     if text is not None:
         module.write_text(text)
@@ -146,7 +141,7 @@ def test_a_module_that_holds_no_checks_is_named(tmp_path: Path, text: str | None
         (("judge",), "Missing argument"),
     ],
 )
-def test_wrong_use_exits_4_and_says_why(args: tuple[str, ...], message: str) -> None:
+def test_a_usage_error_is_one_line_and_exit_status_4(args: tuple[str, ...], message: str) -> None:
     done = isolation(*args)
 
     assert done.returncode == 4

@@ -29,13 +29,13 @@ class Vmm(Observed):
     process: Process
 
 
-def test_a_fact_of_the_hypervisors_process_is_shown_from_outside_alone() -> None:
+def test_a_fact_of_the_hypervisors_process_is_shown_only_from_outside() -> None:
     record: Any = Views(vmm=Vmm(process=Process(uid=[64055])))
 
     assert show_evidence(record, ["vmm.process.uid"]) == ((), ("vmm.process.uid = [64055]",))
 
 
-def test_a_container_has_none_and_one_that_nobody_saw_is_told_as_such() -> None:
+def test_a_missing_and_an_unobserved_hypervisor_are_shown_as_such() -> None:
     none: Any = Views(vmm=None)
     unseen: Any = Views(vmm=Unobserved(unobserved="EACCES", why="open fd"))
 
@@ -53,7 +53,7 @@ def test_a_container_has_none_and_one_that_nobody_saw_is_told_as_such() -> None:
         ((1 << 41) - 1 - (1 << 24), "0x1fffeffffff: all but SYS_RESOURCE"),
     ],
 )
-def test_capabilities_are_told_by_name(mask: int, told: str) -> None:
+def test_capabilities_are_shown_by_name(mask: int, told: str) -> None:
     none: Any = dict.fromkeys(Capabilities.model_fields, 0)
     record: Any = Views(inside=Capabilities(**{**none, "effective": mask}))
 

@@ -65,7 +65,7 @@ def runc(tmp_path: Path) -> Known:
         ("id: CVE-2024-21626\n", "known.yaml:1:"),
     ],
 )
-def test_what_cannot_be_meant_is_one_line(tmp_path: Path, text: str, told: str) -> None:
+def test_a_wrong_entry_is_an_error_in_one_line(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(IsolationError) as caught:
         load(tmp_path, text)
 
@@ -92,13 +92,13 @@ def test_what_cannot_be_meant_is_one_line(tmp_path: Path, text: str, told: str) 
         ("", None),
     ],
 )
-def test_a_build_that_is_not_the_projects_is_unknown_unless_its_fix_is_known(
+def test_a_distributions_build_is_unknown_unless_its_fix_is_known(
     runc: Known, version: str, expected: str | None
 ) -> None:
     assert expected == runc.standing(version)
 
 
-def test_the_range_that_fits_is_told() -> None:
+def test_the_range_that_fits_is_returned() -> None:
     known = next(one for one in bundled() if one.id == "CVE-2025-31133")
     every = next(one for one in bundled() if one.id == "bubblewrap #287")
 
@@ -112,7 +112,7 @@ def test_the_bundled_file_names_checks_of_the_suite_and_where_it_was_read() -> N
     assert {"CVE-2022-24769"} == {one.id for one in by_check(bundled())["cap.ambient"] if one.component == "containerd"}
 
 
-def test_a_record_tells_the_versions_of_its_components() -> None:
+def test_the_versions_of_a_records_components() -> None:
     record = blank()
     target = record.target.model_copy(
         update={"versions": {"docker": "20.10.24"}, "conditions": Conditions(kernel="6.1.9")}
@@ -131,14 +131,14 @@ def test_a_record_tells_the_versions_of_its_components() -> None:
     assert versions_of(record) == {}
 
 
-def test_debians_kernel_is_named_by_its_package() -> None:
+def test_debians_kernel_has_the_version_of_its_package() -> None:
     told = "#1 SMP PREEMPT_DYNAMIC Debian 6.1.76-1 (2024-02-01)"
 
     assert kernel_version("6.1.0-18-amd64", told) == "6.1.76-1"
     assert kernel_version("6.1.131", "#1 SMP PREEMPT_DYNAMIC @0") == "6.1.131"
 
 
-def test_a_role_tells_what_its_sandboxes_are_made_with() -> None:
+def test_the_components_of_a_runtime_come_from_its_role() -> None:
     assert {"docker", "containerd", "runc", "kernel"} == components_of(load_runtime("docker"))
     assert {"podman", "crun", "runc", "kernel"} == components_of(load_runtime("podman"))
     assert {"systemd", "kernel"} == components_of(load_runtime("nspawn"))

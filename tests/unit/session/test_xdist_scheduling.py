@@ -19,7 +19,7 @@ def test_tests_of_a_target_are_together_whatever_their_file() -> None:
     assert scope("suite/test_a.py::test_x[docker]") == scope("own/test_b.py::TestC::test_y[docker]") == "docker"
 
 
-def test_further_parameters_do_not_part_a_target() -> None:
+def test_other_parameters_do_not_split_a_target() -> None:
     assert scope("test_a.py::test_x[docker-tcp]") == scope("test_a.py::test_x[6-docker]") == "docker"
 
 
@@ -33,7 +33,7 @@ def test_a_test_without_a_target_may_run_anywhere(name: str) -> None:
     assert scope(f"test_a.py::{name}") == f"test_a.py::{name}"
 
 
-def test_targets_on_one_machine_are_together_for_it_may_be_rolled_back() -> None:
+def test_targets_on_one_machine_are_together() -> None:
     targets = ["docker", "debian12", "debian12/docker", "debian12-v1/docker"]
 
     assert scope_of("test_a.py::test_x[debian12/docker]", targets) == "debian12"
