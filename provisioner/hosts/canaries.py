@@ -28,6 +28,21 @@ TAKEN = "exit 75"  # EX_TEMPFAIL: another segment has the key
 TRIES = 16
 
 
+def key_of(name: str, number: int) -> int:
+    """
+    Return the key of a segment.
+
+    It differs by host: a machine is both a target, which must not find the segment of the host that it runs on, and the
+    host of containers, with a segment of its own.
+
+    Args:
+        name: the name of the host's canaries.
+        number: how many keys were taken.
+    """
+    digest = hashlib.sha256(f"{name} {number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1 or 1
+
+
 class Canaries:
     """
     The canaries of one run on one host.  Close them.
@@ -83,8 +98,7 @@ class Canaries:
     def _hold(self, probe: Path) -> None:
         """Start the request that makes them, with a key that no other segment has; the socket lives as long as it."""
         for number in range(TRIES):
-            digest = hashlib.sha256(f"{self._run.id} {number}".encode()).digest()
-            self.key = int.from_bytes(digest[:4], "big") >> 1 or 1
+            self.key = key_of(self.name, number)
             self._entry = self._site.made_canaries(self._run, probe, self.key, self.name)
             argv = ("canaries", "hold", str(self.key), self.name, str(self.file))
             self._held: Pending = self._channel.start(*argv, deadline=HOLD)

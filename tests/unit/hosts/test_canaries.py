@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import secrets
 import socket
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.hosts.canaries import Canaries
+from provisioner.hosts.canaries import Canaries, key_of
 from provisioner.hosts.files_local import LocalFiles
 from provisioner.journal.run import Run, prune
 from provisioner.probe.build import probe_binary
@@ -139,14 +140,29 @@ def test_prune_deletes_them_after_a_sigkill(home: Path) -> None:
     assert look(int(key), name) == ABSENT
 
 
-def test_a_key_that_is_taken_is_passed_over(run: Run, channel: Channel, tmp_path: Path) -> None:
+def test_the_hosts_of_one_run_have_different_keys(run: Run, channel: Channel, tmp_path: Path) -> None:
     first = make(run, channel, tmp_path)
+    first.close()
     second = make(run, channel, tmp_path)
+    second.close()
 
     assert first.key != second.key
-    assert (first.moved(), second.moved()) == ([], [])
-    first.close()
-    second.close()
+
+
+def test_a_key_that_is_taken_is_passed_over(
+    run: Run, channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(secrets, "token_hex", lambda size: "00" * size)
+    libc: Any = ctypes.CDLL(None)
+    name = f"isolation-{run.id}-00000000"
+    number = libc.shmget(key_of(name, 0), ctypes.c_size_t(4096), 0o3600)  # IPC_CREAT | IPC_EXCL
+    try:
+        canaries = make(run, channel, tmp_path)
+        assert (canaries.name, canaries.key) == (name, key_of(name, 1))
+        assert canaries.moved() == []
+        canaries.close()
+    finally:
+        libc.shmctl(number, 0, None)  # IPC_RMID
 
 
 def test_a_foreign_segment_is_not_deleted() -> None:
