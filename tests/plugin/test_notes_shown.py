@@ -1,4 +1,4 @@
-"""A session's notes on known lost walls: shown, beside the finding too, and nothing follows from them."""
+"""A session's notes on known flaws: shown, beside the finding too, and nothing follows from them."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_note_says_what_the_sign_says_and_the_exit_status_is_the_checks(
     assert with_note.ret == without.ret == (pytest.ExitCode.OK if closed else pytest.ExitCode.TESTS_FAILED)
     assert "CVE-0000-0001" not in without.stdout.str()
     with_note.stdout.fnmatch_lines(
-        ["Known lost walls by version: notes, no verdicts*", f"  kernel * (self): {NOTE.format(told)}*"]
+        ["Known flaws by version: notes, no verdicts*", f"  kernel * (self): {NOTE.format(told)}*"]
     )
 
 

@@ -1,4 +1,4 @@
-"""Each known lost wall names checks of the suite, and a plant opens one of them.
+"""Each known flaw names checks of the suite, and a plant opens one of them.
 
 The note then says so, and the finding names the flaw.
 """

@@ -122,7 +122,7 @@ class Cell:
         outside: the same from outside.
         reproduce: a command that shows the same without this tool.
         remedy: what fixes it on this runtime; "" if it holds.
-        known: for a finding, the known lost walls with this sign.
+        known: for a finding, the known flaws with this sign.
     """
 
     check: Check

@@ -1,6 +1,6 @@
-"""All that is known of each check and of each known lost wall, as text for the command line and the reference page.
+"""All that is known of each check and of each known flaw, as text for the command line and the reference page.
 
-In: the suite's checks, known lost walls.  Out: lines, rows and Markdown.  Pure.
+In: the suite's checks, known flaws.  Out: lines, rows and Markdown.  Pure.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def describe_check(check: Check, known: Iterable[Known] = (), remedies: Mapping[
 
     Args:
         check: the check.
-        known: the known lost walls with a sign that it sees.
+        known: the known flaws with a sign that it sees.
         remedies: what fixes it, by runtime.
     """
     rows = {
@@ -50,7 +50,7 @@ def describe_check(check: Check, known: Iterable[Known] = (), remedies: Mapping[
         "see it": check.reproduce,
         "facts": ", ".join(check.shows),
         "sources": ", ".join(check.refs),
-        "lost walls": ", ".join(f"{one.id} ({one.component})" for one in known),
+        "flaws": ", ".join(f"{one.id} ({one.component})" for one in known),
     }
     lines = [check.id, *(f"  {name + ':':<12}{text}" for name, text in rows.items() if text)]
     return [*lines, *(f"  on {runtimes}: {text}" for text, runtimes in _together(remedies or {}))]
@@ -60,12 +60,12 @@ KNOWN_HEADINGS = ("flaw", "of", "versions", "seen by", "sign")
 
 
 def known_rows(known: Iterable[Known]) -> list[tuple[str, ...]]:
-    """Return a row under KNOWN_HEADINGS for each known lost wall."""
+    """Return a row under KNOWN_HEADINGS for each known flaw."""
     return [(one.id, one.component, one.range, ", ".join(one.checks), one.sign) for one in known]
 
 
 def describe_known(known: Known) -> list[str]:
-    """Return the lines about one known lost wall."""
+    """Return the lines about one known flaw."""
     rows = {
         "what it was": known.title,
         "of": known.component,
@@ -94,7 +94,7 @@ def render_reference(
         checks: all of them.
         plants: check id to the weaknesses that open it in a live sandbox.
         seen: check id to where and when a plant was last seen to open it.
-        known: check id to the known lost walls with a sign that it sees.
+        known: check id to the known flaws with a sign that it sees.
         remedies: check id to what fixes it, by runtime.
     """
     checks = sorted(checks, key=lambda check: (area_of(check.id), check.id))
@@ -126,7 +126,7 @@ def _section(
     lines = [f"### {check.id}", "", f"{plain(check.title)}.", ""]
     if known:
         signs = (f"{plain(one.id)} ({one.component} `{one.range}`): {plain(one.sign)}" for one in known)
-        rows["known lost walls"] = "; ".join(signs)
+        rows["known flaws"] = "; ".join(signs)
     return "\n".join([*lines, *(f"- {name}: {text}" for name, text in rows.items()), ""])
 
 

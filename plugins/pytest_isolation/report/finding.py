@@ -15,7 +15,7 @@ def finding_lines(cell: Cell) -> list[str]:
     """
     Return one finding as at most eight lines; an unobserved one takes one line.
 
-    The lines are: claim with the attacker's gain, target, inside, outside, cause, known lost walls with this sign,
+    The lines are: claim with the attacker's gain, target, inside, outside, cause, known flaws with this sign,
     remedy, and a command that shows it without this tool.
     """
     claim = f"{cell.check.id}: {cell.check.title}" if cell.check.title else cell.check.id

@@ -201,7 +201,7 @@ def _skipped(results: Results, style: Style) -> list[Line]:
 
 
 def _notes(results: Results, style: Style) -> list[Line]:
-    """List the known lost walls with a matching version; a note is no verdict."""
+    """List the known flaws with a matching version; a note is no verdict."""
     lines = [style.line(f"  {text}", DIM) for text in lines_of(results)]
     return [style.line(HEADING, BOLD), *lines] if lines else []
 

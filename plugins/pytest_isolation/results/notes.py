@@ -1,4 +1,4 @@
-"""Notes on known lost walls: those that affect the versions of a target, and the verdicts of their signs.
+"""Notes on known flaws: those that affect the versions of a target, and the verdicts of their signs.
 
 In: records, and the verdicts of a run.
 Out: `Note`s and lines of text.  A note changes no verdict, no judgement and no exit status.
@@ -13,7 +13,7 @@ from pytest_isolation.records.record import Record
 from pytest_isolation.results import model as r
 from pytest_isolation.results.known import EVERY_VERSION, Known, Standing, bundled, versions_of
 
-HEADING = "Known lost walls by version: notes, no verdicts; `isolation known` describes each"
+HEADING = "Known flaws by version: notes, no verdicts; `isolation known` describes each"
 MANY = 5
 _STATES = {
     Verdict.HOLDS: ("holds", "hold"),
@@ -71,7 +71,7 @@ def notes_of(record: Record, known: Iterable[Known] | None = None) -> list[r.Not
 
 def known_by(check: str, record: Record, known: Iterable[Known] | None = None) -> tuple[str, ...]:
     """
-    Return what a finding says of known lost walls.
+    Return what a finding says of known flaws.
 
     Args:
         check: the check of the finding.
@@ -89,7 +89,7 @@ def finding_note(note: r.Note) -> str:
 
 
 def notes_on(results: r.Results, cell: r.Cell) -> tuple[str, ...]:
-    """Return what the finding of a cell says of known lost walls; nothing if its verdict is unknown."""
+    """Return what the finding of a cell says of known flaws; nothing if its verdict is unknown."""
     if cell.verdict is Verdict.UNKNOWN:
         return ()
     found = (note for note in results.notes if note.target == cell.target and cell.check in note.checks)

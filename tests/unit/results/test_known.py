@@ -1,4 +1,4 @@
-"""pytest_isolation.results.known: the file of known lost walls, and how versions stand to it."""
+"""pytest_isolation.results.known: the file of known flaws, and how versions stand to it."""
 
 from __future__ import annotations
 

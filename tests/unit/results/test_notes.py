@@ -1,4 +1,4 @@
-"""pytest_isolation.results.notes: what is said of known lost walls, and what never follows from it."""
+"""pytest_isolation.results.notes: what is said of known flaws, and what never follows from it."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_reports_show_notes_and_the_flaw_beside_the_finding() -> None:
     assert f"{HEADING}\n  docker 20.10.12 (docker): in the range of CVE-2022-24769" in text
     assert "known:     CVE-2022-24769, capabilities were inherited" in text
     assert page.count("in the range of CVE-2022-24769 (upstream &lt;20.10.14)") == 1
-    assert "Known lost walls" in page
+    assert "Known flaws" in page
     assert "CVE-2022-24769, capabilities were inherited: docker 20.10.12 is in its range" in page
     assert HEADING not in to_text(draw(results(made_with("28.0.2")), 300))
     unknown = cell.model_copy(update={"verdict": Verdict.UNKNOWN})
@@ -241,5 +241,5 @@ def test_an_unknown_name_is_one_line_and_exit_status_4(args: tuple[str, ...], to
     assert "Traceback" not in done.stderr
 
 
-def test_the_description_of_a_check_names_its_known_lost_walls() -> None:
-    assert "lost walls: CVE-2024-21626 (runc)" in isolation("checks", "fd.outside_dir").stdout
+def test_the_description_of_a_check_names_its_known_flaws() -> None:
+    assert "flaws:      CVE-2024-21626 (runc)" in isolation("checks", "fd.outside_dir").stdout
