@@ -223,7 +223,14 @@ def fingerprint(key: bytes) -> str:
 
 
 def wrong_host_key(name: str, seen: bytes, expected: bytes) -> IsolationError:
-    """Return the error for a machine with another host key; both keys in SSH's binary form."""
+    """
+    Return the error for a machine with another host key.
+
+    Args:
+        name: the machine's name.
+        seen: the key that the machine sent, in SSH's binary form (RFC 4253, section 6.6).
+        expected: the key of the machine's box, in the same form.
+    """
     return IsolationError(
         f"cannot trust '{name}': its host key is {fingerprint(seen)}, expected {fingerprint(expected)}",
         hint=f"another machine answers at its address; if '{name}' was made again: provisioner down, then up",

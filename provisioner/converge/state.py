@@ -140,7 +140,17 @@ def _frame(name: str, script: str) -> str:
 
 
 def parse_answer(answer: Answer, machine: str, wanted: Wanted) -> Present:
-    """Parse the output of these lines, without their head, into the state; raises IsolationError on other text."""
+    """
+    Parse the output of `render_read`'s lines, without their head, into the state.
+
+    Args:
+        answer: the output.
+        machine: the machine's name.
+        wanted: the wanted state that the lines were rendered from.
+
+    Raises:
+        IsolationError: the output is not that of these lines.
+    """
     seconds = deadline("converge.read")
     found = {}
     for kind in find_kinds():

@@ -71,7 +71,17 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
 
 
 def parse_yaml(data: bytes, model: type[Model], name: str) -> Model:
-    """Like load_yaml, for a file's bytes; `name` is the file's in errors."""
+    """
+    Like `load_yaml`, for the bytes of a file.
+
+    Args:
+        data: the bytes, at most MAX_BYTES.
+        model: the pydantic model of the document.
+        name: the name of the file, for errors.
+
+    Raises:
+        IsolationError: as `load_yaml`.
+    """
     if len(data) > MAX_BYTES:
         raise IsolationError(f"cannot read '{name}': more than {MAX_BYTES >> 10} KiB")
     document = _Document(name)

@@ -58,7 +58,17 @@ class HostFiles(Protocol):
         """Return a file's content; IsolationError if it cannot be read."""
 
     def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
-        """Write a file with exactly this mode; IsolationError if it cannot be written."""
+        """
+        Write a file.
+
+        Args:
+            path: the file.
+            data: its content.
+            mode: its exact mode, whatever the umask is.
+
+        Raises:
+            IsolationError: it cannot be written.
+        """
 
     def delete(self, path: Path) -> None:
         """Delete a folder of ours with all below it; a missing one is ignored."""
@@ -89,7 +99,14 @@ class HostFiles(Protocol):
         """Kill the processes in cgroups of ours, and delete the cgroups with all below them."""
 
     def made_command(self, run: Run, argv: Sequence[str], env: Mapping[str, str]) -> UndoEntry:
-        """Record in the journal the command that deletes a thing; call it before the thing is made."""
+        """
+        Record in the journal the command that deletes a thing; call it before the thing is made.
+
+        Args:
+            run: the journal.
+            argv: the command.
+            env: variables that the command needs.
+        """
 
     def made_folder(self, run: Run, path: Path) -> UndoEntry:
         """Record a folder of ours in the journal; call it before the folder is made."""

@@ -7,12 +7,10 @@ that templates need.  No sandbox is created here.
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 from provisioner.connection.local import ConnectionLost, Stream, last_line
 from provisioner.deadlines import deadline
@@ -22,21 +20,19 @@ from provisioner.facts.image import ImageSeen, parse_image
 from provisioner.hosts.canaries import Canaries
 from provisioner.hosts.files_local import HostFiles
 from provisioner.hosts.image_store import UNPRIVILEGED, ImageMaker
-from provisioner.images.image import IMAGES, Image
-from provisioner.journal.entry import UndoEntry
+from provisioner.hosts.runtime_images import ImageName, RuntimeImages, remembered
+from provisioner.images.image import Image
 from provisioner.journal.run import Run
 from provisioner.linux.cgroups import PREFIX, Mode, mode_of
 from provisioner.paths import PASSABLE
 from provisioner.probe.build import BuiltProbe
 from provisioner.probe.channel import Channel
 from provisioner.probe.request import Reply
-from provisioner.runtimes.render import render_argv
-from provisioner.runtimes.runtime import Runtime, symptom_in
+from provisioner.runtimes.runtime import Runtime
 
 FACTS_BYTES = 1 << 20
 CAP_SYS_ADMIN = 21
 CAP_SYS_RESOURCE = 24
-ImageName = Literal["probe", "shell"]
 
 
 class Host:
@@ -67,14 +63,12 @@ class Host:
         # runtimes do not delete the parents of the cgroups that they make
         self._cgroups = [mount.target / f"{PREFIX}{run.id}" for mount in mounts if mount.fstype.startswith("cgroup")]
         self._entries += site.made_cgroups(run, self._cgroups)
-        self._maker = ImageMaker(site, run, probe, self.directory, kernel, self._look_at)
+        maker = ImageMaker(site, run, probe, self.directory, kernel, self._look_at)
         self._lock = threading.Lock()
-        self._prepared: dict[str, tuple[threading.Lock, dict[str, object]]] = {}
-        self._seen: dict[str, ImageSeen | IsolationError | None] = {}
-        self._forget: list[tuple[list[str], UndoEntry]] = []
         self._streams: list[Stream] = []
         self._aborted = False
         self.probe_path = site.install_probe(probe)
+        self._images = RuntimeImages(site, run, maker, self.probe_path, lambda: self.facts_for_templates)
         self._stream = self.connection.start([str(self.probe_path), "serve", self.nonce])
         try:
             self._channel = Channel(self._stream, self.nonce, self.connection.name, deadline("hello.container"))
@@ -160,7 +154,14 @@ class Host:
         return self._ask("outside", nonce, nonce, *(["filters"] if filters else []), view_nonce=nonce)
 
     def outside_pid(self, pid: int, nonce: str, filters: bool = False) -> Facts:
-        """Return the outside view of one process; like `outside`, but for a pid.  The answer carries `nonce`."""
+        """
+        Like `outside`, for a process by its pid.
+
+        Args:
+            pid: the process.
+            nonce: the nonce that the answer carries.
+            filters: whether to read the seccomp filters of its tasks, which stops each task for less than 1 ms.
+        """
         return self._ask("outside", nonce, f"pid:{pid}", *(["filters"] if filters else []), view_nonce=nonce)
 
     def _ask(self, *argv: str, view_nonce: str) -> Facts:
@@ -173,83 +174,16 @@ class Host:
         return parse_image(checked(reply, argv[0], self.connection.name), self.nonce)
 
     def values(self, runtime: Runtime, image: ImageName | Image = "probe") -> dict[str, object]:
-        """
-        Return the values for a runtime's templates; its image is made and imported once in this run.
-
-        Args:
-            runtime: the runtime.
-            image: "probe" (the probe alone), "shell" (with a BusyBox), or an Image.
-
-        Raises:
-            IsolationError: the image cannot be made or imported.
-        """
-        asked = image if isinstance(image, Image) else IMAGES[image]
-        with self._lock:
-            lock, values = self._prepared.setdefault(_key(runtime, asked), (threading.Lock(), {}))
-        with lock:
-            if not values:
-                values.update(self._prepare(runtime, asked))
-        return dict(values)
+        """Return the values for a runtime's templates: `RuntimeImages.values`."""
+        return self._images.values(runtime, image)
 
     def image(self, runtime: Runtime, image: ImageName | Image = "probe") -> ImageSeen | None:
-        """
-        Return the facts about an image of this runtime, read before its first start; None if there is no image.
-
-        Args:
-            runtime: the runtime.
-            image: as in `values`.
-
-        Raises:
-            IsolationError: the image cannot be made, imported or read.
-        """
-        asked = image if isinstance(image, Image) else IMAGES[image]
-        self.values(runtime, asked)
-        seen = self._seen[_key(runtime, asked)]
-        if isinstance(seen, IsolationError):
-            raise seen
-        return seen
-
-    def _prepare(self, runtime: Runtime, image: Image) -> dict[str, object]:
-        state = self.site.state / runtime.name
-        if runtime.image == "archive" or runtime.prepare:
-            self.site.make_folder(state, PASSABLE)
-        values: dict[str, object] = {
-            "run": self.run.id,
-            "probe": str(self.probe_path),
-            "state": str(state),
-            "run_dir": str(self.site.run / runtime.name),
-            "image": f"localhost/isolation-{image.name}:{self.run.id}",
-            "host": self.facts_for_templates,
-        }
-        for name, argv in runtime.define.items():
-            values[name] = render_argv(argv, values, f"{runtime.name}: define.{name}")
-        made, self._seen[_key(runtime, image)] = self._maker.make(runtime, image, str(values["image"]))
-        values |= made
-        if runtime.import_:
-            self._import(runtime, values)
-        return values
-
-    def _import(self, runtime: Runtime, values: Mapping[str, object]) -> None:
-        assert runtime.import_ is not None
-        forget = render_argv(runtime.forget or [], values, f"{runtime.name}: forget")
-        entry = self.site.made_command(self.run, forget, self.remembered(runtime)) if forget else None
-        argv = render_argv(runtime.import_, values, f"{runtime.name}: import")
-        done = self.connection.run(argv, deadline("import"))
-        if done.status == 0:
-            if entry is not None:
-                self._forget.append((forget, entry))
-            return
-        if entry is not None:
-            self.run.gone(entry)  # nothing was imported
-        errors = done.stderr.decode("utf-8", "backslashreplace")
-        symptom = symptom_in(runtime, errors)
-        cause, hint = (symptom.cause, symptom.mend) if symptom else (done.last_words, "")
-        raise IsolationError(f"cannot start '{runtime.name}': {cause}", hint, errors)
+        """Return the facts about an image of this runtime: `RuntimeImages.image`."""
+        return self._images.image(runtime, image)
 
     def remembered(self, runtime: Runtime) -> dict[str, str]:
         """Return the variables by which a client finds its daemon, for the journal's commands."""
-        names = runtime.remember if self.site.remembers else []
-        return {name: os.environ[name] for name in names if name in os.environ}
+        return remembered(self.site, runtime)
 
     def start(self, argv: list[str], env: Mapping[str, str] | None, cwd: Path) -> Stream:
         """
@@ -286,11 +220,7 @@ class Host:
 
         If the connection is lost, what is left stays in the journal; a machine that was rolled back has nothing left.
         """
-        for argv, entry in self._forget:
-            with contextlib.suppress(ConnectionLost):
-                if self.connection.run(argv, deadline("command")).status == 0:
-                    self.run.gone(entry)
-        self._forget.clear()
+        self._images.forget()
         self._canaries.close()
         self._stream.end_input()
         with contextlib.suppress(ConnectionLost):
@@ -299,17 +229,23 @@ class Host:
         with contextlib.suppress(ConnectionLost):
             self.site.delete_cgroups(self._cgroups)
             self.site.delete(self.directory)
-            self._maker.close()
+            self._images.close()
             for entry in self._entries:
                 self.run.gone(entry)
 
 
-def _key(runtime: Runtime, image: Image) -> str:
-    return f"{runtime.name}/{runtime.conditions}/{image.name}"
-
-
 def checked(reply: Reply, verb: str, name: str) -> bytes:
-    """Return the output of a successful request; IsolationError with the reason otherwise."""
+    """
+    Return the output of a successful request.
+
+    Args:
+        reply: the answer.
+        verb: the request, for errors.
+        name: the host, for errors.
+
+    Raises:
+        IsolationError: the request failed, with its reason.
+    """
     if reply.ok:
         return reply.data
     raise IsolationError(f"cannot get '{verb}' from '{name}': {last_line(reply.log) or reply.ended}")

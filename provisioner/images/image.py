@@ -147,7 +147,14 @@ def archive(
 
 
 def rootfs_tar(probe: Path, shell: Shell | None = None, further: Sequence[Item] = ()) -> bytes:
-    """Return the root file system that `rootfs` makes as a tar, for another host."""
+    """
+    Return the root file system of `rootfs` as a tar, for another host.
+
+    Args:
+        probe: the executable; it becomes /probe.
+        shell: a BusyBox for /bin, or None.
+        further: additional entries.
+    """
     return _tar(contents(probe, shell, further=further))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import IsolationError
-from provisioner.hosts.host import Host, ImageName
+from provisioner.hosts.host import Host
+from provisioner.hosts.runtime_images import ImageName
 from provisioner.images.image import Image
 from provisioner.limits.limits import Limits
 
