@@ -48,7 +48,7 @@ class Canaries:
     The canaries of one run on one host.  Close them.
 
     Args:
-        site: the host's files.
+        files: the host's files.
         run: the journal.
         channel: to the host's probe.
         probe: the probe's path on the host.
@@ -63,8 +63,8 @@ class Canaries:
         IsolationError: the host cannot make one.
     """
 
-    def __init__(self, site: HostFiles, run: Run, channel: Channel, probe: Path, folder: Path) -> None:
-        self._site, self._run, self._channel = site, run, channel
+    def __init__(self, files: HostFiles, run: Run, channel: Channel, probe: Path, folder: Path) -> None:
+        self._files, self._run, self._channel = files, run, channel
         token = secrets.token_hex(4)
         self.name = f"isolation-{run.id}-{token}"
         self.file = folder / f"canary-{token}"
@@ -99,7 +99,7 @@ class Canaries:
         """Start the request that makes them, with a key that no other segment has; the socket lives as long as it."""
         for number in range(TRIES):
             self.key = key_of(self.name, number)
-            self._entry = self._site.made_canaries(self._run, probe, self.key, self.name)
+            self._entry = self._files.made_canaries(self._run, probe, self.key, self.name)
             argv = ("canaries", "hold", str(self.key), self.name, str(self.file))
             self._held: Pending = self._channel.start(*argv, deadline=HOLD)
             self._held.until = time.monotonic() + deadline("request")  # how long to wait for its first line
@@ -124,7 +124,7 @@ class Canaries:
             f"the canary file {self.file}": str(state["file"]),
             "the host's name": self._read("kernel/hostname"),
         }
-        return seen | {f"sysctl {name.replace('/', '.')}": self._read(name) for name in self._site.watched}
+        return seen | {f"sysctl {name.replace('/', '.')}": self._read(name) for name in self._files.watched}
 
     def _ask(self, *words: str) -> tuple[str, bytes]:
         reply = self._channel.request("canaries", *words, deadline=deadline("request"))
@@ -132,6 +132,6 @@ class Canaries:
 
     def _read(self, sysctl: str) -> str:
         try:
-            return self._site.read(Path("/proc/sys") / sysctl).decode("utf-8", "backslashreplace").strip()
+            return self._files.read(Path("/proc/sys") / sysctl).decode("utf-8", "backslashreplace").strip()
         except IsolationError as error:
             return f"({error.what})"

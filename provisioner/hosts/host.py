@@ -40,7 +40,7 @@ class Host:
     A host, and what this run makes on it.  Close it at the end of the run.
 
     Args:
-        site: the host's files and its connection.
+        files: the host's files and its connection.
         run: the journal of this run.
         probe: the built probe; it serves on the host and goes into the images.
         kernel: the guest's kernel that the user named, or None.
@@ -49,38 +49,38 @@ class Host:
         IsolationError: the host cannot be used: its probe does not answer, or a folder or a canary cannot be made.
     """
 
-    def __init__(self, site: HostFiles, run: Run, probe: BuiltProbe, kernel: Path | None = None) -> None:
-        self.site = site
-        self.connection = site.connection
+    def __init__(self, files: HostFiles, run: Run, probe: BuiltProbe, kernel: Path | None = None) -> None:
+        self.files = files
+        self.connection = files.connection
         self.run = run
         self.probe = probe
         self.nonce = secrets.token_hex(8)
-        self.directory = site.run / run.id
-        self._entries = [site.made_folder(run, self.directory)]
-        site.make_folder(self.directory, PASSABLE)  # mapped ids must be able to search it
-        mounts = site.mounts()
+        self.directory = files.run / run.id
+        self._entries = [files.made_folder(run, self.directory)]
+        files.make_folder(self.directory, PASSABLE)  # mapped ids must be able to search it
+        mounts = files.mounts()
         self.cgroup_mode: Mode = mode_of(mounts, self._read_words)
         # runtimes do not delete the parents of the cgroups that they make
         self._cgroups = [mount.target / f"{PREFIX}{run.id}" for mount in mounts if mount.fstype.startswith("cgroup")]
-        self._entries += site.made_cgroups(run, self._cgroups)
-        maker = ImageMaker(site, run, probe, self.directory, kernel, self._look_at)
+        self._entries += files.made_cgroups(run, self._cgroups)
+        maker = ImageMaker(files, run, probe, self.directory, kernel, self._look_at)
         self._lock = threading.Lock()
         self._streams: list[Stream] = []
         self._aborted = False
-        self.probe_path = site.install_probe(probe)
-        self._images = RuntimeImages(site, run, maker, self.probe_path, lambda: self.facts_for_templates)
+        self.probe_path = files.install_probe(probe)
+        self._images = RuntimeImages(files, run, maker, self.probe_path, lambda: self.facts_for_templates)
         self._stream = self.connection.start([str(self.probe_path), "serve", self.nonce])
         try:
             self._channel = Channel(self._stream, self.nonce, self.connection.name, deadline("hello.container"))
             self.facts = self.look()
-            self._canaries = Canaries(site, run, self._channel, self.probe_path, self.directory)
+            self._canaries = Canaries(files, run, self._channel, self.probe_path, self.directory)
         except BaseException:
             self._stream.kill()
             raise
 
     def _read_words(self, path: Path) -> list[str]:
         try:
-            return self.site.read(path).decode("utf-8", "replace").split()
+            return self.files.read(path).decode("utf-8", "replace").split()
         except IsolationError:
             return []
 
@@ -183,7 +183,7 @@ class Host:
 
     def remembered(self, runtime: Runtime) -> dict[str, str]:
         """Return the variables by which a client finds its daemon, for the journal's commands."""
-        return remembered(self.site, runtime)
+        return remembered(self.files, runtime)
 
     def start(self, argv: list[str], env: Mapping[str, str] | None, cwd: Path) -> Stream:
         """
@@ -227,8 +227,8 @@ class Host:
             self._stream.wait(deadline("close"))
         self._stream.kill()
         with contextlib.suppress(ConnectionLost):
-            self.site.delete_cgroups(self._cgroups)
-            self.site.delete(self.directory)
+            self.files.delete_cgroups(self._cgroups)
+            self.files.delete(self.directory)
             self._images.close()
             for entry in self._entries:
                 self.run.gone(entry)

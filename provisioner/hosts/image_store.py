@@ -34,7 +34,7 @@ class ImageMaker:
     The images of one run on one host.  Close it when the run ends.
 
     Args:
-        site: the host's files.
+        files: the host's files.
         run: the journal.
         probe: the probe that goes into the images.
         directory: the run's folder on the host.
@@ -44,14 +44,14 @@ class ImageMaker:
 
     def __init__(
         self,
-        site: HostFiles,
+        files: HostFiles,
         run: Run,
         probe: BuiltProbe,
         directory: Path,
         kernel: Path | None,
         look_at: Callable[[Path], ImageSeen],
     ) -> None:
-        self._site = site
+        self._files = files
         self._run = run
         self._probe = probe
         self._directory = directory
@@ -79,7 +79,7 @@ class ImageMaker:
         if runtime.image == "archive":
             data = self._archive(ref, image, shell)
             path = self._directory / f"{runtime.name}-{image.name}.tar"
-            self._site.write(path, data)
+            self._files.write(path, data)
             return {"archive": str(path)}, _seen(lambda: read_archive(data))
         if runtime.image == "rootfs":
             folder = self._rootfs(image, shell)
@@ -95,12 +95,12 @@ class ImageMaker:
     def _rootfs(self, image: Image, shell: Shell | None) -> Path:
         """Make the root folder unless it exists; one with additional entries is deleted at the run's end."""
         if not image.items:
-            return self._site.make_rootfs(self._probe, shell)
-        path = self._site.cache / f"rootfs-{self._run.id}-{image.name}"
+            return self._files.make_rootfs(self._probe, shell)
+        path = self._files.cache / f"rootfs-{self._run.id}-{image.name}"
         with self._lock:  # runtimes share the folder
             if path not in self._folders:
-                self._folders[path] = self._site.made_folder(self._run, path)
-            return self._site.make_rootfs(self._probe, shell, path.name, image.items)
+                self._folders[path] = self._files.made_folder(self._run, path)
+            return self._files.make_rootfs(self._probe, shell, path.name, image.items)
 
     def _guest(self, image: Image, shell: Shell | None) -> dict[str, object]:
         """Return what a micro VM boots, and the group that may use KVM; micro VMs run on this machine only."""
@@ -120,7 +120,7 @@ class ImageMaker:
     def close(self) -> None:
         """Delete the root folders of this run."""
         for path, entry in self._folders.items():
-            self._site.delete(path)
+            self._files.delete(path)
             self._run.gone(entry)
         self._folders.clear()
 

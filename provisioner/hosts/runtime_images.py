@@ -33,7 +33,7 @@ class RuntimeImages:
     The images of runtimes on one host.
 
     Args:
-        site: the host's files and its connection.
+        files: the host's files and its connection.
         run: the journal of this run.
         maker: makes the images.
         probe_path: the probe on the host.
@@ -42,13 +42,13 @@ class RuntimeImages:
 
     def __init__(
         self,
-        site: HostFiles,
+        files: HostFiles,
         run: Run,
         maker: ImageMaker,
         probe_path: Path,
         host_values: Callable[[], Mapping[str, object]],
     ) -> None:
-        self._site = site
+        self._files = files
         self._run = run
         self._maker = maker
         self._probe_path = probe_path
@@ -96,14 +96,14 @@ class RuntimeImages:
         return seen
 
     def _prepare(self, runtime: Runtime, image: Image) -> dict[str, object]:
-        state = self._site.state / runtime.name
+        state = self._files.state / runtime.name
         if runtime.image == "archive" or runtime.prepare:
-            self._site.make_folder(state, PASSABLE)
+            self._files.make_folder(state, PASSABLE)
         values: dict[str, object] = {
             "run": self._run.id,
             "probe": str(self._probe_path),
             "state": str(state),
-            "run_dir": str(self._site.run / runtime.name),
+            "run_dir": str(self._files.run / runtime.name),
             "image": f"localhost/isolation-{image.name}:{self._run.id}",
             "host": self._host_values(),
         }
@@ -118,9 +118,9 @@ class RuntimeImages:
     def _import(self, runtime: Runtime, values: Mapping[str, object]) -> None:
         assert runtime.import_ is not None
         forget = render_argv(runtime.forget or [], values, f"{runtime.name}: forget")
-        entry = self._site.made_command(self._run, forget, remembered(self._site, runtime)) if forget else None
+        entry = self._files.made_command(self._run, forget, remembered(self._files, runtime)) if forget else None
         argv = render_argv(runtime.import_, values, f"{runtime.name}: import")
-        done = self._site.connection.run(argv, deadline("import"))
+        done = self._files.connection.run(argv, deadline("import"))
         if done.status == 0:
             if entry is not None:
                 self._forget.append((forget, entry))
@@ -136,7 +136,7 @@ class RuntimeImages:
         """Delete the imported images; if the connection is lost, they stay in the journal."""
         for argv, entry in self._forget:
             with contextlib.suppress(ConnectionLost):
-                if self._site.connection.run(argv, deadline("command")).status == 0:
+                if self._files.connection.run(argv, deadline("command")).status == 0:
                     self._run.gone(entry)
         self._forget.clear()
 
@@ -145,9 +145,9 @@ class RuntimeImages:
         self._maker.close()
 
 
-def remembered(site: HostFiles, runtime: Runtime) -> dict[str, str]:
+def remembered(files: HostFiles, runtime: Runtime) -> dict[str, str]:
     """Return the variables by which a client finds its daemon, for the journal's commands."""
-    names = runtime.remember if site.remembers else []
+    names = runtime.remember if files.remembers else []
     return {name: os.environ[name] for name in names if name in os.environ}
 
 

@@ -41,7 +41,7 @@ def write_config(
     if done.status != 0:
         raise IsolationError(f"cannot prepare '{runtime.name}': {done.last_words}")
     path = Path(str(values["bundle"])) / prepare.file
-    config = json.loads(host.site.read(path))
+    config = json.loads(host.files.read(path))
     for key, template in prepare.set.items():
         set_key(config, key, render_value(template, values, f"{runtime.name}: prepare.set.{key}"))
     for name, further in asked.items():
@@ -52,7 +52,7 @@ def write_config(
             set_key(config, key, render_value(template, {**values, "config": config}, f"{runtime.name}: {key}"))
     for edit in edits:
         edit(config)
-    host.site.write(path, json.dumps(config, indent=1).encode())
+    host.files.write(path, json.dumps(config, indent=1).encode())
 
 
 def set_key(config: dict[str, Any], dotted: str, value: object) -> None:

@@ -40,18 +40,18 @@ class Sandbox:
         host: the host that its commands run on.
         runtime: the runtime that creates it.
         spec: what is asked of it.
-        around: the host of `host`, if `host` is a machine that is the sandbox itself.
+        outer_host: the host of `host`, if `host` is a machine that is the sandbox itself.
 
     Raises:
         RefusedError: the runtime refuses to create it.
         IsolationError: it does not answer.
     """
 
-    def __init__(self, host: Host, runtime: Runtime, spec: Spec, around: OuterHost | None = None) -> None:
+    def __init__(self, host: Host, runtime: Runtime, spec: Spec, outer_host: OuterHost | None = None) -> None:
         self.host = host
-        self.outer = around.host if around else host
-        self.provider = around.provider if around else ""
-        self._around = around
+        self.outer = outer_host.host if outer_host else host
+        self.provider = outer_host.provider if outer_host else ""
+        self._outer_host = outer_host
         self.runtime = runtime
         self.spec = spec
         self.name = f"isolation-{host.run.id}-{next(_numbers)}"
@@ -73,7 +73,7 @@ class Sandbox:
 
     def _make_values(self) -> dict[str, object]:
         values = self.host.values(self.runtime, self.spec.image)
-        self.host.site.make_folder(self._bundle, 0o755)
+        self.host.files.make_folder(self._bundle, 0o755)
         values |= {
             "name": self.name,
             "nonce": self.nonce,
@@ -84,7 +84,7 @@ class Sandbox:
         }
         if self.runtime.image == "initramfs":
             # written by the hypervisor, which runs as another user
-            self.host.site.write(self._bundle / "console.log", b"", 0o666)
+            self.host.files.write(self._bundle / "console.log", b"", 0o666)
         values["limits"] = self._limit_flags(values)
         values["flags"] = [*self.spec.flags, *self._volume_flags(values)]
         mode = self.runtime.network.get(self.spec.network)
@@ -134,14 +134,16 @@ class Sandbox:
             write_config(self.host, runtime, self._values, self.spec.limits.template_values(), self.spec.edits)
         if runtime.delete:
             delete = render_argv(runtime.delete, self._values, f"{runtime.name}: delete")
-            self._undo_entries.append(self.host.site.made_command(self.host.run, delete, self.host.remembered(runtime)))
+            self._undo_entries.append(
+                self.host.files.made_command(self.host.run, delete, self.host.remembered(runtime))
+            )
         argv = render_argv(runtime.create, self._values, f"{runtime.name}: create")
         env = {key: str(render_value(text, self._values, key)) for key, text in runtime.environment.items()}
         return self.host.start(argv, env or None, self._bundle)
 
     def _connect(self, stream: Stream) -> Channel:
         try:
-            far = "" if self.host.site.remembers else ".remote"
+            far = "" if self.host.files.remembers else ".remote"
             return Channel(stream, self.nonce, self.runtime.name, deadline(f"hello.{self.runtime.kind}{far}"))
         except ChannelError as error:
             stream.kill()
@@ -165,7 +167,7 @@ class Sandbox:
         if self.runtime.image != "initramfs":
             return ""
         try:
-            return self.host.site.read(self._bundle / "console.log")[-4000:].decode("utf-8", "backslashreplace")
+            return self.host.files.read(self._bundle / "console.log")[-4000:].decode("utf-8", "backslashreplace")
         except IsolationError:
             return ""
 
@@ -226,7 +228,7 @@ class Sandbox:
         """Return the host's view of the hypervisor's process; None for a container."""
         if self.runtime.boundary != "vmm" or self._stream is None:
             return None
-        pid = self._around.vmm_pid if self._around else self._stream.pid
+        pid = self._outer_host.vmm_pid if self._outer_host else self._stream.pid
         if pid is None:
             raise IsolationError(f"cannot look at the hypervisor of '{self.name}': its process is unknown")
         return self.outer.outside_pid(pid, self.nonce, filters=True)
@@ -277,7 +279,7 @@ class Sandbox:
                 self.host.run.gone(record)
         self._undo_entries.clear()
         with contextlib.suppress(IsolationError):  # the run deletes its whole folder at its end
-            self.host.site.delete(self._bundle)
+            self.host.files.delete(self._bundle)
 
     def _delete(self) -> bool:
         """Let the runtime delete it; False if the outcome is unknown, so that the run's end tries again."""

@@ -38,11 +38,11 @@ class SharedFile(Observed):
 def shared_folder(host: Host) -> Iterator[Path]:
     """Make a folder in the run's folder that every user may write to; it is deleted at the end."""
     folder = host.directory / f"shared-{os.urandom(4).hex()}"
-    host.site.make_folder(folder, STICKY)
+    host.files.make_folder(folder, STICKY)
     try:
         yield folder
     finally:
-        host.site.delete(folder)
+        host.files.delete(folder)
 
 
 def make_shared_file(sandbox: Sandbox, folder: Path) -> SharedFile:

@@ -193,7 +193,7 @@ class SandboxView:
     def _tasks(self) -> Sequence[TaskState]:
         return (self.outside.tasks or ()) if self.has_outside else ()
 
-    def _stray(self, kind: str) -> int | None:
+    def _host_inode(self, kind: str) -> int | None:
         tasks = self._tasks()
         hosts: int | None = getattr(self.host.process.namespaces, kind) if tasks else None
         return hosts if any(getattr(task.namespaces, kind) == hosts for task in tasks) else None
@@ -206,7 +206,7 @@ class SandboxView:
         They are the subject's; of a kind in which another task of the sandbox is in the host's namespace, the host's.
         """
         if self.has_outside:
-            return NamespaceView(self.outside, self.record.host.boot_id, self._stray)
+            return NamespaceView(self.outside, self.record.host.boot_id, self._host_inode)
         return NamespaceView(self.inside, self.host.boot_id if self.shares_kernel else self.inside.boot_id)
 
     @property

@@ -30,11 +30,20 @@ ORDINARY |= {
     "targets",
 }
 REPLACED = {
-    "shelved": "BoxInfo",
-    "story": "VagrantProgress",
-    "strays": "orphans",
+    "around": "outer_host",
+    "author": "denied_by",
     "authors": "denied_by",
+    "conclude": "finish",
+    "doors": "management_sockets",
+    "lone": "exclusive",
+    "pool": "session, observe",
     "reaping": "init_death",
+    "shelf": "inventory",
+    "shelved": "BoxInfo",
+    "site": "HostFiles, files",
+    "story": "VagrantProgress",
+    "stray": "orphan",
+    "strays": "orphans",
 }
 
 

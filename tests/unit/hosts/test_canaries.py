@@ -31,9 +31,9 @@ from provisioner.hosts.files_local import LocalFiles
 from provisioner.journal.run import Run
 from provisioner.probe.build import probe_binary
 from provisioner.probe.channel import Channel
-site, probe = LocalFiles(), probe_binary().path
-channel = Channel(site.connection.start([str(probe), "serve", "n"]), "n", "here", 60)
-made = Canaries(site, Run.start(), channel, probe, Path(sys.argv[1]))
+files, probe = LocalFiles(), probe_binary().path
+channel = Channel(files.connection.start([str(probe), "serve", "n"]), "n", "here", 60)
+made = Canaries(files, Run.start(), channel, probe, Path(sys.argv[1]))
 print(made.key, made.name, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -21,7 +21,7 @@ def test_a_new_folder_has_its_mode_and_an_old_one_keeps_its_own(tmp_path: Path) 
 
 
 def test_another_run_may_make_the_folder_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site, path = LocalFiles(), tmp_path / "docker"
+    files, path = LocalFiles(), tmp_path / "docker"
     mkdir = Path.mkdir
 
     def beaten(self: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
@@ -29,7 +29,7 @@ def test_another_run_may_make_the_folder_first(tmp_path: Path, monkeypatch: pyte
         raise FileExistsError(17, "File exists")
 
     monkeypatch.setattr(Path, "mkdir", beaten)
-    site.make_folder(path, 0o711)
+    files.make_folder(path, 0o711)
 
     assert path.is_dir()
 

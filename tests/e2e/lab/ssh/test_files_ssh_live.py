@@ -57,7 +57,7 @@ def cache() -> Iterator[Path]:
 
 
 @pytest.fixture
-def site(there: SshConnection, cache: Path, monkeypatch: pytest.MonkeyPatch) -> SshFiles:
+def files(there: SshConnection, cache: Path, monkeypatch: pytest.MonkeyPatch) -> SshFiles:
     monkeypatch.setattr(SshFiles, "cache", cache)
     return SshFiles(there)
 
@@ -74,53 +74,53 @@ def probe() -> BuiltProbe:
 
 
 def ours() -> Path:
-    """A folder of the project's own, where a site may remove things."""
+    """A folder of the project's own, where files may be removed."""
     return Path("/run") / NAME / f"test-{secrets.token_hex(4)}"
 
 
-def test_files_are_made_written_read_and_removed(site: SshFiles) -> None:
+def test_files_are_made_written_read_and_removed(files: SshFiles) -> None:
     folder = ours()
-    site.make_folder(folder, 0o711)
-    site.make_folder(folder, 0o700)  # it is there, and stays as it is
-    site.write(folder / "file", b"\0\xffhello", 0o640)
+    files.make_folder(folder, 0o711)
+    files.make_folder(folder, 0o700)  # it is there, and stays as it is
+    files.write(folder / "file", b"\0\xffhello", 0o640)
 
     assert folder.stat().st_mode & 0o777 == 0o711
     assert (folder / "file").stat().st_mode & 0o777 == 0o640
-    assert site.read(folder / "file") == b"\0\xffhello"
-    site.delete(folder)
-    site.delete(folder)
+    assert files.read(folder / "file") == b"\0\xffhello"
+    files.delete(folder)
+    files.delete(folder)
     assert not folder.exists()
     with pytest.raises(IsolationError, match=r"cannot read '.*/file' on 'there': .*No such file"):
-        site.read(folder / "file")
+        files.read(folder / "file")
 
 
-def test_what_is_not_ours_is_never_removed(site: SshFiles, tmp_path: Path) -> None:
+def test_what_is_not_ours_is_never_removed(files: SshFiles, tmp_path: Path) -> None:
     with pytest.raises(IsolationError, match="not below our folders"):
-        site.delete(tmp_path)
+        files.delete(tmp_path)
     with pytest.raises(IsolationError, match="not one of ours"):
-        site.delete_cgroups([Path("/sys/fs/cgroup/memory/docker")])
+        files.delete_cgroups([Path("/sys/fs/cgroup/memory/docker")])
     assert tmp_path.exists()
 
 
-def test_its_mounts_are_what_it_has(site: SshFiles) -> None:
-    assert site.mounts() == read_mounts()
+def test_its_mounts_are_what_it_has(files: SshFiles) -> None:
+    assert files.mounts() == read_mounts()
 
 
-def test_the_probe_is_uploaded_once(site: SshFiles, probe: BuiltProbe) -> None:
-    path = site.install_probe(probe)
+def test_the_probe_is_uploaded_once(files: SshFiles, probe: BuiltProbe) -> None:
+    path = files.install_probe(probe)
     before = path.stat()
 
     assert path.read_bytes() == probe.path.read_bytes()
     assert before.st_mode & 0o777 == 0o755
-    assert site.install_probe(probe) == path
+    assert files.install_probe(probe) == path
     assert path.stat().st_ino == before.st_ino
     path.write_bytes(b"cut short")
-    site.install_probe(probe)
+    files.install_probe(probe)
     assert path.read_bytes() == probe.path.read_bytes()
 
 
-def test_the_root_folder_is_that_of_this_machine(site: SshFiles, probe: BuiltProbe) -> None:
-    path = site.make_rootfs(probe, None)
+def test_the_root_folder_is_that_of_this_machine(files: SshFiles, probe: BuiltProbe) -> None:
+    path = files.make_rootfs(probe, None)
     local = LocalFiles().make_rootfs(probe, None)
 
     def listed(folder: Path) -> set[tuple[str, int]]:
@@ -129,10 +129,10 @@ def test_the_root_folder_is_that_of_this_machine(site: SshFiles, probe: BuiltPro
 
     assert listed(path) == listed(local)
     assert not list(path.parent.glob("*.tar"))
-    assert site.make_rootfs(probe, None) == path
+    assert files.make_rootfs(probe, None) == path
 
 
-def test_cgroups_of_ours_go_with_what_runs_in_them(site: SshFiles, run: Run) -> None:
+def test_cgroups_of_ours_go_with_what_runs_in_them(files: SshFiles, run: Run) -> None:
     mount = next(
         mount.target for mount in read_mounts() if mount.fstype.startswith("cgroup") and "pids" in mount.options
     )
@@ -140,7 +140,7 @@ def test_cgroups_of_ours_go_with_what_runs_in_them(site: SshFiles, run: Run) -> 
     (folder / "inner").mkdir(parents=True)
     with subprocess.Popen(["sleep", "60"]) as process:
         (folder / "inner" / "cgroup.procs").write_text(str(process.pid))
-        site.delete_cgroups([folder, mount / f"isolation-{run.id}-never-made"])
+        files.delete_cgroups([folder, mount / f"isolation-{run.id}-never-made"])
 
         assert process.wait(60) == -9
     assert not folder.exists()
@@ -151,8 +151,8 @@ def test_an_address_goes_to_another_process_and_back(server: sshd.Sshd) -> None:
 
 
 @pytest.fixture
-def host(site: SshFiles, run: Run, probe: BuiltProbe) -> Iterator[Host]:
-    made = Host(site, run, probe)
+def host(files: SshFiles, run: Run, probe: BuiltProbe) -> Iterator[Host]:
+    made = Host(files, run, probe)
     yield made
     made.close()
 
@@ -182,7 +182,7 @@ def test_a_sandbox_over_ssh_is_seen_from_both_sides_and_leaves_nothing(host: Hos
         bundle = host.directory / sandbox.name
         assert bundle.exists()
     assert not bundle.exists()
-    listed = subprocess.run(["runc", "--root", f"{host.site.state}/runc/run", "list", "-q"], capture_output=True)
+    listed = subprocess.run(["runc", "--root", f"{host.files.state}/runc/run", "list", "-q"], capture_output=True)
     assert sandbox.name.encode() not in listed.stdout
 
 
