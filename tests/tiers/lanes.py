@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Tier = Literal["quick", "push", "full", "release"]
+Tier = Literal["quick", "push", "full", "long", "release"]
 # What a run of a tier consists of; `push` adds one full lane, and those that changed paths ask for (choose.py).
 CONTENTS: dict[str, tuple[Tier, ...]] = {
     "quick": ("quick",),
     "push": ("quick", "push"),
-    "all": ("quick", "push", "full"),
-    "release": ("quick", "push", "full", "release"),
+    "all": ("quick", "push", "full", "long"),
+    "release": ("quick", "push", "full", "long", "release"),
 }
 # Of these nothing may be flaky.
 STRICT = ("all", "release")
@@ -24,7 +24,7 @@ class Lane:
 
     Attributes:
         name: the environment's name.
-        tier: the smallest tier that runs it; a full lane may also be a push's shard.
+        tier: the smallest tier that runs it.  A full lane may also be the shard of a push; a long one is only in `all`.
         seconds: how long it takes on two slow cores beside another lane, seen there.
         paths: beginnings of the paths whose change asks for this lane on a push; those of the tests that the
             environment names ask for it too.
@@ -46,7 +46,7 @@ class Lane:
 
 LANES: tuple[Lane, ...] = (
     Lane("lint", "quick", 50, again=False),
-    Lane("unit", "quick", 180),
+    Lane("unit", "quick", 210),
     Lane("probe", "push", 30, whole=True),
     Lane("together", "push", 200),
     Lane("channel", "push", 120),
@@ -62,14 +62,14 @@ LANES: tuple[Lane, ...] = (
     Lane("container-rootless", "full", 70, ("roles/podman/", "roles/lxc/"), whole=True),
     Lane("container-more", "full", 37, ("roles/bwrap/", "roles/nspawn/")),
     Lane("generated", "full", 57, ("plugins/pytest_isolation/differential/",)),
-    Lane("vm-qemu", "full", 229, ("roles/qemu/",)),
+    Lane("vm-qemu", "full", 300, ("roles/qemu/",)),
     Lane("lab-ssh", "full", 60, ("provisioner/connection/", "provisioner/hosts/")),
     Lane("lab-machines", "full", 120, ("provisioner/machines/",)),
     Lane("lab-converge", "full", 150, ("provisioner/converge/",)),
-    Lane("lab-session", "full", 220, ("provisioner/machines/", "provisioner/cli/")),
+    Lane("lab-session", "full", 270, ("provisioner/machines/", "provisioner/cli/")),
     Lane("lab-vagrant", "full", 142, ("provisioner/machines/",)),
     Lane("vm-debian12", "full", 33, ("roles/machine/",), machine="debian12"),
-    Lane("debian12-docker", "full", 157, ("roles/docker/",), machine="debian12"),
+    Lane("debian12-docker", "long", 590, machine="debian12"),
     Lane("debian12-podman", "full", 90, ("roles/podman/",), machine="debian12"),
     Lane("debian12-runc", "full", 27, ("roles/runc/",), machine="debian12"),
     Lane("debian12-lxc", "full", 50, ("roles/lxc/",), machine="debian12"),
