@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from provisioner.errors import IsolationError
-from provisioner.files.suggest import suggest
+from provisioner.files.suggest import suggest_and_list
 from provisioner.version import add_version
 
 if TYPE_CHECKING:
@@ -119,7 +119,9 @@ def checks(
             typer.echo(line)
     for name in names or ():
         if name not in known:
-            raise IsolationError(f"cannot find check '{name}'", suggest(name, known, "isolation checks"))
+            raise IsolationError(
+                f"cannot find check '{name}'", suggest_and_list(name, known, "`isolation checks` lists all")
+            )
         typer.echo("\n".join(describe_check(known[name], lost.get(name, ()), remedies_by_runtime().get(name))))
 
 
@@ -142,7 +144,9 @@ def known_(
         found = [one for one in listed if one.id == name]
         if not found:
             ids = [one.id for one in listed]
-            raise IsolationError(f"cannot find '{name}'", suggest(name, ids, "isolation known"))
+            raise IsolationError(
+                f"cannot find known flaw '{name}'", suggest_and_list(name, ids, "`isolation known` lists all")
+            )
         for one in found:
             typer.echo("\n".join(describe_known(one)))
 

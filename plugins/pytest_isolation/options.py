@@ -105,7 +105,7 @@ def add_options(parser: pytest.Parser) -> None:
         "--isolation-require",
         metavar="NAMES",
         default="",
-        help="fail with a usage error if one of these runtimes, kinds or targets is missing; else it is only skipped",
+        help="fail with a usage error if one of these runtimes, kinds or targets is missing; by default it is skipped",
     )
     add(
         "--isolation-profile",
@@ -119,7 +119,7 @@ def add_options(parser: pytest.Parser) -> None:
         type=int,
         help="fail if more than N checks were skipped, counted on each target",
     )
-    add("--isolation-suite", action="store_true", help="run the bundled suite beside the paths given")
+    add("--isolation-suite", action="store_true", help="also run the bundled suite when test files are named")
     add("--isolation-kernel", metavar="FILE", help="boot this kernel in micro VMs; default: the distribution's")
     add(
         "--isolation-expected",

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
 def daemon(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="the runtime whose daemon is started, such as docker")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME -- COMMAND...", help="the runtime, such as docker, and the command")
+    ],
 ) -> None:
     """
-    Run COMMAND while a runtime's daemon runs with its own data root and network namespace.
+    Run COMMAND while the daemon of runtime NAME runs with its own data root and network namespace.
 
     The host's daemon, network and images are not touched, and nothing is left behind.
 

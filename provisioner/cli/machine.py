@@ -33,7 +33,7 @@ def plan(
     lab: LabFile = None,
     check: Annotated[bool, typer.Option("--check", help="exit with status 2 if something would change")] = False,
 ) -> None:
-    """Print what `apply` would change on running machines; change nothing."""
+    """Print what `apply` would change on running machines.  Nothing is changed."""
     from provisioner.journal.run import Run
 
     loaded = load(lab)
@@ -56,7 +56,7 @@ def plan(
 def apply(
     names: Names = None,
     lab: LabFile = None,
-    verify: Annotated[bool, typer.Option(help="check the roles' promises afterwards")] = True,
+    verify: Annotated[bool, typer.Option(help="run the `verify` checks of the roles afterwards")] = True,
     jobs: Jobs = None,
 ) -> None:
     """
@@ -155,7 +155,7 @@ def ssh(
 def snapshot(
     name: Name, tag: Annotated[str, typer.Argument(metavar="TAG", help="the snapshot's name")], lab: LabFile = None
 ) -> None:
-    """Save a snapshot of memory and disk of a running machine, which continues to run."""
+    """Save a snapshot of memory and disk of a running machine.  The machine continues to run."""
     from provisioner.journal.run import Run
     from provisioner.machines.parallel import interruptible
 

@@ -81,7 +81,12 @@ def schemas(
     from provisioner.files.schemas import write_schemas
     from provisioner.paths import PACKAGE
 
-    for path in write_schemas(MODELS, directory or PACKAGE):
+    try:
+        paths = write_schemas(MODELS, directory or PACKAGE)
+    except OSError as error:
+        hint = "name a folder that you may write: provisioner schemas DIRECTORY"
+        raise IsolationError(f"cannot write '{error.filename}': {error.strerror}", hint) from None
+    for path in paths:
         typer.echo(str(path))
 
 

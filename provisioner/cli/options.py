@@ -21,7 +21,9 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="[NAMES]...", help="m
 Name = Annotated[str, typer.Argument(metavar="NAME", help="a machine of the lab")]
 LabFile = Annotated[
     Path | None,
-    typer.Option("--lab", metavar="FILE", help="a lab.yaml; default: the nearest upwards, else the packaged one"),
+    typer.Option(
+        "--lab", metavar="FILE", help="a lab.yaml; default: the nearest in this folder or above, else the packaged one"
+    ),
 ]
 Jobs = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="machines at the same time; default: half the processors")

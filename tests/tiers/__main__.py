@@ -2,7 +2,7 @@
 
 Usage: python -m tiers [quick|push|all|release|ENVIRONMENT…] [-- ARGUMENT…]
 
-Exit status: 0 if all passed; 1 if a lane failed, or is flaky in `all` and `release`; 2 for a name that there is not.
+Exit status: 0 if all passed; 1 if a lane failed, or is flaky in `all` and `release`; 2 for an unknown name.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ def main(argv: Sequence[str]) -> int:
     else:
         known = {lane.name: lane for lane in LANES}
         if unknown := [name for name in names if name not in known]:
-            print(f"cannot run {', '.join(unknown)}: tiers are {', '.join(CONTENTS)}; lanes are {', '.join(known)}")
+            alone = "a tier is named alone; " if set(names) & set(CONTENTS) else ""
+            print(
+                f"cannot run {', '.join(unknown)}: {alone}tiers are {', '.join(CONTENTS)}; lanes are {', '.join(known)}"
+            )
             return 2
         choice = Choice(tuple(known[name] for name in names), {})
     _tell(choice)

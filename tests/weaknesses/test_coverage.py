@@ -20,7 +20,7 @@ LIVE = {check for plant in PLANTS for check in plant.opens}
 def test_every_check_has_a_red_proof(check: str) -> None:
     synthetic = check in {weakness.check for weakness in WEAKNESSES}
 
-    assert synthetic, f"{check} has no synthetic plant in synthetic.py"
+    assert synthetic, f"{check} has no weakness in synthetic/"
     assert check in LIVE or check in ONLY_SYNTHETIC, f"{check} has no live plant in plants/, nor a reason for none"
 
 

@@ -155,8 +155,8 @@ def parse_record(data: bytes, name: str) -> Record:
     try:
         check_json(data, f"record '{name}'", MAX_RECORD_BYTES)
         return Record.model_validate_json(data)
-    except FactsError:
-        raise
+    except FactsError as error:
+        raise FactsError(error.what, hint="it should be a record: DIR/facts/*.json") from None
     except ValidationError as error:
         raise IsolationError(
             f"cannot read '{name}': {first_fault(error)}",

@@ -45,7 +45,7 @@ def describe_check(check: Check, known: Iterable[Known] = (), remedies: Mapping[
         "without it": f"an attacker inside {check.gains}" if check.gains else "",
         "severity": check.severity,
         "profile": _levels(check),
-        "asked of": _kinds(check),
+        "applies to": _kinds(check),
         "remedy": check.remedy,
         "see it": check.reproduce,
         "facts": ", ".join(check.shows),
@@ -114,7 +114,7 @@ def _section(
 ) -> str:
     rows = {
         "severity": f"{check.severity}, demanded by {_levels(check)}",
-        "asked of": _kinds(check),
+        "applies to": _kinds(check),
         "without it": f"an attacker inside {plain(check.gains)}",
         "remedy": plain(check.remedy) + "".join(f"\n  - {names}: {plain(text)}" for text, names in _together(remedies)),
         "see it yourself": f"`{check.reproduce}`" if "`" not in check.reproduce else f"`` {check.reproduce} ``",
@@ -148,7 +148,7 @@ def _levels(check: Check) -> str:
 def _kinds(check: Check) -> str:
     if set(check.kinds) == set(KINDS):
         return "containers and VMs"
-    return f"{' and '.join(check.kinds)}s alone: {check.kinds_reason}"
+    return f"only {' and '.join(check.kinds)}s: {check.kinds_reason}"
 
 
 def plain(text: str) -> str:

@@ -241,7 +241,7 @@ def _next(results: Results, style: Style) -> list[Line]:
     if found:
         worst = found[0]
         count = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
-        text = f"{count}. Next: mend {worst.check} on {worst.target}, or waive it in isolation.yaml until a day."
+        text = f"{count}. Next: mend {worst.check} on {worst.target}, or waive it in isolation.yaml until a date."
         return [style.line(text, {"red": True})]
     if not any(cell.judgement is not Judgement.NONE for cell in results.cells):
         mends = [one.mend for one in results.skipped if one.mend]

@@ -90,7 +90,12 @@ def header_lines(state: State) -> list[str]:
     lines = [f"isolation: {', '.join(state.targets)} (policy: {state.policy})"]
     lines += [f"isolation: {name.removeprefix('isolation_')} from {source}" for name, source in state.options.sources]
     for host in assemble([], state.records, [], state.policy).hosts:
-        parts = [f"kernel {host.kernel}", f"cgroup {host.cgroup}", f"LSM {host.lsm or 'unknown'}", host.accelerator]
+        parts = [
+            f"kernel {host.kernel}" if host.kernel else "",
+            f"cgroup {host.cgroup}",
+            f"LSM {host.lsm or 'unknown'}",
+            host.accelerator,
+        ]
         lines.append(f"isolation: host {host.id}: {', '.join(part for part in parts if part)}")
     if state.seconds:
         lines.append(f"isolation: {len(state.measurements)} targets observed in {state.seconds:.1f} s")

@@ -140,7 +140,7 @@ def test_last_line_names_the_next_step() -> None:
     last = to_text(draw(sample(), 120)).splitlines()[-1]
     nothing = Results(skipped=(Skipped(what="docker", reason="no daemon", mend="systemctl start docker"),))
 
-    assert last == "3 findings. Next: mend ns.pid on docker, or waive it in isolation.yaml until a day."
+    assert last == "3 findings. Next: mend ns.pid on docker, or waive it in isolation.yaml until a date."
     assert to_text(draw(nothing)).splitlines()[-1] == "Nothing was observed. Next: systemctl start docker."
 
 

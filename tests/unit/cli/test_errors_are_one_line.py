@@ -1,0 +1,49 @@
+"""Wrong input to the commands: one line with the cause and a hint, no traceback."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from provisioner.cli import main as provisioner_cli
+from pytest_isolation import cli as isolation_cli
+
+MAINS = {"isolation": isolation_cli.main, "provisioner": provisioner_cli.main}
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "cause", "hint"),
+    [
+        ("provisioner schemas FILE/x", 1, "cannot write 'FILE/x", "; name a folder that you may write"),
+        ("isolation schemas FILE/x", 4, "cannot write 'FILE/x", ""),
+        ("isolation checks nosuch", 4, "cannot find check 'nosuch'", "(`isolation checks` lists all)"),
+        ("isolation known nosuch", 4, "cannot find known flaw 'nosuch'", "`isolation known` lists all"),
+        ("isolation judge FILE", 4, "cannot read the record 'FILE'", "; it should be a record: DIR/facts/*.json"),
+        ("isolation filter FILE", 4, "cannot read the record 'FILE'", "; it should be a record: DIR/facts/*.json"),
+        ("isolation report FILE", 4, "cannot read 'FILE'", "; it should be a results.json"),
+        ("isolation judge nosuch.json", 4, "cannot read 'nosuch.json': No such file", ""),
+    ],
+)
+def test_an_error_is_one_line(
+    command: str,
+    status: int,
+    cause: str,
+    hint: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("no JSON")
+    words = command.replace("FILE", str(file)).split()
+    monkeypatch.setattr(sys, "argv", words)
+
+    with pytest.raises(SystemExit) as ended:
+        MAINS[words[0]]()
+
+    out, err = capsys.readouterr()
+    assert (ended.value.code, out, err.count("\n")) == (status, "", 1)
+    assert err.startswith(f"{words[0]}: {cause.replace('FILE', str(file))}")
+    assert hint in err
