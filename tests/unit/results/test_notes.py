@@ -228,9 +228,9 @@ def test_the_command_lists_describes_and_filters_flaws() -> None:
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (("CVE-2024-2162",), "cannot find 'CVE-2024-2162'; did you mean 'CVE-2024-21626'?"),
+        (("CVE-2024-2162",), "cannot find known flaw 'CVE-2024-2162'; did you mean 'CVE-2024-21626'?"),
         (("--runtime", "dokcer"), "did you mean 'docker'?"),
-        (("--runtime", "bwrap", "CVE-2024-21626"), "cannot find 'CVE-2024-21626'"),
+        (("--runtime", "bwrap", "CVE-2024-21626"), "cannot find known flaw 'CVE-2024-21626'"),
     ],
 )
 def test_an_unknown_name_is_one_line_and_exit_status_4(args: tuple[str, ...], told: str) -> None:
