@@ -90,7 +90,7 @@ class Canaries:
 
     def close(self) -> None:
         """Delete them; what cannot be deleted now stays in the journal."""
-        with contextlib.suppress(ChannelError):
+        with contextlib.suppress(ChannelError):  # the next prune deletes them
             self._channel.cancel(self._held)
             if self._ask("delete", str(self.key), self.name)[0] == "exit 0":
                 self._run.gone(self._entry)

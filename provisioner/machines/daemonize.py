@@ -93,7 +93,7 @@ def start_detached(
 
 def load_process(file: Path) -> Process | None:
     """Return the process of an identity file, or None if there is no valid file. The process may have ended."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
+    with contextlib.suppress(OSError, ValueError, IndexError):  # missing, or cut off while it was written
         # proc_pid_stat(5): field 1 is the pid, field 22 the start time
         stat, boot = file.read_text(errors="replace").rstrip("\n").rsplit("\n", 1)
         return Process(int(stat.split(maxsplit=1)[0]), int(stat.rpartition(")")[2].split()[19]), boot)

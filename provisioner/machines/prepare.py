@@ -103,7 +103,7 @@ def start_machine(machine: Machine, snapshot: str | None) -> How:
     """
     before = machine.vmm_pid() if machine.status() == "running" else None
     if before is None and snapshot is not None:
-        with contextlib.suppress(IsolationError):
+        with contextlib.suppress(IsolationError):  # a snapshot that cannot be restored: boot instead
             if machine.restore(snapshot):
                 return "restored"
     machine.up()
@@ -184,6 +184,7 @@ def stop_on_failure(lab: Lab, name: str, run: Run, for_lab: bool) -> Iterator[No
     try:
         yield
     except BaseException:
+        # the error that ends the block matters more; the entry stays in the journal
         with step(f"stop machine '{name}' again"), contextlib.suppress(IsolationError):
             stop_unneeded_locked(lab, name, run)
             run.gone(record)

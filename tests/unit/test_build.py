@@ -123,7 +123,7 @@ def test_the_next_compiler_is_tried_when_one_fails(
     assert probe_binary().compiler == "zig"
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="needs cc")
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs cc: apt-get install gcc libc6-dev")
 @pytest.mark.parametrize("refused", ["", "-fstack-protector-strong"])
 def test_hardening_is_left_out_if_the_compiler_does_not_have_it(
     sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str
@@ -181,7 +181,7 @@ def test_a_forced_compiler_alone_is_asked(sources: Path, compiler: list[str], mo
     assert compiler == ["zig"]
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="needs cc")
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs cc: apt-get install gcc libc6-dev")
 def test_the_probe_is_static_and_says_its_hash() -> None:
     built = probe_binary()
     head = built.path.read_bytes()
@@ -192,7 +192,10 @@ def test_the_probe_is_static_and_says_its_hash() -> None:
     assert built.hash.encode() in head
 
 
-@pytest.mark.skipif(shutil.which("aarch64-linux-gnu-gcc") is None, reason="needs a compiler for aarch64")
+@pytest.mark.skipif(
+    shutil.which("aarch64-linux-gnu-gcc") is None,
+    reason="needs a compiler for aarch64: apt-get install gcc-aarch64-linux-gnu",
+)
 def test_the_probe_compiles_for_aarch64(tmp_path: Path) -> None:
     sources = sorted(str(path) for path in build.SOURCES.rglob("*.c"))
     flags = [*build.FLAGS, *build.HARDENING, *build.DEFINITIONS, "-I", str(build.SOURCES), "-Wall", "-Werror"]

@@ -192,7 +192,7 @@ class QemuMachine:
         """
         until = time.monotonic() + deadline("machine.halt")
         while (process := self._process()) and time.monotonic() < until:
-            with contextlib.suppress(IsolationError), self._qmp() as qmp:
+            with contextlib.suppress(IsolationError), self._qmp() as qmp:  # no answer yet: tried again
                 qmp.execute("system_powerdown")
             wait_gone([process], PRESS_AGAIN)
 
@@ -200,7 +200,7 @@ class QemuMachine:
         """End QEMU at once: by QMP's quit, which closes the disk in order, or by SIGKILL if it does not answer."""
         seconds = 0.0
         if self._process():
-            with contextlib.suppress(IsolationError), self._qmp() as qmp:
+            with contextlib.suppress(IsolationError), self._qmp() as qmp:  # no answer: SIGKILL at once
                 qmp.quit()
                 seconds = QUIT_TIMEOUT
         end_detached(self.directory / PID_FILE, seconds)
@@ -244,7 +244,7 @@ class QemuMachine:
         until = time.monotonic() + deadline("machine.qmp")
         while self._process() and time.monotonic() < until:
             if await_socket(self._disk.folder / SOCKET, 0.2):
-                with contextlib.suppress(IsolationError), self._qmp() as qmp:
+                with contextlib.suppress(IsolationError), self._qmp() as qmp:  # no answer yet: tried again
                     if found := FORWARD.search(qmp.monitor("info usernet")):
                         return int(found[1])
         log = (self.directory / LOG_FILE).read_text(errors="replace")[-LOG_CHARACTERS:]

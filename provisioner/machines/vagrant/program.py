@@ -253,7 +253,7 @@ def _lab_file(directory: Path) -> Path:
     """Return the JSON that the Vagrantfile reads; the file of an older version, lab.yaml, has it too and is renamed."""
     file = directory / "lab.json"
     if not file.exists():
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError):  # a new lab has neither file
             (directory / "lab.yaml").rename(file)
     return file
 
@@ -262,7 +262,7 @@ def _end(process: subprocess.Popen[bytes], identity: Path) -> None:
     """End a command and everything that it started, and reap it."""
     end_detached(identity)
     if process.poll() is None:  # otherwise its pid may be reused already
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(deadline("close"))
     assert process.stdout is not None

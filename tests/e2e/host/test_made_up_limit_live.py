@@ -16,7 +16,7 @@ from provisioner.paths import ROLES
 
 pytestmark = pytest.mark.skipif(
     os.geteuid() != 0 or cgroup_mode() == "none" or not USER_NAMESPACES,
-    reason="needs root, cgroup controllers and user namespaces",
+    reason="needs root, cgroup controllers and user namespaces: `provisioner doctor` says which is missing and why",
 )
 
 

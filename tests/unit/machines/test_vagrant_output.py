@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from vagrant_answers import CONFIG, STATUS
 
 from provisioner.machines.vagrant.output import (
     SshConfig,
@@ -13,35 +14,6 @@ from provisioner.machines.vagrant.output import (
     parse_ssh_config,
     parse_state,
 )
-
-STATUS = """\
-1795500000,,ui,info,Current machine states:
-1795500000,web,provider-name,libvirt
-1795500000,db,provider-name,libvirt
-1795500000,db,state,shutoff
-/usr/lib/ruby/x.rb:3: warning: already initialized constant
-1795500000,web,state,running
-1795500000,web,brand-new-kind
-1795500000,web,brand-new-kind,a,b,c,d
-1795500000,db,state-human-short,shutoff
-1795500000,,ui,info,one%!(VAGRANT_COMMA) two\\nthree
-cut,web,state,nonsense
-"""
-CONFIG = """\
-Host db
-  HostName 10.0.0.9
-  User nobody
-Host web
-  HostName 192.168.121.75
-  User vagrant
-  Port 2222
-  UserKnownHostsFile /dev/null
-  IdentityFile "/home/a b/key"
-  IdentityFile /second
-  BrandNew yes
-Host other
-  IdentityFile /third
-"""
 
 
 def test_a_state_is_read_from_the_lines_of_its_machine() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from served_probe import Served
 
+from provisioner.probe import channel
 from provisioner.probe.build import probe_binary
 
 
@@ -24,3 +26,16 @@ def served(probe: Path) -> Iterator[Served]:
     yield one
     one.process.kill()
     one.end()
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe that stalls is given up at the deadline itself."""
+    monkeypatch.setattr(channel, "GRACE", 0.0)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads that wait for answers while the test plays the probe."""
+    with ThreadPoolExecutor(32) as threads:
+        yield threads

@@ -85,7 +85,7 @@ def test_a_filter_of_maximum_length_is_complete(probe: Path) -> None:
 def test_a_task_without_filters_has_an_empty_stack(probe: Path, served: Served) -> None:
     facts = read_document(run(probe, "outside", "o1", served.nonce, "filters"), "o1")
     if facts.process.seccomp.mode != 0:
-        pytest.skip("this session is filtered itself")
+        pytest.skip("this session has a seccomp filter: run it outside of a container")
 
     assert [(task.tid, task.stack) for task in facts.process.filters.tasks] == [(served.process.pid, [])]
     assert facts.process.filters.programs == []

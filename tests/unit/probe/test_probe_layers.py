@@ -83,6 +83,6 @@ def test_every_function_is_static_or_declared_in_a_header(compiler: str) -> None
     try:
         done = subprocess.run([compiler, *flags, *sources], capture_output=True, text=True, timeout=300)
     except FileNotFoundError:
-        pytest.skip(f"needs {compiler}")
+        pytest.skip(f"needs {compiler}: apt-get install gcc libc6-dev musl-tools")
 
     assert done.returncode == 0, done.stderr

@@ -1,33 +1,25 @@
-"""provisioner.probe.channel: whatever a hostile probe sends ends in one ChannelError, within its deadline."""
+"""Requests are answered whole, within their deadlines, or end in one ChannelError."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fakes import NONCE, FakeStream, frame, hello, request_of, wait_for
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from channel_ends import OK, SHORT, STALL, answer, connect, serve
+from fakes import NONCE, frame, hello, request_of, wait_for
 
 from provisioner.connection.local import LocalConnection
-from provisioner.probe import channel as module
 from provisioner.probe.channel import Channel
 from provisioner.probe.frames import (
-    CANCEL,
     CREDIT,
     DATA,
     ERROR,
-    HEADER,
-    HELLO,
     INPUT,
     INPUT_CREDITS,
     INPUT_PIECE,
     LOG,
-    MAGIC,
-    MAX_NOISE,
     MAX_OPEN,
     MAX_PAYLOAD,
     REQUEST,
@@ -36,201 +28,7 @@ from provisioner.probe.frames import (
 )
 from provisioner.probe.request import Reply
 
-SHORT = 0.2
-STALL = 30.0  # what a busy machine may take for any of these
-OK = b"\0\0"
-
-
-@pytest.fixture(autouse=True)
-def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A probe that stalls is given up at the deadline itself."""
-    monkeypatch.setattr(module, "GRACE", 0.0)
-
-
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(32) as threads:
-        yield threads
-
-
-def connect(*said: bytes, seconds: float = SHORT, errors: bytes = b"") -> tuple[FakeStream, Channel]:
-    stream = FakeStream(*said, errors=errors)
-    return stream, Channel(stream, NONCE, "fake", seconds)
-
-
-def refusal(*said: bytes, end: bool = False, errors: bytes = b"") -> str:
-    """Return why a channel whose probe says this at its start is refused, in one line and in time."""
-    stream = FakeStream(*said, errors=errors)
-    if end:
-        stream.end()
-    started = time.monotonic()
-    with pytest.raises(ChannelError) as error:
-        Channel(stream, NONCE, "fake", STALL if said or end else SHORT)
-    assert time.monotonic() - started < STALL
-    stream.end()
-    assert str(error.value).isprintable()
-    return str(error.value)
-
-
-def answer(*said: bytes) -> str:
-    """Return why a request that is answered like this fails, in one line and in time."""
-    stream, channel = connect(hello(), seconds=STALL)
-    pending = channel.start("facts", deadline=STALL if said else SHORT)
-    stream.say(b"".join(said))
-    started = time.monotonic()
-    with pytest.raises(ChannelError) as error:
-        channel.wait(pending)
-        channel.request("facts", deadline=STALL)  # the first one's end tells only that the stream ended
-    assert time.monotonic() - started < STALL
-    stream.end()
-    assert str(error.value).isprintable()
-    return str(error.value)
-
-
-# --- hello
-
-
-def test_a_hello_names_the_probe_that_was_built() -> None:
-    _, channel = connect(hello())
-
-    assert channel.probe_hash == "cafe"
-    assert channel.alive
-
-
-def test_no_hello_ends_at_the_deadline() -> None:
-    assert "did not answer 'hello' in time" in refusal()
-
-
-def test_an_end_before_the_hello_quotes_the_error_stream() -> None:
-    assert refusal(end=True, errors=b"\nno such image: x\n").endswith(
-        "its probe ended (asked for 'hello'): no such image: x"
-    )
-
-
-def test_an_end_before_the_hello_quotes_the_noise() -> None:
-    assert refusal(b"Segmentation fault\n", end=True).endswith(": Segmentation fault")
-
-
-def test_what_is_quoted_cannot_forge_output() -> None:
-    assert "\x1b" not in refusal(b"\x1b[2Jall \x07passed\n", end=True)
-
-
-def test_noise_before_the_hello_is_kept() -> None:
-    _, channel = connect(b"Spawning container\r\n", b"x" * (MAX_NOISE - 20), hello())
-
-    assert channel.noise.startswith(b"Spawning container")
-    assert len(channel.noise) == MAX_NOISE
-
-
-def test_a_hello_byte_by_byte_is_understood() -> None:
-    _, channel = connect(*[bytes([byte]) for byte in b"\x7fnoise" + hello()])
-
-    assert channel.noise == b"\x7fnoise"
-
-
-@pytest.mark.parametrize("tail", [b"", hello()])
-def test_more_than_64_kib_of_noise_is_refused(tail: bytes) -> None:
-    assert "64 KiB" in refusal(b"x" * (MAX_NOISE + 1), tail)
-
-
-def test_endless_noise_is_refused_at_its_bound() -> None:
-    assert "64 KiB" in refusal(*[b"x" * 4096] * 17)
-
-
-def test_another_nonce_is_refused() -> None:
-    assert "another nonce" in refusal(hello(nonce="f" * 16))
-
-
-def test_another_version_is_refused() -> None:
-    assert "another protocol version" in refusal(hello(version="2"))
-
-
-@pytest.mark.parametrize("payload", [b"", b"ISOLATION", b"ISOLATION 1 " + NONCE.encode(), b"\xff" * 40])
-def test_a_hello_of_another_shape_is_refused(payload: bytes) -> None:
-    assert "in time" not in refusal(MAGIC + frame(HELLO, 0, payload))
-
-
-def test_an_answer_before_the_hello_is_refused() -> None:
-    assert "before its hello" in refusal(MAGIC + frame(RESULT, 1, OK))
-
-
-def test_hello_twice_is_refused() -> None:
-    assert "two hello frames" in answer(hello()[len(MAGIC) :])
-
-
-# --- frames
-
-
-def test_a_frame_that_is_too_long_is_refused() -> None:
-    assert "outside a frame" in answer(HEADER.pack(MAX_PAYLOAD + 1, 1, DATA))
-
-
-@pytest.mark.parametrize("kind", [LOG + 1, 255])
-def test_a_frame_of_an_unknown_type_is_refused(kind: int) -> None:
-    assert "outside a frame" in answer(frame(kind, 1))
-
-
-@pytest.mark.parametrize("kind", [REQUEST, CANCEL, INPUT])
-def test_a_frame_that_only_the_host_sends_is_refused(kind: int) -> None:
-    stream, channel = connect(hello(), seconds=STALL)
-    pending = channel.start("facts", deadline=STALL)
-
-    stream.say(frame(kind, pending.id))
-
-    wait_for(lambda: not channel.alive)
-    assert channel.wait(pending).ended == "end of stream"
-
-
-@pytest.mark.parametrize("payload", [b"", b"\0", b"\0\0\0", b"\2\0"])
-def test_a_result_of_another_shape_is_refused(payload: bytes) -> None:
-    stream, channel = connect(hello(), seconds=STALL)
-    pending = channel.start("facts", deadline=STALL)
-
-    stream.say(frame(RESULT, pending.id, payload))
-
-    wait_for(lambda: not channel.alive)
-    with pytest.raises(ChannelError, match="unknown kind"):
-        channel.request("facts", deadline=SHORT)
-
-
-@pytest.mark.parametrize("identity", [0, 2, 0xFFFFFFFF])
-def test_an_answer_that_nobody_asked_for_is_refused(identity: int) -> None:
-    stream, channel = connect(hello(), seconds=STALL)
-    pending = channel.start("facts", deadline=STALL)
-
-    stream.say(frame(DATA, identity, b"x"))
-
-    wait_for(lambda: not channel.alive)
-    assert not channel.wait(pending).ok
-    with pytest.raises(ChannelError, match="answered a request that was not sent"):
-        channel.request("facts", deadline=SHORT)
-
-
-def test_bytes_after_the_last_frame_end_the_channel() -> None:
-    assert "outside a frame" in answer(frame(DATA, 1), b"Linux version 6.1 panics here\n")
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.binary(min_size=1, max_size=200))
-def test_any_bytes_after_the_hello_end_in_time(data: bytes) -> None:
-    stream, channel = connect(hello(), seconds=STALL)
-    stream.say(data)
-    stream.end()
-
-    started = time.monotonic()
-    with pytest.raises(ChannelError):
-        for _ in range(2):  # random bytes may spell an answer to one request
-            channel.request("facts", deadline=SHORT)
-    assert time.monotonic() - started < 2 * SHORT + STALL
-
-
-# --- requests
-
-
-def serve(stream: FakeStream, *said: bytes) -> None:
-    """Answer the next request: its output in pieces, then exit 0."""
-    _, identity, _ = stream.asked()
-    stream.say(b"".join(frame(DATA, identity, piece) for piece in said) + frame(RESULT, identity, OK))
+pytestmark = pytest.mark.usefixtures("no_grace")
 
 
 def test_an_answer_is_put_together(pool: ThreadPoolExecutor) -> None:
