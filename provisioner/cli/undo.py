@@ -66,7 +66,8 @@ def _reset_vagrant_machine(lab: str, name: str, hypervisor: str, state: str) -> 
 def _delete_canaries(key: str, name: str) -> int:
     from provisioner.probe.build import probe_binary
 
-    return subprocess.run([str(probe_binary().path), "canaries", "delete", key, name]).returncode
+    # the run that made them had a probe; to delete them no compiler is fetched
+    return subprocess.run([str(probe_binary(fetch=False).path), "canaries", "delete", key, name]).returncode
 
 
 def _run_over_ssh(address: str, name: str, *argv: str) -> int:

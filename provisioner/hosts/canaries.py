@@ -69,7 +69,7 @@ class Canaries:
         self.name = f"isolation-{run.id}-{token}"
         self.file = folder / f"canary-{token}"
         self._hold(probe)
-        self._before = self._look()
+        self._before = self._look_at_objects() | self._look_at_settings()
 
     @property
     def words(self) -> str:
@@ -77,16 +77,18 @@ class Canaries:
         return f"{self.key}:{self.name}"
 
     def moved(self) -> list[str]:
-        """Return one line for each that changed; none if the host's probe does not answer any more."""
+        """
+        Return one line for each that changed.
+
+        If the host's probe does not answer any more, one line says so: what cannot be told is no "unchanged".
+        """
+        now, lost = self._look_at_settings(), []
         try:
-            now = self._look()
-        except ChannelError:
-            return []
-        return [
-            f"{what} was {before!r} and is {now.get(what)!r}"
-            for what, before in self._before.items()
-            if now.get(what) != before
-        ]
+            now |= self._look_at_objects()
+        except ChannelError as error:
+            lost = [f"the canaries cannot be read: {error.what}"]
+        changed = [what for what, state in now.items() if state != self._before[what]]
+        return [*(f"{what} was {self._before[what]!r} and is {now[what]!r}" for what in changed), *lost]
 
     def close(self) -> None:
         """Delete them; what cannot be deleted now stays in the journal."""
@@ -112,19 +114,22 @@ class Canaries:
             self._run.gone(self._entry)
         raise IsolationError(f"cannot make the canaries: {TRIES} keys of shared memory are taken")
 
-    def _look(self) -> dict[str, str]:
-        """Return the state of each as text; of one that cannot be read, its error."""
+    def _look_at_objects(self) -> dict[str, str]:
+        """Return the state of each object that the probe made; if it cannot be read, its error."""
         ended, data = self._ask("look", str(self.key), self.name, str(self.file))
         if ended != "exit 0":
             raise ChannelError(f"cannot look at the canaries: {ended}")
         state = json.loads(data)
-        seen = {
+        return {
             f"the canary segment {self.key}": str(state["segment"]),
             f"the canary queue {self.name}": str(state["queue"]),
             f"the canary file {self.file}": str(state["file"]),
-            "the host's name": self._read("kernel/hostname"),
         }
-        return seen | {f"sysctl {name.replace('/', '.')}": self._read(name) for name in self._files.watched}
+
+    def _look_at_settings(self) -> dict[str, str]:
+        """Return the host's name and the sysctls that are watched; this needs no probe."""
+        settings = {"the host's name": self._read("kernel/hostname")}
+        return settings | {f"sysctl {name.replace('/', '.')}": self._read(name) for name in self._files.watched}
 
     def _ask(self, *words: str) -> tuple[str, bytes]:
         reply = self._channel.request("canaries", *words, deadline=deadline("request"))

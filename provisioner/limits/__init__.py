@@ -10,9 +10,13 @@ document.py   the models of all limits together, as facts documents and archives
 How to add a limit:
 1. One module in kinds/ that defines `LIMIT`, an instance of a subclass of `Limit`.  It is then a keyword of `Limits`
    and `sandbox_factory`, a name that runtime.yaml may hold below `limits`, a section of the facts, and a load.
+   Its load is a subclass of `LoadBase` of its own.
 2. One check in plugins/pytest_isolation/suite/processes/test_limits.py that calls `judge_limit` with its name.
+   CONTRIBUTING.md says what else a check needs: remedies and planted weaknesses.
 3. `limits` in the roles/*/runtime.yaml of runtimes that have it; until then its check is not applicable there.
-4. Its section in the probe's document: provisioner/probe/process/limits.c.  Without it the section is unobserved.
+4. Its section in the probe's document: one table in provisioner/probe/process/limits.c.  Documents of older probes
+   leave it unobserved; the probe of today must write it (tests/unit/facts).
+5. `provisioner schemas` and script/reference write anew what is generated.
 
 `why_not_in_force` is arithmetic on what was measured.  The verdict is the plugin's: ignored, refused, unknown.
 """

@@ -116,13 +116,22 @@ class Limit(ABC, Generic[L]):
 
 @functools.cache
 def find_limits() -> tuple[Limit[Any], ...]:
-    """Return all limits by their rank: the `LIMIT` of each module below kinds/."""
+    """
+    Return all limits by their rank: the `LIMIT` of each module below kinds/.
+
+    Raises:
+        TypeError: a module has none, or shares its name, its argument or the model of its load with another one.
+    """
     found: list[Limit[Any]] = []
     for module in pkgutil.iter_modules(kinds.__path__):
         limit = getattr(importlib.import_module(f"{kinds.__name__}.{module.name}"), "LIMIT", None)
         if not isinstance(limit, Limit):
             raise TypeError(f"limits/kinds/{module.name}.py defines no LIMIT of provisioner.limits.limit.Limit")
         found.append(limit)
+    for part in ("name", "argument", "load"):
+        values = [getattr(limit, part) for limit in found]
+        if twice := next((value for value in values if values.count(value) > 1), None):
+            raise TypeError(f"two modules of limits/kinds have the {part} {twice!r}")
     return tuple(sorted(found, key=lambda limit: limit.rank))
 
 

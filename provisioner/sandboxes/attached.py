@@ -34,7 +34,7 @@ from provisioner.runtimes.settings import json_at
 MEMFD_PATH = "/proc/self/fd/3"
 MEMFD_FD = 3  # probe/start/start.h: MEMFD_FD and MEMFD_NAME
 MEMFD_LINK = "/memfd:isolation-probe"
-UNTOUCHED = "not tried, for it would touch the sandbox"  # probe.h
+UNTOUCHED = "not tried, for it would touch the sandbox"  # probe/system/parts.h
 
 # A process of this host without a runtime.
 BARE = Runtime.model_validate(
@@ -208,7 +208,7 @@ def pid_in(answer: bytes, pointer: str) -> int:
 
 
 def without_handed(facts: Facts) -> Facts:
-    """Return the facts without the descriptor that `probe launch --hand-on` added."""
+    """Return the facts without the descriptor that `probe launch --memfd-exec` added."""
     fds = facts.process.raw("fds")
     if isinstance(fds, Unobserved):
         return facts

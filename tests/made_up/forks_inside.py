@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def test_a_sandbox_can_be_asked_to_keep_it(tmp_path: Path) -> None:
     spec = Spec(limits=Limits(forks=16, memory=1 << 20))
 
     assert spec.limits.template_values()["forks"] == {"forks": 16}
-    assert spec.limits.by_argument() == {"memory": 1 << 20, "cpus": None, "pids": None, "forks": 16}
+    given = {argument: amount for argument, amount in spec.limits.by_argument().items() if amount is not None}
+    assert given == {"memory": 1 << 20, "forks": 16}
     (setting,) = spec.limits.cgroup_settings({"forks"})
     _write_files(tmp_path, setting.v2)
     assert (tmp_path / "pids.max").read_text() == "16"
@@ -61,7 +63,7 @@ def test_a_runtime_can_have_it(tmp_path: Path) -> None:
 
     assert limits_for(load_runtime("has", tmp_path)) == Limits(forks=16)
     assert load_runtime("lacks", tmp_path).cannot["limits.forks"] == "'lacks' has no such limit"
-    assert "|forks)" in str(Runtime.model_json_schema()["properties"]["limits"])
+    assert re.search(r"[(|]forks[|)]", str(Runtime.model_json_schema()["properties"]["limits"]))
 
 
 def test_facts_hold_its_section() -> None:

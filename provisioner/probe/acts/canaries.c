@@ -189,25 +189,30 @@ static int look(const struct canaries *c)
 	return json_write(NULL);
 }
 
-/* A segment without our mark is not ours.  One that is empty was made by a process that was killed.
- */
+/* A segment without our mark is not ours; one of zeros was made by a process that was killed. */
 static bool is_ours(key_t key)
 {
+	static const char zeros[sizeof(MARK) - 1];
 	const char *at = attach(key);
 	bool ours;
 
 	if (at == (void *)-1)
 		return false; /* there is none, or it is another user's */
-	ours = at[0] == '\0' || memcmp(at, MARK, strlen(MARK)) == 0;
+	ours = memcmp(at, zeros, sizeof(zeros)) == 0 || memcmp(at, MARK, sizeof(zeros)) == 0;
 	shmdt(at);
 	return ours;
 }
 
 static int delete (const struct canaries *c)
 {
+	bool named = strcmp(c->name, NONE) != 0;
+	int queue = named && syscall(SYS_mq_unlink, c->name) < 0 && errno != ENOENT ? errno : 0;
+
+	/* each is deleted, whatever becomes of the other */
 	if (c->key && is_ours(c->key) && shmctl(shmget(c->key, 0, 0), IPC_RMID, NULL) < 0)
 		die(EX_OSERR, "cannot delete the shared memory segment");
-	if (strcmp(c->name, NONE) != 0 && syscall(SYS_mq_unlink, c->name) < 0 && errno != ENOENT)
+	errno = queue;
+	if (queue)
 		die(EX_OSERR, "cannot delete the message queue");
 	return 0;
 }

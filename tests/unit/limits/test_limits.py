@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+from types import SimpleNamespace
+
 import pytest
 
 from provisioner.errors import IsolationError
+from provisioner.limits.limit import find_limits
 from provisioner.limits.limits import Limits
 
 
@@ -21,7 +25,9 @@ def test_a_limit_of_nothing_is_refused(limits: dict[str, float]) -> None:
 
 
 def test_an_unknown_limit_names_those_that_there_are() -> None:
-    with pytest.raises(IsolationError, match="cannot limit 'memroy'; there are: memory, cpus, pids"):
+    known = ", ".join(limit.argument for limit in find_limits())
+    assert known.startswith("memory, cpus, pids")
+    with pytest.raises(IsolationError, match=f"cannot limit 'memroy'; there are: {known}$"):
         Limits(memroy=1)
 
 
@@ -31,7 +37,9 @@ def test_templates_get_the_values_of_each_limit_that_is_asked_for() -> None:
         "cpu": {"cpus": 0.25, "quota": 25000, "period": 100000},
         "pids": {"count": 32},
     }
-    assert Limits(pids=32).by_argument() == {"memory": None, "cpus": None, "pids": 32}
+    given = Limits(pids=32).by_argument()
+    assert given.keys() == {limit.argument for limit in find_limits()}
+    assert {argument: amount for argument, amount in given.items() if amount is not None} == {"pids": 32}
 
 
 def test_only_limits_that_are_set_by_hand_are_written_into_cgroups() -> None:
@@ -40,3 +48,11 @@ def test_only_limits_that_are_set_by_hand_are_written_into_cgroups() -> None:
     assert [setting.limit for setting in limits.cgroup_settings()] == ["memory", "pids"]
     assert [setting.limit for setting in limits.cgroup_settings({"pids"})] == ["pids"]
     assert limits.cgroup_settings(()) == ()
+
+
+def test_two_modules_with_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = find_limits()[0]
+    monkeypatch.setattr(importlib, "import_module", lambda name: SimpleNamespace(LIMIT=first))
+
+    with pytest.raises(TypeError, match=f"two modules of limits/kinds have the name '{first.name}'"):
+        find_limits.__wrapped__()
