@@ -16,6 +16,7 @@ from provisioner.errors import IsolationError
 if TYPE_CHECKING:
     from provisioner.hosts.daemon import Daemon
     from provisioner.journal.run import Run
+    from provisioner.runtimes.runtime import Runtime
 
 
 def daemon(
@@ -39,22 +40,29 @@ def daemon(
         raise IsolationError(
             f"cannot run the daemon of '{name}': no command given", "provisioner daemon NAME -- COMMAND"
         )
+    runtime = _runtime_with_daemon(name)  # a wrong name ends here, before anything is pruned
     prune()
-    with Run.start() as run, running(_daemon_of(name, run), run) as env:
+    with Run.start() as run, running(_daemon_of(runtime, run), run) as env:
         status = _run(command, {**os.environ, **env})
     raise typer.Exit(status)
 
 
-def _daemon_of(name: str, run: Run) -> Daemon:
-    """Return how the runtime's daemon is started, with a data root that the journal deletes."""
-    from provisioner.hosts.daemon import Daemon, daemon_root
+def _runtime_with_daemon(name: str) -> Runtime:
     from provisioner.runtimes.load import load_runtime
-    from provisioner.runtimes.render import render_argv, render_value
 
     runtime = load_runtime(name)
-    spec = runtime.daemon
-    if spec is None:
+    if runtime.daemon is None:
         raise IsolationError(f"cannot run the daemon of '{name}': it has none", "leave out `provisioner daemon`")
+    return runtime
+
+
+def _daemon_of(runtime: Runtime, run: Run) -> Daemon:
+    """Return how the runtime's daemon is started, with a data root that the journal deletes."""
+    from provisioner.hosts.daemon import Daemon, daemon_root
+    from provisioner.runtimes.render import render_argv, render_value
+
+    name, spec = runtime.name, runtime.daemon
+    assert spec is not None
     root = daemon_root(run, runtime.name)
     values = {"dir": str(root)}
     return Daemon(

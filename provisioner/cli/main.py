@@ -45,16 +45,6 @@ def prune() -> None:
         raise typer.Exit(1)
 
 
-@app.command(hidden=True)
-def undo(
-    words: Annotated[list[str], typer.Argument(metavar="VERB ARG...", help="after '--': the verb and its arguments")],
-) -> None:
-    """Undo one entry of a journal; `provisioner prune` calls it."""
-    from provisioner.cli.undo import run_verb
-
-    raise typer.Exit(run_verb(words))
-
-
 @app.command()
 def build() -> None:
     """Build the probe for this host if it is not built yet, and print its path."""

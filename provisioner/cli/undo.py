@@ -1,4 +1,4 @@
-"""The verbs by which a journal undoes what only this package can undo: `provisioner undo VERB ARGS`.
+"""The verbs by which a journal undoes what only this package can undo: `python -m provisioner.cli.undo VERB ARGS`.
 
 provisioner/journal/entry.py lists the verbs and their arguments; they are part of the journal's format.  A verb that
 finds nothing to undo succeeds.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -29,9 +30,10 @@ def run_verb(words: Sequence[str]) -> int:
     Raises:
         IsolationError: it cannot be undone, the verb is unknown, or its arguments are wrong.
     """
-    verb = next((verb for verb in VERBS if verb == words[0]), None)
+    name = words[0] if words else ""
+    verb = next((verb for verb in VERBS if verb == name), None)
     if verb is None:
-        raise IsolationError(f"cannot undo '{words[0]}': unknown verb", "prune with the version that wrote the journal")
+        raise IsolationError(f"cannot undo '{name}': unknown verb", "prune with the version that wrote the journal")
     try:
         inspect.signature(VERBS[verb]).bind(*words[1:])
     except TypeError as error:
@@ -88,3 +90,17 @@ VERBS: dict[Verb, Callable[..., int | None]] = {
     "delete-canaries": _delete_canaries,
     "run-over-ssh": _run_over_ssh,
 }
+
+
+def main() -> None:
+    """Undo what the arguments name; an IsolationError is one line on standard error and exit status 1."""
+    try:
+        status = run_verb(sys.argv[1:])
+    except IsolationError as error:
+        sys.stderr.write(f"provisioner: {error}\n")
+        status = 1
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """What a journal says of one thing: how it is undone.
 
-An entry names a kind of thing (a path, a process, …), a command that deletes it, or a verb of `provisioner undo`.
+An entry names a kind of thing (a path, a process, …), a command that deletes it, or a verb of cli/undo.py.
 A verb is part of the file format: a journal may be undone by a later version, in which the code stands elsewhere.
 Journals of versions without verbs name a module of the package instead, and have kinds for canaries; `UndoEntry.load`
 translates them.
@@ -70,7 +70,8 @@ class UndoEntry:
 
     def outlives_boot(self) -> bool:
         """Tell whether the thing can still exist after a reboot."""
-        return self.kind in ("command", "verb", "path")
+        in_memory = self.values[:1] == ("delete-canaries",)  # shared memory and queues end with the kernel
+        return self.kind in ("command", "path") or (self.kind == "verb" and not in_memory)
 
 
 def _verb_of_old(kind: str, values: Sequence[str]) -> tuple[str, ...]:

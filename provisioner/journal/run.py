@@ -70,7 +70,7 @@ class Run:
         Record, durably, how a thing is undone.  Call it before the thing is made; for a process, right after.
 
         Args:
-            kind: "command" (an argument list that deletes it), "verb" (a verb of `provisioner undo` and its arguments),
+            kind: "command" (an argument list that deletes it), "verb" (a verb of cli/undo.py and its arguments),
                 "cgroup", "path" or "mount" (a path), "netns" (a name), "process" (a pid).
             what: the argument list, path, name or pid.
             env: variables that a command needs beside the environment's.

@@ -68,7 +68,7 @@ def undo(entry: UndoEntry) -> bool:
     path = Path(entry.values[0]) if entry.values else Path()
     actions: dict[str, Callable[[], bool]] = {
         "command": lambda: _run(entry.values, dict(entry.env)),
-        "verb": lambda: _run([sys.executable, "-m", "provisioner", "undo", "--", *entry.values], import_path()),
+        "verb": lambda: _run([sys.executable, "-m", "provisioner.cli.undo", *entry.values], import_path()),
         "cgroup": lambda: delete_cgroup(path),
         "path": lambda: _remove_path(path),
         "process": lambda: _end_process(entry),

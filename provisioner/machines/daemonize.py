@@ -129,7 +129,10 @@ def end_detached(file: Path, seconds: float = 0.0) -> None:
 
 def _await_identity(process: subprocess.Popen[bytes], program: str, file: Path) -> None:
     until = time.monotonic() + deadline("command")
-    while not file.exists():
-        if process.poll() is not None or time.monotonic() > until:
+    while True:
+        ended = process.poll() is not None  # before the look at the file: a process may write it and end
+        if file.exists():
+            return
+        if ended or time.monotonic() > until:
             raise IsolationError(f"cannot start '{program}': it ended at once")
         time.sleep(POLL)

@@ -22,6 +22,8 @@ Argv = list[str]
 # patterns instead of Literals: other rooms handle these names as plain text
 LimitName = Annotated[str, Field(pattern=f"^({'|'.join(limit_names())})$")]
 NetworkMode = Annotated[str, Field(pattern="^(none|private|host)$")]
+# conditions of expected.yaml that a name decides; all others are observed
+ConditionName = Annotated[str, Field(pattern="^(variant|option)$")]
 # a device as facts.platform.BusDevice.id; "cpu:" is a processor feature that lets a guest run guests
 DeviceId = Annotated[
     str,
@@ -214,7 +216,7 @@ class Runtime(_Strict):
     symptoms: list[Symptom] = []
     daemon: DaemonMap | None = None
     cannot: dict[str, str] = {}
-    conditions: dict[str, str] = {}
+    conditions: dict[ConditionName, str] = {}
     own_cgroups: bool = False
     install: str
     options: dict[str, dict[str, Any]] = {}

@@ -67,7 +67,9 @@ def judge_files(
 
 def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunction]:
     """Return the tests in all modules of the suite, in the order of packages, modules and lines."""
-    names = (info.name for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."))
+    # a package that cannot be imported is no package without checks: its error is raised again
+    found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=importlib.import_module)
+    names = (info.name for info in found)
     modules = (name for name in names if name.rpartition(".")[2].startswith("test_"))
     return [function for name in modules for function in _tests_of(importlib.import_module(name))]
 

@@ -90,8 +90,10 @@ class State:
 
     def close(self) -> None:
         """End everything that the session started; safe to repeat."""
-        self.background.stop()
-        self.sandboxes.close()
+        try:
+            self.background.stop()
+        finally:  # an interrupt while a load ends must not keep sandboxes and machines
+            self.sandboxes.close()
 
 
 def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -> State:

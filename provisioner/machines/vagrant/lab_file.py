@@ -100,9 +100,13 @@ def render_plain(spec: VagrantSpec) -> Entry:
 
 
 def render_by_hand(lab: Lab) -> str:
-    """Return the JSON for Vagrant by hand: each machine of the provider vagrant, without a built box."""
+    """
+    Return the JSON for Vagrant by hand: each machine of the provider vagrant, without a built box.
+
+    It holds no deadline: by hand Vagrant's own counts.
+    """
     specs = [spec for spec in lab.machines.values() if spec.provider == "vagrant"]
-    return render_lab({spec.name: render_plain(spec) for spec in specs})
+    return json.dumps({"machines": {spec.name: render_plain(spec) for spec in specs}}, indent=1)
 
 
 def render_lab(entries: Mapping[str, Entry]) -> str:

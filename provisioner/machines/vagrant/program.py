@@ -231,7 +231,7 @@ class VagrantProgram:
         if self.log.exists() and self.log.stat().st_size > ROTATE_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         if not self.lab_file.exists():
-            self.lab_file.write_text('{"boot_timeout": 300, "machines": {}}')
+            self.lab_file.write_text('{"machines": {}}')
         shutil.copyfile(VAGRANTFILE, self.directory / "Vagrantfile")
 
     def _environment(self) -> dict[str, str]:

@@ -215,7 +215,7 @@ def test_vagrant_by_hand_gets_the_machines_of_its_provider_as_json(provisioner: 
 
     assert list(document["machines"]) == ["db"]
     assert document["machines"]["db"] == {"box": "a/b", "box_version": None, "cpus": 2, "memory": 1024, "driver": None}
-    assert document["boot_timeout"] > 0
+    assert list(document) == ["machines"]  # by hand Vagrant's own deadlines count
 
 
 def test_vagrant_by_hand_gets_no_json_from_an_invalid_lab(provisioner: Command, fake: FakeLab) -> None:

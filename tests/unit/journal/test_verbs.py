@@ -114,8 +114,8 @@ def test_arguments_that_look_like_options_reach_the_verb(monkeypatch: pytest.Mon
     monkeypatch.setattr(
         "provisioner.hosts.ssh_undo.run_over_ssh", lambda address, name, argv: seen.append((address, name, *argv))
     )
-    monkeypatch.setattr(sys, "argv", ["provisioner", "undo", "--", "run-over-ssh", "{}", "web", "rm", "-rf", "--", "x"])
-    from provisioner.cli.main import main
+    monkeypatch.setattr(sys, "argv", ["undo", "run-over-ssh", "{}", "web", "rm", "-rf", "--", "x"])
+    from provisioner.cli.undo import main
 
     with pytest.raises(SystemExit) as ended:
         main()
@@ -204,3 +204,13 @@ def test_verb_calls_its_function(
 def test_wrong_arguments_are_an_error() -> None:
     with pytest.raises(IsolationError, match="cannot undo 'stop-machine': missing a required argument: 'name'"):
         run_verb(["stop-machine", "/l/lab.yaml"])
+
+
+def test_canaries_end_with_the_kernel_and_other_verbs_outlive_it() -> None:
+    assert not entry("delete-canaries", "7", "isolation-x").outlives_boot()
+    assert entry("stop-machine", "/l/lab.yaml", "web").outlives_boot()
+
+
+def test_undo_without_a_verb_is_one_line() -> None:
+    with pytest.raises(IsolationError, match="cannot undo '': unknown verb"):
+        run_verb([])

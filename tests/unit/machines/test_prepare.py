@@ -246,3 +246,5 @@ def test_the_journal_does_not_stop_a_kept_machine(sleeper: Lab) -> None:
 
 def test_stopping_an_unknown_machine_does_nothing(fake: FakeLab) -> None:
     stop_machine(fake.file, "nobody")
+
+    assert fake["web"].did == []
