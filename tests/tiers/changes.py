@@ -34,7 +34,8 @@ def base() -> str:
 def changed() -> list[str]:
     """Return the paths that differ from the base, in commits or in the working tree."""
     found = base()
-    return _git("diff", "--name-only", found).splitlines() if found else []
+    differ = _git("diff", "--name-only", found).splitlines() if found else []
+    return [*differ, *_git("ls-files", "--others", "--exclude-standard").splitlines()]
 
 
 def _git(*argv: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import signal
@@ -13,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 from tiers.commands import ROOT
 from tiers.lanes import Lane
@@ -21,6 +24,9 @@ from tiers.schedule import AT_ONCE, Job, phases
 
 BIN = Path(sys.executable).parent
 TOX = (sys.executable, "-m", "tox", "run")
+TESTS_FAILED = 1  # pytest's exit status where all tests ran; tox hands it on
+# tests whose outcome rests on what ran before them in the session
+REST = ("tests/e2e/session/", "tests/e2e/machine/")
 
 
 class Runner:
@@ -42,6 +48,7 @@ class Runner:
         self.results = {lane.name: Result(lane, "not run") for lane in lanes}
         self._logs, self._caches = work / "logs", work / "last-failed"
         self._tox = tox
+        self._statuses: dict[str, int] = {}
         self._show = len(lanes) == 1
         self._print = threading.Lock()
         self._processes: set[subprocess.Popen[bytes]] = set()
@@ -67,12 +74,20 @@ class Runner:
                 for one in running:
                     one.result()
             except BaseException as error:
-                # Nothing more begins, and what runs is waited for. Ctrl-C reaches it by itself, SIGTERM does not.
+                # Nothing more begins, and what runs is waited for. Ctrl-C reaches a single lane by itself.
                 self._stopped = True
-                if isinstance(error, SystemExit):
+                if isinstance(error, SystemExit) or not self._show:
                     for process in list(self._processes):
-                        process.send_signal(signal.SIGINT)
+                        self._interrupt(process)
                 raise
+
+    def _interrupt(self, process: subprocess.Popen[bytes]) -> None:
+        """Send what a terminal sends: all that belongs to a lane gets the signal, not only its first process."""
+        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+            if self._show:
+                process.send_signal(signal.SIGINT)
+            else:
+                os.killpg(process.pid, signal.SIGINT)
 
     def _run_job(self, job: Job, again: bool) -> None:
         if self._stopped:
@@ -105,11 +120,25 @@ class Runner:
     def _run_lane(self, lane: Lane, again: bool) -> None:
         cache = self._caches / lane.name
         words = ["-o", f"cache_dir={cache}"] if not lane.whole else []
-        words += ["--lf"] if again and words and cache.exists() else []
+        words += ["--lf"] if again and words and self._only_failed(lane, cache) else []
         argv = [*self._tox, "-e", lane.name, "--", *words, *self.arguments]
         log = self._logs / f"{lane.name}{'-again' if again else ''}.log"
         status, seconds = self._command(lane.name + " once more" * again, argv, log)
+        self._statuses[lane.name] = status
         self._note(lane, status == 0, seconds, log)
+
+    def _only_failed(self, lane: Lane, cache: Path) -> bool:
+        """
+        Return whether a second try may run only the tests that failed.
+
+        Not if the first one broke off (a collection error, an internal error, `-x`), for then others never ran; and not
+        if a test failed that looks at what the rest of the session did.
+        """
+        noted = cache / "v" / "cache" / "lastfailed"  # as pytest's cacheprovider writes it
+        failed = list(json.loads(noted.read_text())) if noted.is_file() else []
+        complete = self._statuses[lane.name] == TESTS_FAILED and not self.arguments
+        # a module that could not be collected, and a worker of xdist, have no "::" in their names
+        return complete and bool(failed) and all("::" in name and not name.startswith(REST) for name in failed)
 
     def _note(self, lane: Lane, passed: bool, seconds: float, log: Path) -> None:
         before = self.results[lane.name]
@@ -121,16 +150,11 @@ class Runner:
         """Run a command into a log, which is shown at its end, or at once where there is but one lane."""
         started = time.monotonic()
         print(f"run {name}", flush=True)
-        stdin = None if self._show else subprocess.DEVNULL
-        with (
-            log.open("wb", buffering=0) as file,
-            subprocess.Popen(argv, cwd=ROOT, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process,
-        ):
+        with log.open("wb", buffering=0) as file, self._start(argv, file) as process:
             self._processes.add(process)
-            while data := os.read(process.stdout.fileno(), 1 << 16):  # type: ignore[union-attr]
+            while process.stdout is not None and (data := os.read(process.stdout.fileno(), 1 << 16)):
                 file.write(data)
-                if self._show:
-                    _write(data)
+                _write(data)
         self._processes.discard(process)
         seconds = time.monotonic() - started
         end = f"{name}: exit status {process.returncode} after {seconds:.0f} s\n"
@@ -139,6 +163,14 @@ class Runner:
         with self._print:
             _write(end.encode() if self._show else log.read_bytes())
         return process.returncode, seconds
+
+    def _start(self, argv: Sequence[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        """Start a command: alone it has the terminal, beside others its own session and no way to hold up the run."""
+        if self._show:
+            return subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            argv, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
 
 
 def _write(data: bytes) -> None:

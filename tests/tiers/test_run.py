@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,28 +15,32 @@ from tiers.lanes import Lane
 from tiers.report import Result
 from tiers.run import Runner
 
-# in tox's place: notes its arguments, makes the cache that pytest would, and fails as often as a file says
+# in tox's place: notes its arguments, writes what failed as pytest does, and fails as often as a file says
 FAKE = """
 import sys
 from pathlib import Path
 work, name = Path(sys.argv[1]), sys.argv[3]
 with (work / "calls").open("a") as calls:
     print(name, "--lf" in sys.argv, file=calls)
-(work / "last-failed" / name).mkdir(parents=True, exist_ok=True)
+cache = work / "last-failed" / name / "v" / "cache"
+cache.mkdir(parents=True, exist_ok=True)
+noted = work / f"noted-{name}"
+(cache / "lastfailed").write_text(noted.read_text() if noted.exists() else '{"tests/unit/test_a.py::test_b": true}')
 left = work / f"failures-{name}"
 failures = int(left.read_text()) if left.exists() else 0
 left.write_text(str(max(failures - 1, 0)))
 print("E   it is broken" if failures else "all is well")
-sys.exit(bool(failures))
+broken = work / f"status-{name}"
+sys.exit((int(broken.read_text()) if broken.exists() else 1) if failures else 0)
 """
 UNIT, LINT = Lane("unit", "quick", 9), Lane("lint", "quick", 9, again=False)
-HOST, ROOTLESS = Lane("host", "push", 9, alone=True), Lane("container-rootless", "full", 9, whole=True)
+HOST, ROOTLESS = Lane("host", "push", 9, alone=True, again=False), Lane("container-rootless", "full", 9, whole=True)
 
 
-def run(work: Path, lanes: list[Lane], failures: dict[str, int]) -> list[Result]:
+def run(work: Path, lanes: list[Lane], failures: dict[str, int], arguments: Sequence[str] = ()) -> list[Result]:
     for name, count in failures.items():
         (work / f"failures-{name}").write_text(str(count))
-    return Runner(lanes, ["-x"], work, (sys.executable, "-c", FAKE, str(work))).run()
+    return Runner(lanes, arguments, work, (sys.executable, "-c", FAKE, str(work))).run()
 
 
 def calls(work: Path) -> list[str]:
@@ -74,3 +82,47 @@ def test_a_lane_without_a_cache_is_run_again_as_a_whole(tmp_path: Path) -> None:
 
     assert result.state == "flaky"
     assert calls(tmp_path) == ["container-rootless False", "container-rootless False"]
+
+
+def test_what_compares_the_machine_has_no_second_try(tmp_path: Path) -> None:
+    (result,) = run(tmp_path, [HOST], {"host": 1})
+
+    assert result.state == "failed"
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        "tests/unit/test_a.py",  # it could not be collected
+        "tests/e2e/session/test_judged_again_live.py::test_the_archive_gives_the_same_cells",
+        "tests/e2e/machine/test_lab_live.py::test_what_it_broke_is_whole_again[debian12]",
+    ],
+)
+def test_what_rests_on_other_tests_is_run_again_with_them(tmp_path: Path, failed: str) -> None:
+    (tmp_path / "noted-unit").write_text(json.dumps({failed: True, "tests/unit/test_a.py::test_b": True}))
+
+    run(tmp_path, [UNIT], {"unit": 1})
+
+    assert calls(tmp_path) == ["unit False", "unit False"]
+
+
+def test_a_try_that_broke_off_is_run_again_as_a_whole(tmp_path: Path) -> None:
+    (tmp_path / "status-unit").write_text("3")
+
+    run(tmp_path, [UNIT], {"unit": 1})
+
+    assert calls(tmp_path) == ["unit False", "unit False"]
+
+
+def test_with_arguments_of_the_user_all_is_run_again(tmp_path: Path) -> None:
+    run(tmp_path, [UNIT], {"unit": 1}, ["-x"])
+
+    assert calls(tmp_path) == ["unit False", "unit False"]
+
+
+def test_what_a_lane_leaves_behind_does_not_hold_up_the_run(tmp_path: Path) -> None:
+    code = "import subprocess; print(subprocess.Popen(['sleep', '3600']).pid)"
+    Runner([LINT, UNIT], (), tmp_path, (sys.executable, "-c", code)).run()
+
+    for log in (tmp_path / "logs").iterdir():
+        os.kill(int(log.read_text().split()[0]), signal.SIGKILL)  # it is still there: the run has not waited for it

@@ -3,7 +3,8 @@
 PYTEST_ISOLATION_PLANTS names the choice:
 - `all`: every plant that the session's runtimes can express.
 - `few`: per runtime, plants that open each check once, and all look-alikes.
-- `cover`: the plants of cover.json, which open each check once over all runtimes, and runc's look-alikes.
+- `cover`: the plants of cover.json, which open each check once over all runtimes; what opens the checks that these
+  leave on this host; plants that nobody has measured yet, so that a new one is tried at once; runc's look-alikes.
 
 seconds.json holds what test_live.py measured on a host; script/reference writes cover.json from it.
 """
@@ -27,13 +28,12 @@ Cover = Mapping[str, Collection[str]]
 Pair = tuple[str, str]  # a runtime's name and a plant's
 
 
-def choose(plants: list[Plant], runtime: str, here: bool, choice: str) -> list[Plant]:
+def choose(plants: Mapping[str, list[Plant]], here: bool, choice: str) -> dict[str, list[Plant]]:
     """
-    Return the plants of one runtime to try.
+    Return the plants to try, by runtime.
 
     Args:
-        plants: those that the runtime can express on its host.
-        runtime: the name by which plants know the runtime.
+        plants: by the name by which plants know a runtime, those that it can express on its host.
         here: whether the host is this machine.
         choice: `all`, `few` or `cover`.
 
@@ -41,13 +41,47 @@ def choose(plants: list[Plant], runtime: str, here: bool, choice: str) -> list[P
         ValueError: there is no such choice.
     """
     if choice == "all":
-        return plants
+        return dict(plants)
     if choice == "few":
-        return _few(plants, here)
+        return {runtime: _few(found, here) for runtime, found in plants.items()}
     if choice == "cover":
-        names = json.loads(COVER.read_text()).get(runtime, ())
-        return [one for one in plants if one.name in names or (one.look_alike and runtime == LOOK_ALIKES_OF)]
+        return _cover_here(plants, here, json.loads(SECONDS.read_text()), json.loads(COVER.read_text()))
     raise ValueError(f"PYTEST_ISOLATION_PLANTS is {choice!r}: it must be all, few or cover")
+
+
+def _cover_here(
+    plants: Mapping[str, list[Plant]], here: bool, seconds: Seconds, known: Cover
+) -> dict[str, list[Plant]]:
+    """Return what the choice `cover` tries: a host may lack what a plant of cover.json needs."""
+    measured = {
+        (runtime, plant.name): set(plant.opens_on(here))
+        for runtime, found in plants.items()
+        for plant in found
+        if plant.opens and plant.name in seconds.get(runtime, {})
+    }
+    taken = {pair for pair in measured if pair[1] in known.get(pair[0], ())}
+    left = set().union(*measured.values()) - set().union(*(measured[pair] for pair in taken))
+    taken |= set(_take_greedily(measured, left, seconds))
+    return {
+        runtime: [
+            plant
+            for plant in found
+            if (runtime, plant.name) in taken
+            or (plant.opens and (runtime, plant.name) not in measured)
+            or (plant.look_alike and runtime == LOOK_ALIKES_OF)
+        ]
+        for runtime, found in plants.items()
+    }
+
+
+def _take_greedily(opens: Mapping[Pair, set[str]], left: set[str], seconds: Seconds) -> list[Pair]:
+    """Return pairs that open all that is left, each the one that opens most of the rest per second."""
+    taken: list[Pair] = []
+    while left:
+        best = max(sorted(opens), key=lambda pair: len(opens[pair] & left) / _cost(seconds, pair))
+        taken.append(best)
+        left = left - opens[best]
+    return taken
 
 
 def _few(plants: list[Plant], here: bool) -> list[Plant]:
@@ -72,12 +106,7 @@ def cover(plants: Iterable[Plant], seconds: Seconds) -> dict[str, list[str]]:
         seconds: what each took, by runtime and name; a plant that was not seen is not chosen.
     """
     opens = _opens(plants, seconds)
-    left = set().union(*opens.values())
-    chosen: list[Pair] = []
-    while left:
-        best = max(sorted(opens), key=lambda pair: len(opens[pair] & left) / _cost(seconds, pair))
-        chosen.append(best)
-        left -= opens[best]
+    chosen = _take_greedily(opens, set().union(*opens.values()), seconds)
     for pair in sorted(chosen, key=lambda pair: (-_cost(seconds, pair), pair)):
         others = set().union(*(opens[other] for other in chosen if other != pair))
         if opens[pair] <= others:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -34,16 +34,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     runtimes = {} if state is None else {name: named(target.runtime) for name, target in state.targets.items()}
     found = [
         pytest.param(name, plant, id=f"{name}: {plant.name}")
-        for name, runtime in runtimes.items()
-        for plant in _plants(runtime, state.targets[name].host == LOCAL)
+        for here in (True, False)
+        for name, plants in _plants(
+            {name: runtime for name, runtime in runtimes.items() if (state.targets[name].host == LOCAL) == here}, here
+        ).items()
+        for plant in plants
     ]
     off = pytest.param("", None, id="off", marks=pytest.mark.skip(reason=OFF if state is None else NONE))
     metafunc.parametrize(("column", "plant"), found or [off])
 
 
-def _plants(runtime: str, here: bool) -> list[Plant]:
-    found = [plant for plant in PLANTS if runtime in plant.runtimes and _is_for(plant, here)]
-    return choose(found, runtime, here, os.environ.get("PYTEST_ISOLATION_PLANTS", "all"))
+def _plants(runtimes: Mapping[str, str], here: bool) -> dict[str, list[Plant]]:
+    """Return the plants to try in each target on this machine, or on machines; `runtimes`: target to runtime."""
+    found = {
+        runtime: [plant for plant in PLANTS if runtime in plant.runtimes and _is_for(plant, here)]
+        for runtime in runtimes.values()
+    }
+    chosen = choose(found, here, os.environ.get("PYTEST_ISOLATION_PLANTS", "all"))
+    return {name: chosen[runtime] for name, runtime in runtimes.items()}
 
 
 def _is_for(plant: Plant, here: bool) -> bool:

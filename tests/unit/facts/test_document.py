@@ -62,6 +62,11 @@ def test_facts_survive_their_own_json() -> None:
     assert facts == parse_facts(facts.model_dump_json(by_alias=True).encode(), NONCE)
 
 
+def at_least(examples: int) -> int:
+    """Return how many examples to draw: the lane `fuzz` draws more."""
+    return max(examples, settings().max_examples)
+
+
 @given(st.binary(max_size=4096))
 def test_random_bytes_are_refused(data: bytes) -> None:
     assert parse_or_refuse(data) is None
@@ -79,13 +84,13 @@ def test_other_json_is_refused(value: Any) -> None:
     assert parse_or_refuse(json.dumps(value).encode()) is None
 
 
-@settings(deadline=None)
+@settings(max_examples=at_least(300), deadline=None)
 @given(st.integers(0, len(DOCUMENT) - 1), st.integers(0, 255), st.integers(0, 8))
 def test_a_changed_byte_gives_facts_or_one_error(at: int, byte: int, run: int) -> None:
     parse_or_refuse(DOCUMENT[:at] + bytes([byte]) * run + DOCUMENT[at + 1 :])
 
 
-@settings(deadline=None)
+@settings(max_examples=at_least(200), deadline=None)
 @given(st.integers(0, len(DOCUMENT)), st.integers(0, len(DOCUMENT)), st.integers(0, len(DOCUMENT)))
 def test_a_spliced_document_gives_facts_or_one_error(first: int, second: int, length: int) -> None:
     parse_or_refuse(DOCUMENT[:first] + DOCUMENT[second : second + length] + DOCUMENT[first:])
@@ -99,7 +104,7 @@ def paths_of(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 PATHS = paths_of(json.loads(DOCUMENT))
 
 
-@settings(deadline=None)
+@settings(max_examples=at_least(300), deadline=None)
 @given(st.sampled_from(PATHS[1:]), JSON)
 def test_any_value_anywhere_gives_facts_or_one_error(path: tuple[Any, ...], value: Any) -> None:
     document = json.loads(DOCUMENT)
@@ -111,7 +116,7 @@ def test_any_value_anywhere_gives_facts_or_one_error(path: tuple[Any, ...], valu
     parse_or_refuse(json.dumps(document).encode())
 
 
-@settings(deadline=None)
+@settings(max_examples=at_least(200), deadline=None)
 @given(st.sampled_from([path for path in PATHS if not path or isinstance(path[-1], str)]), st.text(), JSON)
 def test_any_key_anywhere_gives_facts_or_one_error(path: tuple[Any, ...], key: str, value: Any) -> None:
     document = json.loads(DOCUMENT)
