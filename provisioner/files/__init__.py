@@ -1,5 +1,8 @@
 """Reads and writes the project's own files: strict YAML, JSON Schemas, whole files.
 
+folder.py         a folder held by its descriptor, for all that root does below it
+walk.py           opens a folder, and refuses a path that another user can change
+delete.py         deletes a file or a tree, not through links or mounts
 atomic.py         replaces a file or a folder whole or not at all
 yaml.py           one YAML file into one frozen pydantic model; errors with file, line and nearest key
 model_fields.py   the keys that a model allows at a place

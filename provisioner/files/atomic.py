@@ -1,19 +1,21 @@
 """Writes a file, or puts a folder in place, whole or not at all.
 
 A reader sees the old content or the new one, never a part.  The new file is made in the same folder under a name of its
-own (open(2): `O_EXCL`, so that a link that waits there is not followed) and then renamed (rename(2) is atomic).
+own (open(2): `O_EXCL`, so that a link that waits there is not followed) and then renamed (rename(2) is atomic).  The
+folder is opened once, as the path leads; where another user can change the path, the caller opens a `Folder` itself.
 Nothing is synced to the disk: these files are made again after a crash of the machine.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from provisioner.errors import IsolationError
+from provisioner.files.folder import Folder
 
 
 def write_whole(path: Path, data: bytes | str, mode: int | None = None) -> None:
@@ -34,18 +36,9 @@ def write_whole(path: Path, data: bytes | str, mode: int | None = None) -> None:
 
 @contextmanager
 def writing_whole(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
-    """Yield a file that replaces `path` when the block ends without an error; like `write_whole` otherwise."""
-    fresh = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 if mode is None else mode & 0o700)
-    try:
-        with open(fd, "wb") as file:
-            yield file
-            if mode is not None:
-                os.fchmod(file.fileno(), mode)
-        fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+    """Yield a file that replaces `path` when the block ends without an error; otherwise like `write_whole`."""
+    with _hold(path.parent) as folder, folder.writing_whole(path.name, mode) as file:
+        yield file
 
 
 def replace_folder(fresh: Path, path: Path) -> None:
@@ -61,10 +54,17 @@ def replace_folder(fresh: Path, path: Path) -> None:
     Raises:
         OSError: it cannot be renamed; another process may have put one there.
     """
-    old = fresh.with_name(f"{fresh.name}.old")
-    with suppress(FileNotFoundError):
-        path.rename(old)
-    try:
-        fresh.rename(path)
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    old = f"{fresh.name}.old"
+    with _hold(fresh.parent) as source, _hold(path.parent) as target:
+        with suppress(FileNotFoundError):
+            os.rename(path.name, old, src_dir_fd=target.fd, dst_dir_fd=source.fd)
+        try:
+            os.rename(fresh.name, path.name, src_dir_fd=source.fd, dst_dir_fd=target.fd)
+        finally:
+            with suppress(OSError, IsolationError):
+                source.delete(old)
+
+
+def _hold(path: Path) -> Folder:
+    """Hold a folder by its descriptor, whoever can change the path to it."""
+    return Folder(path, os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))

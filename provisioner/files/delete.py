@@ -1,0 +1,108 @@
+"""Deletes an entry of a folder by descriptors: a file, a link, or a whole tree, not through links or mounts.
+
+In: the folder's descriptor and a name.  shutil.rmtree with `dir_fd` does not follow links either, but it enters mounts,
+holds a descriptor for each level, and recurses: it fails in a deep tree.  Here one folder is open at a time.  The way
+back is "..", and the folder there must be the one that was left: a folder that is moved meanwhile leads nowhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner.errors import IsolationError
+from provisioner.files.walk import FOLDER
+
+
+@dataclass(frozen=True)
+class _Level:
+    """A folder that is being emptied: its name, its device and inode, and the subfolders that are left."""
+
+    name: str
+    identity: tuple[int, int]
+    left: list[str]
+
+
+def delete_entry(folder: int, name: str, shown: Path) -> bool:
+    """
+    Delete an entry.
+
+    Args:
+        folder: the folder's descriptor.
+        name: the entry.
+        shown: how messages name the entry.
+
+    Returns:
+        False if there is none.
+
+    Raises:
+        IsolationError: something is mounted in the tree, or the tree was moved meanwhile.
+        OSError: it cannot be deleted.
+    """
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    except IsADirectoryError:  # unlink(2): EISDIR on Linux
+        fd = os.open(name, FOLDER, dir_fd=folder)
+        try:
+            _check_mount(fd, folder, shown)
+        except BaseException:
+            os.close(fd)
+            raise
+        _empty(fd, shown)
+        os.rmdir(name, dir_fd=folder)
+    return True
+
+
+def _empty(fd: int, shown: Path) -> None:
+    """Delete everything in a folder, and close its descriptor."""
+    levels = [_Level("", _identify(fd), _delete_files(fd))]
+    try:
+        while len(levels) > 1 or levels[0].left:
+            left = levels[-1].left
+            outer, fd = fd, os.open(left[-1] if left else "..", FOLDER, dir_fd=fd)
+            try:
+                if left:
+                    _check_mount(fd, outer, shown)
+                    levels.append(_Level(left.pop(), _identify(fd), _delete_files(fd)))
+                    continue
+            finally:
+                os.close(outer)
+            done = levels.pop()
+            if _identify(fd) != levels[-1].identity:
+                raise IsolationError(f"cannot delete '{shown}': another process moves it")
+            os.rmdir(done.name, dir_fd=fd)
+    finally:
+        os.close(fd)
+
+
+def _delete_files(folder: int) -> list[str]:
+    """Delete all entries of a folder that are no folders, and return the others."""
+    with os.scandir(folder) as scan:
+        entries = list(scan)
+    folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+    for entry in entries:
+        if not entry.is_dir(follow_symlinks=False):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(entry.name, dir_fd=folder)
+    return folders
+
+
+def _identify(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
+def _check_mount(fd: int, outer: int, shown: Path) -> None:
+    """Raise IsolationError if a folder is on another mount than the one it is in; a bind mount has the same device."""
+    if _mount_id(fd) != _mount_id(outer):
+        raise IsolationError(f"cannot delete '{shown}': something is mounted in it", hint="umount it first")
+
+
+def _mount_id(fd: int) -> str:
+    """Return a mount's id; proc_pid_fdinfo(5): field mnt_id."""
+    text = Path(f"/proc/self/fdinfo/{fd}").read_text()
+    return next(line for line in text.splitlines() if line.startswith("mnt_id:"))
