@@ -45,8 +45,8 @@ class Folder:
 
         Args:
             path: the folder.
-            shared: whether root accepts a folder of another user, such as a report's.  Then those who can change the
-                path must be able to write the folder itself.
+            shared: whether root accepts a folder of another user, such as a report's.  Then those who can set a link
+                on the way must be able to write the folder itself.
 
         Raises:
             IsolationError: this process is root, and another user can change the path.
@@ -55,25 +55,26 @@ class Folder:
         return cls(path, open_folder(path, shared))
 
     @classmethod
-    def make(cls, path: Path, mode: int) -> Self:
+    def make(cls, path: Path, mode: int, shared: bool = False) -> Self:
         """
         Open a folder with its parents; those that are missing are made.
 
         Args:
             path: the folder.
             mode: its permission bits if it is made here, whatever the umask; its parents get 0755.
+            shared: as in `open`.
 
         Raises:
             IsolationError: another user can change the path.
             OSError: it cannot be made.
         """
         with suppress(FileNotFoundError):
-            return cls.open(path)
-        with cls.make(path.absolute().parent, 0o755) as parent:
+            return cls.open(path, shared)
+        with cls.make(path.absolute().parent, 0o755, shared) as parent:
             try:
                 os.mkdir(path.name, 0o700, dir_fd=parent.fd)
             except FileExistsError:
-                return cls.open(path)  # another process was faster
+                return cls.open(path, shared)  # another process was faster
             made = cls(path, os.open(path.name, FOLDER, dir_fd=parent.fd))
             os.fchmod(made.fd, mode)
             return made

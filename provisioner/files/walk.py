@@ -29,14 +29,15 @@ def open_folder(path: Path, shared: bool = False) -> int:
 
     Args:
         path: the folder.
-        shared: whether root accepts a folder of another user.  Then those who can change the path must be able to
-            write the folder itself: nobody leads root to a folder that is closed to them.
+        shared: whether root accepts a folder of another user.  Then those who can set a link on the way must be able
+            to write the folder itself: nobody leads root to a folder that is closed to them.  Whoever moves a real
+            folder to the way could already write the folder that it was in.
 
     Raises:
         IsolationError: another user can change the path.
         OSError: it does not exist, is not a folder, or cannot be read.
     """
-    held, leaders = _walk(path)
+    held, leaders = _walk(path, shared)
     try:
         if os.geteuid() == 0:
             writers = writers_of(os.fstat(held))
@@ -62,8 +63,8 @@ def trusted() -> frozenset[int]:
     return frozenset((0, os.geteuid(), os.stat("/").st_uid))
 
 
-def _walk(path: Path) -> tuple[int, dict[str, str]]:
-    """Return an O_PATH descriptor of a folder, and who can change the way to it, each with one place."""
+def _walk(path: Path, only_links: bool) -> tuple[int, dict[str, str]]:
+    """Return an O_PATH descriptor of a folder, and who can change the way (or its links), each with one place."""
     leaders: dict[str, str] = {}
     pending, links = list(reversed(path.absolute().parts)), 0
     held, here = os.open("/", LOOK), Path("/")
@@ -74,7 +75,8 @@ def _walk(path: Path) -> tuple[int, dict[str, str]]:
             status = os.fstat(fd)
             if stat.S_ISLNK(status.st_mode):
                 pending += reversed(Path(_read_link(fd)).parts)
-                leaders |= dict.fromkeys(_strangers(status), f"the link '{here / name}'")
+                setters = _strangers(status) | (writers_of(os.fstat(held)) if only_links else set())
+                leaders |= dict.fromkeys(setters, f"the link '{here / name}'")
                 if (links := links + 1) > MAX_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
                 continue
@@ -83,7 +85,7 @@ def _walk(path: Path) -> tuple[int, dict[str, str]]:
             if not stat.S_ISDIR(status.st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(here))
             place = f"'{here}' (uid {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o})"
-            leaders = dict.fromkeys(writers_of(status), place) | leaders
+            leaders = dict.fromkeys(() if only_links else writers_of(status), place) | leaders
     except BaseException:
         os.close(held)
         raise

@@ -1,11 +1,13 @@
 """Reads the mount table of this process, and unmounts.
 
-In: /proc/self/mountinfo (proc_pid_mountinfo(5)).  Out: `MountPoint`s.  Links are not followed when unmounting.
+In: /proc/self/mountinfo (proc_pid_mountinfo(5)).  Out: `MountPoint`s.  No link is followed when unmounting: a folder on
+the way may belong to a sandbox's user, who could lead root to a mount of the host.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import re
 from dataclasses import dataclass
@@ -14,9 +16,7 @@ from pathlib import Path
 from provisioner.errors import IsolationError
 
 MNT_DETACH = 2
-UMOUNT_NOFOLLOW = 8
-EINVAL = 22
-ENOENT = 2
+LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)
@@ -57,19 +57,41 @@ def unmount(path: Path) -> bool:
     """
     Detach the mount at a path.
 
+    Args:
+        path: as mountinfo has it: absolute, without links.
+
     Returns:
-        False if nothing is mounted there.
+        False if nothing is mounted there, or a link is on the way.
 
     Raises:
         IsolationError: the kernel refuses.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.umount2(os.fsencode(path), MNT_DETACH | UMOUNT_NOFOLLOW) == 0:
-        return True
-    errno = ctypes.get_errno()
-    if errno in (EINVAL, ENOENT):
+    try:
+        fd = _open_exactly(path)
+    except (FileNotFoundError, NotADirectoryError):
         return False
-    raise IsolationError(f"cannot unmount '{path}': {os.strerror(errno)}", hint="run as the user who mounted it")
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.umount2(f"/proc/self/fd/{fd}".encode(), MNT_DETACH) == 0:
+            return True
+    finally:
+        os.close(fd)
+    refusal = ctypes.get_errno()
+    if refusal == errno.EINVAL:
+        return False
+    raise IsolationError(f"cannot unmount '{path}': {os.strerror(refusal)}", hint="run as the user who mounted it")
+
+
+def _open_exactly(path: Path) -> int:
+    """Return a descriptor of what a path names; of a link itself, below which nothing can be opened (ENOTDIR)."""
+    held = os.open("/", LOOK)
+    for name in path.parts[1:]:
+        try:
+            below = os.open(name, LOOK, dir_fd=held)
+        finally:
+            os.close(held)
+        held = below
+    return held
 
 
 def unmount_below(folder: Path) -> int:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 from provisioner.errors import IsolationError
+from provisioner.files.folder import Folder
 from provisioner.linux.mounts import mounted_below, unmount
 from provisioner.linux.processes import Process, find_in_netns, kill_all, with_descendants
 
@@ -84,7 +86,7 @@ def delete_netns(name: str) -> bool:
             sockets = _bound_sockets(members)
             left = kill_all(members)
             for socket in sockets:  # a killed shim leaves its socket in /run/containerd/s
-                socket.unlink(missing_ok=True)
+                _delete_socket(socket)
             if left:
                 raise IsolationError(f"cannot end process {left[0].pid} in network namespace '{name}'")
         unmount(path)
@@ -106,7 +108,19 @@ def _bound_sockets(members: list[Process]) -> list[Path]:
                 fields = line.split(maxsplit=7)  # Num RefCount Protocol Flags Type St Inode Path
                 if len(fields) == 8 and fields[7].startswith("/") and f"socket:[{fields[6]}]" in held:
                     found.append(Path(fields[7]))
-    return [path for path in found if path.is_socket()]
+    return found
+
+
+def _delete_socket(path: Path) -> None:
+    """
+    Delete a socket file, unless another user can change its path.
+
+    Its process chose the path, and may have put a link to a socket of the host on it since.
+    """
+    with contextlib.suppress(OSError, IsolationError), Folder.open(path.parent) as folder:
+        status = folder.status(path.name)
+        if status is not None and stat.S_ISSOCK(status.st_mode):
+            os.unlink(path.name, dir_fd=folder.fd)
 
 
 def _run(argv: list[str], name: str) -> None:

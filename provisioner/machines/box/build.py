@@ -93,7 +93,7 @@ def find_box(name: str = "debian12", bake: Sequence[str] = ()) -> Box | None:
     """
     recipe = load_recipe(name)
     digest = recipe_hash(name, bake)
-    folder = _boxes() / f"{name}-{digest}"
+    folder = boxes_folder() / f"{name}-{digest}"
     keys = find_keys(_keys_folder(name, digest))
     try:
         description = json.loads((folder / DESCRIPTION).read_text())
@@ -134,7 +134,7 @@ def build_box(name: str = "debian12", bake: Sequence[str] = ()) -> Box:
     if found := find_box(name, bake):
         return found
     check_tools()
-    folder = _boxes()
+    folder = boxes_folder()
     if shutil.disk_usage(folder).free < ROOM:
         raise IsolationError(f"cannot build box '{name}': less than {ROOM >> 30} GiB are free in '{folder}'")
     lock = FileLock(folder / f"{name}.lock")
@@ -169,7 +169,7 @@ def package_box(box: Box) -> Path:
     with contextlib.suppress(OSError):
         if out.stat().st_size == int(length.read_text() or -1):
             return out
-    with tempfile.TemporaryDirectory(prefix=".package-", dir=_boxes()) as name, step(f"pack box '{box.name}'"):
+    with tempfile.TemporaryDirectory(prefix=".package-", dir=boxes_folder()) as name, step(f"pack box '{box.name}'"):
         image, packed = Path(name) / "box.img", Path(name) / out.name
         convert = ["qemu-img", "convert", "-c", "-m", "4", "-W", "-O", "qcow2", "-o", "compression_type=zstd"]
         _run([*convert, str(box.disk), str(image)])
@@ -190,10 +190,10 @@ def _build(name: str, bake: Sequence[str]) -> None:
     """Build in a temporary folder, which the journal records, and rename the complete box into its place."""
     recipe = load_recipe(name)
     digest = recipe_hash(name, bake)
-    target = _boxes() / f"{name}-{digest}"
+    target = boxes_folder() / f"{name}-{digest}"
     keys = make_keys(_keys_folder(name, digest))
     with Run.start() as run, step(f"build box '{name}'"):
-        work = Path(tempfile.mktemp(prefix=".build-", dir=_boxes()))  # created below, after the journal records it
+        work = Path(tempfile.mktemp(prefix=".build-", dir=boxes_folder()))  # created below, after the journal records it
         run.made("path", work)
         work.mkdir(mode=0o755)
         rootfs, box = work / "rootfs", work / "box"
@@ -239,7 +239,8 @@ def _describe(sizes: dict[str, int], keys: BoxKeys) -> dict[str, object]:
     return {"sizes": sizes, "login": keys.login_public, "host": keys.host_public}
 
 
-def _boxes() -> Path:
+def boxes_folder() -> Path:
+    """Return the folder of all built boxes; it is made if it is missing."""
     folder = cache_dir() / "boxes"
     folder.mkdir(mode=0o755, exist_ok=True)
     return folder

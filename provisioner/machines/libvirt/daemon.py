@@ -23,6 +23,7 @@ from provisioner.errors import IsolationError
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
 from provisioner.linux.processes import read_process
+from provisioner.machines.box.build import boxes_folder
 from provisioner.machines.daemonize import end_detached, find_running, start_detached
 from provisioner.machines.libvirt.network import RESOLVER, LabNet
 from provisioner.paths import cache_dir
@@ -48,15 +49,16 @@ FOLDERS = {
     "log": Path("/var/log/libvirt"),
 }
 CACHE = Path("/var/cache/libvirt")
-# bind-mounts each SOURCE=TARGET in a mount namespace that is private already, then executes the command after --; a
-# file is mounted read-only, because access(2) then denies writing even to root, which a file's mode does not
+# bind-mounts each SOURCE=TARGET in a mount namespace that is private already, then executes the command after --; files,
+# and folders that are mounted on themselves, are read-only: access(2) then denies writing even to root, which a file's
+# mode does not
 MOUNT_AND_EXEC = """
 import os, subprocess, sys
 end = sys.argv.index("--")
 for pair in sys.argv[1:end]:
     source, target = pair.split("=", 1)
     subprocess.run(["mount", "--bind", source, target], check=True, timeout=10)
-    if os.path.isfile(source):
+    if source == target or os.path.isfile(source):
         subprocess.run(["mount", "-o", "remount,bind,ro", target], check=True, timeout=10)
 os.execv(sys.argv[end + 1], sys.argv[end + 1:])
 """
@@ -213,6 +215,8 @@ class Libvirt:
     def _start(self, binary: str, run: Run, kvm: bool) -> UndoEntry:
         mounts = [f"{self.directory / name}={target}" for name, target in FOLDERS.items()]
         mounts.append(f"{_cache(kvm)}={CACHE}")
+        # libvirt gives the hypervisor's user what a domain boots; the boxes are shared by all labs
+        mounts.append(f"{boxes_folder()}={boxes_folder()}")
         if not kvm and KVM.exists():
             mounts.append(f"{self.directory / 'empty'}={KVM}")
         argv = [*self.net.enter, "unshare", "--mount", "--propagation", "private", "--"]

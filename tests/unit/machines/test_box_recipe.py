@@ -152,7 +152,7 @@ def box(home: Path) -> Path:
         pytest.skip("apt-get install openssh-client")
     wanted = recipe_hash("debian12")
     keys = make_keys(box_module._keys_folder("debian12", wanted))
-    folder = box_module._boxes() / f"debian12-{wanted}"
+    folder = box_module.boxes_folder() / f"debian12-{wanted}"
     folder.mkdir()
     sizes = {part: (folder / part).write_bytes(b"x" * 9) for part in ("disk.qcow2", "vmlinuz", "initrd")}
     (folder / "box.json").write_text(json.dumps(box_module._describe(sizes, keys)))

@@ -193,6 +193,16 @@ def test_the_machine_is_in_the_labs_network(up: VagrantMachine) -> None:
     assert ask(up, "sh", "-c", script).split() == ["one", "cgroup2", "running", "nameserver", "192.168.121.1"]
 
 
+def test_the_hypervisors_user_owns_neither_the_box_nor_a_folder_of_ours(up: VagrantMachine, box: Box) -> None:
+    assert Path(f"/proc/{up.vmm_pid()}").stat().st_uid != 0
+
+    assert {path.name: path.stat().st_uid for path in box.directory.iterdir() if path.stat().st_uid} == {}
+    folders = [Path(name) for name, _, _ in os.walk(up.directory)]
+    theirs = {path for path in folders if path.stat().st_uid or path.stat().st_mode & 0o022}
+    libvirts = {up.directory / name for name in ("libvirt/lib/qemu", "libvirt/run/qemu")}  # of libvirt's own code
+    assert {path for path in theirs if not libvirts & {path, *path.parents}} == set()
+
+
 def test_the_booted_guest_is_idle(up: VagrantMachine) -> None:
     ask(up, "systemctl", "is-system-running", "--wait")
     count = "journalctl -b -u box-resolver.service --no-pager -o cat | grep -c ^Starting"
