@@ -193,7 +193,9 @@ def _build(name: str, bake: Sequence[str]) -> None:
     target = boxes_folder() / f"{name}-{digest}"
     keys = make_keys(_keys_folder(name, digest))
     with Run.start() as run, step(f"build box '{name}'"):
-        work = Path(tempfile.mktemp(prefix=".build-", dir=boxes_folder()))  # created below, after the journal records it
+        work = Path(
+            tempfile.mktemp(prefix=".build-", dir=boxes_folder())
+        )  # created below, after the journal records it
         run.made("path", work)
         work.mkdir(mode=0o755)
         rootfs, box = work / "rootfs", work / "box"
