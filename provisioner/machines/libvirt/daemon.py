@@ -49,9 +49,9 @@ FOLDERS = {
     "log": Path("/var/log/libvirt"),
 }
 CACHE = Path("/var/cache/libvirt")
-# bind-mounts each SOURCE=TARGET in a mount namespace that is private already, then executes the command after --; files,
-# and folders that are mounted on themselves, are read-only: access(2) then denies writing even to root, which a file's
-# mode does not
+# bind-mounts each SOURCE=TARGET in a mount namespace that is private already, then executes the command after --.
+# A file, and a folder that is mounted on itself, is read-only: access(2) then denies writing even to root, which a mode
+# does not
 MOUNT_AND_EXEC = """
 import os, subprocess, sys
 end = sys.argv.index("--")
