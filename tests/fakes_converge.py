@@ -116,7 +116,9 @@ class LayerConnection:
         done = self.run(["sh", "-c", 'command -v "$1"', "sh", binary], 20)
         return done.stdout.decode().strip() or None
 
-    def run(self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Completed:
+    def run(
+        self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None, inside: bool = False
+    ) -> Completed:
         return LocalConnection().run(self._enter(argv), timeout, env)
 
     def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | None = None) -> Stream:
@@ -247,7 +249,9 @@ class ScriptedConnection:
     def find(self, binary: str) -> str | None:
         return None
 
-    def run(self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Completed:
+    def run(
+        self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None, inside: bool = False
+    ) -> Completed:
         raise AssertionError("converging runs scripts only")
 
     def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | None = None) -> Stream:

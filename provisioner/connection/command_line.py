@@ -11,7 +11,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from provisioner.connection.local import MAX_STDERR
+from provisioner.connection.child import MAX_STDERR
 from provisioner.errors import IsolationError
 
 # the line is one argument of the login shell: MAX_ARG_STRLEN (execve(2)) without its NUL

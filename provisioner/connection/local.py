@@ -6,29 +6,23 @@ is used.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import select
 import shutil
-import signal
-import subprocess
 import threading
-import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import IO, Protocol
+from pathlib import Path
+from typing import Protocol
 
-from provisioner.deadlines import deadline
+from provisioner.connection.child import start_child
 from provisioner.errors import IsolationError
+from provisioner.files.maker import mark
 
 MAX_STDOUT = 1 << 21
-MAX_STDERR = 1 << 16
 
-# PR_SET_PDEATHSIG fires when the *thread* that forked ends (prctl(2)): this one thread, which lives as long as the
-# interpreter, starts every child.
-_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="isolation-spawner")
+_commands: set[Stream] = set()  # those that `run_command` runs now
+_commands_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -44,6 +38,10 @@ class Completed:
     def last_words(self) -> str:
         """The last line of its standard error that is not empty, else of its standard output, else its status."""
         return last_line(self.stderr) or last_line(self.stdout) or f"exit status {self.status}"
+
+
+class CommandTimeout(IsolationError):
+    """A command did not end in time, and was killed."""
 
 
 class ConnectionLost(IsolationError):
@@ -82,7 +80,9 @@ class Connection(Protocol):
     def find(self, binary: str) -> str | None:
         """Return the path of a program, or None if it is not installed."""
 
-    def run(self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Completed:
+    def run(
+        self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None, inside: bool = False
+    ) -> Completed:
         """
         Run a command without input to its end.
 
@@ -90,6 +90,7 @@ class Connection(Protocol):
             argv: the program and its arguments.
             timeout: seconds that it may take.
             env: variables added to the environment.
+            inside: whether it starts a process in a sandbox, which must not get variables of this project.
 
         Raises:
             IsolationError: it cannot be started, or does not end in time.
@@ -117,113 +118,84 @@ class LocalConnection:
     def find(self, binary: str) -> str | None:
         return find_program(binary)
 
-    def run(self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Completed:
-        stream = self.start(argv, env)
+    def run(
+        self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None, inside: bool = False
+    ) -> Completed:
+        return run_command(argv, timeout, env, marked=not inside)
+
+    def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | None = None) -> Stream:
+        return _start(argv, env, cwd)
+
+
+def run_command(
+    argv: Sequence[str],
+    timeout: float,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    marked: bool = True,
+    tied: bool = False,
+) -> Completed:
+    """
+    Run a command on this machine without input to its end.
+
+    Its whole process group is killed at a timeout, at an interrupt and by `end_commands`.
+
+    Args:
+        argv: the program and its arguments.
+        timeout: seconds that it may take.
+        env: variables added to the environment.
+        cwd: its working directory.
+        marked: whether its environment names this process, so that a later process finds it if this one is killed.
+        tied: whether the kernel kills it when this process ends (PR_SET_PDEATHSIG, prctl(2)); costs one exec(2).
+
+    Raises:
+        IsolationError: it cannot be started, or does not end in time.
+    """
+    stream = _start(
+        [*(_tie() if tied else ()), *argv], {**(env or {}), **(mark() if marked else {})}, str(cwd) if cwd else None
+    )
+    with _commands_lock:
+        _commands.add(stream)
+    try:
         stream.end_input()
         collected = bytearray()
         reader = threading.Thread(target=_collect, args=(stream, collected), daemon=True)
         reader.start()
-        try:
-            status = stream.wait(timeout)
-            if status is None:
-                raise IsolationError(
-                    f"cannot run '{argv[0]}': no end after {timeout:.0f} s",
-                    hint="raise isolation_timeout_scale on a slow machine",
-                    log=" ".join(argv),
-                )
-            reader.join(5)
-            return Completed(tuple(argv), status, bytes(collected), stream.errors())
-        finally:
-            stream.kill()
-
-    def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | None = None) -> Stream:
-        return _SPAWNER.submit(_LocalStream, tuple(argv), env, cwd).result()
-
-
-class _LocalStream:
-    def __init__(self, argv: tuple[str, ...], env: Mapping[str, str] | None, cwd: str | None) -> None:
-        path = find_program(argv[0])
-        if path is None:
-            raise IsolationError(f"cannot run '{argv[0]}': no such program on PATH", hint=f"install {argv[0]}")
-        try:
-            self._process = subprocess.Popen(
-                [path, *argv[1:]],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                env={**os.environ, **env} if env else None,
-                cwd=cwd,
-                start_new_session=True,  # Ctrl-C in the terminal must not reach a sandbox
+        status = stream.wait(timeout)
+        if status is None:
+            raise CommandTimeout(
+                f"cannot run '{argv[0]}': no end after {timeout:.0f} s",
+                hint="raise isolation_timeout_scale on a slow machine",
+                log=" ".join(argv),
             )
-        except OSError as error:
-            raise IsolationError(f"cannot run '{argv[0]}': {error.strerror}") from None
-        self.pid = self._process.pid
-        assert self._process.stdin is not None
-        os.set_blocking(self._process.stdin.fileno(), False)
-        self._errors = bytearray()
-        self._closing = threading.Lock()
-        self._reading = threading.Lock()
-        self._error_reader = threading.Thread(target=self._read_errors, daemon=True)
-        self._error_reader.start()
+        reader.join(5)
+        return Completed(tuple(argv), status, bytes(collected), stream.errors())
+    finally:
+        stream.kill()
+        with _commands_lock:
+            _commands.discard(stream)
 
-    def _read_errors(self) -> None:
-        pipe = self._process.stderr
-        assert pipe is not None
-        with pipe:
-            for chunk in iter(lambda: _read(pipe), b""):
-                self._errors += chunk[: MAX_STDERR - len(self._errors)]
 
-    def write(self, data: bytes) -> None:
-        pipe = self._process.stdin
-        assert pipe is not None
-        view = memoryview(data)
-        until = time.monotonic() + deadline("write")
-        while view:
-            written = pipe.write(view)  # None: the pipe is full
-            view = view[written or 0 :]
-            if written is None and not _writable(pipe, until - time.monotonic()):
-                raise TimeoutError("the other end does not read")
+def end_commands() -> None:
+    """Kill each command that `run_command` runs now, in any thread, with its process group."""
+    with _commands_lock:
+        running = list(_commands)
+    for stream in running:
+        stream.kill()
 
-    def read(self) -> bytes:
-        pipe = self._process.stdout
-        assert pipe is not None
-        with self._reading:
-            chunk = _read(pipe)
-            if not chunk:
-                pipe.close()
-            return chunk
 
-    def end_input(self) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # close() of a broken pipe fails, and closes it
-            self._process.stdin.close()
+def _tie() -> list[str]:
+    """Return the words before a command that ends with this process; none without the setpriv(1) of util-linux."""
+    setpriv = find_program("setpriv")
+    real = os.path.realpath(setpriv) if setpriv else ""  # BusyBox has a setpriv without this option
+    return [real, "--pdeathsig", "KILL"] if os.path.basename(real) == "setpriv" else []
 
-    def errors(self) -> bytes:
-        if self._process.poll() is not None:
-            self._error_reader.join(0.5)
-        return bytes(self._errors)
 
-    def wait(self, seconds: float) -> int | None:
-        try:
-            return self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            return None
-
-    def kill(self) -> None:
-        with self._closing:
-            if self._process.poll() is None:
-                # with its process group: the helpers of a client would stay and hold its pipes
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(self.pid, signal.SIGKILL)
-                self._process.send_signal(signal.SIGKILL)
-                self.wait(10)
-            self.end_input()
-            # closing it during a blocked read would give its number to another file: then the reader closes it
-            if self._reading.acquire(blocking=False):
-                assert self._process.stdout is not None
-                self._process.stdout.close()
-                self._reading.release()
+def _start(argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None) -> Stream:
+    path = find_program(argv[0])
+    if path is None:
+        raise IsolationError(f"cannot run '{argv[0]}': no such program on PATH", hint=f"install {argv[0]}")
+    return start_child(path, argv, env, cwd)
 
 
 def find_program(binary: str) -> str | None:
@@ -240,20 +212,6 @@ def last_line(text: bytes) -> str:
     lines = [line.strip() for line in text.decode("utf-8", "backslashreplace").splitlines() if line.strip()]
     lines = [line for line in lines if not HELP.match(line)] or lines
     return "".join(c if c.isprintable() else "?" for c in lines[-1])[:300] if lines else ""
-
-
-def _read(pipe: IO[bytes]) -> bytes:
-    try:
-        return pipe.read(1 << 16) or b""
-    except (OSError, ValueError):  # ValueError: closed by kill() meanwhile
-        return b""
-
-
-def _writable(pipe: IO[bytes], seconds: float) -> bool:
-    """Wait until a full pipe takes bytes or its reader is gone; False after `seconds`."""
-    poll = select.poll()  # not select(): it takes no descriptor above 1023
-    poll.register(pipe, select.POLLOUT)
-    return bool(poll.poll(max(0.0, seconds) * 1000))
 
 
 def _collect(stream: Stream, into: bytearray) -> None:

@@ -90,7 +90,12 @@ class SshConnection:
         return done.stdout.decode("utf-8", "surrogateescape") or None if done.status == 0 else None
 
     def run(
-        self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None, retry: bool = False
+        self,
+        argv: Sequence[str],
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        inside: bool = False,
+        retry: bool = False,
     ) -> Completed:
         """
         Run a command without input to its end.
@@ -99,6 +104,7 @@ class SshConnection:
             argv: the program and its arguments.
             timeout: seconds; then the command's process group is killed.
             env: variables added to the session's.
+            inside: makes no difference here: no command on a machine gets variables of this project.
             retry: whether it may run again after a lost connection: only if it changes nothing.
 
         Raises:

@@ -17,8 +17,9 @@ from typing import Any
 import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 
+from provisioner.connection.child import MAX_STDERR
 from provisioner.connection.command_line import Preamble
-from provisioner.connection.local import MAX_STDERR, ConnectionLost, last_line
+from provisioner.connection.local import ConnectionLost, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 

@@ -4,6 +4,7 @@ folder.py         a folder held by its descriptor, for all that root does below 
 walk.py           opens a folder, and refuses a path that another user can change
 delete.py         deletes a file or a tree, not through links or mounts
 atomic.py         replaces a file or a folder whole or not at all
+maker.py          names of temporary files and folders, which identify the process that makes them
 yaml.py           one YAML file into one frozen pydantic model; errors with file, line and nearest key
 model_fields.py   the keys that a model allows at a place
 schemas.py        JSON Schemas of models

@@ -11,7 +11,6 @@ Rule for folders that a less privileged process uses: root owns the folder, the 
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from typing import BinaryIO, Self
 
 from provisioner.errors import IsolationError
 from provisioner.files.delete import delete_entry
+from provisioner.files.maker import temporary_name
 from provisioner.files.walk import FOLDER, open_folder, trusted
 
 FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY  # O_NONBLOCK: a FIFO in its place does not block
@@ -167,7 +167,7 @@ class Folder:
     @contextmanager
     def writing_whole(self, name: str, mode: int | None = None) -> Iterator[BinaryIO]:
         """Yield a file that replaces an entry when the block ends without an error; otherwise like `write_whole`."""
-        fresh = f".{_entry(name)[:60]}-{secrets.token_hex(4)}"
+        name, fresh = _entry(name), temporary_name()
         fd = self.open_file(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode & 0o700)
         try:
             with open(fd, "wb") as file:

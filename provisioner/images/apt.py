@@ -10,10 +10,10 @@ import contextlib
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from provisioner.connection.local import CommandTimeout, run_command
 from provisioner.errors import IsolationError
 from provisioner.paths import cache_dir
 from provisioner.progress import step
@@ -23,6 +23,7 @@ STATUS = Path("/var/lib/dpkg/status")
 UPDATE_TIMEOUT = 300.0  # seconds
 FETCH_TIMEOUT = 600.0
 UNPACK_TIMEOUT = 120.0
+ENVIRONMENT = {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
 ROOM = 32 << 20  # bytes that must be free before anything is fetched
 
 FAULTS = (
@@ -84,10 +85,8 @@ def _has_lists(names: Sequence[str]) -> bool:
     if not any(LISTS.glob("*_Packages*")):
         return False
     argv = ["apt-cache", "show", "--no-all-versions", *names]
-    done = subprocess.run(
-        argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, env=_environment()
-    )
-    return all(re.search(rf"^Package: {re.escape(name)}$", done.stdout, re.MULTILINE) for name in names)
+    text = run_command(argv, 60, ENVIRONMENT).stdout.decode("utf-8", "replace")
+    return all(re.search(rf"^Package: {re.escape(name)}$", text, re.MULTILINE) for name in names)
 
 
 def _own_lists(what: str) -> list[str]:
@@ -105,27 +104,15 @@ def _own_lists(what: str) -> list[str]:
     return options
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
-
-
 def _run(argv: list[str], folder: Path, timeout: float, what: str) -> None:
     try:
-        done = subprocess.run(
-            argv,
-            cwd=folder,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=timeout,
-        )
-    except subprocess.TimeoutExpired:
+        done = run_command(argv, timeout, ENVIRONMENT, folder, tied=True)
+    except CommandTimeout:
         raise IsolationError(f"{what}: {argv[0]} took more than {timeout:.0f} s", hint="try again later") from None
-    except OSError as error:
-        raise IsolationError(f"{what}: {argv[0]}: {error.strerror}") from None
-    if done.returncode != 0:
-        log = done.stdout.decode("utf-8", "backslashreplace")[-4000:]
+    except IsolationError as error:
+        raise IsolationError(f"{what}: {error.what}", error.hint) from None
+    if done.status != 0:
+        log = (done.stdout + done.stderr).decode("utf-8", "backslashreplace")[-4000:]
         for pattern, why, hint in FAULTS:
             if re.search(pattern, log):
                 raise IsolationError(f"{what}: {why.format(into=folder)}", hint=hint, log=log)

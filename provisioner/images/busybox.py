@@ -9,16 +9,15 @@ from __future__ import annotations
 import hashlib
 import shutil
 import struct
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from provisioner.connection.local import find_program
+from provisioner.connection.local import find_program, run_command
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.files.maker import temporary_folder
 from provisioner.images.apt import fetch_packages, unpack_package
 from provisioner.paths import cache_dir
 
@@ -77,8 +76,7 @@ def is_static(path: Path) -> bool:
 
 
 def _fetch(into: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix=".busybox-", dir=cache_dir()) as name:
-        folder = Path(name)
+    with temporary_folder(cache_dir()) as folder:
         (deb,) = fetch_packages([PACKAGE], folder / "deb")
         unpack_package(deb, folder)
         found = next((path for path in folder.glob("**/bin/busybox") if is_static(path)), None)
@@ -90,11 +88,9 @@ def _fetch(into: Path) -> None:
 
 def _read(path: Path) -> Shell:
     try:
-        listed = subprocess.run(
-            [str(path), "--list"], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=deadline("command")
-        ).stdout.split()
+        listed = run_command([str(path), "--list"], deadline("command")).stdout.decode("utf-8", "replace").split()
         digest = hashlib.sha256(path.read_bytes() + "\0".join(listed).encode()).hexdigest()[:12]
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except (OSError, IsolationError) as error:
         raise IsolationError(f"cannot use shell '{path}': {error}", hint=HINT) from None
     if "sh" not in listed:
         raise IsolationError(f"cannot use shell '{path}': it has no sh", hint=HINT)

@@ -14,13 +14,13 @@ import platform
 import shutil
 import stat
 import tarfile
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import IsolationError
 from provisioner.files.atomic import replace_folder, writing_whole
+from provisioner.files.maker import temporary_name
 from provisioner.images.busybox import Shell
 from provisioner.images.elf import check_architecture, probe_architecture
 
@@ -177,8 +177,9 @@ def rootfs(probe: Path, out: Path, shell: Shell | None = None, further: Sequence
     if _is_rootfs(out, probe):
         return
     out.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    made = out.with_name(temporary_name())
     try:
+        made.mkdir(mode=0o700)
         _fill_rootfs(made, contents(probe, shell, further=further))
         replace_folder(made, out)
     except OSError as error:

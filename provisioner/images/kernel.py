@@ -13,13 +13,14 @@ import re
 import shutil
 import subprocess
 import tarfile
-import tempfile
 import threading
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from provisioner.connection.local import run_command
 from provisioner.errors import IsolationError
+from provisioner.files.maker import mark, temporary_folder
 from provisioner.images.apt import fetch_packages
 from provisioner.paths import cache_dir
 from provisioner.progress import step
@@ -99,8 +100,7 @@ def _fetch(arch: str, machine: str) -> Path:
     for tool in ("apt-get", "dpkg-deb"):
         if shutil.which(tool) is None:
             raise IsolationError(f"cannot fetch a guest kernel: {tool} is not installed", hint=HINT)
-    with step("fetch a guest kernel"), tempfile.TemporaryDirectory(prefix=".kernel-", dir=cache_dir()) as name:
-        folder = Path(name)
+    with step("fetch a guest kernel"), temporary_folder(cache_dir()) as folder:
         package = _read_dependency(_fetch_one(f"linux-image-cloud-{arch}", folder))
         deb = _fetch_one(package, folder)
         image = folder / "vmlinuz"
@@ -123,10 +123,11 @@ def _fetch_one(package: str, folder: Path) -> Path:
 def _read_dependency(deb: Path) -> str:
     """Return the kernel package that a metapackage depends on: linux-image-6.1.0-56-cloud-amd64."""
     argv = ["dpkg-deb", "--field", str(deb), "Depends"]
-    done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=30)
-    found = re.search(r"\blinux-image-\d[^\s,(|]*", done.stdout)
+    done = run_command(argv, 30)
+    found = re.search(r"\blinux-image-\d[^\s,(|]*", done.stdout.decode("utf-8", "replace"))
     if found is None:
-        raise IsolationError(f"cannot tell the kernel's package from '{deb.name}'", hint=HINT, log=done.stderr[-2000:])
+        log = done.stderr.decode("utf-8", "backslashreplace")[-2000:]
+        raise IsolationError(f"cannot tell the kernel's package from '{deb.name}'", hint=HINT, log=log)
     return found[0]
 
 
@@ -134,7 +135,7 @@ def _unpack_image(deb: Path, out: Path) -> None:
     """Copy boot/vmlinuz-* out of a package while it is unpacked; the modules never reach the disk."""
     argv = ["dpkg-deb", "--fsys-tarfile", str(deb)]
     with subprocess.Popen(
-        argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=os.environ | mark()
     ) as unpacker:
         alarm = threading.Timer(UNPACK_TIMEOUT, unpacker.kill)
         alarm.start()

@@ -14,17 +14,17 @@ import importlib.util
 import os
 import platform
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from provisioner.connection.local import CommandTimeout, run_command
 from provisioner.errors import IsolationError
 from provisioner.files.atomic import write_whole
+from provisioner.files.maker import temporary_folder
 from provisioner.images.apt import fetch_packages, unpack_package
 from provisioner.paths import cache_dir
 from provisioner.progress import step
@@ -125,8 +125,8 @@ def _read_cached(folder: Path, wanted: str) -> BuiltProbe | None:
 
 def _make(folder: Path, wanted: str, chosen: str, say: Progress, fetch: bool) -> BuiltProbe:
     """Build in a temporary folder and move each file into place, the checksum last."""
-    with tempfile.TemporaryDirectory(prefix=".probe-", dir=cache_dir()) as name:
-        binary = Path(name) / "probe"
+    with temporary_folder(cache_dir()) as work:
+        binary = work / "probe"
         compiler = _copy_prebuilt(binary, wanted, chosen) or _compile(binary, wanted, chosen, say, fetch)
         binary.chmod(0o755)
         digest = hashlib.sha256(binary.read_bytes()).hexdigest()
@@ -203,24 +203,19 @@ def compile_static(
 def _run(argv: Sequence[str], binary: Path) -> str:
     """Run one compiler and then its binary; return the error, or ""."""
     binary.unlink(missing_ok=True)
-    environment = {**os.environ, "LC_ALL": "C", "ZIG_LOCAL_CACHE_DIR": f"{binary.parent}/zig"}
+    folder = str(binary.parent)  # also for the compiler's temporary files, which it leaves if it is killed
+    environment = {"LC_ALL": "C", "ZIG_LOCAL_CACHE_DIR": f"{folder}/zig", "TMPDIR": folder}
     try:
-        done = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=COMPILE_TIMEOUT,
-            env=environment,
-        )
-        if done.returncode != 0:
-            return done.stdout.decode("utf-8", "backslashreplace")[-2000:] or f"exit {done.returncode}"
-        tried = subprocess.run([binary], stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
-    except subprocess.TimeoutExpired:
+        done = run_command(argv, COMPILE_TIMEOUT, environment, tied=True)
+        if done.status != 0:
+            log = (done.stdout + done.stderr).decode("utf-8", "backslashreplace")
+            return log[-2000:] or f"exit {done.status}"
+        tried = run_command([str(binary)], 10)
+    except CommandTimeout:
         return f"{argv[0]} took too long"
-    except OSError as error:
-        return f"{argv[0]}: {error.strerror}"
-    return "" if tried.returncode == WRONG_USAGE else f"its program exits with status {tried.returncode}"
+    except IsolationError as error:
+        return error.what
+    return "" if tried.status == WRONG_USAGE else f"its program exits with status {tried.status}"
 
 
 Plan = Iterator[list[str]]
@@ -271,10 +266,10 @@ def _unpack_tcc() -> Path:
     root = cache_dir() / f"tcc-{platform.machine()}"
     if (root / "usr/bin/tcc").exists():
         return root
-    with tempfile.TemporaryDirectory(prefix=".tcc-", dir=cache_dir()) as name:
-        unpacked = Path(name) / "root"
+    with temporary_folder(cache_dir()) as work:
+        unpacked = work / "root"
         unpacked.mkdir(mode=0o755)
-        for deb in fetch_packages(["tcc", "musl-dev"], Path(name)):
+        for deb in fetch_packages(["tcc", "musl-dev"], work):
             unpack_package(deb, unpacked)
         shutil.rmtree(root, ignore_errors=True)
         os.replace(unpacked, root)

@@ -187,7 +187,7 @@ class Attached:
         launch = [str(self.host.probe_path), "launch", "--memfd-exec", "--"]
         try:
             done = self.host.connection.run(
-                [*launch, *render_argv(attach.exec, values, "attach.exec")], deadline("exec")
+                [*launch, *render_argv(attach.exec, values, "attach.exec")], deadline("exec"), inside=True
             )
         finally:
             for folder in left:

@@ -245,7 +245,7 @@ class Sandbox:
         argv = render_argv(
             self.runtime.exec, {**self._values, "argv": ["/probe", "facts", self.nonce]}, f"{self.runtime.name}: exec"
         )
-        done = self.host.connection.run(argv, deadline("exec"))
+        done = self.host.connection.run(argv, deadline("exec"), inside=True)
         if done.status != 0:
             raise IsolationError(f"cannot exec in '{self.runtime.name}': {done.last_words}")
         return parse_facts(after_mark(done.stdout, self.nonce), self.nonce)

@@ -52,7 +52,9 @@ class CountingConnection:
     def find(self, binary: str) -> str | None:
         return self._real.find(binary)
 
-    def run(self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None) -> Completed:
+    def run(
+        self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None, inside: bool = False
+    ) -> Completed:
         self.sessions += 1
         return self._real.run(argv, timeout, env)
 

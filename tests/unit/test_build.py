@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from provisioner import paths
+from provisioner.connection.local import Completed
 from provisioner.errors import IsolationError
 from provisioner.images import apt
 from provisioner.probe import build
@@ -245,11 +246,11 @@ def answer(monkeypatch: pytest.MonkeyPatch, code: int, text: str) -> list[Sequen
     """Let every program of apt's answer the same; gives what was run."""
     ran: list[Sequence[str]] = []
 
-    def run(argv: Sequence[str], **options: object) -> subprocess.CompletedProcess[bytes]:
+    def run(argv: Sequence[str], *args: object, **options: object) -> Completed:
         ran.append(argv)
-        return subprocess.CompletedProcess(argv, code, text.encode())
+        return Completed(tuple(argv), code, b"", text.encode())
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(apt, "run_command", run)
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(apt, "_has_lists", lambda names: True)
     return ran

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from provisioner.connection.local import LocalConnection
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.files.atomic import replace_folder
+from provisioner.files.maker import temporary_folder, temporary_name
 from provisioner.journal.run import Run
 from provisioner.machines.box.initrd import make_initrd, modules_folder
 from provisioner.machines.box.keys import BoxKeys, find_keys, make_keys
@@ -169,17 +169,17 @@ def package_box(box: Box) -> Path:
     with contextlib.suppress(OSError):
         if out.stat().st_size == int(length.read_text() or -1):
             return out
-    with tempfile.TemporaryDirectory(prefix=".package-", dir=boxes_folder()) as name, step(f"pack box '{box.name}'"):
-        image, packed = Path(name) / "box.img", Path(name) / out.name
+    with temporary_folder(boxes_folder()) as folder, step(f"pack box '{box.name}'"):
+        image, packed = folder / "box.img", folder / out.name
         convert = ["qemu-img", "convert", "-c", "-m", "4", "-W", "-O", "qcow2", "-o", "compression_type=zstd"]
         _run([*convert, str(box.disk), str(image)])
-        (Path(name) / "metadata.json").write_text(
+        (folder / "metadata.json").write_text(
             json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": load_recipe(box.name).size})
         )
-        (Path(name) / "Vagrantfile").write_text(VAGRANTFILE)
+        (folder / "Vagrantfile").write_text(VAGRANTFILE)
         with tarfile.open(packed, "w") as tar:
             for part in ("metadata.json", "Vagrantfile", "box.img"):
-                tar.add(Path(name) / part, arcname=part)
+                tar.add(folder / part, arcname=part)
         packed.chmod(0o600)
         length.write_text(str(packed.stat().st_size))
         os.replace(packed, out)
@@ -193,9 +193,7 @@ def _build(name: str, bake: Sequence[str]) -> None:
     target = boxes_folder() / f"{name}-{digest}"
     keys = make_keys(_keys_folder(name, digest))
     with Run.start() as run, step(f"build box '{name}'"):
-        work = Path(
-            tempfile.mktemp(prefix=".build-", dir=boxes_folder())
-        )  # created below, after the journal records it
+        work = boxes_folder() / temporary_name()  # created below, after the journal records it
         run.made("path", work)
         work.mkdir(mode=0o755)
         rootfs, box = work / "rootfs", work / "box"

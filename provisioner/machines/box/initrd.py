@@ -9,11 +9,11 @@ from __future__ import annotations
 import lzma
 import os
 import stat
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from provisioner.errors import IsolationError
+from provisioner.files.maker import temporary_folder
 from provisioner.images.image import write_cpio
 from provisioner.paths import cache_dir
 from provisioner.probe.build import CHOICE, compile_static
@@ -37,8 +37,8 @@ def make_initrd(rootfs: Path, modules: Sequence[str], out: Path) -> None:
     """
     folder = modules_folder(rootfs)
     files = module_order((folder / "modules.dep").read_text(), modules, (folder / "modules.builtin").read_text())
-    with tempfile.TemporaryDirectory(prefix=".init-", dir=cache_dir()) as name:
-        init = Path(name) / "init"
+    with temporary_folder(cache_dir()) as work:
+        init = work / "init"
         compile_static("the box's init", init, [str(SOURCE)], os.environ.get(CHOICE, ""))
         entries = [(name, stat.S_IFDIR | 0o755, 0, 0, b"") for name in FOLDERS]
         entries += [(*CONSOLE, b""), ("init", stat.S_IFREG | 0o755, 0, 0, init.read_bytes())]

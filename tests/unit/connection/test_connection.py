@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from fakes import gone, wait_for
 
-from provisioner.connection.local import MAX_STDERR, MAX_STDOUT, LocalConnection, find_program, last_line
+from provisioner.connection.child import MAX_STDERR
+from provisioner.connection.local import MAX_STDOUT, LocalConnection, find_program, last_line
 from provisioner.errors import IsolationError
 
 HERE = LocalConnection()

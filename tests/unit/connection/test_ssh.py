@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from provisioner.connection.child import MAX_STDERR
 from provisioner.connection.command_line import MAX_LINE, Preamble, render_line
-from provisioner.connection.local import MAX_STDERR
 from provisioner.errors import IsolationError
 
 SHELLS = [shell for shell in ("sh", "dash", "bash") if shutil.which(shell)]

@@ -15,7 +15,8 @@ from fakes import gone, wait_for
 pytest.importorskip("fabric", reason="needs the extra [lab]")
 
 from provisioner.connection import login as ssh_login
-from provisioner.connection.local import MAX_STDERR, MAX_STDOUT
+from provisioner.connection.child import MAX_STDERR
+from provisioner.connection.local import MAX_STDOUT
 from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
 from provisioner.linux.processes import read_process
