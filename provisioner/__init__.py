@@ -10,6 +10,7 @@ probe/        the program inside a sandbox: its C sources, its build, the channe
 images/       the files from which sandboxes start
 runtimes/     a runtime as data: its templates and what it cannot do
 journal/      what a run makes, recorded before it is made, and how it is undone
+interrupt/    ends a program by signals, in order or at once
 linux/        the kernel's interfaces on this machine
 limits/       one module for each limit
 facts/        the sections of a document of facts

@@ -1,6 +1,26 @@
-"""`python -m provisioner`: the same as the command `provisioner`."""
+"""The command `provisioner`, also as `python -m provisioner`.
 
-from provisioner.cli.main import main
+It imports nothing before it handles signals: an interrupted import would show a traceback.
+"""
+
+import _signal  # type: ignore[import-not-found]  # the built-in part of signal, which takes 10 ms to import
+import sys
+
+
+def main() -> None:
+    """Run the command line; Ctrl-C, SIGTERM and SIGHUP end it in order."""
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # until `run` handles it
+    from provisioner.interrupt.program import run
+
+    sys.exit(run("provisioner", _main))
+
+
+def _main() -> None:
+    from provisioner.cli.main import main as run_command_line
+
+    run_command_line()
+
 
 if __name__ == "__main__":
     main()

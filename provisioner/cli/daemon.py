@@ -6,12 +6,14 @@ In: a runtime's name and a command.  Out: the command's exit status.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from provisioner.errors import IsolationError
+from provisioner.interrupt.program import forwarding
 
 if TYPE_CHECKING:
     from provisioner.hosts.daemon import Daemon
@@ -79,14 +81,25 @@ def _daemon_of(runtime: Runtime, run: Run) -> Daemon:
 
 
 def _run(command: list[str], env: dict[str, str]) -> int:
-    """Run a command to its end, also after Ctrl-C, which reaches it too: the daemon is stopped after it."""
+    """Run a command to its end and return its status.  It gets the signals; the daemon is stopped after it."""
     try:
         process = subprocess.Popen(command, env=env)
     except OSError as error:
         raise IsolationError(f"cannot run '{command[0]}': {error.strerror}") from None
-    while True:
-        try:
-            status = process.wait()
-        except KeyboardInterrupt:
-            continue
-        return status if status >= 0 else 128 - status
+
+    def send(number: signal.Signals) -> None:
+        if number != signal.SIGINT or not _has_terminal():
+            process.send_signal(number)
+
+    with forwarding(os.path.basename(command[0]), send):
+        status = process.wait()
+    return status if status >= 0 else 128 - status
+
+
+def _has_terminal() -> bool:
+    """Tell whether Ctrl-C reaches the command too: it is in the same process group."""
+    try:
+        with open("/dev/tty") as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:
+        return False

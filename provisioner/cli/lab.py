@@ -44,17 +44,16 @@ def up(
     A missing box is built. A machine with a converged snapshot is restored from it; otherwise it is booted and
     converged, and its snapshot is saved. A machine that fails or is interrupted is stopped again.
     """
-    from provisioner.machines.parallel import default_jobs, interruptible
+    from provisioner.machines.parallel import default_jobs
 
     loaded = load(lab)
     chosen = choose(loaded, names)
     need_extra("start machines")
     jobs = jobs or default_jobs()
-    with interruptible():
-        if len(chosen) == 1 or jobs == 1:
-            rows = [_up_one(loaded, name, apply) for name in chosen]
-        else:
-            rows = _up_parallel(loaded, chosen, apply, jobs)
+    if len(chosen) == 1 or jobs == 1:
+        rows = [_up_one(loaded, name, apply) for name in chosen]
+    else:
+        rows = _up_parallel(loaded, chosen, apply, jobs)
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
     else:
@@ -133,7 +132,6 @@ def down(
     """Stop machines; their disks and snapshots stay."""
     from provisioner.journal.run import Run, prune
     from provisioner.machines.find import find_orphans
-    from provisioner.machines.parallel import interruptible
     from provisioner.machines.usage import take_down
 
     loaded = load(lab)
@@ -147,9 +145,8 @@ def down(
         else:
             typer.echo(f"{name}: {'stopped' if done else 'was not running'}")
 
-    with interruptible():
-        prune()
-        each(list(dict.fromkeys(chosen)), stop)
+    prune()
+    each(list(dict.fromkeys(chosen)), stop)
 
 
 def vagrant_json(lab: LabFile = None) -> None:

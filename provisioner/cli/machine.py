@@ -65,7 +65,7 @@ def apply(
     Repeating it changes nothing. A snapshot of the new state is saved, which the next `up` restores.
     """
     from provisioner.journal.run import Run
-    from provisioner.machines.parallel import default_jobs, interruptible
+    from provisioner.machines.parallel import default_jobs
 
     loaded = load(lab)
     chosen = choose(loaded, names)
@@ -77,11 +77,10 @@ def apply(
             _show_result(apply_roles(loaded, name, run, verify, _show_plan))
 
     jobs = jobs or default_jobs()
-    with interruptible():
-        if len(chosen) == 1 or jobs == 1:
-            each(chosen, one)
-        else:
-            _apply_parallel(loaded, chosen, verify, jobs)
+    if len(chosen) == 1 or jobs == 1:
+        each(chosen, one)
+    else:
+        _apply_parallel(loaded, chosen, verify, jobs)
 
 
 def _apply_parallel(lab: Lab, names: Sequence[str], verify: bool, jobs: int) -> None:
@@ -157,14 +156,13 @@ def snapshot(
 ) -> None:
     """Save a snapshot of memory and disk of a running machine.  The machine continues to run."""
     from provisioner.journal.run import Run
-    from provisioner.machines.parallel import interruptible
 
     loaded = load(lab)
     loaded.machine(name)
     need_extra("snapshot a machine")
     from provisioner.machines.operations import save_snapshot
 
-    with interruptible(), Run.start() as run:
+    with Run.start() as run:
         save_snapshot(loaded, name, run, tag)
     typer.echo(f"{name}: saved snapshot {tag}")
 
@@ -178,13 +176,12 @@ def restore(
 ) -> None:
     """Restore a machine from a snapshot, and run it; changes since the snapshot are lost."""
     from provisioner.journal.run import Run
-    from provisioner.machines.parallel import interruptible
 
     loaded = load(lab)
     loaded.machine(name)
     need_extra("restore a machine")
     from provisioner.machines.operations import restore_snapshot
 
-    with interruptible(), Run.start() as run:
+    with Run.start() as run:
         restored = restore_snapshot(loaded, name, run, tag)
     typer.echo(f"{name}: restored from {restored}")

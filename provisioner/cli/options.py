@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provisioner.errors import IsolationError
+from provisioner.interrupt.program import interrupted
 
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab
@@ -33,7 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 def each(names: Sequence[str], operation: Callable[[str], None]) -> None:
     """
-    Call an operation for each machine; after an error go on with the next machine.
+    Call an operation for each machine; after an error go on with the next machine, unless a signal ends the program.
 
     Args:
         names: the machines' names.
@@ -49,6 +50,8 @@ def each(names: Sequence[str], operation: Callable[[str], None]) -> None:
         except IsolationError as error:
             print_error(error)
             failed = True
+            if interrupted():
+                break
     if failed:
         raise typer.Exit(1)
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from provisioner.errors import IsolationError
+from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
 from provisioner.journal.undo import undo_all
@@ -108,7 +109,7 @@ def running(daemon: Daemon, run: Run) -> Iterator[dict[str, str]]:
             _await_ready(daemon, process)
         yield dict(daemon.env)
     finally:
-        with step(f"stop {daemon.name}"):
+        with undoing(f"stopping {daemon.name}"), step(f"stop {daemon.name}"):
             if process is not None:
                 _stop(process)
             _remove(entries, run)

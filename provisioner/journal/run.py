@@ -19,9 +19,12 @@ from types import TracebackType
 from typing import Any, Self, get_args
 
 from provisioner.errors import IsolationError
+from provisioner.interrupt.lines import Thing, set_source
+from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import Kind, UndoEntry, Verb
+from provisioner.journal.names import name_thing
 from provisioner.journal.undo import check_path, undo_all
-from provisioner.linux.processes import Process, boot_id, is_alive, read_process
+from provisioner.linux.processes import Process, boot_id, is_alive, read_process, with_descendants
 from provisioner.paths import run_dir
 
 ABANDONED = 60.0  # seconds after which a journal that never got its final name is deleted
@@ -61,6 +64,7 @@ class Run:
         assert owner is not None  # this process runs
         _append(fd, {"owner": owner.pid, "start": owner.start, "boot": owner.boot})
         os.rename(fresh, folder / f"{run_id}.jsonl")
+        set_source(left_undone)
         return cls(run_id, folder / f"{run_id}.jsonl", fd)
 
     def made(
@@ -118,7 +122,7 @@ class Run:
         """
         if os.getpid() != self._pid or self._fd < 0:
             return []
-        with self._lock:
+        with undoing(), self._lock:
             removed, failures = undo_all(list(self._entries.values()))
             self._entries.clear()
             if failures:
@@ -151,6 +155,7 @@ def prune() -> list[str]:
     Returns:
         One line for each thing removed, and one ("cannot …") for each that cannot be undone.
     """
+    set_source(left_undone)
     lines = []
     for file in sorted([*_runs().glob("*.jsonl"), *_runs().glob("*.new")]):
         with contextlib.suppress(FileNotFoundError):
@@ -203,6 +208,24 @@ def parse_journal(text: str) -> tuple[Process | None, list[UndoEntry]]:
                 entry = UndoEntry.load(document)
                 entries[entry.number] = entry
     return owner, list(entries.values())
+
+
+def left_undone(dead: bool) -> list[Thing]:
+    """
+    Return what is made and not undone yet.
+
+    Args:
+        dead: whether to return the things of dead processes too; else those of this process and its children.
+    """
+    own = read_process(os.getpid())
+    living = with_descendants([own] if own else [])
+    things: list[Thing] = []
+    for file in sorted(_runs().glob("*.jsonl")):
+        with contextlib.suppress(OSError):
+            owner, entries = parse_journal(file.read_text(errors="replace"))
+            if owner in living or (dead and (owner is None or not is_alive(owner))):
+                things += map(name_thing, entries)
+    return things
 
 
 def _runs() -> Path:

@@ -16,7 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from provisioner.errors import IsolationError
+from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import UndoEntry
+from provisioner.journal.names import name_thing
 from provisioner.linux.cgroups import delete_cgroup
 from provisioner.linux.mounts import unmount, unmount_below
 from provisioner.linux.netns import delete_netns
@@ -77,7 +79,8 @@ def undo(entry: UndoEntry) -> bool:
     }
     if entry.kind not in actions:
         raise IsolationError(f"cannot undo '{entry.kind}': no such kind of thing")
-    return actions[entry.kind]()
+    with undoing(f"removing {' '.join(name_thing(entry))}"):
+        return actions[entry.kind]()
 
 
 def check_path(path: Path) -> Path:

@@ -2,27 +2,25 @@
 
 In: argument lists of `provisioner`, one for each machine.  Out: their exit statuses and outputs.  Processes, not
 threads: an interrupted process undoes what it was starting, a thread cannot be interrupted.  Each process has its own
-session, so a Ctrl-C reaches it only through this process, as SIGTERM, which `interruptible` turns into
-KeyboardInterrupt.  (SIGINT would be lost: a shell makes its background commands ignore it.)  If this process is killed,
-the kernel sends the SIGTERM.
+session, so a Ctrl-C reaches it only through this process, as SIGTERM.  (SIGINT would be lost: a shell makes its
+background commands ignore it.)  If this process is killed, the kernel sends the SIGTERM.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO
 
 from provisioner.connection.local import find_program
 from provisioner.deadlines import deadline
+from provisioner.interrupt.program import QUIET, undoing
 from provisioner.paths import import_path
 
 POLL = 0.05  # seconds
@@ -47,22 +45,6 @@ def default_jobs() -> int:
     return max(1, len(os.sched_getaffinity(0)) // 2)
 
 
-@contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into KeyboardInterrupt during a `with` block, as SIGINT is."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        for number in before:
-            signal.signal(number, signal.default_int_handler)
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def run_parallel(commands: Sequence[Sequence[str]], jobs: int) -> list[CommandResult]:
     """
     Run commands of `provisioner` in parallel; their standard error is this process's.
@@ -75,7 +57,7 @@ def run_parallel(commands: Sequence[Sequence[str]], jobs: int) -> list[CommandRe
         One result for each command, in their order.
 
     Raises:
-        KeyboardInterrupt: this process was interrupted; all commands have ended by then.
+        Interrupted: this process was interrupted; all commands have ended by then.
     """
     waiting = list(enumerate(commands))
     running: dict[int, subprocess.Popen[bytes]] = {}
@@ -93,7 +75,8 @@ def run_parallel(commands: Sequence[Sequence[str]], jobs: int) -> list[CommandRe
                         del running[at]
                 time.sleep(POLL)
         finally:
-            _interrupt(list(running.values()))
+            with undoing():
+                _interrupt(list(running.values()))
     return [results[at] for at in range(len(commands))]
 
 
@@ -104,7 +87,7 @@ def _start(command: Sequence[str], output: IO[bytes]) -> subprocess.Popen[bytes]
         [*enter, sys.executable, "-m", "provisioner", *command],
         stdin=subprocess.DEVNULL,
         stdout=output,
-        env={**os.environ, **import_path()},
+        env={**os.environ, **import_path(), QUIET: "1"},
         start_new_session=True,
     )
 

@@ -16,6 +16,7 @@ from provisioner.connection.ssh import SshConnection
 from provisioner.converge.apply import converge
 from provisioner.converge.role import Role, load_roles, roles_hash
 from provisioner.errors import IsolationError
+from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run, prune
 from provisioner.machines.find import box_of, find_machine, known_machines
@@ -159,7 +160,7 @@ def stop_after_use(lab: Lab, name: str, run: Run) -> Iterator[None]:
 
 
 def _stop_unneeded(lab: Lab, name: str, run: Run, record: UndoEntry) -> None:
-    with contextlib.suppress(IsolationError):  # the entry stays in the journal, and the run's end reports the error
+    with undoing(), contextlib.suppress(IsolationError):  # the entry stays in the journal, and the run's end reports it
         stop_unneeded(lab, name, run)
         run.gone(record)
 
@@ -185,7 +186,7 @@ def stop_on_failure(lab: Lab, name: str, run: Run, for_lab: bool) -> Iterator[No
         yield
     except BaseException:
         # the error that ends the block matters more; the entry stays in the journal
-        with step(f"stop machine '{name}' again"), contextlib.suppress(IsolationError):
+        with undoing(), step(f"stop machine '{name}' again"), contextlib.suppress(IsolationError):
             stop_unneeded_locked(lab, name, run)
             run.gone(record)
         raise

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
@@ -16,7 +15,7 @@ import pytest
 from fakes import wait_for
 
 from provisioner.machines import parallel as side_by_side
-from provisioner.machines.parallel import CommandResult, interruptible, run_parallel
+from provisioner.machines.parallel import CommandResult, run_parallel
 
 # half a minute and no more, should nobody end it
 WAIT = """
@@ -68,16 +67,6 @@ def test_an_interrupt_ends_all_commands_and_waits(shell: None, tmp_path: Path) -
         run_parallel([[WAIT, str(file)] for file in files], 2)
     thread.join()
     assert [file.read_text() for file in files] == ["started\nput away\n"] * 2
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_sigterm_and_sighup_are_interrupts(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        os.kill(os.getpid(), number)
-        time.sleep(5)
-    assert signal.getsignal(number) == before
 
 
 def test_the_command_is_provisioner() -> None:

@@ -1,0 +1,240 @@
+"""A program that signals end: real processes, whose code says when it is ready for a signal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from fakes import wait_for
+
+from provisioner.linux.processes import read_process
+
+BEGIN = """
+import contextlib, ctypes, os, signal, subprocess, sys, time
+from provisioner.interrupt.lines import set_source
+from provisioner.interrupt.program import forwarding, interrupted, run, undoing
+from pathlib import Path
+def say(text):
+    with open(sys.argv[1], "a") as file:
+        file.write(text + "\\n")
+def wait(text, seconds=10):  # until the test has written it
+    until = time.monotonic() + seconds
+    while text not in Path(sys.argv[2]).read_text() and time.monotonic() < until:
+        time.sleep(0.01)
+def main():
+"""
+END = """
+sys.exit(run("prog", main))
+"""
+
+
+class Program:
+    """A running program; `said` holds what it wrote to its file."""
+
+    def __init__(self, folder: Path, body: str) -> None:
+        self.said, self.told = folder / "said", folder / "told"
+        for file in (self.said, self.told):
+            file.touch()
+        code = BEGIN + "".join(f"    {line}\n" for line in body.strip().splitlines()) + END
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code, str(self.said), str(self.told)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stderr is not None
+
+    def await_(self, text: str) -> None:
+        wait_for(lambda: text in self.said.read_text())
+
+    def tell(self, text: str) -> None:
+        self.told.write_text(text)
+
+    def send(self, number: signal.Signals) -> str:
+        """Send a signal and return the line that it causes."""
+        self.process.send_signal(number)
+        assert self.process.stderr is not None
+        return self.process.stderr.readline().rstrip()
+
+    def end(self) -> tuple[int, str]:
+        """Return the exit status and the rest of its standard error."""
+        _, errors = self.process.communicate(timeout=20)
+        return self.process.returncode, errors
+
+
+Start = Callable[[str], Program]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    started: list[Program] = []
+
+    def run(body: str) -> Program:
+        started.append(Program(tmp_path, body))
+        return started[-1]
+
+    yield run
+    for program in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.process.pid, signal.SIGKILL)
+        program.process.communicate()
+
+
+SLEEP = """
+try:
+    say("ready")
+    time.sleep(30)
+finally:
+    say("undone")
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "line"),
+    [
+        (signal.SIGINT, 130, "prog: interrupted"),
+        (signal.SIGTERM, 143, "prog: interrupted by SIGTERM"),
+        (signal.SIGHUP, 129, "prog: interrupted by SIGHUP"),
+    ],
+)
+def test_a_signal_ends_a_program_with_one_line(start: Start, number: signal.Signals, status: int, line: str) -> None:
+    program = start(SLEEP)
+    program.await_("ready")
+
+    assert program.send(number) == line
+    assert program.end() == (status, "")
+    assert program.said.read_text() == "ready\nundone\n"
+
+
+UNDO = """
+set_source(lambda dead: [("sandbox", "iso-1")] if "gone" not in Path(sys.argv[1]).read_text() else [])
+try:
+    say("ready")
+    time.sleep(30)
+finally:
+    say("undoing")
+    wait("go")
+    say("gone")
+"""
+
+
+def test_the_second_signal_does_not_disturb_the_undoing(start: Start) -> None:
+    program = start(UNDO)
+    program.await_("ready")
+
+    first = program.send(signal.SIGINT)
+    program.await_("undoing")
+    second = program.send(signal.SIGTERM)
+    program.tell("go")
+
+    assert first == "prog: interrupted; removing 1 sandbox (Ctrl-C twice more ends at once)"
+    assert second == "prog: still removing 1 sandbox (Ctrl-C once more ends at once)"
+    assert program.end() == (130, "")
+    assert "gone" in program.said.read_text()
+
+
+HANG = """
+set_source(lambda dead: [("sandbox", "iso-1")] if dead else [])
+child = subprocess.Popen(["sleep", "60"], start_new_session=True)
+say(f"ready {child.pid} ")
+libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)
+libc.pthread_mutex_lock(mutex)
+libc.pthread_mutex_lock(mutex)  # hangs; a signal does not end it (pthread_mutex_lock(3p))
+"""
+
+
+def test_the_third_signal_ends_a_program_that_hangs_and_kills_its_children(start: Start) -> None:
+    program = start(HANG)
+    program.await_("ready")
+    child = int(program.said.read_text().split()[1])
+
+    lines = [program.send(signal.SIGINT) for _ in range(3)]
+
+    assert lines[2] == "prog: ended at once; left for `provisioner prune`: sandbox iso-1"
+    assert program.end() == (130, "")
+    assert read_process(child) is None
+
+
+LATER = """
+with undoing("removing sandbox iso-1"):
+    say("ready")
+    wait("go")
+    say("undone")
+say("not reached")
+"""
+
+
+def test_an_interrupt_is_raised_after_what_must_not_be_interrupted(start: Start) -> None:
+    program = start(LATER)
+    program.await_("ready")
+
+    line = program.send(signal.SIGINT)
+    program.tell("go")
+
+    assert line == "prog: interrupted; removing sandbox iso-1 (Ctrl-C twice more ends at once)"
+    assert program.end() == (130, "")
+    assert program.said.read_text() == "ready\nundone\n"
+
+
+FORWARD = """
+script = "trap 'exit 7' TERM; echo ready; for _ in $(seq 200); do sleep 0.05; done"
+child = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
+child.stdout.readline()
+with forwarding("child", child.send_signal):
+    say("ready")
+    status = child.wait()
+sys.exit(status)
+"""
+
+
+def test_a_signal_is_forwarded_to_a_child_which_decides_the_status(start: Start) -> None:
+    program = start(FORWARD)
+    program.await_("ready")
+
+    program.process.send_signal(signal.SIGTERM)
+
+    status, errors = program.end()
+    assert status == 7
+    assert "Traceback" not in errors
+
+
+LOST = """
+class Thing:
+    def __del__(self):
+        say("ready")
+        time.sleep(1)
+thing = Thing()
+del thing
+time.sleep(30)
+"""
+
+
+def test_an_interrupt_that_a_finalizer_swallows_is_raised_again(start: Start) -> None:
+    program = start(LOST)
+    program.await_("ready")
+
+    assert program.send(signal.SIGINT) == "prog: interrupted"
+    assert program.end() == (130, "")
+
+
+def test_a_program_that_is_not_interrupted_keeps_its_status(start: Start) -> None:
+    program = start("sys.exit(3)")
+
+    assert program.end() == (3, "")
+
+
+def test_an_ignored_signal_stays_ignored(start: Start, tmp_path: Path) -> None:
+    code = BEGIN.replace("def main():", "signal.signal(signal.SIGHUP, signal.SIG_IGN)\ndef main():")
+    code += "    os.kill(os.getpid(), signal.SIGHUP)\n    say('on')\n" + END
+    said = tmp_path / "said"
+    done = subprocess.run([sys.executable, "-c", code, str(said), "x"], capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr, said.read_text()) == (0, "", "on\n")
