@@ -6,6 +6,7 @@
     changes    what git says: number of commits, changed paths
     commands   what tox.ini's environments run: their commands and the tests that these name
     run        runs lanes by tox, and what failed once more, alone
+    host       what lanes must leave as it was on this machine
     report     the table of times, the flaky, the failed and why
 
 script/test starts it (`python -m tiers`). Only the standard library is imported.

@@ -2,7 +2,8 @@
 
 Usage: python -m tiers [quick|push|all|release|ENVIRONMENT…] [-- ARGUMENT…]
 
-Exit status: 0 if all passed; 1 if a lane failed, or is flaky in `all` and `release`; 2 for an unknown name.
+Exit status: 0 if all passed; 1 if a lane failed, is flaky in `all` and `release`, or left this machine in another
+state; 2 for an unknown name.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ def main(argv: Sequence[str]) -> int:
             return 2
         choice = Choice(tuple(known[name] for name in names), {})
     _tell(choice)
-    results = Runner(choice.lanes, arguments, tox=[*TOX, f"--installpkg={_wheel()}"]).run()
+    runner = Runner(choice.lanes, arguments, tox=[*TOX, f"--installpkg={_wheel()}"])
+    results = runner.run()
     print(f"\n{table(results)}")
     if flaky := why(results, "flaky"):
         print(f"\nfailed, and passed when run once more, alone:\n\n{flaky}")
@@ -47,7 +49,9 @@ def main(argv: Sequence[str]) -> int:
         print(f"\n{_left_out(choice.left_out)}")
     if failed := why(results, "failed"):
         print(f"\n{failed}")
-    return exit_status(results, strict=tier in STRICT)
+    if runner.changed:
+        print("\n" + "\n".join(runner.changed))
+    return exit_status(results, tier in STRICT, runner.changed)
 
 
 def _wheel() -> Path:

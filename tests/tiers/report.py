@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -60,7 +60,14 @@ def why(results: Iterable[Result], state: State) -> str:
     return "\n\n".join(parts)
 
 
-def exit_status(results: Iterable[Result], strict: bool) -> int:
-    """Return 0 if all passed; a flaky lane counts as failed where that is strict."""
+def exit_status(results: Iterable[Result], strict: bool, changed: Sequence[str] = ()) -> int:
+    """
+    Return 0 if all passed and this machine is as it was.
+
+    Args:
+        results: how the lanes ended.
+        strict: whether a flaky lane counts as failed.
+        changed: what the lanes left in another state.
+    """
     bad = ("failed", "not run", "flaky") if strict else ("failed", "not run")
-    return int(any(one.state in bad for one in results))
+    return int(bool(changed) or any(one.state in bad for one in results))

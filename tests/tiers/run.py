@@ -11,13 +11,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
 from tiers.commands import ROOT
+from tiers.host import HostState, Watched, blame
 from tiers.lanes import Lane
 from tiers.report import Result, State
 from tiers.schedule import AT_ONCE, Job, phases
@@ -38,16 +39,28 @@ class Runner:
         arguments: further arguments for pytest.
         work: the folder of the logs, of what failed last, and of the wheel.
         tox: the command that runs an environment.
+        look: reads the state of this machine.
+
+    Attributes:
+        changed: one line for each thing on this machine that lanes left in another state.
     """
 
     def __init__(
-        self, lanes: Sequence[Lane], arguments: Sequence[str], work: Path = ROOT / ".tox", tox: Sequence[str] = TOX
+        self,
+        lanes: Sequence[Lane],
+        arguments: Sequence[str],
+        work: Path = ROOT / ".tox",
+        tox: Sequence[str] = TOX,
+        look: Callable[[], HostState] = HostState.now,
     ) -> None:
         self.lanes = lanes
         self.arguments = arguments
         self.results = {lane.name: Result(lane, "not run") for lane in lanes}
         self._logs, self._caches = work / "logs", work / "last-failed"
         self._tox = tox
+        self._look = look
+        self._watched: list[Watched] = []
+        self.changed: list[str] = []
         self._statuses: dict[str, int] = {}
         self._show = len(lanes) == 1
         self._print = threading.Lock()
@@ -67,7 +80,16 @@ class Runner:
             self._run_jobs(jobs, 1, again=True)
         return list(self.results.values())
 
-    def _run_jobs(self, jobs: Iterable[Job], at_once: int, again: bool = False) -> None:
+    def _run_jobs(self, jobs: Sequence[Job], at_once: int, again: bool = False) -> None:
+        """Run jobs, and compare this machine before and after them."""
+        if not jobs:
+            return
+        before = self._look()
+        self._watched.clear()
+        self._run_beside(jobs, at_once, again)
+        self.changed += blame(before, self._look(), self._watched)
+
+    def _run_beside(self, jobs: Iterable[Job], at_once: int, again: bool) -> None:
         with ThreadPoolExecutor(at_once) as threads:
             running = [threads.submit(self._run_job, job, again) for job in jobs]
             try:
@@ -123,7 +145,9 @@ class Runner:
         words += ["--lf"] if again and words and self._only_failed(lane, cache) else []
         argv = [*self._tox, "-e", lane.name, "--", *words, *self.arguments]
         log = self._logs / f"{lane.name}{'-again' if again else ''}.log"
+        before = self._look()
         status, seconds = self._command(lane.name + " once more" * again, argv, log)
+        self._watched.append(Watched(lane.name, before, self._look()))
         self._statuses[lane.name] = status
         self._note(lane, status == 0, seconds, log)
 

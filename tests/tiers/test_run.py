@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tiers.host import HostState
 from tiers.lanes import Lane
 from tiers.report import Result
 from tiers.run import Runner
@@ -40,7 +41,11 @@ HOST, ROOTLESS = Lane("host", "push", 9, alone=True, again=False), Lane("contain
 def run(work: Path, lanes: list[Lane], failures: dict[str, int], arguments: Sequence[str] = ()) -> list[Result]:
     for name, count in failures.items():
         (work / f"failures-{name}").write_text(str(count))
-    return Runner(lanes, arguments, work, (sys.executable, "-c", FAKE, str(work))).run()
+    return Runner(lanes, arguments, work, (sys.executable, "-c", FAKE, str(work)), look=unchanged).run()
+
+
+def unchanged() -> HostState:
+    return HostState({"mount /sys": "rw"})
 
 
 def calls(work: Path) -> list[str]:
@@ -122,7 +127,21 @@ def test_with_arguments_of_the_user_all_is_run_again(tmp_path: Path) -> None:
 
 def test_what_a_lane_leaves_behind_does_not_hold_up_the_run(tmp_path: Path) -> None:
     code = "import subprocess; print(subprocess.Popen(['sleep', '3600']).pid)"
-    Runner([LINT, UNIT], (), tmp_path, (sys.executable, "-c", code)).run()
+    Runner([LINT, UNIT], (), tmp_path, (sys.executable, "-c", code), unchanged).run()
 
     for log in (tmp_path / "logs").iterdir():
         os.kill(int(log.read_text().split()[0]), signal.SIGKILL)  # it is still there: the run has not waited for it
+
+
+@pytest.mark.parametrize("state", ["ro", "rw"])
+def test_a_lane_that_changed_the_machine_is_named(tmp_path: Path, state: str) -> None:
+    def look() -> HostState:
+        """The machine as it is after the first lane."""
+        ran = (tmp_path / "calls").exists() and "unit" in (tmp_path / "calls").read_text()
+        return HostState({"mount /sys": state if ran else "rw"})
+
+    runner = Runner([UNIT, HOST], (), tmp_path, (sys.executable, "-c", FAKE, str(tmp_path)), look)
+    runner.run()
+
+    told = ["lane unit changed the host: mount /sys was rw, is ro"] if state == "ro" else []
+    assert runner.changed == told
