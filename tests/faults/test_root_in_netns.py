@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from faults.racer import arena, race
 
+from faults.racer import arena, race
 from provisioner.linux.netns import _delete_socket
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives folders to another user: run as root")

@@ -1,0 +1,195 @@
+"""The moments of a run, each recognised from outside: `PHASES`.
+
+A phase prepares a home (a stand-in on PATH, the test of a user, a journal), names the command, and tells whether the
+program is there now.  No program of ours has a hook for it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.home import Home, provisioner, session
+from faults.running import Running
+
+ANSWERS = """
+def test_it_answers(sandbox):
+    assert sandbox.live.inside().nonce == sandbox.live.nonce
+"""
+WAITS = """
+import os, time
+from pathlib import Path
+
+def test_it_answers(sandbox):
+    assert sandbox.namespaces.pid is not None
+
+def test_it_waits(sandbox):
+    Path(os.environ["MARKS"], "tests").touch()
+    time.sleep(60)
+"""
+LOADS = """
+import os
+from pathlib import Path
+
+def test_under_load(sandbox):
+    pending = sandbox.live.channel.start("load", "cpu", "1", "50000", deadline=60)
+    Path(os.environ["MARKS"], "load").touch()
+    sandbox.live.channel.wait(pending)
+"""
+# what `create` of a runtime has in its command line
+CREATE = {
+    "unshare": ("unshare", " --map-root-user "),
+    "runc": ("runc", " run "),
+    "crun": ("crun", " run "),
+    "podman": ("podman", " run "),
+    "docker": ("docker", " run "),
+    "qemu": ("qemu-system-x86_64", " -kernel "),
+}
+
+
+def _nothing(home: Home) -> None:
+    """Prepare nothing."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """
+    A moment of a run.
+
+    Args:
+        name: what happens at it.
+        argv: the program.
+        is_now: looks from outside whether the program is at it.
+        prepare: makes the home ready.
+        built: whether the home has a probe already.
+        sharp: whether the moment is so short that the program is stopped (SIGSTOP) while it is struck.
+        env: variables for the program.
+    """
+
+    name: str
+    argv: Callable[[], list[str]]
+    is_now: Callable[[Home, Running], object]
+    prepare: Callable[[Home], None] = _nothing
+    built: bool = True
+    sharp: bool = False
+    env: tuple[tuple[str, str], ...] = ()
+
+
+def reached(name: str) -> Callable[[Home, Running], bool]:
+    """Return a look for what noted that it was reached."""
+    return lambda home, program: home.reached(name)
+
+
+def printed(text: str) -> Callable[[Home, Running], bool]:
+    """Return a look for a text in the program's output."""
+    return lambda home, program: text in program.text
+
+
+def written(path: str) -> Callable[[Home, Running], bool]:
+    """Return a look for a file in the working folder."""
+    return lambda home, program: home.inside(home.work / path).exists()
+
+
+def probe_stopped(home: Home, program: Running) -> bool:
+    """Stop the probe in the sandbox as soon as it is there; returns whether it is."""
+    for process in program.descendants():
+        with suppress(OSError):
+            if Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(b"/probe\0serve\0"):
+                os.kill(process.pid, signal.SIGSTOP)
+                return True
+    return False
+
+
+def _test(text: str, *stand_ins: tuple[str, str, str]) -> Callable[[Home], None]:
+    def prepare(home: Home) -> None:
+        home.write_test(text)
+        for program, words, act in stand_ins:
+            home.stand_in(program, words, act)  # type: ignore[arg-type]
+
+    return prepare
+
+
+def _dead_run(home: Home) -> None:
+    """Leave the journal of a dead run: its undo takes five seconds."""
+    home.write_test(ANSWERS)
+    home.stand_in("true", " undo ", "slow")
+    home.plant_journal([{"kind": "command", "values": [str(home.path / "bin" / "true"), "undo", "x"]}])
+
+
+def _build(act: str) -> Callable[[Home], None]:
+    return _test(ANSWERS, ("musl-gcc", " -static ", act))
+
+
+MUSL = (("PYTEST_ISOLATION_CC", "musl-gcc"),)
+
+
+def of_runtime(name: str) -> list[Phase]:
+    """Return the phases that a session has on every runtime."""
+    program, words = CREATE[name]
+
+    def run() -> list[str]:
+        return session(name, kind="vm" if name == "qemu" else "container")
+
+    return [
+        Phase(f"create/{name}", run, reached(program), _test(ANSWERS, (program, words, "hang"))),
+        Phase(f"facts/{name}", run, probe_stopped, _test(ANSWERS)),
+        Phase(f"tests/{name}", run, reached("tests"), _test(WAITS)),
+        Phase(f"load/{name}", run, reached("load"), _test(LOADS)),
+        Phase(f"teardown/{name}", run, printed("PASSED"), _test(ANSWERS), sharp=True),
+        Phase(f"report/{name}", run, written("report/facts"), _test(ANSWERS), sharp=True),
+        Phase(f"host close/{name}", run, printed(" passed in "), _test(ANSWERS), sharp=True),
+    ]
+
+
+def _all() -> list[Phase]:
+    unshare = lambda: session("unshare")  # noqa: E731
+    return [
+        Phase("prune", unshare, reached("true"), _dead_run),
+        Phase("build", unshare, reached("musl-gcc"), _build("hang"), built=False, env=MUSL),
+        *of_runtime("unshare"),
+        *of_runtime("runc"),
+        Phase("delete/runc", lambda: session("runc"), reached("runc"), _test(ANSWERS, ("runc", " delete ", "slow"))),
+        # their own images and daemons make them slow
+        *of_runtime("podman"),
+        Phase(
+            "import/podman", lambda: session("podman"), reached("podman"), _test(ANSWERS, ("podman", " load ", "hang"))
+        ),
+        Phase(
+            "forget/podman", lambda: session("podman"), reached("podman"), _test(ANSWERS, ("podman", " rmi ", "slow"))
+        ),
+        *of_runtime("qemu"),
+        # the provisioner
+        Phase("provisioner prune", lambda: provisioner("prune"), reached("true"), _dead_run),
+        Phase(
+            "provisioner build",
+            lambda: provisioner("build"),
+            reached("musl-gcc"),
+            _build("hang"),
+            built=False,
+            env=MUSL,
+        ),
+        Phase(
+            "provisioner doctor",
+            lambda: provisioner("doctor"),
+            reached("runc"),
+            _test(ANSWERS, ("runc", " --version ", "hang")),
+        ),
+        Phase(
+            "daemon start",
+            lambda: provisioner("daemon", "docker", "--", "true"),
+            reached("docker"),
+            _test(ANSWERS, ("docker", " info ", "hang")),
+        ),
+        Phase(
+            "daemon",
+            lambda: provisioner("daemon", "docker", "--", "sh", "-c", "touch $MARKS/tests; exec sleep 60"),
+            reached("tests"),
+        ),
+    ]
+
+
+PHASES: dict[str, Phase] = {phase.name: phase for phase in _all()}

@@ -1,0 +1,74 @@
+"""What holds after a fault: after the program's end, and after one `provisioner prune`."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+
+from faults.home import Home
+from faults.running import Running
+from faults.world import World, difference
+
+SOON = 5.0  # seconds in which processes end by themselves after a SIGKILL of the program
+
+
+@dataclass(frozen=True)
+class Promise:
+    """
+    What holds.
+
+    Args:
+        statuses: the exit statuses of the program; negative: the signal that killed it.
+        seconds: how long it may take to end after the strike.
+        clean: whether nothing is left before the prune already.
+        prune: how many seconds the prune may take.
+        results: whether DIR/results.json holds what was finished before the strike.
+        says: a text that its output holds.
+    """
+
+    statuses: frozenset[int] | set[int]
+    seconds: float = 15.0
+    clean: bool = True
+    prune: float = 10.0
+    results: bool = False
+    says: str = ""
+
+    def broken(self, home: Home, program: Running, before: World) -> list[str]:
+        """Return what does not hold, one line each; prunes the home."""
+        lines = program.broken(self.statuses)
+        if self.says and self.says not in program.text:
+            lines.append(f"its output does not say: {self.says}")
+        lines += self._results(home)
+        left = _left_soon(home, before)
+        if self.clean:
+            lines += [f"left at its end: {line}" for line in left]
+        else:
+            lines += [f"left {SOON:.0f} s after its end: {line}" for line in left if line.startswith("process ")]
+        home.release()
+        started = time.monotonic()
+        try:
+            home.prune()
+        except AssertionError as error:
+            lines.append(f"prune fails: {error}")
+        if (took := time.monotonic() - started) > self.prune:
+            lines.append(f"prune takes {took:.0f} s, not {self.prune:.0f}")
+        return lines + [f"left after prune: {line}" for line in difference(before, World.now(home))]
+
+    def _results(self, home: Home) -> list[str]:
+        """A file under its final name is whole."""
+        path = home.inside(home.work / "report" / "results.json")
+        if not path.exists():
+            return ["no results were written"] if self.results else []
+        try:
+            cells = json.loads(path.read_text())["cells"]
+        except (ValueError, KeyError) as error:
+            return [f"results.json is damaged: {error}"]
+        return ["results.json has no cell"] if self.results and not cells else []
+
+
+def _left_soon(home: Home, before: World) -> list[str]:
+    until = time.monotonic() + SOON
+    while (left := difference(before, World.now(home))) and time.monotonic() < until:
+        time.sleep(0.1)
+    return left

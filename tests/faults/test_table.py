@@ -1,0 +1,16 @@
+"""A program at each moment of a run, and a fault there: what is promised after it holds."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from faults.case import Case, chosen, run_case
+from faults.table import CASES
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts, cgroups and runtimes need root")
+@pytest.mark.parametrize("case", chosen(CASES))
+def test_what_is_promised_after_a_fault_holds(case: Case) -> None:
+    assert "\n".join(run_case(case)) == ""
