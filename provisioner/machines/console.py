@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 
 BYTES = 4000
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # O_NONBLOCK: a FIFO in its place does not block
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n\t -~]")
 
 
@@ -19,11 +21,13 @@ def read_console(path: Path, size: int = BYTES) -> str:
     Return the end of a console's file without escape sequences; "" if it cannot be read.
 
     Args:
-        path: the file; a symbolic link is not followed.
+        path: the file; a symbolic link is not followed, and only a regular file is read.
         size: how many bytes to read at most.
     """
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+        with open(os.open(path, READ), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return ""
             file.seek(max(0, file.seek(0, os.SEEK_END) - size))
             return ESCAPES.sub("", file.read(size).decode("utf-8", "replace"))
     except OSError:

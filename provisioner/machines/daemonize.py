@@ -2,7 +2,8 @@
 
 In: an argument list, an identity file, a Run.  Out: the identity file, which holds the process's pid, start time and
 boot id.  The process writes it before it becomes the program.  The journal's entry is made before the process starts:
-a starter that is killed at any moment leaves nothing unknown.
+a starter that is killed at any moment leaves nothing unknown.  Root asks of the folder that no other user can change
+it: who writes an identity file chooses which process root ends.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from pathlib import Path
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.files.folder import Folder
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
 from provisioner.linux.processes import Process, is_alive, kill_all, send_signal, wait_gone, with_descendants
 
 POLL = 0.005  # seconds
+WRITE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+MAX_IDENTITY = 4096  # bytes
 # $$ is the shell's pid; exec keeps both pid and start time
 IDENTIFY_AND_EXEC = 'cat "/proc/$$/stat" /proc/sys/kernel/random/boot_id >"$0.new" && mv "$0.new" "$0" && exec "$@"'
 
@@ -36,8 +40,13 @@ def identify_and_exec(argv: Sequence[str], file: Path) -> list[str]:
     Args:
         argv: the program and its arguments.
         file: the identity file; an old one is removed now.
+
+    Raises:
+        IsolationError: another user can change the file's folder.
+        OSError: there is no such folder.
     """
-    file.unlink(missing_ok=True)
+    with Folder.open(file.parent) as folder:
+        folder.delete(file.name)
     return ["sh", "-c", IDENTIFY_AND_EXEC, str(file), *argv]
 
 
@@ -69,7 +78,7 @@ def start_detached(
     _held[:] = [process for process in _held if process.poll() is None]
     record = record_undo(run, file)
     try:
-        with log.open("wb") as output:
+        with Folder.open(log.parent) as folder, open(folder.open_file(log.name, WRITE, 0o644), "wb") as output:
             process = subprocess.Popen(
                 identify_and_exec(argv, file),
                 stdin=subprocess.DEVNULL,
@@ -92,10 +101,17 @@ def start_detached(
 
 
 def load_process(file: Path) -> Process | None:
-    """Return the process of an identity file, or None if there is no valid file. The process may have ended."""
+    """
+    Return the process of an identity file, or None if there is no valid file.  The process may have ended.
+
+    Raises:
+        IsolationError: another user can change the file's folder, or it is not a regular file.
+    """
     with contextlib.suppress(OSError, ValueError, IndexError):  # missing, or cut off while it was written
+        with Folder.open(file.parent) as folder:
+            text = folder.read(file.name, MAX_IDENTITY).decode(errors="replace")
         # proc_pid_stat(5): field 1 is the pid, field 22 the start time
-        stat, boot = file.read_text(errors="replace").rstrip("\n").rsplit("\n", 1)
+        stat, boot = text.rstrip("\n").rsplit("\n", 1)
         return Process(int(stat.split(maxsplit=1)[0]), int(stat.rpartition(")")[2].split()[19]), boot)
     return None
 
@@ -124,7 +140,8 @@ def end_detached(file: Path, seconds: float = 0.0) -> None:
         left = kill_all(with_descendants([process]))
         if left:
             raise IsolationError(f"cannot end process {left[0].pid}: it is still there after SIGKILL")
-    file.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError), Folder.open(file.parent) as folder:
+        folder.delete(file.name)
 
 
 def _await_identity(process: subprocess.Popen[bytes], program: str, file: Path) -> None:

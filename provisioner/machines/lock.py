@@ -14,9 +14,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from provisioner.errors import IsolationError
+from provisioner.files.folder import Folder
 from provisioner.progress import step
 
 FILE = "lock"
+MODE = 0o711  # of a machine's folder: its hypervisor may run as another user
+MAX_HOLDER = 1000  # bytes
 
 
 class Busy(IsolationError):
@@ -39,35 +42,38 @@ def hold_lock(folder: Path, doing: str, seconds: float, file: str = FILE) -> Ite
     Hold a machine's lock during a `with` block.
 
     Args:
-        folder: the machine's folder.
+        folder: the machine's folder; it is made if it is missing.
         doing: what the caller does meanwhile, such as "start machine 'debian12'"; shown to those who wait.
         seconds: how long to wait for another holder.
         file: the lock file's name in the folder; the holder is written beside it.
 
     Raises:
+        IsolationError: another user can change the folder.
         Busy: another process still holds the lock; names the process and what it does.
     """
-    lock, holder = FileLock(folder / file), folder / f"{file}.holder"
-    with contextlib.suppress(Timeout):
-        lock.acquire(timeout=0)
-    if not lock.is_locked:
+    holder = f"{file}.holder"
+    with Folder.make(folder, MODE) as held:
+        lock = FileLock(folder / file)
+        with contextlib.suppress(Timeout):
+            lock.acquire(timeout=0)
+        if not lock.is_locked:
+            try:
+                with step(f"wait for {_read_holder(held, holder)[1]}") if seconds else contextlib.nullcontext():
+                    lock.acquire(timeout=seconds)
+            except Timeout:
+                pid, name = _read_holder(held, holder)
+                raise Busy(f"cannot {doing}: the lock is held by {name}", pid) from None
         try:
-            with step(f"wait for {_read_holder(holder)[1]}") if seconds else contextlib.nullcontext():
-                lock.acquire(timeout=seconds)
-        except Timeout:
-            pid, name = _read_holder(holder)
-            raise Busy(f"cannot {doing}: the lock is held by {name}", pid) from None
-    try:
-        holder.write_text(f"{os.getpid()} {doing}")
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
+            held.write_whole(holder, f"{os.getpid()} {doing}")
+            yield
+        finally:
+            held.delete(holder)
+            lock.release()
 
 
-def _read_holder(file: Path) -> tuple[int, str]:
+def _read_holder(folder: Folder, name: str) -> tuple[int, str]:
     """Return the pid of a lock's holder, and a description of it for messages."""
     with contextlib.suppress(OSError, ValueError):
-        pid, doing = file.read_text().split(" ", 1)
+        pid, doing = folder.read(name, MAX_HOLDER).decode(errors="replace").split(" ", 1)
         return int(pid), f"process {int(pid)} ({doing})"
     return 0, "another process"

@@ -11,10 +11,10 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provisioner.deadlines import deadline
+from provisioner.files.folder import Folder
 from provisioner.machines.find import find_orphans, known_machines
 from provisioner.machines.lock import Busy, hold_lock
 
@@ -44,12 +44,14 @@ def exclusive(lab: Lab, name: str, doing: str, seconds: float | None = None) -> 
 
 def keep(lab: Lab, name: str) -> None:
     """Keep a machine for the lab: it outlives the command that started it."""
-    _kept_file(lab, name).touch()
+    with Folder.open(lab.directory) as folder:
+        os.close(folder.open_file(_kept(name), os.O_WRONLY | os.O_CREAT, 0o644))
 
 
 def release(lab: Lab, name: str) -> None:
     """Stop keeping a machine for the lab: the last session that uses it stops it."""
-    _kept_file(lab, name).unlink(missing_ok=True)
+    with Folder.open(lab.directory) as folder:
+        folder.delete(_kept(name))
 
 
 @contextlib.contextmanager
@@ -65,8 +67,9 @@ def in_use(lab: Lab, name: str) -> Iterator[None]:
 
 def is_needed(lab: Lab, name: str) -> bool:
     """Tell whether the lab keeps a machine, or a session uses it."""
-    if _kept_file(lab, name).exists():
-        return True
+    with Folder.open(lab.directory) as folder:
+        if folder.status(_kept(name)):
+            return True
     fd = _open_users(lab, name)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,9 +137,10 @@ def take_down(lab: Lab, name: str, run: Run, destroy: bool = False) -> bool:
     return any(status == "running" or (destroy and status == "halted") for status in before)
 
 
-def _kept_file(lab: Lab, name: str) -> Path:
-    return lab.directory / f"{name}.kept"
+def _kept(name: str) -> str:
+    return f"{name}.kept"
 
 
 def _open_users(lab: Lab, name: str) -> int:
-    return os.open(lab.directory / f"{name}.users", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with Folder.open(lab.directory) as folder:
+        return folder.open_file(f"{name}.users", os.O_RDWR | os.O_CREAT, 0o600)

@@ -65,7 +65,9 @@ def find_hardware(spec: MachineConfig) -> Hardware:
     return Hardware(spec.cpus, spec.memory, spec.cgroup, name, path, version)
 
 
-def render_command(spec: MachineConfig, box: Box, hardware: Hardware, snapshot: str | None = None) -> list[str]:
+def render_command(
+    spec: MachineConfig, box: Box, hardware: Hardware, monitor: int, snapshot: str | None = None
+) -> list[str]:
     """
     Return the argument list of a machine's QEMU; file names without a folder are relative to its working directory.
 
@@ -73,6 +75,7 @@ def render_command(spec: MachineConfig, box: Box, hardware: Hardware, snapshot: 
         spec: the machine's configuration.
         box: what it boots.
         hardware: its processors, memory and accelerator.
+        monitor: the descriptor that QEMU inherits and on which it accepts QMP connections.
         snapshot: the tag of a snapshot to load; None to boot.
     """
     return [
@@ -92,7 +95,7 @@ def render_command(spec: MachineConfig, box: Box, hardware: Hardware, snapshot: 
         *("-netdev", "user,id=net0,ipv6=off,hostfwd=tcp:127.0.0.1:0-:22"),
         *("-device", "virtio-net-pci,netdev=net0,romfile="),
         *("-chardev", f"file,id=console,path={CONSOLE},append=on", "-serial", "chardev:console"),
-        *("-qmp", f"unix:{SOCKET},server=on,wait=off"),
+        *("-chardev", f"socket,id=qmp,fd={monitor},server=on,wait=off", "-mon", "chardev=qmp,mode=control"),
         *(("-loadvm", snapshot) if snapshot else ()),
     ]
 
@@ -105,7 +108,7 @@ def render_cmdline(spec: MachineConfig, box: Box) -> str:
 
 def drop_privileges(accelerator: str, uid: int | None) -> list[str]:
     """
-    Return the setpriv(1) arguments in front of QEMU's command, which drop root's privileges.
+    Return the setpriv(1) arguments in front of a command of QEMU, which drop root's privileges.
 
     Args:
         accelerator: with "kvm", the group of /dev/kvm is kept.

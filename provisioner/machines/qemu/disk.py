@@ -1,23 +1,28 @@
 """A machine's disk, handled by qemu-img: a qcow2 overlay over the box's disk, which holds the snapshots too.
 
 In: a machine's folder, a box.  Out: a `Disk`.  A snapshot of memory and disk has the tag "NAME+HARDWARE".  qemu-img
-must not change or check a disk that a running QEMU has open.
+must not change or check a disk that a running QEMU has open.  The guest's side may have written the disk, header
+included: qemu-img runs as the disk's owner, never as root for an unprivileged QEMU, and within limits (CVE-2015-5162).
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 from provisioner.connection.local import Completed, LocalConnection
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.files.folder import Folder
 from provisioner.machines.box.build import Box
-from provisioner.machines.qemu.command import DISK
+from provisioner.machines.qemu.command import DISK, drop_privileges, unprivileged_uid
+from provisioner.machines.qemu.folder import MODE, NAME, make_file, open_folder
+from provisioner.machines.qemu.header import HEAD, names_others
 from provisioner.machines.qemu.state import QemuState, load_state, save_state
 
+STATE = "machine.json"
+LIMITS = ["prlimit", f"--as={2 << 30}", "--cpu=120", "--"]  # bytes, seconds: qemu-img checks a whole disk in far less
 INTACT = (0, 3)  # qemu-img(1), check: no errors, or only leaked clusters, as a killed QEMU leaves them
 
 
@@ -30,9 +35,10 @@ class Disk:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.folder = directory / "vmm"
+        self.directory = directory
+        self.folder = directory / NAME
         self.path = self.folder / DISK
-        self._file = directory / "machine.json"
+        self._file = directory / STATE
 
     @property
     def state(self) -> QemuState | None:
@@ -63,32 +69,43 @@ class Disk:
             return "its box has changed"
         if not state.whole:
             return "its first start was interrupted"
+        return self.why_damaged(box)
+
+    def why_damaged(self, box: Box) -> str | None:
+        """Return why the disk cannot be used, "" if there is none, None if it can.  QEMU must not run."""
+        with open_folder(self.directory) as folder:
+            if not folder.status(DISK):
+                return ""
+            if names_others(folder.read(DISK, HEAD), str(box.disk)):
+                return "it names other files than its box's disk"
         return None if self.is_intact() else "its disk is damaged"
 
     def recreate(self, box: Box) -> None:
         """Create an empty disk over a box's disk; the old one and its snapshots are deleted."""
         self.delete()
-        self.folder.mkdir(mode=0o700)
-        done = _run("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(box.disk), str(self.path))
+        uid = unprivileged_uid(self.directory, box.directory)
+        with Folder.open(self.directory) as machine, machine.make_folder(NAME, MODE) as folder:
+            make_file(folder, DISK, uid)
+        done = self._run("create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", str(box.disk), str(self.path))
         if done.status != 0:
             raise IsolationError(f"cannot create disk '{self.path}': {done.last_words}")
-        self.path.chmod(0o600)
         self.save_state(QemuState(box=box.hash, base=identify(box.disk)))
 
     def delete(self) -> None:
         """Delete the disk, its snapshots and the saved state."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self._file.unlink(missing_ok=True)
+        with Folder.open(self.directory) as machine:
+            machine.delete(NAME)
+            machine.delete(STATE)
 
     def is_intact(self) -> bool:
         """Tell whether the image is neither truncated nor corrupt.  QEMU must not run."""
-        return _run("check", "-q", "-f", "qcow2", str(self.path)).status in INTACT
+        return self._run("check", "-q", "-f", "qcow2", str(self.path)).status in INTACT
 
     def tags(self, name: str = "") -> list[str]:
         """Return the tags of all snapshots, or of those of one name; works while QEMU runs too."""
         if not self.exists():
             return []
-        done = _run("info", "--force-share", "--output=json", "-f", "qcow2", str(self.path))
+        done = self._run("info", "--force-share", "--output=json", "-f", "qcow2", str(self.path))
         if done.status != 0:
             return []  # the next start reports that the disk is damaged
         entries = json.loads(done.stdout).get("snapshots", [])
@@ -97,9 +114,17 @@ class Disk:
 
     def delete_tag(self, tag: str) -> None:
         """Delete one snapshot.  QEMU must not run."""
-        done = _run("snapshot", "-q", "-d", tag, str(self.path))
+        done = self._run("snapshot", "-q", "-d", tag, str(self.path))
         if done.status != 0:
             raise IsolationError(f"cannot delete snapshot '{tag}' from '{self.path}': {done.last_words}")
+
+    def _run(self, *arguments: str) -> Completed:
+        """Run qemu-img as the disk's owner."""
+        with open_folder(self.directory) as folder:
+            status = folder.status(DISK)
+        uid = status.st_uid if status and os.geteuid() == 0 and status.st_uid != 0 else None
+        argv = [*drop_privileges("tcg", uid), *LIMITS, "qemu-img", *arguments]
+        return LocalConnection().run(argv, deadline("command"))
 
 
 def identify(base: Path) -> str:
@@ -109,7 +134,3 @@ def identify(base: Path) -> str:
     except OSError:
         return ""
     return f"{status.st_size} {status.st_mtime_ns}"
-
-
-def _run(*arguments: str) -> Completed:
-    return LocalConnection().run(["qemu-img", *arguments], deadline("command"))

@@ -2,13 +2,12 @@
 
 In: a machine's configuration, a box, a folder for the machine.  Out: a `Machine`.  The folder holds all state that
 another process needs: QEMU's identity, its port, the disk with its snapshots.  QEMU runs under a seccomp filter, as
-nobody where that user may read the box, in the subfolder `vmm`, the only one that it owns.
+nobody where that user may read the box, in the subfolder `vmm`, which is root's (folder.py).
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shlex
 import time
@@ -35,14 +34,15 @@ from provisioner.machines.qemu.command import (
     unprivileged_uid,
 )
 from provisioner.machines.qemu.disk import Disk
-from provisioner.machines.qemu.qmp import Qmp, await_socket
+from provisioner.machines.qemu.folder import make_files, open_folder
+from provisioner.machines.qemu.qmp import Qmp
 from provisioner.machines.snapshots import check_snapshot_name
 from provisioner.machines.wait_ssh import await_banner, set_clock
 from provisioner.progress import step
 
 HOST = "127.0.0.1"
 PID_FILE, LOG_FILE = "vmm.pid", "vmm.log"  # QEMU's identity and output, in the machine's folder
-LOG_CHARACTERS = 2000
+POLL = 0.02  # seconds
 FORWARD = re.compile(r"TCP\[HOST_FORWARD\]\s+\d+\s+127\.0\.0\.1\s+(\d+)")
 PRESS_AGAIN = 2.0  # seconds from one press of the power button to the next
 QUIT_TIMEOUT = 10.0  # seconds from QMP's quit to SIGKILL
@@ -136,12 +136,13 @@ class QemuMachine:
                 return False
             with step(f"restore machine '{self.name}'"):
                 self._end()
-                if not self._disk.is_intact():
+                box = self._need_box("restore")
+                if (why := self._disk.why_damaged(box)) is not None:
                     raise IsolationError(
-                        f"cannot restore machine '{self.name}': its disk is damaged",
+                        f"cannot restore machine '{self.name}': {why or 'its disk is gone'}",
                         hint=f"provisioner up {self.name} starts it with a new disk",
                     )
-                self._start(self._need_box("restore"), tag, "machine.restore")
+                self._start(box, tag, "machine.restore")
         return True
 
     def snapshots(self) -> list[str]:
@@ -217,16 +218,13 @@ class QemuMachine:
         hardware, state = find_hardware(self.spec), self._disk.state
         assert state is not None  # the disk exists and fits
         uid = unprivileged_uid(self.directory, box.directory)
-        owner = os.geteuid() if uid is None else uid
-        os.chown(self._disk.folder, owner, -1)
-        os.chown(self._disk.path, owner, -1)
-        for name in (CONSOLE, SOCKET):
-            (self._disk.folder / name).unlink(missing_ok=True)
-        argv = [*drop_privileges(hardware.accelerator, uid), *render_command(self.spec, box, hardware, tag)]
         state = state.model_copy(update={"port": 0, "hardware": ""})
         self._disk.save_state(state)
         log, identity = self.directory / LOG_FILE, self.directory / PID_FILE
-        record = start_detached(argv, log, identity, self._run, cwd=self._disk.folder)
+        with open_folder(self.directory) as folder, make_files(folder, uid) as monitor:
+            command = render_command(self.spec, box, hardware, monitor.fileno(), tag)
+            argv = [*drop_privileges(hardware.accelerator, uid), *command]
+            record = start_detached(argv, log, identity, self._run, (monitor.fileno(),), folder.path)
         try:
             port = self._read_port(argv)
             self._await_ssh(port, patience)
@@ -243,11 +241,11 @@ class QemuMachine:
         """Ask QEMU which port it forwards."""
         until = time.monotonic() + deadline("machine.qmp")
         while self._process() and time.monotonic() < until:
-            if await_socket(self._disk.folder / SOCKET, 0.2):
-                with contextlib.suppress(IsolationError), self._qmp() as qmp:  # no answer yet: tried again
-                    if found := FORWARD.search(qmp.monitor("info usernet")):
-                        return int(found[1])
-        log = (self.directory / LOG_FILE).read_text(errors="replace")[-LOG_CHARACTERS:]
+            with contextlib.suppress(IsolationError), self._qmp() as qmp:  # no answer yet: tried again
+                if found := FORWARD.search(qmp.monitor("info usernet")):
+                    return int(found[1])
+            time.sleep(POLL)
+        log = read_console(self.directory / LOG_FILE)
         raise IsolationError(
             f"cannot start machine '{self.name}': QEMU: {last_line(log.encode()) or 'no answer'}",
             log=f"{log}\n{shlex.join(argv)}",
@@ -278,7 +276,8 @@ class QemuMachine:
     def _qmp(self) -> Qmp:
         if not self._process():
             raise self._not_running("control")
-        return Qmp(self._disk.folder / SOCKET, deadline("machine.qmp"))
+        with open_folder(self.directory) as folder:
+            return Qmp(folder.path / SOCKET, deadline("machine.qmp"))
 
     def _not_running(self, verb: str) -> IsolationError:
         return IsolationError(f"cannot {verb} machine '{self.name}': it does not run", f"provisioner up {self.name}")
@@ -291,7 +290,6 @@ class QemuMachine:
 
     @contextlib.contextmanager
     def _locked(self, verb: str) -> Iterator[None]:
-        self.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
         with hold_lock(self.directory, f"{verb} machine '{self.name}'", 2 * deadline("machine.boot")):
             yield
 

@@ -10,14 +10,12 @@ import contextlib
 import json
 import os
 import socket
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from provisioner.errors import IsolationError
 
-POLL = 0.02  # seconds
 MAX_LINE = 1 << 20
 
 
@@ -92,16 +90,6 @@ class Qmp:
         if not isinstance(answer, dict):
             raise IsolationError("cannot ask QEMU: it has closed the connection")
         return answer
-
-
-def await_socket(path: Path, seconds: float) -> bool:
-    """Wait until QEMU has bound its socket; False if it has not after `seconds`."""
-    until = time.monotonic() + seconds
-    while not path.is_socket():
-        if time.monotonic() > until:
-            return False
-        time.sleep(POLL)
-    return True
 
 
 def _connect(path: Path) -> socket.socket:

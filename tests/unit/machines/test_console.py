@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from provisioner.machines.console import read_console
@@ -14,3 +15,9 @@ def test_escape_sequences_are_removed_and_links_not_followed(tmp_path: Path) -> 
     assert read_console(tmp_path / "console", 100) == "OK\nend\n"
     assert read_console(tmp_path / "console", 4) == "end\n"
     assert read_console(tmp_path / "link", 100) == ""
+
+
+def test_a_fifo_in_place_of_the_console_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "console")
+
+    assert read_console(tmp_path / "console") == ""

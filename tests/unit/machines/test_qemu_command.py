@@ -19,7 +19,7 @@ def value_of(argv: list[str], option: str) -> str:
 
 
 def test_the_kernel_chooses_the_forwarded_port(box: Box) -> None:
-    argv = render_command(SPEC, box, HARDWARE)
+    argv = render_command(SPEC, box, HARDWARE, 7)
 
     assert value_of(argv, "-netdev").endswith("hostfwd=tcp:127.0.0.1:0-:22")
     assert value_of(argv, "-sandbox").startswith("on,")
@@ -27,7 +27,7 @@ def test_the_kernel_chooses_the_forwarded_port(box: Box) -> None:
 
 
 def test_a_snapshot_is_loaded_instead_of_booting(box: Box) -> None:
-    assert value_of(render_command(SPEC, box, HARDWARE, "clean+12345678"), "-loadvm") == "clean+12345678"
+    assert value_of(render_command(SPEC, box, HARDWARE, 7, "clean+12345678"), "-loadvm") == "clean+12345678"
 
 
 def test_cgroup_v1_adds_one_word_to_the_command_line(box: Box) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.connection.local import Completed, LocalConnection
 from provisioner.errors import IsolationError
 from provisioner.machines.box.build import Box
 from provisioner.machines.qemu.disk import Disk, identify
@@ -56,6 +57,19 @@ def overwrite(disk: Disk, box: Box) -> None:
     disk.path.write_bytes(b"\0" * disk.path.stat().st_size)
 
 
+def name_another_backing_file(disk: Disk, box: Box) -> None:
+    other = box.directory / "other.qcow2"
+    shutil.copy(box.disk, other)
+    rebase = ["qemu-img", "rebase", "-u", "-F", "qcow2", "-b", str(other), str(disk.path)]
+    subprocess.run(rebase, check=True, timeout=300)
+
+
+def name_an_external_data_file(disk: Disk, box: Box) -> None:
+    with disk.path.open("r+b") as file:
+        file.seek(79)  # the lowest byte of the incompatible features
+        file.write(b"\4")
+
+
 def corrupt_the_state(disk: Disk, box: Box) -> None:
     (disk.folder.parent / "machine.json").write_bytes(b"\xff\x00garbage")
 
@@ -80,6 +94,8 @@ def test_a_disk_that_was_booted_once_can_be_booted(disk: Disk, box: Box) -> None
     [
         (truncate, "its disk is damaged"),
         (overwrite, "its disk is damaged"),
+        (name_another_backing_file, "it names other files than its box's disk"),
+        (name_an_external_data_file, "it names other files than its box's disk"),
         (corrupt_the_state, "its machine.json is missing or invalid"),
         (rebuild_the_box, "its box has changed"),
         (interrupt_the_first_start, "its first start was interrupted"),
@@ -94,6 +110,34 @@ def test_a_disk_that_cannot_be_booted_is_recreated(
     assert disk.why_recreate(box) == why
     disk.recreate(box)
     assert (disk.is_intact(), disk.tags()) == (True, [])
+
+
+def test_a_disk_that_links_to_a_file_is_deleted_and_the_file_is_unchanged(disk: Disk, box: Box) -> None:
+    shutil.copy(box.disk, box.directory / "precious")
+    for link in (disk.path.symlink_to, disk.path.hardlink_to):
+        disk.path.unlink(missing_ok=True)
+        link(box.directory / "precious")
+
+        assert disk.why_recreate(box) == ""
+        assert not os.path.lexists(disk.path)
+    assert (box.directory / "precious").read_bytes() == box.disk.read_bytes()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="drops privileges: run as root")
+def test_qemu_img_runs_as_the_disks_owner(disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def record(self: LocalConnection, argv: list[str], timeout: float) -> Completed:
+        ran.append(argv)
+        return Completed(tuple(argv), 0, b"{}", b"")
+
+    os.chown(disk.path, 65534, 65534)
+    monkeypatch.setattr(LocalConnection, "run", record)
+    disk.is_intact()
+    disk.tags()
+    disk.delete_tag("mine+11111111")
+
+    assert [argv[:3] for argv in ran] == [["setpriv", "--reuid=65534", "--regid=65534"]] * 3
 
 
 def test_another_box_needs_another_disk(disk: Disk, box: Box) -> None:
