@@ -2,7 +2,8 @@
 
 In: the user, and the environment variable PYTEST_ISOLATION_HOME.  Out: folders that exist and have the right mode.  All
 users may read the cache: unprivileged sandboxes start the probe from it.  State and run can be searched but not listed:
-mapped ids of sandboxes must reach their root folders.
+mapped ids of sandboxes must reach their root folders.  Root refuses folders on whose path another user can change
+something: so no other user leads root elsewhere by a path below them, unless root gives away a folder there.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal
 import platformdirs
 
 from provisioner.errors import IsolationError
+from provisioner.files.folder import Folder
 
 NAME = "pytest-isolation"
 HOME = "PYTEST_ISOLATION_HOME"
@@ -62,15 +64,15 @@ def _choose(part: str, system: str, user: object) -> Path:
 
 
 def _make(path: Path, mode: int) -> Path:
-    """Make a folder, and refuse one of another user, who could replace the probe in it."""
+    """Make a folder, and refuse one that another user can change: this user could replace the probe in it."""
+    hint = f"set {HOME} to another"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.is_dir():
-            path.mkdir(mode=mode, exist_ok=True)
-            path.chmod(mode)
-        owner = path.stat().st_uid
+        with Folder.make(path, mode) as folder:
+            owner = os.fstat(folder.fd).st_uid
     except OSError as error:
-        raise IsolationError(f"cannot make folder '{path}': {error.strerror}", hint=f"set {HOME} to another") from None
+        raise IsolationError(f"cannot make folder '{path}': {error.strerror}", hint) from None
+    except IsolationError as error:
+        raise IsolationError(error.what, f"chown it to root and chmod go-w, or {hint}") from None
     if owner != os.geteuid():
-        raise IsolationError(f"cannot use folder '{path}': it belongs to uid {owner}", hint=f"set {HOME} to another")
+        raise IsolationError(f"cannot use folder '{path}': it belongs to uid {owner}", hint)
     return path

@@ -55,28 +55,30 @@ class Folder:
         return cls(path, open_folder(path, shared))
 
     @classmethod
-    def make(cls, path: Path, mode: int, shared: bool = False) -> Self:
+    def make(cls, path: Path, mode: int | None, shared: bool = False) -> Self:
         """
-        Open a folder with its parents; those that are missing are made.
+        Open a folder.  Make it if it is missing, and its parents.
 
         Args:
             path: the folder.
-            mode: its permission bits if it is made here, whatever the umask; its parents get 0755.
+            mode: its permission bits if it is made here, whatever the umask; None for 0755 less the umask, as parents
+                get it.
             shared: as in `open`.
 
         Raises:
-            IsolationError: another user can change the path.
+            IsolationError: this process is root, and another user can change the path.
             OSError: it cannot be made.
         """
         with suppress(FileNotFoundError):
             return cls.open(path, shared)
-        with cls.make(path.absolute().parent, 0o755, shared) as parent:
+        with cls.make(path.absolute().parent, None, shared) as parent:
             try:
-                os.mkdir(path.name, 0o700, dir_fd=parent.fd)
+                os.mkdir(path.name, 0o755 if mode is None else 0o700, dir_fd=parent.fd)
             except FileExistsError:
                 return cls.open(path, shared)  # another process was faster
             made = cls(path, os.open(path.name, FOLDER, dir_fd=parent.fd))
-            os.fchmod(made.fd, mode)
+            if mode is not None:
+                os.fchmod(made.fd, mode)
             return made
 
     def folder(self, name: str) -> Folder:

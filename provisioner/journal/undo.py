@@ -7,15 +7,17 @@ mount.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import shutil
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from provisioner.errors import IsolationError
+from provisioner.files.folder import Folder
 from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.names import name_thing
@@ -101,16 +103,20 @@ def _folders() -> tuple[Path, ...]:
 
 
 def _remove_path(path: Path) -> bool:
+    """Delete a file or a tree.  Other users may own folders on the path, so no link below our folders is followed."""
     path = check_path(path)
-    if not path.is_symlink() and path.is_dir():
-        unmount_below(path)  # a bind mount in it shows files that are not ours
-        shutil.rmtree(path)
-        return True
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return False
-    return True
+    top = next(folder for folder in (each.resolve() for each in _folders()) if folder in path.parents)
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(Folder.open(top))
+        try:
+            for name in path.relative_to(top).parent.parts:
+                folder = stack.enter_context(folder.folder(name))
+        except FileNotFoundError:
+            return False
+        status = folder.status(path.name)
+        if status and stat.S_ISDIR(status.st_mode):
+            unmount_below(path)  # a bind mount in it shows files that are not ours
+        return folder.delete(path.name)
 
 
 def _run(argv: Sequence[str], env: Mapping[str, str]) -> bool:

@@ -88,7 +88,7 @@ def test_loop_of_links_and_a_file_are_errors_of_the_system(tmp_path: Path) -> No
         Folder.open(tmp_path / "missing")
 
 
-def test_folder_is_made_with_its_parents_and_mode_whatever_the_umask(tmp_path: Path) -> None:
+def test_folder_has_its_mode_whatever_the_umask_and_its_parents_have_not(tmp_path: Path) -> None:
     before = os.umask(0o077)
     try:
         with Folder.make(tmp_path / "a/b/c", 0o711) as folder, folder.make_folder("d", 0o755):
@@ -97,7 +97,7 @@ def test_folder_is_made_with_its_parents_and_mode_whatever_the_umask(tmp_path: P
         os.umask(before)
 
     modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b", "a/b/c", "a/b/c/d")]
-    assert modes == [0o755, 0o755, 0o711, 0o755]
+    assert modes == [0o700, 0o700, 0o711, 0o755]
 
 
 @root
