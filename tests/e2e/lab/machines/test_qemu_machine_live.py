@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from faults.racer import Arena
 from live_box import REASON, UNAVAILABLE, Spec, in_machine
 
 from provisioner.errors import IsolationError
@@ -73,6 +74,44 @@ def test_qemu_runs_as_nobody_under_seccomp_in_its_own_session(up: QemuMachine) -
     assert re.search(r"^NoNewPrivs:\s+1$", status, re.MULTILINE)
     assert re.search(r"^Seccomp:\s+2$", status, re.MULTILINE)
     assert os.getsid(pid) == pid
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives the folder to another user: run as root")
+def test_a_damaged_disk_is_replaced_while_another_user_swaps_it_for_a_link(machine: QemuMachine) -> None:
+    """As after an update from a version that gave QEMU's folder to nobody."""
+    machine.up()
+    machine.down()
+    place = Arena(machine.directory)
+    secret = place.ours / "secret"
+    secret.write_text("only root reads this")
+    secret.chmod(0o600)
+    disk = machine.directory / "vmm/disk.qcow2"
+    os.truncate(disk, disk.stat().st_size // 2)
+    place.theirs("vmm")
+
+    with place.swapping("vmm/disk.qcow2", secret):
+        machine.up()
+
+    status = secret.stat()
+    assert (status.st_uid, status.st_mode & 0o777, secret.read_text()) == (0, 0o600, "only root reads this")
+    assert in_machine(machine.ssh(), "echo runs") == "runs\n"
+    owners = {path.name: path.lstat().st_uid for path in (disk.parent, *disk.parent.iterdir())}
+    assert owners == {"vmm": 0, "disk.qcow2": 65534, "console.log": 65534, "qmp.sock": 0}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives the folder to another user: run as root")
+def test_snapshots_survive_the_update_from_a_version_that_gave_qemu_its_folder(up: QemuMachine) -> None:
+    up.snapshot("older")
+    folder = up.directory / "vmm"
+    os.chown(folder, 65534, 65534)
+    folder.chmod(0o700)
+
+    assert "older" in up.snapshots()
+    before = up.vmm_pid()
+    up.up()
+    assert up.vmm_pid() == before
+    assert up.restore("older")
+    assert folder.stat().st_uid == 0
 
 
 def test_modules_for_containers_load(up: QemuMachine) -> None:
