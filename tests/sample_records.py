@@ -5,11 +5,19 @@ In: nothing.  Out: `Record`s.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from pytest_isolation.records.record import Record
+from provisioner.files.folder import Folder
+from pytest_isolation.records.record import Record, save_record
 
 UNSEEN = {"unobserved": "EACCES", "why": "nobody looked"}
+
+
+def archived(record: Record, directory: Path) -> Path:
+    """Save a record in a folder, and return its file."""
+    with Folder.make(directory, 0o755) as folder:
+        return directory / save_record(record, folder)
 
 
 def blank(target: str = "docker", kind: str = "container") -> Record:

@@ -53,19 +53,14 @@ def judge(
 ) -> None:
     """Judge archived records with the bundled suite and your own checks.  Exits with 1 if there is a finding."""
     from pytest_isolation.judge.judge import judge_files, own_checks
-    from pytest_isolation.records.record import save_record
-    from pytest_isolation.results.model import write_results
     from pytest_isolation.session.inputs import read_policy
 
     own = [function for module in checks or () for function in own_checks(module)]
     results, records = judge_files(files, read_policy(profile, waivers, expected), own)
     if report is not None:
-        from pytest_isolation.report.html import write_page
+        from pytest_isolation.report.folder import write_report
 
-        for record in records:
-            save_record(record, report / "facts")
-        write_results(results, report)
-        write_page(results, report / "index.html")
+        write_report(report, records, results, clean=False)
     _print(results)
     if results.findings():
         raise typer.Exit(FINDING)
@@ -78,11 +73,11 @@ def report(
     ],
 ) -> None:
     """Draw the matrix and the HTML page of a results.json again."""
-    from pytest_isolation.report.html import write_page
+    from pytest_isolation.report.folder import draw_again
     from pytest_isolation.results.model import load_results
 
     results = load_results(directory)
-    write_page(results, (directory if directory.is_dir() else directory.parent) / "index.html")
+    draw_again(directory if directory.is_dir() else directory.parent, results)
     _print(results)
 
 

@@ -228,6 +228,15 @@ def _report(text: str | None) -> Path | None:
     if not text:
         return None
     path = Path(text).absolute()
-    if path.exists() and not path.is_dir():
+    if not path.exists():
+        return path
+    if not path.is_dir():
         raise pytest.UsageError(f"--isolation-report: '{text}' exists and is not a folder")
+    from provisioner.errors import IsolationError
+    from provisioner.files.folder import Folder
+
+    try:
+        Folder.open(path, shared=True).close()
+    except IsolationError as error:
+        raise pytest.UsageError(f"--isolation-report: {error}") from None
     return path

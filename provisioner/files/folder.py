@@ -63,7 +63,7 @@ class Folder:
             path: the folder.
             mode: its permission bits if it is made here, whatever the umask; None for 0755 less the umask, as parents
                 get it.
-            shared: as in `open`.
+            shared: as in `open`, with None: a parent's user may put another folder of root there before a chmod.
 
         Raises:
             IsolationError: this process is root, and another user can change the path.
@@ -85,21 +85,24 @@ class Folder:
         """Open a subfolder; OSError if it is missing or a link."""
         return Folder(self.path / name, os.open(_entry(name), FOLDER, dir_fd=self.fd))
 
-    def make_folder(self, name: str, mode: int) -> Folder:
+    def make_folder(self, name: str, mode: int | None) -> Folder:
         """
         Open a subfolder; make it if it is missing.
 
         Args:
             name: the entry.
-            mode: its permission bits, whatever the umask.
+            mode: its permission bits, whatever the umask.  None for a subfolder that may belong to another user; it
+                gets 0755 less the umask if it is made here.
 
         Raises:
             IsolationError: it belongs to another user.
             OSError: it is a link or no folder, or cannot be made.
         """
         with suppress(FileExistsError):
-            os.mkdir(_entry(name), mode & 0o700, dir_fd=self.fd)
+            os.mkdir(_entry(name), 0o755 if mode is None else mode & 0o700, dir_fd=self.fd)
         folder = self.folder(name)
+        if mode is None:
+            return folder
         try:
             _check_owner(folder.path, os.fstat(folder.fd), trusted())
             os.fchmod(folder.fd, mode)

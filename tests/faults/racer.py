@@ -74,6 +74,11 @@ class Arena:
             os.chown(path, NOBODY, NOBODY)
         return path
 
+    def empty_ours(self) -> None:
+        """Delete what a naive way has left in root's folder."""
+        shutil.rmtree(self.ours)
+        self.ours.mkdir(mode=0o755)
+
     @contextlib.contextmanager
     def swapping(self, name: str, target: Path) -> Iterator[None]:
         """

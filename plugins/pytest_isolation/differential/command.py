@@ -9,10 +9,12 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from provisioner.errors import IsolationError
+from provisioner.files.folder import Folder
 from pytest_isolation.differential.diff import Difference, find_differences, opened_pair
 
 MOST = 100_000
@@ -49,7 +51,7 @@ def compare(runtimes: Sequence[str], config: str, seed: int, keep: Path | None, 
                     differ, refused = differ + bool(one.check), refused + (not one.check)
                     _show(one, runtimes, say)
                     if keep is not None:
-                        _keep(one, keep, at)
+                        keep_config(one.config, keep, f"{at}-{one.check or 'refused'}.json")
     if sys.stderr.isatty():
         print(file=sys.stderr)
     words = " and ".join(runtimes)
@@ -70,6 +72,18 @@ def _show(found: Difference, runtimes: Sequence[str], say: Callable[[str], objec
         say(f"    {runtime}: {result}")
 
 
-def _keep(found: Difference, folder: Path, seed: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{seed}-{found.check or 'refused'}.json").write_text(json.dumps(found.config, indent=1) + "\n")
+def keep_config(config: Mapping[str, Any], directory: Path, name: str) -> None:
+    """
+    Write a configuration whole or not at all.
+
+    Args:
+        config: the config.json.
+        directory: the user's folder; it is made if it is missing.
+        name: the file's name.
+
+    Raises:
+        IsolationError: this process is root, and another user can lead it elsewhere.
+        OSError: it cannot be written.
+    """
+    with Folder.make(directory, None, shared=True) as folder:
+        folder.write_whole(name, json.dumps(config, indent=1) + "\n")

@@ -17,7 +17,7 @@ from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.reach import Reaches
-from provisioner.files.atomic import write_whole
+from provisioner.files.folder import Folder
 from provisioner.limits.document import Loads
 from provisioner.observed import Fact, FactsError, Items, Observed, Text, check_json, first_fault, since_schema
 from provisioner.runtimes.settings import SettingSeen
@@ -117,13 +117,12 @@ def _spell(match: re.Match[str]) -> str:
     return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
-def save_record(record: Record, directory: Path) -> Path:
-    """Write the record to DIRECTORY/<sha256>.json; return that path."""
+def save_record(record: Record, folder: Folder) -> str:
+    """Write the record to FOLDER/<sha256>.json, whole or not at all; return the file's name."""
     data = dump_record(record)
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{hashlib.sha256(data).hexdigest()}.json"
-    write_whole(path, data)
-    return path
+    name = f"{hashlib.sha256(data).hexdigest()}.json"
+    folder.write_whole(name, data)
+    return name
 
 
 def load_record(path: Path) -> Record:

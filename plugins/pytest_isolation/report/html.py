@@ -13,7 +13,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from provisioner.files.atomic import write_whole
+from provisioner.files.folder import Folder
 from pytest_isolation.escape import escape
 from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.report.matrix import arrange, counted, documented, not_applicable, sign_at, totals
@@ -55,10 +55,9 @@ def render_html(results: Results) -> str:
     )
 
 
-def write_page(results: Results, path: Path) -> None:
-    """Write the page to `path`, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, render_html(results))
+def write_page(results: Results, folder: Folder) -> None:
+    """Write FOLDER/index.html whole or not at all."""
+    folder.write_whole("index.html", render_html(results))
 
 
 def _text(value: object) -> str:

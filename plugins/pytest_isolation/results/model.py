@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from provisioner.errors import IsolationError
-from provisioner.files.atomic import write_whole
+from provisioner.files.folder import Folder
 from provisioner.observed import first_fault
 from pytest_isolation.escape import escape
 from pytest_isolation.policy.verdict import SEVERITIES, Judgement, Verdict
@@ -178,12 +178,9 @@ class Results(Part):
         return sorted(found, key=lambda cell: (severities.get((cell.check, cell.version), 2), cell.check, cell.target))
 
 
-def write_results(results: Results, directory: Path) -> Path:
-    """Write DIRECTORY/results.json whole or not at all; return its path."""
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / "results.json"
-    write_whole(path, results.model_dump_json(by_alias=True, indent=1) + "\n")
-    return path
+def write_results(results: Results, folder: Folder) -> None:
+    """Write FOLDER/results.json whole or not at all."""
+    folder.write_whole("results.json", results.model_dump_json(by_alias=True, indent=1) + "\n")
 
 
 def load_results(path: Path) -> Results:

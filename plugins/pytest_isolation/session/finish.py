@@ -6,15 +6,13 @@ Out: printed lines, DIR/facts/*.json, DIR/results.json, DIR/index.html, and the 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
+from provisioner.errors import IsolationError
 from provisioner.terminal import takes_unicode
 from pytest_isolation.judge.compare import compare_attached
 from pytest_isolation.policy.verdict import Judgement
-from pytest_isolation.records.record import save_record
-from pytest_isolation.report.html import write_page
+from pytest_isolation.report.folder import write_report
 from pytest_isolation.report.spans import write_lines
 from pytest_isolation.report.terminal import draw
 from pytest_isolation.results import model as r
@@ -41,25 +39,15 @@ def finish_session(session: pytest.Session, state: State) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if state.options.report is not None:
         try:
-            write_report(state, state.options.report)
+            write_report(state.options.report, state.records, make_results(state), clean=True)
         except OSError as error:
             raise pytest.UsageError(f"cannot write the report to '{state.options.report}': {error.strerror}") from None
+        except IsolationError as error:
+            raise pytest.UsageError(f"cannot write the report: {error}") from None
     skipped = sum(cell.judgement is Judgement.NONE for cell in state.cells.values())
     if state.options.max_skip is not None and skipped > state.options.max_skip and session.exitstatus == 0:
         state.too_many_skipped = skipped
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def write_report(state: State, directory: Path) -> None:
-    """Write facts/, results.json and index.html, each whole or not at all; remove the facts of an older run."""
-    facts = directory / "facts"
-    kept = {save_record(record, facts) for record in state.records}
-    for path in facts.glob("*.json"):
-        if path not in kept:
-            path.unlink()
-    results = make_results(state)
-    r.write_results(results, directory)
-    write_page(results, directory / "index.html")
 
 
 def make_results(state: State) -> r.Results:

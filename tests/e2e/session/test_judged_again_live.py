@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sample_records import archived
 
 import pytest_isolation
 from provisioner.observed import NOT_HELD, FactMap, Observed
 from pytest_isolation.plugin import SUITE
 from pytest_isolation.policy.verdict import LEVELS, Judgement, Verdict, check_of
-from pytest_isolation.records.record import Record, load_record, save_record
+from pytest_isolation.records.record import Record, load_record
 from pytest_isolation.results import model as r
 from pytest_isolation.session.finish import make_results
 from pytest_isolation.session.state import STATE, State
@@ -66,7 +67,7 @@ def archive(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     cells = {key: cell for cell in results.cells if (key := (cell.check, cell.target)) in selected}
     assert cells.keys() == selected, "a selected check has no cell yet: this module must be the last"
     folder = tmp_path_factory.mktemp("facts")
-    files = {name: save_record(one.record, folder) for name, one in state.measurements.items()}
+    files = {name: archived(one.record, folder) for name, one in state.measurements.items()}
     records = {name: load_record(path) for name, path in files.items()}
     return Archive(files, records, cells, {check.id: check for check in results.checks})
 

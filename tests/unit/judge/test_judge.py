@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 from isolation_command import isolation
-from sample_records import blank
+from sample_records import archived, blank
 
 from pytest_isolation.judge.judge import judge_check, judge_files, suite_checks
 from pytest_isolation.policy.expected import Expected
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Judgement, Verdict, check_of
-from pytest_isolation.records.record import save_record
 from pytest_isolation.results.model import load_results
 
 
 def test_no_check_of_the_suite_holds_on_unobserved_facts(tmp_path: Path) -> None:
-    results, _ = judge_files([save_record(blank(), tmp_path), save_record(blank("qemu", "vm"), tmp_path)], Policy())
+    results, _ = judge_files([archived(blank(), tmp_path), archived(blank("qemu", "vm"), tmp_path)], Policy())
 
     assert len(suite_checks()) >= 40
     assert 2 * len(suite_checks()) == len(results.cells)
@@ -54,7 +53,7 @@ def test_policy_judges_what_the_check_observed() -> None:
 
 
 def test_the_command_judges_writes_a_report_and_draws_it_again(tmp_path: Path) -> None:
-    path = save_record(blank(), tmp_path / "facts")
+    path = archived(blank(), tmp_path / "facts")
     first = isolation("judge", path, "--report", tmp_path / "report")
     page = (tmp_path / "report" / "index.html").read_text()
     (tmp_path / "report" / "index.html").unlink()
@@ -88,7 +87,7 @@ OWN_EXPECTED = "docker:\n  mine.hostname: {verdict: open, source: our own page}\
 
 
 def test_own_checks_and_own_exceptions_are_judged_too(tmp_path: Path) -> None:
-    path = save_record(blank(), tmp_path / "facts")
+    path = archived(blank(), tmp_path / "facts")
     module, expected = tmp_path / "test_mine.py", tmp_path / "isolation-expected.yaml"
     module.write_text(OWN)
     (tmp_path / "helper_of_mine.py").write_text("NAME = 'docker'\n")
@@ -123,7 +122,7 @@ def test_a_module_without_checks_is_an_error_that_names_it(tmp_path: Path, text:
     module = tmp_path / "test_mine.py"
     if text is not None:
         module.write_text(text)
-    done = isolation("judge", save_record(blank(), tmp_path), "--checks", module)
+    done = isolation("judge", archived(blank(), tmp_path), "--checks", module)
 
     assert done.returncode == 4
     assert message in done.stderr

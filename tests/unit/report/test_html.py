@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import pytest
 from sample_results import ROWS, sample
 
+from provisioner.files.folder import Folder
 from pytest_isolation.policy.verdict import Judgement, Verdict
 from pytest_isolation.report.html import render_html, write_page
 from pytest_isolation.results.model import Cell, Check, Results, Run
@@ -126,8 +127,8 @@ def test_empty_results_and_odd_times_give_a_page(started: float | None) -> None:
 
 
 def test_file_is_written_whole(tmp_path: Path) -> None:
-    path = tmp_path / "report" / "index.html"
-    write_page(sample("日本"), path)
+    with Folder.open(tmp_path) as folder:
+        write_page(sample("日本"), folder)
 
-    assert path.read_text(encoding="utf-8").endswith("</html>")
-    assert [file.name for file in path.parent.iterdir()] == ["index.html"]
+    assert [file.name for file in tmp_path.iterdir()] == ["index.html"]
+    assert (tmp_path / "index.html").read_text(encoding="utf-8").endswith("</html>")

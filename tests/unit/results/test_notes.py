@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from isolation_command import isolation
-from sample_records import blank
+from sample_records import archived, blank
 
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Cell as CheckedCell
 from pytest_isolation.policy.verdict import Check as CheckedCheck
 from pytest_isolation.policy.verdict import Judgement, Verdict
-from pytest_isolation.records.record import Record, save_record
+from pytest_isolation.records.record import Record
 from pytest_isolation.report.finding import finding_lines
 from pytest_isolation.report.html import render_html
 from pytest_isolation.report.spans import to_text
@@ -187,7 +187,7 @@ def test_hostile_versions_are_escaped() -> None:
 def test_notes_on_archived_facts_change_no_exit_status(tmp_path: Path) -> None:
     old, new = made_with("20.10.12"), made_with("28.0.2")
     done = [
-        isolation("judge", save_record(record, tmp_path / version), "--report", tmp_path / version)
+        isolation("judge", archived(record, tmp_path / version), "--report", tmp_path / version)
         for record, version in ((old, "old"), (new, "new"))
     ]
 

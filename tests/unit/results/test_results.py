@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sample_results import sample
 
 from provisioner.errors import IsolationError
+from provisioner.files.folder import Folder
 from provisioner.files.schemas import render_schema
 from pytest_isolation.policy.verdict import Judgement, Verdict
 from pytest_isolation.reference.schemas import DIRECTORY, MODELS
@@ -78,15 +79,22 @@ def test_of_two_cells_with_one_key_the_worse_wins() -> None:
     assert bad.cells == merge(merge(good, bad), good).cells
 
 
+def written(results: Results, directory: Path) -> Path:
+    """Write results into a folder, and return their file."""
+    with Folder.make(directory, 0o755) as folder:
+        write_results(results, folder)
+    return directory / "results.json"
+
+
 def test_file_survives_a_round_trip(tmp_path: Path) -> None:
-    path = write_results(sample(), tmp_path / "report")
+    path = written(sample(), tmp_path / "report")
 
     assert sample() == load_results(path) == load_results(path.parent)
     assert [file.name for file in path.parent.iterdir()] == ["results.json"]
 
 
 def test_hostile_text_is_escaped_in_the_file(tmp_path: Path) -> None:
-    data = write_results(sample("\x1b[31m\u202e\udcff"), tmp_path).read_bytes()
+    data = written(sample("\x1b[31m\u202e\udcff"), tmp_path).read_bytes()
 
     assert rb"\\x1b[31m\\u202e\\udcff" in data
     assert b"\x1b" not in data
@@ -94,7 +102,7 @@ def test_hostile_text_is_escaped_in_the_file(tmp_path: Path) -> None:
 
 def test_file_fits_the_published_schema(tmp_path: Path) -> None:
     schema: dict[str, Any] = json.loads((DIRECTORY / "results.schema.json").read_text())
-    document = json.loads(write_results(sample(), tmp_path).read_text())
+    document = json.loads(written(sample(), tmp_path).read_text())
 
     jsonschema.validate(document, schema)
     with pytest.raises(jsonschema.ValidationError):
