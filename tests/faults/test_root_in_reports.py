@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from faults.racer import Arena, arena, race
 from sample_records import blank
 from sample_results import sample
 
+from faults.racer import Arena, arena, race
 from pytest_isolation.differential.command import keep_config
 from pytest_isolation.report.folder import write_report
 
