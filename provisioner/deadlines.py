@@ -22,6 +22,8 @@ _SECONDS = {
     "connect": 60.0,
     "import": 300.0,
     "close": 30.0,
+    "undo": 240.0,
+    "undo.start": 10.0,
     "machine.boot": 240.0,
     "machine.restore": 120.0,
     "machine.halt": 120.0,

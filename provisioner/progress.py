@@ -81,6 +81,12 @@ def step(text: str) -> Iterator[None]:
                 _write(f"{indent}{text}: {'failed after ' if failed else ''}{time.monotonic() - started:.1f} s")
 
 
+def tell(line: str) -> None:
+    """Report one line now."""
+    with _lock:
+        _write(line)
+
+
 def _write(line: str) -> None:
     """Write one line; the caller holds the lock."""
     if os.environ.get("PYTEST_ISOLATION_QUIET"):

@@ -35,7 +35,8 @@ def daemon(
     Example: provisioner daemon docker -- pytest --isolation=container --isolation-runtime=docker
     """
     from provisioner.hosts.daemon import running
-    from provisioner.journal.run import Run, prune
+    from provisioner.journal.prune import prune_at_start
+    from provisioner.journal.run import Run
 
     command = [part for at, part in enumerate(context.args) if (at, part) != (0, "--")]
     if not command:
@@ -43,7 +44,7 @@ def daemon(
             f"cannot run the daemon of '{name}': no command given", "provisioner daemon NAME -- COMMAND"
         )
     runtime = _runtime_with_daemon(name)  # a wrong name ends here, before anything is pruned
-    prune()
+    prune_at_start()
     with Run.start() as run, running(_daemon_of(runtime, run), run) as env:
         status = _run(command, {**os.environ, **env})
     raise typer.Exit(status)

@@ -130,7 +130,8 @@ def down(
     destroy: Annotated[bool, typer.Option("--destroy", help="delete their disks and snapshots too")] = False,
 ) -> None:
     """Stop machines; their disks and snapshots stay."""
-    from provisioner.journal.run import Run, prune
+    from provisioner.journal.prune import prune
+    from provisioner.journal.run import Run
     from provisioner.machines.find import find_orphans
     from provisioner.machines.usage import take_down
 

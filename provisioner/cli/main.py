@@ -33,14 +33,20 @@ machine_cli.add_to(app)
 
 @app.command()
 def prune() -> None:
-    """Delete what killed runs left on this host: sandboxes, cgroups, namespaces, mounts, files."""
-    from provisioner.journal import run as journal
+    """
+    Delete what killed runs left on this host: sandboxes, processes, cgroups, namespaces, mounts, files.
+
+    A damaged journal is set aside and named.  The exit status is 1 if something cannot be deleted.
+    """
+    from provisioner.journal import prune as journal
 
     lines = journal.prune()
-    failures = [line for line in lines if line.startswith("cannot ")]
+    failures = [line for line in lines if line.startswith(journal.FAILED)]
+    aside = [line for line in lines if line.startswith(journal.SET_ASIDE)]
     for line in lines:
-        typer.echo(line, err=line in failures)
-    typer.echo(f"leftovers of killed runs removed: {len(lines) - len(failures)}" if lines else "nothing was left")
+        typer.echo(line, err=line in failures or line in aside)
+    removed = len(lines) - len(failures) - len(aside)
+    typer.echo(f"leftovers of killed runs removed: {removed}" if lines else "nothing was left")
     if failures:
         raise typer.Exit(1)
 

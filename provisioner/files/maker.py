@@ -22,6 +22,7 @@ from typing import Self
 
 VARIABLE = "PYTEST_ISOLATION_MAKER"  # in the environment of child processes
 PREFIX = ".tmp-"
+os.environ.pop(VARIABLE, None)  # what this process starts is its own, not that of the process that started it
 TEXT = re.compile(r"([0-9a-f]{8})-([0-9a-f]{1,8})-([0-9a-f]{1,8})-([0-9a-f]{1,16})")
 
 

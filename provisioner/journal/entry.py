@@ -8,9 +8,12 @@ translates them.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
 
 from provisioner.linux.processes import Process
 
@@ -23,6 +26,20 @@ Verb = Literal[
     "delete-canaries",  # KEY|0 NAME|-: a shared memory segment, a message queue
     "run-over-ssh",  # ADDRESS NAME ARGV...
 ]
+
+
+MAX_WORD = 1 << 17  # bytes: MAX_ARG_STRLEN, execve(2)
+MAX_WORDS = 4096
+_ARGUMENTS = {  # of each verb, the fewest and the most
+    "end-process": (1, 1),
+    "stop-machine": (2, 2),
+    "reset-libvirt-machine": (3, 3),
+    "reset-vagrant-machine": (4, 4),
+    "delete-canaries": (2, 2),
+    "run-over-ssh": (3, MAX_WORDS),
+}
+MAX_NUMBER = 1 << 63
+BOOT = re.compile(r"[0-9a-z-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,17 @@ class UndoEntry:
     env: tuple[tuple[str, str], ...] = ()
     process: Process | None = None
 
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ValueError(f"unknown kind '{self.kind}'")
+        if not 1 <= len(self.values) <= MAX_WORDS:
+            raise ValueError("too few or too many values")
+        for word in (*self.values, *(word for pair in self.env for word in pair)):
+            _check_word(word)
+        _CHECKS.get(self.kind, _check_path)(self)
+        if any(not name or "=" in name for name, _ in self.env):
+            raise ValueError("a variable without a name")
+
     def dump(self) -> dict[str, Any]:
         """Return the JSON object of the journal's line."""
         entry: dict[str, Any] = {"made": self.number, "kind": self.kind, "values": list(self.values)}
@@ -59,19 +87,100 @@ class UndoEntry:
         Read the JSON object of a journal's line.
 
         Raises:
-            KeyError, TypeError, ValueError: it is not an entry.
+            ValueError: it is not an entry.
         """
-        number, kind, values = int(entry["made"]), entry["kind"], tuple(str(value) for value in entry["values"])
+        number, kind, values, env = entry.get("made"), entry.get("kind"), entry.get("values"), entry.get("env", {})
+        if not isinstance(kind, str) or not isinstance(values, list) or not all(isinstance(v, str) for v in values):
+            raise ValueError("its kind or its values are no text")
+        if not values:
+            raise ValueError("no values")
+        if not isinstance(env, dict) or not all(isinstance(value, str) for value in env.values()):
+            raise ValueError("its variables are no text")
+        number = read_number(number)
         if verb := _verb_of_old(kind, values):
             return cls(number, "verb", verb)
-        process = Process(int(values[0]), int(entry["start"]), str(entry["boot"])) if "start" in entry else None
-        env = tuple((str(name), str(value)) for name, value in entry.get("env", {}).items())
-        return cls(number, kind, values, env, process)
+        process = read_process_of(entry, values[0]) if kind == "process" else None
+        return cls(number, kind, tuple(values), tuple(env.items()), process)  # type: ignore[arg-type]  # checked below
 
     def outlives_boot(self) -> bool:
         """Tell whether the thing can still exist after a reboot."""
+        if self.kind == "process":
+            return True  # its boot is a part of its identity
         in_memory = self.values[:1] == ("delete-canaries",)  # shared memory and queues end with the kernel
         return self.kind in ("command", "path") or (self.kind == "verb" and not in_memory)
+
+
+def read_number(value: object) -> int:
+    """Return a number of a journal; ValueError unless it is one from 0 to 2^63."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < MAX_NUMBER:
+        raise ValueError("a number is wrong")
+    return value
+
+
+def read_process_of(document: Mapping[str, Any], pid: object) -> Process:
+    """
+    Return the identity of a process.
+
+    Args:
+        document: an object with the keys "start" and "boot".
+        pid: its pid, as a number or its digits.
+
+    Raises:
+        ValueError: a part is missing or wrong.
+    """
+    if isinstance(pid, str) and re.fullmatch(r"[0-9]{1,10}", pid):
+        pid = int(pid)
+    boot = document.get("boot")
+    if not isinstance(boot, str) or not BOOT.fullmatch(boot):
+        raise ValueError("a boot id is wrong")
+    return Process(read_number(pid), read_number(document.get("start")), boot)
+
+
+def _check_word(word: str) -> None:
+    """Raise ValueError unless a text can be an argument of execve(2) and a part of a path."""
+    try:
+        data = os.fsencode(word)
+    except UnicodeEncodeError:  # a surrogate that stands for no byte
+        raise ValueError("a text cannot be encoded") from None
+    if b"\0" in data:
+        raise ValueError("a text holds NUL")
+    if len(data) >= MAX_WORD:
+        raise ValueError("a text is too long")
+
+
+def _check_command(entry: UndoEntry) -> None:
+    if not entry.values[0]:
+        raise ValueError("a command without a program")
+
+
+def _check_verb(entry: UndoEntry) -> None:
+    verb, *arguments = entry.values
+    if verb not in get_args(Verb):
+        raise ValueError(f"unknown verb '{verb}'")
+    fewest, most = _ARGUMENTS[verb]
+    if not fewest <= len(arguments) <= most:
+        raise ValueError(f"wrong number of arguments for '{verb}'")
+
+
+def _check_process(entry: UndoEntry) -> None:
+    if len(entry.values) != 1 or entry.process is None or entry.values[0] != str(entry.process.pid):
+        raise ValueError("a process without its identity")
+    if entry.process.pid <= 1:
+        raise ValueError("not a process that a run starts")
+
+
+def _check_netns(entry: UndoEntry) -> None:
+    if len(entry.values) != 1 or not entry.values[0] or "/" in entry.values[0] or entry.values[0] in (".", ".."):
+        raise ValueError("not a name of a namespace")
+
+
+def _check_path(entry: UndoEntry) -> None:
+    path = Path(entry.values[0])
+    if len(entry.values) != 1 or not path.is_absolute() or ".." in path.parts or len(path.parts) < 2:
+        raise ValueError("not an absolute path")
+
+
+_CHECKS = {"command": _check_command, "verb": _check_verb, "process": _check_process, "netns": _check_netns}
 
 
 def _verb_of_old(kind: str, values: Sequence[str]) -> tuple[str, ...]:

@@ -8,26 +8,24 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import secrets
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, get_args
 
 from provisioner.errors import IsolationError
-from provisioner.interrupt.lines import Thing, set_source
+from provisioner.files.maker import temporary_name
+from provisioner.interrupt.lines import set_source
 from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import Kind, UndoEntry, Verb
-from provisioner.journal.names import name_thing
+from provisioner.journal.prune import left_undone
+from provisioner.journal.store import Store, append
 from provisioner.journal.undo import check_path, undo_all
-from provisioner.linux.processes import Process, boot_id, is_alive, read_process, with_descendants
-from provisioner.paths import run_dir
-
-ABANDONED = 60.0  # seconds after which a journal that never got its final name is deleted
+from provisioner.linux.processes import Process, boot_id, read_process
+from provisioner.progress import tell
 
 
 class Run:
@@ -42,9 +40,11 @@ class Run:
         []
     """
 
-    def __init__(self, run_id: str, file: Path, fd: int) -> None:
+    def __init__(self, run_id: str, store: Store, fd: int) -> None:
         self.id = run_id
-        self._file = file
+        self._store = store
+        self._name = f"{run_id}.jsonl"
+        self._path = store.path / self._name
         self._fd = fd
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -53,19 +53,34 @@ class Run:
 
     @classmethod
     def start(cls) -> Self:
-        """Begin a journal; it gets its final name when it is locked and names its owner."""
-        folder = _runs()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        run_id = secrets.token_hex(4)
-        fresh = folder / f"{run_id}.new"
-        fd = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX)
+        """
+        Begin a journal; it gets its final name when it is locked and names its owner.
+
+        Raises:
+            IsolationError: it cannot be written.
+        """
         owner = read_process(os.getpid())
         assert owner is not None  # this process runs
-        _append(fd, {"owner": owner.pid, "start": owner.start, "boot": owner.boot})
-        os.rename(fresh, folder / f"{run_id}.jsonl")
+        store = Store.open()
+        for line in store.aside:
+            tell(line)
+        run_id, fresh = secrets.token_hex(4), temporary_name()
+        fd = -1
+        try:
+            store.hold()
+            fd = store.make_journal(fresh)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            append(fd, store.path / f"{run_id}.jsonl", _owner_line(owner))
+            os.rename(fresh, f"{run_id}.jsonl", src_dir_fd=store.fd, dst_dir_fd=store.fd)
+        except BaseException:
+            if fd >= 0:
+                os.close(fd)
+                with contextlib.suppress(OSError):
+                    os.unlink(fresh, dir_fd=store.fd)
+            store.close()
+            raise
         set_source(left_undone)
-        return cls(run_id, folder / f"{run_id}.jsonl", fd)
+        return cls(run_id, store, fd)
 
     def made(
         self, kind: Kind, what: Sequence[str] | str | Path | int, env: Mapping[str, str] | None = None
@@ -83,7 +98,8 @@ class Run:
             The entry, for `gone`.
 
         Raises:
-            IsolationError: no such kind or verb, a path outside of our folders, or a process that does not exist.
+            IsolationError: no such kind or verb, a path outside of our folders, a process that does not exist, or no
+                space for the record: then nothing may be made.
         """
         if kind not in get_args(Kind):
             raise IsolationError(f"cannot record '{kind}': no such kind of thing")
@@ -98,9 +114,12 @@ class Run:
         if kind == "path":
             check_path(Path(values[0]))
         with self._lock:
-            self._count += 1
-            entry = UndoEntry(self._count, kind, values, tuple((env or {}).items()), process)
-            _append(self._fd, entry.dump())
+            try:
+                entry = UndoEntry(self._count + 1, kind, values, tuple((env or {}).items()), process)
+            except ValueError as error:
+                raise IsolationError(f"cannot record {kind} {values!r:.200}: {error}") from None
+            append(self._fd, self._path, entry.dump())
+            self._count = entry.number
             self._entries[entry.number] = entry
         return entry
 
@@ -108,7 +127,8 @@ class Run:
         """Record that a thing no longer exists; a second call does nothing."""
         with self._lock:
             if self._entries.pop(entry.number, None):
-                _append(self._fd, {"gone": entry.number})
+                with contextlib.suppress(IsolationError):  # no space: a later prune finds that nothing is there
+                    append(self._fd, self._path, {"gone": entry.number})
 
     def close(self) -> list[str]:
         """
@@ -124,13 +144,19 @@ class Run:
             return []
         with undoing(), self._lock:
             removed, failures = undo_all(list(self._entries.values()))
-            self._entries.clear()
             if failures:
-                _rewrite(self._fd, [entry for entry, _ in failures])
+                failed = [entry.number for entry, _ in failures]
+                gone = [{"gone": number} for number in self._entries if number not in failed]
+                with contextlib.suppress(IsolationError):
+                    # no process is the owner now, so that a prune by this process undoes the rest
+                    append(self._fd, self._path, *gone, _owner_line(Process(0, 0, boot_id())))
             else:
-                self._file.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._name, dir_fd=self._store.fd)
+            self._entries.clear()
             os.close(self._fd)
             self._fd = -1
+            self._store.close()
         if failures:
             raise IsolationError(
                 failures[0][1], hint="then: provisioner prune", log="\n".join(why for _, why in failures)
@@ -146,102 +172,5 @@ class Run:
         self.close()
 
 
-def prune() -> list[str]:
-    """
-    Undo what dead runs left.
-
-    A journal on which another prune works is skipped.  A journal with something that cannot be undone stays.
-
-    Returns:
-        One line for each thing removed, and one ("cannot …") for each that cannot be undone.
-    """
-    set_source(left_undone)
-    lines = []
-    for file in sorted([*_runs().glob("*.jsonl"), *_runs().glob("*.new")]):
-        with contextlib.suppress(FileNotFoundError):
-            fd = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
-            try:
-                lines += _prune_one(file, fd)
-            finally:
-                os.close(fd)
-    return lines
-
-
-def _prune_one(file: Path, fd: int) -> list[str]:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return []  # a living run, or another prune
-    if os.fstat(fd).st_nlink == 0:
-        return []  # another prune was quicker
-    if file.suffix == ".new":
-        if time.time() - os.fstat(fd).st_mtime > ABANDONED:
-            file.unlink(missing_ok=True)
-        return []
-    with open(os.dup(fd), "rb") as stream:
-        stream.seek(0)
-        owner, entries = parse_journal(stream.read().decode(errors="replace"))
-    if owner is not None and is_alive(owner):
-        return []
-    if owner is None or owner.boot != boot_id():
-        entries = [entry for entry in entries if entry.outlives_boot()]
-    removed, failures = undo_all(entries)
-    if failures:
-        _rewrite(fd, [entry for entry, _ in failures], owner)
-    else:
-        file.unlink(missing_ok=True)
-    return [*removed, *(why for _, why in failures)]
-
-
-def parse_journal(text: str) -> tuple[Process | None, list[UndoEntry]]:
-    """Return a journal's owner and the entries not yet undone; a line cut off by a crash is ignored."""
-    owner: Process | None = None
-    entries: dict[int, UndoEntry] = {}
-    for line in text.splitlines():
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            document: dict[str, Any] = json.loads(line)
-            if "owner" in document:
-                owner = Process(int(document["owner"]), int(document["start"]), str(document["boot"]))
-            elif "gone" in document:
-                entries.pop(document["gone"], None)
-            else:
-                entry = UndoEntry.load(document)
-                entries[entry.number] = entry
-    return owner, list(entries.values())
-
-
-def left_undone(dead: bool) -> list[Thing]:
-    """
-    Return what is made and not undone yet.
-
-    Args:
-        dead: whether to return the things of dead processes too; else those of this process and its children.
-    """
-    own = read_process(os.getpid())
-    living = with_descendants([own] if own else [])
-    things: list[Thing] = []
-    for file in sorted(_runs().glob("*.jsonl")):
-        with contextlib.suppress(OSError):
-            owner, entries = parse_journal(file.read_text(errors="replace"))
-            if owner in living or (dead and (owner is None or not is_alive(owner))):
-                things += map(name_thing, entries)
-    return things
-
-
-def _runs() -> Path:
-    return run_dir() / "runs"
-
-
-def _append(fd: int, line: Mapping[str, Any]) -> None:
-    os.write(fd, json.dumps(line).encode() + b"\n")
-    os.fsync(fd)
-
-
-def _rewrite(fd: int, entries: Sequence[UndoEntry], owner: Process | None = None) -> None:
-    """Keep only these entries.  Without an owner, write pid 0: a dead one."""
-    owner = owner or Process(0, 0, boot_id())
-    lines: list[Mapping[str, Any]] = [{"owner": owner.pid, "start": owner.start, "boot": owner.boot}]
-    lines += [entry.dump() for entry in entries]
-    os.ftruncate(fd, 0)
-    os.write(fd, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
-    os.fsync(fd)
+def _owner_line(owner: Process) -> dict[str, Any]:
+    return {"owner": owner.pid, "start": owner.start, "boot": owner.boot}

@@ -18,7 +18,8 @@ from provisioner.converge.role import Role, load_roles, roles_hash
 from provisioner.errors import IsolationError
 from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import UndoEntry
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.run import Run
 from provisioner.machines.find import box_of, find_machine, known_machines
 from provisioner.machines.lab import Lab, MachineSpec
 from provisioner.machines.protocol import Machine

@@ -16,10 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from provisioner.connection.local import end_commands
 from provisioner.errors import IsolationError
 from provisioner.hosts.files_local import LocalFiles
 from provisioner.hosts.host import Host
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune_at_start
+from provisioner.journal.run import Run
 from provisioner.linux.processes import read_process, send_signal
 from provisioner.probe.build import BuiltProbe, probe_binary
 from provisioner.progress import step
@@ -130,6 +132,7 @@ class Hosts:
     def abort(self) -> None:
         """End every command that runs on any host, and every later one."""
         self._aborted = True
+        end_commands()
         for host in list(self._hosts.values()):
             host.abort()
         for name in list(self._starting):
@@ -162,12 +165,13 @@ class Hosts:
                 last.callback(host.close)
 
     def _open_run(self) -> tuple[Run, BuiltProbe]:
-        """Remove what dead runs left, build the probe and start the journal of this run; only the first call does."""
-        if self._run is None or self._probe is None:
-            prune()
+        """Remove what dead runs left, start the journal of this run and build the probe; only the first call does."""
+        if self._run is None:
+            prune_at_start()
+            self._run = Run.start()
+        if self._probe is None:
             with step("build the probe"):
                 self._probe = probe_binary()
-            self._run = Run.start()
         return self._run, self._probe
 
     def _make_local(self, run: Run, probe: BuiltProbe) -> Host:

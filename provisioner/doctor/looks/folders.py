@@ -14,8 +14,7 @@ from provisioner.doctor.finding import Seen, lacking, limited, ok
 from provisioner.doctor.look import look
 from provisioner.doctor.system import System
 from provisioner.errors import IsolationError
-from provisioner.journal.run import parse_journal
-from provisioner.linux.processes import boot_id, is_alive
+from provisioner.journal.prune import dead_runs
 from provisioner.machines.box.build import DESCRIPTION, ROOM
 from provisioner.paths import HOME, cache_dir, run_dir, state_dir
 
@@ -66,18 +65,8 @@ def _room(folder: Callable[[], Path], wanted: int, cost: str) -> Seen:
 @look("host", "leftovers")
 def look_at_leftovers(system: System) -> Seen:
     """Count the entries in the journals of this user's dead runs."""
-    things = runs = 0
-    for file in sorted((run_dir() / "runs").glob("*.jsonl")):
-        try:
-            owner, records = parse_journal(file.read_text(errors="replace"))
-        except FileNotFoundError:
-            continue  # the run has just ended
-        if owner is not None and is_alive(owner):
-            continue
-        if owner is None or owner.boot != boot_id():
-            records = [record for record in records if record.outlives_boot()]
-        runs += 1
-        things += len(records)
+    dead = dead_runs()
+    runs, things = len(dead), sum(len(run.entries) for run in dead)
     if not runs:
         return ok("no dead run left anything")
     told = f"{_count(things, 'thing')} of {_count(runs, 'dead run')}"

@@ -16,7 +16,8 @@ from provisioner.connection.address import SshAddress
 from provisioner.connection.local import last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.run import Run
 from provisioner.machines.box.build import Box
 from provisioner.machines.console import read_console
 from provisioner.machines.libvirt.daemon import Libvirt

@@ -14,7 +14,8 @@ from pathlib import Path
 from provisioner.connection.address import SshAddress
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.run import Run
 from provisioner.machines.lock import hold_lock
 from provisioner.machines.protocol import Status
 from provisioner.machines.snapshots import check_snapshot_name

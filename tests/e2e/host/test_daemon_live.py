@@ -18,7 +18,8 @@ from provisioner.hosts.daemon import Daemon, daemon_root, running
 from provisioner.images import image
 from provisioner.journal import run as journal
 from provisioner.journal import undo
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.run import Run
 from provisioner.linux.mounts import read_mounts
 
 needs_docker = pytest.mark.skipif(

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.journal import run as journal
-from provisioner.journal import undo
+from provisioner.journal.prune import prune
+from provisioner.journal.run import Run
 from provisioner.linux import cgroups
 from provisioner.linux.mounts import mounted_below
 from provisioner.linux.processes import read_process
@@ -26,41 +26,38 @@ import subprocess, sys, time
 from pathlib import Path
 sys.path[:0] = sys.argv[2:]
 from provisioner.linux import cgroups
-from provisioner.journal import run as journal
 from provisioner.linux import netns
-from provisioner.journal import undo
+from provisioner.journal.run import Run
 from provisioner.limits.limits import Limits
 folder = Path(sys.argv[1])
-journal.run_dir = undo.run_dir = undo.cache_dir = lambda: folder
-run = journal.Run.start()
+run = Run.start()
 made = cgroups.make_cgroups(run.id, "one", Limits(pids=5).cgroup_settings(), lambda path: run.made("cgroup", path))
 inside = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL)
 (made.dirs[0] / "cgroup.procs").write_text(str(inside.pid))
 run.made("netns", f"iso-{run.id}")
 path = netns.make_netns(f"iso-{run.id}")
 member = subprocess.Popen(["nsenter", f"--net={path}", "sleep", "60"], stdout=subprocess.DEVNULL)
-run.made("path", folder / "root")
-(folder / "root" / "bound").mkdir(parents=True)
-run.made("mount", folder / "root" / "bound")
-subprocess.run(["mount", "--bind", str(folder / "precious"), str(folder / "root" / "bound")], check=True)
+run.made("path", folder / "cache" / "root")
+(folder / "cache" / "root" / "bound").mkdir(parents=True)
+run.made("mount", folder / "cache" / "root" / "bound")
+subprocess.run(["mount", "--bind", str(folder / "precious"), str(folder / "cache" / "root" / "bound")], check=True)
 print(run.id, inside.pid, member.pid, made.dirs[0], flush=True)
 time.sleep(60)
 """
 
 
 def test_cgroups_namespaces_mounts_and_who_lives_in_them_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((journal, "run_dir"), (undo, "run_dir"), (undo, "cache_dir")):
-        monkeypatch.setattr(module, name, lambda: tmp_path)
+    monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path))
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").touch()
     argv = [sys.executable, "-c", OWNER, str(tmp_path), *sys.path]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as owner:
         assert owner.stdout is not None
         run_id, inside, member, folder = owner.stdout.readline().split()
-        assert journal.prune() == []
+        assert prune() == []
         owner.kill()
 
-    said = journal.prune()
+    said = prune()
 
     assert [line.split()[1] for line in said[:3]] == ["mount", "path", "netns"]
     assert {line.split()[1] for line in said[3:]} == {"cgroup"}
@@ -69,21 +66,20 @@ def test_cgroups_namespaces_mounts_and_who_lives_in_them_go(tmp_path: Path, monk
     assert (read_process(int(inside)), read_process(int(member))) == (None, None)
     assert mounted_below(tmp_path) == []
     assert (tmp_path / "precious" / "file").exists()
-    assert not (tmp_path / "root").exists()
+    assert not (tmp_path / "cache" / "root").exists()
 
 
 def test_a_bind_mount_nobody_recorded_does_not_cost_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((journal, "run_dir"), (undo, "run_dir"), (undo, "cache_dir")):
-        monkeypatch.setattr(module, name, lambda: tmp_path)
+    monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path))
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "file").touch()
-    run = journal.Run.start()
-    run.made("path", tmp_path / "root")
-    (tmp_path / "root" / "bound").mkdir(parents=True)
-    argv = ["mount", "--bind", str(tmp_path / "precious"), str(tmp_path / "root" / "bound")]
+    run = Run.start()
+    run.made("path", tmp_path / "cache" / "root")
+    (tmp_path / "cache" / "root" / "bound").mkdir(parents=True)
+    argv = ["mount", "--bind", str(tmp_path / "precious"), str(tmp_path / "cache" / "root" / "bound")]
     subprocess.run(argv, check=True, timeout=300)
 
     run.close()
 
-    assert not (tmp_path / "root").exists()
+    assert not (tmp_path / "cache" / "root").exists()
     assert (tmp_path / "precious" / "file").exists()

@@ -202,7 +202,7 @@ def test_several_machines_are_started_in_parallel_processes(
 
 
 def test_prune_prints_what_it_could_not_remove(provisioner: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioner.journal.run.prune", lambda: ["removed path /x", "cannot run 'y': no"])
+    monkeypatch.setattr("provisioner.journal.prune.prune", lambda: ["removed path /x", "cannot run 'y': no"])
     result = provisioner("prune")
 
     assert (result.status, result.err) == (1, "cannot run 'y': no\n")

@@ -13,9 +13,8 @@ import pytest
 from fakes_doctor import FakeSystem, ask
 
 from provisioner.doctor.finding import State
-from provisioner.doctor.looks import folders
 from provisioner.journal.run import Run
-from provisioner.linux.processes import Process, boot_id
+from provisioner.linux.processes import boot_id
 from provisioner.paths import HOME
 
 
@@ -187,11 +186,13 @@ def test_a_folder_that_cannot_be_is_lacking(home: Path) -> None:
 
 def test_leftovers_of_the_dead_are_counted_and_the_living_left_out(home: Path, run: Run) -> None:
     living = f'{{"owner": {os.getpid()}, "start": 1, "boot": "{boot_id()}"}}\n'  # the pid's former owner: dead
-    record = '{"made": 1, "kind": "path", "values": ["/x"]}\n'
+    record = f'{{"made": 1, "kind": "path", "values": ["{home / "run" / "x"}"]}}\n'
     folder = home / "run" / "runs"
     (folder / "dead.jsonl").write_text(living + record)
     (folder / "older.jsonl").write_text(
-        '{"owner": 1, "start": 1, "boot": "another"}\n' + record + record.replace("path", "mount").replace("1", "2")
+        '{"owner": 1, "start": 1, "boot": "another"}\n'
+        + record
+        + record.replace('"path"', '"mount"').replace("1", "2", 1)
     )
     run.made("path", home / "run" / "thing")
 
@@ -208,9 +209,8 @@ def test_no_leftovers_are_ok(run: Run) -> None:
     assert ask("host", "leftovers", FakeSystem()).state == State.OK
 
 
-def test_a_journal_that_ends_while_it_is_read_is_no_fault(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_read_is_no_fault(home: Path) -> None:
     (home / "run" / "runs").mkdir(parents=True)
     (home / "run" / "runs" / "gone.jsonl").symlink_to(home / "nowhere")
 
     assert ask("host", "leftovers", FakeSystem()).state == State.OK
-    assert folders.is_alive(Process(os.getpid(), 0, "")) is False

@@ -17,7 +17,8 @@ import pytest
 
 from provisioner.hosts.canaries import Canaries, key_of
 from provisioner.hosts.files_local import LocalFiles
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.run import Run
 from provisioner.probe.build import probe_binary
 from provisioner.probe.channel import Channel
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.journal import run as journal
 from provisioner.journal import undo
 from provisioner.journal.entry import UndoEntry
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.read import read_journal
+from provisioner.journal.run import Run
 from provisioner.paths import PACKAGE
 
 REPOSITORY = PACKAGE.parent
@@ -25,13 +27,9 @@ REPOSITORY = PACKAGE.parent
 CHILD = """
 import subprocess, sys, time
 from pathlib import Path
-from provisioner.journal import run as journal
-from provisioner.journal import undo
-folder = Path(sys.argv[1])
-journal.run_dir = undo.run_dir = lambda: folder / "run"
-undo.cache_dir = lambda: folder / "cache"
-run = journal.Run.start()
-exec(sys.argv[2])
+from provisioner.journal.run import Run
+run = Run.start()
+exec(sys.argv[1])
 print(run.id, flush=True)
 time.sleep(60)
 """
@@ -41,9 +39,7 @@ time.sleep(60)
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("run", "cache"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(journal, "run_dir", lambda: tmp_path / "run")
-    monkeypatch.setattr(undo, "run_dir", lambda: tmp_path / "run")
-    monkeypatch.setattr(undo, "cache_dir", lambda: tmp_path / "cache")
+    monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path))
     return tmp_path
 
 
@@ -52,8 +48,8 @@ def journals(folder: Path) -> list[str]:
 
 
 def start_child(folder: Path, body: str) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-c", CHILD, str(folder), body]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    argv = [sys.executable, "-c", CHILD, body]
+    env = {**os.environ, "PYTEST_ISOLATION_HOME": str(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
     child = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=env)
     assert child.stdout is not None
     assert child.stdout.readline()
@@ -243,11 +239,12 @@ def test_a_line_cut_off_by_a_crash_is_ignored() -> None:
         '{"made": 3, "kind": "pa',
     ]
 
-    owner, records = journal.parse_journal("\n".join(lines))
+    owner, records, damage = read_journal(io.BytesIO("\n".join(lines).encode()))
 
     assert owner is not None
     assert owner.pid == 7
     assert [(record.number, record.kind) for record in records] == [(2, "netns")]
+    assert damage == [(2, "cannot remove '/a': not below our folders")]
 
 
 def test_two_prunes_at_once_undo_each_thing_once(folders: Path) -> None:
@@ -283,7 +280,7 @@ def test_a_forked_child_undoes_nothing_of_its_parent(folders: Path) -> None:
 
 def test_a_recycled_pid_is_not_killed(folders: Path) -> None:
     child = subprocess.Popen(["sleep", "60"])
-    record = UndoEntry.load({"made": 1, "kind": "process", "values": [child.pid], "start": 1, "boot": "other"})
+    record = UndoEntry.load({"made": 1, "kind": "process", "values": [str(child.pid)], "start": 1, "boot": "other"})
 
     assert undo.undo(record) is False
     assert child.poll() is None

@@ -12,7 +12,8 @@ import pytest
 
 from provisioner.cli.undo import run_verb
 from provisioner.errors import IsolationError
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.run import Run
 from provisioner.linux.processes import is_alive
 from provisioner.machines.daemonize import end_detached, find_running, load_process, start_detached
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from fakes_machines import FakeLab
 
 from provisioner.deadlines import set_scale
 from provisioner.errors import IsolationError
-from provisioner.journal.run import Run, parse_journal
+from provisioner.journal.read import read_journal
+from provisioner.journal.run import Run
 from provisioner.machines.daemonize import end_detached, find_running, start_detached
 from provisioner.machines.lab import Lab, load_lab
 from provisioner.machines.prepare import boot_machine, prepare_machine, stop_after_use
@@ -35,8 +37,8 @@ def run(fake: FakeLab) -> Iterator[Run]:
 
 def journalled() -> list[tuple[str, ...]]:
     """Return the undo commands of all journals."""
-    texts = [file.read_text() for file in (run_dir() / "runs").glob("*.jsonl")]
-    return [record.values for text in texts for record in parse_journal(text)[1]]
+    streams = [io.BytesIO(file.read_bytes()) for file in (run_dir() / "runs").glob("*.jsonl")]
+    return [entry.values for stream in streams for entry in read_journal(stream).entries]
 
 
 def test_a_new_machine_is_booted_and_converged_and_its_snapshot_saved(fake: FakeLab, run: Run) -> None:

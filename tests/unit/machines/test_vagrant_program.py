@@ -14,7 +14,8 @@ from vagrant_answers import CONFIG, STATUS
 
 from provisioner import deadlines, progress
 from provisioner.errors import IsolationError
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.run import Run
 from provisioner.linux.processes import read_process, wait_gone
 from provisioner.machines.daemonize import load_process
 from provisioner.machines.vagrant import program as vagrant_program

@@ -19,7 +19,8 @@ from faults.racer import Arena
 from live_box import REASON, UNAVAILABLE, Spec, in_machine
 
 from provisioner.errors import IsolationError
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.run import Run
 from provisioner.machines.box.build import build_box
 from provisioner.machines.daemonize import find_running
 from provisioner.machines.qemu.machine import PID_FILE, QemuMachine

@@ -13,7 +13,8 @@ import pytest
 from fakes import wait_for
 from live_box import REASON, UNAVAILABLE
 
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.run import Run
 from provisioner.machines.box.build import build_box
 from provisioner.machines.daemonize import find_running
 from provisioner.machines.find import find_machine

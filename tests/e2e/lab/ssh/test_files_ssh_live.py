@@ -20,7 +20,8 @@ from provisioner.hosts.files_local import LocalFiles
 from provisioner.hosts.files_ssh import SshFiles, dump_address, load_address
 from provisioner.hosts.host import Host
 from provisioner.hosts.ssh_undo import run_over_ssh
-from provisioner.journal.run import Run, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.run import Run
 from provisioner.linux.cgroups import cgroup_mode
 from provisioner.linux.mounts import read_mounts
 from provisioner.paths import NAME

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -23,7 +24,9 @@ from vagrant_box import pack_known_box
 from provisioner import deadlines, progress
 from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
-from provisioner.journal.run import Run, parse_journal, prune
+from provisioner.journal.prune import prune
+from provisioner.journal.read import read_journal
+from provisioner.journal.run import Run
 from provisioner.linux.processes import Process, read_process, wait_gone
 from provisioner.machines.box.build import Box, build_box, package_box
 from provisioner.machines.daemonize import load_process
@@ -154,8 +157,9 @@ def assert_nothing_is_left(machine: VagrantMachine, processes: list[Process]) ->
     assert machine.status() == "absent"
     assert not list((machine.directory / "libvirt/etc/qemu").glob("*.xml"))
     assert not list((machine.directory / "libvirt/lib/images").glob("isolation_one*"))
-    records = [record for file in (run_dir() / "runs").glob("*.jsonl") for record in parse_journal(file.read_text())[1]]
-    assert not [record for record in records if str(machine.directory) in str(record.values)]
+    streams = [io.BytesIO(file.read_bytes()) for file in (run_dir() / "runs").glob("*.jsonl")]
+    entries = [entry for stream in streams for entry in read_journal(stream).entries]
+    assert not [entry for entry in entries if str(machine.directory) in str(entry.values)]
 
 
 def test_the_second_of_two_starts_waits_and_names_the_first(machine: VagrantMachine) -> None:

@@ -1,0 +1,131 @@
+"""Finds what dead processes of this project left outside of the journals, and deletes it.
+
+In: the names of temporary files and the environment of processes, which identify their maker (files/maker.py).
+Out: lines.  Only makers of this boot and this pid namespace can be looked up: a cache may be shared with containers and
+with other hosts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from provisioner.errors import IsolationError
+from provisioner.files.maker import VARIABLE, Maker, maker_of, this_process
+from provisioner.journal.entry import UndoEntry
+from provisioner.journal.undo import undo
+from provisioner.linux.processes import Process, kill_all, parent_of, read_process
+from provisioner.paths import cache_dir, run_dir
+
+FORGOTTEN = 86400.0  # seconds after which a temporary file counts as left, if its maker cannot be looked up
+PERMANENT = ("runs",)  # folders of the run folder that stay
+
+
+def end_orphans() -> list[str]:
+    """
+    Kill the commands that dead processes left behind, with their helpers; return one line each.
+
+    A process counts if its environment names a dead maker and it still holds a pipe as a standard stream.  A daemon
+    that a runtime starts for itself, such as the pause process of rootless Podman, holds none: it is left alone.
+    """
+    spared = set(_this_and_ancestors())
+    orphans = {process: _command(process.pid) for process in _processes() if process not in spared}
+    orphans = {process: name for process, name in orphans.items() if _is_orphan(process.pid)}
+    left = kill_all(orphans)
+    return [
+        f"cannot end process {process.pid}: it is still there after SIGKILL"
+        if process in left
+        else f"removed process {process.pid} ({name})"
+        for process, name in orphans.items()
+    ]
+
+
+def delete_temporaries() -> list[str]:
+    """Delete the temporary files of dead makers in the cache and the run folder; return one line each."""
+    lines = []
+    for folder in (cache_dir(), run_dir()):
+        for path in [*folder.glob(".tmp-*"), *folder.glob("*/.tmp-*")]:
+            maker = maker_of(path.name)
+            with contextlib.suppress(FileNotFoundError):
+                if maker is not None and _is_dead(maker, path.lstat().st_mtime):
+                    lines += _delete(path)
+    return lines
+
+
+def empty_run_folder() -> list[str]:
+    """Delete the folders that runs share, such as a runtime's own; call it only if no run lives."""
+    with os.scandir(run_dir()) as scan:
+        paths = [Path(entry.path) for entry in scan if entry.is_dir(follow_symlinks=False)]
+    return [line for path in sorted(paths) if path.name not in PERMANENT for line in _delete(path)]
+
+
+def _delete(path: Path) -> list[str]:
+    try:
+        return [f"removed path {path}"] if undo(UndoEntry(0, "path", (str(path),))) else []
+    except IsolationError as error:
+        return [error.what]
+    except OSError as error:
+        return [f"cannot remove '{path}': {error.strerror}"]
+
+
+def _is_dead(maker: Maker, changed: float) -> bool:
+    """
+    Tell whether the maker of a file no longer runs.
+
+    Args:
+        maker: the maker.
+        changed: the time of the file's last change.
+    """
+    own = this_process()
+    if maker.boot != own.boot:
+        return changed < time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    if maker.namespace != own.namespace:
+        return changed < time.time() - FORGOTTEN
+    process = read_process(maker.pid)
+    return process is None or process.start != maker.start
+
+
+def _is_orphan(pid: int) -> bool:
+    prefix = f"{VARIABLE}=".encode()
+    try:
+        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # another user's, or it ended
+        return False
+    text = next((word.removeprefix(prefix) for word in words if word.startswith(prefix)), b"")
+    maker, own = Maker.parse(text.decode(errors="replace")), this_process()
+    if maker is None or (maker.boot, maker.namespace) != (own.boot, own.namespace):
+        return False
+    return _is_dead(maker, 0.0) and any(_stream(pid, number).startswith("pipe:") for number in (0, 1, 2))
+
+
+def _stream(pid: int, number: int) -> str:
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{number}")
+    except OSError:
+        return ""
+
+
+def _processes() -> Iterator[Process]:
+    """Yield the processes of this user."""
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with contextlib.suppress(OSError):
+                if os.stat(f"/proc/{name}").st_uid == os.geteuid() and (process := read_process(int(name))):
+                    yield process
+
+
+def _this_and_ancestors() -> Iterator[Process]:
+    process = read_process(os.getpid())
+    while process is not None:
+        yield process
+        process = parent_of(process)
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    except OSError:
+        return "?"

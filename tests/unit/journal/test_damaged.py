@@ -1,0 +1,323 @@
+"""provisioner.journal: what is damaged is set aside and named; all other records are undone."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from provisioner.errors import IsolationError
+from provisioner.journal.prune import dead_runs, left_undone, prune
+from provisioner.journal.run import Run
+from provisioner.linux.processes import boot_id
+
+OWNER = {"owner": 0, "start": 0, "boot": boot_id()}
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path))
+    for folder in ("cache", "run"):
+        (tmp_path / folder).mkdir(mode=0o755)
+    (tmp_path / "run" / "runs").mkdir(mode=0o700)
+    return tmp_path / "run" / "runs"
+
+
+def lines(*documents: Any) -> bytes:
+    return b"".join(json.dumps(document).encode() + b"\n" for document in documents)
+
+
+def echo(number: int, file: Path) -> dict[str, Any]:
+    return {"made": number, "kind": "command", "values": ["sh", "-c", 'echo "$0" >>"$1"', str(number), str(file)]}
+
+
+def undone(file: Path) -> list[str]:
+    return file.read_text().split() if file.exists() else []
+
+
+DAMAGED_LINES = {
+    "no JSON": b"\0\1\2\xff\n",
+    "NUL bytes": b"\0" * 5000 + b"\n",
+    "nesting": b"[" * 200_000 + b"\n",
+    "nested object": b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"\n",
+    "not a number": b'{"made": NaN, "kind": "netns", "values": ["x"]}\n',
+    "infinity": b'{"made": 1e999, "kind": "netns", "values": ["x"]}\n',
+    "huge number": b'{"made": ' + b"9" * 5000 + b', "kind": "netns", "values": ["x"]}\n',
+    "large number": b'{"gone": ' + b"9" * 30 + b"}\n",
+    "negative number": b'{"gone": -1}\n',
+    "boolean number": b'{"gone": true}\n',
+    "a list": b"[]\n",
+    "a text": b'"made"\n',
+    "empty object": b"{}\n",
+    "empty argv": b'{"made": 9, "kind": "command", "values": []}\n',
+    "empty program": b'{"made": 9, "kind": "command", "values": ["", "x"]}\n',
+    "NUL in argv": b'{"made": 9, "kind": "command", "values": ["true", "\\u0000"]}\n',
+    "surrogate": b'{"made": 9, "kind": "command", "values": ["true", "\\ud800"]}\n',
+    "values is a text": b'{"made": 9, "kind": "command", "values": "true"}\n',
+    "values are numbers": b'{"made": 9, "kind": "command", "values": [1, 2]}\n',
+    "env is a list": b'{"made": 9, "kind": "command", "values": ["true"], "env": []}\n',
+    "env without a name": b'{"made": 9, "kind": "command", "values": ["true"], "env": {"": "x"}}\n',
+    "kind is a list": b'{"made": 9, "kind": ["command"], "values": ["true"]}\n',
+    "unknown kind": b'{"made": 9, "kind": "everything", "values": ["true"]}\n',
+    "unknown verb": b'{"made": 9, "kind": "verb", "values": ["end-everything"]}\n',
+    "verb without arguments": b'{"made": 9, "kind": "verb", "values": ["stop-machine"]}\n',
+    "relative path": b'{"made": 9, "kind": "cgroup", "values": ["x"]}\n',
+    "path upwards": b'{"made": 9, "kind": "mount", "values": ["/run/../etc"]}\n',
+    "path outside": b'{"made": 9, "kind": "path", "values": ["/nowhere/else"]}\n',
+    "a path as a namespace": b'{"made": 9, "kind": "netns", "values": ["../x"]}\n',
+    "process without identity": b'{"made": 9, "kind": "process", "values": ["77"]}\n',
+    "first process": b'{"made": 9, "kind": "process", "values": ["1"], "start": 1, "boot": "b"}\n',
+    "owner is a text": b'{"owner": "me", "start": 1, "boot": "b"}\n',
+    "long line": b"x" * (5 << 20) + b"\n",
+}
+
+
+@pytest.mark.parametrize("line", DAMAGED_LINES.values(), ids=DAMAGED_LINES)
+def test_damaged_line_is_named_and_the_others_are_undone(runs: Path, tmp_path: Path, line: bytes) -> None:
+    log = tmp_path / "log"
+    (runs / "0a.jsonl").write_bytes(lines(OWNER, echo(1, log)) + line + lines(echo(2, log)))
+    (runs / "0b.jsonl").write_bytes(lines(OWNER, echo(3, log)))
+
+    said = prune()
+
+    assert sorted(undone(log)) == ["1", "2", "3"]
+    assert [text for text in said if text.startswith("set aside")] == [
+        text for text in said if text.startswith(f"set aside line 3 of '{runs}/0a.jsonl': ")
+    ]
+    assert len(said) == 4
+    assert sorted(path.name for path in runs.rglob("*")) == ["0a.jsonl", "damaged"]
+    assert prune() == []
+
+
+def make_folder(path: Path) -> None:
+    path.mkdir()
+    (path / "file").touch()
+
+
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+def make_link(path: Path) -> None:
+    path.with_name("target").write_bytes(lines(OWNER, echo(9, path.parent / "never")))
+    path.symlink_to("target")
+
+
+def make_second_name(path: Path) -> None:
+    make_link(path)
+    path.unlink()
+    os.link(path.with_name("target"), path)
+
+
+def make_writable(path: Path) -> None:
+    path.write_bytes(lines(OWNER, echo(9, path.parent / "never")))
+    path.chmod(0o620)
+
+
+def make_huge(path: Path) -> None:
+    path.write_bytes(lines(OWNER))
+    os.truncate(path, 1 << 40)
+
+
+THINGS: dict[str, Callable[[Path], object]] = {
+    "not a regular file (folder)": make_folder,
+    "not a regular file (FIFO)": os.mkfifo,
+    "not a regular file (socket)": make_socket,
+    "not a regular file (link)": make_link,
+    "it has a second name": make_second_name,
+    "other users may write it": make_writable,
+    "it is too large": make_huge,
+}
+
+
+@pytest.mark.parametrize(("why", "make"), THINGS.items(), ids=THINGS)
+def test_what_is_no_journal_is_moved_away_and_never_read(
+    runs: Path, tmp_path: Path, why: str, make: Callable[[Path], object]
+) -> None:
+    make(runs / "0a.jsonl")
+    (runs / "0b.jsonl").write_bytes(lines(OWNER, echo(1, tmp_path / "log")))
+
+    said = prune()
+
+    assert f"set aside '{runs}/0a.jsonl' as 'damaged/0a.jsonl': " in said[0]
+    assert why.partition(" (")[0] in said[0]
+    assert undone(tmp_path / "log") == ["1"]
+    assert not (runs / "never").exists()
+    assert (runs / "damaged" / "0a.jsonl").lstat()
+    assert prune() == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.parametrize("kind", ["device", "owner"])
+def test_root_reads_no_device_and_no_file_of_another_user(runs: Path, kind: str) -> None:
+    path = runs / "0a.jsonl"
+    if kind == "device":
+        os.mknod(path, 0o020600, os.makedev(1, 5))  # /dev/zero
+    else:
+        make_writable(path)
+        path.chmod(0o600)
+        os.chown(path, 65534, 65534)
+
+    assert prune()[0].startswith(f"set aside '{path}' as ")
+    assert not (runs / "never").exists()
+
+
+def test_second_journal_of_the_same_name_is_kept_too(runs: Path) -> None:
+    for _ in range(2):
+        (runs / "0a.jsonl").write_bytes(b"x\n")
+        prune()
+
+    assert len(list((runs / "damaged").iterdir())) == 2
+
+
+def test_empty_journal_is_set_aside(runs: Path) -> None:
+    (runs / "0a.jsonl").touch(0o600)
+
+    assert prune() == [f"set aside line 1 of '{runs}/0a.jsonl': it names no owner"]
+
+
+def test_record_that_cannot_be_undone_keeps_its_damaged_journal(runs: Path, tmp_path: Path) -> None:
+    busy = {"made": 2, "kind": "command", "values": ["sh", "-c", "echo busy >&2; exit 1"]}
+    (runs / "0a.jsonl").write_bytes(lines(OWNER, echo(1, tmp_path / "log"), busy) + b"x\n" + b'{"made": 3, "ki')
+
+    first, second = prune(), prune()
+
+    assert undone(tmp_path / "log") == ["1"]
+    assert [text.split(":")[0] for text in second] == [
+        "cannot run 'sh -c echo busy >&2; exit 1'",
+        f"set aside line 4 of '{runs}/0a.jsonl'",
+    ]
+    assert first[1:] == second
+    assert (runs / "0a.jsonl").read_bytes().splitlines()[-1] == b'{"gone": 1}'
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("/"), os.mkfifo])
+def test_run_starts_if_the_folder_of_the_journals_is_none(
+    runs: Path, capfd: pytest.CaptureFixture[str], make: Callable[[Path], object]
+) -> None:
+    runs.rmdir()
+    make(runs)
+
+    with Run.start() as run:
+        assert (runs / f"{run.id}.jsonl").exists()
+
+    assert "set aside" in capfd.readouterr().err
+    assert runs.is_dir()
+
+
+def test_folder_that_others_may_write_is_closed_to_them(runs: Path) -> None:
+    runs.chmod(0o777)
+
+    assert prune() == [f"set the mode of '{runs}' to 0700: other users could write it"]
+    assert runs.stat().st_mode & 0o777 == 0o700
+
+
+def test_readers_do_not_change_the_folder(runs: Path) -> None:
+    runs.chmod(0o777)
+    make_folder(runs / "0a.jsonl")
+
+    assert (dead_runs(), left_undone(True)) == ([], [])
+    assert runs.stat().st_mode & 0o777 == 0o777
+    assert (runs / "0a.jsonl").is_dir()
+
+
+def test_full_disk_is_one_line_and_leaves_no_half_record(runs: Path) -> None:
+    run = Run.start()
+    file = runs / f"{run.id}.jsonl"
+    before = file.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, hard))  # a short write, then EFBIG
+    try:
+        with pytest.raises(IsolationError, match=f"cannot write the journal '{file}': File too large"):
+            run.made("command", ["true", "x" * 1000])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert file.read_bytes() == before
+    assert run.made("command", ["true"]).number == 1
+    run.close()
+    assert list(runs.iterdir()) == []
+
+
+def test_start_on_a_full_disk_leaves_no_file(runs: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(IsolationError, match="cannot write the journal"):
+            Run.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert list(runs.iterdir()) == []
+
+
+def test_no_record_is_written_that_could_not_be_read(runs: Path) -> None:
+    with Run.start() as run:
+        for kind, what in (
+            ("command", []),
+            ("command", ["a\0"]),
+            ("netns", "a/b"),
+            ("cgroup", "x"),
+            ("mount", "\ud800"),
+        ):
+            with pytest.raises(IsolationError, match="cannot record"):
+                run.made(kind, what)  # type: ignore[arg-type]  # one of the literals
+        assert len((runs / f"{run.id}.jsonl").read_text().splitlines()) == 1
+
+
+VALID = st.integers(1, 20).map(lambda number: {"made": number, "kind": "command", "values": ["record", str(number)]})
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(["made", "kind", "values", "env", "start", "boot", "owner", "gone"])
+MUTATED = (
+    st.tuples(VALID, KEYS, JSON).map(lambda three: json.dumps(three[0] | {three[1]: three[2]}).encode())
+    | JSON.map(lambda document: json.dumps(document).encode())
+    | st.binary(max_size=200).map(lambda data: data.replace(b"\n", b""))
+    | st.tuples(VALID, st.integers(0, 60), st.binary(max_size=3)).map(
+        lambda three: (
+            (text := json.dumps(three[0]).encode())[: three[1]] + three[2].replace(b"\n", b"") + text[three[1] :]
+        )
+    )
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.booleans(), max_size=8), st.data())
+def test_prune_undoes_all_records_and_nothing_else(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, kinds: list[bool], data: st.DataObject
+) -> None:
+    """Mutated lines between records: `gone` and owners are left out, because they are records too."""
+    ran: list[tuple[str, ...]] = []
+    monkeypatch.setattr("provisioner.journal.undo.undo", lambda entry, seconds=None: ran.append(entry.values))
+    wanted: list[tuple[str, ...]] = []
+    text = lines(OWNER)
+    for number, valid in enumerate(kinds, start=100):
+        if valid:
+            text += lines({"made": number, "kind": "command", "values": ["valid", str(number)]})
+            wanted.append(("valid", str(number)))
+        else:
+            line = data.draw(MUTATED)
+            if b'"gone"' not in line and b'"owner"' not in line:
+                text += line + b"\n"
+    (runs / "0a.jsonl").write_bytes(text)
+
+    said = prune()
+
+    assert not [line for line in said if line.startswith("cannot")]
+    assert sorted(values for values in ran if values[0] == "valid") == sorted(wanted)
+    for values in ran:
+        assert all(isinstance(value, str) and "\0" not in value for value in values)
+        assert values[0]
+    assert not (runs / "0a.jsonl").exists()
