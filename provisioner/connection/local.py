@@ -6,11 +6,12 @@ is used.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,8 +22,9 @@ from provisioner.files.maker import mark
 
 MAX_STDOUT = 1 << 21
 
-_commands: set[Stream] = set()  # those that `run_command` runs now
+_commands: dict[Stream, bool] = {}  # those that `run_command` runs now, and whether they delete something
 _commands_lock = threading.Lock()
+_thread = threading.local()
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def run_command(
         [*(_tie() if tied else ()), *argv], {**(env or {}), **(mark() if marked else {})}, str(cwd) if cwd else None
     )
     with _commands_lock:
-        _commands.add(stream)
+        _commands[stream] = getattr(_thread, "undisturbed", False)
     try:
         stream.end_input()
         collected = bytearray()
@@ -173,13 +175,28 @@ def run_command(
     finally:
         stream.kill()
         with _commands_lock:
-            _commands.discard(stream)
+            del _commands[stream]
 
 
-def end_commands() -> None:
-    """Kill each command that `run_command` runs now, in any thread, with its process group."""
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let the commands that this thread runs in a `with` block delete something: `end_commands` does not kill them."""
+    before, _thread.undisturbed = getattr(_thread, "undisturbed", False), True
+    try:
+        yield
+    finally:
+        _thread.undisturbed = before
+
+
+def end_commands(all_of_them: bool = False) -> None:
+    """
+    Kill the commands that `run_command` runs now, in any thread, with their process groups.
+
+    Args:
+        all_of_them: whether to kill those of `undisturbed` blocks too.
+    """
     with _commands_lock:
-        running = list(_commands)
+        running = [stream for stream, spared in _commands.items() if all_of_them or not spared]
     for stream in running:
         stream.kill()
 

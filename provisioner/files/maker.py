@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Self
 
+HOME = "PYTEST_ISOLATION_HOME"  # as in paths.py, which imports this room
 VARIABLE = "PYTEST_ISOLATION_MAKER"  # in the environment of child processes
 PREFIX = ".tmp-"
 os.environ.pop(VARIABLE, None)  # what this process starts is its own, not that of the process that started it
@@ -66,8 +67,14 @@ def _read_maker(pid: int) -> Maker:
 
 
 def mark() -> dict[str, str]:
-    """Return the variable by which prune finds a child process that outlives this process."""
-    return {VARIABLE: str(this_process())}
+    """Return the variable by which a prune with the same home finds a child process that outlives this process."""
+    return {VARIABLE: f"{this_process()} {os.environ.get(HOME, '')}"}
+
+
+def marked_by(value: str) -> Maker | None:
+    """Return the maker in a value of the variable, or None if it has another home than this process."""
+    text, _, home = value.partition(" ")
+    return Maker.parse(text) if home == os.environ.get(HOME, "") else None
 
 
 def temporary_name() -> str:

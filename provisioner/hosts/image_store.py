@@ -6,13 +6,13 @@ Nothing is imported into an engine here.
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from provisioner.errors import IsolationError
 from provisioner.facts.image import ImageSeen, read_archive
+from provisioner.files.maker import temporary_folder
 from provisioner.hosts.files_local import HostFiles, rootfs_name
 from provisioner.images import image as images
 from provisioner.images.busybox import Shell, find_shell
@@ -21,7 +21,7 @@ from provisioner.images.kernel import guest_kernel
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
 from provisioner.linux.kvm import DEVICE, accelerator
-from provisioner.paths import cache_dir
+from provisioner.paths import cache_dir, run_dir
 from provisioner.probe.build import BuiltProbe
 from provisioner.runtimes.runtime import Runtime
 
@@ -87,8 +87,8 @@ class ImageMaker:
         return (self._guest(image, shell) if runtime.image == "initramfs" else {}), None
 
     def _archive(self, ref: str, image: Image, shell: Shell | None) -> bytes:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "image.tar"
+        with temporary_folder(run_dir()) as folder:
+            path = folder / "image.tar"
             images.archive(self._probe.path, ref, path, shell=shell, image=image)
             return path.read_bytes()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from provisioner.connection.local import ConnectionLost
+from provisioner.connection.local import ConnectionLost, undisturbed
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.image import ImageSeen
@@ -135,7 +135,7 @@ class RuntimeImages:
     def forget(self) -> None:
         """Delete the imported images; if the connection is lost, they stay in the journal."""
         for argv, entry in self._forget:
-            with contextlib.suppress(ConnectionLost):
+            with contextlib.suppress(ConnectionLost), undisturbed():
                 if self._files.connection.run(argv, deadline("command")).status == 0:
                     self._run.gone(entry)
         self._forget.clear()

@@ -141,7 +141,6 @@ def archive(
     file_mode = stat.S_IFREG | 0o644
     folder = Item(digest, stat.S_IFDIR | 0o755)
     files = [Item(name, file_mode, config), folder, Item(f"{digest}/layer.tar", file_mode, layer)]
-    out.parent.mkdir(parents=True, exist_ok=True)
     with writing_whole(out, 0o644) as file:
         file.write(_tar([*files, Item("manifest.json", file_mode, manifest)]))
 
@@ -207,7 +206,6 @@ def initramfs(probe: Path, out: Path, shell: Shell | None = None, further: Seque
 
 def write_cpio(entries: Sequence[Entry], out: Path) -> None:
     """Write a cpio archive (newc) whole or not at all."""
-    out.parent.mkdir(parents=True, exist_ok=True)
     with writing_whole(out, 0o644) as file:
         for number, (name, mode, major, minor, data) in enumerate([*entries, TRAILER], start=1):
             file.write(_cpio(number, name, mode, major, minor, data))

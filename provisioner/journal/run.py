@@ -123,6 +123,15 @@ class Run:
             self._entries[entry.number] = entry
         return entry
 
+    def made_process(self, pid: int) -> UndoEntry | None:
+        """Record a process that was started; None if it has ended already."""
+        try:
+            return self.made("process", pid)
+        except IsolationError:
+            if read_process(pid) is None:
+                return None
+            raise
+
     def gone(self, entry: UndoEntry) -> None:
         """Record that a thing no longer exists; a second call does nothing."""
         with self._lock:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from provisioner.errors import IsolationError
-from provisioner.files.maker import VARIABLE, Maker, maker_of, this_process
+from provisioner.files.maker import VARIABLE, Maker, maker_of, marked_by, this_process
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.undo import undo
 from provisioner.linux.processes import Process, kill_all, parent_of, read_process
@@ -95,7 +95,7 @@ def _is_orphan(pid: int) -> bool:
     except OSError:  # another user's, or it ended
         return False
     text = next((word.removeprefix(prefix) for word in words if word.startswith(prefix)), b"")
-    maker, own = Maker.parse(text.decode(errors="replace")), this_process()
+    maker, own = marked_by(os.fsdecode(text)), this_process()
     if maker is None or (maker.boot, maker.namespace) != (own.boot, own.namespace):
         return False
     return _is_dead(maker, 0.0) and any(_stream(pid, number).startswith("pipe:") for number in (0, 1, 2))

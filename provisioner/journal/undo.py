@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner.connection.local import CommandTimeout, end_commands, run_command
+from provisioner.connection.local import CommandTimeout, end_commands, run_command, undisturbed
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.files.folder import Folder
@@ -114,7 +114,7 @@ class _Undoing:
                     done.result()
             except BaseException:  # an interrupt: nothing may hold up the end of the pool
                 self._stopped.set()
-                end_commands()
+                end_commands(all_of_them=True)
                 raise
 
     def undo_each(self, entries: Sequence[UndoEntry]) -> None:
@@ -212,7 +212,8 @@ def _run(argv: Sequence[str], env: Mapping[str, str], seconds: float | None) -> 
     seconds = deadline("undo") if seconds is None else seconds
     shown = " ".join(argv)
     try:
-        done = run_command(argv, seconds, env, tied=True)
+        with undisturbed():
+            done = run_command(argv, seconds, env, tied=True)
     except CommandTimeout:
         raise CommandTimeout(f"cannot run '{shown}': no end after {seconds:.0f} s") from None
     except IsolationError as error:

@@ -11,7 +11,7 @@ import json
 import secrets
 import time
 
-from provisioner.connection.local import Stream, last_line
+from provisioner.connection.local import Stream, last_line, undisturbed
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
@@ -64,6 +64,8 @@ class Sandbox:
             self._values = self._make_values()
             started = time.monotonic()
             self._stream = self._start()
+            if self.host.files.remembers and (client := host.run.made_process(self._stream.pid)):
+                self._undo_entries.append(client)
             self.channel = self._connect(self._stream)
             self.ready = time.monotonic()
             self.hello_seconds = self.ready - started
@@ -263,10 +265,10 @@ class Sandbox:
     def close(self) -> None:
         """End it and remove all that it left; may be repeated."""
         stream, self._stream = self._stream, None
-        ended = None
+        ended: int | None = None
         if stream is not None:
             if self.runtime.kind == "container":
-                stream.end_input()  # end of input ends the probe, and with it the sandbox
+                stream.end_input()  # it ends the probe, and with it the sandbox
                 ended = stream.wait(deadline("close"))
             stream.kill()
         # a sandbox may go on when its client is killed
@@ -286,11 +288,9 @@ class Sandbox:
         if not self.runtime.delete or not self._undo_entries:
             return True
         argv = render_argv(self.runtime.delete, self._values, f"{self.runtime.name}: delete")
-        try:
-            self.host.connection.run(argv, deadline("command"))
-        except IsolationError:
-            return False
-        return True
+        with undisturbed(), contextlib.suppress(IsolationError):
+            return self.host.connection.run(argv, deadline("command")).status >= 0  # else a signal ended it
+        return False
 
     def __enter__(self) -> Sandbox:
         return self

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.files.maker import Maker, maker_of, mark, temporary_folder, temporary_name, this_process
+from provisioner.files.maker import Maker, maker_of, mark, marked_by, temporary_folder, temporary_name, this_process
 from provisioner.linux.processes import boot_id, read_process
 
 
@@ -19,7 +19,7 @@ def test_name_identifies_this_process() -> None:
 
     assert maker_of(temporary_name()) == expected
     assert maker_of(f"{temporary_name()}.old") == expected
-    assert [Maker.parse(text) for text in mark().values()] == [expected]
+    assert [marked_by(text) for text in mark().values()] == [expected]
     assert len(temporary_name()) <= 60
 
 
