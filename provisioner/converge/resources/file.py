@@ -13,6 +13,7 @@ import re
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from posixpath import basename, dirname
 from shlex import join, quote
 from typing import Annotated, Self
@@ -205,9 +206,24 @@ def make_steps(wanted: Mapping[str, WantedFile], changes: Sequence[Change]) -> l
     return steps
 
 
+# Refuses a path on which another user can swap the file, or a folder, for a link before chown(1) and chmod(1).  Each
+# folder, as the path is written and as the kernel resolves it, must belong to root and be closed to other writers.
+CHECK_FOLDER = """\
+real=$(cd -P -- {folder} && pwd -P)
+set -- {above}
+while [ -n "$real" ]; do set -- "$@" "$real"; real=${{real%/*}}; done
+me=$(id -u)
+stat -L -c '%u %g %A %n' -- "$@" | while read -r uid gid mode path; do
+  other=
+  case $uid in 0 | "$me") ;; *) other=1 ;; esac
+  case $mode in *[tT]) ;; d???????w?) other=1 ;; d????w*) [ "$gid" = 0 ] || other=1 ;; esac
+  [ -z "$other" ] || {{ echo "not only root can write folder $path" >&2; exit 1; }}
+done"""
+
 # set -C (noclobber) opens with O_EXCL, which follows no link; sync because a VM may be killed right after
 WRITE = """\
 mkdir -p -- {folder}
+{check}
 rm -f -- {fresh}
 (umask 077; set -C; printf %s {content} | base64 -d >{fresh})
 chown -- {owner} {fresh}
@@ -219,6 +235,7 @@ mv -fT -- {fresh} {path}"""
 def _write(path: str, one: WantedFile) -> str:
     return WRITE.format(
         folder=quote(dirname(path)),
+        check=_check_folder(path),
         fresh=quote(f"{dirname(path).rstrip('/')}/.{basename(path)}.isolation-new"),
         path=quote(path),
         content=quote(base64.b64encode(one.content).decode()),
@@ -230,7 +247,12 @@ def _write(path: str, one: WantedFile) -> str:
 def _adjust(path: str, one: WantedFile) -> str:
     """Return sh that sets owner and mode; the owner first, because chown(2) clears the set-user-ID bits."""
     owner = quote(f"{one.owner}:{one.group}")
-    return f"chown -- {owner} {quote(path)}\nchmod -- {_octal(one.mode)} {quote(path)}"
+    return f"{_check_folder(path)}\nchown -h -- {owner} {quote(path)}\nchmod -- {_octal(one.mode)} {quote(path)}"
+
+
+def _check_folder(path: str) -> str:
+    above = [str(folder) for folder in PurePosixPath(path).parents]
+    return CHECK_FOLDER.format(folder=quote(above[0]), above=join(above))
 
 
 def _octal(mode: int) -> str:
@@ -241,6 +263,8 @@ def explain_failure(log: str) -> Fault | None:
     match = re.search(r"chown: invalid (user|group): '(.+?)'", log)
     if match:
         return Fault(f"give a file to '{match[2]}'", f"no such {match[1]}", "name a package that makes the account")
+    if match := re.search(r"not only root can write folder (.+)", log):
+        return Fault("write a file", f"not only root can write '{match[1]}'", "chown it to root and chmod go-w")
     if "No space left on device" in log:
         return Fault("write a file", "there is no space left", "free some space there")
     return None
