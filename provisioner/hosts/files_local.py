@@ -6,18 +6,18 @@ nothing here depends on a runtime.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from provisioner.connection.local import Connection, LocalConnection
 from provisioner.errors import IsolationError
+from provisioner.files.folder import Folder
 from provisioner.images import image
 from provisioner.images.busybox import Shell
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
+from provisioner.journal.undo import remove_path
 from provisioner.linux.cgroups import delete_cgroup
 from provisioner.linux.mounts import MountPoint, read_mounts
 from provisioner.paths import cache_dir, run_dir, state_dir
@@ -70,8 +70,8 @@ class HostFiles(Protocol):
             IsolationError: it cannot be written.
         """
 
-    def delete(self, path: Path) -> None:
-        """Delete a folder of ours with all below it; a missing one is ignored."""
+    def delete(self, path: Path) -> bool:
+        """Delete a folder of ours with all below it; a missing one is ignored.  False if something is left."""
 
     def install_probe(self, probe: BuiltProbe) -> Path:
         """Put the probe on the host unless it is there, and return its path; all runs share it."""
@@ -141,14 +141,10 @@ class LocalFiles:
         return read_mounts()
 
     def make_folder(self, path: Path, mode: int) -> None:
-        if path.is_dir():
-            return
         try:
-            path.mkdir(parents=True)
-            path.chmod(mode)  # whatever the umask
+            Folder.make(path, mode).close()
         except OSError as error:
-            if not path.is_dir():  # else another run made it first
-                raise IsolationError(f"cannot make '{path}': {error.strerror}") from None
+            raise IsolationError(f"cannot make '{path}': {error.strerror}") from None
 
     def read(self, path: Path) -> bytes:
         try:
@@ -158,13 +154,17 @@ class LocalFiles:
 
     def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         try:
-            path.write_bytes(data)
-            os.chmod(path, mode)
+            with Folder.open(path.parent) as folder:
+                folder.write_whole(path.name, data, mode)
         except OSError as error:
             raise IsolationError(f"cannot write '{path}': {error.strerror}") from None
 
-    def delete(self, path: Path) -> None:
-        shutil.rmtree(path, ignore_errors=True)
+    def delete(self, path: Path) -> bool:
+        try:
+            remove_path(path)
+        except (OSError, IsolationError):
+            return False
+        return True
 
     def install_probe(self, probe: BuiltProbe) -> Path:
         return probe.path

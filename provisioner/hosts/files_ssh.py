@@ -87,8 +87,8 @@ class SshFiles:
     def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         self._ssh.put(str(path), data, mode)
 
-    def delete(self, path: Path) -> None:
-        self._ssh.run(_removal(path), deadline("command"))
+    def delete(self, path: Path) -> bool:
+        return self._ssh.run(_removal(path), deadline("command")).status == 0
 
     def install_probe(self, probe: BuiltProbe) -> Path:
         path = self.cache / f"probe-{probe.hash}" / "probe"

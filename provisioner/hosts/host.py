@@ -228,9 +228,9 @@ class Host:
         self._stream.kill()
         with contextlib.suppress(ConnectionLost):
             self.files.delete_cgroups(self._cgroups)
-            self.files.delete(self.directory)
+            deleted = self.files.delete(self.directory)
             self._images.close()
-            for entry in self._entries:
+            for entry in self._entries if deleted else self._entries[1:]:  # the first is the folder's
                 self.run.gone(entry)
 
 

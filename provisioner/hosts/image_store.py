@@ -12,7 +12,6 @@ from pathlib import Path
 
 from provisioner.errors import IsolationError
 from provisioner.facts.image import ImageSeen, read_archive
-from provisioner.files.maker import temporary_folder
 from provisioner.hosts.files_local import HostFiles, rootfs_name
 from provisioner.images import image as images
 from provisioner.images.busybox import Shell, find_shell
@@ -21,7 +20,7 @@ from provisioner.images.kernel import guest_kernel
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
 from provisioner.linux.kvm import DEVICE, accelerator
-from provisioner.paths import cache_dir, run_dir
+from provisioner.paths import cache_dir
 from provisioner.probe.build import BuiltProbe
 from provisioner.runtimes.runtime import Runtime
 
@@ -77,7 +76,7 @@ class ImageMaker:
         """
         shell = find_shell() if image.shell and runtime.image != "none" else None
         if runtime.image == "archive":
-            data = self._archive(ref, image, shell)
+            data = images.archive(self._probe.path, ref, shell=shell, image=image)
             path = self._directory / f"{runtime.name}-{image.name}.tar"
             self._files.write(path, data)
             return {"archive": str(path)}, _seen(lambda: read_archive(data))
@@ -85,12 +84,6 @@ class ImageMaker:
             folder = self._rootfs(image, shell)
             return {"rootfs": str(folder)}, _seen(lambda: self._look_at(folder))
         return (self._guest(image, shell) if runtime.image == "initramfs" else {}), None
-
-    def _archive(self, ref: str, image: Image, shell: Shell | None) -> bytes:
-        with temporary_folder(run_dir()) as folder:
-            path = folder / "image.tar"
-            images.archive(self._probe.path, ref, path, shell=shell, image=image)
-            return path.read_bytes()
 
     def _rootfs(self, image: Image, shell: Shell | None) -> Path:
         """Make the root folder unless it exists; one with additional entries is deleted at the run's end."""
@@ -120,8 +113,8 @@ class ImageMaker:
     def close(self) -> None:
         """Delete the root folders of this run."""
         for path, entry in self._folders.items():
-            self._files.delete(path)
-            self._run.gone(entry)
+            if self._files.delete(path):
+                self._run.gone(entry)
         self._folders.clear()
 
 

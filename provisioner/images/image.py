@@ -20,6 +20,7 @@ from pathlib import Path
 
 from provisioner.errors import IsolationError
 from provisioner.files.atomic import replace_folder, writing_whole
+from provisioner.files.folder import Folder
 from provisioner.files.maker import temporary_name
 from provisioner.images.busybox import Shell
 from provisioner.images.elf import check_architecture, probe_architecture
@@ -103,18 +104,16 @@ def contents(probe: Path, shell: Shell | None = None, name: str = "probe", furth
 def archive(
     probe: Path,
     ref: str,
-    out: Path,
     machine: str | None = None,
     shell: Shell | None = None,
     image: Image = IMAGES["probe"],
-) -> None:
+) -> bytes:
     """
-    Write a docker-archive tar that `docker load` and `podman load` accept.
+    Return a docker-archive tar that `docker load` and `podman load` accept.
 
     Args:
         probe: the executable; it becomes /probe.
         ref: the image's name with its tag.
-        out: the file to write; it is replaced whole.
         machine: the architecture as uname(2) names it; this machine's by default.
         shell: a BusyBox for /bin, None for none.
         image: the image's additional entries and user.
@@ -141,8 +140,7 @@ def archive(
     file_mode = stat.S_IFREG | 0o644
     folder = Item(digest, stat.S_IFDIR | 0o755)
     files = [Item(name, file_mode, config), folder, Item(f"{digest}/layer.tar", file_mode, layer)]
-    with writing_whole(out, 0o644) as file:
-        file.write(_tar([*files, Item("manifest.json", file_mode, manifest)]))
+    return _tar([*files, Item("manifest.json", file_mode, manifest)])
 
 
 def rootfs_tar(probe: Path, shell: Shell | None = None, further: Sequence[Item] = ()) -> bytes:
@@ -221,12 +219,17 @@ def _cpio(number: int, name: str, mode: int, major: int, minor: int, data: bytes
 
 
 def _is_rootfs(folder: Path, probe: Path) -> bool:
+    """Tell whether a folder is whole and still as it was made: the root of a container may have written it."""
+    wanted = {"probe": stat.S_IFREG | 0o755} | {name: stat.S_IFDIR | mode for name, mode in FOLDERS.items()}
     try:
-        same = (folder / "probe").read_bytes() == probe.read_bytes()
-        modes = [stat.S_IMODE((folder / name).stat().st_mode) for name in (".", "probe", *FOLDERS)]
-    except OSError:
+        data = probe.read_bytes()
+        with Folder.open(folder) as held:
+            seen = [os.fstat(held.fd), *(held.status(name) for name in wanted)]
+            same = held.read("probe", len(data) + 1) == data
+    except (OSError, IsolationError):
         return False
-    return same and modes == [0o755, 0o755, *FOLDERS.values()]
+    looks = [(status.st_uid, status.st_mode) if status else None for status in seen]
+    return same and looks == [(os.geteuid(), mode) for mode in (stat.S_IFDIR | 0o755, *wanted.values())]
 
 
 def _fill_rootfs(folder: Path, items: list[Item]) -> None:

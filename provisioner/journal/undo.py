@@ -165,7 +165,7 @@ def undo(entry: UndoEntry, seconds: float | None = None) -> bool:
         "command": lambda: _run(entry.values, dict(entry.env), seconds),
         "verb": lambda: _run([sys.executable, "-m", "provisioner.cli.undo", *entry.values], import_path(), seconds),
         "cgroup": lambda: delete_cgroup(path),
-        "path": lambda: _remove_path(path),
+        "path": lambda: remove_path(path),
         "process": lambda: _end_process(entry),
         "netns": lambda: delete_netns(entry.values[0]),
         "mount": lambda: unmount(path),
@@ -191,8 +191,18 @@ def _folders() -> tuple[Path, ...]:
     return cache_dir(), run_dir()
 
 
-def _remove_path(path: Path) -> bool:
-    """Delete a file or a tree.  Other users may own folders on the path, so no link below our folders is followed."""
+def remove_path(path: Path) -> bool:
+    """
+    Delete a file or a tree below the cache or the run folder; mounts in it are detached first.
+
+    Other users may own folders on the path, so no link below our folders is followed.
+
+    Returns:
+        False if it does not exist.
+
+    Raises:
+        IsolationError: it is not below our folders, or cannot be deleted.
+    """
     path = check_path(path)
     top = next(folder for folder in (each.resolve() for each in _folders()) if folder in path.parents)
     with contextlib.ExitStack() as stack:

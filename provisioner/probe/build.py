@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from provisioner.connection.local import CommandTimeout, run_command
 from provisioner.errors import IsolationError
 from provisioner.files.atomic import write_whole
+from provisioner.files.folder import Folder
 from provisioner.files.maker import temporary_folder
 from provisioner.images.apt import fetch_packages, unpack_package
 from provisioner.paths import cache_dir
@@ -37,6 +38,7 @@ DEFINITIONS = ("-D_GNU_SOURCE",)
 CHOICE = "PYTEST_ISOLATION_CC"
 COMPILE_TIMEOUT = 180.0  # seconds; zig compiles its C library first
 LOCK_TIMEOUT = 900.0
+MOST = 64 << 20  # bytes of a probe
 WRONG_USAGE = 64  # exit status of the probe without arguments: sysexits(3)
 
 Progress = Callable[[str], None]
@@ -112,10 +114,11 @@ def source_hash(chosen: str = "", machine: str = "") -> str:
 
 
 def _read_cached(folder: Path, wanted: str) -> BuiltProbe | None:
-    """Return a cached binary if its checksum is the stored one; a full disk truncates files."""
+    """Return a cached binary if its checksum is the stored one; IsolationError if another user can swap it."""
     try:
-        stored, compiler = (folder / "sum").read_text().split()
-        binary = (folder / "probe").read_bytes()
+        with Folder.open(folder) as held:
+            stored, compiler = held.read("sum", 200).decode().split()
+            binary = held.read("probe", MOST)
     except (OSError, ValueError):
         return None
     if hashlib.sha256(binary).hexdigest() != stored or not os.access(folder / "probe", os.X_OK):

@@ -80,7 +80,7 @@ def other(runtime: str, home: Home, name: str, weak: bool = False) -> Iterator[O
 
 @contextlib.contextmanager
 def _docker(home: Home, folder: Path, name: str, weak: bool) -> Iterator[Other]:
-    image.archive(probe_binary().path, IMAGE, folder / "image.tar", shell=find_shell())
+    (folder / "image.tar").write_bytes(image.archive(probe_binary().path, IMAGE, shell=find_shell()))
     run(["docker", "load", "--input", str(folder / "image.tar")])
     more = ["--cap-add", "SYS_ADMIN"] if weak else []
     try:
@@ -97,7 +97,7 @@ def _podman(home: Home, folder: Path, name: str, weak: bool) -> Iterator[Other]:
     roots = f'graphroot = "{folder}/root"\nrunroot = "{folder}/run"\n'
     conf.write_text(f'[storage]\ndriver = "overlay"\n{roots}')
     home.environment["CONTAINERS_STORAGE_CONF"] = os.environ["CONTAINERS_STORAGE_CONF"] = str(conf)
-    image.archive(probe_binary().path, IMAGE, folder / "image.tar", shell=find_shell())
+    (folder / "image.tar").write_bytes(image.archive(probe_binary().path, IMAGE, shell=find_shell()))
     more = ["--cap-add", "SYS_ADMIN"] if weak else []
     try:
         run([*PODMAN, "load", "--quiet", "--input", str(folder / "image.tar")])

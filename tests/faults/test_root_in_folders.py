@@ -15,7 +15,7 @@ import pytest
 from faults.racer import NOBODY, Arena, arena, race
 from provisioner.files.folder import Folder
 from provisioner.files.walk import FOLDER
-from provisioner.journal.undo import _remove_path, check_path
+from provisioner.journal.undo import check_path, remove_path
 from provisioner.machines.console import read_console
 from provisioner.machines.qemu.command import DISK
 from provisioner.machines.qemu.folder import NAME, make_files, open_folder
@@ -118,7 +118,7 @@ def test_a_run_does_not_delete_through_a_link(place: Arena, secret: Path, monkey
 
     def ours() -> None:
         make()
-        _remove_path(named)
+        remove_path(named)
 
     with real, place.swapping("home/run/theirs/folder", place.ours):
         assert race(naive, lambda: not secret.exists())

@@ -89,7 +89,7 @@ def look() -> dict[str, set[str]]:
 def start_container(env: Mapping[str, str], folder: Path) -> None:
     """Leave a container running, so that a shim and its mounts are there to be removed."""
     (folder / "pause.c").write_text("#include <unistd.h>\nint main(void) { for (;;) pause(); }\n")
-    image.archive(compile_static(folder / "pause.c"), "isolation-pause:1", folder / "image.tar")
+    (folder / "image.tar").write_bytes(image.archive(compile_static(folder / "pause.c"), "isolation-pause:1"))
     for argv in (
         ["docker", "load", "-i", str(folder / "image.tar")],
         ["docker", "run", "-d", "--network", "none", "--stop-timeout", "1", "isolation-pause:1", "/probe", MARK],

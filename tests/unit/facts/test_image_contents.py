@@ -61,10 +61,8 @@ def test_upper_layers_cover_lower_ones(layers: list[list[image.Item]], dev: str)
     assert seen.folders["/dev"] == dev
 
 
-def test_our_archive_has_real_folders(probe: Path, tmp_path: Path) -> None:
-    image.archive(probe, "a:1", tmp_path / "out")
-
-    seen = read_archive((tmp_path / "out").read_bytes())
+def test_our_archive_has_real_folders(probe: Path) -> None:
+    seen = read_archive(image.archive(probe, "a:1"))
 
     assert seen.folders.root == {"/dev": "dir", "/proc": "dir", "/sys": "dir"}
 
@@ -177,10 +175,8 @@ def test_names_of_root_come_from_the_images_accounts(accounts: bytes, roots: lis
     assert (config.user, config.roots) == ("", roots)
 
 
-def test_the_user_comes_from_the_archives_config(probe: Path, tmp_path: Path) -> None:
-    image.archive(probe, "a:1", tmp_path / "out", image=image.Image(user="1000:0"))
-
-    config = read_archive((tmp_path / "out").read_bytes()).config
+def test_the_user_comes_from_the_archives_config(probe: Path) -> None:
+    config = read_archive(image.archive(probe, "a:1", image=image.Image(user="1000:0"))).config
 
     assert config is not None
     assert (config.user, config.roots) == ("1000:0", [])

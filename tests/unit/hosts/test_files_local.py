@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,16 +23,30 @@ def test_a_new_folder_has_its_mode_and_an_old_one_keeps_its_own(tmp_path: Path) 
 
 def test_another_run_may_make_the_folder_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files, path = LocalFiles(), tmp_path / "docker"
-    mkdir = Path.mkdir
+    mkdir = os.mkdir
 
-    def beaten(self: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
-        mkdir(self, mode, parents, exist_ok)
+    def beaten(path: str, mode: int, dir_fd: int) -> None:
+        mkdir(path, mode, dir_fd=dir_fd)
         raise FileExistsError(17, "File exists")
 
-    monkeypatch.setattr(Path, "mkdir", beaten)
+    monkeypatch.setattr(os, "mkdir", beaten)
     files.make_folder(path, 0o711)
 
     assert path.is_dir()
+
+
+def test_what_cannot_be_deleted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path))
+    files = LocalFiles()
+    path = files.run / "folder"
+    files.make_folder(path, 0o755)
+    files.write(path / "file", b"text", 0o640)
+
+    assert (path / "file").stat().st_mode & 0o777 == 0o640
+    assert not files.delete(Path("/etc/passwd"))  # not ours
+    assert files.delete(path)
+    assert files.delete(path)
+    assert not path.exists()
 
 
 def test_a_file_in_the_way_is_an_error_of_one_line(tmp_path: Path) -> None:
@@ -39,5 +54,5 @@ def test_a_file_in_the_way_is_an_error_of_one_line(tmp_path: Path) -> None:
 
     with pytest.raises(IsolationError, match=r"cannot make '.*/file/docker': Not a directory"):
         LocalFiles().make_folder(tmp_path / "file" / "docker", 0o711)
-    with pytest.raises(IsolationError, match=r"cannot make '.*/file': File exists"):
+    with pytest.raises(IsolationError, match=r"cannot make '.*/file': Not a directory"):
         LocalFiles().make_folder(tmp_path / "file", 0o711)

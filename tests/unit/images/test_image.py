@@ -37,12 +37,10 @@ def narrow_umask():
     os.umask(before)
 
 
-def test_archive_holds_the_probe_and_empty_folders(probe: Path, tmp_path: Path) -> None:
-    out = tmp_path / "image.tar"
+def test_archive_holds_the_probe_and_empty_folders(probe: Path) -> None:
+    data = image.archive(probe, "isolation-probe:1")
 
-    image.archive(probe, "isolation-probe:1", out)
-
-    with tarfile.open(out) as tar:
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         manifest = json.loads(tar.extractfile("manifest.json").read())
         config = json.loads(tar.extractfile(manifest[0]["Config"]).read())
         layer = tar.extractfile(manifest[0]["Layers"][0]).read()
@@ -55,20 +53,18 @@ def test_archive_holds_the_probe_and_empty_folders(probe: Path, tmp_path: Path) 
     assert entries == {name: (True, mode) for name, mode in image.FOLDERS.items()}
 
 
-def test_archive_is_reproducible(probe: Path, tmp_path: Path) -> None:
-    image.archive(probe, "a:1", tmp_path / "one")
+def test_archive_is_reproducible(probe: Path) -> None:
+    one = image.archive(probe, "a:1")
     os.utime(probe, (1, 1))
-    image.archive(probe, "a:1", tmp_path / "two")
 
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert image.archive(probe, "a:1") == one
 
 
-def test_a_probe_for_another_machine_is_refused(probe: Path, tmp_path: Path) -> None:
+def test_a_probe_for_another_machine_is_refused(probe: Path) -> None:
     probe.write_bytes(elf(243))
 
     with pytest.raises(IsolationError, match=f"built for riscv64, not for {platform.machine()}"):
-        image.archive(probe, "a:1", tmp_path / "out")
-    assert list(tmp_path.iterdir()) == [probe]
+        image.archive(probe, "a:1")
 
 
 @pytest.mark.parametrize("content", [b"", b"\x7fELF", b"#!/bin/sh\necho a script is no probe\n"])
@@ -148,3 +144,16 @@ def test_images_with_different_contents_have_different_names() -> None:
 
     assert list(image.IMAGES) == ["probe", "shell"]
     assert len({one.name for one in asked}) == len(asked)
+
+
+@pytest.mark.parametrize("name", ["proc", "probe"])
+def test_a_root_folder_that_a_container_has_changed_is_made_anew(probe: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "rootfs"
+    image.rootfs(probe, out)
+    before = out.stat().st_ino
+    (out / name).rename(tmp_path / "moved")
+    (out / name).symlink_to(tmp_path / "moved")  # the same to a look that follows links
+    image.rootfs(probe, out)
+
+    assert out.stat().st_ino != before
+    assert not (out / name).is_symlink()
