@@ -16,6 +16,7 @@ limits/       one module for each limit
 facts/        the sections of a document of facts
 connection/   runs commands here or over SSH
 files/        YAML, JSON Schemas, whole files
+faults/       errors of the environment in one line; the border of a program
 
 observed.py    a fact: a value, absent, or unobserved
 deadlines.py   how long each thing may take

@@ -13,7 +13,7 @@ def main() -> None:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # until `run` handles it
     from provisioner.interrupt.program import run
 
-    sys.exit(run("isolation", _main))
+    sys.exit(run("isolation", _main, failed=4))
 
 
 def _main() -> None:

@@ -16,6 +16,7 @@ import pytest
 import typer
 
 from provisioner.errors import IsolationError
+from provisioner.faults.report import run_reported
 from provisioner.files.suggest import suggest_and_list
 from provisioner.version import add_version
 
@@ -195,14 +196,13 @@ class _Out:
 
 
 def main() -> None:
-    """Run the command.  An error is one line and exit status 4."""
+    """Run the command.  An error is one line on standard error and exit status 4."""
+    status = run_reported("isolation", _run, USAGE)
+    sys.exit(USAGE if status == CLICK_USAGE else status)
+
+
+def _run() -> None:
     try:
         app()
-    except (IsolationError, pytest.UsageError) as error:
-        typer.echo(f"isolation: {error}", err=True)
-        sys.exit(USAGE)
-    except SystemExit as done:
-        sys.exit(USAGE if done.code == CLICK_USAGE else done.code)
-    except OSError as error:
-        typer.echo(f"isolation: cannot write '{error.filename}': {error.strerror}", err=True)
-        sys.exit(USAGE)
+    except pytest.UsageError as error:
+        raise IsolationError(str(error)) from None

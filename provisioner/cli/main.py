@@ -18,6 +18,7 @@ from provisioner.cli import machine as machine_cli
 from provisioner.cli.daemon import daemon
 from provisioner.cli.doctor import doctor
 from provisioner.errors import IsolationError
+from provisioner.faults.report import run_reported
 from provisioner.version import add_version
 
 app = typer.Typer(
@@ -96,9 +97,5 @@ def accelerator() -> None:
 
 
 def main() -> None:
-    """Run the command line; an IsolationError is one line on standard error and exit status 1."""
-    try:
-        app()
-    except IsolationError as error:
-        sys.stderr.write(f"provisioner: {error}\n")
-        raise SystemExit(1) from None
+    """Run the command line.  An error is one line on standard error and exit status 1."""
+    sys.exit(run_reported("provisioner", app))

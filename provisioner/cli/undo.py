@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from provisioner.errors import IsolationError
+from provisioner.faults.report import run_reported
 from provisioner.journal.entry import Verb
 
 
@@ -93,13 +94,8 @@ VERBS: dict[Verb, Callable[..., int | None]] = {
 
 
 def main() -> None:
-    """Undo what the arguments name; an IsolationError is one line on standard error and exit status 1."""
-    try:
-        status = run_verb(sys.argv[1:])
-    except IsolationError as error:
-        sys.stderr.write(f"provisioner: {error}\n")
-        status = 1
-    sys.exit(status)
+    """Undo what the arguments name; an error is one line on standard error and exit status 1."""
+    sys.exit(run_reported("provisioner", lambda: sys.exit(run_verb(sys.argv[1:]))))
 
 
 if __name__ == "__main__":

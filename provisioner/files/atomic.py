@@ -18,6 +18,21 @@ from provisioner.errors import IsolationError
 from provisioner.files.folder import Folder
 
 
+class NotWritten(OSError):
+    """
+    A file could not be written: the error of write(2), which names no file.
+
+    Args:
+        error: that error.
+        path: the file.
+        needed: the bytes that were to be written.
+    """
+
+    def __init__(self, error: OSError, path: str | Path, needed: int) -> None:
+        super().__init__(error.errno, error.strerror, str(path))
+        self.needed = needed
+
+
 def write_whole(path: Path, data: bytes | str, mode: int | None = None) -> None:
     """
     Replace a file's content.
@@ -30,15 +45,26 @@ def write_whole(path: Path, data: bytes | str, mode: int | None = None) -> None:
     Raises:
         OSError: the file cannot be written; what stood there before is unchanged.
     """
-    with writing_whole(path, mode) as file:
-        file.write(data.encode() if isinstance(data, str) else data)
+    content = data.encode() if isinstance(data, str) else data
+    with writing_whole(path, mode, len(content)) as file:
+        file.write(content)
 
 
 @contextmanager
-def writing_whole(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
-    """Yield a file that replaces `path` when the block ends without an error; otherwise like `write_whole`."""
-    with _hold(path.parent) as folder, folder.writing_whole(path.name, mode) as file:
-        yield file
+def writing_whole(path: Path, mode: int | None = None, needed: int = 0) -> Iterator[BinaryIO]:
+    """
+    Yield a file that replaces `path` when the block ends without an error; otherwise like `write_whole`.
+
+    Args:
+        path: the file; its folder exists.
+        mode: as for `write_whole`.
+        needed: the number of bytes that will be written, for the error; 0 if it is not known.
+    """
+    try:
+        with _hold(path.parent) as folder, folder.writing_whole(path.name, mode) as file:
+            yield file
+    except OSError as error:
+        raise NotWritten(error, path, needed) from None
 
 
 def replace_folder(fresh: Path, path: Path) -> None:

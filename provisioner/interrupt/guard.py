@@ -44,6 +44,7 @@ class Guard:
         self._error = error
         self._output = output
         self.pid = os.getpid()
+        self._pipe = (-1, -1)  # until `install`
         self._before: dict[Signals, object] = {}
         self._raised: BaseException | None = None
         self._held = 0

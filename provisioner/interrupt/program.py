@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from signal import Signals
 
+from provisioner.faults.report import run_reported
 from provisioner.interrupt.guard import Guard, installed
 
 QUIET = "PYTEST_ISOLATION_INTERRUPT_QUIET"  # set for a child of ours that is interrupted by its parent, which reports
@@ -24,26 +25,27 @@ class Interrupted(BaseException):
         self.number = number
 
 
-def run(program: str, main: Callable[[], object]) -> int:
+def run(program: str, main: Callable[[], object], failed: int = 1) -> int:
     """
     Run a program's main function with the signals handled, and return its exit status.
 
     Args:
         program: the program's name.
-        main: runs the command line; it may raise SystemExit.
+        main: runs the command line; it may raise SystemExit.  Any other error is one line on standard error.
+        failed: the exit status after an error.
 
     Returns:
         128 and the number of the signal if the program was interrupted, else main's status.
     """
     guard = Guard(program, Interrupted, None if os.environ.pop(QUIET, "") else 2)
     status: object = 0
-    try:
+
+    def guarded_main() -> None:
         guard.install()
         main()
-    except SystemExit as done:
-        status = done.code
-    except Interrupted:
-        pass
+
+    with contextlib.suppress(Interrupted):
+        status = run_reported(program, guarded_main, failed)
     guard.hold()
     guard.drain()
     if guard.number is not None and not isinstance(status, int | None):

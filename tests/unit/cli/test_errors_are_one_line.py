@@ -17,7 +17,7 @@ MAINS = {"isolation": isolation_cli.main, "provisioner": provisioner_cli.main}
     ("command", "status", "cause", "hint"),
     [
         ("provisioner schemas FILE/x", 1, "cannot write 'FILE/x", "; name a folder that you may write"),
-        ("isolation schemas FILE/x", 4, "cannot write 'FILE/x", ""),
+        ("isolation schemas FILE/x", 4, "cannot use 'FILE/x", ""),
         ("isolation checks nosuch", 4, "cannot find check 'nosuch'", "(`isolation checks` lists all)"),
         ("isolation known nosuch", 4, "cannot find known flaw 'nosuch'", "`isolation known` lists all"),
         ("isolation judge FILE", 4, "cannot read the record 'FILE'", "; it should be a record: DIR/facts/*.json"),
