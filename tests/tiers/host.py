@@ -134,7 +134,9 @@ def _ipc() -> Iterator[tuple[str, str]]:
     for kind in ("shm", "msg", "sem"):
         with suppress(OSError):
             for row in Path(f"/proc/sysvipc/{kind}").read_text().splitlines()[1:]:
-                yield f"SysV {kind} {' '.join(row.split()[:2])}", "present"
+                key, number = row.split()[:2]
+                if key != "0":  # IPC_PRIVATE: desktop programs come and go with such segments, and we make none
+                    yield f"SysV {kind} {key} {number}", "present"
     with suppress(OSError):
         for row in Path("/proc/keys").read_text().splitlines():
             fields = row.split(maxsplit=8)

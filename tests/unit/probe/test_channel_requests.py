@@ -252,7 +252,7 @@ def test_arguments_that_fill_no_frame_are_refused_and_the_channel_lives() -> Non
 
 
 def test_a_probe_that_does_not_read_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioner.connection.local.deadline", lambda name: SHORT)
+    monkeypatch.setattr("provisioner.connection.child.deadline", lambda name: SHORT)
     said = "".join(f"\\{byte:03o}" for byte in hello())
     stream = LocalConnection().start(["sh", "-c", f"printf '{said}'; exec sleep 60"])
     try:
