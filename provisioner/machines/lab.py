@@ -8,6 +8,7 @@ labs share nothing.
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -140,9 +141,21 @@ class Lab(BaseModel):
 
 
 def find_lab(start: Path | None = None) -> Path:
-    """Return the nearest lab.yaml upwards from a folder (default: the working directory), else the packaged one."""
+    """
+    Return the nearest lab.yaml upwards from a folder (default: the working directory), else the packaged one.
+
+    Raises:
+        IsolationError: this process is root, and the file belongs to neither root nor the folder's owner: any user may
+            put one into /tmp.
+    """
     here = (start or Path.cwd()).resolve()
-    return next((path for folder in (here, *here.parents) if (path := folder / FILE).is_file()), PACKAGE / FILE)
+    found = next((path for folder in (here, *here.parents) if (path := folder / FILE).is_file()), None)
+    if found is None:
+        return PACKAGE / FILE
+    owner = found.stat().st_uid
+    if os.geteuid() == 0 and owner not in (0, here.stat().st_uid):
+        raise IsolationError(f"cannot use '{found}': it belongs to uid {owner}", "name the lab.yaml to use: --lab FILE")
+    return found
 
 
 def load_lab(path: Path | None = None) -> Lab:

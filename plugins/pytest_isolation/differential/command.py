@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from provisioner.errors import IsolationError
 from provisioner.files.folder import Folder
+from provisioner.files.maker import temporary_folder
+from provisioner.paths import run_dir
 from pytest_isolation.differential.diff import Difference, find_differences, opened_pair
 
 MOST = 100_000
@@ -41,9 +42,9 @@ def compare(runtimes: Sequence[str], config: str, seed: int, keep: Path | None, 
     if len(set(runtimes)) != 2:
         raise IsolationError("cannot compare: two runtimes are needed", "isolation diff --runtime runc --runtime crun")
     differ, refused = 0, 0
-    with tempfile.TemporaryDirectory(prefix="isolation-diff-") as folder:
-        Path(folder).chmod(0o755)
-        with opened_pair(runtimes, Path(folder)) as pair:
+    with temporary_folder(run_dir()) as folder:
+        folder.chmod(0o755)
+        with opened_pair(runtimes, folder) as pair:
             for number, (at, found) in enumerate(find_differences(pair, range(seed, seed + count)), 1):
                 if sys.stderr.isatty():
                     print(f"\r{number} of {count} configurations", end="", file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import jsonschema
@@ -140,3 +141,18 @@ def test_the_published_schema_refuses_unknown_keys() -> None:
     jsonschema.validate({"machines": {"web": {"memory": 512}}}, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"machines": {"web": {"memroy": 512}}}, schema)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to other users: run as root")
+@pytest.mark.parametrize(("owner", "refused"), [(0, False), (1000, False), (65534, True)])
+def test_root_uses_no_lab_of_a_third_user_above_the_folder(tmp_path: Path, owner: int, refused: bool) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "lab.yaml").touch()
+    os.chown(tmp_path / "project", 1000, 1000)
+    os.chown(tmp_path / "lab.yaml", owner, owner)
+
+    if refused:
+        with pytest.raises(IsolationError, match="it belongs to uid 65534"):
+            find_lab(tmp_path / "project")
+    else:
+        assert find_lab(tmp_path / "project") == tmp_path / "lab.yaml"
