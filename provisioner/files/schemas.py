@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from provisioner.files.atomic import write_whole
+from provisioner.files.folder import Folder
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -32,12 +32,13 @@ def write_schemas(models: Mapping[str, type[BaseModel]], directory: Path) -> lis
         directory: made if it is missing.
 
     Raises:
+        IsolationError: this process is root, and another user can lead it elsewhere.
         OSError: a file cannot be written.
     """
     paths = []
     for name, model in models.items():
         path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, render_schema(model))
+        with Folder.make(path.parent, None, shared=True) as folder:
+            folder.write_whole(path.name, render_schema(model))
         paths.append(path)
     return paths

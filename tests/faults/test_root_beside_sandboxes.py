@@ -11,6 +11,7 @@ import pytest
 
 from faults.racer import NOBODY, arena, race
 from provisioner.hosts.files_local import LocalFiles
+from provisioner.linux.mounts import read_mounts
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import make_shared_file
 
@@ -79,3 +80,11 @@ def test_a_run_folder_is_deleted_and_nothing_that_links_in_it_name(
             assert race(naive, lambda: not kept.exists())
             kept.touch()
             assert not race(ours, lambda: not kept.exists(), 2)
+
+
+def test_cgroups_hold_no_links() -> None:
+    for mount in read_mounts():
+        if mount.fstype.startswith("cgroup"):
+            with pytest.raises(OSError):
+                (mount.target / "link").symlink_to("/etc")
+            assert not (mount.target / "link").is_symlink()
