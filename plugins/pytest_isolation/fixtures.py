@@ -6,6 +6,7 @@ They are always registered.  Without `--isolation` they skip the test with one l
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,14 @@ def _state_and_target(request: pytest.FixtureRequest, name: str) -> tuple[State,
     return state, state.targets[name]
 
 
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    from provisioner.faults.explain import explained  # not without --isolation
+
+    with explained():
+        yield
+
+
 @pytest.fixture(scope="session")
 def isolation_target(request: pytest.FixtureRequest) -> str:
     """
@@ -62,7 +71,8 @@ def sandbox(request: pytest.FixtureRequest, isolation_target: str) -> SandboxVie
             assert sandbox.system.processes < 5
     """
     state, target = _state_and_target(request, isolation_target)
-    return state.view(target)
+    with _explained():
+        return state.view(target)
 
 
 @pytest.fixture
@@ -75,7 +85,8 @@ def peer(request: pytest.FixtureRequest, isolation_target: str) -> SandboxView:
             assert sandbox.namespaces.pid != peer.namespaces.pid
     """
     state, target = _state_and_target(request, isolation_target)
-    return state.view(target, peer=True)
+    with _explained():
+        return state.view(target, peer=True)
 
 
 @pytest.fixture
@@ -88,7 +99,8 @@ def host_facts(request: pytest.FixtureRequest, isolation_target: str) -> HostVie
             assert sandbox.namespaces.pid != host_facts.namespaces.pid
     """
     state, target = _state_and_target(request, isolation_target)
-    return state.view(target).host
+    with _explained():
+        return state.view(target).host
 
 
 @pytest.fixture
@@ -105,7 +117,8 @@ def machine(request: pytest.FixtureRequest, isolation_target: str) -> MachineVie
         pytest.skip(f"{target.id} runs on no machine of lab.yaml")
     from pytest_isolation.live.machine import MachineView
 
-    return MachineView(*state.hosts.machine(target.host))
+    with _explained():
+        return MachineView(*state.hosts.machine(target.host))
 
 
 @pytest.fixture
@@ -134,7 +147,9 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
         from provisioner.sandboxes.spec import Spec
 
         limits = Limits(**{name: asked.pop(name) for name in Limits().by_argument() if name in asked})
-        made.append(state.sandboxes.create(target, Spec(limits=limits, network=network, flags=tuple(flags), **asked)))
+        spec = Spec(limits=limits, network=network, flags=tuple(flags), **asked)
+        with _explained():
+            made.append(state.sandboxes.create(target, spec))
         return made[-1]
 
     yield make

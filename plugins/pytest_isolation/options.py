@@ -227,9 +227,14 @@ def _report(text: str | None) -> Path | None:
     """Refuse a path that cannot become a folder before anything runs."""
     if not text:
         return None
-    path = Path(text).absolute()
-    if not path.exists():
-        return path
+    try:
+        path = Path(text).absolute()
+        if not path.exists():
+            return path
+    except OSError as error:  # a name that is too long, or a removed working folder
+        from provisioner.faults.explain import explain
+
+        raise pytest.UsageError(f"--isolation-report: {explain(error)}") from None
     if not path.is_dir():
         raise pytest.UsageError(f"--isolation-report: '{text}' exists and is not a folder")
     from provisioner.errors import IsolationError

@@ -235,3 +235,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling |
 
     scheduling: Scheduling = TargetScheduling(config, log)
     return scheduling
+
+
+@pytest.hookimpl(wrapper=True, specname="pytest_cmdline_main")
+def pytest_isolation_border(
+    config: pytest.Config,
+) -> Generator[None, int | pytest.ExitCode, int | pytest.ExitCode]:
+    """Put what the environment does not allow in one line.  A worker of pytest-xdist has a controller that prints."""
+    asked = config.getoption("isolation") is not None or config.getoption("isolation_attach")
+    if not asked or hasattr(config, "workerinput"):
+        return (yield)
+    from pytest_isolation.session.border import Border, run_session
+
+    config.pluginmanager.register(Border(), "isolation-border")
+    return (yield from run_session())

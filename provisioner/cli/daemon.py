@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provisioner.errors import IsolationError
+from provisioner.faults.explain import failed
 from provisioner.interrupt.program import forwarding
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _run(command: list[str], env: dict[str, str]) -> int:
     try:
         process = subprocess.Popen(command, env=env)
     except OSError as error:
-        raise IsolationError(f"cannot run '{command[0]}': {error.strerror}") from None
+        raise failed(f"cannot run '{command[0]}'", error) from None
 
     def send(number: signal.Signals) -> None:
         if number != signal.SIGINT or not _has_terminal():

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO
 
 from provisioner.deadlines import deadline
-from provisioner.errors import IsolationError
+from provisioner.faults.explain import failed
 
 MAX_STDERR = 1 << 16
 
@@ -68,7 +68,7 @@ class Child:
                 start_new_session=True,  # Ctrl-C in the terminal must not reach a sandbox
             )
         except OSError as error:
-            raise IsolationError(f"cannot run '{argv[0]}': {error.strerror}") from None
+            raise failed(f"cannot run '{argv[0]}'", error) from None
         self.pid = self._process.pid
         assert self._process.stdin is not None
         os.set_blocking(self._process.stdin.fileno(), False)
@@ -76,7 +76,11 @@ class Child:
         self._closing = threading.Lock()
         self._reading = threading.Lock()
         self._error_reader = threading.Thread(target=self._read_errors, daemon=True)
-        self._error_reader.start()
+        try:
+            self._error_reader.start()
+        except RuntimeError:  # too little memory for a thread: nobody will hold this child
+            self.kill()
+            raise
 
     def _read_errors(self) -> None:
         pipe = self._process.stderr

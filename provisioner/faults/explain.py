@@ -14,14 +14,14 @@ import subprocess
 from collections.abc import Iterator
 
 from provisioner.errors import IsolationError
-from provisioner.files.atomic import NotWritten
+from provisioner.files.folder import NotWritten
 from provisioner.paths import HOME
 
 LONGEST = 80  # characters of a path that a line shows
 NO_THREAD = "can't start new thread"
 FULL = (errno.ENOSPC, errno.EDQUOT)
-REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
-ELSEWHERE = f"make it writable, or name another folder (for caches and state: {HOME})"
+ELSEWHERE = f"name another folder (for caches and state: {HOME})"
+FREE = f"free space there, or {ELSEWHERE}"
 HINTS = {
     errno.EMFILE: "raise the limit of open files: ulimit -n 1024",
     errno.ENFILE: "the whole host has too many open files: raise the sysctl fs.file-max",
@@ -34,7 +34,9 @@ HINTS = {
     errno.EISDIR: "name another path: this one is a folder",
     errno.ELOOP: "remove the circle of symbolic links",
     errno.EIO: "look for the device's errors in the kernel's log: dmesg",
-    **dict.fromkeys(REFUSED, ELSEWHERE),
+    errno.EROFS: f"make it writable, or {ELSEWHERE}",
+    errno.EACCES: f"give this user access, or {ELSEWHERE}",
+    errno.EPERM: f"give this user access, or {ELSEWHERE}",
 }
 LIMITS = {errno.EMFILE: resource.RLIMIT_NOFILE, errno.EFBIG: resource.RLIMIT_FSIZE}
 
@@ -70,6 +72,21 @@ def explain(error: BaseException) -> IsolationError | None:
     return None
 
 
+def failed(what: str, error: OSError) -> IsolationError:
+    """
+    Return an error with the cause and the hint of a system call's error.
+
+    Args:
+        what: what cannot be done: "cannot make '/run/x'".
+        error: the error of the system call; its file is not named.
+    """
+    number = error.errno or 0
+    cause = error.strerror or str(error) or type(error).__name__
+    if number in LIMITS:
+        cause += _limit(LIMITS[number])
+    return IsolationError(f"{what}: {cause}", FREE if number in FULL else HINTS.get(number, ""))
+
+
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
     """Raise an IsolationError instead of an error of the environment; a bug stays what it is."""
@@ -98,22 +115,19 @@ def _of_system_call(error: OSError) -> IsolationError:
         return IsolationError(f"cannot start a process: too many processes{limit}", HINTS[number])
     if number == errno.ENOMEM and not error.filename:
         return IsolationError(f"cannot go on: out of memory{_limit(resource.RLIMIT_AS)}", HINTS[number])
-    if number in LIMITS:
-        cause += _limit(LIMITS[number])
-    return IsolationError(f"cannot use '{name}': {cause}" if name else f"cannot go on: {cause}", HINTS.get(number, ""))
+    return failed(f"cannot use '{name}'" if name else "cannot go on", error)
 
 
 def _full(error: OSError, name: str, cause: str) -> IsolationError:
     """Name the file and the space that it needs, or the folders of ours that have none."""
-    hint = f"free space there, or name another folder (for caches and state: {HOME})"
     if not name:
         full = [folder for folder in _folders() if _free(folder) == 0]
         where = f" in {' and '.join(map(repr, full))}" if full else ""
-        return IsolationError(f"cannot write: {cause}{where}", hint)
+        return IsolationError(f"cannot write: {cause}{where}", FREE)
     needed = f"{error.needed} bytes are needed, " if isinstance(error, NotWritten) and error.needed else ""
     free = _free(os.path.dirname(os.fsdecode(error.filename)) or ".")
     space = f" ({needed}{free} are free)" if free is not None else ""
-    return IsolationError(f"cannot write '{name}': {cause}{space}", hint)
+    return IsolationError(f"cannot write '{name}': {cause}{space}", FREE)
 
 
 def _folders() -> list[str]:

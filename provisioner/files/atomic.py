@@ -15,22 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from provisioner.errors import IsolationError
-from provisioner.files.folder import Folder
-
-
-class NotWritten(OSError):
-    """
-    A file could not be written: the error of write(2), which names no file.
-
-    Args:
-        error: that error.
-        path: the file.
-        needed: the bytes that were to be written.
-    """
-
-    def __init__(self, error: OSError, path: str | Path, needed: int) -> None:
-        super().__init__(error.errno, error.strerror, str(path))
-        self.needed = needed
+from provisioner.files.folder import Folder, NotWritten
 
 
 def write_whole(path: Path, data: bytes | str, mode: int | None = None) -> None:
@@ -61,10 +46,11 @@ def writing_whole(path: Path, mode: int | None = None, needed: int = 0) -> Itera
         needed: the number of bytes that will be written, for the error; 0 if it is not known.
     """
     try:
-        with _hold(path.parent) as folder, folder.writing_whole(path.name, mode) as file:
-            yield file
+        folder = _hold(path.parent)
     except OSError as error:
         raise NotWritten(error, path, needed) from None
+    with folder, folder.writing_whole(path.name, mode, needed) as file:
+        yield file
 
 
 def replace_folder(fresh: Path, path: Path) -> None:

@@ -25,6 +25,21 @@ from provisioner.files.walk import FOLDER, open_folder, trusted
 FILE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY  # O_NONBLOCK: a FIFO in its place does not block
 
 
+class NotWritten(OSError):
+    """
+    A file could not be written: the error of write(2), which names no file.
+
+    Args:
+        error: that error.
+        path: the file.
+        needed: the bytes that were to be written.
+    """
+
+    def __init__(self, error: OSError, path: str | Path, needed: int) -> None:
+        super().__init__(error.errno, error.strerror, str(path))
+        self.needed = needed
+
+
 class Folder:
     """
     An open folder; a context manager that closes it.
@@ -166,12 +181,28 @@ class Folder:
         Raises:
             OSError: the file cannot be written; the old content is unchanged.
         """
-        with self.writing_whole(name, mode) as file:
-            file.write(data.encode() if isinstance(data, str) else data)
+        content = data.encode() if isinstance(data, str) else data
+        with self.writing_whole(name, mode, len(content)) as file:
+            file.write(content)
 
     @contextmanager
-    def writing_whole(self, name: str, mode: int | None = None) -> Iterator[BinaryIO]:
-        """Yield a file that replaces an entry when the block ends without an error; otherwise like `write_whole`."""
+    def writing_whole(self, name: str, mode: int | None = None, needed: int = 0) -> Iterator[BinaryIO]:
+        """
+        Yield a file that replaces an entry when the block ends without an error; otherwise like `write_whole`.
+
+        Args:
+            name: the entry.
+            mode: as for `write_whole`.
+            needed: the number of bytes that will be written, for the error; 0 if it is not known.
+        """
+        try:
+            with self._writing_whole(name, mode) as file:
+                yield file
+        except OSError as error:
+            raise NotWritten(error, self.path / name, needed) from None
+
+    @contextmanager
+    def _writing_whole(self, name: str, mode: int | None) -> Iterator[BinaryIO]:
         name, fresh = _entry(name), temporary_name()
         fd = self.open_file(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode & 0o700)
         try:

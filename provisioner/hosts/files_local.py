@@ -12,6 +12,7 @@ from typing import Protocol
 
 from provisioner.connection.local import Connection, LocalConnection
 from provisioner.errors import IsolationError
+from provisioner.faults.explain import failed
 from provisioner.files.folder import Folder
 from provisioner.images import image
 from provisioner.images.busybox import Shell
@@ -144,7 +145,7 @@ class LocalFiles:
         try:
             Folder.make(path, mode).close()
         except OSError as error:
-            raise IsolationError(f"cannot make '{path}': {error.strerror}") from None
+            raise failed(f"cannot make '{path}'", error) from None
 
     def read(self, path: Path) -> bytes:
         try:
@@ -157,7 +158,7 @@ class LocalFiles:
             with Folder.open(path.parent) as folder:
                 folder.write_whole(path.name, data, mode)
         except OSError as error:
-            raise IsolationError(f"cannot write '{path}': {error.strerror}") from None
+            raise failed(f"cannot write '{path}'", error) from None
 
     def delete(self, path: Path) -> bool:
         try:

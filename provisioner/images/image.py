@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import IsolationError
+from provisioner.faults.explain import failed
 from provisioner.files.atomic import replace_folder, writing_whole
 from provisioner.files.folder import Folder
 from provisioner.files.maker import temporary_name
@@ -181,7 +182,7 @@ def rootfs(probe: Path, out: Path, shell: Shell | None = None, further: Sequence
         replace_folder(made, out)
     except OSError as error:
         if not _is_rootfs(out, probe):  # else another process made it first
-            raise IsolationError(f"cannot make '{out}': {error.strerror}") from None
+            raise failed(f"cannot make '{out}'", error) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from provisioner.errors import IsolationError
+from provisioner.faults.explain import failed
 from provisioner.paths import run_dir
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -79,7 +80,7 @@ class Store:
         except UnfitJournal as error:
             raise IsolationError(f"cannot use folder '{path}': {error}", hint="delete it") from None
         except OSError as error:
-            raise IsolationError(f"cannot make folder '{path}': {error.strerror}") from None
+            raise failed(f"cannot make folder '{path}'", error) from None
         return cls(path, fd, aside)
 
     def names(self) -> list[str]:
@@ -132,7 +133,7 @@ class Store:
         try:
             return os.open(name, flags, 0o600, dir_fd=self.fd)
         except OSError as error:
-            raise IsolationError(f"cannot write a journal in '{self.path}': {error.strerror}") from None
+            raise failed(f"cannot write a journal in '{self.path}'", error) from None
 
     def hold(self) -> None:
         """Hold the lock of a living run, shared with other runs, until the folder is closed."""
@@ -185,7 +186,7 @@ def append(fd: int, path: Path, *lines: Mapping[str, Any]) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             os.ftruncate(fd, size)
-        raise IsolationError(f"cannot write the journal '{path}': {error.strerror}", hint="free some space") from None
+        raise failed(f"cannot write the journal '{path}'", error) from None
 
 
 def _make_folder(path: Path) -> int:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.faults.explain import failed
 from provisioner.files.folder import Folder
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
@@ -95,7 +96,7 @@ def start_detached(
         end_detached(file)
         run.gone(record)
         if isinstance(error, OSError):
-            raise IsolationError(f"cannot start '{argv[0]}': {error.strerror}") from None
+            raise failed(f"cannot start '{argv[0]}'", error) from None
         raise
     return record
 

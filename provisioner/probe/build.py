@@ -23,6 +23,7 @@ from filelock import FileLock, Timeout
 
 from provisioner.connection.local import CommandTimeout, run_command
 from provisioner.errors import IsolationError
+from provisioner.faults.explain import failed
 from provisioner.files.atomic import write_whole
 from provisioner.files.folder import Folder
 from provisioner.files.maker import temporary_folder
@@ -94,7 +95,7 @@ def probe_binary(progress: Progress | None = None, fetch: bool = True) -> BuiltP
     except Timeout:
         raise IsolationError("cannot build the probe: another process has been building it for 15 minutes") from None
     except OSError as error:
-        raise IsolationError(f"cannot build the probe in '{folder}': {error.strerror}") from None
+        raise failed(f"cannot build the probe in '{folder}'", error) from None
 
 
 def source_hash(chosen: str = "", machine: str = "") -> str:

@@ -15,6 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from provisioner.errors import IsolationError
+from provisioner.faults.explain import explained
 from provisioner.progress import step
 from provisioner.sandboxes.attached import Attached, AttachTarget
 from provisioner.sandboxes.sandbox import Sandbox
@@ -120,7 +121,8 @@ class _Gathering:
             return Failure(other, error)
 
     def _observe(self, target: Target) -> Measurements:
-        return self._make(target) if target.attached is None else self._attach(target, target.attached)
+        with explained():  # the other targets go on
+            return self._make(target) if target.attached is None else self._attach(target, target.attached)
 
     def _make(self, target: Target) -> Measurements:
         """Create the target's sandbox and its peer, and take every view of them."""

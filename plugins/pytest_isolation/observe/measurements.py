@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from provisioner.errors import IsolationError
 from provisioner.facts.reach import Reach, Reaches
+from provisioner.faults.explain import explained
 from provisioner.limits.document import Load, Loads
 from provisioner.observed import Observed, is_missing, unobserved
 from provisioner.sandboxes.loads import measure_loads
@@ -131,8 +132,9 @@ class Measurements:
     def _measure_loads(self) -> dict[str, Load]:
         target = self.target
         try:
-            cpus = self._sandboxes.hosts.host(target.host).cpus
-            return measure_loads(lambda spec: self._sandboxes.create(target, spec), target.runtime, cpus)
+            with explained():
+                cpus = self._sandboxes.hosts.host(target.host).cpus
+                return measure_loads(lambda spec: self._sandboxes.create(target, spec), target.runtime, cpus)
         except IsolationError as error:
             return {str(name): unobserved(str(error)) for name in target.runtime.limits}
 

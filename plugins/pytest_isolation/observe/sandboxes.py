@@ -124,7 +124,11 @@ class SandboxCache:
             self._further.clear()
         if sandboxes:
             with step("end the sandboxes"), ThreadPoolExecutor(max_workers=len(sandboxes)) as threads:
-                list(threads.map(lambda sandbox: sandbox.close(), sandboxes))
+                try:
+                    list(threads.map(lambda sandbox: sandbox.close(), sandboxes))
+                except RuntimeError:  # too little memory for a thread
+                    for sandbox in sandboxes:
+                        sandbox.close()
 
     def close(self) -> None:
         """End every sandbox and close the hosts; safe to repeat."""

@@ -13,6 +13,7 @@ from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.reach import Reaches
+from provisioner.faults.explain import explained
 from provisioner.hosts.host import Host
 from provisioner.limits.document import Loads
 from provisioner.observed import Unobserved, unobserved
@@ -78,9 +79,10 @@ def _why_unseen(inside: Facts) -> str:
 
 
 def try_observe(look: Callable[[], T]) -> T:
-    """Return what `look` returns, or an unobserved fact with the reason if it raises IsolationError."""
+    """Return what `look` returns, or an unobserved fact with the reason if it cannot be done here and now."""
     try:
-        return look()
+        with explained():
+            return look()
     except IsolationError as error:
         nobody: T = unobserved(str(error))
         return nobody

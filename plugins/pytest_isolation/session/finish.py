@@ -9,7 +9,9 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import IsolationError
+from provisioner.faults.explain import explained
 from provisioner.terminal import takes_unicode
+from pytest_isolation.escape import escape
 from pytest_isolation.judge.compare import compare_attached
 from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.report.folder import write_report
@@ -31,19 +33,18 @@ def finish_session(session: pytest.Session, state: State) -> None:
         session: pytest's session.
         state: the state of our session.
 
-    Raises:
-        pytest.UsageError: the report cannot be written.
+    A report that cannot be written is exit status 4; the matrix is printed all the same.
     """
     state.moved = state.hosts.moved()
     if state.moved and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if state.options.report is not None:
         try:
-            write_report(state.options.report, state.records, make_results(state), clean=True)
-        except OSError as error:
-            raise pytest.UsageError(f"cannot write the report to '{state.options.report}': {error.strerror}") from None
+            with explained():
+                write_report(state.options.report, state.records, make_results(state), clean=True)
         except IsolationError as error:
-            raise pytest.UsageError(f"cannot write the report: {error}") from None
+            state.not_written = f"the report '{state.options.report}' is not complete: {escape(str(error))}"
+            session.exitstatus = pytest.ExitCode.USAGE_ERROR
     skipped = sum(cell.judgement is Judgement.NONE for cell in state.cells.values())
     if state.options.max_skip is not None and skipped > state.options.max_skip and session.exitstatus == 0:
         state.too_many_skipped = skipped
@@ -79,7 +80,9 @@ def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
     writer = reporter._tw
     shown = reporter.config.option.tbstyle != "no"  # pytest's own section of failures shows each finding
     write_lines(writer, draw(make_results(state), writer.fullwidth, takes_unicode(_encoding(reporter)), not shown))
-    if state.options.report is not None:
+    if state.not_written:
+        reporter.write_line(f"isolation: {state.not_written}", red=True)
+    elif state.options.report is not None:
         reporter.write_line(f"report: {state.options.report}/index.html")
     if state.too_many_skipped:
         most = state.options.max_skip

@@ -46,6 +46,7 @@ class State:
         seconds: how long it took to observe all targets.
         too_many_skipped: how many cells were skipped, if that is more than --isolation-max-skip allows.
         moved: what changed outside during the run, and must not have.
+        not_written: why the report cannot be written; "" if it can.
     """
 
     options: RunOptions
@@ -60,6 +61,7 @@ class State:
     seconds: float = 0.0
     too_many_skipped: int = 0
     moved: list[str] = field(default_factory=list)
+    not_written: str = ""
 
     @property
     def hosts(self) -> Hosts:

@@ -12,7 +12,8 @@ import pytest
 
 from provisioner.errors import IsolationError
 from provisioner.faults.explain import explain, explained
-from provisioner.files.atomic import NotWritten, write_whole
+from provisioner.files.atomic import write_whole
+from provisioner.files.folder import NotWritten
 
 
 def system_error(number: int, path: str | None = None) -> OSError:
@@ -29,7 +30,7 @@ def system_error(number: int, path: str | None = None) -> OSError:
         ),
         (system_error(errno.EDQUOT, "/nosuch/x"), "cannot write '/nosuch/x': Disk quota exceeded", "free space"),
         (system_error(errno.EROFS, "/x"), "cannot use '/x': Read-only file system", "make it writable"),
-        (system_error(errno.EACCES, "/x"), "cannot use '/x': Permission denied", "make it writable"),
+        (system_error(errno.EACCES, "/x"), "cannot use '/x': Permission denied", "give this user access"),
         (system_error(errno.ENAMETOOLONG, "/a/" + "r" * 300), "a name of 300 characters is too long", "a shorter name"),
         (system_error(errno.EMFILE, "/x"), "cannot use '/x': Too many open files (the limit is ", "ulimit -n"),
         (system_error(errno.EMFILE), "cannot go on: Too many open files", "ulimit -n"),
