@@ -7,10 +7,14 @@ open wall is neither: it is an AssertionError.
 
 from __future__ import annotations
 
+import re
+
 
 class IsolationError(Exception):
     """
     Something could not be done.
+
+    Files, sandboxes and commands choose parts of the text: what is not printable becomes "?", a line break a space.
 
     Args:
         what: one line that starts with "cannot VERB" and quotes the object.
@@ -19,13 +23,19 @@ class IsolationError(Exception):
     """
 
     def __init__(self, what: str, hint: str = "", log: str = "") -> None:
-        super().__init__(what)
+        super().__init__(what := _one_line(what))
         self.what = what
-        self.hint = hint
+        self.hint = _one_line(hint)
         self.log = log
 
     def __str__(self) -> str:
         return f"{self.what}; {self.hint}" if self.hint else self.what
+
+
+def _one_line(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "?" for c in re.sub(r"\s*[\r\n]\s*", " ", text))
 
 
 class UnobservedFact(Exception):

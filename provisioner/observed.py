@@ -58,16 +58,23 @@ def is_missing(fact: Any) -> bool:
     return isinstance(fact, Unobserved) and fact.why == NOT_HELD
 
 
+# how pydantic's errors name the two choices; no path in a document holds them
+_UNOBSERVED, _VALUE = "(unobserved)", "(value)"
+
+
 class _MayBeUnobserved:
     """Widens a field's schema by `Unobserved` while its static type stays the value's."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.union_schema([handler.generate_schema(Unobserved), handler(source)], mode="left_to_right")
+        unobserved = (handler.generate_schema(Unobserved), _UNOBSERVED)
+        return core_schema.union_schema([unobserved, (handler(source), _VALUE)], mode="left_to_right")
 
 
 T = TypeVar("T")
 Fact = Annotated[T, _MayBeUnobserved()]
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
+# What a call came to: "ok", an errno's name (errno(3)) or "E" and its number, the signal that ended it, or "timeout"
+Answer = Annotated[str, Field(max_length=32, pattern="^(ok|timeout|E[A-Z0-9]+|SIG[A-Z0-9]+)$")]
 Number = Annotated[int, Field(ge=0, le=U64)]
 Items = Annotated[list[T], Field(max_length=MAX_ITEMS)]
 Signed = Annotated[int, Field(ge=-(1 << 63), le=U64)]
@@ -145,9 +152,10 @@ def check_json(data: bytes, what: str, limit: int = MAX_BYTES) -> Any:
 
 def first_fault(error: ValidationError) -> str:
     """Return where a document is wrong and why, in one printable line: a place holds keys that the sandbox chose."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{_printable(place) or 'document'}: {_printable(first['msg'])}"
+    errors = error.errors(include_url=False, include_input=False, include_context=False)
+    first = next((one for one in errors if _UNOBSERVED not in one["loc"]), errors[0])
+    place = ".".join(str(part) for part in first["loc"] if part not in (_UNOBSERVED, _VALUE))
+    return f"{_printable(place) or 'document'}: {_printable(first['msg'].removeprefix('Value error, '))}"
 
 
 def _printable(text: str) -> str:

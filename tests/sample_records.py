@@ -25,8 +25,8 @@ def blank(target: str = "docker", kind: str = "container") -> Record:
     info: dict[str, Any] = {
         "id": target,
         "kind": kind,
-        "class": kind,
-        "runtime": target,
+        "class": "emulation" if kind == "vm" else kind,
+        "runtime": target.rpartition("/")[2],
         "host": "local",
         "boundary": "process",
         "versions": {},

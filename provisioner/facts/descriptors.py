@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from provisioner.facts.forms import DeviceNumber, DevicePart
 from provisioner.observed import Number, Observed, Text
 
 
@@ -20,9 +23,9 @@ class Handle(Observed):
     not hold is outside its root or its mount namespace.  `rdev` is a device node's number.
     """
 
-    type: Text
-    major: Number
-    minor: Number
+    type: Literal["file", "dir", "symlink", "char", "block", "fifo", "socket", "other"]  # "other": an anonymous inode
+    major: DevicePart
+    minor: DevicePart
     inode: Number
     mount: Number
-    rdev: list[Number] | None
+    rdev: DeviceNumber | None

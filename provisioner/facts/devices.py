@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import Literal
 
-from provisioner.observed import Items, Number, Observed, Text
+from provisioner.facts.forms import AbsolutePath, DevicePart, DeviceRule
+from provisioner.observed import Answer, Items, Number, Observed
 
 
 class Device(Observed):
     """A device node below /dev.  `open` is the result of an open(O_RDONLY) without side effects; None if not tried."""
 
-    path: Text
+    path: AbsolutePath
     kind: Literal["char", "block"]
-    major: Number
-    minor: Number
-    open: Text | None
+    major: DevicePart
+    minor: DevicePart
+    open: Answer | None
 
 
 class DeviceRules(Observed):
     """The device cgroup: the lines of v1's devices.list, or the ids of v2's programs, those of ancestors included."""
 
     version: Literal[1, 2]
-    rules: Items[Text]
+    rules: Items[DeviceRule]
     programs: Items[Number]

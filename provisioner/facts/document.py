@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from provisioner.facts.forms import BootId, Time
 from provisioner.facts.platform import Listener
 from provisioner.facts.process import Process, TaskState
 from provisioner.facts.system import System
@@ -17,7 +18,6 @@ from provisioner.observed import (
     Fact,
     FactsError,
     Items,
-    Number,
     Observed,
     Text,
     check_json,
@@ -39,8 +39,8 @@ class Facts(Observed):
     view: Literal["inside", "outside"]
     nonce: Text
     probe: Text  # hash of the probe's sources
-    boot_id: Fact[Text]
-    time: Number  # seconds since 1970
+    boot_id: Fact[BootId]
+    time: Time  # seconds since 1970
     process: Process
     limits: CgroupFiles
     system: System | None

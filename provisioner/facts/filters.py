@@ -9,8 +9,10 @@ import base64
 import binascii
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from provisioner.facts.forms import Pid
+from provisioner.facts.programs import parse_program
 from provisioner.observed import Fact, Number, Observed
 
 MAX_TASKS = 256
@@ -18,15 +20,16 @@ MAX_PROGRAMS = 64
 MAX_PROGRAM_TEXT = 4 * ((4096 * 8 + 2) // 3)  # base64 of BPF_MAXINSNS instructions of 8 bytes
 
 
-def _is_base64(text: str) -> str:
+def _is_program(text: str) -> str:
     try:
-        base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("should be base64") from None
+    parse_program(data)
     return text
 
 
-Program = Annotated[str, Field(max_length=MAX_PROGRAM_TEXT), AfterValidator(_is_base64)]
+Program = Annotated[str, Field(max_length=MAX_PROGRAM_TEXT), AfterValidator(_is_program)]
 
 
 class TaskFilters(Observed):
@@ -36,8 +39,8 @@ class TaskFilters(Observed):
     An empty stack means that /proc/PID/status says `Seccomp: 0`.  An error is an unobserved stack.
     """
 
-    pid: Number
-    tid: Number
+    pid: Pid
+    tid: Pid
     stack: Fact[Annotated[list[Number], Field(max_length=MAX_PROGRAMS)]]
 
 
@@ -52,3 +55,12 @@ class Filters(Observed):
     tasks: Annotated[list[TaskFilters], Field(max_length=MAX_TASKS)]
     programs: Annotated[list[Program], Field(max_length=MAX_PROGRAMS)]
     stopped_us: Number
+
+    @model_validator(mode="after")
+    def _holds_the_programs_of_all_tasks(self) -> Filters:
+        count = len(self.programs)
+        for task in self.tasks:
+            stack = task.raw("stack")
+            if isinstance(stack, list) and any(place >= count for place in stack):
+                raise ValueError(f"the stack of task {task.tid} should name programs below {count}")
+        return self

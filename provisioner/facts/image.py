@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from provisioner.facts.forms import FileType, SomeText
 from provisioner.observed import (
     MAX_ITEMS,
     MAX_TEXT,
@@ -34,7 +35,7 @@ WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 ACCOUNTS = "/etc/passwd"
 CAPABILITIES = "SCHILY.xattr.security.capability"  # of a layer's PAX header, where tar(1) keeps xattr(7)
-TYPES = {
+TYPES: dict[bytes, FileType] = {
     tarfile.DIRTYPE: "dir",
     tarfile.SYMTYPE: "symlink",
     tarfile.CHRTYPE: "char",
@@ -46,7 +47,7 @@ TYPES = {
 class PrivilegedFile(Observed):
     """A file that gives privileges to whoever runs it: set-user-ID, set-group-ID (inode(7)), file capabilities(7)."""
 
-    path: Text
+    path: SomeText  # of a long path its end
     user: bool
     group: bool
     capabilities: bool
@@ -78,7 +79,7 @@ class ImageSeen(Observed):
     `folders` holds the type of /dev, /proc and /sys in it, as `Path.type`.  `config` is None for a plain root folder.
     """
 
-    folders: FactMap[Fact[Text]]
+    folders: FactMap[Fact[FileType]]
     privileged: Fact[Privileged] = since_schema()
     config: Fact[ImageConfig | None] = since_schema()
 
@@ -127,11 +128,13 @@ def read_archive(data: bytes) -> ImageSeen:
             config = json.loads(_member(archive, manifest["Config"])).get("config") or {}
             user = str(config.get("User") or "")
     except (tarfile.TarError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise FactsError(f"cannot read the image's archive: {error}") from None
-    types = {path: TYPES.get(members[path].type, "file") for path in MOUNTED_OVER if path in members}
+        raise FactsError(f"cannot read the image's archive: {str(error).partition(chr(10))[0]}") from None
+    types: dict[str, FileType] = {
+        path: TYPES.get(members[path].type, "file") for path in MOUNTED_OVER if path in members
+    }
     files = [file for path in sorted(members) if (file := _privileged(path, members[path]))]
     return ImageSeen(
-        folders=FactMap(dict.fromkeys(MOUNTED_OVER, "absent") | types),
+        folders=FactMap({path: types.get(path, "absent") for path in MOUNTED_OVER}),
         privileged=Privileged(entries=len(members), count=len(files), files=files[:MAX_ITEMS]),
         config=ImageConfig(user=user[:MAX_TEXT], roots=_roots(accounts if ACCOUNTS in members else b"")),
     )

@@ -5,7 +5,8 @@ The sections `canary`, `peers`, `objects`, `keys`, `sockets`, `ports` and `guest
 
 from __future__ import annotations
 
-from provisioner.observed import Fact, Number, Observed, Text, since_schema
+from provisioner.facts.forms import AbsolutePath, DeviceNumber, Id, Mode, Port
+from provisioner.observed import Answer, Fact, Number, Observed, Text, since_schema
 
 
 class Canary(Observed):
@@ -17,11 +18,11 @@ class Canary(Observed):
     files of /proc/PID for reading, where the kernel checks ptrace(2)'s access mode; their contents are not read.
     """
 
-    pid: Number
-    signal: Text
+    pid: Number  # as it was asked for
+    signal: Answer
     same: Fact[bool]
-    environ: Fact[Text] = since_schema()
-    maps: Fact[Text] = since_schema()
+    environ: Fact[Answer] = since_schema()
+    maps: Fact[Answer] = since_schema()
 
 
 class Objects(Observed):
@@ -32,15 +33,15 @@ class Objects(Observed):
     """
 
     name: Text
-    shm: Fact[Text]
-    mqueue: Fact[Text]
-    abstract: Fact[Text]
+    shm: Fact[Answer]
+    mqueue: Fact[Answer]
+    abstract: Fact[Answer]
 
 
 class Keys(Observed):
     """The session keyring: the result of keyctl_get_keyring_ID(3), and its serial; None if the call was refused."""
 
-    session: Fact[Text]
+    session: Fact[Answer]
     serial: Number | None
 
 
@@ -52,13 +53,13 @@ class Socket(Observed):
     whether a process in the looking process's network namespace has bound this path (/proc/net/unix).
     """
 
-    path: Text
-    mount: Text | None
-    device: list[Number]  # major, minor of its file system
+    path: AbsolutePath
+    mount: AbsolutePath | None
+    device: DeviceNumber  # major, minor of its file system
     inode: Number
-    uid: Number
-    gid: Number
-    mode: Number
+    uid: Id
+    gid: Id
+    mode: Mode
     bound: bool
 
 
@@ -70,7 +71,7 @@ class EnginePort(Observed):
     the inode of that namespace.
     """
 
-    port: Number
+    port: Port
     loopback: bool
     process: Text
     net: Number
@@ -79,6 +80,6 @@ class EnginePort(Observed):
 class GuestApi(Observed):
     """The API that LXD and Incus give an instance: the result of a request, and how many `user.` settings it names."""
 
-    path: Text
-    result: Fact[Text]
+    path: AbsolutePath
+    result: Fact[Answer]
     user_keys: Number

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from provisioner.observed import Fact, FactMap, Items, Number, Observed, Text
+from typing import Annotated
+
+from pydantic import Field
+
+from provisioner.facts.forms import Bit, CpuList
+from provisioner.observed import Answer, Fact, FactMap, Items, Number, Observed, Text
 
 
 class Kernel(Observed):
@@ -23,7 +28,7 @@ class Read(Observed):
     counts at most a page.
     """
 
-    result: Text
+    result: Answer
     fstype: Number | None
     bytes: Number | None
 
@@ -38,9 +43,9 @@ class KernelState(Observed):
 
     reads: FactMap[Fact[Read]]
     addresses: Fact[bool | None]  # whether /proc/kallsyms shows them to this process
-    ptrace_scope: Fact[Number | None]  # kernel.yama.ptrace_scope
-    selinux_enforce: Fact[Number | None]  # /sys/fs/selinux/enforce
-    smt_active: Fact[Number | None]  # /sys/devices/system/cpu/smt/active
-    ksm_run: Fact[Number | None]  # /sys/kernel/mm/ksm/run
-    cores: Fact[Items[Text] | None]
+    ptrace_scope: Fact[Annotated[int, Field(ge=0, le=3)] | None]  # kernel.yama.ptrace_scope
+    selinux_enforce: Fact[Bit | None]  # /sys/fs/selinux/enforce
+    smt_active: Fact[Bit | None]  # /sys/devices/system/cpu/smt/active
+    ksm_run: Fact[Annotated[int, Field(ge=0, le=2)] | None]  # /sys/kernel/mm/ksm/run
+    cores: Fact[Items[CpuList] | None]
     flaws: Fact[FactMap[Fact[Text]] | None]

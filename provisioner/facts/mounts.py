@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from provisioner.facts.forms import DevicePart, MountRoot, MountTag, SomeText
 from provisioner.observed import Number, Observed, Text
 
 
@@ -10,12 +11,12 @@ class Mount(Observed):
 
     id: Number
     parent: Number
-    major: Number
-    minor: Number
-    root: Text
-    target: Text
+    major: DevicePart
+    minor: DevicePart
+    root: MountRoot
+    target: SomeText
     options: list[Text]
-    tags: list[Text]  # "shared:3", "master:1", "propagate_from:2", "unbindable"
+    tags: list[MountTag]  # "shared:3", "master:1", "propagate_from:2", "unbindable"
     fstype: Text
     source: Text
     super_options: list[Text]
@@ -24,5 +25,5 @@ class Mount(Observed):
 class Superblock(Observed):
     """A file system by its device number, which is the same in every mount table of one kernel."""
 
-    major: Number
-    minor: Number
+    major: DevicePart
+    minor: DevicePart

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from provisioner.facts.forms import Mode, Port, Sha256
 from provisioner.observed import Fact, Items, Number, Observed, Text
 
 
@@ -63,7 +64,7 @@ class SshKey(Observed):
     """A public key: the file that holds it, and the SHA-256 of its blob in hex (`ssh-keygen -l` shows it in base64)."""
 
     path: Text
-    sha256: Text
+    sha256: Sha256
 
 
 class SshKeys(Observed):
@@ -84,6 +85,6 @@ class Listener(Observed):
 
     family: Literal["tcp", "tcp6", "unix"]
     address: Text
-    port: Number | None
-    mode: Fact[Number | None]
+    port: Port | None
+    mode: Fact[Mode | None]
     others: Fact[bool]

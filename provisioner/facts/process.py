@@ -5,9 +5,12 @@ A new section is one module beside this one, and one field here or in system.py.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from provisioner.facts.descriptors import Fd, Handle
 from provisioner.facts.devices import DeviceRules
 from provisioner.facts.filters import Filters
+from provisioner.facts.forms import AbsolutePath, Bit, CpuList, Id, Ids, NestedPids, Pid
 from provisioner.facts.mounts import Mount, Superblock
 from provisioner.facts.namespaces import Namespaces, Owners
 from provisioner.facts.session import Terminal
@@ -20,27 +23,27 @@ class Cgroup(Observed):
 
     hierarchy: Number
     controllers: list[Text]
-    path: Text
+    path: AbsolutePath
 
 
 class Process(Observed):
     """One process, from /proc/PID."""
 
-    pid: Number
-    nspid: Fact[list[Number]]
+    pid: Pid
+    nspid: Fact[NestedPids]
     name: Fact[Text]
     start_time: Fact[Number]  # clock ticks since boot, field 22 of stat
     namespaces: Namespaces
     owners: Fact[Owners] = since_schema()
     user_parents: Fact[Items[Number]] = since_schema()  # ancestors of its own, nearest first, if visible
-    uid: Fact[list[Number]]  # real, effective, saved, file system
-    gid: Fact[list[Number]]
-    groups: Fact[Items[Number]]
+    uid: Fact[Ids]  # real, effective, saved, file system
+    gid: Fact[Ids]
+    groups: Fact[Items[Id]]
     uid_map: Fact[Items[IdRange]]
     gid_map: Fact[Items[IdRange]]
-    setgroups: Fact[Text]
+    setgroups: Fact[Literal["allow", "deny"]]
     capabilities: Fact[Capabilities]
-    no_new_privs: Fact[Number]
+    no_new_privs: Fact[Bit]
     seccomp: Fact[Seccomp]
     lsm: Fact[Text]  # attr/current, "" where no LSM labels processes
     cgroups: Fact[Items[Cgroup]]
@@ -55,23 +58,23 @@ class Process(Observed):
     terminal: Fact[Terminal] = since_schema()  # inside: when the server started
     beneath: Fact[Superblock | None] = since_schema()  # what its root is mounted on (statmount(2)); None: on nothing
     device_rules: Fact[DeviceRules] = since_schema()
-    cpus_allowed: Fact[Text] = since_schema()  # Cpus_allowed_list of proc_pid_status(5)
+    cpus_allowed: Fact[CpuList] = since_schema()  # Cpus_allowed_list of proc_pid_status(5)
     ksm_pages: Fact[Number | None] = since_schema()  # proc_pid_ksm_merging_pages(5); None before Linux 5.19
 
 
 class TaskState(Observed):
     """A task (process or thread) of the sandbox with another state than its subject (docs/decisions/0009)."""
 
-    pid: Number  # the thread's
-    process: Number
-    nspid: Fact[list[Number]]
+    pid: Pid  # the thread's
+    process: Pid
+    nspid: Fact[NestedPids]
     name: Fact[Text]
     namespaces: Namespaces
-    uid: Fact[list[Number]]
-    gid: Fact[list[Number]]
-    groups: Fact[Items[Number]]
+    uid: Fact[Ids]
+    gid: Fact[Ids]
+    groups: Fact[Items[Id]]
     capabilities: Fact[Capabilities]
-    no_new_privs: Fact[Number]
+    no_new_privs: Fact[Bit]
     seccomp: Fact[Seccomp]
     lsm: Fact[Text]
     cgroups: Fact[Items[Cgroup]]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
+from provisioner.facts.forms import U32, Id
 from provisioner.observed import Number, Observed
 
 
 class IdRange(Observed):
     """One line of uid_map or gid_map (user_namespaces(7)), `outside` as seen by the reader."""
 
-    inside: Number
-    outside: Number
-    count: Number
+    inside: Id
+    outside: Id
+    count: Annotated[int, Field(ge=1, le=U32)]
 
 
 class Capabilities(Observed):
@@ -26,5 +31,5 @@ class Capabilities(Observed):
 class Seccomp(Observed):
     """`Seccomp` (0 off, 1 strict, 2 filter) and `Seccomp_filters` (None before Linux 5.9) of proc_pid_status(5)."""
 
-    mode: Number
+    mode: Annotated[int, Field(ge=0, le=2)]
     filters: Number | None

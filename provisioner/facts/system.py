@@ -6,11 +6,12 @@ A new section is one module beside this one, and one field here or in process.py
 from __future__ import annotations
 
 from provisioner.facts.devices import Device
+from provisioner.facts.forms import Bit, DeviceNumber, FileType, Pid, Sha256
 from provisioner.facts.image import Privileged
 from provisioner.facts.ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket
 from provisioner.facts.kernel import Kernel, KernelState
 from provisioner.facts.platform import Disk, Platform, SshKeys
-from provisioner.observed import Fact, FactMap, Items, Number, Observed, Signed, Text, since_schema
+from provisioner.observed import Answer, Fact, FactMap, Items, Number, Observed, Signed, Text, since_schema
 
 
 class Path(Observed):
@@ -21,18 +22,18 @@ class Path(Observed):
     open(O_WRONLY|O_NONBLOCK|O_CLOEXEC), closed at once: "ok" or an errno's name; None for paths that are not tried.
     """
 
-    type: Text
-    rdev: list[Number] | None  # major, minor of a device node
+    type: FileType
+    rdev: DeviceNumber | None  # major, minor of a device node
     fstype: Fact[Number | None]  # statfs f_type
     read_only: Fact[bool | None]  # statvfs ST_RDONLY
     entries: Fact[Number | None]  # of a directory, without . and ..
-    write: Text | None
+    write: Answer | None
 
 
 class Try(Observed):
     """A system call without effect: "ok" or the errno's name, "SIGSYS" or "timeout", and its return value."""
 
-    result: Text
+    result: Answer
     value: Signed | None
 
 
@@ -47,7 +48,7 @@ class Interface(Observed):
 class Task(Observed):
     """A process seen in /proc."""
 
-    pid: Number
+    pid: Pid
     name: Text
 
 
@@ -64,9 +65,9 @@ class System(Observed):
     devices: Fact[Items[Device]]
     paths: FactMap[Fact[Path]]
     tries: FactMap[Fact[Try]]
-    device_node: Fact[Text] = since_schema()  # opening a node made inside, with a number that was not granted
-    root_access: Fact[Text] = since_schema()  # faccessat2(2) of / for writing, AT_EACCESS
-    legacy_tiocsti: Fact[Number | None] = since_schema()  # sysctl dev.tty.legacy_tiocsti; None before Linux 6.2
+    device_node: Fact[Answer] = since_schema()  # opening a node made inside, with a number that was not granted
+    root_access: Fact[Answer] = since_schema()  # faccessat2(2) of / for writing, AT_EACCESS
+    legacy_tiocsti: Fact[Bit | None] = since_schema()  # sysctl dev.tty.legacy_tiocsti; None before Linux 6.2
     kernel_state: Fact[KernelState] = since_schema()
     memory_total: Fact[Number]  # bytes, MemTotal
     swap_total: Fact[Number]
@@ -77,7 +78,7 @@ class System(Observed):
     peers: Fact[Items[Canary] | None] = since_schema()
     platform: Fact[Platform] = since_schema()
     ssh: Fact[SshKeys] = since_schema()
-    entropy: Fact[Text] = since_schema()  # SHA-256 of 32 bytes of getrandom(2), taken before all else
+    entropy: Fact[Sha256] = since_schema()  # SHA-256 of 32 bytes of getrandom(2), taken before all else
     objects: Fact[Objects | None] = since_schema()
     keys: Fact[Keys] = since_schema()
     guest_api: Fact[GuestApi | None] = since_schema()

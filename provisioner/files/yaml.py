@@ -122,7 +122,10 @@ def _value(node: Any, path: Location, document: _Document, loader: YAML) -> Any:
         return _mapping(node, path, document, loader)
     if tag not in PLAIN:
         raise document.error(line, f"the tag '{tag}' is not allowed")
-    return loader.constructor.construct_object(node)
+    value = loader.constructor.construct_object(node)
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise document.error(line, "half a character: an escape from \\ud800 to \\udfff")
+    return value
 
 
 def _item(node: Any, path: Location, document: _Document, loader: YAML) -> Any:

@@ -5,16 +5,20 @@ In: nothing.  Out: models that each module of kinds/ extends by its own fields; 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
 
 from provisioner.errors import UnobservedFact
-from provisioner.observed import NOT_HELD, Fact, Number, Observed, Text, Unobserved
+from provisioner.observed import NOT_HELD, U64, Fact, Number, Observed, Text, Unobserved
+
+Amount = Annotated[float, Field(ge=0, le=U64, allow_inf_nan=False)]
 
 
 class CgroupFilesBase(Observed):
     """The cgroup files that rule the process; `version` is that of the hierarchy with the controllers, 0 for none."""
 
-    version: Number
+    version: Annotated[int, Field(ge=0, le=2)]
 
     if TYPE_CHECKING:  # document.py adds a field for each limit
 
@@ -45,12 +49,12 @@ class LoadBase(Observed):
         host_cpus: processors that the host has online.
     """
 
-    limit: float
+    limit: Annotated[Amount, Field(gt=0)]
     refused: Text
     warning: Text
     shown: Fact[CgroupFilesBase | None]
     after: Fact[CgroupFilesBase | None]
-    inside: Fact[float | None]
+    inside: Fact[Amount | None]
     ended: Text
     host_cpus: Fact[Number]
 

@@ -6,15 +6,27 @@ In: a runtime's `settings` and the answer of its command.  Out: `SettingSeen`s. 
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.observed import Observed, Text
 
 POINTER = r"^json:(/|$)"
+
+
+def _is_pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise ValueError(f"should be a regular expression: {error}") from None
+    return text
+
+
+Pattern = Annotated[Text, AfterValidator(_is_pattern)]
 
 
 class Setting(BaseModel):
@@ -29,7 +41,7 @@ class Setting(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     value: str = Field(pattern=POINTER)
-    sound: str
+    sound: Pattern
     why: str
 
 
@@ -46,7 +58,7 @@ class SettingSeen(Observed):
 
     name: Text
     value: Text
-    sound: Text
+    sound: Pattern
     why: Text
 
 

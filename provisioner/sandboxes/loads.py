@@ -11,13 +11,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
 from provisioner.limits.document import CgroupFiles, Load
 from provisioner.limits.limit import Limit, find_limits, limit_named
 from provisioner.limits.limits import Limits
-from provisioner.observed import FactMap, Observed, Unobserved, unobserved
+from provisioner.observed import MAX_TEXT, FactMap, Observed, Unobserved, first_fault, unobserved
 from provisioner.probe.frames import ChannelError
 from provisioner.probe.request import Reply
 from provisioner.runtimes.runtime import Runtime
@@ -129,17 +131,29 @@ def _measure(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int)
         with _processors.taken(limit.processors(amount, host_cpus, attempt), host_cpus):
             reply = _run(sandbox, *limit.load_argv(amount, host_cpus))
         ended = reply.ended.replace("signal 9", "signal SIGKILL")
-        load = _load(ended=ended, after=_after(sandbox), **known, **limit.read_load(reply.data, host_cpus))
+        load = _read(limit, reply.data, host_cpus, {**known, "ended": ended, "after": _after(sandbox)})
         if not limit.was_disturbed(load):
             break
     return load
 
 
+def _read(limit: Limit[Any], output: bytes, host_cpus: int, known: Mapping[str, Any]) -> Load:
+    """Read what a load printed: it comes from the sandbox, which may print any digits."""
+    try:
+        return _load(**known, **limit.read_load(output, host_cpus))
+    except ValidationError as error:
+        why = first_fault(error)
+    except ValueError as error:  # a number of more than 4300 digits
+        why = str(error)
+    raise IsolationError(f"cannot read the load of '{limit.name}': {why}")
+
+
 def _load(**known: Any) -> Load:
     """Build a Load; a field that is not given is unobserved."""
     missing = unobserved("this load does not measure it")
+    bounded = {name: value[:MAX_TEXT] if isinstance(value, str) else value for name, value in known.items()}
     fields: dict[str, Any] = dict.fromkeys(Load.model_fields, missing)
-    return Load.model_construct(**{**fields, "warning": "", "refused": "", "ended": "not run", **known})
+    return Load.model_validate({**fields, "warning": "", "refused": "", "ended": "not run", **bounded})
 
 
 def _after(sandbox: Sandbox) -> CgroupFiles | None:

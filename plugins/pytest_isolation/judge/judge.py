@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -37,7 +37,7 @@ def judge_files(
     paths: Iterable[Path], policy: Policy, own: Iterable[CheckFunction] = ()
 ) -> tuple[r.Results, list[Record]]:
     """
-    Judge each record with every check of the bundled suite.
+    Read records and judge each with every check of the bundled suite.
 
     Args:
         paths: the archived records.
@@ -51,6 +51,18 @@ def judge_files(
         IsolationError: a file is not a record.
     """
     records = [load_record(path) for path in paths]
+    return judge_records(records, policy, own), records
+
+
+def judge_records(records: Sequence[Record], policy: Policy, own: Iterable[CheckFunction] = ()) -> r.Results:
+    """
+    Judge each record with every check of the bundled suite.
+
+    Args:
+        records: what was observed.
+        policy: how verdicts are judged.
+        own: further checks of the user.
+    """
     functions = [*suite_checks(), *own]
     cells: list[Cell] = []
     skipped: list[r.Skipped] = []
@@ -62,7 +74,7 @@ def judge_files(
                 skipped.append(_needs_sandbox(function, lacking))
             else:
                 cells.append(judge_check(function, record, fixtures, policy))
-    return assemble(cells, records, skipped, policy), records
+    return assemble(cells, records, skipped, policy)
 
 
 def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunction]:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
+from provisioner.observed import Text
+
 YesOrNo = Literal["yes", "no"]
 
 
@@ -37,23 +39,23 @@ class Conditions(BaseModel):
 
     # the order is that of the archived document
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    variant: str | None = None
-    option: str | None = None
-    accelerator: str | None = None
+    variant: Text | None = None
+    option: Text | None = None
+    accelerator: Text | None = None
     cgroup: Literal["v1", "v2", "none"] | None = None
     user: Literal["root", "other"] | None = None
     sys_admin: YesOrNo | None = None
-    lsm: str | None = None
-    kernel: str | None = None
-    ptrace_scope: str | None = None
+    lsm: Text | None = None
+    kernel: Text | None = None
+    ptrace_scope: Text | None = None
     smt: Literal["on", "off"] | None = None
     flaws: Literal["open", "unknown", "mitigated"] | None = None
     env_more: YesOrNo | None = None
     env_proxies: YesOrNo | None = None
     env_secrets: YesOrNo | None = None
-    version: str | None = None
-    provider: str | None = None
-    unseen: str | None = None
+    version: Text | None = None
+    provider: Text | None = None
+    unseen: Text | None = None
 
     @property
     def has_kvm(self) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import linecache
 import re
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -189,7 +189,9 @@ def verdict_of(outcome: BaseException | pytest.ExceptionInfo[BaseException] | No
         return next((verdict for kind, verdict in named.items() if isinstance(error, kind)), Verdict.OPEN), _why(error)
     if isinstance(error, (IsolationError, UnobservedFact)):
         return Verdict.UNKNOWN, _one_line(str(error))
-    return Verdict.UNKNOWN, _one_line(f"{type(error).__name__}: {error}")
+    line = _last_line(error)  # it names the fact
+    at = f" at '{line}'" if line and not line.startswith("raise ") else ""
+    return Verdict.UNKNOWN, _one_line(f"{type(error).__name__}: {error}{at}")
 
 
 def _why(error: AssertionError) -> str:
@@ -202,14 +204,12 @@ def _why(error: AssertionError) -> str:
     text = _one_line(str(error))
     if text and not text.startswith("assert "):
         return text
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    source = ""
-    if traceback is not None:
-        source = linecache.getline(traceback.tb_frame.f_code.co_filename, traceback.tb_lineno).strip()
-    claim = source if source.startswith("assert ") else text
+    claim = source if (source := _last_line(error)).startswith("assert ") else text
     return _one_line(f"not true: {claim.removeprefix('assert ')}") if claim else type(error).__name__
+
+
+def _last_line(error: BaseException) -> str:
+    return next((frame.line or "" for frame in traceback.extract_tb(error.__traceback__, limit=-1)), "")
 
 
 def _one_line(text: str) -> str:

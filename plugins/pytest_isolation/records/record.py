@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -51,13 +51,13 @@ class TargetInfo(Observed):
 
     id: Text
     kind: Literal["container", "vm"]
-    class_: Text = Field(alias="class")
-    runtime: Text
+    class_: Literal["container", "emulation", "paravirtualisation", "hardware-assisted"] = Field(alias="class")
+    runtime: Annotated[str, Field(max_length=100, pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$")]  # a folder of roles/
     host: Text
-    boundary: Text
-    versions: dict[str, str]
+    boundary: Literal["process", "sentry", "vmm", "none"]
+    versions: dict[Text, Text]
     capabilities: list[Text] | None
-    cannot: dict[str, str]
+    cannot: dict[Text, Text]
     conditions: Conditions
     attached: bool = False
     devices: Fact[list[Text] | None] = since_schema()

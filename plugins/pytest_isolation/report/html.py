@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from provisioner.files.folder import Folder
 from pytest_isolation.escape import escape
@@ -28,18 +29,9 @@ _LINK = re.compile(r"https://[A-Za-z0-9.-]+(/[^\s\"'<>\\]*)?")
 
 def render_html(results: Results) -> str:
     """Return the page: header, matrix, findings, documented cells, what was skipped."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(safe_text=_text, beside_text=beside_text, day=_day, is_link=_is_link)
-    environment.globals.update(sign_at=sign_at, notes_on=notes_on)
     matrix = arrange(results)
     signs = {sign_at(cell).word for row in matrix.rows for cell in row.cells}
-    return environment.get_template("report.html.j2").render(
+    return _template().render(
         results=results,
         matrix=matrix,
         totals=totals(matrix),
@@ -53,6 +45,20 @@ def render_html(results: Results) -> str:
         notes=lines_of(results, len(results.notes)),
         notes_heading=HEADING,
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(safe_text=_text, beside_text=beside_text, day=_day, is_link=_is_link)
+    environment.globals.update(sign_at=sign_at, notes_on=notes_on)
+    return environment.get_template("report.html.j2")
 
 
 def write_page(results: Results, folder: Folder) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from provisioner.errors import IsolationError
 from provisioner.files.folder import Folder
-from provisioner.observed import first_fault
+from provisioner.observed import FactsError, check_json, first_fault
 from pytest_isolation.escape import escape
 from pytest_isolation.policy.verdict import SEVERITIES, Judgement, Verdict
 
@@ -196,12 +196,30 @@ def load_results(path: Path) -> Results:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise IsolationError(f"cannot read '{file}': {error.strerror}") from None
-    if len(data) > MAX_BYTES:
-        raise IsolationError(f"cannot read '{file}': more than {MAX_BYTES >> 20} MiB")
+    return parse_results(data, str(file))
+
+
+def parse_results(data: bytes, name: str) -> Results:
+    """
+    Parse a results.json.
+
+    Args:
+        data: the bytes.
+        name: what an error calls them.
+
+    Raises:
+        IsolationError: the bytes are not a results.json of a known schema.
+    """
+    hint = f"it should be a results.json of schema {SCHEMA}"
     try:
-        return Results.model_validate_json(data)
+        check_json(data, f"results '{name}'", MAX_BYTES)
+        results = Results.model_validate_json(data)
+    except FactsError as error:
+        raise IsolationError(error.what, hint) from None
     except ValidationError as error:
-        raise IsolationError(
-            f"cannot read '{file}': {first_fault(error)}",
-            hint=f"it should be a results.json of schema {SCHEMA}",
-        ) from None
+        raise IsolationError(f"cannot read '{name}': {first_fault(error)}", hint) from None
+    checks = {(check.id, check.version) for check in results.checks}
+    for cell in results.cells:
+        if (cell.check, cell.version) not in checks:
+            raise IsolationError(f"cannot read '{name}': its checks lack '{cell.check}' {cell.version}", hint)
+    return results

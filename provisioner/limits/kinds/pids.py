@@ -9,7 +9,7 @@ from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
 from provisioner.limits.measured import LoadBase, amount_inside, counter_rose, or_none
-from provisioner.observed import Fact, Number, Observed, Text
+from provisioner.observed import Answer, Fact, Number, Observed
 
 MAX_CHILDREN = 4096
 
@@ -26,7 +26,7 @@ class PidsLoad(LoadBase):
     """`children` is how many children were forked, `fork_error` the errno's name of the failed fork ("ok": none)."""
 
     children: Fact[Number]
-    fork_error: Fact[Text]
+    fork_error: Fact[Answer]
 
 
 class Pids(Limit[PidsLoad]):

@@ -22,7 +22,7 @@ MAINS = {"isolation": isolation_cli.main, "provisioner": provisioner_cli.main}
         ("isolation known nosuch", 4, "cannot find known flaw 'nosuch'", "`isolation known` lists all"),
         ("isolation judge FILE", 4, "cannot read the record 'FILE'", "; it should be a record: DIR/facts/*.json"),
         ("isolation filter FILE", 4, "cannot read the record 'FILE'", "; it should be a record: DIR/facts/*.json"),
-        ("isolation report FILE", 4, "cannot read 'FILE'", "; it should be a results.json"),
+        ("isolation report FILE", 4, "cannot read the results 'FILE'", "; it should be a results.json"),
         ("isolation judge nosuch.json", 4, "cannot read 'nosuch.json': No such file", ""),
     ],
 )

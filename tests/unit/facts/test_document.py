@@ -130,8 +130,8 @@ def test_any_key_anywhere_gives_facts_or_one_error(path: tuple[Any, ...], key: s
 
 
 def shortened(node: Any) -> Any:
-    """Return the document with one item of each list, and two of each long mapping."""
-    if isinstance(node, list):
+    """Return the document with one item of each list but those of numbers, and two of each long mapping."""
+    if isinstance(node, list) and not all(isinstance(child, int) for child in node):
         return [shortened(child) for child in node[:1]]
     if isinstance(node, dict):
         kept = list(node.items()) if len(node) < 60 else list(node.items())[:2]
@@ -141,8 +141,7 @@ def shortened(node: Any) -> Any:
 
 def test_cut_at_every_position_is_refused() -> None:
     document = json.loads(DOCUMENT)
-    process = document["process"]
-    whole = json.dumps({**shortened(document), "process": {**shortened(process), "uid": process["uid"]}}).encode()
+    whole = json.dumps({**shortened(document), "process": shortened(document["process"])}).encode()
 
     assert parse_or_refuse(whole) is not None
     for length in range(len(whole)):
@@ -157,9 +156,9 @@ def test_what_is_no_number_is_refused(number: str) -> None:
 
 
 def test_the_greatest_number_is_taken() -> None:
-    text = changed(lambda document: document.update(time=(1 << 64) - 1))
+    text = changed(lambda document: document["process"].update(start_time=(1 << 64) - 1))
 
-    assert parse_facts(text, NONCE).time == (1 << 64) - 1
+    assert parse_facts(text, NONCE).process.start_time == (1 << 64) - 1
 
 
 def test_a_number_of_many_digits_is_refused() -> None:

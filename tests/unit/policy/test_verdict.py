@@ -48,6 +48,14 @@ def test_outcome_gives_the_verdict(error: BaseException | None, expected: tuple[
     assert expected == verdict_of(error)
 
 
+def test_an_error_of_a_check_names_the_line_that_reads_the_fact() -> None:
+    ids: list[int] = [0]
+    with pytest.raises(IndexError) as error:
+        assert ids[1] == 0
+
+    assert verdict_of(error) == (Verdict.UNKNOWN, "IndexError: list index out of range at 'assert ids[1] == 0'")
+
+
 def test_bare_assertion_gives_its_source_with_and_without_rewriting() -> None:
     inside, outside = 5, 5
     namespace: dict[str, Any] = {}

@@ -131,7 +131,7 @@ def test_expected_schema_takes_one_entry_or_a_list() -> None:
         ("[]", "cannot read "),
         ('{"schema": 2}', "schema: Input should be 1"),
         ('{"schema": 1, "cels": []}', "cels: Extra inputs"),
-        ("{", "Invalid JSON"),
+        ("{", "Expecting property name"),
     ],
 )
 def test_a_wrong_file_is_one_error(tmp_path: Path, text: str, message: str | None) -> None:

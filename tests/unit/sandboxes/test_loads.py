@@ -10,10 +10,11 @@ from fakes import NONCE, facts_document
 
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
+from provisioner.limits.limit import limit_named
 from provisioner.limits.limits import Limits
 from provisioner.observed import Unobserved, unobserved
 from provisioner.runtimes.load import load_runtime
-from provisioner.sandboxes.loads import _amount_inside, limits_for, measure_loads
+from provisioner.sandboxes.loads import _amount_inside, _read, limits_for, measure_loads
 from provisioner.sandboxes.spec import RefusedError, Spec
 
 MEMORY = ("limits.memory.limit", "system.memory_total")
@@ -44,6 +45,21 @@ def test_the_first_fact_that_is_a_number_is_the_amount_inside(facts: Facts) -> N
     assert _amount_inside(changed(changed(facts, "system", memory_total=gone), "limits", memory=gone), MEMORY) is gone
     assert _amount_inside(facts.model_copy(update={"system": None}), ("system.cpus",)) is None
     assert _amount_inside(facts, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        (b"children " + b"9" * 5000 + b" errno EAGAIN", "limit \\(4300"),
+        (b"children 99999999999999999999 errno EAGAIN", "children: Input should be less"),
+        (b"children 3 errno banana", "fork_error: String should match"),
+    ],
+)
+def test_a_load_that_prints_what_no_probe_prints_is_one_error(output: bytes, why: str) -> None:
+    known = {"limit": 32.0, "shown": None, "after": None, "inside": None, "host_cpus": 2}
+
+    with pytest.raises(IsolationError, match=f"cannot read the load of 'pids': .*{why}"):
+        _read(limit_named("pids"), output, 2, known)
 
 
 def refusing(*errors: IsolationError) -> tuple[list[Limits], Callable[[Spec], Any]]:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parents[2] / "weaknesses"))
 from programs import ALLOW, EPERM, KILL, assemble, program
 
+from provisioner.facts.programs import MAX_INSTRUCTIONS, ProgramError, parse_program
 from pytest_isolation.walls.seccomp.actions import (
     Passes,
     answers,
@@ -23,7 +24,7 @@ from pytest_isolation.walls.seccomp.actions import (
     passes,
     strictest,
 )
-from pytest_isolation.walls.seccomp.bpf import MAX_INSTRUCTIONS, ProgramError, parse_program, survey
+from pytest_isolation.walls.seccomp.bpf import survey
 from pytest_isolation.walls.seccomp.syscalls import ABIS, BY_MACHINE, call_names, call_numbers, version
 
 X86_64 = ABIS["x86_64"].arch

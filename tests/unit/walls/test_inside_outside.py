@@ -62,7 +62,7 @@ def test_expected_differences_of_the_inside_view_agree(inside: dict[str, Any], o
     [
         ({"uid": [0] * 4}, {"uid": [100001] * 4, "uid_map": mapped(100000)}, "uid 0 0 0 0 inside, 100001"),
         ({"uid_map": []}, {}, "another uid_map inside than outside"),
-        ({"no_new_privs": 5}, {"no_new_privs": 1}, "no_new_privs 5 inside, 1 outside"),
+        ({"no_new_privs": 0}, {"no_new_privs": 1}, "no_new_privs 0 inside, 1 outside"),
         ({"lsm": "(enforce)"}, {}, "LSM label '(enforce)' inside, 'box (enforce)' outside"),
         ({"cgroups": cgroup("/x")}, {"cgroups": cgroup("/box")}, "cgroup /x inside, /box outside"),
         ({"cgroups": []}, {}, "other cgroup hierarchies"),

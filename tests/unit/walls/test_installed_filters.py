@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +77,23 @@ def test_unobserved_filters_are_none_and_partly_observed_ones_raise() -> None:
         read(part)
     with pytest.raises(UnobservedFact, match="no task"):
         read({"tasks": [], "programs": [], "stopped_us": 0})
-    with pytest.raises(UnobservedFact, match="names program 5"):
-        read({"tasks": [{"pid": 1, "tid": 1, "stack": [5]}], "programs": [], "stopped_us": 0})
 
 
-def test_a_program_in_facts_is_bounded_base64() -> None:
-    for text in ("not base64!", "A" * (MAX_PROGRAM_TEXT + 4)):
-        with pytest.raises(ValidationError):
+def test_a_stack_names_programs_that_are_there() -> None:
+    with pytest.raises(ValidationError, match="task 1 should name programs below 0"):
+        Filters.model_validate({"tasks": [{"pid": 1, "tid": 1, "stack": [0]}], "programs": [], "stopped_us": 0})
+
+
+def test_a_program_in_facts_is_one_that_a_kernel_installs() -> None:
+    jump_out = b64encode(struct.pack("<HBBI", 0x05, 0, 0, 7)).decode()  # BPF_JMP|BPF_JA over the end
+    for text, why in (
+        ("not base64!", "base64"),
+        ("A" * (MAX_PROGRAM_TEXT + 4), "at most"),
+        ("", "0 bytes"),
+        ("AAAA", "3 bytes"),
+        (jump_out, "jumps out of the program"),
+    ):
+        with pytest.raises(ValidationError, match=why):
             Filters.model_validate({"tasks": [], "programs": [text], "stopped_us": 0})
 
 

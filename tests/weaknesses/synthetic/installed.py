@@ -170,12 +170,6 @@ LOOKALIKES = (
         put("outside", "process", "filters", "tasks", 0, "stack", to=UNSEEN),
         (("seccomp.abi", "unknown"), ("seccomp.dangerous", "unknown")),
     ),
-    Lookalike(
-        "bytes that are no program",
-        "container",
-        put("outside", "process", "filters", "programs", 0, to="AAAA"),
-        (("seccomp.abi", "unknown"), ("seccomp.dangerous", "unknown")),
-    ),
     Lookalike("a kernel without such sockets", "container", NO_SOCKETS, (("seccomp.sockets", "not_applicable"),)),
     Lookalike(
         "an anonymous descriptor that listens to nothing",

@@ -79,7 +79,8 @@ def host_paths(mount: Mount, host_mounts: Iterable[Mount]) -> list[str]:
     found = []
     for other in host_mounts:
         if (other.major, other.minor) == (mount.major, mount.minor) and is_at_or_below(mount.root, other.root):
-            rest = posixpath.relpath(mount.root, other.root)
+            # "net:[4026531840]" is no path: relpath would look at the working folder
+            rest = "." if mount.root == other.root else posixpath.relpath(mount.root, other.root)
             found.append(posixpath.normpath(posixpath.join(other.target, rest)))
     return sorted(set(found), key=lambda path: (len(path), path))
 

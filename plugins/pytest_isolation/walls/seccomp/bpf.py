@@ -5,7 +5,6 @@ arguments or None for any.
 Out: the return values, each with the call numbers that may get it.  Pure.
 The interpreter never loops, because jumps only lead forward (filter.rst): one pass computes all numbers at once.
 
-It follows kernel/seccomp.c (seccomp_check_filter) and net/core/filter.c (bpf_check_classic).
 The call's number stays a symbol, and a set of numbers is one integer with a bit for each.
 A comparison splits the set, so a filter of 600 instructions takes 600 steps, not 600 for each number.
 A comparison with an unknown argument goes both ways: the result may hold more values than the kernel could return,
@@ -14,100 +13,57 @@ never fewer.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
-MAX_INSTRUCTIONS = 4096  # BPF_MAXINSNS
+from provisioner.facts.programs import (
+    ABS_W,
+    ADD,
+    ALU,
+    AND,
+    BY_X,
+    DATA_BYTES,
+    DIV,
+    JA,
+    JEQ,
+    JGE,
+    JGT,
+    JMP,
+    JSET,
+    LD,
+    LEN_W,
+    LSH,
+    MEM,
+    MEMORY,
+    MUL,
+    NEG,
+    OR,
+    RET,
+    RET_K,
+    RSH,
+    ST,
+    STX,
+    SUB,
+    TAX,
+    TXA,
+    XOR,
+    Instruction,
+    parse_program,
+)
+
 MAX_STEPS = 100_000  # far more than any filter needs; a hostile one may have 2^n states
-DATA_BYTES = 64  # struct seccomp_data: nr, arch, instruction_pointer, args[6]
-MEMORY = 16  # BPF_MEMWORDS
 WORD = 0xFFFFFFFF
 NUMBER, UNKNOWN = -1, -2  # a register that holds the call's number, or an unknown value
 
-# classes and modes (linux/bpf_common.h)
-LD, LDX, ST, STX, ALU, JMP, RET, MISC = range(8)
-ABS_W, LEN_W, IMM, MEM = 0x20, 0x80, 0x00, 0x60
-JA, JEQ, JGT, JGE, JSET = 0x00, 0x10, 0x20, 0x30, 0x40
-ADD, SUB, MUL, DIV, OR, AND, LSH, RSH, NEG, XOR = 0x00, 0x10, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70, 0x80, 0xA0
-BY_X = 0x08
-
-_ALU_CODES = {ALU | op | by for op in (ADD, SUB, MUL, DIV, OR, AND, LSH, RSH, XOR) for by in (0, BY_X)} | {ALU | NEG}
-_JUMP_CODES = {JMP | op | by for op in (JEQ, JGT, JGE, JSET) for by in (0, BY_X)}
-_TAX, _TXA = MISC, MISC | 0x80
-_RET_K, _RET_A = RET, RET | 0x10
-_CODES = (
-    {LD | ABS_W, LD | LEN_W, LD | IMM, LD | MEM, LDX | LEN_W, LDX | IMM, LDX | MEM, ST, STX, JMP | JA}
-    | _ALU_CODES
-    | _JUMP_CODES
-    | {_TAX, _TXA, _RET_K, _RET_A}
-)
-
 Answers = Mapping[int | None, int]  # return value (None: any) to the set of numbers that may get it
-
-
-class ProgramError(ValueError):
-    """The bytes are no program that the kernel accepts as a filter."""
-
-
-class Instruction(NamedTuple):
-    """One struct sock_filter (linux/filter.h)."""
-
-    code: int
-    jump_true: int
-    jump_false: int
-    k: int
 
 
 class _State(NamedTuple):
     a: int
     x: int
     memory: tuple[int, ...]
-
-
-@lru_cache(maxsize=256)
-def parse_program(data: bytes) -> tuple[Instruction, ...]:
-    """
-    Turn bytes into instructions, with the checks that the kernel makes when it installs a filter.
-
-    Raises:
-        ProgramError: no kernel installs such a program.
-    """
-    if not data or len(data) % 8 or len(data) > 8 * MAX_INSTRUCTIONS:
-        raise ProgramError(f"{len(data)} bytes are no program")
-    found = tuple(Instruction(*parts) for parts in struct.iter_unpack("<HBBI", data))
-    for at, instruction in enumerate(found):
-        _check(instruction, at, len(found))
-    return found
-
-
-def _check(instruction: Instruction, at: int, count: int) -> None:
-    code, _, _, k = instruction
-    fault = ""
-    if code not in _CODES:
-        fault = f"has the code {code:#x}"
-    elif code == LD | ABS_W and (k >= DATA_BYTES or k % 4):
-        fault = f"reads at {k}"
-    elif code in (LD | MEM, LDX | MEM, ST, STX) and k >= MEMORY:
-        fault = f"uses memory {k}"
-    elif (code == ALU | DIV and k == 0) or (code in (ALU | LSH, ALU | RSH) and k >= 32):
-        fault = f"computes with {k}"
-    elif at + 1 + _reach(instruction) >= count:
-        fault = "jumps out of the program"
-    if fault:
-        raise ProgramError(f"instruction {at} {fault}")
-
-
-def _reach(instruction: Instruction) -> int:
-    """Return how many instructions a jump skips at most; -1 for a return."""
-    code, jump_true, jump_false, k = instruction
-    if code & 7 == RET:
-        return -1
-    if code & 7 != JMP:
-        return 0
-    return k if code == JMP | JA else max(jump_true, jump_false)
 
 
 @lru_cache(maxsize=512)
@@ -164,7 +120,7 @@ class _Walk:
         if kind == JMP:
             self._jump(at, instruction, state, some)
         elif kind == RET:
-            self._return(k if code == _RET_K else state.a, some)
+            self._return(k if code == RET_K else state.a, some)
         elif kind == ALU:
             self._compute(at, instruction, state, some)
         else:
@@ -183,9 +139,9 @@ class _Walk:
     def _moved(self, code: int, k: int, state: _State) -> _State:
         """Execute a load, a store or a copy between the registers."""
         a, x, memory = state
-        if code == _TAX:
+        if code == TAX:
             return state._replace(x=a)
-        if code == _TXA:
+        if code == TXA:
             return state._replace(a=x)
         if code in (ST, STX):
             return state._replace(memory=(*memory[:k], a if code == ST else x, *memory[k + 1 :]))
