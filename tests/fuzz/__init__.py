@@ -1,0 +1,11 @@
+"""Fuzzing of everything that is read from a sandbox, an archive or a user's file.
+
+targets/       one module for each reader: its samples, and the function that reads bytes
+inputs.py      samples, changes of a sample, and the bytes of the result
+drawn.py       the changes that hypothesis draws
+corpus/        small cases by target: each crash found so far, and forms that are easily read wrongly
+test_fuzz.py   runs the corpus, then drawn inputs: each ends well or in one line
+
+`script/test fuzz` draws 10,000 inputs for each target, the lane `unit` 100 that are always the same.
+PYTEST_ISOLATION_FUZZ=N sets the number; --hypothesis-seed=S repeats a run.
+"""
