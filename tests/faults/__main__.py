@@ -5,7 +5,6 @@ A cell says whether what is promised holds; below the table stands what does not
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,5 +42,4 @@ def main(names: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background lets programs ignore it
     sys.exit(main(sys.argv[1:]) > 0)

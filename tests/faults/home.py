@@ -41,6 +41,8 @@ if [ ! -e {marks}/released ]; then
 fi
 exec {real} "$@"
 """
+# a shell's background, and nohup, let programs ignore signals: POSIX sh, "Asynchronous Lists"
+DEFAULTS = ("env", "--default-signal=INT,HUP,TERM")
 PLUGINS = ("-p", "no:cacheprovider", "-p", "no:testinfra", "-p", "no:randomly", "-c", os.devnull)
 
 
@@ -148,18 +150,18 @@ class Home:
         file.chmod(0o600)
         return file
 
-    def mount_tmpfs(self, folder: str, size: str) -> None:
+    def mount_tmpfs(self, folder: str, options: str) -> None:
         """
         Give a folder of the home a small file system of its own, in a mount namespace of its own.
 
         Args:
             folder: "run", "cache" or "work/report".
-            size: tmpfs's option: "64k".
+            options: of tmpfs: "size=64k".
         """
         assert self._holder is None
         path = self.path / folder
         path.mkdir(parents=True, exist_ok=True)
-        script = f"mount -t tmpfs -o mode=0711,size={size} none {path} && touch {self.marks}/mounted && exec sleep 3600"
+        script = f"mount -t tmpfs -o mode=0711,{options} none {path} && touch {self.marks}/mounted && exec sleep 3600"
         argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
         self._holder = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
         wait_for(lambda: self.reached("mounted"))
@@ -180,7 +182,9 @@ class Home:
             env: variables added to the environment.
         """
         output = self.path / f"output-{len(self.programs)}"
-        running = Running([*self._prefix, *argv], self.work, {**self.environment, **(env or {})}, output, self)
+        running = Running(
+            [*DEFAULTS, *self._prefix, *argv], self.work, {**self.environment, **(env or {})}, output, self
+        )
         self.programs.append(running)
         try:
             yield running
