@@ -6,8 +6,9 @@ Without `--isolation` and `--isolation-attach` it changes nothing.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from pytest_isolation.fixtures import (  # noqa: F401 - fixtures are registered 
     sandbox_factory,
 )
 from pytest_isolation.options import add_options, read_options
-from pytest_isolation.session.state import STATE, State, start_state
+from pytest_isolation.session.state import RUNS, STATE, State, start_state
 
 if TYPE_CHECKING:
     from xdist.scheduler.protocol import Scheduling
@@ -39,6 +40,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Handle Ctrl-C from the first conftest.py on; a worker of pytest-xdist is known as one only later."""
+    known = early_config.known_args_namespace
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        return
+    if known.isolation is not None or known.isolation_attach:
+        from pytest_isolation.session.interrupt import guard_session
+
+        guard_session(early_config, worker=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Note that the session begins."""
+    config.stash[RUNS] = True
+
+
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "isolation(id, *, severity, profile, refs, gains, remedy, shows, reproduce, kinds, kinds_reason): this test is "
@@ -51,13 +70,12 @@ def pytest_configure(config: pytest.Config) -> None:
     options = read_options(config)
     if options is None:
         return
+    from pytest_isolation.session.interrupt import guard_session
+
     workerinput = getattr(config, "workerinput", None)
+    guard_session(config, worker=workerinput is not None)
     state = start_state(options, workerinput["isolation"] if workerinput else None)
     config.stash[STATE] = state
-    if workerinput is None:
-        from pytest_isolation.session.start import end_on_sigterm
-
-        end_on_sigterm(config)  # registered before the cleanup of the sandboxes, so that it is undone after it
     config.add_cleanup(state.close)
     if workerinput is None:
         from pytest_isolation.session.collect import CellCollector
@@ -115,9 +133,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Start the loads now: they mostly wait, while the checks over facts run."""
+    """Count the cells, and start the loads now: they mostly wait, while the checks over facts run."""
     config = session.config
     state = config.stash.get(STATE, None)
+    if state is not None:
+        state.planned = sum(_state_and_target(item) is not None for item in session.items)
     if state is None or config.option.collectonly or config.getoption("numprocesses", None) is not None:
         return
     if hasattr(config, "workerinput") or not state.measurements:
@@ -129,6 +149,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if (found := _state_and_target(item))
     }
     state.background.start(loaded.values())
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Interrupt nothing after the last test: then results are written and sandboxes ended."""
+    result = yield
+    if session.config.stash.get(STATE, None) is not None:
+        from pytest_isolation.session.interrupt import begin_undoing
+
+        begin_undoing(session)
+    return result
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -176,10 +207,15 @@ def _state_and_target(item: pytest.Item) -> tuple[State, Target] | None:
     return (state, state.targets[name]) if name in state.targets else None
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the results, and then end the sandboxes; first of all plugins, since others may need long to end."""
     state = session.config.stash.get(STATE, None)
     if state is None:
         return
+    from pytest_isolation.session.interrupt import begin_undoing
+
+    begin_undoing(session)
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
         from pytest_isolation.session.worker import worker_output
@@ -188,8 +224,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     if session.exitstatus not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         state.hosts.abort()
-    state.release()
     if session.config.option.collectonly or not state.measurements:
+        state.release()
         return
     from pytest_isolation.session.finish import finish_session
 
@@ -213,6 +249,16 @@ def pytest_configure_node(node: Any) -> None:
         from pytest_isolation.session.worker import worker_input
 
         node.workerinput["isolation"] = worker_input(state)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
+    """Count the cells: every worker collects all tests."""
+    state = node.config.stash.get(STATE, None)
+    if state is not None:
+        from pytest_isolation.session.xdist import scope_of
+
+        state.planned = sum(scope_of(one, state.targets) != one for one in ids)
 
 
 @pytest.hookimpl(optionalhook=True)

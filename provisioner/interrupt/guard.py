@@ -54,9 +54,16 @@ class Guard:
         self._doing: list[str] = []
         self._drained = threading.Event()
 
-    def install(self) -> None:
-        """Handle the signals that have Python's own handler.  Ignored signals and the handlers of others stay."""
+    def install(self) -> bool:
+        """
+        Handle the signals that have Python's own handler.  Ignored signals and the handlers of others stay.
+
+        Returns:
+            False, with nothing done, in another thread than the main one, or if a guard is installed already.
+        """
         global _installed
+        if _installed is not None or threading.current_thread() is not threading.main_thread():
+            return False
         self._pipe = os.pipe()
         for fd in self._pipe:
             os.set_blocking(fd, fd == self._pipe[0])
@@ -70,6 +77,7 @@ class Guard:
             if handler in (signal.SIG_DFL, signal.default_int_handler):
                 self._before[number] = handler
                 signal.signal(number, self._on_signal)
+        return True
 
     def hold(self) -> None:
         """Raise nothing from now on: the program undoes things until its end."""

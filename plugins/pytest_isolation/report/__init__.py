@@ -14,5 +14,5 @@ How to add a report:
 1. Write one module with `render_<name>(results: Results) -> str`.
    Use `matrix.arrange` for the order of areas and targets, and `signs.sign_at` for the cells.
 2. Pass every text through `pytest_isolation.escape.escape`: it may come from a sandbox.
-3. Call it where `write_page` is called: `folder.py`.
+3. Call it in `folder.py`, which runs after a session and in `isolation judge`.
 """

@@ -1,6 +1,8 @@
-"""Writes the folder of a report: facts/, results.json and index.html.
+"""Writes the folder of a report: facts/, results.json and index.html, all of them or none.
 
-In: records and results.  Out: files, each whole or not at all.
+In: records and results.  Out: files.  An interrupt is held back meanwhile.
+The name of a file of facts is a hash of its content, so new facts replace nothing; results.json and its page are put in
+place when all is written, and then old facts are deleted.
 The user names the folder, and root may write it: it is held by its descriptor, and no link below it is followed.
 Whoever can set a link on the way to it must be able to write it.
 """
@@ -12,9 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from provisioner.files.folder import Folder
+from provisioner.interrupt.program import undoing
 from pytest_isolation.records.record import Record, save_record
-from pytest_isolation.report.html import write_page
-from pytest_isolation.results.model import Results, write_results
+from pytest_isolation.report.html import PAGE, render_html, write_page
+from pytest_isolation.results.model import RESULTS, Results, dump_results
 
 RECORD = re.compile(r"[0-9a-f]{64}\.json")
 
@@ -31,19 +34,30 @@ def write_report(directory: Path, records: Iterable[Record], results: Results, c
 
     Raises:
         IsolationError: this process is root, and another user can lead it elsewhere.
-        OSError: a file cannot be written.
+        OSError: a file cannot be written; the report of an older run is unchanged.
     """
-    with Folder.make(directory, None, shared=True) as folder:
-        with folder.make_folder("facts", None) as facts:
-            kept = {save_record(record, facts) for record in records}
-            for name in facts.names() if clean else ():
-                if RECORD.fullmatch(name) and name not in kept:
-                    facts.delete(name)
-        write_results(results, folder)
-        write_page(results, folder)
+    with (
+        undoing("writing the report"),
+        Folder.make(directory, None, shared=True) as folder,
+        folder.make_folder("facts", None) as facts,
+    ):
+        kept = {save_record(record, facts) for record in records}
+        _write_both(folder, results)
+        for name in facts.names() if clean else ():
+            if RECORD.fullmatch(name) and name not in kept:
+                facts.delete(name)
+
+
+def _write_both(folder: Folder, results: Results) -> None:
+    """Write results.json and its page; a full disk fails before the first of them is replaced."""
+    with folder.writing_whole(PAGE) as page, folder.writing_whole(RESULTS) as file:
+        page.write(render_html(results).encode())
+        file.write(dump_results(results))
+        page.flush()
+        file.flush()
 
 
 def draw_again(directory: Path, results: Results) -> None:
     """Write the page of a report again; errors as `write_report`."""
-    with Folder.open(directory, shared=True) as folder:
+    with undoing("writing the page"), Folder.open(directory, shared=True) as folder:
         write_page(results, folder)

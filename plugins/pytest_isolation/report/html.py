@@ -23,6 +23,7 @@ from pytest_isolation.report.terminal import beside_text
 from pytest_isolation.results.model import Results
 from pytest_isolation.results.notes import HEADING, lines_of, notes_on
 
+PAGE = "index.html"
 TEMPLATES = Path(__file__).parent / "templates"
 _LINK = re.compile(r"https://[A-Za-z0-9.-]+(/[^\s\"'<>\\]*)?")
 
@@ -63,7 +64,7 @@ def _template() -> Template:
 
 def write_page(results: Results, folder: Folder) -> None:
     """Write FOLDER/index.html whole or not at all."""
-    folder.write_whole("index.html", render_html(results))
+    folder.write_whole(PAGE, render_html(results))
 
 
 def _text(value: object) -> str:

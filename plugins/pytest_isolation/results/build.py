@@ -27,6 +27,7 @@ def assemble(
     times: Mapping[str, Mapping[str, float]] | None = None,
     beside: Iterable[r.AttachedComparison] = (),
     moved: Iterable[str] = (),
+    interrupted: str = "",
 ) -> r.Results:
     """
     Return the results of a run.
@@ -40,6 +41,7 @@ def assemble(
         times: of a live run, seconds by name for each target.
         beside: how attached sandboxes compare with stock ones.
         moved: what changed outside during a live run, and must not have.
+        interrupted: how much was judged before an interrupt; "" if there was none.
     """
     cells, records = list(cells), list(records)
     unused = [
@@ -55,6 +57,7 @@ def assemble(
         policies=(str(policy),),
         settings=tuple(settings),
         moved=tuple(moved),
+        interrupted=(interrupted,) if interrupted else (),
     )
     targets = [_target(record, (times or {}).get(record.target.id, {})) for record in records]
     notes = [note for record in records for note in notes_of(record)]

@@ -30,6 +30,7 @@ def merge(first: r.Results, second: r.Results) -> r.Results:
         policies=one.policies + two.policies,
         settings=one.settings + two.settings,
         moved=one.moved + two.moved,
+        interrupted=one.interrupted + two.interrupted,
     )
     return normal(
         run=run,
@@ -62,6 +63,7 @@ def normal(
                 "policies": tuple(sorted(set(run.policies))),
                 "settings": _union(run.settings, _text),
                 "moved": tuple(sorted(set(run.moved))),
+                "interrupted": tuple(sorted(set(run.interrupted))),
             }
         ),
         hosts=_union(hosts, lambda host: host.id),

@@ -17,6 +17,7 @@ from pytest_isolation.escape import escape
 from pytest_isolation.policy.verdict import SEVERITIES, Judgement, Verdict
 
 SCHEMA = 1
+RESULTS = "results.json"
 MAX_BYTES = 64 << 20
 
 
@@ -51,6 +52,7 @@ class Run(Part):
     policies: tuple[Line, ...] = ()  # "as documented", "baseline@1"
     settings: tuple[Setting, ...] = ()
     moved: tuple[Line, ...] = ()  # what changed outside during a run, and must not have: a finding of the run
+    interrupted: tuple[Line, ...] = ()  # of a run that was interrupted: "12 of 133 checks judged"
 
 
 class Host(Part):
@@ -178,9 +180,14 @@ class Results(Part):
         return sorted(found, key=lambda cell: (severities.get((cell.check, cell.version), 2), cell.check, cell.target))
 
 
+def dump_results(results: Results) -> bytes:
+    """Return the content of results.json."""
+    return (results.model_dump_json(by_alias=True, indent=1) + "\n").encode()
+
+
 def write_results(results: Results, folder: Folder) -> None:
     """Write FOLDER/results.json whole or not at all."""
-    folder.write_whole("results.json", results.model_dump_json(by_alias=True, indent=1) + "\n")
+    folder.write_whole(RESULTS, dump_results(results))
 
 
 def load_results(path: Path) -> Results:
@@ -190,7 +197,7 @@ def load_results(path: Path) -> Results:
     Raises:
         IsolationError: the file cannot be read, or is not a results.json of a known schema.
     """
-    file = path / "results.json" if path.is_dir() else path
+    file = path / RESULTS if path.is_dir() else path
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)

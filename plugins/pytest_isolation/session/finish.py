@@ -19,15 +19,17 @@ from pytest_isolation.report.spans import write_lines
 from pytest_isolation.report.terminal import draw
 from pytest_isolation.results import model as r
 from pytest_isolation.results.build import assemble
+from pytest_isolation.session.interrupt import is_interrupted
 from pytest_isolation.session.state import State
 
 
 def finish_session(session: pytest.Session, state: State) -> None:
     """
-    Write the report, and set the exit status.
+    Write the report, end every sandbox, and set the exit status.
 
-    The session fails if more was skipped than --isolation-max-skip allows, and if something outside changed that must
-    not.
+    The report is written first, because the end of a sandbox may take long.  It is written again if something outside
+    has changed by then.  The session fails if that must not change, and if more was skipped than
+    --isolation-max-skip allows.
 
     Args:
         session: pytest's session.
@@ -35,20 +37,33 @@ def finish_session(session: pytest.Session, state: State) -> None:
 
     A report that cannot be written is exit status 4; the matrix is printed all the same.
     """
+    if is_interrupted(session):
+        state.interrupted = f"{len(state.cells)} of {max(state.planned, len(state.cells))} checks judged"
+    try:
+        _write(session, state)
+    finally:
+        state.release()
     state.moved = state.hosts.moved()
+    if state.moved:
+        _write(session, state)
     if state.moved and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-    if state.options.report is not None:
-        try:
-            with explained():
-                write_report(state.options.report, state.records, make_results(state), clean=True)
-        except IsolationError as error:
-            state.not_written = f"the report '{state.options.report}' is not complete: {escape(str(error))}"
-            session.exitstatus = pytest.ExitCode.USAGE_ERROR
     skipped = sum(cell.judgement is Judgement.NONE for cell in state.cells.values())
     if state.options.max_skip is not None and skipped > state.options.max_skip and session.exitstatus == 0:
         state.too_many_skipped = skipped
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _write(session: pytest.Session, state: State) -> None:
+    directory = state.options.report
+    if directory is None:
+        return
+    try:
+        with explained():
+            write_report(directory, state.records, make_results(state), clean=True)
+    except IsolationError as error:
+        state.not_written = f"the report '{directory}' is not complete: {escape(str(error))}"
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
 
 
 def make_results(state: State) -> r.Results:
@@ -62,6 +77,7 @@ def make_results(state: State) -> r.Results:
         {name: one.times for name, one in state.measurements.items()},
         compare_attached(state.cells.values(), state.stock),
         state.moved,
+        state.interrupted,
     )
 
 
@@ -75,6 +91,8 @@ def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
     if not state.cells:
         for one in state.skipped:
             reporter.write_line(f"isolation: left out {one.what}: {one.reason}; {one.mend}")
+        if state.interrupted:
+            reporter.write_line(f"isolation: interrupted: {state.interrupted}")
         return
     reporter.section("isolation")
     writer = reporter._tw

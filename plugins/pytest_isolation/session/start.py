@@ -6,34 +6,12 @@ Out: the same with the targets that could be observed, and what is known of each
 
 from __future__ import annotations
 
-import signal
-import threading
-
 import pytest
 
 from provisioner.errors import IsolationError
 from pytest_isolation.escape import escape
 from pytest_isolation.options import KINDS
 from pytest_isolation.session.state import State
-
-ENDED_BY_SIGTERM = 128 + signal.SIGTERM
-
-
-def end_on_sigterm(config: pytest.Config) -> None:
-    """Let SIGTERM end the session as Ctrl-C does, so that sandboxes are ended; a handler that is there stays."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        return
-
-    def end(number: int, frame: object) -> None:
-        signal.signal(signal.SIGTERM, lambda number, frame: None)  # once: do not interrupt the cleanup
-        pytest.exit("ended by SIGTERM", returncode=ENDED_BY_SIGTERM)
-
-    signal.signal(signal.SIGTERM, end)
-
-    def restore() -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    config.add_cleanup(restore)
 
 
 def gather_targets(state: State, distributed: bool) -> None:

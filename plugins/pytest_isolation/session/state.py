@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_isolation.targets.select import Skipped, Target
 
 STATE: pytest.StashKey[State] = pytest.StashKey()
+RUNS: pytest.StashKey[bool] = pytest.StashKey()  # set when pytest runs a session: it then handles a KeyboardInterrupt
 
 
 @dataclass
@@ -47,6 +48,8 @@ class State:
         too_many_skipped: how many cells were skipped, if that is more than --isolation-max-skip allows.
         moved: what changed outside during the run, and must not have.
         not_written: why the report cannot be written; "" if it can.
+        planned: how many cells a whole run of the collected tests has.
+        interrupted: how many of them were judged before an interrupt, in words; "" if there was none.
     """
 
     options: RunOptions
@@ -62,6 +65,8 @@ class State:
     too_many_skipped: int = 0
     moved: list[str] = field(default_factory=list)
     not_written: str = ""
+    planned: int = 0
+    interrupted: str = ""
 
     @property
     def hosts(self) -> Hosts:

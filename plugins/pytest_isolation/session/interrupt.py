@@ -1,0 +1,88 @@
+"""How Ctrl-C, SIGTERM and SIGHUP end a session: results first, then the sandboxes, never in the middle of either.
+
+In: pytest's config.  Out: the exit status: pytest's own 2 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.  Signals
+that a user's plugin handles stay with it.  A worker of pytest-xdist writes no lines: its controller does.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import _pytest.config
+import pytest
+
+from provisioner.interrupt.guard import Guard
+from provisioner.journal.prune import prune_at_start
+from pytest_isolation.session.state import RUNS
+
+GUARD: pytest.StashKey[Guard] = pytest.StashKey()
+SESSION: pytest.StashKey[pytest.Session] = pytest.StashKey()
+
+
+def guard_session(config: pytest.Config, worker: bool) -> None:
+    """
+    Handle the signals until the session's end.  Call it before what must be undone is registered as a cleanup.
+
+    Args:
+        config: pytest's config.
+        worker: whether this is a worker of pytest-xdist.
+    """
+    if GUARD in config.stash:
+        return
+    output = None if worker else os.dup(2)  # pytest may capture 2 when a line is written
+    guard = Guard("isolation", lambda number: _error(config, number), output)
+    if not guard.install():
+        return
+    config.stash[GUARD] = guard
+
+    def end() -> None:
+        guard.hold()
+        if guard.number is not None and not worker and config.getoption("numprocesses", None) is not None:
+            prune_at_start()  # pytest-xdist gives its workers 10 s to end what they made
+        guard.drain()
+        session = config.stash.get(SESSION, None)
+        if session is not None and guard.number is not None:
+            session.exitstatus = exit_status(guard.number)
+        if not worker and not _is_program():  # the process goes on without pytest
+            guard.restore()
+
+    config.add_cleanup(end)
+
+
+def exit_status(number: signal.Signals) -> int:
+    """Return pytest's exit status of a session that a signal ended."""
+    return pytest.ExitCode.INTERRUPTED if number == signal.SIGINT else 128 + number
+
+
+def begin_undoing(session: pytest.Session) -> None:
+    """Interrupt nothing from now on: what follows writes results and ends sandboxes."""
+    session.config.stash[SESSION] = session
+    guard = session.config.stash.get(GUARD, None)
+    if guard is not None:
+        guard.hold()
+
+
+def is_interrupted(session: pytest.Session) -> bool:
+    """Tell whether the session ends before its tests did."""
+    guard = session.config.stash.get(GUARD, None)
+    return session.exitstatus == pytest.ExitCode.INTERRUPTED or (guard is not None and guard.number is not None)
+
+
+def _error(config: pytest.Config, number: signal.Signals) -> BaseException:
+    if RUNS not in config.stash:  # pytest reads options and conftest.py, and shows a traceback for other errors
+        return SystemExit(exit_status(number))
+    if number == signal.SIGINT:
+        return KeyboardInterrupt()
+    return pytest.exit.Exception(f"ended by {number.name}", returncode=exit_status(number))
+
+
+def _is_program() -> bool:
+    """Tell whether this process is the command pytest, which ends when the session has ended."""
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        if frame.f_code is _pytest.config.console_main.__code__:
+            return True
+        frame = frame.f_back
+    return False
