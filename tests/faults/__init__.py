@@ -28,6 +28,7 @@ or, where phase and strike are already there, one line in the table:
 
     Case("pytest", "create/unshare", "INT INT", Promise(seconds=15, statuses={2, 130}))
 
+A slow test of which another one is the kind carries `@wide` (case.py): `faults-wide` runs it.
 A case that fails until something else is mended: `xfail="3: two interrupts"`, the number of the point first. It is
 strict: when it passes, the mark must go.
 All that a test started is ended by its own id when the fixture ends, even if the test failed.

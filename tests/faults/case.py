@@ -15,6 +15,10 @@ from faults.promise import Promise
 from faults.strikes import STRIKES
 from faults.world import World
 
+WIDE = os.environ.get("PYTEST_ISOLATION_FAULTS") == "wide"
+# marks a slow test of which another one is the kind: only the wide run has it
+wide = pytest.mark.skipif(not WIDE, reason="only with PYTEST_ISOLATION_FAULTS=wide")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -66,5 +70,4 @@ def run_case(case: Case) -> list[str]:
 
 def chosen(cases: list[Case]) -> list[Any]:
     """Return the parameters of a run: all with PYTEST_ISOLATION_FAULTS=wide."""
-    wide = os.environ.get("PYTEST_ISOLATION_FAULTS") == "wide"
-    return [case.parameter() for case in cases if wide or not case.wide]
+    return [case.parameter() for case in cases if WIDE or not case.wide]

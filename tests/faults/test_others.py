@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from faults.case import wide
 from faults.home import Home, session
 from faults.phases import ANSWERS, WAITS
 from faults.promise import Promise
@@ -59,6 +60,7 @@ def test_a_sandbox_that_someone_else_removes_is_made_again(home: Home) -> None:
     assert Promise({0}, results=True).broken(home, program, before) == []
 
 
+@wide
 def test_a_killed_worker_is_told_and_the_results_of_all_targets_are_kept(home: Home) -> None:
     home.write_test(ON_WORKERS)
     before = World.now(home)
@@ -106,6 +108,7 @@ def test_what_an_older_run_left_is_removed_and_a_new_run_is_not_disturbed(home: 
                 cgroup.rmdir()
 
 
+@wide
 @pytest.mark.parametrize("fault", ["damaged", "missing", "not executable", "a folder", "noexec"])
 def test_a_probe_that_cannot_be_run_from_the_cache_is_built_again_or_told(home: Home, fault: str) -> None:
     home.write_test(ANSWERS)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.case import wide
 from faults.home import Home, session
 from faults.phases import ANSWERS
 from faults.promise import Promise
@@ -45,7 +46,15 @@ def file_for_facts(report: Path) -> None:
     (report / "facts").write_text("mine\n")
 
 
-@pytest.mark.parametrize("make", [fifo, full_device, dangling, plain_file, folder_in_its_place, file_for_facts])
+@pytest.mark.parametrize(
+    "make",
+    [
+        fifo,
+        dangling,
+        folder_in_its_place,
+        *(pytest.param(make, marks=wide) for make in (full_device, plain_file, file_for_facts)),
+    ],
+)
 def test_a_report_that_cannot_be_written_is_refused_in_one_line(home: Home, make: object) -> None:
     assert callable(make)
     home.write_test(ANSWERS)
