@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,10 @@ from provisioner.errors import IsolationError
 from provisioner.hosts import daemon as module
 from provisioner.hosts.daemon import Daemon, daemon_root, running
 from provisioner.images import image
-from provisioner.journal import run as journal
-from provisioner.journal import undo
 from provisioner.journal.prune import prune
 from provisioner.journal.run import Run
 from provisioner.linux.mounts import read_mounts
+from provisioner.paths import HOME, run_dir
 
 needs_docker = pytest.mark.skipif(
     os.geteuid() != 0 or not all(map(shutil.which, ("dockerd", "docker", "nsenter", "ip", "cc"))),
@@ -51,15 +50,13 @@ def docker(run: Run) -> Daemon:
 
 
 @pytest.fixture
-def short_run_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def short_run_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A run folder whose sockets can be bound: pytest's own is too deep."""
-    folder = Path("/tmp") / MARK
-    folder.mkdir()
-    for patched in (journal, undo, module):
-        monkeypatch.setattr(patched, "run_dir", lambda: folder)
-    monkeypatch.setattr(undo, "cache_dir", lambda: tmp_path)
-    yield folder
-    shutil.rmtree(folder)
+    home = Path("/tmp") / MARK
+    home.mkdir()
+    monkeypatch.setenv(HOME, str(home))
+    yield run_dir()
+    shutil.rmtree(home)
 
 
 def look() -> dict[str, set[str]]:
@@ -138,8 +135,7 @@ def test_prune_removes_a_daemon_whose_owner_was_killed(short_run_dir: Path, tmp_
         "import sys, time; sys.path[:0] = sys.argv[2:]\n"
         "from pathlib import Path\n"
         "import test_daemon_live as t\n"
-        "t.MARK = Path(sys.argv[1]).name\n"
-        "for m in (t.journal, t.undo, t.module): m.run_dir = lambda: Path(sys.argv[1])\n"
+        "t.MARK = Path(sys.argv[1]).parent.name\n"
         "run = t.Run.start()\n"
         "with t.running(t.docker(run), run) as env:\n"
         "    t.start_container(env, Path(sys.argv[1]))\n"
