@@ -12,6 +12,7 @@ import os
 import resource
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 from provisioner.errors import IsolationError
 from provisioner.files.folder import NotWritten
@@ -139,13 +140,17 @@ def _folders() -> list[str]:
     return [*own, os.environ.get("TMPDIR") or "/tmp"]
 
 
+def free_bytes(folder: str | Path) -> int:
+    """Return the free bytes of the file system that a folder is on; OSError if it is not there."""
+    system = os.statvfs(folder)
+    return system.f_bavail * system.f_frsize
+
+
 def _free(folder: str) -> int | None:
-    """Return the free bytes of the file system that a folder is on; None if it is not there."""
     try:
-        system = os.statvfs(folder)
+        return free_bytes(folder)
     except OSError:
         return None
-    return system.f_bavail * system.f_frsize
 
 
 def _limit(which: int) -> str:

@@ -9,6 +9,7 @@ root nor an installed one: Debian's tcc and musl are downloaded and unpacked int
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import importlib.util
 import os
@@ -23,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from provisioner.connection.local import CommandTimeout, run_command
 from provisioner.errors import IsolationError
-from provisioner.faults.explain import failed
+from provisioner.faults.explain import failed, free_bytes
 from provisioner.files.atomic import write_whole
 from provisioner.files.folder import Folder
 from provisioner.files.maker import temporary_folder
@@ -39,6 +40,7 @@ DEFINITIONS = ("-D_GNU_SOURCE",)
 CHOICE = "PYTEST_ISOLATION_CC"
 COMPILE_TIMEOUT = 180.0  # seconds; zig compiles its C library first
 LOCK_TIMEOUT = 900.0
+LEAST_SPACE = 64 << 10  # bytes; a compiler that fails with less free has no space, whatever it says
 MOST = 64 << 20  # bytes of a probe
 WRONG_USAGE = 64  # exit status of the probe without arguments: sysexits(3)
 
@@ -193,10 +195,13 @@ def compile_static(
                     fault = _run(argv, binary)
                 if not fault:
                     return name
+                if os.strerror(errno.ENOSPC) in fault or free_bytes(binary.parent) < LEAST_SPACE:
+                    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    raise failed(f"cannot build {what} in '{binary.parent.parent}'", full)
                 log += f"{name}: {fault}\n"
         except IsolationError as error:
             log += f"{name}: {error}\n"
-            if chosen:
+            if chosen or os.strerror(errno.ENOSPC) in error.what:  # another compiler has no more space
                 raise
     if chosen:
         raise IsolationError(f"cannot build {what}: {chosen} failed", hint="read its messages with -v", log=log[-4000:])

@@ -1,0 +1,260 @@
+"""The environments of test_environments.py: what a machine does not allow, and what a program says then.
+
+An environment is the beginning of a bash script, which sets it up and then runs the command as "$@".  Mounts are made
+in a mount namespace of the script, so that the host has none of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from faults.home import Home, provisioner, session
+
+RUN = 'exec "$@"'
+FILL = "dd if=/dev/zero of=$H/{part}/fill bs=4k status=none 2>/dev/null || true; "
+TMPFS = "mkdir -p $H/{part}; mount -t tmpfs -o mode=0711,size={size} none $H/{part}; "
+READ_ONLY = "mkdir -p {path}; mount --bind {path} {path}; mount -o remount,bind,ro {path}; "
+HOME_HINT = "PYTEST_ISOLATION_HOME"
+
+
+def isolation(*arguments: str) -> list[str]:
+    """Return a command of `isolation`."""
+    return [sys.executable, "-m", "pytest_isolation", *arguments]
+
+
+def _session(*arguments: str) -> Callable[[Path], list[str]]:
+    return lambda record: session("unshare", *arguments)
+
+
+# by name; each gets the path of an archived record
+COMMANDS: dict[str, Callable[[Path], Sequence[str]]] = {
+    "session": _session(),
+    "session-n2": _session("-n", "2"),
+    "session-long-name": _session(f"--isolation-report={'r' * 300}"),
+    "session-below-file": _session("--isolation-report=test_user.py/report"),
+    "session-dev-full": _session("--isolation-report=/dev/full"),
+    "checks": lambda record: isolation("checks"),
+    "known": lambda record: isolation("known"),
+    "judge": lambda record: isolation("judge", str(record)),
+    "judge-report": lambda record: isolation("judge", str(record), "--report=report"),
+    "judge-long-name": lambda record: isolation("judge", str(record), f"--report={'r' * 300}"),
+    "judge-dev-full": lambda record: isolation("judge", str(record), "--report=/dev/full"),
+    "judge-below-file": lambda record: isolation("judge", str(record), "--report=test_user.py/report"),
+    "build": lambda record: provisioner("build"),
+    "prune": lambda record: provisioner("prune"),
+    "status": lambda record: provisioner("status"),
+    "plan": lambda record: provisioner("plan"),
+    "box-list": lambda record: provisioner("box", "list"),
+    "schemas": lambda record: provisioner("schemas", "out"),
+    "lab-folder": lambda record: provisioner("status", "--lab", "marks"),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """
+    One environment, the commands that are tried in it, and what they promise.
+
+    Args:
+        name: of the environment.
+        setup: what bash does before it runs "$@".
+        commands: keys of COMMANDS.
+        wide: further ones, which only the wide table has.
+        says: a text of the line that each command prints; "" for none.
+        hint: a text of that line that names the remedy.
+        statuses: the exit statuses.
+        private: whether the script mounts something.
+        last: how the script runs the command.
+    """
+
+    name: str
+    setup: str
+    commands: tuple[str, ...]
+    wide: tuple[str, ...] = ()
+    says: str = ""
+    hint: str = ""
+    statuses: tuple[int, ...] = (1, 4)
+    private: bool = False
+    last: str = RUN
+
+    def argv(self, command: str, home: Home, record: Path) -> list[str]:
+        """Return the whole command line."""
+        mounts = ["unshare", "--mount", "--propagation", "private"] if self.private else []
+        script = f"H={home.path}; {self.setup}{self.last}"
+        return [*mounts, "bash", "-c", script, "bash", *COMMANDS[command](record)]
+
+
+NO_SPACE = "No space left on device"
+FULL_OUTPUT = "cannot write to standard output: No space left on device"
+CLOSED_OUTPUT = "cannot write to standard output: it is closed"
+PROBE_FITS = "mv $H/cache $H/old; " + TMPFS.format(part="cache", size="900k") + "cp -r $H/old/probe-* $H/cache/; "
+NOTHING_FITS = "mv $H/cache $H/old; " + TMPFS.format(part="cache", size="64k")
+WORKS = (0, 1)  # 1: `judge` finds that nothing was observed
+
+DISKS = (
+    Row(
+        "run-full",
+        TMPFS.format(part="run", size="1m") + FILL.format(part="run"),
+        ("session", "status"),
+        ("session-n2", "plan"),
+        says=NO_SPACE,
+        hint=HOME_HINT,
+        private=True,
+    ),
+    Row(
+        "cache-full", PROBE_FITS + FILL.format(part="cache"), ("session",), says=NO_SPACE, hint=HOME_HINT, private=True
+    ),
+    Row(
+        "cache-full-without-probe",
+        NOTHING_FITS + FILL.format(part="cache"),
+        ("build",),
+        ("session",),
+        says=NO_SPACE,
+        hint=HOME_HINT,
+        private=True,
+    ),
+    Row(
+        "state-full",
+        TMPFS.format(part="state", size="64k") + FILL.format(part="state"),
+        (),
+        ("session",),
+        statuses=WORKS,
+        private=True,
+    ),
+    Row(
+        "report-full",
+        TMPFS.format(part="work/report", size="48k"),
+        ("session",),
+        ("judge-report",),
+        says="bytes are needed",
+        hint="free space there",
+        private=True,
+    ),
+    Row(
+        "name-of-300",
+        "",
+        ("session-long-name", "judge-long-name"),
+        says="a name of 300 characters",
+        hint="a shorter name",
+    ),
+    Row("report-is-a-fifo", "mkfifo report; ", ("judge-report",), ("session",), says="report'"),
+    Row("report-is-a-file", "touch report; ", ("session",), ("judge-report",), says="report'"),
+    Row("report-is-dev-full", "", ("judge-dev-full",), ("session-dev-full",), says="'/dev/full'"),
+    Row("report-is-a-dangling-link", "ln -s /nosuch/x report; ", ("session",), ("judge-report",), says="nosuch"),
+    Row(
+        "report-below-a-file",
+        "",
+        ("judge-below-file",),
+        ("session-below-file",),
+        says="Not a directory",
+        hint="name another path",
+    ),
+    Row(
+        "cache-read-only",
+        "rm -rf $H/cache/rootfs-*; " + READ_ONLY.format(path="$H/cache"),
+        ("session",),
+        says="Read-only file system",
+        hint=HOME_HINT,
+        private=True,
+    ),
+    Row(
+        "run-read-only",
+        READ_ONLY.format(path="$H/run"),
+        ("session", "status"),
+        says="Read-only file system",
+        hint=HOME_HINT,
+        private=True,
+    ),
+    Row("state-read-only", READ_ONLY.format(path="$H/state"), (), ("session",), statuses=WORKS, private=True),
+    Row(
+        "home-read-only",
+        READ_ONLY.format(path="$H"),
+        ("prune",),
+        ("session",),
+        says="Read-only file system",
+        hint=HOME_HINT,
+        private=True,
+    ),
+    Row(
+        "work-read-only",
+        READ_ONLY.format(path="$H/work") + "cd $H/work; ",
+        ("session", "schemas"),
+        ("judge-report",),
+        says="Read-only file system",
+        hint="folder",
+        private=True,
+    ),
+    Row(
+        "working-folder-removed",
+        "mkdir gone; cd gone; rmdir ../gone; ",
+        ("status",),
+        ("plan", "box-list"),
+        says="the working folder: it was removed",
+        hint="cd",
+    ),
+    Row("no-tmpdir", "export TMPDIR=/nosuch; ", ("session",), ("judge", "status"), statuses=WORKS),
+    Row("no-home", "unset HOME; ", (), ("session", "prune", "status"), statuses=WORKS),
+    Row("lab-is-a-folder", "cd $H; ", ("lab-folder",), says="cannot read"),
+)
+
+# whether it is enough depends on how many threads run at once
+SHORT = ("cannot ", "ulimit -v", (0, 1, 4))
+LIMITS = (
+    Row("memory-300-mb", "ulimit -v 300000; ", ("session-n2",), ("session",), *SHORT),
+    Row("memory-200-mb", "ulimit -v 200000; ", ("session",), (), *SHORT),
+    Row("memory-120-mb", "ulimit -v 120000; ", (), ("checks", "judge"), statuses=WORKS),
+    Row("files-24", "ulimit -n 24; ", ("session", "session-n2"), says="Too many open files", hint="ulimit -n"),
+    Row(
+        "file-size-0",
+        "exec > >(cat) 2>&1; ulimit -f 0; ",  # cat has no limit
+        ("status", "judge-report"),
+        ("schemas",),
+        says="File too large",
+        hint="ulimit -f",
+        last='"$@"; status=$?; exec >&- 2>&-; wait; exit $status',
+    ),
+    Row(
+        "file-size-16",
+        "rm -rf $H/cache/rootfs-*; ulimit -f 16; ",
+        ("session",),
+        says="File too large",
+        hint="ulimit -f",
+    ),
+)
+
+STREAMS = (
+    Row(
+        "output-full",
+        "exec >/dev/full; ",
+        ("judge", "prune", "session"),
+        ("checks", "known", "build", "box-list"),
+        says=FULL_OUTPUT,
+        hint="free space there",
+    ),
+    Row(
+        "output-closed",
+        "exec >&-; ",
+        ("checks", "build", "session"),
+        ("known", "judge", "prune", "box-list"),
+        says=CLOSED_OUTPUT,
+        hint="send it elsewhere",
+    ),
+    Row("all-full", "exec >/dev/full 2>&1; ", ("session",), ("checks", "judge")),
+    Row("all-closed", "exec <&- >&- 2>&-; ", ("prune",), ("checks", "session")),
+    Row("errors-closed", "exec 2>&-; ", ("session",), ("checks",), statuses=WORKS),
+    Row("errors-full", "exec 2>/dev/full; ", (), ("checks", "session"), statuses=WORKS),
+    Row("input-closed", "exec <&-; ", ("session",), ("judge",), statuses=WORKS),
+    Row(
+        "reader-ends",
+        "",
+        ("judge", "session"),
+        ("checks",),
+        last='"$@" | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}',
+        statuses=(0, 1, 4),  # the pipe may hold all of it
+    ),
+)
+
+ROWS = (*DISKS, *LIMITS, *STREAMS)
