@@ -18,7 +18,7 @@ from provisioner.journal.entry import UndoEntry
 from provisioner.journal.names import name_thing
 from provisioner.journal.read import Contents, end_last_line, read_journal
 from provisioner.journal.store import Store, UnfitJournal, append
-from provisioner.journal.sweep import delete_temporaries, empty_run_folder, end_orphans
+from provisioner.journal.sweep import delete_temporaries, empty_run_folder, end_clients, end_orphans
 from provisioner.journal.undo import Patience, short_patience, undo_all
 from provisioner.linux.processes import boot_id, is_alive, read_process, with_descendants
 from provisioner.progress import tell
@@ -147,9 +147,10 @@ def _take(store: Store, name: str, dead: list[_Dead], lines: list[str]) -> bool:
 def _undo_dead(store: Store, dead: Sequence[_Dead], patience: Patience | None) -> list[str]:
     """Undo the entries of all these journals, and delete each that has nothing left."""
     entries = [entry for journal in dead for entry in _of_this_boot(journal.contents)]
+    ended = end_clients([journal.name.removesuffix(".jsonl") for journal in dead])
     removed, failures = undo_all(entries, patience)
     failed = {id(entry) for entry, _ in failures}
-    lines = [*removed, *dict.fromkeys(why for _, why in failures)]
+    lines = [*ended, *removed, *dict.fromkeys(why for _, why in failures)]
     for journal in dead:
         path = store.path / journal.name
         gone = [{"gone": entry.number} for entry in journal.contents.entries if id(entry) not in failed]

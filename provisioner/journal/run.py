@@ -23,6 +23,7 @@ from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import Kind, UndoEntry, Verb
 from provisioner.journal.prune import left_undone
 from provisioner.journal.store import Store, append
+from provisioner.journal.sweep import empty_run_folder
 from provisioner.journal.undo import check_path, undo_all
 from provisioner.linux.processes import Process, boot_id, read_process
 from provisioner.progress import tell
@@ -123,15 +124,6 @@ class Run:
             self._entries[entry.number] = entry
         return entry
 
-    def made_process(self, pid: int) -> UndoEntry | None:
-        """Record a process that was started; None if it has ended already."""
-        try:
-            return self.made("process", pid)
-        except IsolationError:
-            if read_process(pid) is None:
-                return None
-            raise
-
     def gone(self, entry: UndoEntry) -> None:
         """Record that a thing no longer exists; a second call does nothing."""
         with self._lock:
@@ -162,6 +154,8 @@ class Run:
             else:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._name, dir_fd=self._store.fd)
+                if not self._store.names() and self._store.hold_alone():
+                    empty_run_folder()
             self._entries.clear()
             os.close(self._fd)
             self._fd = -1

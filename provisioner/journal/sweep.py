@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from provisioner.errors import IsolationError
@@ -25,21 +25,40 @@ PERMANENT = ("runs",)  # folders of the run folder that stay
 
 
 def end_orphans() -> list[str]:
-    """
-    Kill the commands that dead processes left behind, with their helpers; return one line each.
+    """Kill the commands that dead processes left behind, with their helpers; return one line each."""
+    return _end(_is_marked_by_dead)
 
-    A process counts if its environment names a dead maker and it still holds a pipe as a standard stream.  A daemon
-    that a runtime starts for itself, such as the pause process of rootless Podman, holds none: it is left alone.
+
+def end_clients(runs: Collection[str]) -> list[str]:
+    """
+    Kill the clients of sandboxes that dead runs left behind, with their helpers; return one line each.
+
+    A client's environment carries no mark, because some runtimes hand it on into the sandbox.  A client works in its
+    sandbox's folder.
+
+    Args:
+        runs: the ids of dead runs.
+    """
+    folders = tuple(f"{run_dir().resolve() / run}/" for run in runs)
+    return _end(lambda pid: _read_link(pid, "cwd").startswith(folders))
+
+
+def _end(is_left: Callable[[int], bool]) -> list[str]:
+    """
+    Kill the processes of this user that a function chooses and that hold a pipe as a standard stream.
+
+    A daemon that a runtime starts for itself, such as the pause process of rootless Podman, holds none, and neither
+    does a user's shell: they are left alone.
     """
     spared = set(_this_and_ancestors())
-    orphans = {process: _command(process.pid) for process in _processes() if process not in spared}
-    orphans = {process: name for process, name in orphans.items() if _is_orphan(process.pid)}
-    left = kill_all(orphans)
+    doomed = {process: _command(process.pid) for process in _processes() if is_left(process.pid)}
+    doomed = {process: name for process, name in doomed.items() if process not in spared and _holds_pipe(process.pid)}
+    left = kill_all(doomed)
     return [
         f"cannot end process {process.pid}: it is still there after SIGKILL"
         if process in left
         else f"removed process {process.pid} ({name})"
-        for process, name in orphans.items()
+        for process, name in doomed.items()
     ]
 
 
@@ -88,9 +107,11 @@ def _is_dead(maker: Maker, changed: float) -> bool:
     return process is None or process.start != maker.start
 
 
-def _is_orphan(pid: int) -> bool:
+def _is_marked_by_dead(pid: int) -> bool:
     prefix = f"{VARIABLE}=".encode()
     try:
+        if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
+            return False
         words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
     except OSError:  # another user's, or it ended
         return False
@@ -98,22 +119,27 @@ def _is_orphan(pid: int) -> bool:
     maker, own = marked_by(os.fsdecode(text)), this_process()
     if maker is None or (maker.boot, maker.namespace) != (own.boot, own.namespace):
         return False
-    return _is_dead(maker, 0.0) and any(_stream(pid, number).startswith("pipe:") for number in (0, 1, 2))
+    return _is_dead(maker, 0.0)
 
 
-def _stream(pid: int, number: int) -> str:
+def _holds_pipe(pid: int) -> bool:
+    return any(_read_link(pid, f"fd/{number}").startswith("pipe:") for number in (0, 1, 2))
+
+
+def _read_link(pid: int, name: str) -> str:
     try:
-        return os.readlink(f"/proc/{pid}/fd/{number}")
+        return os.readlink(f"/proc/{pid}/{name}")
     except OSError:
         return ""
 
 
 def _processes() -> Iterator[Process]:
-    """Yield the processes of this user."""
+    """Yield the processes of this user; all for root, who starts some as another user."""
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError):
-                if os.stat(f"/proc/{name}").st_uid == os.geteuid() and (process := read_process(int(name))):
+                mine = os.geteuid() in (0, os.stat(f"/proc/{name}").st_uid)
+                if mine and (process := read_process(int(name))):
                     yield process
 
 

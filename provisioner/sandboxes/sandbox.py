@@ -64,8 +64,6 @@ class Sandbox:
             self._values = self._make_values()
             started = time.monotonic()
             self._stream = self._start()
-            if self.host.files.remembers and (client := host.run.made_process(self._stream.pid)):
-                self._undo_entries.append(client)
             self.channel = self._connect(self._stream)
             self.ready = time.monotonic()
             self.hello_seconds = self.ready - started

@@ -11,7 +11,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from provisioner.errors import IsolationError
@@ -25,6 +25,8 @@ from pytest_isolation.observe.stock import Stock, observe_stock
 from pytest_isolation.observe.views import observe_sandbox
 from pytest_isolation.options import LOCAL
 from pytest_isolation.targets.select import Target, instead_of, other_option
+
+POLL = 0.2  # seconds
 
 
 @dataclass(frozen=True)
@@ -67,13 +69,13 @@ def gather(targets: Sequence[Target], sandboxes: SandboxCache) -> Gathered:
     thread = threading.Thread(target=_run, args=(gathering, done), name="isolation-gather", daemon=True)
     thread.start()
     try:
-        while thread.is_alive():
-            thread.join(0.2)
+        while not done.done():  # not is_alive(): it is wrong after an interrupt of join() (bpo-45274)
+            wait([done], POLL)
     except BaseException:
         sandboxes.stop()
-        while thread.is_alive():
+        while not done.done():
             sandboxes.hosts.abort()
-            thread.join(0.2)
+            wait([done], POLL)
         raise
     return done.result()
 

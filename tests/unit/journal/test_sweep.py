@@ -74,9 +74,12 @@ def test_shared_folders_go_when_no_run_lives(home: Path) -> None:
     (home / "run" / "podman" / "deep").mkdir(parents=True)
     (home / "run" / "accelerator.json").touch()
 
-    with Run.start():
+    with Run.start(), Run.start() as inner:
         assert prune() == []
+        inner.close()
         assert (home / "run" / "podman").exists()
+    assert not (home / "run" / "podman").exists()  # the last run's end
+    (home / "run" / "podman").mkdir()
     said = prune()
 
     assert said == [f"removed path {home}/run/podman"]
