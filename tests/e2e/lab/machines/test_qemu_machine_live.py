@@ -113,6 +113,8 @@ def test_snapshots_survive_the_update_from_a_version_that_gave_qemu_its_folder(u
     assert up.vmm_pid() == before
     assert up.restore("older")
     assert folder.stat().st_uid == 0
+    up.delete_snapshot("older")
+    assert up.snapshots() == []
 
 
 def test_modules_for_containers_load(up: QemuMachine) -> None:
