@@ -51,8 +51,13 @@ def _end(is_left: Callable[[int], bool]) -> list[str]:
     does a user's shell: they are left alone.
     """
     spared = set(_this_and_ancestors())
-    doomed = {process: _command(process.pid) for process in _processes() if is_left(process.pid)}
-    doomed = {process: name for process, name in doomed.items() if process not in spared and _holds_pipe(process.pid)}
+    doomed: dict[Process, str] = {}
+    for pid in _pids():
+        if not is_left(pid) or not _holds_pipe(pid):
+            continue
+        process = read_process(pid)
+        if process is not None and process not in spared and is_left(pid):  # again: the pid may be another's now
+            doomed[process] = _command(pid)
     left = kill_all(doomed)
     return [
         f"cannot end process {process.pid}: it is still there after SIGKILL"
@@ -108,14 +113,17 @@ def _is_dead(maker: Maker, changed: float) -> bool:
 
 
 def _is_marked_by_dead(pid: int) -> bool:
-    prefix = f"{VARIABLE}=".encode()
     try:
         if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
             return False
-        words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            data = b"\0" + file.read()
     except OSError:  # another user's, or it ended
         return False
-    text = next((word.removeprefix(prefix) for word in words if word.startswith(prefix)), b"")
+    _, found, rest = data.partition(b"\0" + VARIABLE.encode() + b"=")
+    if not found:
+        return False
+    text = rest.partition(b"\0")[0]
     maker, own = marked_by(os.fsdecode(text)), this_process()
     if maker is None or (maker.boot, maker.namespace) != (own.boot, own.namespace):
         return False
@@ -133,14 +141,13 @@ def _read_link(pid: int, name: str) -> str:
         return ""
 
 
-def _processes() -> Iterator[Process]:
+def _pids() -> Iterator[int]:
     """Yield the processes of this user; all for root, who starts some as another user."""
     for name in os.listdir("/proc"):
         if name.isdigit():
             with contextlib.suppress(OSError):
-                mine = os.geteuid() in (0, os.stat(f"/proc/{name}").st_uid)
-                if mine and (process := read_process(int(name))):
-                    yield process
+                if os.geteuid() in (0, os.stat(f"/proc/{name}").st_uid):
+                    yield int(name)
 
 
 def _this_and_ancestors() -> Iterator[Process]:

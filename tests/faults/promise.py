@@ -22,6 +22,7 @@ class Promise:
         statuses: the exit statuses of the program; negative: the signal that killed it.
         seconds: how long it may take to end after the strike.
         clean: whether nothing is left before the prune already.
+        orphans: whether a runtime's client that hangs may live until the prune.
         prune: how many seconds the prune may take.
         results: whether DIR/results.json holds what was finished before the strike.
         says: a text that its output holds.
@@ -30,6 +31,7 @@ class Promise:
     statuses: frozenset[int] | set[int]
     seconds: float = 15.0
     clean: bool = True
+    orphans: bool = False
     prune: float = 10.0
     results: bool = False
     says: str = ""
@@ -43,7 +45,7 @@ class Promise:
         left = _left_soon(home, before)
         if self.clean:
             lines += [f"left at its end: {line}" for line in left]
-        else:
+        elif not self.orphans:
             lines += [f"left {SOON:.0f} s after its end: {line}" for line in left if line.startswith("process ")]
         home.release()
         started = time.monotonic()

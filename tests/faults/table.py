@@ -39,7 +39,8 @@ def promise(phase: Phase, strike: str) -> Promise | None:
     if strike not in STATUSES:
         in_sandbox = phase.name.partition("/")[0] in ("facts", "tests", "load")
         return Promise({0, 1, 4, 5}, seconds=90.0) if in_sandbox else None
-    found = Promise(STATUSES[strike], clean=strike != "KILL")
+    hangs = phase.name.startswith(("create/", "import/"))  # decision 23: the kernel does not end clients of runtimes
+    found = Promise(STATUSES[strike], clean=strike not in ("KILL", "INT INT INT"), orphans=hangs)
     if phase.name.startswith("host close/"):  # all is written and told: the outcome stands
         return replace(found, statuses={0, *found.statuses}, results=True)
     return found
