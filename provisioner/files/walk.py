@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
 from pathlib import Path
 
 from provisioner.errors import IsolationError
@@ -19,6 +20,9 @@ LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 MAX_LINKS = 40  # path_resolution(7)
 ANYONE = "any user"
+ACL = "system.posix_acl_access"
+USER, GROUP_OBJ, GROUP, MASK = 0x02, 0x04, 0x08, 0x10
+MAY_WRITE = 2
 
 
 def open_folder(path: Path, shared: bool = False) -> int:
@@ -40,22 +44,11 @@ def open_folder(path: Path, shared: bool = False) -> int:
     held, leaders = _walk(path, shared)
     try:
         if os.geteuid() == 0:
-            writers = writers_of(os.fstat(held))
+            writers = _writers(held)
             _refuse(path, {who: where for who, where in leaders.items() if not shared or who not in writers})
         return os.open(".", FOLDER, dir_fd=held)
     finally:
         os.close(held)
-
-
-def writers_of(status: os.stat_result) -> frozenset[str]:
-    """Return who can replace the entries of a folder, apart from root and this user: "uid 1000", "gid 100"."""
-    writers = _strangers(status)
-    if not status.st_mode & stat.S_ISVTX:
-        if status.st_mode & stat.S_IWGRP and status.st_gid != 0:
-            writers.add(f"gid {status.st_gid}")
-        if status.st_mode & stat.S_IWOTH:
-            writers.add(ANYONE)
-    return frozenset(writers)
 
 
 def trusted() -> frozenset[int]:
@@ -75,7 +68,7 @@ def _walk(path: Path, only_links: bool) -> tuple[int, dict[str, str]]:
             status = os.fstat(fd)
             if stat.S_ISLNK(status.st_mode):
                 pending += reversed(Path(_read_link(fd)).parts)
-                setters = _strangers(status) | (writers_of(os.fstat(held)) if only_links else set())
+                setters = _strangers(status) | (_writers(held) if only_links else set())
                 leaders |= dict.fromkeys(setters, f"the link '{here / name}'")
                 if (links := links + 1) > MAX_LINKS:
                     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
@@ -85,7 +78,7 @@ def _walk(path: Path, only_links: bool) -> tuple[int, dict[str, str]]:
             if not stat.S_ISDIR(status.st_mode):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(here))
             place = f"'{here}' (uid {status.st_uid}, mode {stat.S_IMODE(status.st_mode):04o})"
-            leaders = dict.fromkeys(() if only_links else writers_of(status), place) | leaders
+            leaders = dict.fromkeys(() if only_links else _writers(held), place) | leaders
     except BaseException:
         os.close(held)
         raise
@@ -94,6 +87,31 @@ def _walk(path: Path, only_links: bool) -> tuple[int, dict[str, str]]:
 
 def _strangers(status: os.stat_result) -> set[str]:
     return set() if status.st_uid in trusted() else {f"uid {status.st_uid}"}
+
+
+def _writers(fd: int) -> set[str]:
+    """Return who can replace the entries of a folder, apart from root and this user: "uid 1000", "gid 100"."""
+    status = os.fstat(fd)
+    writers = _strangers(status)
+    if not status.st_mode & stat.S_ISVTX:
+        if status.st_mode & stat.S_IWGRP:
+            writers |= _group_writers(fd, status)
+        if status.st_mode & stat.S_IWOTH:
+            writers.add(ANYONE)
+    return writers
+
+
+def _group_writers(fd: int, status: os.stat_result) -> set[str]:
+    """Return whom the group's bits let write: the group, or with a list those in it, up to its mask (acl(5))."""
+    try:
+        acl = os.getxattr(f"/proc/self/fd/{fd}", ACL)  # fgetxattr(2) takes no O_PATH descriptor
+    except OSError:  # no list, or a file system without lists
+        return {f"gid {status.st_gid}"} if status.st_gid else set()
+    entries = list(struct.iter_unpack("<HHI", acl[4:]))  # linux/posix_acl_xattr.h: the version, then tag, bits, id
+    mask = next((bits for tag, bits, _ in entries if tag == MASK), MAY_WRITE)
+    names = {USER: "uid {}", GROUP: "gid {}", GROUP_OBJ: f"gid {status.st_gid}"}
+    writers = {names[tag].format(id) for tag, bits, id in entries if tag in names and bits & mask & MAY_WRITE}
+    return writers - {"gid 0", *(f"uid {uid}" for uid in trusted())}
 
 
 def _read_link(fd: int) -> str:

@@ -85,8 +85,8 @@ def delete_netns(name: str) -> bool:
                 break
             sockets = _bound_sockets(members)
             left = kill_all(members)
-            for socket in sockets:  # a killed shim leaves its socket in /run/containerd/s
-                _delete_socket(socket)
+            for socket, uid in sockets.items():  # a killed shim leaves its socket in /run/containerd/s
+                _delete_socket(socket, uid)
             if left:
                 raise IsolationError(f"cannot end process {left[0].pid} in network namespace '{name}'")
         unmount(path)
@@ -94,32 +94,37 @@ def delete_netns(name: str) -> bool:
     return True
 
 
-def _bound_sockets(members: list[Process]) -> list[Path]:
-    """Return the socket files bound by processes in our mount namespace (proc_net(5), unix)."""
-    found = []
+def _bound_sockets(members: list[Process]) -> dict[Path, int]:
+    """Return the socket files bound in our mount namespace (proc_net(5), unix), each with the uid of its maker."""
+    found = {}
     here = os.stat("/proc/self/ns/mnt").st_ino
     for member in members:
         folder = Path(f"/proc/{member.pid}")
         with contextlib.suppress(OSError):  # the process ended meanwhile
             if (folder / "ns" / "mnt").stat().st_ino != here:
                 continue
-            held = {os.readlink(fd) for fd in (folder / "fd").iterdir()}
+            held = {os.readlink(fd): fd for fd in (folder / "fd").iterdir()}
             for line in (folder / "net" / "unix").read_text(errors="surrogateescape").splitlines()[1:]:
                 fields = line.split(maxsplit=7)  # Num RefCount Protocol Flags Type St Inode Path
-                if len(fields) == 8 and fields[7].startswith("/") and f"socket:[{fields[6]}]" in held:
-                    found.append(Path(fields[7]))
+                if len(fields) == 8 and fields[7].startswith("/") and (fd := held.get(f"socket:[{fields[6]}]")):
+                    found[Path(fields[7])] = fd.stat().st_uid
     return found
 
 
-def _delete_socket(path: Path) -> None:
+def _delete_socket(path: Path, uid: int) -> None:
     """
     Delete a socket file, unless another user can change its path.
 
-    Its process chose the path, and may have put a link to a socket of the host on it since.
+    Its process chose the path: it may have put a link to a socket of the host on it since, or have bound it in a root
+    folder of its own (chroot(2)), where the same path names another file.
+
+    Args:
+        path: the path that the process bound.
+        uid: the user who made the socket; bind(2) gives the file to this user.
     """
     with contextlib.suppress(OSError, IsolationError), Folder.open(path.parent) as folder:
         status = folder.status(path.name)
-        if status is not None and stat.S_ISSOCK(status.st_mode):
+        if status is not None and stat.S_ISSOCK(status.st_mode) and status.st_uid == uid:
             os.unlink(path.name, dir_fd=folder.fd)
 
 

@@ -160,6 +160,7 @@ def test_qemu_takes_nothing_over_from_a_folder_of_an_older_version(place: Arena,
     folder = place.theirs(f"machine/{NAME}")
     os.chown(folder.parent, 0, 0)
     (folder / DISK).touch()
+    os.chown(folder / DISK, NOBODY, NOBODY)
 
     def give_back() -> None:
         os.chown(folder, NOBODY, NOBODY)
@@ -170,6 +171,7 @@ def test_qemu_takes_nothing_over_from_a_folder_of_an_older_version(place: Arena,
             opened.delete(DISK)
             with suppress(FileExistsError):
                 os.mknod(DISK, dir_fd=opened.fd)
+                os.chown(DISK, NOBODY, NOBODY, dir_fd=opened.fd, follow_symlinks=False)
 
     def naive() -> None:
         os.chown(folder / DISK, NOBODY, -1)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from faults.racer import arena, race
-from provisioner.linux.netns import _delete_socket
+from provisioner.linux.netns import _delete_socket, delete_netns, make_netns
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives folders to another user: run as root")
 # in a mount namespace of its own: a tmpfs at ours/mounted, and one at theirs/folder/mounted
@@ -34,6 +34,23 @@ with place.swapping("theirs/folder", place.ours):
     ours_lost = race(lambda: unmount(folder / "mounted"), lost, 2)
 print(bool(naive_lost), bool(ours_lost))
 """
+# as nobody, in a user namespace and a root folder of its own: binds the path where root's socket is outside
+BIND = """
+import ctypes, os, socket, sys
+top, path = sys.argv[1:]
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+if ctypes.CDLL(None).unshare(0x10000000):
+    print("no user namespaces", flush=True)
+    sys.exit()
+os.chroot(top)
+os.chdir("/")
+bound = socket.socket(socket.AF_UNIX)
+bound.bind(path)
+print(flush=True)
+sys.stdin.read()
+"""
 
 
 def test_a_socket_file_is_not_deleted_through_a_link() -> None:
@@ -51,7 +68,7 @@ def test_a_socket_file_is_not_deleted_through_a_link() -> None:
         with place.swapping("theirs/folder", place.ours):
             assert race(naive, lambda: not kept.exists())
             ours.bind(str(kept))
-            assert not race(lambda: _delete_socket(named), lambda: not kept.exists(), seconds=2)
+            assert not race(lambda: _delete_socket(named, 0), lambda: not kept.exists(), seconds=2)
 
 
 def test_a_mount_is_not_detached_through_a_link(tmp_path: Path) -> None:
@@ -69,6 +86,27 @@ def test_a_socket_file_in_a_folder_of_root_is_deleted() -> None:
         path = place.ours / "socket"
         with socket.socket(socket.AF_UNIX) as made:
             made.bind(str(path))
-        _delete_socket(path)
+        _delete_socket(path, 0)
 
         assert not path.exists()
+
+
+def test_a_socket_of_root_is_kept_if_another_root_folder_has_the_same_path() -> None:
+    name = f"isolation-race-{os.getpid()}"
+    with arena() as place, socket.socket(socket.AF_UNIX) as ours:
+        path = place.ours / "socket"
+        ours.bind(str(path))
+        top = place.theirs(f"top{path.parent}").parents[len(path.parent.parts) - 2]
+        enter = ["nsenter", f"--net={make_netns(name)}", sys.executable, "-I", "-c", BIND, str(top), str(path)]
+        with subprocess.Popen(enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as member:
+            try:
+                assert member.stdout is not None
+                said = member.stdout.readline().strip()
+            finally:
+                delete_netns(name)
+        if said:
+            pytest.skip(said)
+
+        assert (top / path.relative_to("/")).is_socket()
+        assert member.returncode == -9
+        assert path.is_socket()

@@ -27,7 +27,7 @@ def open_folder(directory: Path) -> Folder:
     """
     Open the folder; take it back if an older version gave it to nobody, perhaps with a QEMU that still runs in it.
 
-    Entries that QEMU's user may have put there are deleted: links, second names of other files, further files.
+    Entries that QEMU's user may have put there are deleted: links, names of other users' files, further files.
 
     Raises:
         IsolationError: it is missing, a link, or belongs to a third user.
@@ -46,12 +46,17 @@ def open_folder(directory: Path) -> Folder:
         os.fchmod(folder.fd, MODE)
         for name in folder.names():
             status = folder.status(name)
-            if status and not (name in KINDS and KINDS[name](status.st_mode) and status.st_nlink == 1):
+            if status and not (name in KINDS and KINDS[name](status.st_mode) and _is_own(status, owner)):
                 folder.delete(name)
     except BaseException:
         folder.close()
         raise
     return folder
+
+
+def _is_own(status: os.stat_result, owner: int) -> bool:
+    """Tell whether a file cannot be another's: link(2) gives a file of root a name in a folder of nobody."""
+    return status.st_nlink == 1 and (owner != UNPRIVILEGED or status.st_uid == UNPRIVILEGED)
 
 
 def make_files(folder: Folder, uid: int | None) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +32,31 @@ def test_path_that_another_user_can_change_is_refused(tmp_path: Path, uid: int, 
         Folder.open(theirs / "ours")
 
     assert f"{who} can change '{theirs}' (uid {uid}, mode {mode:04o})" in str(error.value)
+
+
+def grant(folder: Path, tag: int, id: int, bits: int, mask: int) -> None:
+    """Give a user (tag 2) or a group (tag 8) bits of a folder by acl(5), as setfacl(1) does."""
+    entries = [(1, 7, -1), (2, 7, 0), (4, 5, -1), (8, 7, 0), (16, mask, -1), (32, 5, -1)]
+    entries = sorted([*entries, (tag, bits, id)])
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(folder, "system.posix_acl_access", acl)
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error.strerror}")
+
+
+@root
+@pytest.mark.parametrize(("tag", "who"), [(2, "uid 65534"), (8, "gid 65534")])
+def test_user_of_an_access_control_list_is_one_who_can_change_a_path(tmp_path: Path, tag: int, who: str) -> None:
+    """The mode shows the list's mask as the bits of the group, which is root's."""
+    for name, bits, mask in (("theirs", 7, 7), ("readable", 5, 7), ("masked", 7, 5)):
+        (tmp_path / name / "ours").mkdir(parents=True)
+        grant(tmp_path / name, tag, NOBODY, bits, mask)
+
+    for name in ("readable", "masked"):
+        Folder.open(tmp_path / name / "ours").close()
+    with pytest.raises(IsolationError, match=f"{who} can change '{tmp_path}/theirs' \\(uid 0, mode 0775\\)"):
+        Folder.open(tmp_path / "theirs" / "ours")
 
 
 @root

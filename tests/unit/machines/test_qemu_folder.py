@@ -59,6 +59,16 @@ def test_what_qemu_does_not_make_is_deleted(tmp_path: Path, folder: Path) -> Non
 
 
 @root
+def test_no_file_of_another_user_is_taken_over_from_an_older_version(tmp_path: Path, folder: Path) -> None:
+    """A hard link to a file of root: its first name may be deleted meanwhile, and then it has one name."""
+    os.chown(folder, NOBODY, NOBODY)
+
+    open_folder(tmp_path).close()
+
+    assert list(folder.iterdir()) == []
+
+
+@root
 def test_folder_of_a_third_user_is_refused(tmp_path: Path, folder: Path) -> None:
     os.chown(folder, 1234, 1234)
 
