@@ -21,6 +21,7 @@ from fakes import wait_for
 
 from faults.running import Running
 from provisioner.images.image import rootfs
+from provisioner.images.kernel import guest_kernel
 from provisioner.paths import HOME
 from provisioner.probe.build import probe_binary
 
@@ -102,6 +103,11 @@ class Home:
         shutil.copytree(probe.path.parent, folder)
         (self.path / "cache").chmod(0o755)
         rootfs(probe.path, self.path / "cache" / f"rootfs-{probe.hash}")
+
+    def add_kernel(self) -> None:
+        """Put the kernel of micro VMs into the cache."""
+        kernel = guest_kernel().parent
+        shutil.copytree(kernel, self.path / "cache" / kernel.name)
 
     def write_test(self, text: str, conftest: str = "") -> None:
         """Write the test of a user, and a conftest.py."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from faults.home import Home, provisioner, session
+from faults.home import Act, Home, provisioner, session
 from faults.running import Running
 
 ANSWERS = """
@@ -94,21 +94,24 @@ def written(path: str) -> Callable[[Home, Running], bool]:
     return lambda home, program: home.inside(home.work / path).exists()
 
 
-def probe_stopped(home: Home, program: Running) -> bool:
-    """Stop the probe in the sandbox as soon as it is there; returns whether it is."""
+def sandbox_stopped(home: Home, program: Running) -> bool:
+    """Stop the probe in the sandbox, or the virtual machine, as soon as it is there; returns whether it is."""
     for process in program.descendants():
         with suppress(OSError):
-            if Path(f"/proc/{process.pid}/cmdline").read_bytes().startswith(b"/probe\0serve\0"):
+            words = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            if words.startswith(b"/probe\0serve\0") or b"\0-kernel\0" in words:
                 os.kill(process.pid, signal.SIGSTOP)
                 return True
     return False
 
 
-def _test(text: str, *stand_ins: tuple[str, str, str]) -> Callable[[Home], None]:
+def _test(text: str, *stand_ins: tuple[str, str, Act], kernel: bool = False) -> Callable[[Home], None]:
     def prepare(home: Home) -> None:
         home.write_test(text)
+        if kernel:
+            home.add_kernel()
         for program, words, act in stand_ins:
-            home.stand_in(program, words, act)  # type: ignore[arg-type]
+            home.stand_in(program, words, act)
 
     return prepare
 
@@ -120,7 +123,7 @@ def _dead_run(home: Home) -> None:
     home.plant_journal([{"kind": "command", "values": [str(home.path / "bin" / "true"), "undo", "x"]}])
 
 
-def _build(act: str) -> Callable[[Home], None]:
+def _build(act: Act) -> Callable[[Home], None]:
     return _test(ANSWERS, ("musl-gcc", " -static ", act))
 
 
@@ -134,14 +137,17 @@ def of_runtime(name: str) -> list[Phase]:
     def run() -> list[str]:
         return session(name, kind="vm" if name == "qemu" else "container")
 
+    def user_test(text: str, *stand_ins: tuple[str, str, Act]) -> Callable[[Home], None]:
+        return _test(text, *stand_ins, kernel=name == "qemu")
+
     return [
-        Phase(f"create/{name}", run, reached(program), _test(ANSWERS, (program, words, "hang"))),
-        Phase(f"facts/{name}", run, probe_stopped, _test(ANSWERS)),
-        Phase(f"tests/{name}", run, reached("tests"), _test(WAITS)),
-        Phase(f"load/{name}", run, reached("load"), _test(LOADS)),
-        Phase(f"teardown/{name}", run, printed("PASSED"), _test(ANSWERS), sharp=True),
-        Phase(f"report/{name}", run, written("report/facts"), _test(ANSWERS), sharp=True),
-        Phase(f"host close/{name}", run, printed(" passed in "), _test(ANSWERS), sharp=True),
+        Phase(f"create/{name}", run, reached(program), user_test(ANSWERS, (program, words, "hang"))),
+        Phase(f"facts/{name}", run, sandbox_stopped, user_test(ANSWERS)),
+        Phase(f"tests/{name}", run, reached("tests"), user_test(WAITS)),
+        Phase(f"load/{name}", run, reached("load"), user_test(LOADS)),
+        Phase(f"teardown/{name}", run, printed("PASSED"), user_test(ANSWERS), sharp=True),
+        Phase(f"report/{name}", run, written("report/facts"), user_test(ANSWERS), sharp=True),
+        Phase(f"host close/{name}", run, printed(" passed in "), user_test(ANSWERS), sharp=True),
     ]
 
 

@@ -23,7 +23,7 @@ class Promise:
         seconds: how long it may take to end after the strike.
         clean: whether nothing is left before the prune already.
         orphans: whether a runtime's client that hangs may live until the prune.
-        prune: how many seconds the prune may take.
+        prune: how many seconds the prune may take: ten on a machine that does nothing else.
         results: whether DIR/results.json holds what was finished before the strike.
         says: a text that its output holds.
     """
@@ -32,7 +32,7 @@ class Promise:
     seconds: float = 15.0
     clean: bool = True
     orphans: bool = False
-    prune: float = 10.0
+    prune: float = 30.0
     results: bool = False
     says: str = ""
 

@@ -22,8 +22,9 @@ VOLATILE = re.compile(
     r"|kernel/(sched_domain|perf_event_max_sample_rate|bpf_stats_enabled).*|net/ipv[46]/(conf|neigh)/.*"
     r"|net/(netfilter/nf_conntrack_count|ipv[46]/route/flush|ipv4/tcp_fastopen_key)|vm/(drop_caches|compact_memory|stat_refresh)"
 )
-# ip-netns(8) binds its folder to itself when it makes its first name, and leaves it so.
-MADE_ONCE = ("mount /run/netns", "mount /var/run/netns")
+# Mounts that a tool makes when it is first used, and leaves: ip-netns(8) binds the folder of names to itself, and so
+# does podman with its storage's folder (containers/storage, drivers/overlay: MakePrivate).
+MADE_ONCE = re.compile(r"mount (/var)?/run/netns|mount /.*/storage[^/]*/overlay")
 # Files of the root of a hierarchy that hold for all below it: cgroups.rst of cgroup-v1, cgroup-v2.rst.
 CGROUP_FILES = (
     *("cgroup.clone_children", "cgroup.sane_behavior", "cgroup.subtree_control", "notify_on_release", "release_agent"),
@@ -52,8 +53,8 @@ class HostState:
 def differing(before: HostState, after: HostState) -> list[str]:
     """Return the things that are not as they were."""
     every = sorted({*before.things, *after.things})
-    made_once = {what for what in MADE_ONCE if before.get(what) == "absent"}
-    return [what for what in every if before.get(what) != after.get(what) and what not in made_once]
+    different = [what for what in every if before.get(what) != after.get(what)]
+    return [what for what in different if before.get(what) != "absent" or not MADE_ONCE.fullmatch(what)]
 
 
 def changes(before: HostState, after: HostState) -> list[str]:
