@@ -158,7 +158,6 @@ def _all() -> list[Phase]:
         Phase("build", unshare, reached("musl-gcc"), _build("hang"), built=False, env=MUSL),
         *of_runtime("unshare"),
         *of_runtime("runc"),
-        Phase("delete/runc", lambda: session("runc"), reached("runc"), _test(ANSWERS, ("runc", " delete ", "slow"))),
         # their own images and daemons make them slow
         *of_runtime("podman"),
         Phase(

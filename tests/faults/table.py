@@ -13,16 +13,17 @@ from faults.phases import PHASES, Phase
 from faults.promise import Promise
 from faults.strikes import STRIKES
 
-# signals to the exit statuses that say so; a session that is interrupted exits as pytest does
+# Signals to the exit statuses that say so.  A session that is interrupted exits as pytest does.  A second signal that
+# comes while the interpreter ends kills what has nothing left to do.
 STATUSES: dict[str, set[int]] = {
     "KILL": {-9},
     "INT": {2, 130},
-    "INT INT": {2, 130},
+    "INT INT": {2, 130, -2},
     "INT INT INT": set(),  # FORCED
     "Ctrl-C": {2, 130},
     "TERM": {143},
-    "TERM INT": {2, 130, 143},
-    "INT TERM": {2, 130, 143},
+    "TERM INT": {2, 130, 143, -2},
+    "INT TERM": {2, 130, 143, -15},
     "HUP": {129},
 }
 # On runtimes whose sessions take long, the strikes that differ in kind.
@@ -45,7 +46,7 @@ NARROW = {
     ("report/unshare", "KILL"),
     ("report/unshare", "INT"),
     ("host close/unshare", "TERM"),
-    ("delete/runc", "INT"),
+    ("teardown/runc", "INT"),
     ("provisioner prune", "INT"),
     ("provisioner build", "KILL"),
     ("provisioner build", "INT INT"),
