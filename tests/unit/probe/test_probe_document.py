@@ -52,8 +52,8 @@ def test_wrong_usage_exits_with_64(probe: Path) -> None:
 def test_without_proc_facts_are_unobserved_not_absent(probe: Path) -> None:
     if "PROBE_UNDER_TEST" in os.environ:
         pytest.skip("sanitizers need /proc themselves")
-    script = 'mount --make-rprivate / && umount -l /proc && exec "$0" facts n1'
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script, str(probe)], capture_output=True, timeout=300)
+    argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", 'umount -l /proc && exec "$0" facts n1']
+    done = subprocess.run([*argv, str(probe)], capture_output=True, timeout=300)
     facts = read_document(done, "n1")
 
     for part, name in (
