@@ -17,7 +17,7 @@ from pytest_isolation.judge.documented_filter import refusals_of
 from pytest_isolation.records.record import Record
 from pytest_isolation.walls.seccomp.actions import Passes, describe
 from pytest_isolation.walls.seccomp.program import DANGEROUS, Installed, read_installed
-from pytest_isolation.walls.seccomp.syscalls import ABIS, call_names, call_numbers, version
+from pytest_isolation.walls.seccomp.syscalls import ABIS, call_names, call_numbers, calls_newer_than, version
 
 BEYOND = "documented as refused"
 
@@ -34,6 +34,12 @@ def machine_of(record: Record) -> str:
     """Return the host's machine as uname(2) names it, "" if it was not observed."""
     host = record.raw("host")
     return host.system.kernel.machine if isinstance(host, Facts) and host.system is not None else ""
+
+
+def _release_of(record: Record) -> str:
+    """Return the release of the host's kernel, "" if it was not observed."""
+    host = record.raw("host")
+    return host.system.kernel.release if isinstance(host, Facts) and host.system is not None else ""
 
 
 def filter_lines(record: Record) -> list[str]:
@@ -98,11 +104,15 @@ def filter_table(record: Record, every: bool = False) -> Iterator[str]:
     if installed is None:
         return
     yield f"  numbers: {version()}"
+    newer = calls_newer_than(_release_of(record))
+    if newer:
+        yield f"  newer than this kernel, Linux {_release_of(record)}: {', '.join(newer)}"
     beyond = set(beyond_documented(record, installed))
     for name in _names(installed):
         cells = {abi: _cell(installed, abi, name) for abi in installed.abis}
         if every or any(not cell.endswith(": allow") for cell in cells.values() if cell) or name in beyond:
             note = f"  <- {BEYOND}" if name in beyond else ""
+            note += f"  (since Linux {newer[name]})" if name in newer else ""
             yield f"  {name:24}{'  '.join(f'{cell:46}' for cell in cells.values()).rstrip()}{note}"
     for abi in installed.abis:
         yield from _unnamed(installed, abi, every)

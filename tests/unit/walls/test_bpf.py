@@ -25,7 +25,14 @@ from pytest_isolation.walls.seccomp.actions import (
     strictest,
 )
 from pytest_isolation.walls.seccomp.bpf import survey
-from pytest_isolation.walls.seccomp.syscalls import ABIS, BY_MACHINE, call_names, call_numbers, version
+from pytest_isolation.walls.seccomp.syscalls import (
+    ABIS,
+    BY_MACHINE,
+    call_names,
+    call_numbers,
+    calls_newer_than,
+    version,
+)
 
 X86_64 = ABIS["x86_64"].arch
 RET_A = 0x16
@@ -292,8 +299,9 @@ def test_all_numbers_of_three_abis_are_computed_in_one_walk() -> None:
 # --- call numbers
 
 
-def test_the_table_has_the_numbers_of_the_headers() -> None:
-    assert version().startswith("Call numbers from the headers of Linux ")
+def test_the_table_has_the_numbers_of_the_newest_kernel() -> None:
+    assert version().startswith("Call numbers of Linux 7.")
+    assert call_numbers("aarch64")["statmount"] == call_numbers("x86_64")["statmount"] == 457
     assert {abi: call_numbers(abi)["bpf"] for abi in ABIS} == {
         "x86_64": 321,
         "i386": 357,
@@ -310,3 +318,10 @@ def test_the_table_has_the_numbers_of_the_headers() -> None:
 
 def test_an_instruction_has_eight_bytes() -> None:
     assert parse_program(struct.pack("<HBBI", 6, 0, 0, ALLOW))[0].k == ALLOW
+
+
+def test_the_table_says_which_calls_are_newer_than_a_kernel() -> None:
+    assert set(calls_newer_than("6.18.44")) == {"listns", "rseq_slice_yield"}
+    assert calls_newer_than("6.1.0-18-amd64")["statmount"] == "6.8"
+    assert "mseal" not in calls_newer_than("6.10")
+    assert calls_newer_than("unknown") == {}

@@ -135,6 +135,8 @@ def test_the_table_shows_each_call_that_some_abi_refuses(tmp_path: Path) -> None
     assert "i386 357: errno EPERM" in rows["bpf"]
     assert "x32 321: allow" in rows["bpf"]
     assert rows["mount"].endswith("<- documented as refused")
+    assert rows["newer"].startswith("  newer than this kernel, Linux ")
+    assert "listns" in rows["newer"]
     assert "read" not in rows
     assert "read" in CliRunner().invoke(app, ["filter", "--all", str(path)]).stdout.split()
 

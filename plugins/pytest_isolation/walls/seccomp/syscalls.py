@@ -1,10 +1,12 @@
 """The ABIs by which a program may call the kernel, and their call numbers (seccomp(2), "arch").
 
-In: syscalls.txt beside this file, which script/syscalls makes from the kernel's headers.  Out: `Abi`, tables of names.
+In: syscalls.txt beside this file, which script/syscalls makes from the newest kernel's list.
+Out: `Abi`, tables of names, and which calls a kernel is too old to have.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +15,7 @@ from types import MappingProxyType
 
 TABLE = Path(__file__).with_name("syscalls.txt")
 X32_BIT = 0x40000000
-COUNT = 576  # Linux 6.18 has about 470 and x32 ends at 547; a filter must also refuse future calls
+COUNT = 576  # Linux 7.1 has about 470 and x32 ends at 547; a filter must also refuse future calls
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,18 @@ BY_MACHINE = {
 
 
 @cache
+def _column(name: str) -> Mapping[str, str]:
+    """Return a column of the table: the text of each call that has one."""
+    lines = [line.split() for line in TABLE.read_text().splitlines() if not line.startswith("#")]
+    column = lines[0].index(name)
+    return MappingProxyType({line[0]: line[column] for line in lines[1:] if line[column] != "-"})
+
+
+@cache
 def call_numbers(abi: str) -> Mapping[str, int]:
     """Return the number of each call by its name, as a filter sees it."""
-    lines = [line.split() for line in TABLE.read_text().splitlines() if not line.startswith("#")]
-    column = lines[0].index(abi)
     first = ABIS[abi].first
-    return MappingProxyType({line[0]: first + int(line[column]) for line in lines[1:] if line[column] != "-"})
+    return MappingProxyType({name: first + int(number) for name, number in _column(abi).items()})
 
 
 @cache
@@ -62,6 +70,29 @@ def call_names(abi: str) -> Mapping[int, str]:
     return MappingProxyType({number: name for name, number in call_numbers(abi).items()})
 
 
+def calls_newer_than(release: str) -> Mapping[str, str]:
+    """
+    Return the calls that came after a kernel's release, each with the release that brought it.
+
+    A distribution may have added a newer call to an older kernel, so this proves no wall.
+
+    Args:
+        release: as uname(2) names it, such as "6.1.0-18-amd64".
+
+    Returns:
+        Nothing if the release has no version.
+    """
+    match = re.match(r"(\d+)\.(\d+)", release)
+    if match is None:
+        return {}
+    running = (int(match[1]), int(match[2]))
+    return {name: since for name, since in _column("since").items() if _version(since) > running}
+
+
+def _version(since: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in since.split("."))
+
+
 def version() -> str:
-    """Return the line that names the headers from which the table was made."""
+    """Return the line that names the kernel's list from which the table was made."""
     return TABLE.read_text().split("\n", 1)[0].removeprefix("# ")
