@@ -40,16 +40,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Handle Ctrl-C from the first conftest.py on; a worker of pytest-xdist is known as one only later."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """
+    Handle Ctrl-C from the first conftest.py on, before pytest captures standard error.
+
+    A worker of pytest-xdist is known as one only later.
+    """
     known = early_config.known_args_namespace
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        return
-    if known.isolation is not None or known.isolation_attach:
+    if (known.isolation is not None or known.isolation_attach) and "PYTEST_XDIST_WORKER" not in os.environ:
         from pytest_isolation.session.interrupt import guard_session
 
         guard_session(early_config, worker=False)
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -6,11 +6,14 @@ In: the signal, and things that are not undone yet.  Out: texts.  Pure, but for 
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Callable, Sequence
 from signal import Signals
 
 NAMED = 12  # things that the last line names
-PLURALS = {"sandbox": "sandboxes", "process": "processes", "canary": "canaries"}
+GREAT = ("sandbox", "machine")
+SMALL = ("canary", "cgroup", "folder")  # there are many, and they are soon removed
+PLURALS = {"sandbox": "sandboxes", "process": "processes"}
 
 Thing = tuple[str, str]  # a kind and a name: ("sandbox", "iso-1f")
 Source = Callable[[bool], Sequence[Thing]]
@@ -60,7 +63,7 @@ def last_line(things: Sequence[Thing]) -> str:
     """Return the line of a program that ends at once."""
     if not things:
         return "ended at once; nothing is left"
-    names = [f"{kind} {name}" for kind, name in things[:NAMED]]
+    names = [f"{kind} {name}" for kind, name in _by_weight(things)[:NAMED]]
     more = [f"{len(things) - NAMED} more"] if len(things) > NAMED else []
     return f"ended at once; left for `provisioner prune`: {', '.join(names + more)}"
 
@@ -71,19 +74,24 @@ def _again_text(number: Signals, times: str) -> str:
 
 
 def _doing(things: Sequence[Thing], doing: str) -> str:
+    """Say what is done to things: machines by name, the number of each other kind, small things together."""
     machines = sorted({name for kind, name in things if kind == "machine"})
-    counts: dict[str, int] = {}
-    for kind, _ in things:
-        if kind != "machine":
-            counts[kind] = counts.get(kind, 0) + 1
+    counts = Counter("thing" if kind in SMALL else kind for kind, _ in _by_weight(things) if kind != "machine")
+    words = [f"{count} {kind if count == 1 else PLURALS.get(kind, kind + 's')}" for kind, count in counts.items()]
+    if words and len(counts) > 1 and "thing" in counts:
+        words[-1] = words[-1].replace(" ", " other ", 1)
     parts = [doing] if doing else []
-    if counts:
-        words = [f"{count} {kind if count == 1 else PLURALS.get(kind, kind + 's')}" for kind, count in counts.items()]
+    if words:
         parts.append(f"removing {_join(words)}")
     if machines:
         name = "machine" if len(machines) == 1 else "machines"
         parts.append(f"stopping {name} {_join([repr(machine) for machine in machines])}")
     return _join(parts)
+
+
+def _by_weight(things: Sequence[Thing]) -> list[Thing]:
+    """Return sandboxes and machines before their cgroups and folders."""
+    return sorted(things, key=lambda thing: (thing[0] in SMALL, thing[0] not in GREAT))
 
 
 def _join(words: Sequence[str]) -> str:

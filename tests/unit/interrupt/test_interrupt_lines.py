@@ -13,7 +13,7 @@ THINGS = [("sandbox", "iso-1"), ("sandbox", "iso-2"), ("cgroup", "iso-1"), ("mac
 
 def test_the_first_line_counts_things_names_machines_and_says_how_to_force_the_end() -> None:
     assert first_line(signal.SIGINT, THINGS) == (
-        "interrupted; removing 2 sandboxes, 1 cgroup and 1 canary and stopping machine 'debian12' "
+        "interrupted; removing 2 sandboxes and 2 other things and stopping machine 'debian12' "
         "(Ctrl-C twice more ends at once)"
     )
 
@@ -33,7 +33,7 @@ def test_without_anything_to_undo_the_first_line_is_short() -> None:
     [
         ([("process", "1"), ("process", "2")], "", "removing 2 processes"),
         ([], "waiting for 'make'", "waiting for 'make'"),
-        ([("folder", "x")], "waiting for 'make'", "waiting for 'make' and removing 1 folder"),
+        ([("folder", "x")], "waiting for 'make'", "waiting for 'make' and removing 1 thing"),
         ([], "", "ending"),
     ],
 )
@@ -42,7 +42,7 @@ def test_the_second_line_says_what_is_left(things: list[tuple[str, str]], doing:
 
 
 def test_the_last_line_names_what_prune_will_find() -> None:
-    assert last_line(THINGS[2:4]) == ("ended at once; left for `provisioner prune`: cgroup iso-1, machine debian12")
+    assert last_line(THINGS[2:4]) == ("ended at once; left for `provisioner prune`: machine debian12, cgroup iso-1")
 
 
 def test_the_last_line_names_at_most_twelve_things() -> None:
