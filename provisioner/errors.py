@@ -23,16 +23,17 @@ class IsolationError(Exception):
     """
 
     def __init__(self, what: str, hint: str = "", log: str = "") -> None:
-        super().__init__(what := _one_line(what))
+        super().__init__(what := one_line(what))
         self.what = what
-        self.hint = _one_line(hint)
+        self.hint = one_line(hint)
         self.log = log
 
     def __str__(self) -> str:
         return f"{self.what}; {self.hint}" if self.hint else self.what
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Return a text as one printable line: a line break becomes a space, what is not printable "?"."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else "?" for c in re.sub(r"\s*[\r\n]\s*", " ", text))

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, one_line
 from provisioner.interrupt.lines import Thing, set_source
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.names import name_thing
@@ -68,7 +68,7 @@ def prune(patience: Patience | None = None) -> list[str]:
         # what runs share goes when none lives; what cannot be undone may still use it
         if not living and not any(line.startswith(FAILED) for line in lines) and store.hold_alone():
             lines += empty_run_folder()
-    return lines
+    return [one_line(line) for line in lines]
 
 
 def prune_at_start() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, one_line
 from provisioner.journal.entry import UndoEntry, read_number, read_process_of
 from provisioner.journal.undo import check_path
 from provisioner.linux.processes import Process
@@ -53,7 +53,7 @@ def read_journal(stream: BinaryIO) -> Contents:
             record = _parse_line(line)
         except ValueError as error:
             if len(damage) < MAX_DAMAGE and (line.endswith(b"\n") or len(line) > MAX_LINE):
-                damage.append(Damage(number, str(error)))
+                damage.append(Damage(number, one_line(str(error))))
             continue
         if isinstance(record, Process):
             owner = record

@@ -71,8 +71,8 @@ TEXTS = (
 )
 CONTAINERS: tuple[Any, ...] = (
     *([], {}, [[]], [None], {"": None}, [{}], {"unobserved": "EPERM", "why": "x"}, {"unobserved": 3, "why": "x"}),
-    *("raw*200:[", "raw*100000:[", 'raw*17:{"a":', "raw:", "raw:}", "raw:]"),
-    *(list(range(70)), [0] * 5000, ["x"] * 300, {str(number): number for number in range(70)}),
+    *("raw*200:[", 'raw*17:{"a":', "raw:", "raw:}", "raw:]"),
+    *(list(range(70)), [0] * 300, ["x"] * 300, {str(number): number for number in range(70)}),
 )
 SIMPLE = st.sampled_from((None, True, False)) | st.sampled_from(NUMBERS) | st.sampled_from(TEXTS)
 VALUES = (
@@ -82,6 +82,22 @@ VALUES = (
     | st.text(max_size=12)
     | st.lists(SIMPLE, max_size=5)
     | st.dictionaries(st.text(max_size=4), SIMPLE, max_size=3)
+)
+VERBS = (
+    "set",
+    "set",
+    "set",
+    "nudge",
+    "nudge",
+    "nudge",
+    "copy",
+    "copy",
+    "drop",
+    "twice",
+    "empty",
+    "cut",
+    "add",
+    "rename",
 )
 WORDS = st.sampled_from(
     [
@@ -119,7 +135,7 @@ WORDS = st.sampled_from(
             b"!!set ",
         ),
         *(
-            b"[" * 3000,
+            b"[" * 200,
             b"{" * 50,
             b"- " * 200,
             b"<<: ",
@@ -164,11 +180,11 @@ def cases(draw: st.DrawFn, samples: tuple[Sample, ...]) -> Case:
 @st.composite
 def _edits(draw: st.DrawFn, sample: Sample) -> Edit:
     path = draw(st.sampled_from(sample.paths))
-    verb = draw(
-        st.sampled_from(("set", "set", "set", "set", "copy", "copy", "drop", "twice", "empty", "cut", "add", "rename"))
-    )
+    verb = draw(st.sampled_from(VERBS))
     if verb in ("set", "add"):
         return Edit(verb, path, draw(VALUES))
+    if verb == "nudge":
+        return Edit(verb, path, draw(st.integers(0, 60)))
     if verb == "rename":
         return Edit(verb, path, draw(st.sampled_from(TEXTS) | st.text(max_size=6)))
     if verb == "copy":

@@ -7,6 +7,7 @@ of corpus/ (JSON).
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +27,9 @@ class Edit:
     One change of a document; it does nothing if the path no longer exists.
 
     Attributes:
-        verb: "set" to `value`; "copy" the node at the path `value`; "drop"; "twice" (an item, or a key); "empty";
-            "cut" to the first item or half a text; "add" `value` as item or with the key "added"; "rename" to `value`.
+        verb: "set" to `value`; "nudge" it by the number `value` within its type; "copy" the node at the path `value`;
+            "drop"; "twice" (an item, or a key); "empty"; "cut" to the first item or half a text; "add" `value` as item
+            or with the key "added"; "rename" to `value`.
         path: the node.
         value: what the verb needs.
     """
@@ -76,7 +78,7 @@ class Sample:
 
     @cached_property
     def paths(self) -> tuple[Path, ...]:
-        """The paths of all nodes but the root, those of long lists last."""
+        """The paths of all nodes but the root; of a list those of the first eight items."""
         return tuple(_paths(self.document))
 
     def change(self, edits: Sequence[Edit], splices: Sequence[Splice]) -> bytes:
@@ -131,7 +133,7 @@ def _paths(document: Any, path: Path = ()) -> Iterator[Path]:
     if isinstance(document, dict):
         children = list(document.items())
     elif isinstance(document, list):
-        children = list(enumerate(document))[:8]  # further items are read like these
+        children = list(enumerate(document))[:8]
     for key, child in children:
         yield (*path, key)
         yield from _paths(child, (*path, key))
@@ -150,10 +152,10 @@ def _node(document: Any, path: Path) -> Any:
 
 def _edited(document: Any, edit: Edit) -> Any:
     if not edit.path:
-        return edit.value if edit.verb == "set" else document
+        return copy.deepcopy(edit.value) if edit.verb == "set" else document
     try:
         holder, key = _node(document, edit.path[:-1]), edit.path[-1]
-        _VERBS[edit.verb](document, holder, key, edit.value)
+        _VERBS[edit.verb](document, holder, key, copy.deepcopy(edit.value))
     except (KeyError, IndexError, TypeError, AttributeError):
         pass  # an edit before took the node away
     return document
@@ -179,6 +181,19 @@ def _cut(document: Any, holder: Any, key: Any, value: Any) -> None:
     holder[key] = node[:1] if isinstance(node, list) else node[: len(node) // 2]
 
 
+def _nudge(document: Any, holder: Any, key: Any, value: Any) -> None:
+    node = holder[key]
+    if isinstance(node, bool):
+        holder[key] = not node
+    elif isinstance(node, int):
+        holder[key] = (node + value, node - value, node << value, node >> value, value, -node)[value % 6]
+    elif isinstance(node, str):
+        at = value % (len(node) + 1)
+        holder[key] = (node[at:], node[:at], node[:at] + "x" + node[at:], node + "/x", node.upper(), "")[value % 6]
+    elif isinstance(node, list) and node:
+        holder[key] = (node[::-1], node * 2, node[1:], [node[value % len(node)]])[value % 4]
+
+
 def _add(document: Any, holder: Any, key: Any, value: Any) -> None:
     if isinstance(holder[key], list):
         holder[key].append(value)
@@ -196,6 +211,7 @@ _VERBS: dict[str, Callable[[Any, Any, Any, Any], None]] = {
     "copy": _copy,
     "twice": _twice,
     "empty": _empty,
+    "nudge": _nudge,
     "cut": _cut,
     "add": _add,
     "rename": _rename,
