@@ -86,6 +86,31 @@ def test_without_a_marker(sandbox):
 OWN_EXPECTED = "docker:\n  mine.hostname: {verdict: open, source: our own page}\n"
 
 
+BROKEN = """
+import pytest
+
+@pytest.mark.isolation("mine.broken")
+def test_broken(sandbox):
+    \"\"\"It reads a fact that is not there.\"\"\"
+    assert list(sandbox.target.versions)[7]
+"""
+
+
+def test_a_check_that_breaks_is_a_finding_that_names_the_check_and_the_fact(tmp_path: Path) -> None:
+    module = tmp_path / "test_broken.py"
+    module.write_text(BROKEN)
+
+    done = isolation(
+        "judge", archived(blank(), tmp_path / "facts"), "--checks", module, "--report", tmp_path / "report"
+    )
+    (cell,) = [cell for cell in load_results(tmp_path / "report").cells if cell.check == "mine.broken"]
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "mine.broken" in done.stdout
+    assert (cell.verdict, cell.judgement) == ("unknown", "finding")
+    assert cell.reason == "IndexError: list index out of range at 'assert list(sandbox.target.versions)[7]'"
+
+
 def test_own_checks_and_own_exceptions_are_judged_too(tmp_path: Path) -> None:
     path = archived(blank(), tmp_path / "facts")
     module, expected = tmp_path / "test_mine.py", tmp_path / "isolation-expected.yaml"
