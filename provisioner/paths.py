@@ -56,7 +56,7 @@ def _user_run(name: str, appauthor: Literal[False]) -> Path:
 def _choose(part: str, system: str, user: object) -> Path:
     home = os.environ.get(HOME)
     if home:
-        return Path(home).absolute() / part
+        return Path(os.path.abspath(home)) / part  # without "..", as the paths in journals are
     if os.geteuid() == 0:
         return Path(system) / NAME
     assert callable(user)

@@ -1,8 +1,9 @@
-"""The address of a machine's SSH server."""
+"""The address of a machine's SSH server, and its text in a journal."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 
@@ -26,3 +27,21 @@ class SshAddress:
     private_key: Path
     host_key: str
     netns: str | None = None
+
+
+def dump_address(address: SshAddress) -> str:
+    """Return an address as one line of JSON."""
+    return json.dumps({**asdict(address), "private_key": str(address.private_key)})
+
+
+def load_address(text: str) -> SshAddress:
+    """Return the address that `dump_address` wrote; ValueError if the text is not one."""
+    try:
+        entry = json.loads(text)
+        address = SshAddress(**{**entry, "private_key": Path(entry["private_key"])})
+    except (KeyError, TypeError, ValueError, RecursionError):
+        raise ValueError("it is not an address") from None
+    words = (address.host, address.user, address.host_key, address.netns or "")
+    if not all(isinstance(word, str) for word in words) or type(address.port) is not int:
+        raise ValueError("it is not an address")
+    return address

@@ -7,13 +7,11 @@ this project.  The journal on this machine records what is made there, as comman
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
-from provisioner.connection.address import SshAddress
+from provisioner.connection.address import dump_address
 from provisioner.connection.local import Connection
 from provisioner.connection.ssh import SshConnection
 from provisioner.deadlines import deadline
@@ -135,17 +133,6 @@ class SshFiles:
         if done.status:
             raise IsolationError(f"cannot {what} on '{self._ssh.name}': {done.last_words}")
         return done.stdout.decode("utf-8", "replace")
-
-
-def dump_address(address: SshAddress) -> str:
-    """Return an address as one line of JSON."""
-    return json.dumps({**asdict(address), "private_key": str(address.private_key)})
-
-
-def load_address(text: str) -> SshAddress:
-    """Return the address that `dump_address` wrote."""
-    entry = json.loads(text)
-    return SshAddress(**{**entry, "private_key": Path(entry["private_key"])})
 
 
 def _removal(path: Path) -> list[str]:

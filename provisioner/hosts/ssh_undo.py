@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from provisioner.connection.address import load_address
 from provisioner.connection.login import open_socket
 from provisioner.connection.ssh import SshConnection
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.hosts.files_ssh import load_address
 
 
 def run_over_ssh(address: str, name: str, argv: Sequence[str]) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
+from provisioner.connection.address import load_address
 from provisioner.linux.processes import Process
 
 Kind = Literal["command", "verb", "cgroup", "path", "process", "netns", "mount"]
@@ -30,6 +31,7 @@ Verb = Literal[
 
 MAX_WORD = 1 << 17  # bytes: MAX_ARG_STRLEN, execve(2)
 MAX_WORDS = 4096
+MAX_PATH, MAX_NAME = 4096, 255  # bytes: PATH_MAX with its NUL, NAME_MAX; a longer path cannot exist
 _ARGUMENTS = {  # of each verb, the fewest and the most
     "end-process": (1, 1),
     "stop-machine": (2, 2),
@@ -160,6 +162,19 @@ def _check_verb(entry: UndoEntry) -> None:
     fewest, most = _ARGUMENTS[verb]
     if not fewest <= len(arguments) <= most:
         raise ValueError(f"wrong number of arguments for '{verb}'")
+    if verb == "run-over-ssh":
+        load_address(arguments[0])
+    elif verb == "delete-canaries":
+        _check_canaries(*arguments)
+    else:
+        _check_absolute(arguments[0])
+    if verb.startswith("reset-") and arguments[-1] not in ("halted", "absent"):
+        raise ValueError(f"'{arguments[-1]}' is no status of a machine")
+
+
+def _check_canaries(key: str, name: str) -> None:
+    if not re.fullmatch(r"[0-9]{1,10}", key) or not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", name):
+        raise ValueError("not the key and the name of canaries")
 
 
 def _check_process(entry: UndoEntry) -> None:
@@ -175,9 +190,17 @@ def _check_netns(entry: UndoEntry) -> None:
 
 
 def _check_path(entry: UndoEntry) -> None:
-    path = Path(entry.values[0])
-    if len(entry.values) != 1 or not path.is_absolute() or ".." in path.parts or len(path.parts) < 2:
+    if len(entry.values) != 1:
+        raise ValueError("not one path")
+    _check_absolute(entry.values[0])
+
+
+def _check_absolute(text: str) -> None:
+    path = Path(text)
+    if not path.is_absolute() or ".." in path.parts or len(path.parts) < 2:
         raise ValueError("not an absolute path")
+    if len(os.fsencode(text)) >= MAX_PATH or any(len(os.fsencode(part)) > MAX_NAME for part in path.parts):
+        raise ValueError("a path is too long")
 
 
 _CHECKS = {"command": _check_command, "verb": _check_verb, "process": _check_process, "netns": _check_netns}

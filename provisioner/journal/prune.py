@@ -11,12 +11,13 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from provisioner.errors import IsolationError, one_line
 from provisioner.interrupt.lines import Thing, set_source
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.names import name_thing
-from provisioner.journal.read import Contents, end_last_line, read_journal
+from provisioner.journal.read import Contents, Damage, end_last_line, read_journal
 from provisioner.journal.store import Store, UnfitJournal, append
 from provisioner.journal.sweep import delete_temporaries, empty_run_folder, end_clients, end_orphans
 from provisioner.journal.undo import Patience, short_patience, undo_all
@@ -51,6 +52,10 @@ def prune(patience: Patience | None = None) -> list[str]:
         journal or record that is damaged.
     """
     set_source(left_undone)
+    return [one_line(line) for line in _prune(patience)]
+
+
+def _prune(patience: Patience | None) -> list[str]:
     with Store.open() as store:
         lines = [*store.aside, *end_orphans()]
         names = store.names()
@@ -163,9 +168,15 @@ def _undo_dead(store: Store, dead: Sequence[_Dead], patience: Patience | None) -
         else:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(journal.name, dir_fd=store.fd)
-        for damage in journal.contents.damage:
-            lines.append(f"set aside line {damage.line} of '{path}': {damage.why}")
+        if damage := journal.contents.damage:
+            lines.append(_tell_damage(path, damage))
     return lines
+
+
+def _tell_damage(path: Path, damage: Damage) -> str:
+    if damage.lines == 1:
+        return f"set aside line {damage.line} of '{path}': {damage.why}"
+    return f"set aside {damage.lines} lines of '{path}', from line {damage.line}: {damage.why}"
 
 
 def _set_aside(store: Store, name: str, why: str) -> str:

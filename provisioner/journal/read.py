@@ -18,14 +18,14 @@ from provisioner.journal.undo import check_path
 from provisioner.linux.processes import Process
 
 MAX_LINE = 1 << 20  # bytes; a longer line is damaged, and is not held in memory
-MAX_DAMAGE = 100  # lines that are told
 
 
 class Damage(NamedTuple):
-    """A line that is no record: its number, from 1, and why."""
+    """The lines that are no records: the number of the first, from 1, why it is none, and how many there are."""
 
     line: int
     why: str
+    lines: int = 1
 
 
 class Contents(NamedTuple):
@@ -35,25 +35,25 @@ class Contents(NamedTuple):
     Args:
         owner: the run's process; None if no line names it.
         entries: those not yet undone, in their order.
-        damage: the lines that are no records.
+        damage: the lines that are no records; None if there are none.
     """
 
     owner: Process | None
     entries: list[UndoEntry]
-    damage: list[Damage]
+    damage: Damage | None
 
 
 def read_journal(stream: BinaryIO) -> Contents:
     """Read a journal; a last line without its end, which a crash leaves, is ignored unless it is a record."""
     owner: Process | None = None
     entries: list[UndoEntry] = []
-    damage: list[Damage] = []
+    damage: Damage | None = None
     for number, line in _lines(stream):
         try:
             record = _parse_line(line)
         except ValueError as error:
-            if len(damage) < MAX_DAMAGE and (line.endswith(b"\n") or len(line) > MAX_LINE):
-                damage.append(Damage(number, one_line(str(error))))
+            if line.endswith(b"\n") or len(line) > MAX_LINE:
+                damage = damage._replace(lines=damage.lines + 1) if damage else Damage(number, one_line(str(error)))
             continue
         if isinstance(record, Process):
             owner = record
@@ -61,8 +61,8 @@ def read_journal(stream: BinaryIO) -> Contents:
             entries.append(record)
         else:
             entries = [entry for entry in entries if entry.number != record]
-    if owner is None and not damage:
-        damage.append(Damage(1, "it names no owner"))
+    if owner is None and damage is None:
+        damage = Damage(1, "it names no owner")
     return Contents(owner, entries, damage)
 
 

@@ -170,5 +170,7 @@ def reset_machine(lab: Path, name: str, hypervisor: str, to: Status) -> None:
     Raises:
         IsolationError: Vagrant fails.
     """
+    if not (lab / "vagrant").is_dir():
+        return  # the machine ended with the lab's folder: Vagrant would make it anew
     with Run.start() as run:
         _reset(VagrantProgram(lab / "vagrant", run, hypervisor), name, to)

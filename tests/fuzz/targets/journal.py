@@ -34,7 +34,7 @@ def read(data: bytes) -> None:
     for entry in contents.entries:
         entry.outlives_boot()
         assert UndoEntry.load(json.loads(json.dumps(entry.dump()))) == entry
-    for damage in contents.damage:
+    for damage in filter(None, [contents.damage]):
         assert damage.why.isprintable(), repr(damage.why)
 
 

@@ -16,8 +16,8 @@ MAINS = {"isolation": isolation_cli.main, "provisioner": provisioner_cli.main}
 @pytest.mark.parametrize(
     ("command", "status", "cause", "hint"),
     [
-        ("provisioner schemas FILE/x", 1, "cannot write 'FILE/x", "; name a folder that you may write"),
-        ("isolation schemas FILE/x", 4, "cannot use 'FILE/x", ""),
+        ("provisioner schemas FILE/x", 1, "cannot write 'FILE'", "; name a folder that you may write"),
+        ("isolation schemas FILE/x", 4, "cannot use 'FILE'", "; name another path: a part of this one is a file"),
         ("isolation checks nosuch", 4, "cannot find check 'nosuch'", "(`isolation checks` lists all)"),
         ("isolation known nosuch", 4, "cannot find known flaw 'nosuch'", "`isolation known` lists all"),
         ("isolation judge FILE", 4, "cannot read the record 'FILE'", "; it should be a record: DIR/facts/*.json"),

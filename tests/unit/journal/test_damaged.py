@@ -77,6 +77,13 @@ DAMAGED_LINES = {
     "first process": b'{"made": 9, "kind": "process", "values": ["1"], "start": 1, "boot": "b"}\n',
     "owner is a text": b'{"owner": "me", "start": 1, "boot": "b"}\n',
     "long line": b"x" * (5 << 20) + b"\n",
+    "long path": json.dumps({"made": 9, "kind": "cgroup", "values": ["/d" * 2048]}).encode() + b"\n",
+    "long name": json.dumps({"made": 9, "kind": "mount", "values": [f"/{'n' * 256}"]}).encode() + b"\n",
+    "two paths": b'{"made": 9, "kind": "cgroup", "values": ["/x", "/y"]}\n',
+    "verb with a relative path": b'{"made": 9, "kind": "verb", "values": ["end-process", "x/vmm.pid"]}\n',
+    "verb with an unknown status": b'{"made": 9, "kind": "verb", "values": ["reset-libvirt-machine", "/l", "x", ""]}\n',
+    "verb with another key": b'{"made": 9, "kind": "verb", "values": ["delete-canaries", "0x1", "-"]}\n',
+    "verb without an address": b'{"made": 9, "kind": "verb", "values": ["run-over-ssh", "{}", "x", "true"]}\n',
 }
 
 
@@ -93,8 +100,24 @@ def test_damaged_line_is_named_and_the_others_are_undone(runs: Path, tmp_path: P
         text for text in said if text.startswith(f"set aside line 3 of '{runs}/0a.jsonl': ")
     ]
     assert len(said) == 4
+    assert all(text.isprintable() for text in said)
     assert sorted(path.name for path in runs.rglob("*")) == ["0a.jsonl", "damaged"]
     assert prune() == []
+
+
+def test_many_damaged_lines_of_a_journal_are_one_line(runs: Path, tmp_path: Path) -> None:
+    (runs / "0a.jsonl").write_bytes(lines(OWNER) + b"x\n" * 500 + lines(echo(1, tmp_path / "log")) + b"y\n")
+
+    said = prune()
+
+    assert said[1:] == [f"set aside 501 lines of '{runs}/0a.jsonl', from line 2: it is not JSON"]
+    assert undone(tmp_path / "log") == ["1"]
+
+
+def test_name_of_a_journal_does_not_reach_the_terminal_as_it_is(runs: Path) -> None:
+    (runs / "0a\n\x1b[31m.jsonl").write_bytes(b"x\n")
+
+    assert prune() == [f"set aside line 1 of '{runs}/0a ?[31m.jsonl': it is not JSON"]
 
 
 def make_folder(path: Path) -> None:

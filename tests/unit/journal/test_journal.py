@@ -19,7 +19,7 @@ from provisioner.journal.entry import UndoEntry
 from provisioner.journal.prune import prune
 from provisioner.journal.read import read_journal
 from provisioner.journal.run import Run
-from provisioner.paths import PACKAGE
+from provisioner.paths import PACKAGE, run_dir
 
 REPOSITORY = PACKAGE.parent
 
@@ -201,6 +201,18 @@ def test_paths_outside_of_our_folders_are_refused(folders: Path) -> None:
     assert not (folders / "cache" / "link").is_symlink()
 
 
+def test_home_may_be_named_upwards_from_the_working_folder(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folders / "cache")
+    monkeypatch.setenv("PYTEST_ISOLATION_HOME", "..")
+    made = folders / "run" / "made"
+    made.mkdir()
+
+    with Run.start() as run:
+        run.made("path", run_dir() / "made")
+
+    assert not made.exists()
+
+
 def test_a_forged_journal_deletes_nothing_outside(folders: Path) -> None:
     (folders / "outside").mkdir()
     runs = folders / "run" / "runs"
@@ -244,7 +256,7 @@ def test_a_line_cut_off_by_a_crash_is_ignored() -> None:
     assert owner is not None
     assert owner.pid == 7
     assert [(record.number, record.kind) for record in records] == [(2, "netns")]
-    assert damage == [(2, "cannot remove '/a': not below our folders")]
+    assert damage == (2, "cannot remove '/a': not below our folders", 1)
 
 
 def test_two_prunes_at_once_undo_each_thing_once(folders: Path) -> None:

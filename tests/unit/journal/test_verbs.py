@@ -156,6 +156,7 @@ def test_old_journal_is_undone(recorded: str, home: Path, sleeper: Start, monkey
     make_canaries(home / "canary")
     processes = [sleeper(home / "lab/libvirtd.pid"), sleeper(home / "lab/web/vmm.pid")]
     (home / "cache" / "folder").mkdir(parents=True)
+    (home / "lab" / "vagrant").mkdir()
     vagrant = home / "bin" / "vagrant"
     vagrant.parent.mkdir()
     vagrant.write_text(FAKE_VAGRANT.format(log=home / "vagrant"))

@@ -10,7 +10,7 @@ import pytest
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
 from provisioner.machines.lab import MachineSpec
-from provisioner.machines.vagrant.other_providers import OtherProviderMachine
+from provisioner.machines.vagrant.other_providers import OtherProviderMachine, reset_machine
 
 KEY = "ssh-ed25519 AAAAC3Nz"
 
@@ -72,3 +72,9 @@ def test_a_machine_of_another_provider_that_does_not_start_is_deleted(elsewhere:
     with pytest.raises(IsolationError, match="cannot start machine 'web': Vagrant: no error message"):
         elsewhere.up()
     assert elsewhere.status() == "absent"
+
+
+def test_undo_does_not_make_the_folder_of_a_deleted_lab_anew(tmp_path: Path) -> None:
+    reset_machine(tmp_path / "lab", "web", "virtualbox", "absent")
+
+    assert list(tmp_path.iterdir()) == []

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 import sshd
 
+from provisioner.connection.address import dump_address, load_address
 from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
 from provisioner.hosts.files_local import LocalFiles
-from provisioner.hosts.files_ssh import SshFiles, dump_address, load_address
+from provisioner.hosts.files_ssh import SshFiles
 from provisioner.hosts.host import Host
 from provisioner.hosts.ssh_undo import run_over_ssh
 from provisioner.journal.prune import prune
@@ -221,7 +222,7 @@ from provisioner.runtimes.load import load_runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from provisioner.connection.ssh import SshConnection
-from provisioner.hosts.files_ssh import load_address
+from provisioner.connection.address import load_address
 from provisioner.hosts.files_ssh import SshFiles
 run = Run.start()
 host = Host(SshFiles(SshConnection(load_address({dump_address(server.address)!r}), "there")), run, probe_binary())
