@@ -8,9 +8,11 @@ A check without a rule must be as in the runtime's stock configuration.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from world import KERNEL, World
 
+HAS_V1 = " - cgroup " in Path("/proc/self/mountinfo").read_text()
 HOLDS, OPEN, NOT_APPLICABLE = "holds", "open", "not_applicable"
 # Kubernetes Pod Security Standards, "Capabilities" of the profile baseline
 PSS_BASELINE = frozenset(
@@ -131,6 +133,8 @@ RULES: dict[str, Rule] = {
     # keyrings(7), /proc/key-users: keys are counted by the user's id on the host
     "key.quota": open_if(lambda world: not world.refused("add_key") and (not world.has("user") or world.host_root)),
     "path.binfmt": open_if(lambda world: "SYS_ADMIN" in world.over_host),
+    # cgroups(7): the root of a hierarchy of version 1, which only such a host has, holds release_agent
+    **({"path.release_agent": open_if(lambda world: "SYS_ADMIN" in world.over_host)} if HAS_V1 else {}),
     "mnt.locked_ro": opened_if(lambda world: "SYS_ADMIN" in world.effective and bool(world.bound("/bound"))),
     "path.bus_irq_fs": open_if(
         lambda world: (

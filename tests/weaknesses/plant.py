@@ -44,7 +44,12 @@ SYSLOG = {
     "path.kallsyms": "shows the kernel's addresses",
     "cap.bpf_perfmon": "SYSLOG",
 }
-MAY_MOUNT = {"path.binfmt": "it may mount binfmt_misc"}
+# what CAP_SYS_ADMIN over the host may mount; a hierarchy of version 1 only where the host has one
+RELEASE = {"path.release_agent": "it may mount a cgroup v1 hierarchy"}
+MAY_MOUNT = {
+    "path.binfmt": "it may mount binfmt_misc",
+    **(RELEASE if " - cgroup " in Path("/proc/self/mountinfo").read_text() else {}),
+}
 # Checks of the kernel that CAP_SYS_ADMIN opens; also swap, if no filter refuses swapon.
 RULES_KERNEL = {
     "kern.bpf": "bpf's check",

@@ -46,7 +46,7 @@ WEAKNESSES = (
         "it may mount",
         both(grant("outside", "effective", "SYS_ADMIN"), row("fsopen.no_such_fs", "ENODEV")),
         "fsopen.no_such_fs is not refused",
-        *("cap.baseline", "cap.sys_admin", "kern.mount_api", "mnt.locked_ro"),
+        *("cap.baseline", "cap.sys_admin", "kern.mount_api", "mnt.locked_ro", "path.release_agent"),
         record="podman",
     ),
     *(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from facts_factory import mount
 from weakness import Lookalike, add, host_bind, mounted, put, weak
 
+from synthetic.copies import again
+
 WEAKNESSES = (
     *(
         weak("mnt.host_paths", f"-v {path}:/x", mounted(host_bind("/x", path)), f"/x is the host's {path}")
@@ -23,7 +25,12 @@ WEAKNESSES = (
         "/etc/hosts is the host's /etc/shadow",
     ),
     weak("mnt.host_paths", "-v /dev:/dev", mounted(mount("/dev", "devtmpfs", 5)), "/dev is the host's /dev"),
-    weak("mnt.host_paths", "-v /sys:/h", mounted(mount("/h", "sysfs", 21)), "/h is the host's /sys"),
+    weak(
+        "mnt.host_paths",
+        "-v /sys:/h",
+        again(mount("/h", "sysfs", 21, options=["ro"])),
+        "/h is the host's /sys",
+    ),
     weak("mnt.host_paths", "-v /sys/fs/cgroup:/c", mounted(mount("/c", "cgroup2", 26)), "/c is the host's /sys/fs"),
     weak(
         "mnt.host_paths", "the host's root", put("outside", "process", "mounts", 0, "root", to="/"), "/ is the host's /"

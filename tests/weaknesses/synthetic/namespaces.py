@@ -116,5 +116,5 @@ LOOKALIKES = (
     Lookalike(
         "no time namespace in this kernel", "container", put("outside", "process", "namespaces", "time", to=None)
     ),
-    Lookalike("no procfs at all", "container", put("outside", "process", "mounts", 1, "target", to="/elsewhere")),
+    Lookalike("no procfs at all", "container", put("outside", "process", "mounts", 1, "fstype", to="tmpfs")),
 )

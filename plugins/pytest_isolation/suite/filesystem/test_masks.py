@@ -13,6 +13,7 @@ import pytest
 from provisioner.errors import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.filesystem import paths as walls
+from pytest_isolation.walls.filesystem.copies import shown
 from pytest_isolation.walls.filesystem.mounts import masks
 
 VM_HAS_ITS_OWN = "a VM's /proc and /sys are its own kernel's"
@@ -47,9 +48,10 @@ def test_kernel_memory_is_masked(sandbox: SandboxView, host_facts: HostView) -> 
     path = sandbox.system.paths["/proc/kcore"]
     if path.type == "absent" and host_facts.system.paths["/proc/kcore"].type == "absent":
         pytest.skip("this kernel has no /proc/kcore")
-    if path.type != "file" or not sandbox.shares_kernel:
+    if not sandbox.shares_kernel:
         return
-    assert path.fstype not in (walls.PROC_MAGIC, None), "/proc/kcore is there, an image of the kernel's memory"
+    found = shown(sandbox.system.paths, sandbox.process.mounts, ["/proc/kcore"], walls.is_file_of_proc)
+    assert not found, f"{', '.join(found)} is there, an image of the kernel's memory"
 
 
 @pytest.mark.isolation(
@@ -132,6 +134,10 @@ def test_firmware_is_masked(sandbox: SandboxView, host_facts: HostView) -> None:
     Read-only access is not enough: the tables and variables identify the machine, and hold keys.
     """
     _must_hide(sandbox, host_facts, FIRMWARE)
+    if sandbox.shares_kernel:
+        mounted = [one.target for one in sandbox.process.mounts if one.fstype in ("efivarfs", "pstore")]
+        strange = [target for target in mounted if target not in sandbox.system.paths]
+        assert not strange, f"{', '.join(strange)} is there"
 
 
 @pytest.mark.isolation(
@@ -183,12 +189,12 @@ def test_kernel_addresses_are_hidden(sandbox: SandboxView, host_facts: HostView)
     Most containers have the file.
     It shows addresses depending on CAP_SYSLOG, kernel.kptr_restrict and kernel.perf_event_paranoid.
     """
-    shown = sandbox.system.kernel_state.addresses
+    addresses = sandbox.system.kernel_state.addresses
     if not sandbox.shares_kernel:
         return  # its own kernel's
-    if shown is None and host_facts.system.kernel_state.addresses is None:
+    if addresses is None and host_facts.system.kernel_state.addresses is None:
         pytest.skip("this kernel has no /proc/kallsyms")
-    assert not shown, "/proc/kallsyms shows the kernel's addresses"
+    assert not addresses, "/proc/kallsyms shows the kernel's addresses"
 
 
 @pytest.mark.isolation(
@@ -242,9 +248,9 @@ def test_debugging_file_systems_are_empty(sandbox: SandboxView) -> None:
     hosts = {(mount.major, mount.minor) for mount in sandbox.host.process.mounts if mount.fstype in TRACING_TYPES}
     of_type = [mount for mount in mounts if mount.fstype in TRACING_TYPES]
     its_own = {mount.target for mount in of_type if mount.fstype == "bpf" and (mount.major, mount.minor) not in hosts}
-    shown = [path for path in TRACING if walls.shows_kernel(paths[path]) and path not in its_own]
-    shown += [mount.target for mount in of_type if mount.target not in paths and mount.target not in its_own]
-    assert not shown, f"{', '.join(shown)} is there, with something in it"
+    found = [path for path in TRACING if walls.shows_kernel(paths[path]) and path not in its_own]
+    found += [mount.target for mount in of_type if mount.target not in paths and mount.target not in its_own]
+    assert not found, f"{', '.join(found)} is there, with something in it"
 
 
 @pytest.mark.isolation(
@@ -270,8 +276,8 @@ def test_the_host_is_not_described(sandbox: SandboxView) -> None:
     reads = sandbox.system.kernel_state.reads
     if not sandbox.shares_kernel:
         return  # its own kernel's
-    shown = [name for name in reads.names() if walls.reaches_kernel(reads[name])]
-    assert not shown, f"{', '.join(shown)} can be read"
+    found = [name for name in reads.names() if walls.reaches_kernel(reads[name])]
+    assert not found, f"{', '.join(found)} can be read"
 
 
 def _must_hide(sandbox: SandboxView, host: HostView, names: Sequence[str]) -> None:
@@ -279,7 +285,7 @@ def _must_hide(sandbox: SandboxView, host: HostView, names: Sequence[str]) -> No
     if not sandbox.shares_kernel:
         return
     paths, hosts = sandbox.system.paths, host.system.paths
-    shown = [name for name in names if walls.shows_kernel(paths[name])]
-    if not shown and all(hosts[name].type == "absent" for name in names):
+    found = shown(paths, sandbox.process.mounts, names, walls.shows_kernel)
+    if not found and all(hosts[name].type == "absent" for name in names):
         pytest.skip(f"this kernel has no {' nor '.join(names)}")
-    assert not shown, f"{', '.join(shown)} is there"
+    assert not found, f"{', '.join(found)} is there"

@@ -16,6 +16,7 @@ from provisioner.errors import UnobservedFact
 from provisioner.facts.system import Path
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.capabilities import mask_of
+from pytest_isolation.walls.filesystem import copies
 from pytest_isolation.walls.filesystem import paths as walls
 from pytest_isolation.walls.filesystem.mounts import CGROUP_TYPES
 
@@ -33,11 +34,13 @@ HELPERS = ("/proc/sys/kernel/modprobe", "/proc/sys/kernel/hotplug", "/sys/kernel
     remedy="drop --privileged and systempaths=unconfined: /proc/sys must be mounted read-only",
 )
 def test_proc_sys_cannot_be_written(sandbox: SandboxView) -> None:
-    """/proc/sys cannot be written (except namespaced net keys)."""
+    """
+    /proc/sys cannot be written (except namespaced net keys), through any mount of procfs.
+    """
     if not sandbox.shares_kernel:
         return  # it writes to its own kernel
-    for path in ("/proc/sys/vm/panic_on_oom", "/proc/sys/kernel/panic"):
-        assert not walls.is_writable(sandbox.system.paths[path]), f"{path} opens for writing"
+    opened = _writable(sandbox, "/proc/sys/vm/panic_on_oom", "/proc/sys/kernel/panic")
+    assert not opened, f"{opened} opens for writing"
 
 
 @pytest.mark.isolation(
@@ -51,11 +54,11 @@ def test_proc_sys_cannot_be_written(sandbox: SandboxView) -> None:
     remedy="drop --privileged: /proc/sys must be mounted read-only",
 )
 def test_core_handler_cannot_be_replaced(sandbox: SandboxView) -> None:
-    """The host's core handler cannot be replaced."""
+    """The host's core handler cannot be replaced, through any mount of procfs."""
     if not sandbox.shares_kernel:
         return  # it sets its own kernel's
-    path = sandbox.system.paths["/proc/sys/kernel/core_pattern"]
-    assert not walls.is_writable(path), "/proc/sys/kernel/core_pattern opens for writing"
+    opened = _writable(sandbox, "/proc/sys/kernel/core_pattern")
+    assert not opened, f"{opened} opens for writing"
 
 
 @pytest.mark.isolation(
@@ -76,11 +79,10 @@ def test_kernel_helpers_cannot_be_replaced(sandbox: SandboxView, host_facts: Hos
     """
     if not sandbox.shares_kernel:
         return  # it names its own kernel's
-    paths = [sandbox.system.paths[name] for name in HELPERS]
-    if all(host_facts.system.paths[name].type == "absent" for name in HELPERS):
+    opened = _writable(sandbox, *HELPERS)
+    if not opened and all(host_facts.system.paths[name].type == "absent" for name in HELPERS):
         pytest.skip("this kernel has none of these files")
-    opened = [name for name, path in zip(HELPERS, paths, strict=True) if walls.is_writable(path)]
-    assert not opened, f"{', '.join(opened)} opens for writing"
+    assert not opened, f"{opened} opens for writing"
 
 
 @pytest.mark.isolation(
@@ -100,7 +102,8 @@ def test_sysrq_cannot_be_triggered(sandbox: SandboxView, host_facts: HostView) -
     path = sandbox.system.paths["/proc/sysrq-trigger"]
     if path.type == "absent" and host_facts.system.paths["/proc/sysrq-trigger"].type == "absent":
         pytest.skip("this kernel has no /proc/sysrq-trigger")
-    assert not walls.is_writable(path), "/proc/sysrq-trigger opens for writing"
+    opened = _writable(sandbox, "/proc/sysrq-trigger")
+    assert not opened, f"{opened} opens for writing"
 
 
 @pytest.mark.isolation(
@@ -162,6 +165,10 @@ def test_devices_and_interrupts_cannot_be_steered(sandbox: SandboxView) -> None:
     as_root = walls.is_root_of_host(sandbox.process, sandbox.capabilities_over_host)
     why = walls.why_controllable(sandbox.system.paths, as_root)
     assert not why, why
+    mounts = sandbox.process.mounts
+    further = [name for file in walls.CONTROL_FILES.values() if file for name in copies.names_of(mounts, file)[1:]]
+    opened = copies.shown(sandbox.system.paths, (), further, walls.is_writable)
+    assert not opened, f"{', '.join(opened)} opens for writing"
 
 
 @pytest.mark.isolation(
@@ -175,9 +182,11 @@ def test_devices_and_interrupts_cannot_be_steered(sandbox: SandboxView) -> None:
     remedy="mount /sys read-only: drop --privileged and -v /sys:/sys; lxc.mount.auto = sys:ro",
 )
 def test_sys_is_read_only(sandbox: SandboxView) -> None:
-    """`/sys` is read-only."""
+    """`/sys` is read-only, and so is every other mount of sysfs or of a part of it."""
     if not sandbox.shares_kernel:
         return  # its own kernel's
+    writable = copies.writable_sysfs(sandbox.process.mounts)
+    assert not writable, f"{', '.join(writable[:4])} is a sysfs that is mounted writable"
     path = sandbox.system.paths["/sys"]
     if path.type == "absent" or (path.type == "dir" and path.entries == 0):
         return
@@ -217,15 +226,17 @@ def test_cgroup_tree_cannot_be_written(sandbox: SandboxView) -> None:
     refs=["CVE-2022-0492", "cgroups(7)"],
     kinds=["container"],
     kinds_reason="a VM's cgroups are its own kernel's",
-    shows=["process.mounts"],
+    shows=["process.mounts", "process.capabilities", "system.tries[fsopen.no_such_fs]"],
     reproduce="find /sys/fs/cgroup -maxdepth 2 -name release_agent -exec sh -c ': 1<>{}' \\;",
-    remedy="mount the cgroup tree read-only: drop --privileged; on v1 mount no root of a hierarchy",
+    remedy="drop --privileged and CAP_SYS_ADMIN; mount the cgroup tree read-only, and on v1 no root of a hierarchy",
 )
 def test_no_release_agent_can_be_named(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     No v1 `release_agent` is writable.
 
     The kernel runs it as root of the host when a cgroup becomes empty; only the root of a hierarchy has the file.
+    A sandbox with CAP_SYS_ADMIN over the host mounts a hierarchy itself (cgroups(7)).
+    fsopen(2) of an unknown file system shows whether it may mount.
     """
     tried = _tried(sandbox, "release_agent:", ("cgroup",))
     if not sandbox.shares_kernel:
@@ -234,6 +245,15 @@ def test_no_release_agent_can_be_named(sandbox: SandboxView, host_facts: HostVie
         pytest.skip("the host has no cgroup v1 hierarchy")
     opened = [f"release_agent of {target}" for target, path in tried.items() if walls.is_writable(path)]
     assert not opened, f"{', '.join(opened)} opens for writing"
+    may_mount = sandbox.system.tries["fsopen.no_such_fs"].result == "ENODEV"
+    assert not (may_mount and sandbox.capabilities_over_host & mask_of(("SYS_ADMIN",))), (
+        "it may mount a cgroup v1 hierarchy with its release_agent: fsopen.no_such_fs is not refused"
+    )
+
+
+def _writable(sandbox: SandboxView, *names: str) -> str:
+    """Return the names under which these kernel files open for writing, at every mount of procfs and sysfs."""
+    return ", ".join(copies.shown(sandbox.system.paths, sandbox.process.mounts, names, walls.is_writable))
 
 
 def _tried(sandbox: SandboxView, prefix: str, fstypes: Collection[str]) -> dict[str, Path]:

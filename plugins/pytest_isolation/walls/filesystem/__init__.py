@@ -1,5 +1,6 @@
 """What facts of files mean.
 
+copies.py    names of kernel files below further mounts of procfs and sysfs
 devices.py   device nodes and the rules that restrict them
 images.py    setuid files and the user of an image
 mounts.py    mounts that lead to the host, masks, propagation

@@ -82,6 +82,11 @@ def shows_kernel(path: Path) -> bool:
     return bool(path.entries)
 
 
+def is_file_of_proc(path: Path) -> bool:
+    """Whether it is a file of procfs; one of another file system, a device node or a fifo hides procfs's own."""
+    return path.type == "file" and path.fstype in (PROC_MAGIC, None)
+
+
 def reaches_kernel(read: Read) -> bool:
     """Whether a read returned data of the kernel's own file systems."""
     return read.result == "ok" and bool(read.bytes) and read.fstype in KERNEL_MAGIC.values()
