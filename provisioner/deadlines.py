@@ -19,6 +19,7 @@ _SECONDS = {
     "load": 120.0,
     "write": 10.0,
     "command": 180.0,
+    "delete": 60.0,  # the journal tries it again, within "undo"
     "connect": 60.0,
     "import": 300.0,
     "close": 30.0,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from pytest_isolation.targets.select import Target
 
+BORDER = "isolation-border"
 TARGET = "isolation_target"
 TESTINFRA = "pytest11.testinfra"
 TESTINFRA_HOST = "_testinfra_host"
@@ -79,7 +81,8 @@ def pytest_configure(config: pytest.Config) -> None:
     guard_session(config, worker=workerinput is not None)
     state = start_state(options, workerinput["isolation"] if workerinput else None)
     config.stash[STATE] = state
-    config.add_cleanup(state.close)
+    border = config.pluginmanager.get_plugin(BORDER)
+    config.add_cleanup(partial(border.close, state.close) if border else state.close)
     if workerinput is None:
         from pytest_isolation.session.collect import CellCollector
 
@@ -296,5 +299,6 @@ def pytest_isolation_border(
         return (yield)
     from pytest_isolation.session.border import Border, run_session
 
-    config.pluginmanager.register(Border(), "isolation-border")
-    return (yield from run_session())
+    border = Border()
+    config.pluginmanager.register(border, BORDER)
+    return (yield from run_session(border))

@@ -6,6 +6,7 @@ In: the path of a program and its arguments.  Out: a `Child`, which is a `Stream
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -17,9 +18,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO
 
 from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
 from provisioner.faults.explain import failed
 
 MAX_STDERR = 1 << 16
+DAMAGED = (errno.ENOEXEC, errno.ENOENT)  # another architecture, an empty file; no such interpreter
 
 # PR_SET_PDEATHSIG fires when the *thread* that forked ends (prctl(2)): this one thread, which lives as long as the
 # interpreter, starts every child.
@@ -68,7 +71,8 @@ class Child:
                 start_new_session=True,  # Ctrl-C in the terminal must not reach a sandbox
             )
         except OSError as error:
-            raise failed(f"cannot run '{argv[0]}'", error) from None
+            why = failed(f"cannot run '{argv[0]}'", error)
+            raise IsolationError(why.what, f"install '{path}' again" if error.errno in DAMAGED else why.hint) from None
         self.pid = self._process.pid
         assert self._process.stdin is not None
         os.set_blocking(self._process.stdin.fileno(), False)

@@ -68,8 +68,8 @@ def undo_all(
     Undo entries: first processes, then commands and verbs, then all that remains; each the last first.
 
     The commands of different programs run side by side.  After one that did not end in time, the others of the same
-    program are not tried.  A command that fails is forgiven if it names a folder that was deleted with it: a daemon's
-    socket lies in its data root, and what the daemon held is gone with that folder.
+    program are not tried.  A command that fails is forgiven if it names a folder that was deleted with it, or a socket
+    in a folder of ours that is gone: a daemon's socket lies in its data root, and what it held is gone with it.
 
     Args:
         entries: what to undo, in the order in which it was made.
@@ -86,7 +86,9 @@ def undo_all(
     removed = [doing.removed[id(entry)] for entry in latest_first if id(entry) in doing.removed]
     folders = [entry.values[0] for entry in entries if entry.kind == "path" and id(entry) not in doing.failed]
     failures = [(entry, doing.failed[id(entry)]) for entry in entries if id(entry) in doing.failed]
-    return removed, [(entry, why) for entry, why in failures if not _names_one_of(entry, folders)]
+    return removed, [
+        (entry, why) for entry, why in failures if not (_names_one_of(entry, folders) or _is_daemon_gone(entry))
+    ]
 
 
 class _Undoing:
@@ -243,6 +245,13 @@ def _end_process(entry: UndoEntry) -> bool:
     if kill_all(with_descendants([entry.process])):
         raise IsolationError(f"cannot end process {entry.process.pid}: it is still there after SIGKILL")
     return True
+
+
+def _is_daemon_gone(entry: UndoEntry) -> bool:
+    """Tell whether a command asks a daemon of ours that was deleted with its data: its socket's folder is gone."""
+    sockets = [Path(value.removeprefix("unix://")) for _, value in entry.env if value.startswith("unix:///")]
+    ours = [path for path in sockets if run_dir() in path.parents]
+    return bool(ours) and not any(path.parent.exists() for path in ours)
 
 
 def _names_one_of(entry: UndoEntry, folders: Sequence[str]) -> bool:

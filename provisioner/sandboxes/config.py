@@ -41,7 +41,7 @@ def write_config(
     if done.status != 0:
         raise IsolationError(f"cannot prepare '{runtime.name}': {done.last_words}")
     path = Path(str(values["bundle"])) / prepare.file
-    config = json.loads(host.files.read(path))
+    config = _read_config(host, runtime, path, done.last_words)
     for key, template in prepare.set.items():
         set_key(config, key, render_value(template, values, f"{runtime.name}: prepare.set.{key}"))
     for name, further in asked.items():
@@ -53,6 +53,17 @@ def write_config(
     for edit in edits:
         edit(config)
     host.files.write(path, json.dumps(config, indent=1).encode())
+
+
+def _read_config(host: Host, runtime: Runtime, path: Path, last_words: str) -> dict[str, Any]:
+    try:
+        config = json.loads(host.files.read(path))
+    except (IsolationError, ValueError):
+        config = None
+    if not isinstance(config, dict):
+        hint = f"look whether '{runtime.binary}' is {runtime.name}: install it again"
+        raise IsolationError(f"cannot prepare '{runtime.name}': it wrote no usable {path.name}", hint, last_words)
+    return config
 
 
 def set_key(config: dict[str, Any], dotted: str, value: object) -> None:

@@ -258,7 +258,10 @@ class Sandbox:
         done = self.host.connection.run(render_argv(state.argv, self._values, "state"), deadline("command"))
         if done.status != 0:
             raise IsolationError(f"cannot ask '{self.runtime.name}' for its state: {done.last_words}")
-        return int(json_at(json.loads(done.stdout), state.pid))
+        try:
+            return int(json_at(json.loads(done.stdout), state.pid))
+        except (ValueError, TypeError):
+            raise IsolationError(f"cannot read the state of '{self.runtime.name}': {done.last_words}") from None
 
     def close(self) -> None:
         """End it and remove all that it left; may be repeated."""
@@ -287,7 +290,7 @@ class Sandbox:
             return True
         argv = render_argv(self.runtime.delete, self._values, f"{self.runtime.name}: delete")
         with undisturbed(), contextlib.suppress(IsolationError):
-            return self.host.connection.run(argv, deadline("command")).status >= 0  # else a signal ended it
+            return self.host.connection.run(argv, deadline("delete")).status >= 0  # else a signal ended it
         return False
 
     def __enter__(self) -> Sandbox:

@@ -8,7 +8,7 @@ The results are written also if nothing can be printed.  A bug stays an INTERNAL
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import pytest
 
@@ -18,7 +18,25 @@ from pytest_isolation.escape import escape
 
 
 class Border:
-    """The hooks of one session; a plugin that is registered before pytest is configured."""
+    """
+    The hooks of one session; a plugin that is registered before pytest is configured.
+
+    Attributes:
+        not_closed: why something that the session made could not be removed.
+    """
+
+    def __init__(self) -> None:
+        self.not_closed: list[str] = []
+
+    def close(self, close: Callable[[], None]) -> None:
+        """Close the session; an error must not hide the one that ended it."""
+        try:
+            close()
+        except Exception as error:
+            known = explain(error)
+            if known is None:
+                raise
+            self.not_closed.append(escape(str(known)))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -28,9 +46,12 @@ class Border:
             pytest.exit(escape(str(known)), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
-def run_session() -> Generator[None, int | pytest.ExitCode, int | pytest.ExitCode]:
+def run_session(border: Border) -> Generator[None, int | pytest.ExitCode, int | pytest.ExitCode]:
     """
     Run a session around its `yield`; return its exit status.
+
+    Args:
+        border: the hooks of the session.
 
     Raises:
         pytest.UsageError: the environment does not allow to end it in order; or as the session does.
@@ -52,7 +73,9 @@ def run_session() -> Generator[None, int | pytest.ExitCode, int | pytest.ExitCod
         output.flush()
         if sys.stdout in (output, None):
             sys.stdout = stream or output  # pytest flushes it
-    if output.why_lost:
-        print_error(f"isolation: {output.why_lost}")
+        for line in filter(None, [*border.not_closed, output.why_lost]):
+            print_error(f"isolation: {line}")
+    if border.not_closed and status == pytest.ExitCode.OK:
+        return pytest.ExitCode.USAGE_ERROR
     lost = output.error is not None and status == pytest.ExitCode.OK
     return pytest.ExitCode.TESTS_FAILED if lost else status

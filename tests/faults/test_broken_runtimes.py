@@ -1,0 +1,81 @@
+"""A runtime's program that is broken, lies or floods is one line, and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from faults.home import Home, session
+from faults.phases import ANSWERS
+from faults.test_environments import SECONDS, left
+from faults.world import World
+
+# of a 32-bit executable for ARM
+FOREIGN = b"\x7fELF\x01\x01\x01" + bytes(9) + b"\x02\x00\x28\x00"
+PROGRAMS = {
+    "foreign": FOREIGN,
+    "empty": b"",
+    "without-interpreter": b"#!/nosuch\n",
+    "garbage": b"#!/bin/sh\nhead -c 200000 /dev/urandom\n",
+    "refusing-garbage": b"#!/bin/sh\nhead -c 200000 /dev/urandom >&2; exit 1\n",
+    "100-mb": b"#!/bin/sh\nyes | head -c 100000000\n",
+    "100-mb-of-errors": b"#!/bin/sh\nyes | head -c 100000000 >&2\n",
+}
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="runtimes need root")
+
+
+def place(home: Home, name: str, content: bytes) -> None:
+    """Put a program first on PATH."""
+    path = home.path / "bin" / name
+    path.write_bytes(content)
+    path.chmod(0o755)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("runtime", "program", "says"),
+    [
+        ("runc", "foreign", "cannot run 'runc': Exec format error; install '"),
+        ("runc", "empty", "cannot run 'runc': Exec format error; install '"),
+        ("runc", "without-interpreter", "cannot run 'runc': No such file or directory; install '"),
+        ("runc", "garbage", "cannot prepare 'runc': it wrote no usable config.json; "),
+        ("runc", "refusing-garbage", "cannot prepare 'runc': "),
+        ("runc", "100-mb", "cannot prepare 'runc': it wrote no usable config.json; "),
+        ("docker", "foreign", "cannot run 'docker': Exec format error; install '"),
+        ("docker", "garbage", "cannot talk to 'docker': its probe sent 64 KiB of other bytes"),
+        ("docker", "100-mb", "cannot talk to 'docker': its probe sent 64 KiB of other bytes"),
+        ("docker", "100-mb-of-errors", "'docker'"),
+    ],
+)
+def test_a_broken_runtime_is_one_line(runtime: str, program: str, says: str, home: Home) -> None:
+    home.write_test(ANSWERS)
+    place(home, runtime, PROGRAMS[program])
+    before = World.now(home)
+
+    with home.start(session(runtime)) as running:
+        running.finish(SECONDS)
+
+    assert running.broken({4}) == []
+    assert f"ERROR: {says}" in running.text or says in running.text
+    # a client that cannot run cannot delete either: the journal keeps it for a prune
+    assert [line for line in left(home, before) if not line.startswith("file run/runs/")] == []
+
+
+@needs_root
+@pytest.mark.parametrize("kind", ["folder", "not-executable", "circle"])
+def test_what_is_no_program_is_passed_over(kind: str, home: Home) -> None:
+    if shutil.which("runc") is None:
+        pytest.skip("runc is not installed")
+    home.write_test(ANSWERS)
+    path = home.path / "bin" / "runc"
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "circle":
+        path.symlink_to(path)
+    else:
+        path.touch(mode=0o644)
+
+    with home.start(session("runc")) as running:
+        assert running.finish(SECONDS) == 0, running.text
