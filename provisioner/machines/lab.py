@@ -145,16 +145,16 @@ def find_lab(start: Path | None = None) -> Path:
     Return the nearest lab.yaml upwards from a folder (default: the working directory), else the packaged one.
 
     Raises:
-        IsolationError: this process is root, and the file belongs to neither root nor the folder's owner: any user may
-            put one into /tmp.
+        IsolationError: this process is root, and the file, or the link in its place, belongs to neither root nor the
+            folder's owner: any user may put one into /tmp.
     """
     here = (start or Path.cwd()).resolve()
     found = next((path for folder in (here, *here.parents) if (path := folder / FILE).is_file()), None)
     if found is None:
         return PACKAGE / FILE
-    owner = found.stat().st_uid
-    if os.geteuid() == 0 and owner not in (0, here.stat().st_uid):
-        raise IsolationError(f"cannot use '{found}': it belongs to uid {owner}", "name the lab.yaml to use: --lab FILE")
+    for owner in (found.lstat().st_uid, found.stat().st_uid):  # who owns a link can let it lead elsewhere
+        if os.geteuid() == 0 and owner not in (0, here.stat().st_uid):
+            raise IsolationError(f"cannot use '{found}': it belongs to uid {owner}", "name the lab.yaml: --lab FILE")
     return found
 
 

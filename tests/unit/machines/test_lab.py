@@ -156,3 +156,16 @@ def test_root_uses_no_lab_of_a_third_user_above_the_folder(tmp_path: Path, owner
             find_lab(tmp_path / "project")
     else:
         assert find_lab(tmp_path / "project") == tmp_path / "lab.yaml"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a link to another user: run as root")
+def test_root_uses_no_lab_file_by_a_link_of_a_third_user(tmp_path: Path) -> None:
+    """The link may lead to another file between the look and the reading."""
+    (tmp_path / "project").mkdir()
+    (tmp_path / "file").write_text("machines:\n  web: {}\n")
+    (tmp_path / "lab.yaml").symlink_to("file")
+    assert find_lab(tmp_path / "project") == tmp_path / "lab.yaml"
+    os.chown(tmp_path / "lab.yaml", 65534, 65534, follow_symlinks=False)
+
+    with pytest.raises(IsolationError, match="it belongs to uid 65534"):
+        find_lab(tmp_path / "project")
