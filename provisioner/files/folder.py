@@ -198,6 +198,8 @@ class Folder:
         try:
             with self._writing_whole(name, mode) as file:
                 yield file
+        except NotWritten:
+            raise  # of another file that is written meanwhile
         except OSError as error:
             raise NotWritten(error, self.path / name, needed) from None
 

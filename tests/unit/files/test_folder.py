@@ -204,3 +204,18 @@ def test_only_a_plain_file_of_its_own_is_handed_over(tmp_path: Path, kind: str) 
 
     assert target.stat().st_uid == 0
     assert path.lstat().st_uid in (0, 1234)
+
+
+def test_error_names_the_file_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+
+    with (
+        Folder.open(tmp_path) as folder,
+        pytest.raises(OSError, match="Is a directory") as error,
+        folder.writing_whole("outer"),
+        folder.writing_whole("inner"),
+    ):
+        pass
+
+    assert error.value.filename == str(tmp_path / "inner")
+    assert [path.name for path in tmp_path.iterdir()] == ["inner"]
