@@ -180,6 +180,21 @@ def test_a_failed_command_to_a_daemon_without_data_root_is_forgiven(folders: Pat
     assert run.close() == [f"removed path {root}"]
 
 
+@pytest.mark.parametrize("root", ["gone", "there"])
+def test_a_failed_command_to_the_daemon_of_another_run_is_forgiven_when_that_is_gone(folders: Path, root: str) -> None:
+    data = folders / "run" / "docker-0badcafe"
+    if root == "there":
+        data.mkdir(parents=True)
+    run = Run.start()
+    run.made("command", ["false"], {"DOCKER_HOST": f"unix://{data}/docker.sock"})
+
+    if root == "gone":
+        assert run.close() == []
+    else:
+        with pytest.raises(IsolationError, match="cannot run 'false'"):
+            run.close()
+
+
 def test_paths_outside_of_our_folders_are_refused(folders: Path) -> None:
     outside = folders / "outside"
     outside.mkdir()
