@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from provisioner.connection.local import Completed, LocalConnection
+from provisioner.connection.local import Completed, LocalConnection, end_commands
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 
@@ -70,6 +70,9 @@ def as_root(system: System, command: str) -> str:
     return command if system.root else f"sudo {command}"
 
 
+FINISHED = "cannot do anything: the report is finished"
+
+
 class LocalSystem:
     """This machine.  Use it in a `with` statement, which deletes what was made."""
 
@@ -92,6 +95,8 @@ class LocalSystem:
         return LocalConnection().find(program)
 
     def run(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Completed:
+        if self._closed:
+            raise IsolationError(FINISHED)
         return LocalConnection().run(argv, deadline("doctor.command"), env)
 
     def journal(self) -> Run:
@@ -99,7 +104,7 @@ class LocalSystem:
 
         with self._lock:
             if self._closed:
-                raise IsolationError("cannot make anything: the report is finished")
+                raise IsolationError(FINISHED)
             if self._run is None:
                 self._run = Run.start()
             return self._run
@@ -134,6 +139,7 @@ class LocalSystem:
             self._closed = True
             run, self._run = self._run, None
             trials, self._trials = self._trials, None
+        end_commands()  # after an interrupt looks still wait for theirs
         try:
             if trials is not None:
                 trials.close()

@@ -46,6 +46,7 @@ class Trials:
         self._going = 0
         self._host: Host | None = None
         self._why: IsolationError | None = None
+        self._aborted = False
 
     def hello(self, runtime: Runtime) -> Hello:
         """
@@ -62,7 +63,7 @@ class Trials:
         try:
             host = self._started()
             with Sandbox(host, runtime, Spec()) as sandbox:
-                return Hello(sandbox.hello_seconds, _version(runtime, host))
+                return Hello(sandbox.hello_seconds, "" if self._aborted else _version(runtime, host))
         finally:
             with self._idle:
                 self._going -= 1
@@ -82,6 +83,7 @@ class Trials:
 
     def abort(self) -> None:
         """End all running trials."""
+        self._aborted = True
         if self._host is not None:
             self._host.abort()
 

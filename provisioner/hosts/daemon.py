@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from provisioner.connection.local import CommandTimeout, run_command
 from provisioner.errors import IsolationError
 from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import UndoEntry
@@ -161,17 +162,10 @@ def _await_ready(daemon: Daemon, process: subprocess.Popen[bytes]) -> None:
 
 
 def _answers(daemon: Daemon, seconds: float) -> bool:
-    quiet = subprocess.DEVNULL
-    env = {**os.environ, **daemon.env}
     try:
-        return (
-            subprocess.run(daemon.ready, env=env, stdin=quiet, stdout=quiet, stderr=quiet, timeout=seconds).returncode
-            == 0
-        )
-    except subprocess.TimeoutExpired:
+        return run_command(daemon.ready, seconds, daemon.env).status == 0
+    except CommandTimeout:
         return False
-    except OSError as error:
-        raise IsolationError(f"cannot ask '{daemon.name}': {daemon.ready[0]}: {error.strerror}") from None
 
 
 def _failure(daemon: Daemon, why: str) -> IsolationError:

@@ -17,8 +17,9 @@ from provisioner.errors import IsolationError
 from provisioner.files.maker import VARIABLE, Maker, maker_of, marked_by, this_process
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.undo import undo
+from provisioner.linux.mounts import mounted_below, unmount
 from provisioner.linux.processes import Process, kill_all, parent_of, read_process
-from provisioner.paths import cache_dir, run_dir
+from provisioner.paths import cache_dir, run_dir, state_dir
 
 FORGOTTEN = 86400.0  # seconds after which a temporary file counts as left, if its maker cannot be looked up
 PERMANENT = ("runs",)  # folders of the run folder that stay
@@ -80,10 +81,16 @@ def delete_temporaries() -> list[str]:
 
 
 def empty_run_folder() -> list[str]:
-    """Delete the folders that runs share, such as a runtime's own; call it only if no run lives."""
+    """
+    Delete the folders that runs share, such as a runtime's own; call it only if no run lives.
+
+    What a runtime left mounted in the state folder goes first: a killed podman leaves its storage bound to itself.
+    """
+    unmounted = [f"removed mount {path}" for path in mounted_below(state_dir()) if unmount(path)]
     with os.scandir(run_dir()) as scan:
         paths = [Path(entry.path) for entry in scan if entry.is_dir(follow_symlinks=False)]
-    return [line for path in sorted(paths) if path.name not in PERMANENT for line in _delete(path)]
+    removed = [line for path in sorted(paths) if path.name not in PERMANENT for line in _delete(path)]
+    return [*unmounted, *removed]
 
 
 def _delete(path: Path) -> list[str]:

@@ -65,6 +65,8 @@ def promise(phase: Phase, strike: str) -> Promise | None:
     if strike not in STATUSES:
         in_sandbox = phase.name.partition("/")[0] in ("facts", "tests", "load")
         return Promise({0, 1, 4, 5}, seconds=90.0) if in_sandbox else None
+    if (phase.name, strike) == ("daemon", "KILL"):
+        return None  # the user's own command goes on, and so does the daemon until a prune
     found = FORCED if strike == "INT INT INT" else Promise(STATUSES[strike], clean=strike != "KILL")
     if phase.name.startswith(HANGS):
         found = replace(found, orphans=True)

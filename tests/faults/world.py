@@ -24,7 +24,8 @@ PERMANENT = re.compile(
     r"|cache/probe-[0-9a-f]{16}(/(probe|sum))?"
     r"|cache/(rootfs|initramfs)-[0-9a-f]{16}(-[0-9a-f]+)?(\.cpio|/.*)?"
     r"|cache/(busybox|kernel-[^/]*|apt|tcc-[^/]*|boxes)(/.*)?"
-    r"|cache/(probe|busybox|kernel|box)\.lock)"
+    r"|cache/(probe|busybox|kernel|box)\.lock"
+    r"|cache/\.#rootfs-[0-9a-f]{16}\.lck)"  # nspawn's lock of a root folder: a killed one leaves it, the next takes it
 )
 
 
