@@ -50,7 +50,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     A worker of pytest-xdist is known as one only later.
     """
     known = early_config.known_args_namespace
-    if (known.isolation is not None or known.isolation_attach) and "PYTEST_XDIST_WORKER" not in os.environ:
+    if (known.isolation is not None or known.isolation_attach) and not os.environ.get("PYTEST_XDIST_WORKER"):
         from pytest_isolation.session.interrupt import guard_session
 
         guard_session(early_config, worker=False)
@@ -233,9 +233,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.option.collectonly or not state.measurements:
         state.release()
         return
-    from pytest_isolation.session.finish import finish_session
+    from pytest_isolation.session.finish import finish_session, print_results
 
     finish_session(session, state)
+    reporter: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and session.exitstatus not in list(pytest.ExitCode):
+        print_results(reporter, state)  # pytest has no summary after SIGTERM
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

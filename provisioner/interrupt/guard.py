@@ -32,17 +32,21 @@ class Guard:
         program: the name at the beginning of each line.
         error: returns the exception for the main thread.
         output: a file descriptor for the lines; None writes none, and no signal ends the program at once.
+        fresh: whether a line begins with a newline, because the program writes parts of lines.
 
     Attributes:
         number: the first signal, None before it.
         pid: the process that is guarded.
     """
 
-    def __init__(self, program: str, error: Callable[[Signals], BaseException], output: int | None = 2) -> None:
+    def __init__(
+        self, program: str, error: Callable[[Signals], BaseException], output: int | None = 2, fresh: bool = False
+    ) -> None:
         self.number: Signals | None = None
         self._program = program
         self._error = error
         self._output = output
+        self._fresh = fresh
         self.pid = os.getpid()
         self._pipe = (-1, -1)  # until `install`
         self._before: dict[Signals, object] = {}
@@ -169,9 +173,13 @@ class Guard:
             while data := os.read(self._pipe[0], 1):
                 if data == b"\0":
                     self._drained.set()
-                elif data[0] in self._before and not self._is_repeat():
+                elif self._is_ours(data[0]) and not self._is_repeat():
                     self._handle(Signals(data[0]))
         os.close(self._pipe[0])
+
+    def _is_ours(self, number: int) -> bool:
+        """Tell whether this guard handles the signal; a user may have set another handler meanwhile."""
+        return number in self._before and signal.getsignal(number) == self._on_signal
 
     def _is_repeat(self) -> bool:
         if self._repeats == 0:
@@ -187,18 +195,17 @@ class Guard:
             return
         if self._count >= LAST:
             self._force(number)
-        if self._forward is not None:
+        forward, things = self._forward, left()
+        doing = next((text for text in self._doing[::-1] if text), "") if forward or not things else ""
+        self._print((first_line if self._count == 1 else second_line)(self.number or number, things, doing))
+        if forward is not None:
             with contextlib.suppress(Exception):
-                self._forward(number)
-        things = left()
-        doing = next((text for text in self._doing[::-1] if text), "") if self._forward or not things else ""
-        line = first_line if self._count == 1 else second_line
-        self._print(line(self.number or number, things, doing))
+                forward(number)
 
     def _print(self, text: str) -> None:
         assert self._output is not None
         with contextlib.suppress(OSError):
-            start = "\n" if os.isatty(self._output) else ""  # a terminal shows ^C, or a line that is not complete
+            start = "\n" if self._fresh or os.isatty(self._output) else ""  # the cursor may be behind ^C
             os.write(self._output, f"{start}{self._program}: {text}\n".encode("ascii", "backslashreplace"))
 
     def _force(self, number: Signals) -> None:

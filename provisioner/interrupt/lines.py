@@ -63,9 +63,9 @@ def last_line(things: Sequence[Thing]) -> str:
     """Return the line of a program that ends at once."""
     if not things:
         return "ended at once; nothing is left"
-    names = [f"{kind} {name}" for kind, name in _by_weight(things)[:NAMED]]
-    more = [f"{len(things) - NAMED} more"] if len(things) > NAMED else []
-    return f"ended at once; left for `provisioner prune`: {', '.join(names + more)}"
+    names = [f"{kind} {name}" for kind, name in _by_weight(things)]
+    more = [f"{len(names) - NAMED} more"] if len(names) > NAMED else []
+    return f"ended at once; left for `provisioner prune`: {', '.join(names[:NAMED] + more)}"
 
 
 def _again_text(number: Signals, times: str) -> str:
@@ -90,8 +90,8 @@ def _doing(things: Sequence[Thing], doing: str) -> str:
 
 
 def _by_weight(things: Sequence[Thing]) -> list[Thing]:
-    """Return sandboxes and machines before their cgroups and folders."""
-    return sorted(things, key=lambda thing: (thing[0] in SMALL, thing[0] not in GREAT))
+    """Return each thing once, sandboxes and machines first, cgroups and folders last."""
+    return sorted(dict.fromkeys(things), key=lambda thing: (thing[0] in SMALL, thing[0] not in GREAT))
 
 
 def _join(words: Sequence[str]) -> str:

@@ -32,7 +32,7 @@ def guard_session(config: pytest.Config, worker: bool) -> None:
     if GUARD in config.stash:
         return
     output = None if worker else os.dup(2)  # pytest may capture 2 when a line is written
-    guard = Guard("isolation", lambda number: _error(config, number), output)
+    guard = Guard("isolation", lambda number: _error(config, number), output, fresh=True)
     if not guard.install():
         return
     config.stash[GUARD] = guard

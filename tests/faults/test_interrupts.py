@@ -1,0 +1,208 @@
+"""Interrupts: the line that each signal causes, what a forced end leaves, and the report of a part of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from typing import Any
+
+import pytest
+
+from faults.home import Home, provisioner, session
+from faults.phases import ANSWERS, WAITS
+from faults.world import World, difference
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="cgroups and runtimes need root")
+
+WIDE = pytest.mark.skipif(os.environ.get("PYTEST_ISOLATION_FAULTS") != "wide", reason="only in the wide table")
+IMPORTS = """
+import os, time
+from pathlib import Path
+
+Path(os.environ["MARKS"], "imports").touch()
+time.sleep(60)
+"""
+BOTH_WAIT = """
+import os, time
+from pathlib import Path
+
+def test_it_waits(sandbox):
+    Path(os.environ["MARKS"], "tests").touch()
+    time.sleep(60)
+"""
+CATCHES = """
+import os, signal, time
+from pathlib import Path
+
+handled = []
+signal.signal(signal.SIGTERM, lambda number, frame: handled.append(number))
+
+def test_the_handler_of_a_user_stays(sandbox):
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert handled == [signal.SIGTERM]
+"""
+KILLS_CLIENT = """
+def test_the_client_of_the_runtime_is_killed(sandbox):
+    sandbox.live._stream.kill()  # the runtime then has to delete the sandbox
+"""
+FIRST = re.compile(r"^isolation: interrupted; removing .*\(Ctrl-C twice more ends at once\)$", re.M)
+
+
+def results(home: Home) -> dict[str, Any]:
+    """Return the report of a session."""
+    read: dict[str, Any] = json.loads((home.work / "report" / "results.json").read_text())
+    return read
+
+
+def test_an_interrupted_session_writes_a_report_that_says_it_is_a_part(home: Home) -> None:
+    home.write_test(WAITS)
+    with home.start(session("unshare")) as program:
+        program.await_(lambda: home.reached("tests"), "a test runs")
+        program.send("INT")
+        program.finish(30)
+
+    assert program.broken({2}) == []
+    assert len(FIRST.findall(program.text)) == 1, program.text
+    assert "interrupted: 1 of 2 checks judged" in program.text
+    assert results(home)["run"]["interrupted"] == ["1 of 2 checks judged"]
+    assert len(results(home)["cells"]) == 1
+    assert "interrupted: 1 of 2 checks judged" in (home.work / "report" / "index.html").read_text()
+
+
+def test_after_sigterm_the_matrix_is_printed_too(home: Home) -> None:
+    home.write_test(WAITS)
+    with home.start(session("unshare")) as program:
+        program.await_(lambda: home.reached("tests"), "a test runs")
+        program.send("TERM")
+        program.finish(30)
+
+    assert program.broken({143}) == []
+    assert re.search(r"^isolation: interrupted by SIGTERM; removing \d+ ", program.text, re.M)
+    assert "interrupted: 1 of 2 checks judged" in program.text
+
+
+@pytest.mark.parametrize(("signal", "status"), [("INT", 2), ("TERM", 143)])
+def test_an_interrupt_while_a_conftest_is_imported_is_one_line(home: Home, signal: str, status: int) -> None:
+    home.write_test(ANSWERS, conftest=IMPORTS)
+    with home.start(session("unshare"), {"PYTEST_XDIST_WORKER": ""}) as program:  # no worker, if this test is in one
+        program.await_(lambda: home.reached("imports"), "conftest.py is imported")
+        program.send(signal)
+        program.finish(15)
+
+    assert program.broken({status}) == []
+    assert program.text.startswith("\nisolation: interrupted")
+
+
+def test_an_interrupt_while_a_sandbox_is_deleted_keeps_the_results(home: Home) -> None:
+    home.write_test(KILLS_CLIENT)
+    home.stand_in("runc", " delete ", "slow")
+    before = World.now(home)
+    with home.start(session("runc")) as program:
+        program.await_(lambda: home.reached("runc"), "runc delete takes five seconds")
+        written = results(home)
+        program.send("INT")
+        program.await_(lambda: FIRST.search(program.text), "the first line")
+        program.send("INT")
+        program.finish(60)
+
+    assert program.broken({2}) == []
+    assert written["cells"]
+    assert results(home) == written
+    assert FIRST.search(program.text)
+    assert "isolation: still removing " in program.text
+    assert difference(before, World.now(home)) == []
+
+
+def test_the_third_signal_ends_a_session_that_hangs_and_names_what_is_left(home: Home) -> None:
+    home.write_test(KILLS_CLIENT)
+    home.stand_in("runc", " delete ", "hang")
+    before = World.now(home)
+    with home.start(session("runc")) as program:
+        program.await_(lambda: home.reached("runc"), "runc delete hangs")
+        program.send("INT")
+        program.await_(lambda: FIRST.search(program.text), "the first line")
+        program.send("INT")
+        program.await_(lambda: "isolation: still removing " in program.text, "the second line")
+        program.send("INT")
+        program.finish(10)
+
+    assert program.broken({130}) == []
+    assert re.search(r"^isolation: ended at once; left for `provisioner prune`: sandbox isolation-", program.text, re.M)
+    home.release()
+    home.prune()
+    assert difference(before, World.now(home)) == []
+
+
+@pytest.mark.parametrize(
+    ("signal", "group", "status"),
+    [("INT", True, 2), pytest.param("INT", False, 2, marks=WIDE), pytest.param("TERM", True, 143, marks=WIDE)],
+)
+def test_an_interrupted_session_ends_its_workers(home: Home, signal: str, group: bool, status: int) -> None:
+    home.write_test(BOTH_WAIT)
+    before = World.now(home)
+    with home.start([*session("unshare"), "-n2"]) as program:
+        program.await_(lambda: home.reached("tests"), "a worker runs a test")
+        program.send(signal, group)
+        program.finish(40)
+
+    assert program.broken({status}) == []
+    assert len(re.findall("^isolation: interrupted(?:;| by)", program.text, re.M)) == 1, program.text
+    assert "interrupted: 0 of 1 checks judged" in program.text
+    assert difference(before, World.now(home)) == []
+
+
+def test_the_handler_of_a_user_stays(home: Home) -> None:
+    home.write_test(CATCHES)
+    with home.start(session("unshare")) as program:
+        program.finish(60)
+
+    assert program.broken({0}) == []
+
+
+def test_prune_finishes_what_it_undoes_and_undoes_no_more(home: Home) -> None:
+    home.stand_in("true", " undo ", "slow")
+    first, second = "isolation-0badcafe-2", "isolation-0badcafe-1"
+    values = [[str(home.path / "bin" / "true"), "undo", name] for name in (second, first)]
+    home.plant_journal([{"kind": "command", "values": one} for one in values])
+    with home.start(provisioner("prune")) as program:
+        program.await_(lambda: home.reached("true"), "the first undo takes five seconds")
+        program.send("INT")
+        program.finish(15)
+
+    assert program.broken({130}) == []
+    assert program.text == f"provisioner: interrupted; removing sandbox {first} (Ctrl-C twice more ends at once)\n"
+    home.release()
+    assert second in home.prune()
+
+
+TRAPS = "trap 'echo caught; exit 7' TERM; touch $MARKS/tests; for _ in $(seq 1200); do sleep 0.05; done"
+
+
+def test_a_daemon_gives_signals_to_the_command_and_is_stopped_after_it(home: Home) -> None:
+    before = World.now(home)
+    with home.start(provisioner("daemon", "docker", "--", "sh", "-c", TRAPS)) as program:
+        program.await_(lambda: home.reached("tests"), "the command runs")
+        program.send("TERM")
+        program.finish(60)
+
+    assert program.broken({7}) == []
+    assert "provisioner: interrupted by SIGTERM; waiting for 'sh'" in program.text
+    assert "caught" in program.text
+    assert difference(before, World.now(home)) == []
+
+
+@pytest.mark.parametrize("program", ["provisioner", "pytest_isolation"])
+@pytest.mark.parametrize("signals", [["INT"], ["INT", "INT"], ["TERM"], ["HUP"]], ids="-".join)
+def test_a_command_that_begins_shows_no_traceback(home: Home, program: str, signals: list[str]) -> None:
+    """The import of typer is one moment of many; it is known by a stand-in for the module."""
+    (home.work / "typer.py").write_text(IMPORTS)
+    with home.start([sys.executable, "-m", program, "--help"]) as started:
+        started.await_(lambda: home.reached("imports"), "typer is imported")
+        for signal in signals:
+            started.send(signal)
+        started.finish(10)
+
+    number = {"INT": 130, "TERM": 143, "HUP": 129}[signals[0]]
+    assert started.broken({number}) == []
