@@ -53,7 +53,12 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     if (known.isolation is not None or known.isolation_attach) and not os.environ.get("PYTEST_XDIST_WORKER"):
         from pytest_isolation.session.interrupt import guard_session
 
-        guard_session(early_config, worker=False)
+        try:
+            guard_session(early_config, worker=False)
+        except (OSError, RuntimeError) as error:  # no thread, no descriptor
+            from provisioner.faults.explain import explain
+
+            raise pytest.UsageError(str(explain(error) or error)) from None
     return (yield)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from provisioner.connection.child import start_child
+from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.files.maker import mark
 
@@ -25,6 +26,7 @@ MAX_STDOUT = 1 << 21
 _commands: dict[Stream, bool] = {}  # those that `run_command` runs now, and whether they delete something
 _commands_lock = threading.Lock()
 _thread = threading.local()
+_hanging: set[tuple[str, str]] = set()  # hosts and programs that did not end a deletion in time
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,32 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         _thread.undisturbed = before
+
+
+def run_deletion(connection: Connection, argv: Sequence[str]) -> Completed:
+    """
+    Run a command that deletes something; it is killed only by its deadline.
+
+    After one that did not end in time, further ones of the same program get little time: its daemon hangs.
+
+    Args:
+        connection: the host.
+        argv: the program and its arguments.
+
+    Raises:
+        IsolationError: as `Connection.run`.
+    """
+    with undisturbed():
+        try:
+            return connection.run(argv, deadline("undo.start" if hangs(argv[0], connection.name) else "delete"))
+        except CommandTimeout:
+            _hanging.add((connection.name, argv[0]))
+            raise
+
+
+def hangs(program: str, host: str = "local") -> bool:
+    """Tell whether a deletion by a program did not end in time, in this process."""
+    return (host, program) in _hanging
 
 
 def end_commands(all_of_them: bool = False) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import resource
 import subprocess
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ HINTS = {
     errno.EACCES: f"give this user access, or {ELSEWHERE}",
     errno.EPERM: f"give this user access, or {ELSEWHERE}",
 }
+NAMED = ("EAGAIN", "EMFILE", "ENFILE", "ENOMEM")
 LIMITS = {errno.EMFILE: resource.RLIMIT_NOFILE, errno.EFBIG: resource.RLIMIT_FSIZE}
 
 
@@ -86,6 +88,11 @@ def failed(what: str, error: OSError) -> IsolationError:
     if number in LIMITS:
         cause += _limit(LIMITS[number])
     return IsolationError(f"{what}: {cause}", FREE if number in FULL else HINTS.get(number, ""))
+
+
+def hint_in(text: str) -> str:
+    """Return the hint for the error that a text names, as the probe writes it: "cannot fork: EAGAIN"; "" for none."""
+    return next((HINTS[getattr(errno, name)] for name in re.findall(r"\bE[A-Z]+\b", text) if name in NAMED), "")
 
 
 @contextlib.contextmanager

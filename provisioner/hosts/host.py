@@ -17,6 +17,7 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen, parse_image
+from provisioner.faults.explain import hint_in
 from provisioner.hosts.canaries import Canaries
 from provisioner.hosts.files_local import HostFiles
 from provisioner.hosts.image_store import UNPRIVILEGED, ImageMaker
@@ -248,4 +249,5 @@ def checked(reply: Reply, verb: str, name: str) -> bytes:
     """
     if reply.ok:
         return reply.data
-    raise IsolationError(f"cannot get '{verb}' from '{name}': {last_line(reply.log) or reply.ended}")
+    cause = last_line(reply.log) or reply.ended
+    raise IsolationError(f"cannot get '{verb}' from '{name}': {cause}", hint_in(cause))

@@ -5,13 +5,14 @@ In: the host's files, the journal, an ImageMaker.  Out: the values that the temp
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from provisioner.connection.local import CommandTimeout, ConnectionLost, undisturbed
+from provisioner.connection.local import CommandTimeout, ConnectionLost, run_deletion
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.image import ImageSeen
@@ -133,18 +134,10 @@ class RuntimeImages:
 
     def forget(self) -> None:
         """Delete the imported images; if the connection is lost or a runtime hangs, they stay in the journal."""
-        hanging: set[str] = set()
         for argv, entry in self._forget:
-            if argv[0] in hanging:
-                continue
-            try:
-                with undisturbed():
-                    if self._files.connection.run(argv, deadline("delete")).status == 0:
-                        self._run.gone(entry)
-            except CommandTimeout:
-                hanging.add(argv[0])
-            except ConnectionLost:
-                continue
+            with contextlib.suppress(ConnectionLost, CommandTimeout):
+                if run_deletion(self._files.connection, argv).status == 0:
+                    self._run.gone(entry)
         self._forget.clear()
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner.connection.local import CommandTimeout, end_commands, run_command, undisturbed
+from provisioner.connection.local import CommandTimeout, end_commands, hangs, run_command, undisturbed
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.files.folder import Folder
@@ -128,6 +128,8 @@ class _Undoing:
                 return
             whom = _asked(entry)
             left = min(self._patience.command, until - time.monotonic())
+            if entry.kind == "command" and hangs(entry.values[0]):
+                left = min(left, deadline("undo.start"))
             if left <= 0:
                 hanging[whom] = f"cannot wait longer for '{whom}'"
             if whom in hanging and entry.kind in ("command", "verb"):

@@ -11,7 +11,7 @@ import json
 import secrets
 import time
 
-from provisioner.connection.local import Stream, last_line, undisturbed
+from provisioner.connection.local import Stream, last_line, run_deletion
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
@@ -289,8 +289,8 @@ class Sandbox:
         if not self.runtime.delete or not self._undo_entries:
             return True
         argv = render_argv(self.runtime.delete, self._values, f"{self.runtime.name}: delete")
-        with undisturbed(), contextlib.suppress(IsolationError):
-            return self.host.connection.run(argv, deadline("delete")).status >= 0  # else a signal ended it
+        with contextlib.suppress(IsolationError):
+            return run_deletion(self.host.connection, argv).status >= 0  # else a signal ended it
         return False
 
     def __enter__(self) -> Sandbox:

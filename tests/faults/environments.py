@@ -197,6 +197,13 @@ DISKS = (
     ),
     Row("no-tmpdir", "export TMPDIR=/nosuch; ", ("session",), ("judge", "status"), statuses=WORKS),
     Row("no-home", "unset HOME; ", (), ("session", "prune", "status"), statuses=WORKS),
+    Row(
+        "locale-of-ascii",
+        "export LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 PYTHONIOENCODING=ascii; ",
+        ("judge",),
+        ("session", "known"),
+        statuses=WORKS,
+    ),
     Row("lab-is-a-folder", "cd $H; ", ("lab-folder",), says="cannot read"),
 )
 

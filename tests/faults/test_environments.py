@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from e2e.account import Account
 from sample_records import archived, blank
 
 from faults.environments import ROWS, Row
@@ -50,6 +51,24 @@ def test_what_the_environment_does_not_allow_is_one_line(row: Row, command: str,
         lines = [line for line in program.text.splitlines() if row.says in line and row.hint in line]
         assert [line for line in lines if len(line) < LONGEST], program.text
     assert left(home, before) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="root makes the user")
+@pytest.mark.parametrize("most", [1, 3, 8])
+def test_too_many_processes_of_a_user_are_one_line(most: int) -> None:
+    with Account() as account:
+        (account.home / "test_user.py").write_text(ANSWERS)
+        session = [*account.pytest("--isolation=container", "--isolation-runtime=unshare", "-c", os.devnull), "--"]
+        at = session.index("-m") - 1
+        limited = [*session[:at], "bash", "-c", f'ulimit -u {most}; cd; exec "$@" test_user.py', "bash"]
+
+        done = account.run([*limited, *session[at:-1]], SECONDS)
+
+        text = done.stdout + done.stderr
+        assert (done.returncode, account.processes()) == (4, {}), text
+        assert "Traceback" not in text
+        assert "INTERNALERROR" not in text
+        assert "ulimit -u" in text
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="sandboxes of root")

@@ -153,7 +153,7 @@ def bundled_ids() -> frozenset[str]:
     Return the ids of the bundled suite, read from its text: pytest must import the modules first, to rewrite their
     asserts.
     """
-    texts = [path.read_text() for path in SUITE.rglob("test_*.py")]
+    texts = [path.read_text("utf-8") for path in SUITE.rglob("test_*.py")]
     return frozenset(found for text in texts for found in _MARKED.findall(text))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import IsolationError
-from provisioner.faults.explain import explain, explained
+from provisioner.faults.explain import explain, explained, hint_in
 from provisioner.files.atomic import write_whole
 from provisioner.files.folder import NotWritten
 
@@ -60,6 +60,11 @@ def test_a_bug_is_not_explained(error: Exception) -> None:
     assert explain(error) is None
     with pytest.raises(type(error)), explained():
         raise error
+
+
+def test_the_errors_of_the_probe_have_hints() -> None:
+    assert hint_in("cannot fork: EAGAIN").startswith("raise the limit of processes")
+    assert hint_in("cannot open /proc/1/ns: ENOENT") == ""
 
 
 def test_an_isolation_error_stays_the_same() -> None:
