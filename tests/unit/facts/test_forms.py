@@ -36,7 +36,7 @@ def test_what_kernels_give_is_taken(form: Any, values: list[Any]) -> None:
     [
         (forms.CpuList, ["x", "0-", "-3", "0,,1", ",", "0-99999999999", "٣", "9" * 4000]),
         (forms.MountTag, ["shared:", "shared:x", "master:-1", "propagate_from:²"]),
-        (forms.MountRoot, ["", "a/b"]),
+        (forms.MountRoot, [""]),
         (forms.SomeText, [""]),
         (forms.DeviceRule, ["", "c", "c 1:3", "x 1:3 rwm", "c 1:3 rwx"]),
         (forms.Ids, [[], [0], [0] * 3, [0] * 5, [-1, 0, 0, 0], [1 << 32, 0, 0, 0]]),
