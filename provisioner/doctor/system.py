@@ -146,6 +146,7 @@ class LocalSystem:
         finally:
             if run is not None:
                 run.close()
+            end_commands()  # again: a look may have started one just before `close`
 
     def __enter__(self) -> LocalSystem:
         return self

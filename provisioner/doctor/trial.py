@@ -7,9 +7,11 @@ threads may call it.  It fetches nothing: a trial that would need a download rai
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from provisioner.connection.local import end_commands
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.hosts.files_local import LocalFiles
@@ -21,6 +23,8 @@ from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
+
+POLL = 0.2  # seconds
 
 
 class NotTried(IsolationError):
@@ -90,8 +94,11 @@ class Trials:
     def close(self) -> None:
         """End running trials and the host's probe, and delete imported images."""
         self.abort()
+        until = time.monotonic() + deadline("close")
         with self._idle:
-            self._idle.wait_for(lambda: not self._going, deadline("close"))
+            while self._going and time.monotonic() < until:
+                end_commands()  # again: a trial may have started another one
+                self._idle.wait(POLL)
         if self._host is not None:
             self._host.close()
 
