@@ -98,11 +98,12 @@ def written(path: str) -> Callable[[Home, Running], bool]:
 
 def sandbox_stopped(home: Home, program: Running) -> bool:
     """Stop the probe in the sandbox, or the virtual machine, as soon as it is there; returns whether it is."""
-    for process in program.descendants():
+    # a container of podman is no descendant, and one of unshare does not name the home
+    for pid in {*(process.pid for process in program.descendants()), *home.processes()}:
         with suppress(OSError):
-            words = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
             if words.startswith(b"/probe\0serve\0") or b"\0-kernel\0" in words:
-                os.kill(process.pid, signal.SIGSTOP)
+                os.kill(pid, signal.SIGSTOP)
                 return True
     return False
 
