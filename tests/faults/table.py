@@ -53,7 +53,10 @@ NARROW = {
 }
 # At these phases a client of a runtime, or a child of a compiler, hangs.  The kernel does not end it with a killed
 # program: decision 23.
-HANGS = ("build", "facts/podman", "create/", "import/", "provisioner build", "provisioner doctor", "daemon start")
+HANGS = (
+    *("build", "facts/podman", "create/", "import/", "forget/"),
+    *("provisioner build", "provisioner doctor", "daemon start"),
+)
 # The third Ctrl-C ends the program at once, and it says what a prune will find.
 FORCED = Promise({-2, 2, 130}, seconds=5.0, clean=False, orphans=True)
 # Not mended yet: the number of the point, and what is seen.
