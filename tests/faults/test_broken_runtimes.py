@@ -9,7 +9,7 @@ import pytest
 
 from faults.home import Home, session
 from faults.phases import ANSWERS
-from faults.test_environments import SECONDS, left
+from faults.test_environments import SECONDS, WIDE, left
 from faults.world import World
 
 # of a 32-bit executable for ARM
@@ -33,22 +33,24 @@ def place(home: Home, name: str, content: bytes) -> None:
     path.chmod(0o755)
 
 
+CASES = [
+    ("runc", "foreign", "cannot run 'runc': Exec format error; install '"),
+    ("runc", "100-mb", "cannot prepare 'runc': it wrote no usable config.json; "),
+    ("docker", "100-mb-of-errors", "'docker'"),
+]
+FURTHER = [
+    ("runc", "empty", "cannot run 'runc': Exec format error; install '"),
+    ("runc", "without-interpreter", "cannot run 'runc': No such file or directory; install '"),
+    ("runc", "garbage", "cannot prepare 'runc': it wrote no usable config.json; "),
+    ("runc", "refusing-garbage", "cannot prepare 'runc': "),
+    ("docker", "foreign", "cannot run 'docker': Exec format error; install '"),
+    ("docker", "garbage", "cannot talk to 'docker': its probe sent 64 KiB of other bytes"),
+    ("docker", "100-mb", "cannot talk to 'docker': its probe sent 64 KiB of other bytes"),
+]
+
+
 @needs_root
-@pytest.mark.parametrize(
-    ("runtime", "program", "says"),
-    [
-        ("runc", "foreign", "cannot run 'runc': Exec format error; install '"),
-        ("runc", "empty", "cannot run 'runc': Exec format error; install '"),
-        ("runc", "without-interpreter", "cannot run 'runc': No such file or directory; install '"),
-        ("runc", "garbage", "cannot prepare 'runc': it wrote no usable config.json; "),
-        ("runc", "refusing-garbage", "cannot prepare 'runc': "),
-        ("runc", "100-mb", "cannot prepare 'runc': it wrote no usable config.json; "),
-        ("docker", "foreign", "cannot run 'docker': Exec format error; install '"),
-        ("docker", "garbage", "cannot talk to 'docker': its probe sent 64 KiB of other bytes"),
-        ("docker", "100-mb", "cannot talk to 'docker': its probe sent 64 KiB of other bytes"),
-        ("docker", "100-mb-of-errors", "'docker'"),
-    ],
-)
+@pytest.mark.parametrize(("runtime", "program", "says"), [*CASES, *(FURTHER if WIDE else ())])
 def test_a_broken_runtime_is_one_line(runtime: str, program: str, says: str, home: Home) -> None:
     home.write_test(ANSWERS)
     place(home, runtime, PROGRAMS[program])

@@ -12,14 +12,17 @@ import pytest
 from faults.home import Home, provisioner, session
 from faults.phases import ANSWERS, LOADS
 from faults.running import Running
-from faults.test_environments import SECONDS
+from faults.test_environments import SECONDS, WIDE
 from faults.world import World, difference
 
 AFTER = """
 def test_after(sandbox_factory):
     assert sandbox_factory().request("echo", data=b"x").data == b"x"
 """
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("dockerd") is None, reason="needs root and dockerd")
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0 or shutil.which("dockerd") is None, reason="needs root and dockerd"),
+    pytest.mark.skipif(not WIDE, reason="starts a daemon: only with PYTEST_ISOLATION_FAULTS=wide"),
+]
 
 
 def kill_daemon(home: Home) -> None:

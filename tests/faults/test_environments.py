@@ -22,9 +22,11 @@ SOON = 5.0  # for what ends by itself after it
 LONGEST = 500  # characters of the line
 
 
+WIDE = os.environ.get("PYTEST_ISOLATION_FAULTS") == "wide"
+
+
 def cases() -> list[Any]:
-    wide = os.environ.get("PYTEST_ISOLATION_FAULTS") == "wide"
-    pairs = [(row, command) for row in ROWS for command in (*row.commands, *(row.wide if wide else ()))]
+    pairs = [(row, command) for row in ROWS for command in (*row.commands, *(row.wide if WIDE else ()))]
     return [pytest.param(row, command, id=f"{row.name}-{command}") for row, command in pairs]
 
 
