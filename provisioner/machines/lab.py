@@ -64,9 +64,9 @@ class MachineEntry(BaseModel):
     @field_validator("roles", "bake")
     @classmethod
     def _are_known_roles(cls, roles: list[str]) -> list[str]:
+        known = sorted(path.name for path in ROLES.iterdir() if path.is_dir() and not path.name.startswith("."))
         for at, role in enumerate(roles):
-            if not (ROLES / role).is_dir() or "/" in role or role.startswith("."):
-                known = sorted(path.name for path in ROLES.iterdir() if path.is_dir())
+            if role not in known:
                 raise ValueError(", ".join(filter(None, [f"no such role '{role}'", suggest(role, known)])))
             if role in roles[:at]:
                 raise ValueError(f"the role '{role}' is listed twice")

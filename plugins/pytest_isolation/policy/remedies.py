@@ -43,7 +43,7 @@ class RemedyFile(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, title="roles/<name>/remedies.yaml")
-    like: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$")] | None = None
+    like: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)] | None = None
     remedies: dict[Annotated[CheckId, AfterValidator(_bundled)], Line | NoSetting] = Field(default_factory=dict)
 
 
