@@ -54,7 +54,7 @@ LANES: tuple[Lane, ...] = (
     Lane("channel", "push", 120),
     Lane("debian12", "push", 350, machine="debian12"),
     Lane("faults", "push", 90),
-    Lane("faults-wide", "long", 900),
+    Lane("faults-wide", "long", 2400),
     Lane("host", "push", 45, alone=True, again=False),
     Lane("usage", "full", 90, ("provisioner/doctor/",)),
     Lane("container-unshare", "full", 90, ("roles/unshare/", f"{PLANTS}/unshare.py")),
