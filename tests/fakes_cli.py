@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import pytest
 from fakes_machines import FakeLab
 
-from provisioner.cli import main as cli
+from provisioner.cli.main import app
+from provisioner.faults.report import run_reported
 
 LAB = """\
 machines:
@@ -48,10 +49,9 @@ def make_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[
     def run(*words: str) -> Result:
         monkeypatch.setattr(sys, "argv", ["provisioner", *words])
         capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
+        status = run_reported("provisioner", app)
         output = capsys.readouterr()
-        return Result(int(ended.value.code or 0), output.out, output.err)
+        return Result(int(status or 0), output.out, output.err)
 
     return run
 

@@ -16,7 +16,6 @@ import pytest
 import typer
 
 from provisioner.errors import IsolationError
-from provisioner.faults.report import run_reported
 from provisioner.files.suggest import suggest_and_list
 from provisioner.version import add_version
 
@@ -196,13 +195,10 @@ class _Out:
 
 
 def main() -> None:
-    """Run the command.  An error is one line on standard error and exit status 4."""
-    status = run_reported("isolation", _run, USAGE)
-    sys.exit(USAGE if status == CLICK_USAGE else status)
-
-
-def _run() -> None:
+    """Run the command; the caller reports errors.  Wrong usage is exit status 4."""
     try:
         app()
     except pytest.UsageError as error:
         raise IsolationError(str(error)) from None
+    except SystemExit as done:
+        sys.exit(USAGE if done.code == CLICK_USAGE else done.code)

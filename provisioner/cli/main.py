@@ -6,7 +6,6 @@ command's status.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,6 @@ from provisioner.cli import machine as machine_cli
 from provisioner.cli.daemon import daemon
 from provisioner.cli.doctor import doctor
 from provisioner.errors import IsolationError
-from provisioner.faults.report import run_reported
 from provisioner.version import add_version
 
 app = typer.Typer(
@@ -94,8 +92,3 @@ def accelerator() -> None:
 
     measured = measure()
     typer.echo(f"{measured.name}: {measured.why}")
-
-
-def main() -> None:
-    """Run the command line.  An error is one line on standard error and exit status 1."""
-    sys.exit(run_reported("provisioner", app))

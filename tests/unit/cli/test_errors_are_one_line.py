@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.cli import main as provisioner_cli
-from pytest_isolation import cli as isolation_cli
+from provisioner.cli.main import app
+from provisioner.faults.report import run_reported
+from pytest_isolation.cli import USAGE, main
 
-MAINS = {"isolation": isolation_cli.main, "provisioner": provisioner_cli.main}
+MAINS = {"isolation": (main, USAGE), "provisioner": (app, 1)}
 
 
 @pytest.mark.parametrize(
@@ -40,11 +41,10 @@ def test_an_error_is_one_line(
     words = command.replace("FILE", str(file)).split()
     monkeypatch.setattr(sys, "argv", words)
 
-    with pytest.raises(SystemExit) as ended:
-        MAINS[words[0]]()
+    ended = run_reported(words[0], *MAINS[words[0]])
 
     out, err = capsys.readouterr()
-    assert (ended.value.code, out, err.count("\n")) == (status, "", 1)
+    assert (ended, out, err.count("\n")) == (status, "", 1)
     before, named, after = cause.partition("FILE")
     assert err.startswith(f"{words[0]}: {before}")
     assert not named or f"{file.name}{after}" in err  # a long path is shortened in its middle
