@@ -59,17 +59,14 @@ class Output:
     It stands in place of the stream, and has all that the stream has.
 
     Args:
-        stream: the stream, None if it is closed.
+        stream: the stream.
 
     Attributes:
         error: why it cannot be written, None while it can.
     """
 
-    def __init__(self, stream: TextIO | None) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self.error: OSError | None = None
-        if stream is None:
-            self.error = OSError(errno.EBADF, os.strerror(errno.EBADF))
-            stream = open(os.devnull, "w")  # noqa: SIM115 - open as long as the program runs
         self._stream = stream
 
     def write(self, text: str) -> int:

@@ -105,6 +105,7 @@ class Guard:
         if sys.unraisablehook == self._on_unraisable:
             sys.unraisablehook = self._unraisable
         _installed = None
+        self.drain()  # again: a signal may have come meanwhile, and the caller may close the output
         os.close(self._pipe[1])  # the thread sees the end of the pipe
 
     @property

@@ -56,9 +56,9 @@ def run_session(border: Border) -> Generator[None, int | pytest.ExitCode, int | 
     Raises:
         pytest.UsageError: the environment does not allow to end it in order; or as the session does.
     """
+    open_closed_streams()
     stream = sys.stdout
     output = Output(stream)
-    open_closed_streams()
     sys.stdout = output  # pytest's terminal reporter takes it from here
     try:
         status = yield
@@ -72,7 +72,7 @@ def run_session(border: Border) -> Generator[None, int | pytest.ExitCode, int | 
     finally:
         output.flush()
         if sys.stdout in (output, None):
-            sys.stdout = stream or output  # pytest flushes it
+            sys.stdout = stream  # pytest flushes it
         for line in filter(None, [*border.not_closed, output.why_lost]):
             print_error(f"isolation: {line}")
     if border.not_closed and status == pytest.ExitCode.OK:

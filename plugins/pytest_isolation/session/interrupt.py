@@ -6,6 +6,7 @@ that a user's plugin handles stay with it.  A worker of pytest-xdist writes no l
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import sys
 import _pytest.config
 import pytest
 
+from provisioner.faults.streams import open_closed_streams
 from provisioner.interrupt.guard import Guard
 from provisioner.journal.prune import prune_at_start
 from pytest_isolation.session.state import RUNS
@@ -31,11 +33,14 @@ def guard_session(config: pytest.Config, worker: bool) -> None:
     """
     if GUARD in config.stash:
         return
-    output = None if worker else os.dup(2)  # pytest may capture 2 when a line is written
-    guard = Guard("isolation", lambda number: _error(config, number), output, fresh=True)
-    if not guard.install():
-        return
-    config.stash[GUARD] = guard
+    with contextlib.ExitStack() as stack:
+        guard = Guard(
+            "isolation", lambda number: _error(config, number), None if worker else _errors(stack), fresh=True
+        )
+        if not guard.install():
+            return
+        config.stash[GUARD] = guard
+        opened = stack.pop_all()
 
     def end() -> None:
         guard.hold()
@@ -47,6 +52,7 @@ def guard_session(config: pytest.Config, worker: bool) -> None:
             session.exitstatus = exit_status(guard.number)
         if not worker and not _is_program():  # the process goes on without pytest
             guard.restore()
+            opened.close()
 
     config.add_cleanup(end)
 
@@ -68,6 +74,14 @@ def is_interrupted(session: pytest.Session) -> bool:
     """Tell whether the session ends before its tests did."""
     guard = session.config.stash.get(GUARD, None)
     return session.exitstatus == pytest.ExitCode.INTERRUPTED or (guard is not None and guard.number is not None)
+
+
+def _errors(stack: contextlib.ExitStack) -> int:
+    """Return a descriptor of our own for standard error: pytest may capture 2 when a line is written."""
+    open_closed_streams()
+    output = os.dup(2)
+    stack.callback(os.close, output)
+    return output
 
 
 def _error(config: pytest.Config, number: signal.Signals) -> BaseException:
