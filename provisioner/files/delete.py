@@ -46,43 +46,56 @@ def delete_entry(folder: int, name: str, shown: Path) -> bool:
     except FileNotFoundError:
         return False
     except IsADirectoryError:  # unlink(2): EISDIR on Linux
-        fd = os.open(name, FOLDER, dir_fd=folder)
-        try:
-            _check_mount(fd, folder, shown)
-        except BaseException:
-            os.close(fd)
-            raise
-        _empty(fd, shown)
-        os.rmdir(name, dir_fd=folder)
+        with contextlib.suppress(FileNotFoundError):  # another process deletes it too
+            _empty(os.open(name, FOLDER, dir_fd=folder), folder, shown)
+            os.rmdir(name, dir_fd=folder)
     return True
 
 
-def _empty(fd: int, shown: Path) -> None:
-    """Delete everything in a folder, and close its descriptor."""
-    levels = [_Level("", _identify(fd), _delete_files(fd))]
+def _empty(fd: int, folder: int, shown: Path) -> None:
+    """
+    Delete everything in a folder, and close its descriptor.
+
+    Args:
+        fd: its descriptor.
+        folder: the descriptor of the folder that it is in.
+        shown: how messages name it.
+    """
     try:
+        _check_mount(fd, folder, shown)
+        levels = [_Level("", _identify(fd), _delete_files(fd))]
         while len(levels) > 1 or levels[0].left:
             left = levels[-1].left
-            outer, fd = fd, os.open(left[-1] if left else "..", FOLDER, dir_fd=fd)
+            name = left.pop() if left else ".."
             try:
-                if left:
+                outer, fd = fd, os.open(name, FOLDER, dir_fd=fd)
+            except FileNotFoundError:  # another process deletes it too
+                if name == "..":
+                    raise
+                continue
+            try:
+                if name != "..":
                     _check_mount(fd, outer, shown)
-                    levels.append(_Level(left.pop(), _identify(fd), _delete_files(fd)))
+                    levels.append(_Level(name, _identify(fd), _delete_files(fd)))
                     continue
             finally:
                 os.close(outer)
             done = levels.pop()
             if _identify(fd) != levels[-1].identity:
                 raise IsolationError(f"cannot delete '{shown}': another process moves it")
-            os.rmdir(done.name, dir_fd=fd)
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(done.name, dir_fd=fd)
     finally:
         os.close(fd)
 
 
 def _delete_files(folder: int) -> list[str]:
     """Delete all entries of a folder that are no folders, and return the others."""
-    with os.scandir(folder) as scan:
-        entries = list(scan)
+    try:
+        with os.scandir(folder) as scan:
+            entries = list(scan)
+    except FileNotFoundError:  # getdents(2): the folder itself is deleted
+        return []
     folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     for entry in entries:
         if not entry.is_dir(follow_symlinks=False):

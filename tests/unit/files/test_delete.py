@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from provisioner.errors import IsolationError
+from provisioner.files import delete
 from provisioner.files.folder import Folder
 
 DEEP = 1100  # more than Python recurses, and more than a process may open files
@@ -59,8 +62,6 @@ with Folder.open(Path(sys.argv[1])) as folder:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounts: run as root")
 def test_bind_mount_in_a_tree_is_not_entered(tmp_path: Path) -> None:
-    import sys
-
     precious, inside = tmp_path / "precious", tmp_path / "tree/inside"
     precious.mkdir()
     (precious / "file").touch()
@@ -80,8 +81,6 @@ def test_bind_mount_in_a_tree_is_not_entered(tmp_path: Path) -> None:
 
 
 def test_folder_that_is_moved_meanwhile_leads_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from provisioner.files import delete
-
     (tmp_path / "top/tree/inner/deep").mkdir(parents=True)
     (tmp_path / "elsewhere/other").mkdir(parents=True)
     read = delete._delete_files
@@ -97,3 +96,47 @@ def test_folder_that_is_moved_meanwhile_leads_nowhere(tmp_path: Path, monkeypatc
         folder.delete("tree")
 
     assert (tmp_path / "elsewhere/other").is_dir()
+
+
+def open_files() -> list[str]:
+    return os.listdir("/proc/self/fd")
+
+
+@pytest.mark.parametrize("gone", ["tree", "tree/inner", "tree/inner/deep"])
+@pytest.mark.parametrize("at", ["tree", "tree/inner", "tree/inner/deep", "tree/other"])
+def test_tree_that_another_process_deletes_too_is_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: str, at: str
+) -> None:
+    """Two sessions that start at once find the same things of a dead run."""
+    for name in ("tree/inner/deep", "tree/other"):
+        (tmp_path / name).mkdir(parents=True)
+    read, before = delete._delete_files, open_files()
+
+    def delete_too(folder: int) -> list[str]:
+        here = os.readlink(f"/proc/self/fd/{folder}")
+        names = read(folder)
+        if here == str(tmp_path / at):
+            shutil.rmtree(tmp_path / gone, ignore_errors=True)
+        return names
+
+    monkeypatch.setattr(delete, "_delete_files", delete_too)
+    with Folder.open(tmp_path) as folder:
+        folder.delete("tree")
+
+    assert list(tmp_path.iterdir()) == []
+    assert open_files() == before
+
+
+def test_folder_that_cannot_be_read_is_an_error_and_no_descriptor_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: int) -> list[str]:
+        raise PermissionError(1, "Operation not permitted")
+
+    (tmp_path / "tree").mkdir()
+    before = open_files()
+    monkeypatch.setattr(delete, "_delete_files", refuse)
+    with Folder.open(tmp_path) as folder, pytest.raises(PermissionError):
+        folder.delete("tree")
+
+    assert open_files() == before
