@@ -56,9 +56,9 @@ def prune(patience: Patience | None = None) -> list[str]:
 
 
 def _prune(patience: Patience | None) -> list[str]:
-    with Store.open() as store:
+    with Store.prepare() as store:
         lines = [*store.aside, *end_orphans()]
-        names = store.names()
+        names = store.journals()
         living = False
         for at in range(0, len(names), BATCH):
             dead: list[_Dead] = []
@@ -116,7 +116,7 @@ def _read_all() -> Iterator[Contents]:
     if store is None:
         return
     with store:
-        for name in store.names():
+        for name in store.journals():
             with contextlib.suppress(OSError, UnfitJournal), open(store.open_journal(name), "rb") as stream:
                 yield read_journal(stream)
 

@@ -62,7 +62,7 @@ class Run:
         """
         owner = read_process(os.getpid())
         assert owner is not None  # this process runs
-        store = Store.open()
+        store = Store.prepare()
         for line in store.aside:
             tell(line)
         run_id, fresh = secrets.token_hex(4), temporary_name()
@@ -154,7 +154,7 @@ class Run:
             else:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._name, dir_fd=self._store.fd)
-                if not self._store.names() and self._store.hold_alone():
+                if not self._store.journals() and self._store.hold_alone():
                     empty_run_folder()
             self._entries.clear()
             os.close(self._fd)

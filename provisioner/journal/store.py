@@ -14,15 +14,16 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 from provisioner.errors import IsolationError
 from provisioner.faults.explain import failed
+from provisioner.files.folder import FILE, Folder
+from provisioner.files.walk import FOLDER
 from provisioner.paths import run_dir
 
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 MAX_BYTES = 2 << 30  # of one journal: it is read to its end
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 DAMAGED = "damaged"
@@ -33,18 +34,18 @@ class UnfitJournal(Exception):
     """What stands in the place of a journal is none: its text says why."""
 
 
-class Store:
+class Store(Folder):
     """
     The folder of the journals, held open.
 
-    Attributes:
+    Args:
         path: the folder.
+        fd: its descriptor.
         aside: one line for each thing that was moved aside or put right.
     """
 
-    def __init__(self, path: Path, fd: int, aside: list[str]) -> None:
-        self.path = path
-        self.fd = fd
+    def __init__(self, path: Path, fd: int, aside: Sequence[str] = ()) -> None:
+        super().__init__(path, fd)
         self.aside = aside
 
     @classmethod
@@ -52,12 +53,12 @@ class Store:
         """Return the folder to read it, or None if it is missing or not this user's own."""
         path = run_dir() / "runs"
         try:
-            return cls(path, _open_folder(path), [])
+            return cls(path, _open_folder(path))
         except (OSError, UnfitJournal):
             return None
 
     @classmethod
-    def open(cls) -> Self:
+    def prepare(cls) -> Self:
         """
         Open the folder; make it if it is missing, and move aside what is not this user's own folder.
 
@@ -83,9 +84,9 @@ class Store:
             raise failed(f"cannot make folder '{path}'", error) from None
         return cls(path, fd, aside)
 
-    def names(self) -> list[str]:
+    def journals(self) -> list[str]:
         """Return the names of the journals."""
-        return sorted(name for name in os.listdir(self.fd) if name.endswith((".jsonl", ".new")))
+        return sorted(name for name in self.names() if name.endswith((".jsonl", ".new")))
 
     def open_journal(self, name: str) -> int:
         """
@@ -95,12 +96,11 @@ class Store:
             UnfitJournal: it is not a file that only this user or root could have written.
             OSError: it is gone, or cannot be opened.
         """
-        flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
         kind = os.stat(name, dir_fd=self.fd, follow_symlinks=False).st_mode
         if not stat.S_ISREG(kind):
             raise UnfitJournal("it is not a regular file")  # a device is not even opened
         try:
-            fd = os.open(name, flags, dir_fd=self.fd)
+            fd = os.open(name, os.O_RDWR | os.O_APPEND | FILE, dir_fd=self.fd)
         except PermissionError:
             raise UnfitJournal("this user may not read and write it") from None
         try:
@@ -114,12 +114,9 @@ class Store:
         """Move a journal to the folder `damaged`; return its new name.  OSError if it cannot be moved."""
         with contextlib.suppress(FileExistsError):
             os.mkdir(DAMAGED, 0o700, dir_fd=self.fd)
-        folder = os.open(DAMAGED, FOLDER, dir_fd=self.fd)
-        try:
-            new = name if name not in os.listdir(folder) else f"{secrets.token_hex(4)}-{name}"
-            os.rename(name, new, src_dir_fd=self.fd, dst_dir_fd=folder)
-        finally:
-            os.close(folder)
+        with self.folder(DAMAGED) as damaged:
+            new = name if name not in damaged.names() else f"{secrets.token_hex(4)}-{name}"
+            os.rename(name, new, src_dir_fd=self.fd, dst_dir_fd=damaged.fd)
         return f"{DAMAGED}/{new}"
 
     def make_journal(self, name: str) -> int:
@@ -151,18 +148,6 @@ class Store:
         except OSError:  # also a file system without locks
             return False
         return True
-
-    def close(self) -> None:
-        """Close the folder; safe to repeat."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def append(fd: int, path: Path, *lines: Mapping[str, Any]) -> None:
