@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import IsolationError
+from provisioner.files.walk import LOOK
 
 MNT_DETACH = 2
-LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True)

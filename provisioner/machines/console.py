@@ -11,8 +11,9 @@ import re
 import stat
 from pathlib import Path
 
+from provisioner.files.folder import FILE
+
 BYTES = 4000
-READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # O_NONBLOCK: a FIFO in its place does not block
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n\t -~]")
 
 
@@ -25,7 +26,7 @@ def read_console(path: Path, size: int = BYTES) -> str:
         size: how many bytes to read at most.
     """
     try:
-        with open(os.open(path, READ), "rb") as file:
+        with open(os.open(path, FILE), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return ""
             file.seek(max(0, file.seek(0, os.SEEK_END) - size))

@@ -294,8 +294,5 @@ class VagrantMachine:
         default = f"provisioner up {self.name}"
         return IsolationError(f"cannot {verb} machine '{self.name}': {why}", default if hint is None else hint)
 
-    @contextlib.contextmanager
-    def _locked(self, verb: str) -> Iterator[None]:
-        self.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        with hold_lock(self.directory, f"{verb} machine '{self.name}'", deadline("lab.wait")):
-            yield
+    def _locked(self, verb: str) -> contextlib.AbstractContextManager[None]:
+        return hold_lock(self.directory, f"{verb} machine '{self.name}'", deadline("lab.wait"))

@@ -135,11 +135,8 @@ class OtherProviderMachine:
             raise
         self._run.gone(record)
 
-    @contextlib.contextmanager
-    def _locked(self, verb: str) -> Iterator[None]:
-        self.directory.mkdir(mode=0o711, parents=True, exist_ok=True)
-        with hold_lock(self.directory, f"{verb} machine '{self.name}'", deadline("lab.wait")):
-            yield
+    def _locked(self, verb: str) -> contextlib.AbstractContextManager[None]:
+        return hold_lock(self.directory, f"{verb} machine '{self.name}'", deadline("lab.wait"))
 
 
 def _reset(program: VagrantProgram, name: str, to: Status) -> None:
