@@ -1,47 +1,18 @@
-"""provisioner.journal: what is damaged is set aside and named; all other records are undone."""
+"""provisioner.journal.read: a damaged line is set aside and named; all other records are undone."""
 
 from __future__ import annotations
 
 import json
-import os
-import resource
-import socket
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from fakes_journal import OWNER, echo, lines, undone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provisioner.errors import IsolationError
-from provisioner.journal.prune import dead_runs, left_undone, prune
+from provisioner.journal.prune import prune
 from provisioner.journal.run import Run
-from provisioner.linux.processes import boot_id
-
-OWNER = {"owner": 0, "start": 0, "boot": boot_id()}
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path))
-    for folder in ("cache", "run"):
-        (tmp_path / folder).mkdir(mode=0o755)
-    (tmp_path / "run" / "runs").mkdir(mode=0o700)
-    return tmp_path / "run" / "runs"
-
-
-def lines(*documents: Any) -> bytes:
-    return b"".join(json.dumps(document).encode() + b"\n" for document in documents)
-
-
-def echo(number: int, file: Path) -> dict[str, Any]:
-    return {"made": number, "kind": "command", "values": ["sh", "-c", 'echo "$0" >>"$1"', str(number), str(file)]}
-
-
-def undone(file: Path) -> list[str]:
-    return file.read_text().split() if file.exists() else []
-
 
 DAMAGED_LINES = {
     "no JSON": b"\0\1\2\xff\n",
@@ -120,88 +91,6 @@ def test_name_of_a_journal_does_not_reach_the_terminal_as_it_is(runs: Path) -> N
     assert prune() == [f"set aside line 1 of '{runs}/0a ?[31m.jsonl': it is not JSON"]
 
 
-def make_folder(path: Path) -> None:
-    path.mkdir()
-    (path / "file").touch()
-
-
-def make_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(path))
-
-
-def make_link(path: Path) -> None:
-    path.with_name("target").write_bytes(lines(OWNER, echo(9, path.parent / "never")))
-    path.symlink_to("target")
-
-
-def make_second_name(path: Path) -> None:
-    make_link(path)
-    path.unlink()
-    os.link(path.with_name("target"), path)
-
-
-def make_writable(path: Path) -> None:
-    path.write_bytes(lines(OWNER, echo(9, path.parent / "never")))
-    path.chmod(0o620)
-
-
-def make_huge(path: Path) -> None:
-    path.write_bytes(lines(OWNER))
-    os.truncate(path, 1 << 40)
-
-
-THINGS: dict[str, Callable[[Path], object]] = {
-    "not a regular file (folder)": make_folder,
-    "not a regular file (FIFO)": os.mkfifo,
-    "not a regular file (socket)": make_socket,
-    "not a regular file (link)": make_link,
-    "it has a second name": make_second_name,
-    "other users may write it": make_writable,
-    "it is too large": make_huge,
-}
-
-
-@pytest.mark.parametrize(("why", "make"), THINGS.items(), ids=THINGS)
-def test_what_is_no_journal_is_moved_away_and_never_read(
-    runs: Path, tmp_path: Path, why: str, make: Callable[[Path], object]
-) -> None:
-    make(runs / "0a.jsonl")
-    (runs / "0b.jsonl").write_bytes(lines(OWNER, echo(1, tmp_path / "log")))
-
-    said = prune()
-
-    assert f"set aside '{runs}/0a.jsonl' as 'damaged/0a.jsonl': " in said[0]
-    assert why.partition(" (")[0] in said[0]
-    assert undone(tmp_path / "log") == ["1"]
-    assert not (runs / "never").exists()
-    assert (runs / "damaged" / "0a.jsonl").lstat()
-    assert prune() == []
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
-@pytest.mark.parametrize("kind", ["device", "owner"])
-def test_root_reads_no_device_and_no_file_of_another_user(runs: Path, kind: str) -> None:
-    path = runs / "0a.jsonl"
-    if kind == "device":
-        os.mknod(path, 0o020600, os.makedev(1, 5))  # /dev/zero
-    else:
-        make_writable(path)
-        path.chmod(0o600)
-        os.chown(path, 65534, 65534)
-
-    assert prune()[0].startswith(f"set aside '{path}' as ")
-    assert not (runs / "never").exists()
-
-
-def test_second_journal_of_the_same_name_is_kept_too(runs: Path) -> None:
-    for _ in range(2):
-        (runs / "0a.jsonl").write_bytes(b"x\n")
-        prune()
-
-    assert len(list((runs / "damaged").iterdir())) == 2
-
-
 def test_empty_journal_is_set_aside(runs: Path) -> None:
     (runs / "0a.jsonl").touch(0o600)
 
@@ -221,66 +110,6 @@ def test_record_that_cannot_be_undone_keeps_its_damaged_journal(runs: Path, tmp_
     ]
     assert first[1:] == second
     assert (runs / "0a.jsonl").read_bytes().splitlines()[-1] == b'{"gone": 1}'
-
-
-@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("/"), os.mkfifo])
-def test_run_starts_if_the_folder_of_the_journals_is_none(
-    runs: Path, capfd: pytest.CaptureFixture[str], make: Callable[[Path], object]
-) -> None:
-    runs.rmdir()
-    make(runs)
-
-    with Run.start() as run:
-        assert (runs / f"{run.id}.jsonl").exists()
-
-    assert "set aside" in capfd.readouterr().err
-    assert runs.is_dir()
-
-
-def test_folder_that_others_may_write_is_closed_to_them(runs: Path) -> None:
-    runs.chmod(0o777)
-
-    assert prune() == [f"set the mode of '{runs}' to 0700: other users could write it"]
-    assert runs.stat().st_mode & 0o777 == 0o700
-
-
-def test_readers_do_not_change_the_folder(runs: Path) -> None:
-    runs.chmod(0o777)
-    make_folder(runs / "0a.jsonl")
-
-    assert (dead_runs(), left_undone(True)) == ([], [])
-    assert runs.stat().st_mode & 0o777 == 0o777
-    assert (runs / "0a.jsonl").is_dir()
-
-
-def test_full_disk_is_one_line_and_leaves_no_half_record(runs: Path) -> None:
-    run = Run.start()
-    file = runs / f"{run.id}.jsonl"
-    before = file.read_bytes()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, hard))  # a short write, then EFBIG
-    try:
-        with pytest.raises(IsolationError, match=f"cannot write the journal '{file}': File too large"):
-            run.made("command", ["true", "x" * 1000])
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    assert file.read_bytes() == before
-    assert run.made("command", ["true"]).number == 1
-    run.close()
-    assert list(runs.iterdir()) == []
-
-
-def test_start_on_a_full_disk_leaves_no_file(runs: Path) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
-    try:
-        with pytest.raises(IsolationError, match="cannot write the journal"):
-            Run.start()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-    assert list(runs.iterdir()) == []
 
 
 def test_no_record_is_written_that_could_not_be_read(runs: Path) -> None:

@@ -22,14 +22,6 @@ from provisioner.paths import HOME
 DEAD = replace(this_process(), pid=0x3FFFFF)  # above pid_max of most systems, and not this start time
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PYTEST_ISOLATION_HOME", str(tmp_path))
-    for name in ("cache", "run"):
-        (tmp_path / name).mkdir(mode=0o755)
-    return tmp_path
-
-
 def name_of(maker: Maker, ending: str = "") -> str:
     return f"{PREFIX}{maker}-0123abcd{ending}"
 
