@@ -127,8 +127,11 @@ def _take(store: Store, name: str, dead: list[_Dead], lines: list[str]) -> bool:
         fd = store.open_journal(name)
     except FileNotFoundError:
         return True
-    except (UnfitJournal, OSError) as error:
+    except UnfitJournal as error:
         lines.append(_set_aside(store, name, str(error)))
+        return True
+    except OSError as error:  # such as EMFILE: the journal may be valid, and its run may live
+        lines.append(f"cannot read '{store.path / name}': {error.strerror}")
         return True
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -140,7 +143,7 @@ def _take(store: Store, name: str, dead: list[_Dead], lines: list[str]) -> bool:
     if os.fstat(fd).st_nlink == 0:  # also if another prune was quicker
         os.close(fd)
         return True
-    with open(os.dup(fd), "rb") as stream:
+    with open(fd, "rb", closefd=False) as stream:
         contents = read_journal(stream)
     if contents.owner is not None and is_alive(contents.owner):
         os.close(fd)

@@ -22,7 +22,7 @@ from provisioner.linux.processes import Process, kill_all, parent_of, read_proce
 from provisioner.paths import cache_dir, run_dir, state_dir
 
 FORGOTTEN = 86400.0  # seconds after which a temporary file counts as left, if its maker cannot be looked up
-PERMANENT = ("runs",)  # folders of the run folder that stay
+PERMANENT = "runs"  # how the folders of the run folder begin that stay: the journals, and what stood in their place
 
 
 def end_orphans() -> list[str]:
@@ -89,7 +89,7 @@ def empty_run_folder() -> list[str]:
     unmounted = [f"removed mount {path}" for path in mounted_below(state_dir()) if unmount(path)]
     with os.scandir(run_dir()) as scan:
         paths = [Path(entry.path) for entry in scan if entry.is_dir(follow_symlinks=False)]
-    removed = [line for path in sorted(paths) if path.name not in PERMANENT for line in _delete(path)]
+    removed = [line for path in sorted(paths) if not path.name.startswith(PERMANENT) for line in _delete(path)]
     return [*unmounted, *removed]
 
 

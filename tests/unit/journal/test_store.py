@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import socket
@@ -14,6 +15,7 @@ from fakes_journal import OWNER, echo, lines, undone
 from provisioner.errors import IsolationError
 from provisioner.journal.prune import dead_runs, left_undone, prune
 from provisioner.journal.run import Run
+from provisioner.journal.store import Store
 
 
 def make_folder(path: Path) -> None:
@@ -156,3 +158,43 @@ def test_start_on_a_full_disk_leaves_no_file(runs: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     assert list(runs.iterdir()) == []
+
+
+def test_journal_that_cannot_be_opened_now_stays_in_its_place(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be valid: for a moment a process or a host has too many open files."""
+    (runs / "0a.jsonl").write_bytes(lines(OWNER, echo(1, tmp_path / "log")))
+
+    def refuse(store: Store, name: str) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "open_journal", refuse)
+        assert prune() == [f"cannot read '{runs}/0a.jsonl': Too many open files"]
+
+    prune()
+    assert undone(tmp_path / "log") == ["1"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another user: run as root")
+def test_folder_of_another_user_is_set_aside_and_kept(runs: Path) -> None:
+    make_folder(runs / "0a.jsonl")
+    os.chown(runs, 65534, 65534)
+
+    (line,) = prune()
+
+    (other,) = (path for path in runs.parent.iterdir() if path != runs)
+    assert line == f"set aside '{runs}' as '{other.name}': it belongs to uid 65534"
+    assert (other / "0a.jsonl" / "file").exists()
+    assert list(runs.iterdir()) == []
+
+
+def test_journal_that_cannot_be_set_aside_is_one_line(runs: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (runs / "damaged").symlink_to(outside)
+    os.mkfifo(runs / "0a.jsonl")
+
+    assert prune() == [f"cannot set aside '{runs}/0a.jsonl': Not a directory"]
+    assert list(outside.iterdir()) == []
