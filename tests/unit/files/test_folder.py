@@ -42,7 +42,7 @@ def grant(folder: Path, tag: int, id: int, bits: int, mask: int) -> None:
     try:
         os.setxattr(folder, "system.posix_acl_access", acl)
     except OSError as error:
-        pytest.skip(f"no access control lists here: {error.strerror}")
+        pytest.skip(f"no access control lists in '{folder}': {error.strerror}: set TMPDIR to another file system")
 
 
 @root

@@ -61,6 +61,7 @@ def test_values_keep_their_yaml_1_2_types() -> None:
             "name: !!python/object:os.system x\n",
             "x.yaml:1: the tag 'tag:yaml.org,2002:python/object:os.system' is not allowed",
         ),
+        ('items: []\nname: "\\ud800"\n', "x.yaml:2: half a character: an escape from \\ud800 to \\udfff"),
         ("name: a\nx: 1\ny: 2\n", "x.yaml:2: unknown key 'x' (and 1 more); known: name, items, table"),
     ],
 )

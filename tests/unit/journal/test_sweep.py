@@ -12,7 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fakes import wait_for
 
+from provisioner.connection.local import LocalConnection, _tie
 from provisioner.files.maker import PREFIX, VARIABLE, Maker, temporary_name, this_process
 from provisioner.journal.prune import prune
 from provisioner.journal.run import Run
@@ -101,11 +103,12 @@ input()
 
 
 @pytest.fixture
-def maker(home: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process whose command has a helper; both hang."""
+def maker(home: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[str]]:
+    """A process whose command has a helper; both hang.  With the parameter "tied" the command ends with the process."""
     body = f"sleep 600 & echo $$ $! >{home}/pids.new; mv {home}/pids.new {home}/pids; wait"
+    how = getattr(request, "param", "loose")
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    process = subprocess.Popen([sys.executable, "-c", MAKER, body, "loose"], stdin=subprocess.PIPE, text=True, env=env)
+    process = subprocess.Popen([sys.executable, "-c", MAKER, body, how], stdin=subprocess.PIPE, text=True, env=env)
     until = time.monotonic() + 30
     while not (home / "pids").exists():
         assert time.monotonic() < until
@@ -128,6 +131,29 @@ def test_commands_of_a_killed_process_are_ended_with_their_helpers(home: Path, m
 
     assert sorted(said) == sorted([f"removed process {pids[0]} (sh)", f"removed process {pids[1]} (sleep)"])
     assert not any(map(read_process, pids))
+
+
+@pytest.mark.skipif(not _tie(), reason="apt-get install util-linux: no setpriv that ends a command")
+@pytest.mark.parametrize("maker", ["tied"], indirect=True)
+def test_kernel_ends_a_tied_command_and_prune_its_helpers(home: Path, maker: subprocess.Popen[str]) -> None:
+    command, helper = (int(word) for word in (home / "pids").read_text().split())
+    maker.send_signal(signal.SIGKILL)
+    maker.wait(60)
+    wait_for(lambda: read_process(command) is None)
+
+    assert read_process(helper)
+    assert prune() == [f"removed process {helper} (sleep)"]
+
+
+def test_what_starts_in_a_sandbox_gets_no_mark() -> None:
+    """Some runtimes hand their environment on into the sandbox."""
+    here, argv = LocalConnection(), ["sh", "-c", f"echo ${VARIABLE}"]
+    stream = here.start(argv)
+    started = stream.read()
+    stream.kill()
+
+    assert here.run(argv, 10).stdout.decode().split()[0] == str(this_process())
+    assert (here.run(argv, 10, inside=True).stdout, started) == (b"\n", b"\n")
 
 
 def start_marked(maker: Maker, stdout: int) -> subprocess.Popen[bytes]:

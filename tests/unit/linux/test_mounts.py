@@ -35,7 +35,7 @@ def test_the_deepest_mount_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_unmounting_what_is_not_mounted_is_no_error(tmp_path: Path) -> None:
     if mounts.os.geteuid():
-        pytest.skip("an unprivileged user is refused before the kernel looks")
+        pytest.skip("an unprivileged user is refused before the kernel looks: run as root")
 
     assert mounts.unmount(tmp_path) is False
     assert mounts.unmount(tmp_path / "absent") is False

@@ -98,3 +98,25 @@ def test_an_invalid_identity_file_names_no_process(tmp_path: Path, text: str) ->
     assert load_process(tmp_path / "pid") is None
     end_detached(tmp_path / "pid")
     assert not (tmp_path / "pid").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another user: run as root")
+def test_root_believes_no_identity_file_in_a_folder_of_another_user(tmp_path: Path, run: Run) -> None:
+    """Who writes the file chooses which process root ends."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    file = folder / "sleeper.pid"
+    start_detached(["sleep", "600"], tmp_path / "log", file, run)
+    process = load_process(file)
+    assert process is not None
+    os.chown(folder, 65534, 65534)
+    try:
+        for use in (load_process, end_detached, find_running):
+            with pytest.raises(IsolationError, match="uid 65534 can change"):
+                use(file)
+        with pytest.raises(IsolationError, match="uid 65534 can change"):
+            start_detached(["true"], tmp_path / "log", file, run)
+        assert is_alive(process)
+    finally:
+        os.chown(folder, 0, 0)
+        end_detached(file)

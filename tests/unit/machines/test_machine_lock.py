@@ -43,3 +43,24 @@ def test_the_error_names_a_holder_that_keeps_the_lock(tmp_path: Path) -> None:
         hold_lock(tmp_path, "stop machine 'a'", 0.1),
     ):
         pass
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another user: run as root")
+def test_root_locks_nothing_in_a_folder_of_another_user(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+
+    with pytest.raises(IsolationError, match="uid 65534 can change"), hold_lock(tmp_path, "start machine 'a'", 1):
+        pass
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_is_made_for_the_lock_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with hold_lock(tmp_path / "lab" / "a", "start machine 'a'", 1):
+            pass
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "lab" / "a").stat().st_mode & 0o777 == 0o711

@@ -35,6 +35,7 @@ variants:
   rootless:
     cannot+: {exec: it has none}
 """
+SETTING = "{argv: [x], look: {a: {value: 'json:/a', sound: '(', why: b}}}"
 
 
 @pytest.fixture
@@ -123,6 +124,8 @@ def test_an_unknown_variant_of_a_runtime_without_any_says_so(roles: Path) -> Non
         (("title: a runtime for tests\n", ""), 1, "missing key 'title'"),
         (("[start, ", "[start, 3, "), 5, "create.1"),
         (("install:", "title:"), 8, "the key 'title' appears twice"),
+        (("install:", "conditions: {kernel: new}\ninstall:"), 8, "the key 'kernel' is not allowed"),
+        (("install:", f"settings: {SETTING}\ninstall:"), 8, "sound: should be a regular expression: "),
     ],
 )
 def test_a_fault_names_file_line_and_nearest_key(roles: Path, wrong: tuple[str, str], line: int, told: str) -> None:
