@@ -64,7 +64,7 @@ def _walk(path: Path, only_links: bool) -> tuple[int, dict[str, str]]:
     try:
         while pending:
             name = pending.pop()
-            fd = os.open(name, LOOK, dir_fd=held)
+            fd = _look(name, held)
             status = os.fstat(fd)
             if stat.S_ISLNK(status.st_mode):
                 pending += reversed(Path(_read_link(fd)).parts)
@@ -83,6 +83,14 @@ def _walk(path: Path, only_links: bool) -> tuple[int, dict[str, str]]:
         os.close(held)
         raise
     return held, leaders
+
+
+def _look(name: str, folder: int) -> int:
+    """Return an O_PATH descriptor of an entry, of a link itself.  An automount is mounted only for O_DIRECTORY."""
+    try:
+        return os.open(name, LOOK | os.O_DIRECTORY, dir_fd=folder)
+    except NotADirectoryError:  # a link or a file
+        return os.open(name, LOOK, dir_fd=folder)
 
 
 def _strangers(status: os.stat_result) -> set[str]:
