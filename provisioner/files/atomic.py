@@ -73,7 +73,7 @@ def replace_folder(fresh: Path, path: Path) -> None:
         try:
             os.rename(fresh.name, path.name, src_dir_fd=source.fd, dst_dir_fd=target.fd)
         finally:
-            with suppress(OSError, IsolationError):
+            with suppress(OSError, IsolationError):  # its name is temporary: a prune deletes it
                 source.delete(old)
 
 

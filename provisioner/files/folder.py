@@ -92,9 +92,13 @@ class Folder:
             except FileExistsError:
                 return cls.open(path, shared)  # another process was faster
             made = cls(path, os.open(path.name, FOLDER, dir_fd=parent.fd))
+        try:
             if mode is not None:
                 os.fchmod(made.fd, mode)
-            return made
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     def folder(self, name: str) -> Folder:
         """Open a subfolder; OSError if it is missing or a link."""
