@@ -265,3 +265,8 @@ class ScriptedConnection:
 def words(*said: str) -> bytes:
     """Return words as a script prints them."""
     return b"".join(word.encode() + b"\0" for word in said)
+
+
+def aspects(changes: Sequence[Change]) -> list[tuple[str, str, str, str]]:
+    """Return each difference of changes: the name, what differs, the state before and after."""
+    return [(change.name, one.what, one.before, one.after) for change in changes for one in change.aspects]
