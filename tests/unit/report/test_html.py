@@ -126,6 +126,22 @@ def test_empty_results_and_odd_times_give_a_page(started: float | None) -> None:
     assert "Nothing was observed" in Page(render_html(Results(run=Run(started=started)))).text
 
 
+@pytest.mark.parametrize(
+    ("part", "lead", "line"),
+    [
+        ({"moved": ("local: <b>",)}, "✗ The host changed during the run", "✗ changed outside: local: <b>"),
+        ({"interrupted": ("1 of 2 checks judged",)}, "No findings so far", "interrupted: 1 of 2 checks judged"),
+    ],
+)
+def test_a_run_that_was_disturbed_says_so_at_the_top(part: dict[str, tuple[str]], lead: str, line: str) -> None:
+    for results in (sample(), Results()):
+        disturbed = results.model_copy(update={"run": results.run.model_copy(update=part)})
+        header = Page(render_html(disturbed)).text.partition("Checks and targets")[0]
+
+        assert line in header
+        assert results.cells or lead in header
+
+
 def test_file_is_written_whole(tmp_path: Path) -> None:
     with Folder.open(tmp_path) as folder:
         write_page(sample("日本"), folder)

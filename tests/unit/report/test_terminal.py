@@ -164,3 +164,19 @@ def test_lines_are_written_with_their_colours() -> None:
     write_lines(writer, [[("a ", {}), ("✗", {"red": True, "bold": True})], []])
 
     assert stream.getvalue() == "a \x1b[31m\x1b[1m✗\x1b[0m\n\n"
+
+
+@pytest.mark.parametrize(
+    ("part", "line", "last"),
+    [
+        ({"moved": ("local: x",)}, "CHANGED OUTSIDE: local: x", "The host changed during the run."),
+        ({"interrupted": ("1 of 2 checks judged",)}, "interrupted: 1 of 2 checks judged", "No findings so far."),
+    ],
+)
+def test_a_run_that_was_disturbed_says_so(part: dict[str, tuple[str]], line: str, last: str) -> None:
+    results = Results()
+    disturbed = results.model_copy(update={"run": results.run.model_copy(update=part)})
+    lines = to_text(draw(disturbed, 80)).splitlines()
+
+    assert line in lines
+    assert lines[-1].startswith(last)
