@@ -24,17 +24,12 @@ from pytest_isolation.fixtures import (  # noqa: F401 - fixtures are registered 
     sandbox_factory,
 )
 from pytest_isolation.options import add_options, read_options
-from pytest_isolation.session.state import RUNS, STATE, State, start_state
+from pytest_isolation.session.state import RUNS, STATE, TARGET, start_state, state_and_target
 
 if TYPE_CHECKING:
     from xdist.scheduler.protocol import Scheduling
-
-    from pytest_isolation.targets.select import Target
-
 BORDER = "isolation-border"
-TARGET = "isolation_target"
 TESTINFRA = "pytest11.testinfra"
-TESTINFRA_HOST = "_testinfra_host"
 SUITE = Path(__file__).resolve().parent / "suite"
 
 
@@ -53,12 +48,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     if (known.isolation is not None or known.isolation_attach) and not os.environ.get("PYTEST_XDIST_WORKER"):
         from pytest_isolation.session.interrupt import guard_session
 
-        try:
-            guard_session(early_config, worker=False)
-        except (OSError, RuntimeError) as error:  # no thread, no descriptor
-            from provisioner.faults.explain import explain
-
-            raise pytest.UsageError(str(explain(error) or error)) from None
+        guard_session(early_config, worker=False)
     return (yield)
 
 
@@ -145,21 +135,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Count the cells, and start the loads now: they mostly wait, while the checks over facts run."""
-    config = session.config
-    state = config.stash.get(STATE, None)
+    state = session.config.stash.get(STATE, None)
     if state is not None:
-        state.planned = sum(_state_and_target(item) is not None for item in session.items)
-    if state is None or config.option.collectonly or config.getoption("numprocesses", None) is not None:
-        return
-    if hasattr(config, "workerinput") or not state.measurements:
-        return
-    loaded = {
-        found[1].id: state.measurements[found[1].id]
-        for item in session.items
-        if (mark := item.get_closest_marker("isolation")) and mark.args and str(mark.args[0]).startswith("lim.")
-        if (found := _state_and_target(item))
-    }
-    state.background.start(loaded.values())
+        from pytest_isolation.session.collect import count_cells, start_loads
+
+        count_cells(session, state)
+        start_loads(session, state)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -176,7 +157,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a check that does not apply to this kind of target, with the reason of its marker."""
-    found = _state_and_target(item)
+    found = state_and_target(item)
     if found is not None:
         from pytest_isolation.session.collect import require_kind
 
@@ -188,7 +169,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    found = _state_and_target(item)
+    found = state_and_target(item)
     if found is not None and call.when != "teardown":
         from pytest_isolation.session.collect import judge_report
 
@@ -200,22 +181,11 @@ def pytest_runtest_makereport(
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None]:
     """Undo what a destructive test did, after the teardown of its fixtures."""
     result = yield
-    found = _state_and_target(item)
+    found = state_and_target(item)
     if found is not None and item.get_closest_marker("isolation_destructive") is not None:
         state, target = found
         state.sandboxes.roll_back(target)
     return result
-
-
-def _state_and_target(item: pytest.Item) -> tuple[State, Target] | None:
-    """Return the session's state and the target that a test runs on, by our fixtures or by testinfra's."""
-    state = item.config.stash.get(STATE, None)
-    callspec = getattr(item, "callspec", None)
-    if state is None or callspec is None:
-        return None
-    backend = getattr(callspec.params.get(TESTINFRA_HOST), "backend", None)
-    name = callspec.params.get(TARGET) or getattr(getattr(backend, "target", None), "id", None)
-    return (state, state.targets[name]) if name in state.targets else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -238,12 +208,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.option.collectonly or not state.measurements:
         state.release()
         return
-    from pytest_isolation.session.finish import finish_session, print_results
+    from pytest_isolation.session.finish import finish_session
 
     finish_session(session, state)
-    reporter: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is not None and session.exitstatus not in list(pytest.ExitCode):
-        print_results(reporter, state)  # pytest has no summary after SIGTERM
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -71,9 +71,9 @@ class Guard:
         self._pipe = os.pipe()
         for fd in self._pipe:
             os.set_blocking(fd, fd == self._pipe[0])
+        threading.Thread(target=self._watch, name="isolation-interrupt", daemon=True).start()
         self._unraisable = sys.unraisablehook
         sys.unraisablehook = self._on_unraisable
-        threading.Thread(target=self._watch, name="isolation-interrupt", daemon=True).start()
         self._wakeup = signal.set_wakeup_fd(self._pipe[1], warn_on_full_buffer=False)
         _installed = self
         for number in NUMBERS:
@@ -200,7 +200,7 @@ class Guard:
         doing = next((text for text in self._doing[::-1] if text), "") if forward or not things else ""
         self._print((first_line if self._count == 1 else second_line)(self.number or number, things, doing))
         if forward is not None:
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(OSError):  # kill(2)
                 forward(number)
 
     def _print(self, text: str) -> None:
@@ -212,7 +212,7 @@ class Guard:
     def _force(self, number: Signals) -> None:
         """End the program now, from the thread that counts."""
         things = left(dead=True)  # read before the children end: their journals name them as owners
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # the program ends whatever fails: /proc, memory, an import
             kill_children()
         flush = threading.Thread(target=_flush, daemon=True)  # a stream may be locked by the thread that hangs
         flush.start()
@@ -239,5 +239,5 @@ def kill_children() -> None:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # another one of the user may be there, and may raise anything
             stream.flush()

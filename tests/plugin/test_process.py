@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("plain")
+pytestmark = pytest.mark.usefixtures("plain", "no_worker")
 
 ARGS = ("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:testinfra", "-p", "no:xdist")
 SESSION = ("--isolation=container", "--isolation-runtime=self")
@@ -45,6 +45,12 @@ for _ in range(3):
     counts.append(count())
 print("\\n", (int(status), before, see(), counts))
 """
+
+
+@pytest.fixture
+def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the sessions not take themselves for workers if this test runs in one."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
 
 def seen_in(folder: Path, *args: str) -> dict[str, object]:

@@ -1,6 +1,6 @@
-"""Turns the end of a test into a judged cell, and collects the cells of a session.
+"""Turns the end of a test into a judged cell, and counts and collects the cells of a session.
 
-In: pytest's report and call, the session's state.
+In: the collected tests; pytest's report and call; the session's state.
 Out: the same report with the outcome of the judgement (outcome.py), and a `Cell` in it.
 """
 
@@ -13,7 +13,7 @@ from pytest_isolation.judge.judge import judge_verdict, not_meant
 from pytest_isolation.policy.verdict import Verdict, check_of, verdict_of
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.session.outcome import apply_judgement, carry_cell, cell_of, neutralise
-from pytest_isolation.session.state import State
+from pytest_isolation.session.state import State, state_and_target
 from pytest_isolation.targets.select import Target
 
 
@@ -28,6 +28,27 @@ class CellCollector:
         cell = cell_of(report)
         if cell is not None:
             self._state.cells[(cell.check.id, cell.target)] = cell
+
+
+def count_cells(session: pytest.Session, state: State) -> None:
+    """Count the cells that a whole run of the collected tests has."""
+    state.planned = sum(state_and_target(item) is not None for item in session.items)
+
+
+def start_loads(session: pytest.Session, state: State) -> None:
+    """Start the loads of the targets whose limits are checked, unless a worker of pytest-xdist runs the tests."""
+    config = session.config
+    if config.option.collectonly or config.getoption("numprocesses", None) is not None:
+        return
+    if hasattr(config, "workerinput") or not state.measurements:
+        return
+    loaded = {
+        found[1].id: state.measurements[found[1].id]
+        for item in session.items
+        if (mark := item.get_closest_marker("isolation")) and mark.args and str(mark.args[0]).startswith("lim.")
+        if (found := state_and_target(item))
+    }
+    state.background.start(loaded.values())
 
 
 def require_kind(item: pytest.Item, target: Target) -> None:

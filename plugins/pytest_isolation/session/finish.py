@@ -29,13 +29,11 @@ def finish_session(session: pytest.Session, state: State) -> None:
 
     The report is written first, because the end of a sandbox may take long.  It is written again if something outside
     has changed by then.  The session fails if that must not change, and if more was skipped than
-    --isolation-max-skip allows.
+    --isolation-max-skip allows.  A report that cannot be written is exit status 4; the matrix is printed all the same.
 
     Args:
         session: pytest's session.
         state: the state of our session.
-
-    A report that cannot be written is exit status 4; the matrix is printed all the same.
     """
     if is_interrupted(session):
         state.interrupted = f"{len(state.cells)} of {max(state.planned, len(state.cells))} checks judged"
@@ -52,6 +50,9 @@ def finish_session(session: pytest.Session, state: State) -> None:
     if state.options.max_skip is not None and skipped > state.options.max_skip and session.exitstatus == 0:
         state.too_many_skipped = skipped
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    reporter: pytest.TerminalReporter | None = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and session.exitstatus not in list(pytest.ExitCode):
+        print_results(reporter, state)  # pytest has no summary after SIGTERM
 
 
 def _write(session: pytest.Session, state: State) -> None:

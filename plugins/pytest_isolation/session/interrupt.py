@@ -14,6 +14,7 @@ import sys
 import _pytest.config
 import pytest
 
+from provisioner.faults.explain import explain
 from provisioner.faults.streams import open_closed_streams
 from provisioner.interrupt.guard import Guard
 from provisioner.journal.prune import prune_at_start
@@ -30,15 +31,20 @@ def guard_session(config: pytest.Config, worker: bool) -> None:
     Args:
         config: pytest's config.
         worker: whether this is a worker of pytest-xdist.
+
+    Raises:
+        pytest.UsageError: there is no thread or no descriptor left for it.
     """
     if GUARD in config.stash:
         return
     with contextlib.ExitStack() as stack:
-        guard = Guard(
-            "isolation", lambda number: _error(config, number), None if worker else _errors(stack), fresh=True
-        )
-        if not guard.install():
-            return
+        try:
+            output = None if worker else _errors(stack)
+            guard = Guard("isolation", lambda number: _error(config, number), output, fresh=True)
+            if not guard.install():
+                return
+        except (OSError, RuntimeError) as error:
+            raise pytest.UsageError(str(explain(error) or error)) from None
         config.stash[GUARD] = guard
         opened = stack.pop_all()
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 STATE: pytest.StashKey[State] = pytest.StashKey()
 RUNS: pytest.StashKey[bool] = pytest.StashKey()  # set when pytest runs a session: it then handles a KeyboardInterrupt
+TARGET = "isolation_target"  # the parameter of our fixtures
+TESTINFRA_HOST = "_testinfra_host"  # that of testinfra's
 
 
 @dataclass
@@ -101,6 +103,17 @@ class State:
             self.background.stop()
         finally:  # an interrupt while a load ends must not keep sandboxes and machines
             self.sandboxes.close()
+
+
+def state_and_target(item: pytest.Item) -> tuple[State, Target] | None:
+    """Return the session's state and the target that a test runs on, by our fixtures or by testinfra's."""
+    state = item.config.stash.get(STATE, None)
+    callspec = getattr(item, "callspec", None)
+    if state is None or callspec is None:
+        return None
+    backend = getattr(callspec.params.get(TESTINFRA_HOST), "backend", None)
+    name = callspec.params.get(TARGET) or getattr(getattr(backend, "target", None), "id", None)
+    return (state, state.targets[name]) if name in state.targets else None
 
 
 def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -> State:
