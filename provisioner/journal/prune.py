@@ -52,10 +52,6 @@ def prune(patience: Patience | None = None) -> list[str]:
         journal or record that is damaged.
     """
     set_source(left_undone)
-    return [one_line(line) for line in _prune(patience)]
-
-
-def _prune(patience: Patience | None) -> list[str]:
     with Store.prepare() as store:
         lines = [*store.aside, *end_orphans()]
         names = store.journals()
