@@ -7,7 +7,9 @@
     world     what exists on this machine because of a home: `World.now(home)`, `difference(before, after)`
     promise   what holds after the end and after one `provisioner prune`
     case      a phase, a strike and a promise; `run_case` tries it
-    table     the cases that test_table.py runs, and those with `PYTEST_ISOLATION_FAULTS=wide`
+    table     the cases of test_table.py
+    environments   what a machine does not allow, for test_environments.py
+    racer     another user who swaps an entry for a link while root works on it, for test_root_*.py
 
 How to write a test in it:
 
@@ -29,7 +31,5 @@ or, where phase and strike are already there, one line in the table:
     Case("pytest", "create/unshare", "INT INT", Promise(seconds=15, statuses={2, 130}))
 
 A slow test of which another one is the kind carries `@wide` (case.py): `faults-wide` runs it.
-A case that fails until something else is mended: `xfail="3: two interrupts"`, the number of the point first. It is
-strict: when it passes, the mark must go.
 All that a test started is ended by its own id when the fixture ends, even if the test failed.
 """

@@ -15,9 +15,10 @@ from faults.promise import Promise
 from faults.strikes import STRIKES
 from faults.world import World
 
-WIDE = os.environ.get("PYTEST_ISOLATION_FAULTS") == "wide"
-# marks a slow test of which another one is the kind: only the wide run has it
-wide = pytest.mark.skipif(not WIDE, reason="only with PYTEST_ISOLATION_FAULTS=wide")
+# marks a test or a parameter that is slow, or of the kind of another one: only the lane `faults-wide` runs it
+wide = pytest.mark.skipif(
+    os.environ.get("PYTEST_ISOLATION_FAULTS") != "wide", reason="one of many: set PYTEST_ISOLATION_FAULTS=wide"
+)
 
 
 @dataclass(frozen=True)
@@ -29,20 +30,18 @@ class Case:
         phase: a key of PHASES.
         strike: a key of STRIKES.
         promise: what holds after it.
-        xfail: "" or, for what is not mended yet, the point's number and the reason: "3: two interrupts".
         wide: whether only the wide table has it: it is slow, or another case is of its kind.
     """
 
     phase: str
     strike: str
     promise: Promise
-    xfail: str = ""
     wide: bool = False
 
     def parameter(self) -> Any:
         """Return the case as a parameter of a test."""
-        marks = [pytest.mark.xfail(reason=self.xfail, strict=True)] if self.xfail else []
-        return pytest.param(self, id=f"{self.phase}-{self.strike}".replace(" ", "_"), marks=marks)
+        name = f"{self.phase}-{self.strike}".replace(" ", "_")
+        return pytest.param(self, id=name, marks=[wide] if self.wide else [])
 
 
 def run_case(case: Case) -> list[str]:
@@ -66,8 +65,3 @@ def run_case(case: Case) -> list[str]:
             return case.promise.broken(home, program, before)
     finally:
         home.close()
-
-
-def chosen(cases: list[Case]) -> list[Any]:
-    """Return the parameters of a run: all with PYTEST_ISOLATION_FAULTS=wide."""
-    return [case.parameter() for case in cases if WIDE or not case.wide]

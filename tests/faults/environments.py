@@ -62,7 +62,6 @@ class Row:
         name: of the environment.
         setup: what bash does before it runs "$@".
         commands: keys of COMMANDS.
-        wide: further ones, which only the wide table has.
         says: a text of the line that each command prints; "" for none.
         hint: a text of that line that names the remedy.
         statuses: the exit statuses.
@@ -73,7 +72,6 @@ class Row:
     name: str
     setup: str
     commands: tuple[str, ...]
-    wide: tuple[str, ...] = ()
     says: str = ""
     hint: str = ""
     statuses: tuple[int, ...] = (1, 4)
@@ -98,8 +96,7 @@ DISKS = (
     Row(
         "run-full",
         TMPFS.format(part="run", size="1m") + FILL.format(part="run"),
-        ("session", "status"),
-        ("session-n2", "plan"),
+        ("session", "status", "session-n2", "plan"),
         says=NO_SPACE,
         hint=HOME_HINT,
         private=True,
@@ -110,8 +107,7 @@ DISKS = (
     Row(
         "cache-full-without-probe",
         NOTHING_FITS + FILL.format(part="cache"),
-        ("build",),
-        ("session",),
+        ("build", "session"),
         says=NO_SPACE,
         hint=HOME_HINT,
         private=True,
@@ -119,7 +115,6 @@ DISKS = (
     Row(
         "state-full",
         TMPFS.format(part="state", size="64k") + FILL.format(part="state"),
-        (),
         ("session",),
         statuses=WORKS,
         private=True,
@@ -127,8 +122,7 @@ DISKS = (
     Row(
         "report-full",
         TMPFS.format(part="work/report", size="48k"),
-        ("session",),
-        ("judge-report",),
+        ("session", "judge-report"),
         says="bytes are needed",
         hint="free space there",
         private=True,
@@ -140,15 +134,17 @@ DISKS = (
         says="a name of 300 characters",
         hint="a shorter name",
     ),
-    Row("report-is-a-fifo", "mkfifo report; ", ("judge-report",), ("session",), says="report'"),
-    Row("report-is-a-file", "touch report; ", ("session",), ("judge-report",), says="report'"),
-    Row("report-is-dev-full", "", ("judge-dev-full",), ("session-dev-full",), says="'/dev/full'"),
-    Row("report-is-a-dangling-link", "ln -s /nosuch/x report; ", ("session",), ("judge-report",), says="nosuch"),
+    Row("report-is-a-fifo", "mkfifo report; ", ("judge-report", "session"), says="report'"),
+    Row("report-is-a-file", "touch report; ", ("session", "judge-report"), says="report'"),
+    Row("report-is-dev-full", "", ("judge-dev-full", "session-dev-full"), says="'/dev/full'"),
+    Row("report-leads-to-dev-full", "ln -s /dev/full report; ", ("session",), says="report", statuses=(4,)),
+    Row("results-is-a-folder", "mkdir -p report/results.json; ", ("session",), says="report", statuses=(4,)),
+    Row("facts-is-a-file", "mkdir report; touch report/facts; ", ("session",), says="report", statuses=(4,)),
+    Row("report-is-a-dangling-link", "ln -s /nosuch/x report; ", ("session", "judge-report"), says="nosuch"),
     Row(
         "report-below-a-file",
         "",
-        ("judge-below-file",),
-        ("session-below-file",),
+        ("judge-below-file", "session-below-file"),
         says="Not a directory",
         hint="name another path",
     ),
@@ -168,12 +164,11 @@ DISKS = (
         hint=HOME_HINT,
         private=True,
     ),
-    Row("state-read-only", READ_ONLY.format(path="$H/state"), (), ("session",), statuses=WORKS, private=True),
+    Row("state-read-only", READ_ONLY.format(path="$H/state"), ("session",), statuses=WORKS, private=True),
     Row(
         "home-read-only",
         READ_ONLY.format(path="$H"),
-        ("prune",),
-        ("session",),
+        ("prune", "session"),
         says="Read-only file system",
         hint=HOME_HINT,
         private=True,
@@ -181,8 +176,7 @@ DISKS = (
     Row(
         "work-read-only",
         READ_ONLY.format(path="$H/work") + "cd $H/work; ",
-        ("session", "schemas"),
-        ("judge-report",),
+        ("session", "schemas", "judge-report"),
         says="Read-only file system",
         hint="folder",
         private=True,
@@ -190,35 +184,49 @@ DISKS = (
     Row(
         "working-folder-removed",
         "mkdir gone; cd gone; rmdir ../gone; ",
-        ("status",),
-        ("plan", "box-list"),
+        ("status", "plan", "box-list"),
         says="the working folder: it was removed",
         hint="cd",
     ),
-    Row("no-tmpdir", "export TMPDIR=/nosuch; ", ("session",), ("judge", "status"), statuses=WORKS),
-    Row("no-home", "unset HOME; ", (), ("session", "prune", "status"), statuses=WORKS),
+    Row("no-tmpdir", "export TMPDIR=/nosuch; ", ("session", "judge", "status"), statuses=WORKS),
+    Row("no-home", "unset HOME; ", ("session", "prune", "status"), statuses=WORKS),
     Row(
         "locale-of-ascii",
         "export LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0 PYTHONIOENCODING=ascii; ",
-        ("judge",),
-        ("session", "known"),
+        ("judge", "session", "known"),
         statuses=WORKS,
     ),
     Row("lab-is-a-folder", "cd $H; ", ("lab-folder",), says="cannot read"),
 )
 
+PROBE = "export PYTEST_ISOLATION_CC=musl-gcc; P=$(echo $H/cache/probe-*/probe); "
+BUILT_OR_NOT = (0, 4)
+PROBES = (
+    Row("probe-damaged", PROBE + "truncate -s -1 $P; printf x >>$P; ", ("session",), statuses=(0,)),
+    Row("probe-missing", PROBE + "rm $P; ", ("session",), statuses=(0,)),
+    Row("probe-not-executable", PROBE + "chmod 644 $P; ", ("session",), statuses=(0,)),
+    Row("probe-is-a-folder", PROBE + "rm $P; mkdir $P; ", ("session",), says="cannot", statuses=BUILT_OR_NOT),
+    Row(
+        "cache-noexec",
+        PROBE + TMPFS.format(part="cache", size="64m,noexec"),
+        ("session",),
+        says="cannot",
+        statuses=BUILT_OR_NOT,
+        private=True,
+    ),
+)
+
 # whether it is enough depends on how many threads run at once
 SHORT = ("cannot ", "ulimit -v", (0, 1, 4))
 LIMITS = (
-    Row("memory-300-mb", "ulimit -v 300000; ", ("session-n2",), ("session",), *SHORT),
-    Row("memory-200-mb", "ulimit -v 200000; ", ("session",), (), *SHORT),
-    Row("memory-120-mb", "ulimit -v 120000; ", (), ("checks", "judge"), statuses=WORKS),
+    Row("memory-300-mb", "ulimit -v 300000; ", ("session-n2", "session"), *SHORT),
+    Row("memory-200-mb", "ulimit -v 200000; ", ("session",), *SHORT),
+    Row("memory-120-mb", "ulimit -v 120000; ", ("checks", "judge"), statuses=WORKS),
     Row("files-24", "ulimit -n 24; ", ("session", "session-n2"), says="Too many open files", hint="ulimit -n"),
     Row(
         "file-size-0",
         "exec > >(cat) 2>&1; ulimit -f 0; ",  # cat has no limit
-        ("status", "judge-report"),
-        ("schemas",),
+        ("status", "judge-report", "schemas"),
         says="File too large",
         hint="ulimit -f",
         last='"$@"; status=$?; exec >&- 2>&-; wait; exit $status',
@@ -236,32 +244,34 @@ STREAMS = (
     Row(
         "output-full",
         "exec >/dev/full; ",
-        ("judge", "prune", "session"),
-        ("checks", "known", "build", "box-list"),
+        ("judge", "prune", "session", "checks", "known", "build", "box-list"),
         says=FULL_OUTPUT,
         hint="free space there",
     ),
     Row(
         "output-closed",
         "exec >&-; ",
-        ("checks", "build", "session"),
-        ("known", "judge", "prune", "box-list"),
+        ("checks", "build", "session", "known", "judge", "prune", "box-list"),
         says=CLOSED_OUTPUT,
         hint="send it elsewhere",
     ),
-    Row("all-full", "exec >/dev/full 2>&1; ", ("session",), ("checks", "judge")),
-    Row("all-closed", "exec <&- >&- 2>&-; ", ("prune",), ("checks", "session")),
-    Row("errors-closed", "exec 2>&-; ", ("session",), ("checks",), statuses=WORKS),
-    Row("errors-full", "exec 2>/dev/full; ", (), ("checks", "session"), statuses=WORKS),
-    Row("input-closed", "exec <&-; ", ("session",), ("judge",), statuses=WORKS),
+    Row("all-full", "exec >/dev/full 2>&1; ", ("session", "checks", "judge")),
+    Row("all-closed", "exec <&- >&- 2>&-; ", ("prune", "checks", "session")),
+    Row("errors-closed", "exec 2>&-; ", ("session", "checks"), statuses=WORKS),
+    Row("errors-full", "exec 2>/dev/full; ", ("checks", "session"), statuses=WORKS),
+    Row("input-closed", "exec <&-; ", ("session", "judge"), statuses=WORKS),
     Row(
         "reader-ends",
         "",
-        ("judge", "session"),
-        ("checks",),
+        ("judge", "session", "checks"),
         last='"$@" | head -c 1 >/dev/null; exit ${PIPESTATUS[0]}',
         statuses=(0, 1, 4),  # the pipe may hold all of it
     ),
 )
 
-ROWS = (*DISKS, *LIMITS, *STREAMS)
+ROWS = (*DISKS, *PROBES, *LIMITS, *STREAMS)
+# What a push tries with the first command: one of each kind.
+NARROW = (
+    *("run-full", "report-full", "cache-read-only", "working-folder-removed", "files-24", "output-full"),
+    "errors-closed",
+)

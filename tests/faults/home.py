@@ -17,23 +17,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-from fakes import wait_for
-
 from faults.running import Running
 from provisioner.images.image import rootfs
 from provisioner.images.kernel import guest_kernel
 from provisioner.paths import HOME
 from provisioner.probe.build import probe_binary
 
-Act = Literal["hang", "slow", "stop", "garbage", "fail"]
+Act = Literal["hang", "slow"]
 # What a stand-in does, after it noted that it was reached.  `hang` ignores signals and has a child of its own, as a
 # runtime does that waits for a dead daemon; `slow` goes on after five seconds.
 ACTS: dict[Act, str] = {
     "hang": "trap '' INT TERM HUP; sleep 3600; exit 1",
     "slow": "sleep 5",
-    "stop": "kill -STOP $$",
-    "garbage": "head -c 3000000 /dev/urandom; exit 0",
-    "fail": "echo 'stand-in: no such device' >&2; exit 1",
 }
 STAND_IN = """#!/bin/sh
 # {program}: what holds the words below does not work, all else is the real one
@@ -42,6 +37,8 @@ if [ ! -e {marks}/released ]; then
 fi
 exec {real} "$@"
 """
+# what pytest tells its own tests: a session of a worker's test is no worker
+OURS = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_XDIST", "DOCKER_HOST")
 # a shell's background, and nohup, let programs ignore signals: POSIX sh, "Asynchronous Lists"
 DEFAULTS = ("env", "--default-signal=INT,HUP,TERM")
 PLUGINS = ("-p", "no:cacheprovider", "-p", "no:testinfra", "-p", "no:randomly", "-c", os.devnull)
@@ -70,7 +67,6 @@ class Home:
         work: the working folder, with the test of the user and the report.
         marks: where stand-ins and tests note that they were reached.
         environment: the environment of all that is started.
-        root: the root folder in which programs see the home: another one while its disk is full.
     """
 
     def __init__(self, built: bool = True) -> None:
@@ -81,18 +77,15 @@ class Home:
             folder.mkdir()
             folder.chmod(mode)
         self.environment = {
-            **{name: value for name, value in os.environ.items() if name not in ("PYTEST_ADDOPTS", "DOCKER_HOST")},
+            **{name: value for name, value in os.environ.items() if not name.startswith(OURS)},
             HOME: str(self.path),
             "MARKS": str(self.marks),
             "PATH": f"{self._bin}:{os.environ['PATH']}",
             "COLUMNS": "200",
         }
-        self.root = Path("/")
         self.pruned = False
         self.ids: set[str] = set()
         self.programs: list[Running] = []
-        self._prefix: list[str] = []
-        self._holder: subprocess.Popen[bytes] | None = None
         if built:
             self._fill_cache()
 
@@ -135,9 +128,13 @@ class Home:
         """Return whether a stand-in, or a test that touched $MARKS/NAME, was reached."""
         return (self.marks / name).exists()
 
+    def mark(self, name: str) -> None:
+        """Touch $MARKS/NAME, for which a test or a stand-in waits."""
+        (self.marks / name).touch()
+
     def release(self) -> None:
         """Let the stand-ins be the real programs from now on."""
-        (self.marks / "released").touch()
+        self.mark("released")
 
     def plant_journal(self, entries: Sequence[Mapping[str, object]], name: str = "0badcafe") -> Path:
         """Write the journal of a run that is dead; returns its file."""
@@ -156,28 +153,6 @@ class Home:
         file.chmod(0o600)
         return file
 
-    def mount_tmpfs(self, folder: str, options: str) -> None:
-        """
-        Give a folder of the home a small file system of its own, in a mount namespace of its own.
-
-        Args:
-            folder: "run", "cache" or "work/report".
-            options: of tmpfs: "size=64k".
-        """
-        assert self._holder is None
-        path = self.path / folder
-        path.mkdir(parents=True, exist_ok=True)
-        script = f"mount -t tmpfs -o mode=0711,{options} none {path} && touch {self.marks}/mounted && exec sleep 3600"
-        argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
-        self._holder = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
-        wait_for(lambda: self.reached("mounted"))
-        self.root = Path(f"/proc/{self._holder.pid}/root")
-        self._prefix = ["nsenter", f"--mount=/proc/{self._holder.pid}/ns/mnt", f"--wd={self.work}"]
-
-    def inside(self, path: Path) -> Path:
-        """Return where a path of a program is seen from here."""
-        return self.root / path.relative_to("/")
-
     @contextmanager
     def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Iterator[Running]:
         """
@@ -188,9 +163,7 @@ class Home:
             env: variables added to the environment.
         """
         output = self.path / f"output-{len(self.programs)}"
-        running = Running(
-            [*DEFAULTS, *self._prefix, *argv], self.work, {**self.environment, **(env or {})}, output, self
-        )
+        running = Running([*DEFAULTS, *argv], self.work, {**self.environment, **(env or {})}, output, self)
         self.programs.append(running)
         try:
             yield running
@@ -199,7 +172,7 @@ class Home:
 
     def prune(self, seconds: float = 60.0) -> str:
         """Run `provisioner prune` in this home; returns what it printed."""
-        argv = [*self._prefix, *provisioner("prune")]
+        argv = provisioner("prune")
         done = subprocess.run(
             argv, cwd=self.work, capture_output=True, text=True, timeout=seconds, env=self.environment
         )
@@ -210,9 +183,8 @@ class Home:
     def processes(self) -> dict[int, str]:
         """Return the processes whose command line, environment or cgroup names this home or one of its runs."""
         found = {}
-        mine = {os.getpid(), self._holder.pid if self._holder else 0}
         for folder in Path("/proc").iterdir():
-            if not folder.name.isdigit() or int(folder.name) in mine:
+            if not folder.name.isdigit() or int(folder.name) == os.getpid():
                 continue
             with suppress(OSError):
                 told = [(folder / name).read_bytes() for name in ("cmdline", "environ", "cgroup")]
@@ -237,7 +209,4 @@ class Home:
         if not self.pruned or any((self.path / "run" / "runs").glob("*.jsonl")):
             with suppress(AssertionError, subprocess.TimeoutExpired):
                 self.prune(120)
-        if self._holder is not None:
-            self._holder.kill()
-            self._holder.wait()
         shutil.rmtree(self.path, ignore_errors=True)

@@ -25,7 +25,6 @@ class Promise:
         orphans: whether a runtime's client that hangs may live until the prune.
         prune: how many seconds the prune may take: ten on a machine that does nothing else.
         results: whether DIR/results.json holds what was finished before the strike.
-        says: a text that its output holds.
     """
 
     statuses: frozenset[int] | set[int]
@@ -34,15 +33,12 @@ class Promise:
     orphans: bool = False
     prune: float = 30.0
     results: bool = False
-    says: str = ""
 
     def broken(self, home: Home, program: Running, before: World) -> list[str]:
         """Return what does not hold, one line each; prunes the home."""
         lines = program.broken(self.statuses)
-        if self.says and self.says not in program.text:
-            lines.append(f"its output does not say: {self.says}")
         lines += self._results(home)
-        left = _left_soon(home, before)
+        left = left_soon(home, before)
         if self.clean:
             lines += [f"left at its end: {line}" for line in left]
         elif not self.orphans:
@@ -59,7 +55,7 @@ class Promise:
 
     def _results(self, home: Home) -> list[str]:
         """A file under its final name is whole."""
-        path = home.inside(home.work / "report" / "results.json")
+        path = home.work / "report" / "results.json"
         if not path.exists():
             return ["no results were written"] if self.results else []
         try:
@@ -71,7 +67,8 @@ class Promise:
         return ["results.json has no cell"] if self.results and not cells else []
 
 
-def _left_soon(home: Home, before: World) -> list[str]:
+def left_soon(home: Home, before: World) -> list[str]:
+    """Return what is left of a program, after the time that its processes have to end."""
     until = time.monotonic() + SOON
     while (left := difference(before, World.now(home))) and time.monotonic() < until:
         time.sleep(0.1)

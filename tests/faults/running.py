@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from faults.home import Home
 
 POLL = 0.002  # seconds
+SESSION = 90.0  # seconds that a whole session may take; what hangs fails
 TRACEBACK = re.compile(
     r"^.*(Traceback \(most recent call last\)|Exception ignored|INTERNALERROR|Fatal Python error|"
     r'^ *File "[^"]+", line \d+).*$',
@@ -38,24 +39,16 @@ class Running:
         seconds: how long `finish` waited.
     """
 
-    def __init__(
-        self,
-        argv: Sequence[str],
-        cwd: Path,
-        env: Mapping[str, str],
-        output: Path,
-        home: Home,
-        stdout: Path | None = None,
-    ) -> None:
+    def __init__(self, argv: Sequence[str], cwd: Path, env: Mapping[str, str], output: Path, home: Home) -> None:
         self.output, self._home = output, home
         self.entries: dict[tuple[str, int], dict[str, Any]] = {}
         self.seconds = 0.0
-        with (stdout or output).open("ab") as file, output.open("ab") as errors:
+        with output.open("ab") as file:
             self.process = subprocess.Popen(
                 argv,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
-                stderr=errors,
+                stderr=subprocess.STDOUT,
                 cwd=cwd,
                 env=env,
                 start_new_session=True,
@@ -72,7 +65,7 @@ class Running:
 
     def read_journals(self) -> None:
         """Remember what the journals of the home say now."""
-        for file in self._home.inside(self._home.path / "run" / "runs").glob("*.jsonl"):
+        for file in (self._home.path / "run" / "runs").glob("*.jsonl"):
             self._home.ids.add(file.stem)
             with contextlib.suppress(OSError):
                 for line in file.read_text(errors="replace").splitlines():
@@ -124,7 +117,7 @@ class Running:
             else:
                 self.process.send_signal(number)
 
-    def finish(self, seconds: float) -> int:
+    def finish(self, seconds: float = SESSION) -> int:
         """Wait for its end; returns its exit status, an AssertionError if it takes longer."""
         started = time.monotonic()
         try:

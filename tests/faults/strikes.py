@@ -32,24 +32,14 @@ def signals(*names: str, group: bool = False) -> Strike:
 
 
 def kill_children(words: str) -> Strike:
-    """Return a strike that kills every process of the home with these words in its command line."""
+    """Return a strike that kills every process of the home with these words in its command line, and ends WAITS."""
 
     def strike(home: Home, program: Running) -> None:
         for pid, line in home.processes().items():
             if words in line and pid != program.process.pid:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-
-    return strike
-
-
-def fill(folder: str) -> Strike:
-    """Return a strike that fills the small file system of a folder: `Home.mount_tmpfs` comes before."""
-
-    def strike(home: Home, program: Running) -> None:
-        with suppress(OSError), (home.inside(home.path / folder) / "filler").open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
+        home.mark("struck")
 
     return strike
 

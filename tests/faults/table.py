@@ -1,6 +1,6 @@
 """The cases that test_table.py tries: every phase with every strike, what is promised, and what is not mended yet.
 
-The push runs NARROW: each kind of phase and each kind of strike at least once.  PYTEST_ISOLATION_FAULTS=wide runs all.
+A push runs NARROW: each kind of phase and each kind of strike at least once.  PYTEST_ISOLATION_FAULTS=wide runs all.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ NARROW = {
     ("tests/unshare", "KILL"),
     ("tests/unshare", "INT INT INT"),
     ("tests/unshare", "probe killed"),
-    ("load/unshare", "KILL"),
     ("load/unshare", "TERM INT"),
     ("load/unshare", "host's probe killed"),
     ("teardown/unshare", "INT INT"),
@@ -47,6 +46,7 @@ NARROW = {
     ("report/unshare", "INT"),
     ("host close/unshare", "TERM"),
     ("teardown/runc", "INT"),
+    ("import/podman", "KILL"),
     ("provisioner prune", "INT"),
     ("provisioner build", "KILL"),
     ("provisioner build", "INT INT"),
@@ -59,8 +59,6 @@ HANGS = (
 )
 # The third Ctrl-C ends the program at once, and it says what a prune will find.
 FORCED = Promise({-2, 2, 130}, seconds=5.0, clean=False, orphans=True)
-# Not mended yet: the number of the point, and what is seen.
-XFAIL: dict[tuple[str, str], str] = {}
 
 
 def promise(phase: Phase, strike: str) -> Promise | None:
@@ -83,8 +81,7 @@ def _cases() -> Iterator[Case]:
         for strike in STRIKES:
             found = promise(phase, strike)
             if found is not None and (strike in FEW or not phase.name.endswith(SLOW)):
-                key = (phase.name, strike)
-                yield Case(phase.name, strike, found, XFAIL.get(key, ""), wide=key not in NARROW)
+                yield Case(phase.name, strike, found, wide=(phase.name, strike) not in NARROW)
 
 
 CASES: list[Case] = list(_cases())

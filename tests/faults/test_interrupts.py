@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from faults.case import wide
 from faults.home import Home, provisioner, session
 from faults.phases import ANSWERS, WAITS
 from faults.world import World, difference
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="cgroups and runtimes need root")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="cgroups and runtimes: run as root")
 
-WIDE = pytest.mark.skipif(os.environ.get("PYTEST_ISOLATION_FAULTS") != "wide", reason="only in the wide table")
 IMPORTS = """
 import os, time
 from pathlib import Path
@@ -71,6 +71,7 @@ def test_an_interrupted_session_writes_a_report_that_says_it_is_a_part(home: Hom
     assert "interrupted: 1 of 2 checks judged" in (home.work / "report" / "index.html").read_text()
 
 
+@wide
 def test_after_sigterm_the_matrix_is_printed_too(home: Home) -> None:
     home.write_test(WAITS)
     with home.start(session("unshare")) as program:
@@ -83,10 +84,10 @@ def test_after_sigterm_the_matrix_is_printed_too(home: Home) -> None:
     assert "interrupted: 1 of 2 checks judged" in program.text
 
 
-@pytest.mark.parametrize(("signal", "status"), [("INT", 2), ("TERM", 143)])
+@pytest.mark.parametrize(("signal", "status"), [("INT", 2), pytest.param("TERM", 143, marks=wide)])
 def test_an_interrupt_while_a_conftest_is_imported_is_one_line(home: Home, signal: str, status: int) -> None:
     home.write_test(ANSWERS, conftest=IMPORTS)
-    with home.start(session("unshare"), {"PYTEST_XDIST_WORKER": ""}) as program:  # no worker, if this test is in one
+    with home.start(session("unshare")) as program:
         program.await_(lambda: home.reached("imports"), "conftest.py is imported")
         program.send(signal)
         program.finish(15)
@@ -95,6 +96,7 @@ def test_an_interrupt_while_a_conftest_is_imported_is_one_line(home: Home, signa
     assert program.text.startswith("\nisolation: interrupted")
 
 
+@wide
 def test_an_interrupt_while_a_sandbox_is_deleted_keeps_the_results(home: Home) -> None:
     home.write_test(KILLS_CLIENT)
     home.stand_in("runc", " delete ", "slow")
@@ -135,10 +137,8 @@ def test_the_third_signal_ends_a_session_that_hangs_and_names_what_is_left(home:
     assert difference(before, World.now(home)) == []
 
 
-@pytest.mark.parametrize(
-    ("signal", "group", "status"),
-    [("INT", True, 2), pytest.param("INT", False, 2, marks=WIDE), pytest.param("TERM", True, 143, marks=WIDE)],
-)
+@wide
+@pytest.mark.parametrize(("signal", "group", "status"), [("INT", True, 2), ("INT", False, 2), ("TERM", True, 143)])
 def test_an_interrupted_session_ends_its_workers(home: Home, signal: str, group: bool, status: int) -> None:
     home.write_test(BOTH_WAIT)
     before = World.now(home)
@@ -153,6 +153,7 @@ def test_an_interrupted_session_ends_its_workers(home: Home, signal: str, group:
     assert difference(before, World.now(home)) == []
 
 
+@wide
 def test_the_handler_of_a_user_stays(home: Home) -> None:
     home.write_test(CATCHES)
     with home.start(session("unshare")) as program:
@@ -161,6 +162,7 @@ def test_the_handler_of_a_user_stays(home: Home) -> None:
     assert program.broken({0}) == []
 
 
+@wide
 def test_prune_finishes_what_it_undoes_and_undoes_no_more(home: Home) -> None:
     home.stand_in("true", " undo ", "slow")
     first, second = "isolation-0badcafe-2", "isolation-0badcafe-1"
@@ -180,6 +182,7 @@ def test_prune_finishes_what_it_undoes_and_undoes_no_more(home: Home) -> None:
 TRAPS = "trap 'echo caught; exit 7' TERM; touch $MARKS/tests; for _ in $(seq 1200); do sleep 0.05; done"
 
 
+@wide
 def test_a_daemon_gives_signals_to_the_command_and_is_stopped_after_it(home: Home) -> None:
     before = World.now(home)
     with home.start(provisioner("daemon", "docker", "--", "sh", "-c", TRAPS)) as program:
@@ -194,11 +197,15 @@ def test_a_daemon_gives_signals_to_the_command_and_is_stopped_after_it(home: Hom
 
 
 @pytest.mark.parametrize("program", ["provisioner", "pytest_isolation"])
-@pytest.mark.parametrize("signals", [["INT"], ["INT", "INT"], ["TERM"], ["HUP"]], ids="-".join)
+@pytest.mark.parametrize(
+    "signals", [["INT", "INT"], *(pytest.param([name], marks=wide) for name in ("INT", "TERM", "HUP"))], ids="-".join
+)
 def test_a_command_that_begins_shows_no_traceback(home: Home, program: str, signals: list[str]) -> None:
     """The import of typer is one moment of many; it is known by a stand-in for the module."""
-    (home.work / "typer.py").write_text(IMPORTS)
-    with home.start([sys.executable, "-m", program, "--help"]) as started:
+    modules = home.path / "modules"  # not the working folder: the prune at the end imports typer too
+    modules.mkdir()
+    (modules / "typer.py").write_text(IMPORTS)
+    with home.start([sys.executable, "-m", program, "--help"], {"PYTHONPATH": str(modules)}) as started:
         started.await_(lambda: home.reached("imports"), "typer is imported")
         for signal in signals:
             started.send(signal)

@@ -6,11 +6,11 @@ import os
 
 import pytest
 
-from faults.case import Case, chosen, run_case
+from faults.case import Case, run_case
 from faults.table import CASES
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts, cgroups and runtimes need root")
-@pytest.mark.parametrize("case", chosen(CASES))
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts, cgroups and runtimes: run as root")
+@pytest.mark.parametrize("case", [case.parameter() for case in CASES])
 def test_what_is_promised_after_a_fault_holds(case: Case) -> None:
     assert "\n".join(run_case(case)) == ""

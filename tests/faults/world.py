@@ -54,7 +54,7 @@ class World:
                     lines.append(f"loop device {backing}")
         lines += _ipc(home)
         for part in ("run", "cache"):
-            top = home.inside(home.path / part)
+            top = home.path / part
             for path in _below(top):
                 name = f"{part}/{path.relative_to(top)}"
                 if not PERMANENT.fullmatch(name):

@@ -53,7 +53,7 @@ LANES: tuple[Lane, ...] = (
     Lane("together", "push", 200),
     Lane("channel", "push", 120),
     Lane("debian12", "push", 350, machine="debian12"),
-    Lane("faults", "push", 90),
+    Lane("faults", "push", 95),
     Lane("faults-wide", "long", 2400),
     Lane("host", "push", 45, alone=True, again=False),
     Lane("usage", "full", 90, ("provisioner/doctor/",)),
