@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_session import nothing_left, run, usage_error
+from isolation_session import nothing_left, run, usage_error
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.usefixtures("plain")

@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from test_session import nothing_left, run
+from isolation_session import nothing_left, run
 
 from provisioner.probe.build import probe_binary
 

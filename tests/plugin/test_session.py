@@ -1,31 +1,22 @@
 """
-Sessions with --isolation: usage errors, targets, the suite, workers, the report.
+Sessions with --isolation: usage errors, targets, what is collected.
 
 On `self` and, where user namespaces can be made, on `unshare`: no privileges are needed, and seconds.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import subprocess
-import sys
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 from fakes import USER_NAMESPACES
+from isolation_session import ARGS, COUNT, TARGETS, nothing_left, run, usage_error
 
 from provisioner.paths import HOME
-from pytest_isolation.reference.schemas import DIRECTORY
 
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.usefixtures("plain")
 
-ARGS = ("-p", "no:cacheprovider", "-p", "no:randomly", "-p", "no:testinfra")
 OWN_TEST = """
 import pytest
 
@@ -35,31 +26,10 @@ def test_answers(sandbox):
 def test_plain():
     pass
 """
-TARGETS = "self,unshare" if USER_NAMESPACES else "self"
-COUNT = len(TARGETS.split(","))
-
-
-def run(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
-    """Run a session in a process of its own: threads, signals and the scale of deadlines are the process's."""
-    return pytester.runpytest_subprocess(*ARGS, *args, timeout=900)
 
 
 def run_here(pytester: pytest.Pytester, *args: str) -> pytest.RunResult:
     return pytester.runpytest_inprocess(*ARGS, *args)
-
-
-def usage_error(result: pytest.RunResult) -> str:
-    """Return the one line of a usage error."""
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    (line,) = [line for line in result.errlines if line.strip()]
-    assert line.startswith("ERROR: ")
-    return line
-
-
-def nothing_left(home: Path) -> bool:
-    """Whether no journal and no run's folder is there."""
-    runs = home / "run"
-    return not [path for path in runs.rglob("*") if path.name not in ("runs", "accelerator.json")]
 
 
 # --- what cannot be meant
@@ -209,120 +179,7 @@ def test_ini_keys_are_used_and_their_source_is_shown(pytester: pytest.Pytester) 
     result.stdout.fnmatch_lines(["isolation: runtime from tox.ini"])
 
 
-# --- the whole suite
-
-
-@pytest.fixture(scope="session")
-def runs(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str, Path]]:
-    """The bundled suite over all targets, alone and with two workers: exit status, what was printed, the report."""
-    found = {}
-    environment = {**os.environ, HOME: str(home), "COLUMNS": "200"}
-    environment.pop("PYTEST_ADDOPTS", None)
-    for workers in ("-n0", "-n2"):
-        folder = tmp_path_factory.mktemp("report")
-        argv = [
-            *(sys.executable, "-m", "pytest", *ARGS, workers, "-v", "--isolation=container"),
-            *(
-                f"--isolation-runtime={TARGETS}",
-                f"--isolation-report={folder}/report",
-            ),
-        ]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=900, cwd=folder, env=environment)
-        found[workers] = (done.returncode, done.stdout, folder / "report")
-    return found
-
-
-def cells(report: Path) -> dict[tuple[str, str], tuple[str, str]]:
-    document: dict[str, Any] = json.loads((report / "results.json").read_text())
-    return {(one["check"], one["target"]): (one["verdict"], one["judgement"]) for one in document["cells"]}
-
-
-def counts(text: str) -> Counter[str]:
-    return Counter({word: int(number) for number, word in re.findall(r"(\d+) (\w+)", text.strip().splitlines()[-1])})
-
-
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_a_stock_runtime_gives_no_finding(runs: dict[str, tuple[int, str, Path]], workers: str) -> None:
-    status, told, _ = runs[workers]
-
-    assert status == 0, told
-
-
-def test_workers_change_neither_counts_nor_cells(runs: dict[str, tuple[int, str, Path]]) -> None:
-    alone, shared = runs["-n0"], runs["-n2"]
-
-    words = ("passed", "failed", "skipped", "xfailed", "error")
-    assert [counts(alone[1])[word] for word in words] == [counts(shared[1])[word] for word in words]
-    assert cells(alone[2]) == cells(shared[2])
-
-
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_every_check_of_every_target_is_a_cell(runs: dict[str, tuple[int, str, Path]], workers: str) -> None:
-    found = cells(runs[workers][2])
-
-    checks = {check for check, _ in found}
-    assert len(checks) >= 40
-    assert set(found) == {(check, target) for check in checks for target in TARGETS.split(",")}
-
-
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_as_many_probes_are_run_as_there_are_targets(runs: dict[str, tuple[int, str, Path]], workers: str) -> None:
-    _, told, report = runs[workers]
-
-    assert re.findall(r"^isolation: (\d+) targets observed in [\d.]+ s$", told, re.MULTILINE) == [str(COUNT)]
-    assert len(list((report / "facts").iterdir())) == COUNT
-
-
-def test_each_target_stays_on_one_worker(runs: dict[str, tuple[int, str, Path]]) -> None:
-    ran = re.findall(r"^\[(gw\d)\] .*::\w+\[([\w+-]+)\]", runs["-n2"][1], re.MULTILINE)
-
-    assert {target for _, target in ran} == set(TARGETS.split(","))
-    assert len(set(ran)) == COUNT
-
-
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_report_is_whole_and_fits_its_schema(runs: dict[str, tuple[int, str, Path]], workers: str) -> None:
-    report = runs[workers][2]
-
-    assert {path.name for path in report.iterdir()} == {"facts", "results.json", "index.html"}
-    document = json.loads((report / "results.json").read_text())
-    jsonschema.validate(document, json.loads((DIRECTORY / "results.schema.json").read_text()))
-    assert [target["id"] for target in document["targets"]] == sorted(TARGETS.split(","))
-    assert (report / "index.html").read_text().lower().startswith("<!doctype html>")
-
-
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
-def test_judging_the_archive_gives_the_same_verdicts(
-    runs: dict[str, tuple[int, str, Path]], workers: str, tmp_path: Path
-) -> None:
-    report = runs[workers][2]
-    argv = [sys.executable, "-m", "pytest_isolation", "judge", *map(str, (report / "facts").iterdir())]
-
-    done = subprocess.run([*argv, "--report", str(tmp_path)], capture_output=True, text=True, timeout=300)
-
-    assert done.returncode == 0, done.stderr
-    assert cells(tmp_path) == cells(report)
-
-
-def test_judging_under_a_profile_gives_what_a_run_under_it_does(pytester: pytest.Pytester) -> None:
-    report, again, plain = (pytester.path / name for name in ("report", "again", "plain"))
-    args = ("--isolation=container", f"--isolation-runtime={TARGETS}", f"--isolation-report={report}", "-n0")
-
-    ran = run(pytester, *args, "--isolation-profile=restricted@1")
-    for folder, asked in ((again, ["--profile=restricted@1"]), (plain, [])):
-        argv = [sys.executable, "-m", "pytest_isolation", "judge", *map(str, (report / "facts").iterdir())]
-        subprocess.run([*argv, "--report", str(folder), *asked], capture_output=True, timeout=300)
-
-    assert ran.ret == pytest.ExitCode.TESTS_FAILED
-    assert cells(again) == cells(report)
-    assert {key: verdict for key, (verdict, _) in cells(plain).items()} == {
-        key: verdict for key, (verdict, _) in cells(report).items()
-    }
-    assert cells(plain) != cells(report)
-
-
-def test_nothing_is_left_of_any_run(runs: dict[str, tuple[int, str, Path]], home: Path) -> None:
-    assert nothing_left(home)
+# --- what a run allows
 
 
 def test_more_skipped_than_allowed_fails_the_run(pytester: pytest.Pytester) -> None:

@@ -50,7 +50,6 @@ class Program:
             text=True,
             start_new_session=True,
         )
-        assert self.process.stderr is not None
 
     def await_(self, text: str) -> None:
         wait_for(lambda: text in self.said.read_text())
@@ -60,8 +59,8 @@ class Program:
 
     def send(self, number: signal.Signals) -> str:
         """Send a signal and return the line that it causes."""
-        self.process.send_signal(number)
         assert self.process.stderr is not None
+        self.process.send_signal(number)
         return self.process.stderr.readline().rstrip()
 
     def end(self) -> tuple[int, str]:
@@ -78,7 +77,9 @@ def start(tmp_path: Path) -> Iterator[Start]:
     started: list[Program] = []
 
     def run(body: str) -> Program:
+        """Start a program, and wait until it is ready for a signal."""
         started.append(Program(tmp_path, body))
+        started[-1].await_("ready")
         return started[-1]
 
     yield run
@@ -107,7 +108,6 @@ finally:
 )
 def test_a_signal_ends_a_program_with_one_line(start: Start, number: signal.Signals, status: int, line: str) -> None:
     program = start(SLEEP)
-    program.await_("ready")
 
     assert program.send(number) == line
     assert program.end() == (status, "")
@@ -128,7 +128,6 @@ finally:
 
 def test_the_second_signal_does_not_disturb_the_undoing(start: Start) -> None:
     program = start(UNDO)
-    program.await_("ready")
 
     first = program.send(signal.SIGINT)
     program.await_("undoing")
@@ -153,7 +152,6 @@ libc.pthread_mutex_lock(mutex)  # hangs; a signal does not end it (pthread_mutex
 
 def test_the_third_signal_ends_a_program_that_hangs_and_kills_its_children(start: Start) -> None:
     program = start(HANG)
-    program.await_("ready")
     child = int(program.said.read_text().split()[1])
 
     lines = [program.send(signal.SIGINT) for _ in range(3)]
@@ -174,7 +172,6 @@ say("not reached")
 
 def test_an_interrupt_is_raised_after_what_must_not_be_interrupted(start: Start) -> None:
     program = start(LATER)
-    program.await_("ready")
 
     line = program.send(signal.SIGINT)
     program.tell("go")
@@ -197,7 +194,6 @@ sys.exit(status)
 
 def test_a_signal_is_forwarded_to_a_child_which_decides_the_status(start: Start) -> None:
     program = start(FORWARD)
-    program.await_("ready")
 
     program.process.send_signal(signal.SIGTERM)
 
@@ -219,14 +215,13 @@ time.sleep(30)
 
 def test_an_interrupt_that_a_finalizer_swallows_is_raised_again(start: Start) -> None:
     program = start(LOST)
-    program.await_("ready")
 
     assert program.send(signal.SIGINT) == "prog: interrupted"
     assert program.end() == (130, "")
 
 
 def test_a_program_that_is_not_interrupted_keeps_its_status(start: Start) -> None:
-    program = start("sys.exit(3)")
+    program = start("say('ready')\nsys.exit(3)")
 
     assert program.end() == (3, "")
 
