@@ -67,7 +67,8 @@ def step(text: str) -> Iterator[None]:
 
     timer = threading.Timer(PATIENCE, announce)
     timer.daemon = True
-    timer.start()
+    with contextlib.suppress(RuntimeError):  # too little memory for a thread: the step goes on, and nothing is said
+        timer.start()
     failed = True
     try:
         yield

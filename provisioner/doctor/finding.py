@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from provisioner.errors import one_line
+
 SCHEMA = 1
 MAX_TEXT = 400
 
@@ -66,14 +68,13 @@ def unknown(seen: str, cost: str = "", mend: str = "", note: str = "") -> Seen:
     return Seen(State.UNKNOWN, seen, cost, mend, note)
 
 
-def one_line(text: str) -> str:
+def short_line(text: str) -> str:
     """Return one printable line of at most MAX_TEXT characters from text of a program or the kernel."""
-    line = " ".join(text.split())
-    line = "".join(letter if letter.isprintable() else "?" for letter in line)
+    line = one_line(" ".join(text.split()))
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
 
 
-Line = Annotated[str, AfterValidator(one_line)]
+Line = Annotated[str, AfterValidator(short_line)]
 
 
 class _Frozen(BaseModel):

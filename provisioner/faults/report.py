@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable
 
+from provisioner.errors import one_line
 from provisioner.faults.explain import explain
 from provisioner.faults.streams import Output, open_closed_streams, print_error
 
@@ -65,8 +66,8 @@ def _line_of(error: BaseException) -> str:
 
 
 def _shown(error: BaseException) -> str:
-    text = " ".join(str(error).split())[:200]
-    return f"{type(error).__name__}: {''.join(c if c.isprintable() else '?' for c in text)}".removesuffix(": ")
+    text = one_line(" ".join(str(error).split())[:200])
+    return f"{type(error).__name__}: {text}".removesuffix(": ")
 
 
 def _save_traceback(error: BaseException) -> str:

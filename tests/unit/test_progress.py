@@ -69,6 +69,17 @@ def test_a_broken_listener_disturbs_nothing(lines: list[str]) -> None:
         assert tried.wait(60)
 
 
+def test_too_little_memory_for_a_thread_disturbs_nothing(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(timer: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Timer, "start", fail)
+    with progress.step("go on"):
+        pass
+
+    assert lines == []
+
+
 def test_the_variable_silences(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_ISOLATION_QUIET", "1")
     monkeypatch.setattr(progress, "PATIENCE", 0.0)
