@@ -36,7 +36,6 @@ class Guard:
 
     Attributes:
         number: the first signal, None before it.
-        pid: the process that is guarded.
     """
 
     def __init__(
@@ -47,7 +46,6 @@ class Guard:
         self._error = error
         self._output = output
         self._fresh = fresh
-        self.pid = os.getpid()
         self._pipe = (-1, -1)  # until `install`
         self._before: dict[Signals, object] = {}
         self._raised: BaseException | None = None
@@ -96,8 +94,19 @@ class Guard:
 
     def restore(self) -> None:
         """Set the handlers that `install` found."""
-        global _installed
         self.drain()
+        self._uninstall()
+        self.drain()  # again: a signal may have come meanwhile, and the caller may close the output
+        os.close(self._pipe[1])  # the thread sees the end of the pipe
+
+    def leave_child(self) -> None:
+        """Handle nothing in a forked child: the thread is the parent's, and the pipe leads to it."""
+        self._uninstall()
+        for fd in self._pipe:
+            os.close(fd)
+
+    def _uninstall(self) -> None:
+        global _installed
         for number, handler in self._before.items():
             if signal.getsignal(number) == self._on_signal:
                 signal.signal(number, handler)  # type: ignore[arg-type]  # what getsignal returned
@@ -105,8 +114,6 @@ class Guard:
         if sys.unraisablehook == self._on_unraisable:
             sys.unraisablehook = self._unraisable
         _installed = None
-        self.drain()  # again: a signal may have come meanwhile, and the caller may close the output
-        os.close(self._pipe[1])  # the thread sees the end of the pipe
 
     @property
     def status(self) -> int:
@@ -115,10 +122,6 @@ class Guard:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         """Raise once in the main thread; Python calls this between two of its instructions."""
-        if os.getpid() != self.pid:  # a forked child: it has no thread that counts
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-            return
         wakeup = signal.set_wakeup_fd(-1)
         signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
         if wakeup != self._pipe[1]:  # an event loop of asyncio has set its own
@@ -223,8 +226,15 @@ class Guard:
 
 def installed() -> Guard | None:
     """Return the installed guard; None in another thread than the main one, and in a forked child."""
-    main = threading.current_thread() is threading.main_thread()
-    return _installed if main and _installed is not None and _installed.pid == os.getpid() else None
+    return _installed if threading.current_thread() is threading.main_thread() else None
+
+
+def _leave_child() -> None:
+    if _installed is not None:
+        _installed.leave_child()
+
+
+os.register_at_fork(after_in_child=_leave_child)
 
 
 def kill_children() -> None:

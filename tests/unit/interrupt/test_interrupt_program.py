@@ -23,9 +23,9 @@ from pathlib import Path
 def say(text):
     with open(sys.argv[1], "a") as file:
         file.write(text + "\\n")
-def wait(text, seconds=10):  # until the test has written it
+def wait(text, seconds=10, file=2):  # until the test has written it
     until = time.monotonic() + seconds
-    while text not in Path(sys.argv[2]).read_text() and time.monotonic() < until:
+    while text not in Path(sys.argv[file]).read_text() and time.monotonic() < until:
         time.sleep(0.01)
 def main():
 """
@@ -218,6 +218,47 @@ def test_an_interrupt_that_a_finalizer_swallows_is_raised_again(start: Start) ->
 
     assert program.send(signal.SIGINT) == "prog: interrupted"
     assert program.end() == (130, "")
+
+
+FORKS = """
+pid = os.fork()
+if not pid:
+    say("child")
+    time.sleep(30)
+    os._exit(0)
+wait("child", file=1)
+os.kill(pid, signal.SIGTERM)
+say(f"ended by {os.WTERMSIG(os.waitpid(pid, 0)[1])}")
+say("ready")
+wait("go")
+sys.exit(3)
+"""
+
+
+def test_a_signal_to_a_forked_child_is_the_childs_alone(start: Start) -> None:
+    """multiprocessing ends its children with SIGTERM; a child has the parent's pipe."""
+    program = start(FORKS)
+    program.tell("go")
+
+    assert program.end() == (3, "")
+    assert program.said.read_text() == "child\nended by 15\nready\n"
+
+
+LOOP = """
+import asyncio
+async def begin():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: None)  # sets a descriptor of its own
+    say("ready")
+    await asyncio.sleep(30)
+asyncio.run(begin())
+"""
+
+
+def test_signals_are_counted_while_an_event_loop_has_set_its_descriptor(start: Start) -> None:
+    program = start(LOOP)
+
+    assert program.send(signal.SIGTERM) == "prog: interrupted by SIGTERM"
+    assert program.end() == (143, "")
 
 
 def test_a_program_that_is_not_interrupted_keeps_its_status(start: Start) -> None:
