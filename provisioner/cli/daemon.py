@@ -14,7 +14,7 @@ import typer
 
 from provisioner.errors import IsolationError
 from provisioner.faults.explain import failed
-from provisioner.interrupt.program import forwarding
+from provisioner.interrupt.program import forwarding, undoing
 
 if TYPE_CHECKING:
     from provisioner.hosts.daemon import Daemon
@@ -84,17 +84,18 @@ def _daemon_of(runtime: Runtime, run: Run) -> Daemon:
 
 def _run(command: list[str], env: dict[str, str]) -> int:
     """Run a command to its end and return its status.  It gets the signals; the daemon is stopped after it."""
-    try:
-        process = subprocess.Popen(command, env=env)
-    except OSError as error:
-        raise failed(f"cannot run '{command[0]}'", error) from None
+    with undoing():  # no interrupt between the start and the wait
+        try:
+            process = subprocess.Popen(command, env=env)
+        except OSError as error:
+            raise failed(f"cannot run '{command[0]}'", error) from None
 
-    def send(number: signal.Signals) -> None:
-        if number != signal.SIGINT or not _has_terminal():
-            process.send_signal(number)
+        def send(number: signal.Signals) -> None:
+            if number != signal.SIGINT or not _has_terminal():
+                process.send_signal(number)
 
-    with forwarding(os.path.basename(command[0]), send):
-        status = process.wait()
+        with forwarding(os.path.basename(command[0]), send):
+            status = process.wait()
     return status if status >= 0 else 128 - status
 
 

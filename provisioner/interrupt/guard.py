@@ -144,12 +144,15 @@ class Guard:
 
         Args:
             doing: what the block does, for the line: "waiting for 'make'".
-            forward: sends a signal to a child.  Then the signals during the block are the child's alone.
+            forward: sends a signal to a child.  Then the signals during the block are the child's alone, and one that
+                is still held back.
         """
         self._held += 1
         self._doing.append(doing)
         self._forward = forward or self._forward
         try:
+            if forward is not None and self.number is not None and self._raised is None:
+                _send(forward, self.number)
             yield
         finally:
             self._held -= 1
@@ -203,8 +206,7 @@ class Guard:
         doing = next((text for text in self._doing[::-1] if text), "") if forward or not things else ""
         self._print((first_line if self._count == 1 else second_line)(self.number or number, things, doing))
         if forward is not None:
-            with contextlib.suppress(OSError):  # kill(2)
-                forward(number)
+            _send(forward, number)
 
     def _print(self, text: str) -> None:
         assert self._output is not None
@@ -235,6 +237,11 @@ def _leave_child() -> None:
 
 
 os.register_at_fork(after_in_child=_leave_child)
+
+
+def _send(forward: Callable[[Signals], None], number: Signals) -> None:
+    with contextlib.suppress(OSError):  # kill(2): the child may be another user's
+        forward(number)
 
 
 def kill_children() -> None:

@@ -84,6 +84,8 @@ def forwarding(name: str, send: Callable[[Signals], None]) -> Iterator[None]:
     """
     Hand signals on to a child during a `with` block that waits for it, and do not interrupt the block.
 
+    Start the child in `undoing()`: a signal that comes before this block is then handed on too.
+
     Args:
         name: the child's name, for the line.
         send: sends a signal to the child; called in a thread.

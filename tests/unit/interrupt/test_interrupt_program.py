@@ -183,19 +183,26 @@ def test_an_interrupt_is_raised_after_what_must_not_be_interrupted(start: Start)
 
 FORWARD = """
 script = "trap 'exit 7' TERM; echo ready; for _ in $(seq 200); do sleep 0.05; done"
-child = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
-child.stdout.readline()
-with forwarding("child", child.send_signal):
-    say("ready")
-    status = child.wait()
+with undoing():
+    if {before}:
+        say("ready")
+        wait("go")
+    child = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE)
+    child.stdout.readline()
+    with forwarding("child", child.send_signal):
+        say("ready")
+        status = child.wait()
 sys.exit(status)
 """
 
 
-def test_a_signal_is_forwarded_to_a_child_which_decides_the_status(start: Start) -> None:
-    program = start(FORWARD)
+@pytest.mark.parametrize("before", [False, True])
+def test_a_signal_is_forwarded_to_a_child_which_decides_the_status(start: Start, before: bool) -> None:
+    """Also one that comes before the child is there."""
+    program = start(FORWARD.format(before=before))
 
-    program.process.send_signal(signal.SIGTERM)
+    assert program.send(signal.SIGTERM).startswith("prog: interrupted by SIGTERM")
+    program.tell("go")
 
     status, errors = program.end()
     assert status == 7
