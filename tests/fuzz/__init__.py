@@ -3,7 +3,7 @@
 targets/       one module for each reader: its samples, and the function that reads bytes
 inputs.py      samples, changes of a sample, and the bytes of the result
 drawn.py       the changes that hypothesis draws
-corpus/        small cases by target: each crash found so far, and forms that are easily read wrongly
+corpus/        small cases by target: each crash found so far, and forms that are easily read wrongly, each with its end
 test_fuzz.py   runs the corpus, then drawn inputs: each ends well or in one line
 
 `script/test fuzz` draws 10,000 inputs for each target, the lane `unit` 100 that are always the same.

@@ -98,18 +98,27 @@ class Sample:
 
 @dataclass(frozen=True)
 class Case:
-    """A sample with changes."""
+    """
+    A sample with changes.
+
+    Attributes:
+        sample: the sample's name.
+        edits: changes of its document.
+        splices: changes of its bytes.
+        why: what went wrong with it once.
+        says: a part of the line that refuses it; "": it is taken.
+    """
 
     sample: str
     edits: tuple[Edit, ...] = ()
     splices: tuple[Splice, ...] = ()
     why: str = field(default="", compare=False)
+    says: str = field(default="", compare=False)
 
     def dump(self) -> str:
         """Return the text of a file of corpus/."""
         document: dict[str, Any] = {"sample": self.sample}
-        if self.why:
-            document["why"] = self.why
+        document |= {name: text for name in ("why", "says") if (text := getattr(self, name))}
         if self.edits:
             document["edits"] = [[one.verb, list(one.path), one.value] for one in self.edits]
         if self.splices:
@@ -125,6 +134,7 @@ def load_case(text: str) -> Case:
         tuple(Edit(verb, tuple(path), value) for verb, path, value in document.get("edits", ())),
         tuple(Splice(at, cut, insert.encode("latin-1")) for at, cut, insert in document.get("splices", ())),
         document.get("why", ""),
+        document.get("says", ""),
     )
 
 

@@ -24,8 +24,8 @@ def samples(target: str) -> dict[str, Sample]:
     return {sample.name: sample for sample in TARGETS[target].samples()}
 
 
-def read(target: Target, data: bytes) -> None:
-    """Read one input; an AssertionError if it ends in anything but what ENDS allows."""
+def read(target: Target, data: bytes) -> str:
+    """Read one input; returns the line that refuses it, "" for none.  An AssertionError if it ends in anything else."""
     text = ""
     try:
         target.read(data)
@@ -33,6 +33,7 @@ def read(target: Target, data: bytes) -> None:
         text = str(error)
     assert text == "" or text.isprintable(), f"not one printable line: {text!r}"
     assert len(text) < 1500
+    return text
 
 
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
@@ -46,7 +47,10 @@ def test_samples_are_sound(target: Target) -> None:
 @pytest.mark.parametrize("file", sorted(CORPUS.glob("*/*.json")), ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_corpus(file: Path) -> None:
     case = load_case(file.read_text())
-    read(TARGETS[file.parent.name], samples(file.parent.name)[case.sample].change(case.edits, case.splices))
+    line = read(TARGETS[file.parent.name], samples(file.parent.name)[case.sample].change(case.edits, case.splices))
+
+    assert case.says in line
+    assert bool(line) == bool(case.says), line
 
 
 @pytest.mark.hypothesis
