@@ -160,6 +160,17 @@ def test_down_destroy_deletes_snapshots(fake: FakeLab, provisioner: Command) -> 
     assert (fake["web"].status, fake["web"].snapshots) == ("absent", [])
 
 
+def test_down_does_not_go_on_after_an_error_if_a_signal_ended_it(
+    fake: FakeLab, provisioner: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_running(fake)
+    fake["web"].faults["down"] = IsolationError("cannot stop machine 'web': interrupted")
+    monkeypatch.setattr("provisioner.cli.options.interrupted", lambda: True)
+
+    assert provisioner("down").status == 1
+    assert fake["db"].did == []
+
+
 def test_down_goes_on_after_a_machine_that_does_not_stop(fake: FakeLab, provisioner: Command) -> None:
     set_running(fake)
     fake["web"].faults["down"] = IsolationError("cannot stop machine 'web': no")
