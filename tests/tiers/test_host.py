@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -70,8 +69,8 @@ def planted(commands: str) -> str:
     argv = ["unshare", "--user", "--map-root-user", "--mount", "--propagation", "private"]
     look = LOOK.format(tests=str(Path(__file__).resolve().parents[1]))
     done = subprocess.run([*argv, sys.executable, "-c", look, commands], capture_output=True, text=True, timeout=60)
-    if "unshare failed" in done.stderr or shutil.which("unshare") is None:
-        pytest.skip("this user may not make user namespaces here")
+    if "unshare failed" in done.stderr:
+        pytest.skip("this user may not make user namespaces here: run as root")
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

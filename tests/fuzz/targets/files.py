@@ -22,10 +22,10 @@ from provisioner.machines.lab import load_lab
 from provisioner.paths import PACKAGE, ROLES
 from provisioner.runtimes.load import load_runtime
 from pytest_isolation.judge.documented_filter import load_refusals
+from pytest_isolation.policy import remedies
 from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import load_expected, load_own_expected
 from pytest_isolation.policy.policy import Policy
-from pytest_isolation.policy.remedies import load_remedies
 from pytest_isolation.policy.verdict import Check, Verdict
 from pytest_isolation.policy.waivers import load_waivers
 from pytest_isolation.results.known import DATA, load_known
@@ -35,16 +35,14 @@ CONDITIONS = Conditions(version="20.10.24+dfsg1", kernel="6.1.0-18-amd64", lsm="
 
 
 @cache
-def folder() -> Path:
+def folder() -> tempfile.TemporaryDirectory[str]:
     """Return a folder for the file that is read; it ends with this process."""
-    holder = tempfile.TemporaryDirectory(prefix="fuzz-")
-    folder.holder = holder  # type: ignore[attr-defined]
-    return Path(holder.name)
+    return tempfile.TemporaryDirectory(prefix="fuzz-")
 
 
 def written(data: bytes, *parts: str) -> Path:
     """Write a file below `folder()`; return its path."""
-    path = folder().joinpath(*parts)
+    path = Path(folder().name).joinpath(*parts)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
     return path
@@ -101,9 +99,9 @@ def read_waivers(data: bytes) -> None:
 def read_remedies(data: bytes) -> None:
     roles = written(data, "remedies", "x", "remedies.yaml").parents[1]
     written(b"remedies: {ns.pid: x}\n", "remedies", "runc", "remedies.yaml")
-    load_remedies.cache_clear()
-    load_remedies.__wrapped__.__globals__["_load"].cache_clear()
-    load_remedies("x", roles)
+    remedies.load_remedies.cache_clear()
+    remedies._load.cache_clear()
+    remedies.load_remedies("x", roles)
 
 
 def read_lab(data: bytes) -> None:
