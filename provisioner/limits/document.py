@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     CgroupFiles = CgroupFilesBase
     Load = LoadBase
 else:
-    _owners: dict[str, str] = {}
-    for _limit in find_limits():
-        for _field in _limit.load.model_fields.keys() - LoadBase.model_fields.keys():
-            if _owners.setdefault(_field, _limit.name) != _limit.name:
-                raise TypeError(f"the loads of '{_owners[_field]}' and '{_limit.name}' both have a field '{_field}'")
     _sections: dict[str, Any] = {
         limit.name: (Fact[limit.section], ... if limit.always_in_facts else since_schema()) for limit in find_limits()
     }

@@ -120,7 +120,7 @@ def find_limits() -> tuple[Limit[Any], ...]:
     Return all limits by their rank: the `LIMIT` of each module below kinds/.
 
     Raises:
-        TypeError: a module has none, or shares its name, its argument or the model of its load with another one.
+        TypeError: a module has none, or shares its name, its argument, its load or a field of it with another one.
     """
     found: list[Limit[Any]] = []
     for module in pkgutil.iter_modules(kinds.__path__):
@@ -128,10 +128,12 @@ def find_limits() -> tuple[Limit[Any], ...]:
         if not isinstance(limit, Limit):
             raise TypeError(f"limits/kinds/{module.name}.py defines no LIMIT of provisioner.limits.limit.Limit")
         found.append(limit)
-    for part in ("name", "argument", "load"):
-        values = [getattr(limit, part) for limit in found]
-        if twice := next((value for value in values if values.count(value) > 1), None):
-            raise TypeError(f"two modules of limits/kinds have the {part} {twice!r}")
+    own = [(part, getattr(limit, part)) for limit in found for part in ("name", "argument", "load")]
+    own += [
+        ("field", field) for limit in found for field in limit.load.model_fields if field not in LoadBase.model_fields
+    ]
+    if twice := next((one for one in own if own.count(one) > 1), None):
+        raise TypeError("two modules of limits/kinds have the {} {!r}".format(*twice))
     return tuple(sorted(found, key=lambda limit: limit.rank))
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+import pkgutil
 from types import SimpleNamespace
 
 import pytest
+from pydantic import create_model
 
 from provisioner.errors import IsolationError
 from provisioner.limits.limit import find_limits
 from provisioner.limits.limits import Limits
+from provisioner.limits.measured import LoadBase
 
 
 def test_amounts_stand_under_the_limits_names_in_their_order() -> None:
@@ -55,4 +59,18 @@ def test_two_modules_with_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(importlib, "import_module", lambda name: SimpleNamespace(LIMIT=first))
 
     with pytest.raises(TypeError, match=f"two modules of limits/kinds have the name '{first.name}'"):
+        find_limits.__wrapped__()
+
+
+def test_two_loads_with_one_field_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = find_limits()[:2]
+    field = next(name for name in first.load.model_fields if name not in LoadBase.model_fields)
+    other = copy.copy(second)
+    monkeypatch.setattr(other, "load", create_model("Other", __base__=LoadBase, **{field: (int, 0)}))
+    found = iter([first, other])
+    modules = [SimpleNamespace(name=name) for name in ("first", "other")]
+    monkeypatch.setattr(pkgutil, "iter_modules", lambda path: modules)
+    monkeypatch.setattr(importlib, "import_module", lambda name: SimpleNamespace(LIMIT=next(found)))
+
+    with pytest.raises(TypeError, match=f"two modules of limits/kinds have the field '{field}'"):
         find_limits.__wrapped__()
