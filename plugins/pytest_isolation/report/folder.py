@@ -50,11 +50,11 @@ def write_report(directory: Path, records: Iterable[Record], results: Results, c
 
 def _write_both(folder: Folder, results: Results) -> None:
     """Write results.json and its page; a full disk fails before the first of them is replaced."""
-    with folder.writing_whole(PAGE) as page, folder.writing_whole(RESULTS) as file:
-        page.write(render_html(results).encode())
-        file.write(dump_results(results))
-        page.flush()
+    page, data = render_html(results).encode(), dump_results(results)
+    with folder.writing_whole(PAGE, needed=len(page)) as file:
+        file.write(page)
         file.flush()
+        folder.write_whole(RESULTS, data)
 
 
 def draw_again(directory: Path, results: Results) -> None:
