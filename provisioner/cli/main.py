@@ -16,7 +16,6 @@ from provisioner.cli import lab as lab_cli
 from provisioner.cli import machine as machine_cli
 from provisioner.cli.daemon import daemon
 from provisioner.cli.doctor import doctor
-from provisioner.errors import IsolationError
 from provisioner.version import add_version
 
 app = typer.Typer(
@@ -76,12 +75,7 @@ def schemas(
     from provisioner.files.schemas import write_schemas
     from provisioner.paths import PACKAGE
 
-    try:
-        paths = write_schemas(MODELS, directory or PACKAGE)
-    except OSError as error:
-        hint = "name a folder that you may write: provisioner schemas DIRECTORY"
-        raise IsolationError(f"cannot write '{error.filename}': {error.strerror}", hint) from None
-    for path in paths:
+    for path in write_schemas(MODELS, directory or PACKAGE):
         typer.echo(str(path))
 
 

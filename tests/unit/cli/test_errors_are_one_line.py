@@ -17,7 +17,7 @@ MAINS = {"isolation": (main, USAGE), "provisioner": (app, 1)}
 @pytest.mark.parametrize(
     ("command", "status", "cause", "hint"),
     [
-        ("provisioner schemas FILE/x", 1, "cannot write 'FILE'", "; name a folder that you may write"),
+        ("provisioner schemas FILE/x", 1, "cannot use 'FILE'", "; name another path: a part of this one is a file"),
         ("isolation schemas FILE/x", 4, "cannot use 'FILE'", "; name another path: a part of this one is a file"),
         ("isolation checks nosuch", 4, "cannot find check 'nosuch'", "(`isolation checks` lists all)"),
         ("isolation known nosuch", 4, "cannot find known flaw 'nosuch'", "`isolation known` lists all"),
