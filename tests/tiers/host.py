@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,8 @@ CGROUP_FILES = (
     *("cgroup.clone_children", "cgroup.sane_behavior", "cgroup.subtree_control", "notify_on_release", "release_agent"),
     *("memory.use_hierarchy", "cpuset.cpu_exclusive", "cpuset.sched_load_balance"),
 )
+# Things that others on this machine end at any time: what a lane leaves comes, it does not go.
+OTHERS = ("process ", "SysV ", "key ")
 DEVICES = ("kvm", "fuse", "net/tun", "vhost-vsock", "vhost-net", "null", "zero", "full", "random", "urandom", "tty")
 
 
@@ -54,7 +56,8 @@ def differing(before: HostState, after: HostState) -> list[str]:
     """Return the things that are not as they were."""
     every = sorted({*before.things, *after.things})
     different = [what for what in every if before.get(what) != after.get(what)]
-    return [what for what in different if before.get(what) != "absent" or not MADE_ONCE.fullmatch(what)]
+    came = [what for what in different if after.get(what) != "absent" or not what.startswith(OTHERS)]
+    return [what for what in came if before.get(what) != "absent" or not MADE_ONCE.fullmatch(what)]
 
 
 def changes(before: HostState, after: HostState) -> list[str]:
@@ -146,13 +149,41 @@ def _ipc() -> Iterator[tuple[str, str]]:
 
 
 def _processes() -> Iterator[tuple[str, str]]:
-    """Yield processes that our programs started: by their cgroup, and by the probe that they run."""
-    for folder in _entries("/proc"):
-        if folder.name.isdigit():
-            with suppress(OSError):
-                words = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-                if words and ("/isolation-" in (folder / "cgroup").read_text() or "/probe serve " in words):
-                    yield f"process {folder.name} {words[:120]}", "present"
+    """Yield processes that our programs started, by their cgroup and by the probe; not those beside this program."""
+    pids = [folder.name for folder in _entries("/proc") if folder.name.isdigit()]
+    parents = {pid: _parent(pid) for pid in pids}
+    me = str(os.getpid())
+    above = list(_ancestors(me, parents))
+    for pid in pids:
+        with suppress(OSError):
+            words = Path("/proc", pid, "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            ours = "/isolation-" in Path("/proc", pid, "cgroup").read_text() or "/probe serve " in words
+            if words and ours and not is_beside(list(_ancestors(pid, parents)), above, me):
+                yield f"process {pid} {words[:120]}", "present"
+
+
+def is_beside(ancestors: Collection[str], above: Collection[str], me: str) -> bool:
+    """
+    Tell whether a process was started by a command that also started this program, and not by this program.
+
+    Args:
+        ancestors: of the process, up to process 1.
+        above: those of this program.
+        me: this program.  What it starts and what outlives its parent becomes a child of process 1.
+    """
+    return me not in ancestors and not {*ancestors, "1"}.isdisjoint({*above} - {"1"})
+
+
+def _ancestors(pid: str, parents: Mapping[str, str]) -> Iterator[str]:
+    while (pid := parents.get(pid, "0")) != "0":
+        yield pid
+
+
+def _parent(pid: str) -> str:
+    with suppress(OSError, ValueError, IndexError):
+        # the name may hold spaces and parentheses: proc_pid_stat(5)
+        return Path("/proc", pid, "stat").read_text(errors="replace").rpartition(")")[2].split()[1]
+    return "0"
 
 
 def _files(top: Path = Path("/etc")) -> Iterator[tuple[str, str]]:

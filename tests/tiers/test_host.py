@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tiers.host import HostState, Watched, blame, changes, differing, line, read_mounts
+from tiers.host import HostState, Watched, blame, changes, differing, is_beside, line, read_mounts
 
 SYS = "23 27 0:22 / /sys rw,relatime shared:7 - sysfs sysfs rw\n"
 # looks at the mounts of its own namespace before and after the commands
@@ -117,3 +117,22 @@ def test_what_a_lane_put_back_is_no_change() -> None:
     rw, ro = HostState({"mount /sys": "rw"}), HostState({"mount /sys": "ro"})
 
     assert blame(rw, rw, [Watched("one", rw, ro), Watched("two", ro, rw)]) == []
+
+
+@pytest.mark.parametrize("what", ["process 7 /probe serve", "SysV shm 9 1", "key user isolation"])
+def test_what_ends_meanwhile_is_no_change_and_what_comes_is(what: str) -> None:
+    there, gone = HostState({what: "present"}), HostState({})
+
+    assert changes(there, gone) == []
+    assert changes(gone, there) == [f"{what} was absent, is present"]
+
+
+@pytest.mark.parametrize(
+    ("ancestors", "beside"),
+    [(["40", "30", "20", "1"], False), (["1"], False), (["60", "20", "1"], True), (["50", "1"], False)],
+    ids=["a lane's", "an orphan", "of the command that started both", "of somebody else"],
+)
+def test_a_process_that_this_program_did_not_start_and_its_parent_did_is_beside(
+    ancestors: list[str], beside: bool
+) -> None:
+    assert is_beside(ancestors, above=["20", "1"], me="30") is beside

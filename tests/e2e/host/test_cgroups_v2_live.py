@@ -8,6 +8,7 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +22,7 @@ from provisioner.limits.limits import Limits
 REPOSITORY = Path(__file__).parents[3]
 PYTHON = Path("/usr/bin/python3").resolve()
 LIBRARY = Path("/usr/lib") / PYTHON.name
-MODULES = (
-    "__init__",
-    "errors",
-    "paths",
-    "linux/__init__",
-    "linux/cgroups",
-    "linux/mounts",
-    "linux/processes",
-    "limits/__init__",
-    "limits/cgroup",
-)
+MODULES = ("provisioner.limits.cgroup", "provisioner.linux.cgroups")
 # the guest's Python has no pydantic, which the limits' modules import: it gets their settings as data
 SETTINGS = f"""from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 SOUND = {Limits(memory=32 << 20, cpus=0.5, pids=8).cgroup_settings()!r}
@@ -50,6 +41,15 @@ def read_libraries(binary: Path) -> set[Path]:
     return {Path(word) for word in done.stdout.split() if word.startswith("/")}
 
 
+def read_modules(*names: str) -> list[Path]:
+    """Return the files of the project that an interpreter loads for these modules."""
+    files = "*(module.__file__ for name, module in sys.modules.items() if name.startswith('provisioner'))"
+    code = f"import sys, {', '.join(names)}; print({files})"
+    argv = [sys.executable, "-c", code]
+    done = subprocess.run(argv, cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=True)
+    return [Path(word) for word in done.stdout.split()]
+
+
 def write_initramfs(out: Path) -> None:
     """Put the distribution's Python, the modules under test and the guest's script into one initramfs."""
     sources = [path for path in LIBRARY.rglob("*") if path.is_file() and not SKIPPED & set(path.parts)]
@@ -60,7 +60,7 @@ def write_initramfs(out: Path) -> None:
     files["/guest.py"] = Path(__file__).parent / "guest" / "cgroups_v2.py"
     files["/app/settings.py"] = out.with_name("settings.py")
     files["/app/settings.py"].write_text(SETTINGS)
-    files |= {f"/app/provisioner/{name}.py": REPOSITORY / "provisioner" / f"{name}.py" for name in MODULES}
+    files |= {f"/app/{path.relative_to(REPOSITORY)}": path for path in read_modules(*MODULES)}
     folders = {"/proc", "/sys", "/dev", *(str(folder) for name in files for folder in Path(name).parents)} - {"/"}
     entries = [(name[1:], stat.S_IFDIR | 0o755, 0, 0, b"") for name in sorted(folders, key=len)]
     entries.append(("dev/console", stat.S_IFCHR | 0o600, 5, 1, b""))
