@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,18 @@ signal.signal(signal.SIGTERM, lambda number, frame: handled.append(number))
 def test_the_handler_of_a_user_stays(sandbox):
     os.kill(os.getpid(), signal.SIGTERM)
     assert handled == [signal.SIGTERM]
+"""
+EXITS = """
+import atexit, os, time
+from pathlib import Path
+
+marks = Path(os.environ["MARKS"])
+
+@atexit.register
+def wait():
+    marks.joinpath("exits").touch()
+    while not marks.joinpath("struck").exists():
+        time.sleep(0.1)
 """
 KILLS_CLIENT = """
 def test_the_client_of_the_runtime_is_killed(sandbox):
@@ -160,6 +173,22 @@ def test_the_handler_of_a_user_stays(home: Home) -> None:
     home.write_test(CATCHES)
     with home.start(session("unshare")) as program:
         program.finish(60)
+
+    assert program.broken({0}) == []
+
+
+@pytest.mark.parametrize("entry", ["module", "script"])
+def test_a_signal_after_the_session_shows_no_traceback(home: Home, entry: str) -> None:
+    home.write_test("def test_one(sandbox): pass\n", EXITS)
+    argv = session("unshare")
+    if entry == "script":
+        argv = [str(Path(sys.executable).with_name("pytest")), *argv[3:]]
+    with home.start(argv) as program:
+        program.await_(lambda: home.reached("exits"), "the interpreter ends")
+        program.send("INT")
+        program.send("TERM")
+        home.mark("struck")
+        program.finish(30)
 
     assert program.broken({0}) == []
 

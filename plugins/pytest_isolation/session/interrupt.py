@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 import sys
+from types import FrameType
 
 import _pytest.config
 import pytest
@@ -100,9 +101,11 @@ def _error(config: pytest.Config, number: signal.Signals) -> BaseException:
 
 def _is_program() -> bool:
     """Tell whether this process is the command pytest, which ends when the session has ended."""
-    frame = sys._getframe()
-    while frame.f_back is not None:
-        if frame.f_code is _pytest.config.console_main.__code__:
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        code = frame.f_code
+        # console_main() until pytest 9.0, _console_main() since
+        if code.co_filename == _pytest.config.__file__ and code.co_name.endswith("console_main"):
             return True
         frame = frame.f_back
     return False
