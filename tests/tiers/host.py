@@ -31,7 +31,7 @@ CGROUP_FILES = (
     *("memory.use_hierarchy", "cpuset.cpu_exclusive", "cpuset.sched_load_balance"),
 )
 # Things that others on this machine end at any time: what a lane leaves comes, it does not go.
-OTHERS = ("process ", "SysV ", "key ")
+ENDS = re.compile(r"(process|SysV|key) .*|cgroup /.*/isolation-[^/]*", re.DOTALL)
 DEVICES = ("kvm", "fuse", "net/tun", "vhost-vsock", "vhost-net", "null", "zero", "full", "random", "urandom", "tty")
 
 
@@ -56,7 +56,7 @@ def differing(before: HostState, after: HostState) -> list[str]:
     """Return the things that are not as they were."""
     every = sorted({*before.things, *after.things})
     different = [what for what in every if before.get(what) != after.get(what)]
-    came = [what for what in different if after.get(what) != "absent" or not what.startswith(OTHERS)]
+    came = [what for what in different if after.get(what) != "absent" or not ENDS.fullmatch(what)]
     return [what for what in came if before.get(what) != "absent" or not MADE_ONCE.fullmatch(what)]
 
 

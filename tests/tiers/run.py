@@ -25,6 +25,7 @@ from tiers.schedule import AT_ONCE, Job, phases
 
 BIN = Path(sys.executable).parent
 TOX = (sys.executable, "-m", "tox", "run")
+LOOKS, PAUSE = 24, 5.0  # seconds: a session that runs beside is over within two minutes
 TESTS_FAILED = 1  # pytest's exit status where all tests ran; tox hands it on
 # tests whose outcome rests on what ran before them in the session
 REST = ("tests/e2e/session/", "tests/e2e/machine/")
@@ -40,6 +41,7 @@ class Runner:
         work: the folder of the logs, of what failed last, and of the wheel.
         tox: the command that runs an environment.
         look: reads the state of this machine.
+        pause: seconds until it is read again, up to LOOKS times, while lanes seem to have changed it.
 
     Attributes:
         changed: one line for each thing on this machine that lanes left in another state.
@@ -52,6 +54,7 @@ class Runner:
         work: Path = ROOT / ".tox",
         tox: Sequence[str] = TOX,
         look: Callable[[], HostState] = HostState.now,
+        pause: float = PAUSE,
     ) -> None:
         self.lanes = lanes
         self.arguments = arguments
@@ -59,6 +62,7 @@ class Runner:
         self._logs, self._caches = work / "logs", work / "last-failed"
         self._tox = tox
         self._look = look
+        self._pause = pause
         self._watched: list[Watched] = []
         self.changed: list[str] = []
         self._statuses: dict[str, int] = {}
@@ -87,7 +91,18 @@ class Runner:
         before = self._look()
         self._watched.clear()
         self._run_beside(jobs, at_once, again)
-        self.changed += blame(before, self._look(), self._watched)
+        self.changed += self._lasting(lambda: blame(before, self._look(), self._watched))
+
+    def _lasting(self, changes: Callable[[], list[str]]) -> list[str]:
+        """Return the changes that are still there later: a run beside this one has sandboxes too, and ends them."""
+        lines = changes()
+        for _ in range(LOOKS):
+            if not lines:
+                break
+            time.sleep(self._pause)
+            now = changes()
+            lines = [line for line in lines if line in now]
+        return lines
 
     def _run_beside(self, jobs: Iterable[Job], at_once: int, again: bool) -> None:
         with ThreadPoolExecutor(at_once) as threads:

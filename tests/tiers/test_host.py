@@ -119,7 +119,9 @@ def test_what_a_lane_put_back_is_no_change() -> None:
     assert blame(rw, rw, [Watched("one", rw, ro), Watched("two", ro, rw)]) == []
 
 
-@pytest.mark.parametrize("what", ["process 7 /probe serve", "SysV shm 9 1", "key user isolation"])
+@pytest.mark.parametrize(
+    "what", ["process 7 /probe serve", "SysV shm 9 1", "key user isolation", "cgroup /sys/fs/cgroup/pids/isolation-9f"]
+)
 def test_what_ends_meanwhile_is_no_change_and_what_comes_is(what: str) -> None:
     there, gone = HostState({what: "present"}), HostState({})
 

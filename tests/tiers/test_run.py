@@ -140,8 +140,21 @@ def test_a_lane_that_changed_the_machine_is_named(tmp_path: Path, state: str) ->
         ran = (tmp_path / "calls").exists() and "unit" in (tmp_path / "calls").read_text()
         return HostState({"mount /sys": state if ran else "rw"})
 
-    runner = Runner([UNIT, HOST], (), tmp_path, (sys.executable, "-c", FAKE, str(tmp_path)), look)
+    runner = Runner([UNIT, HOST], (), tmp_path, (sys.executable, "-c", FAKE, str(tmp_path)), look, pause=0.0)
     runner.run()
 
     told = ["lane unit changed the host: mount /sys was rw, is ro"] if state == "ro" else []
     assert runner.changed == told
+
+
+def test_what_a_run_beside_has_for_a_while_is_no_change(tmp_path: Path) -> None:
+    looks = iter(range(1000))
+
+    def look() -> HostState:
+        """The machine: another run has a sandbox at each look, but not for long the same one."""
+        return HostState({f"cgroup /sys/fs/cgroup/isolation-{next(looks) // 8}": "present"})
+
+    runner = Runner([UNIT], (), tmp_path, (sys.executable, "-c", FAKE, str(tmp_path)), look, pause=0.0)
+    runner.run()
+
+    assert runner.changed == []
