@@ -23,10 +23,6 @@ PSS_BASELINE = frozenset(
 )
 # what `runc spec` and `crun spec` write
 STOCK_BOUNDING = frozenset({"AUDIT_WRITE", "KILL", "NET_BIND_SERVICE"})
-DANGEROUS = (
-    *("bpf", "perf_event_open", "open_by_handle_at", "userfaultfd", "add_key", "request_key", "quotactl", "kcmp"),
-    *("move_pages", "personality", "acct", "swapon", "swapoff", "iopl", "ioperm", "kexec_file_load"),
-)
 
 # ptrace(2), "Ptrace access mode checking": the host's process holds more capabilities, so that root alone may not, and
 # the peer holds the stock ones;
@@ -110,7 +106,7 @@ RULES: dict[str, Rule] = {
     "cap.net_raw": open_if(lambda world: "NET_RAW" in world.effective),
     "nnp.set": open_if(lambda world: not world.no_new_privs),
     "seccomp.mode": open_if(lambda world: not world.filtered),
-    "seccomp.dangerous": open_if(lambda world: not all(world.refused(call) for call in DANGEROUS)),
+    "seccomp.dangerous": open_if(lambda world: True),  # a drawn filter refuses some calls, and allows by default
     # seccomp_init(3): a filter of libseccomp kills whoever calls by an architecture that it does not name
     "seccomp.abi": open_if(lambda world: not world.filtered),
     # sysctl(5): the host's root alone writes them, whatever its capabilities

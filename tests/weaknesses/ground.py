@@ -18,20 +18,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from sound.filters import ALLOWED, REFUSED
+
 from provisioner.connection.local import LocalConnection
 from provisioner.deadlines import deadline
 from provisioner.hosts.host import Host
 from provisioner.linux.mounts import read_mounts
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
-from pytest_isolation.walls.seccomp.program import DANGEROUS
 from pytest_isolation.walls.seccomp.tries import CALLS as TRIED
 
 Edit = Callable[[dict[str, Any]], None]
 BLOCK = 1 << 20
 
 # Calls that a plant's filter allows, one at a time: calls with a try, and calls that only the program shows.
-CALLS = (*dict.fromkeys(TRIED.values()), "swapon", "iopl", "kexec_file_load")
+CALLS = (*dict.fromkeys(TRIED.values()), "swapon", "iopl", "kexec_file_load", "keyctl", "process_madvise")
+ALLOW = {"action": "SCMP_ACT_ALLOW"}
+NAMESPACES = 0x7E020000  # CLONE_NEW* without CLONE_NEWTIME, as in docker's profile
 
 
 @dataclass
@@ -98,7 +101,7 @@ class Ground:
         return path
 
     def profile(self, allowed: str = "", errno: int = 1) -> Path:
-        """Write a seccomp profile that refuses every dangerous call except `allowed`."""
+        """Write a seccomp profile that refuses every call that docker's refuses, except `allowed`."""
         return self.file(f"seccomp-{allowed}-{errno}.json", json.dumps(docker_profile(allowed, errno)))
 
     def loop_device(self) -> str:
@@ -168,19 +171,31 @@ def run(*argv: str) -> str:
 
 def docker_profile(allowed: str = "", errno: int = 1) -> dict[str, Any]:
     """
-    Return a docker profile that refuses the dangerous calls except `allowed` (errno 1 is EPERM, 38 ENOSYS).
+    Return a docker profile, an allow list without the dangerous calls, except `allowed` (errno 1 is EPERM, 38 ENOSYS).
 
+    Calls that it does not know answer ENOSYS.
     It covers the machine's own numbers; libseccomp kills callers by other ABIs.
     """
-    refused = {"action": "SCMP_ACT_ERRNO", "errnoRet": errno}
-    rules: list[dict[str, Any]] = [{"names": [call for call in DANGEROUS if call != allowed], **refused}]
-    if allowed != "socket":
-        rules += [{"names": ["socket"], "args": [_equals(0, family)], **refused} for family in (40, 38)]
-    return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules}
+    rules: list[dict[str, Any]] = [{"names": sorted({*ALLOWED, allowed} - {"", "socket", "socketcall"}), **ALLOW}]
+    rules.append({"names": ["clone"], "args": [_compare(0, NAMESPACES, "SCMP_CMP_MASKED_EQ")], **ALLOW})
+    rules += [{"names": ["personality"], "args": [_compare(0, value)], **ALLOW} for value in (0, 8)]
+    if allowed == "socket":
+        rules.append({"names": ["socket"], **ALLOW})
+    else:
+        few = ((38, "SCMP_CMP_LT"), (39, "SCMP_CMP_EQ"), (40, "SCMP_CMP_GT"))
+        rules += [{"names": ["socket"], "args": [_compare(0, family, how)], **ALLOW} for family, how in few]
+    names = [name for name in refused() if name != allowed]
+    rules.append({"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": errno})
+    return {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "syscalls": rules}
 
 
-def _equals(index: int, value: int) -> dict[str, Any]:
-    return {"index": index, "value": value, "valueTwo": 0, "op": "SCMP_CMP_EQ"}
+def refused() -> list[str]:
+    """Return the calls that a profile refuses whatever their arguments."""
+    return sorted({one.call for one in REFUSED if one.args is None})
+
+
+def _compare(index: int, value: int, how: str = "SCMP_CMP_EQ") -> dict[str, Any]:
+    return {"index": index, "value": value, "valueTwo": 0, "op": how}
 
 
 # --- edits of an OCI config.json

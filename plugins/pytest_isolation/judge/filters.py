@@ -13,10 +13,11 @@ from provisioner.facts.document import Facts
 from provisioner.facts.filters import Filters
 from provisioner.facts.process import Process
 from provisioner.observed import Unobserved
-from pytest_isolation.judge.documented_filter import refusals_of
+from pytest_isolation.policy.documented_filter import refusals_of
 from pytest_isolation.records.record import Record
 from pytest_isolation.walls.seccomp.actions import Passes, describe
-from pytest_isolation.walls.seccomp.program import DANGEROUS, Installed, read_installed
+from pytest_isolation.walls.seccomp.program import Installed, read_installed
+from pytest_isolation.walls.seccomp.reasons import questions
 from pytest_isolation.walls.seccomp.syscalls import ABIS, call_names, call_numbers, calls_newer_than, version
 
 BEYOND = "documented as refused"
@@ -66,8 +67,10 @@ def _size_line(filters: Filters, whose: str) -> str:
 
 def _passing_line(installed: Installed) -> str:
     found = installed.let_through
-    names = ", ".join(name if how is Passes.ALWAYS else f"{name} ({how})" for name, how in found.items())
-    return f"dangerous calls that it lets through: {names or 'none'} of {len(DANGEROUS)}"
+    names = ", ".join(one.label if how is Passes.ALWAYS else f"{one.label} ({how})" for one, how in found.items())
+    count = sum(one.call in call_numbers(installed.abis[0]) for one in questions())
+    default = "allows by default" if installed.allows_by_default else "refuses by default"
+    return f"it {default}; dangerous calls that it lets through: {len(found)} of {count}: {names or 'none'}"
 
 
 def beyond_documented(record: Record, installed: Installed) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from pytest_isolation.judge.documented_filter import Refusals
+from pytest_isolation.policy.documented_filter import Refusals
 from pytest_isolation.policy.expected import Expected, OwnExpected
 from pytest_isolation.policy.remedies import RemedyFile
 from pytest_isolation.policy.waivers import WaiverFile

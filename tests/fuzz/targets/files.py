@@ -21,9 +21,9 @@ from provisioner.errors import IsolationError
 from provisioner.machines.lab import load_lab
 from provisioner.paths import PACKAGE, ROLES
 from provisioner.runtimes.load import load_runtime
-from pytest_isolation.judge.documented_filter import load_refusals
 from pytest_isolation.policy import remedies
 from pytest_isolation.policy.conditions import Conditions
+from pytest_isolation.policy.documented_filter import load_refusals
 from pytest_isolation.policy.expected import load_expected, load_own_expected
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Check, Verdict

@@ -42,7 +42,9 @@ def podman_masked(*but: str) -> Make:
 def profile(*names: str, errno: int = 1) -> dict[str, Any]:
     """Return a profile that refuses the dangerous calls and these."""
     made = docker_profile("", errno)
-    made["syscalls"][0]["names"] += names
+    allowed, refused = made["syscalls"][0]["names"], made["syscalls"][-1]["names"]
+    allowed[:] = [name for name in allowed if name not in names]
+    refused += names
     return made
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ground import CALLS, Ground, nsenter, replaced, with_descriptor
+from ground import CALLS, NAMESPACES, Ground, nsenter, refused, replaced, with_descriptor
 from plant import MAY_MOUNT, PROC_SYS, SYSRQ, Make, Plant, flags, opened
+from sound.filters import ALLOWED
 
 from provisioner.sandboxes.sandbox import Sandbox
-from pytest_isolation.walls.seccomp.program import DANGEROUS
 
 LXC = ("lxc",)
 UNPRIVILEGED = ("lxc-unprivileged",)
@@ -48,9 +48,11 @@ def attach_with(*more: str) -> Callable[[Ground, Sandbox], list[str]]:
 
 
 def denied(allowed: str = "", errno: int = 1) -> Make:
-    """Return a Spec with a profile that refuses every dangerous call but one."""
-    rules = (f"{call} errno {errno}" for call in DANGEROUS if call != allowed)
-    text = "\n".join(("2", "denylist", "[all]", *rules, ""))
+    """Return a Spec with a profile, an allow list without the dangerous calls but one."""
+    rules = [*sorted({*ALLOWED, allowed} - {"", "socketcall"}), f"clone allow [0,0,SCMP_CMP_MASKED_EQ,{NAMESPACES}]"]
+    if errno != 38:  # libseccomp refuses a rule that says what the default says
+        rules += [f"{call} errno {errno}" for call in refused() if call != allowed]
+    text = "\n".join(("2", "allowlist errno 38", "[all]", *rules, ""))
     return lambda ground: define(f"lxc.seccomp.profile={ground.file('denied', text)}")
 
 
@@ -186,7 +188,7 @@ PLANTS = (
         Plant(
             f"a profile that allows {call}",
             LXC,
-            {"seccomp.dangerous": f"the filter lets through {call}"},
+            {"seccomp.dangerous": call},
             opened(*BEHIND.get(call, ())),
             spec=denied(allowed=call),
             base="profile",

@@ -246,7 +246,7 @@ PLANTS = (
         Plant(
             f"a profile that allows {call}",
             RUNC,
-            {"seccomp.dangerous": f"the filter lets through {call}"},
+            {"seccomp.dangerous": call},
             also=opened("key.quota") if call == "add_key" else {},
             spec=runc_profile(allowed=call),
             base="profile",

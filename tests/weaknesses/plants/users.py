@@ -22,10 +22,8 @@ def range_flags(first: int, count: int = 65536) -> tuple[str, ...]:
 
 
 def without_userns_within(config: dict[str, Any]) -> None:
-    """Refuse unshare as well as the dangerous calls."""
-    profile = docker_profile("")
-    profile["syscalls"][0]["names"].append("unshare")
-    put("linux.seccomp", profile)(config)
+    """Refuse unshare and the other dangerous calls."""
+    put("linux.seccomp", docker_profile(""))(config)
 
 
 def id_mapped(ground: Ground) -> Mapping[str, Any]:
@@ -74,8 +72,11 @@ PLANTS = (
     Plant(
         "a profile that allows unshare",
         ("runc",),
-        {"user.nested_userns": "user namespace in which it has every capability"},
-        spec=edits(put("linux.seccomp", docker_profile(""))),
+        {
+            "user.nested_userns": "user namespace in which it has every capability",
+            "seccomp.dangerous": "the filter lets through unshare",
+        },
+        spec=edits(put("linux.seccomp", docker_profile("unshare"))),
         base="no unshare",
     ),
     *(

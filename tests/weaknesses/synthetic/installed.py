@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from programs import ALLOW, ENOSYS, EPERM, KILL, LOG, NOTIFY, Rules, installed, program, tasks
-from sound.filters import PERSONALITY, RULES, SOUND
+from sound.filters import REFUSED, RULES, SOCKETS, SOUND, rule
 from weakness import UNSEEN, Dict, Edit, Lookalike, add, put, row, weak
 
-from pytest_isolation.walls.seccomp.program import DANGEROUS
-from pytest_isolation.walls.seccomp.tries import SOCKETS
+from pytest_isolation.walls.seccomp.syscalls import call_numbers
+from pytest_isolation.walls.seccomp.tries import SOCKETS as TRIED
 
 ENTRIES = ("i386", "x32")
 
@@ -29,7 +29,13 @@ def filters(*stack: bytes) -> Edit:
 
 def but(rules: Rules, **more: int) -> bytes:
     """Return the sound program with these rules before its own."""
-    return program({**rules, **more, **{call: value for call, value in SOUND_RULES.items() if call not in rules}})
+    own = {call: value for call, value in RULES.items() if call not in rules}
+    return program({**rules, **more, **own}, default=EPERM)
+
+
+def only(*abis: str) -> bytes:
+    """Return the sound program for these ABIs alone; it lets all calls by others pass."""
+    return program(RULES, abis, default=EPERM, foreign=ALLOW)
 
 
 def host(name: str, result: str) -> Edit:
@@ -37,15 +43,34 @@ def host(name: str, result: str) -> Edit:
     return put("host", "system", "tries", name, "result", to=result)
 
 
-SOUND_RULES = RULES | PERSONALITY
+OWN = call_numbers("x86_64")
 UNSEEN_FILTERS = put("outside", "process", "filters", to=UNSEEN)
-NO_SOCKETS = both(*(host(one, "EAFNOSUPPORT") for one in SOCKETS))
+NO_SOCKETS = both(*(host(one, "EAFNOSUPPORT") for one in TRIED))
 
 WEAKNESSES = (
     # the installed filter says more than its tries
     *(
-        weak("seccomp.dangerous", f"the filter lets through {call}", filters(but({call: ALLOW})), f" {call}")
-        for call in DANGEROUS
+        weak(
+            "seccomp.dangerous",
+            f"the filter lets through {one.label}",
+            filters(but({rule(one.label): ALLOW})),
+            f"the filter lets through {one.label}",
+            record="docker",
+        )
+        for one in REFUSED
+        if one.call in OWN
+    ),
+    weak(
+        "seccomp.dangerous",
+        "a deny list without a gap",
+        filters(program({**{rule(one.label): EPERM for one in REFUSED}, **SOCKETS})),
+        "the filter allows by default every call that it does not name",
+    ),
+    weak(
+        "seccomp.dangerous",
+        "a deny list of one call",
+        filters(program({"bpf": EPERM, **SOCKETS})),
+        "it does not name; 41 dangerous calls",
     ),
     weak("seccomp.dangerous", "a logged bpf", filters(but({"bpf": LOG})), "lets through bpf"),
     weak("seccomp.dangerous", "one of bpf's commands", filters(but({"bpf:0=5": ALLOW})), "bpf (for some arguments)"),
@@ -59,7 +84,7 @@ WEAKNESSES = (
         "seccomp.dangerous",
         "a task beside it without a filter",
         put("outside", "process", "filters", to=tasks({4242: [SOUND], 4300: []})),
-        "20 of 20 dangerous calls",
+        "the filter allows by default",
     ),
     weak(
         "seccomp.dangerous",
@@ -80,13 +105,13 @@ WEAKNESSES = (
         weak(
             "seccomp.abi",
             f"{' and '.join(abis)} alone",
-            filters(program(SOUND_RULES, abis, foreign=ALLOW)),
+            filters(only(*abis)),
             f"let through by {cause}",
         )
         for abis, cause in (
-            (("x86_64", "x32"), "i386's acct"),
+            (("x86_64", "x32"), "i386's _sysctl"),
             (("x86_64", "i386"), "x32's acct"),
-            (("x86_64",), "i386's acct"),
+            (("x86_64",), "i386's _sysctl"),
         )
     ),
     weak(
@@ -96,7 +121,7 @@ WEAKNESSES = (
         "let through by i386's personality",
     ),
     # sockets, unknown calls, listeners
-    *(weak("seccomp.sockets", words, row(name, "ok"), f"opens {words}") for name, words in SOCKETS.items()),
+    *(weak("seccomp.sockets", words, row(name, "ok"), f"opens {words}") for name, words in TRIED.items()),
     weak("seccomp.unknown", "EPERM by default", row("syscall.unknown", "EPERM"), "answers EPERM"),
     weak("seccomp.unknown", "killed by default", row("syscall.unknown", "SIGSYS"), "answers SIGSYS"),
     weak(
@@ -109,7 +134,11 @@ WEAKNESSES = (
 
 LOOKALIKES = (
     *(
-        Lookalike(f"a filter that {words}", "container", filters(program(dict.fromkeys(SOUND_RULES, value))))
+        Lookalike(
+            f"a filter that {words}",
+            "container",
+            filters(program({**dict.fromkeys(SOCKETS, value), **RULES}, default=value)),
+        )
         for words, value in (("answers ENOSYS", ENOSYS), ("kills", KILL), ("answers errno 0", 0x00050000))
     ),
     Lookalike("two filters, the older one sound", "container", filters(SOUND, program({}))),
@@ -118,8 +147,8 @@ LOOKALIKES = (
         "two filters that refuse half each",
         "container",
         filters(
-            program({call: EPERM for call in DANGEROUS if call < "k"}),
-            program({call: EPERM for call in DANGEROUS if call >= "k"}),
+            but({rule(one.label): ALLOW for one in REFUSED if one.call < "k"}),
+            but({rule(one.label): ALLOW for one in REFUSED if one.call >= "k"}),
         ),
     ),
     Lookalike(
@@ -144,12 +173,15 @@ LOOKALIKES = (
     Lookalike(
         "x32 open in a kernel without it",
         "container",
-        both(filters(program(SOUND_RULES, ("x86_64", "i386"), foreign=ALLOW)), host("x32.personality", "ENOSYS")),
+        both(filters(only("x86_64", "i386")), host("x32.personality", "ENOSYS")),
     ),
     Lookalike(
         "i386 open in a kernel without it",
         "container",
-        both(filters(program(SOUND_RULES, ("x86_64", "x32"), foreign=ALLOW)), host("i386.personality", "SIGSEGV")),
+        both(
+            filters(only("x86_64", "x32")),
+            host("i386.personality", "SIGSEGV"),
+        ),
     ),
     Lookalike(
         "a kernel of one entry",

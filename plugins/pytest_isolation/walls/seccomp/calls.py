@@ -14,12 +14,14 @@ So neither an error of the interpreter nor a sandbox that forges its answers hid
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from provisioner.facts.process import Process
 from provisioner.facts.system import System
 from pytest_isolation.walls.seccomp.actions import Passes
-from pytest_isolation.walls.seccomp.program import DANGEROUS, Arguments, Installed, read_installed
+from pytest_isolation.walls.seccomp.program import Installed, read_installed
+from pytest_isolation.walls.seccomp.reasons import Question, questions
 from pytest_isolation.walls.seccomp.syscalls import call_numbers
 from pytest_isolation.walls.seccomp.tries import (
     CALLS,
@@ -34,26 +36,47 @@ ABSENT = "ENOSYS"
 OWN_ANSWERS = PROVE_FILTER | PROVE_LACK
 
 
-def dangerous_calls(process: Process, inside: System, host: System) -> tuple[list[str], bool]:
+@dataclass(frozen=True)
+class Passed:
     """
-    Return the dangerous calls that pass, and whether anything could show that one passes.
+    The dangerous calls that pass.
+
+    Attributes:
+        calls: words for each, by call.
+        by_default: whether the installed filter allows every call that it does not name.
+        decided: whether anything could show that a call passes.
+    """
+
+    calls: tuple[str, ...]
+    by_default: bool
+    decided: bool
+
+
+def dangerous_calls(process: Process, inside: System, host: System, documented: frozenset[str]) -> Passed:
+    """
+    Return the dangerous calls that pass.
 
     Args:
         process: the subject, seen from outside if possible.
         inside, host: what a process of the sandbox and one of the host see.
+        documented: the calls that the runtime's default filter lets through.
     """
     tried = read_refusals(inside, host)
     installed = read_installed(process, host.kernel.machine)
     reached = [(CALLS[row], inside.tries[row].result) for row in tried.reached]
     if installed is None:
-        return sorted({call for call, _ in reached}), bool(tried.refused or reached)
-    found = {call: how for call, how in installed.let_through.items() if _is_there(call, host)}
-    words = {call: call if how is Passes.ALWAYS else f"{call} ({how})" for call, how in found.items()}
+        return Passed(tuple(sorted({call for call, _ in reached})), False, bool(tried.refused or reached))
+    words = {
+        question.label: question.label if how is Passes.ALWAYS else f"{question.label} ({how})"
+        for question, how in installed.let_through.items()
+        if question.call not in documented and _is_there(question.call, host)
+    }
+    named = {question.call for question in installed.let_through}
     own = installed.abis[0]
     for call, answer in reached:
-        if call not in words and not is_refusal(installed, own, call, answer):
+        if call not in named and not is_refusal(installed, own, call, answer):
             words[call] = f"{call} (though the installed filter refuses it)"
-    return [words[call] for call in sorted(words)], True
+    return Passed(tuple(words[label] for label in sorted(words)), installed.allows_by_default, True)
 
 
 def _is_there(call: str, host: System) -> bool:
@@ -74,9 +97,9 @@ def is_refusal(installed: Installed, abi: str, call: str, answer: str) -> bool:
     number = call_numbers(abi).get(call)
     if number is None:
         return False
-    args: Arguments = DANGEROUS.get(call)
-    refused = installed.passes(abi, number, args) is Passes.NEVER
-    return refused and answer in installed.errnos(abi, number, args)
+    asked = [question.args for question in questions() if question.call == call] or [None]
+    refused = all(installed.passes(abi, number, args) is Passes.NEVER for args in asked)
+    return refused and any(answer in installed.errnos(abi, number, args) for args in asked)
 
 
 def abis_of(host: System) -> list[str]:
@@ -121,8 +144,11 @@ def _tried_by(entry: str, inside: System) -> list[str]:
 
 def _opened_by(installed: Installed, entry: str) -> list[str]:
     own = call_numbers(installed.abis[0])
-    return [
-        call
-        for call in installed.let_through_by(entry)
-        if call in own and installed.passes(installed.abis[0], own[call], DANGEROUS[call]) is Passes.NEVER
-    ]
+    return [question.label for question in installed.let_through_by(entry) if _is_refused(question, installed, own)]
+
+
+def _is_refused(question: Question, installed: Installed, numbers: Mapping[str, int]) -> bool:
+    """Whether the machine's own ABI refuses the call; `numbers` are its numbers."""
+    if question.call not in numbers:
+        return False
+    return installed.passes(installed.abis[0], numbers[question.call], question.args) is Passes.NEVER

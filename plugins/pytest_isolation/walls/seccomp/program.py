@@ -14,19 +14,8 @@ from provisioner.errors import UnobservedFact
 from provisioner.facts.filters import Filters
 from provisioner.facts.process import Process
 from pytest_isolation.walls.seccomp.actions import Passes, Values, answers, errnos, passes
+from pytest_isolation.walls.seccomp.reasons import Arguments, Question, questions
 from pytest_isolation.walls.seccomp.syscalls import ABIS, BY_MACHINE, call_numbers
-
-ADDR_NO_RANDOMIZE = 0x0040000
-Arguments = tuple[int, ...] | None
-# The calls that the default profiles of docker (20.10, 29) and podman (4.3, 5) both refuse with default capabilities,
-# with the arguments that matter; None: any.  The profiles allow personality(2) with the values that compatibility
-# needs; podman's allows reboot(2), and relies on the capability.
-DANGEROUS: dict[str, Arguments] = {
-    **dict.fromkeys(("acct", "add_key", "bpf", "delete_module", "finit_module", "init_module", "ioperm", "iopl")),
-    **dict.fromkeys(("kcmp", "kexec_file_load", "kexec_load", "move_pages", "open_by_handle_at", "perf_event_open")),
-    "personality": (ADDR_NO_RANDOMIZE,),
-    **dict.fromkeys(("quotactl", "request_key", "swapoff", "swapon", "userfaultfd")),
-}
 
 
 @dataclass(frozen=True)
@@ -52,7 +41,8 @@ class Installed:
             args: its arguments; None: any.
         """
         known = ABIS[abi]
-        numbers = known.range if number in known.range else range(number, number + 1)
+        together = args is None and number in known.range  # one walk answers for all numbers
+        numbers = known.range if together else range(number, number + 1)
         return tuple(answers(stack, known.arch, numbers, number, args) for stack in self.stacks)
 
     def passes(self, abi: str, number: int, args: Arguments = None) -> Passes:
@@ -79,15 +69,22 @@ class Installed:
         return frozenset().union(*(errnos(values) for values in self.answers(abi, number, args)))
 
     @cached_property
-    def let_through(self) -> dict[str, Passes]:
+    def let_through(self) -> dict[Question, Passes]:
         """The dangerous calls that pass by the machine's own ABI, always or for some arguments."""
         return self.let_through_by(self.abis[0])
 
-    def let_through_by(self, abi: str) -> dict[str, Passes]:
+    def let_through_by(self, abi: str) -> dict[Question, Passes]:
         """Return the dangerous calls that pass by an ABI, always or for some arguments."""
         numbers = call_numbers(abi)
-        found = {call: self.passes(abi, numbers[call], args) for call, args in DANGEROUS.items() if call in numbers}
-        return {call: how for call, how in found.items() if how in (Passes.ALWAYS, Passes.SOMETIMES)}
+        asked = [question for question in questions() if question.call in numbers]
+        found = {question: self.passes(abi, numbers[question.call], question.args) for question in asked}
+        return {question: how for question, how in found.items() if how in (Passes.ALWAYS, Passes.SOMETIMES)}
+
+    @cached_property
+    def allows_by_default(self) -> bool:
+        """Whether a call that no rule can know passes, by the machine's own ABI."""
+        abi = self.abis[0]
+        return self.passes(abi, ABIS[abi].range[-1]) is Passes.ALWAYS
 
 
 def read_installed(process: Process, machine: str) -> Installed | None:
