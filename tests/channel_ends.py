@@ -10,6 +10,7 @@ import time
 import pytest
 from fakes import NONCE, FakeStream, frame, hello
 
+from provisioner.connection.local import Check
 from provisioner.probe.channel import Channel
 from provisioner.probe.frames import (
     DATA,
@@ -22,9 +23,11 @@ STALL = 30.0  # what a busy machine may take for any of these
 OK = b"\0\0"
 
 
-def connect(*said: bytes, seconds: float = SHORT, errors: bytes = b"") -> tuple[FakeStream, Channel]:
+def connect(
+    *said: bytes, seconds: float = SHORT, errors: bytes = b"", check: Check | None = None
+) -> tuple[FakeStream, Channel]:
     stream = FakeStream(*said, errors=errors)
-    return stream, Channel(stream, NONCE, "fake", seconds)
+    return stream, Channel(stream, NONCE, "fake", seconds, check)
 
 
 def refusal(*said: bytes, end: bool = False, errors: bytes = b"") -> str:

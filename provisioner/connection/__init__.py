@@ -1,6 +1,7 @@
 """Runs commands on a host: on this machine, or over one SSH connection.
 
 local.py          the interfaces `Connection` and `Stream`, and commands on this machine
+hanging.py        programs that hang, and daemons that do not answer
 child.py          starts child processes on this machine, and holds their streams
 address.py        where a machine's SSH server is, and its keys
 ssh.py            commands and files on a machine

@@ -11,7 +11,8 @@ import os
 import re
 import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,11 +23,11 @@ from provisioner.errors import IsolationError
 from provisioner.files.maker import mark
 
 MAX_STDOUT = 1 << 21
+Check = Callable[[], object]  # raises what ends a command early
 
 _commands: dict[Stream, bool] = {}  # those that `run_command` runs now, and whether they delete something
 _commands_lock = threading.Lock()
 _thread = threading.local()
-_hanging: set[tuple[str, str]] = set()  # hosts and programs that did not end a deletion in time
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,12 @@ class Connection(Protocol):
         """Return the path of a program, or None if it is not installed."""
 
     def run(
-        self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None, inside: bool = False
+        self,
+        argv: Sequence[str],
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        inside: bool = False,
+        check: Check | None = None,
     ) -> Completed:
         """
         Run a command without input to its end.
@@ -95,6 +101,7 @@ class Connection(Protocol):
             timeout: seconds that it may take.
             env: variables added to the environment.
             inside: whether it starts a process in a sandbox, which must not get variables of this project.
+            check: called every "daemon.check" seconds while it runs; what it raises ends the command.
 
         Raises:
             IsolationError: it cannot be started, or does not end in time.
@@ -123,9 +130,14 @@ class LocalConnection:
         return find_program(binary)
 
     def run(
-        self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None = None, inside: bool = False
+        self,
+        argv: Sequence[str],
+        timeout: float,
+        env: Mapping[str, str] | None = None,
+        inside: bool = False,
+        check: Check | None = None,
     ) -> Completed:
-        return run_command(argv, timeout, env, marked=not inside)
+        return run_command(argv, timeout, env, marked=not inside, check=check)
 
     def start(self, argv: Sequence[str], env: Mapping[str, str] | None = None, cwd: str | None = None) -> Stream:
         return _start(argv, env, cwd)
@@ -138,6 +150,7 @@ def run_command(
     cwd: Path | None = None,
     marked: bool = True,
     tied: bool = False,
+    check: Check | None = None,
 ) -> Completed:
     """
     Run a command on this machine without input to its end.
@@ -151,6 +164,7 @@ def run_command(
         cwd: its working directory.
         marked: whether its environment names this process, so that a later process finds it if this one is killed.
         tied: whether the kernel kills it when this process ends (PR_SET_PDEATHSIG, prctl(2)); costs one exec(2).
+        check: as in `Connection.run`.
 
     Raises:
         IsolationError: it cannot be started, or does not end in time.
@@ -165,7 +179,7 @@ def run_command(
         collected = bytearray()
         reader = threading.Thread(target=_collect, args=(stream, collected), daemon=True)
         reader.start()
-        status = stream.wait(timeout)
+        status = wait_checking(stream, timeout, check)
         if status is None:
             raise CommandTimeout(
                 f"cannot run '{argv[0]}': no end after {timeout:.0f} s",
@@ -180,6 +194,27 @@ def run_command(
             del _commands[stream]
 
 
+def wait_checking(stream: Stream, seconds: float, check: Check | None) -> int | None:
+    """
+    Wait for the end of a command.
+
+    Args:
+        stream: the command.
+        seconds: how long it may take.
+        check: called every "daemon.check" seconds; what it raises ends the wait.
+
+    Returns:
+        Its exit status; None if it does not end in time.
+    """
+    until = time.monotonic() + seconds
+    while check is not None and until - time.monotonic() > deadline("daemon.check"):
+        status = stream.wait(deadline("daemon.check"))
+        if status is not None:
+            return status
+        check()
+    return stream.wait(max(0.0, until - time.monotonic()))
+
+
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
     """Let the commands that this thread runs in a `with` block delete something: `end_commands` does not kill them."""
@@ -188,32 +223,6 @@ def undisturbed() -> Iterator[None]:
         yield
     finally:
         _thread.undisturbed = before
-
-
-def run_deletion(connection: Connection, argv: Sequence[str]) -> Completed:
-    """
-    Run a command that deletes something; it is killed only by its deadline.
-
-    After one that did not end in time, further ones of the same program get little time: its daemon hangs.
-
-    Args:
-        connection: the host.
-        argv: the program and its arguments.
-
-    Raises:
-        IsolationError: as `Connection.run`.
-    """
-    with undisturbed():
-        try:
-            return connection.run(argv, deadline("undo.start" if hangs(argv[0], connection.name) else "delete"))
-        except CommandTimeout:
-            _hanging.add((connection.name, argv[0]))
-            raise
-
-
-def hangs(program: str, host: str = "local") -> bool:
-    """Tell whether a deletion by a program did not end in time, in this process."""
-    return (host, program) in _hanging
 
 
 def end_commands(all_of_them: bool = False) -> None:

@@ -23,7 +23,15 @@ import fabric
 import paramiko
 
 from provisioner.connection.command_line import render_line
-from provisioner.connection.local import MAX_STDOUT, Completed, ConnectionLost, Stream
+from provisioner.connection.local import (
+    MAX_STDOUT,
+    Check,
+    CommandTimeout,
+    Completed,
+    ConnectionLost,
+    Stream,
+    wait_checking,
+)
 from provisioner.connection.login import log_in
 from provisioner.connection.stream import RemoteStream, end_group, send_line
 from provisioner.deadlines import deadline
@@ -95,6 +103,7 @@ class SshConnection:
         timeout: float,
         env: Mapping[str, str] | None = None,
         inside: bool = False,
+        check: Check | None = None,
         retry: bool = False,
     ) -> Completed:
         """
@@ -105,6 +114,7 @@ class SshConnection:
             timeout: seconds; then the command's process group is killed.
             env: variables added to the session's.
             inside: makes no difference here: no command on a machine gets variables of this project.
+            check: as in `Connection.run`.
             retry: whether it may run again after a lost connection: only if it changes nothing.
 
         Raises:
@@ -112,7 +122,7 @@ class SshConnection:
         """
         for left in reversed(range(TRIES if retry else 1)):
             try:
-                return self._run(argv, timeout, env)
+                return self._run(argv, timeout, env, check=check)
             except ConnectionLost:
                 if not left:
                     raise
@@ -167,7 +177,14 @@ class SshConnection:
         with self._lock:
             self._drop()
 
-    def _run(self, argv: Sequence[str], timeout: float, env: Mapping[str, str] | None, data: bytes = b"") -> Completed:
+    def _run(
+        self,
+        argv: Sequence[str],
+        timeout: float,
+        env: Mapping[str, str] | None,
+        data: bytes = b"",
+        check: Check | None = None,
+    ) -> Completed:
         until = time.monotonic() + timeout
         stream = self._begin(argv, env, None, timeout)
         collected = bytearray()
@@ -175,9 +192,9 @@ class SshConnection:
         reader.start()
         try:
             _feed(stream, data)
-            status = stream.wait(until - time.monotonic())
+            status = wait_checking(stream, until - time.monotonic(), check)
             if status is None:
-                raise IsolationError(
+                raise CommandTimeout(
                     f"cannot run '{argv[0]}' on '{self.name}': no end after {timeout:.0f} s",
                     hint="raise isolation_timeout_scale on a slow machine",
                     log=" ".join(argv),

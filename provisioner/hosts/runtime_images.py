@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from provisioner.connection.local import CommandTimeout, ConnectionLost, run_deletion
+from provisioner.connection.local import CommandTimeout, ConnectionLost
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.image import ImageSeen
@@ -22,6 +22,7 @@ from provisioner.images.image import IMAGES, Image
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
 from provisioner.paths import PASSABLE
+from provisioner.runtimes.engine import Engine
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime, symptom_in
 
@@ -56,7 +57,7 @@ class RuntimeImages:
         self._lock = threading.Lock()
         self._prepared: dict[str, tuple[threading.Lock, dict[str, object]]] = {}
         self._seen: dict[str, ImageSeen | IsolationError | None] = {}
-        self._forget: list[tuple[list[str], UndoEntry]] = []
+        self._forget: list[tuple[Engine, list[str], UndoEntry]] = []
 
     def values(self, runtime: Runtime, image: ImageName | Image = "probe") -> dict[str, object]:
         """
@@ -120,10 +121,11 @@ class RuntimeImages:
         forget = render_argv(runtime.forget or [], values, f"{runtime.name}: forget")
         entry = self._files.made_command(self._run, forget, remembered(self._files, runtime)) if forget else None
         argv = render_argv(runtime.import_, values, f"{runtime.name}: import")
-        done = self._files.connection.run(argv, deadline("import"))
+        engine = Engine(runtime, self._files.connection)
+        done = engine.run(argv, deadline("import"))
         if done.status == 0:
             if entry is not None:
-                self._forget.append((forget, entry))
+                self._forget.append((engine, forget, entry))
             return
         if entry is not None:
             self._run.gone(entry)  # nothing was imported
@@ -134,9 +136,9 @@ class RuntimeImages:
 
     def forget(self) -> None:
         """Delete the imported images; if the connection is lost or a runtime hangs, they stay in the journal."""
-        for argv, entry in self._forget:
+        for engine, argv, entry in self._forget:
             with contextlib.suppress(ConnectionLost, CommandTimeout):
-                if run_deletion(self._files.connection, argv).status == 0:
+                if engine.delete(argv).status == 0:
                     self._run.gone(entry)
         self._forget.clear()
 

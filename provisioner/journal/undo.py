@@ -19,7 +19,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner.connection.local import CommandTimeout, end_commands, hangs, run_command, undisturbed
+from provisioner.connection.hanging import hangs, refuse_silent
+from provisioner.connection.local import CommandTimeout, end_commands, run_command, undisturbed
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.files.folder import Folder
@@ -225,6 +226,7 @@ def remove_path(path: Path) -> bool:
 def _run(argv: Sequence[str], env: Mapping[str, str], seconds: float | None) -> bool:
     seconds = deadline("undo") if seconds is None else seconds
     shown = " ".join(argv)
+    refuse_silent(argv[0])
     try:
         with undisturbed():
             done = run_command(argv, seconds, env, tied=True)

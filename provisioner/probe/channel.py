@@ -11,7 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from provisioner.connection.local import Stream, last_line
+from provisioner.connection.local import Check, Stream, last_line
+from provisioner.deadlines import deadline as seconds_of
+from provisioner.errors import IsolationError
 from provisioner.probe.frames import (
     CANCEL,
     CREDIT,
@@ -45,14 +47,16 @@ class Channel:
         nonce: the nonce that the hello frame must have.
         name: of the sandbox or host, for errors.
         deadline: seconds until the hello frame must have arrived.
+        check: called every "daemon.check" seconds of a wait; what it raises ends the channel.
 
     Raises:
         ChannelError: the hello frame is wrong, or did not arrive in time.
     """
 
-    def __init__(self, stream: Stream, nonce: str, name: str, deadline: float) -> None:
+    def __init__(self, stream: Stream, nonce: str, name: str, deadline: float, check: Check | None = None) -> None:
         self._stream = stream
         self._name = name
+        self._check = check
         self._changed = threading.Condition()
         self._write_lock = threading.Lock()
         self._pending: dict[int, Pending] = {}
@@ -117,7 +121,7 @@ class Channel:
             while pending.ended is None and not (until and until(pending)):
                 try:
                     self._sleep(pending.until, pending.argv)
-                except ChannelError:
+                except IsolationError:
                     self._pending.pop(pending.id, None)
                     raise
             return Reply(pending.ended or "running", bytes(pending.data), bytes(pending.log))
@@ -158,9 +162,21 @@ class Channel:
         """Wait for a change; the caller holds the condition.  Raise ChannelError at `until` or if the channel broke."""
         self._check_alive(argv)
         left = until - time.monotonic()
-        woken = left > 0 and self._changed.wait(left)
-        if not woken and self._failure is None and time.monotonic() >= until:
+        pause = left if self._check is None else min(left, seconds_of("daemon.check"))
+        woken = left > 0 and self._changed.wait(pause)
+        if woken or self._failure is not None:
+            return
+        if time.monotonic() >= until:
             raise self._error(f"did not answer '{argv[0]}' in time")
+        if self._check is not None:
+            self._ask(self._check)
+
+    def _ask(self, check: Check) -> None:
+        try:
+            check()
+        except IsolationError:
+            self._fail("is behind a daemon that does not answer")
+            raise
 
     def _check_alive(self, argv: Sequence[str]) -> None:
         if self._failure is not None:

@@ -175,7 +175,7 @@ class Runtime(_Strict):
         devices: the devices of its VMs, by their ids in the guest, with a description; None: not declared.
         version: how to learn its version.
         symptoms: known error messages.
-        daemon: how to start its daemon.
+        daemon: how to start its daemon, which `version` then asks.
         cannot: what cannot be asked of it ("exec", "limits.pids"), with the reason that a skip shows.
         conditions: values that `when` of expected.yaml is compared with.
         own_cgroups: whether it makes cgroups below the one that it is started in, which then must be the sandbox's.

@@ -27,6 +27,7 @@ from provisioner.hosts.host import Host
 from provisioner.linux.mounts import MountPoint, read_mounts
 from provisioner.observed import Unobserved
 from provisioner.probe.exec_output import after_mark
+from provisioner.runtimes.engine import Engine
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
@@ -104,7 +105,8 @@ class Attached:
             return int(self._named.name)
         if self._named.at and not Path(self._named.at).is_dir():
             raise self._error(f"there is no folder '{self._named.at}'")
-        done = self.host.connection.run(render_argv(attach.state, self._values, "attach.state"), deadline("command"))
+        engine = Engine(self.runtime, self.host.connection)
+        done = engine.run(render_argv(attach.state, self._values, "attach.state"), deadline("command"))
         if done.status != 0:
             said = done.stderr.decode("utf-8", "backslashreplace")
             symptom = symptom_in(self.runtime, said)

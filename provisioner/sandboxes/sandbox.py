@@ -11,7 +11,7 @@ import json
 import secrets
 import time
 
-from provisioner.connection.local import Stream, last_line, run_deletion
+from provisioner.connection.local import Stream, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
@@ -23,6 +23,7 @@ from provisioner.probe.channel import Channel
 from provisioner.probe.exec_output import after_mark
 from provisioner.probe.frames import ChannelError
 from provisioner.probe.request import Reply
+from provisioner.runtimes.engine import Engine
 from provisioner.runtimes.render import render_argv, render_value
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
@@ -53,6 +54,7 @@ class Sandbox:
         self.provider = outer_host.provider if outer_host else ""
         self._outer_host = outer_host
         self.runtime = runtime
+        self.engine = Engine(runtime, host.connection)
         self.spec = spec
         self.name = f"isolation-{host.run.id}-{next(_numbers)}"
         self.nonce = secrets.token_hex(8)
@@ -89,10 +91,8 @@ class Sandbox:
         values["flags"] = [*self.spec.flags, *self._volume_flags(values)]
         mode = self.runtime.network.get(self.spec.network)
         if mode is None:
-            known = ", ".join(self.runtime.network)
-            raise IsolationError(
-                f"cannot give '{self.runtime.name}' the network '{self.spec.network}'", hint=f"it has: {known}"
-            )
+            what = f"cannot give '{self.runtime.name}' the network '{self.spec.network}'"
+            raise IsolationError(what, hint=f"it has: {', '.join(self.runtime.network)}")
         values["network"] = render_argv(mode.flags, values, f"{self.runtime.name}: network")
         return values
 
@@ -111,9 +111,8 @@ class Sandbox:
         for name, further in self.spec.limits.template_values().items():
             how = self.runtime.limits.get(name)
             if how is None:
-                raise RefusedError(
-                    self.runtime.cannot.get(f"limits.{name}", f"'{self.runtime.name}' has no such limit")
-                )
+                why = self.runtime.cannot.get(f"limits.{name}", f"'{self.runtime.name}' has no such limit")
+                raise RefusedError(why)
             flags += render_argv(how.flags, {**values, **further}, f"{self.runtime.name}: limits.{name}")
             if how.cgroup:
                 by_hand.add(name)
@@ -130,6 +129,7 @@ class Sandbox:
 
     def _start(self) -> Stream:
         runtime = self.runtime
+        self.engine.refuse_silent()
         if runtime.prepare:
             write_config(self.host, runtime, self._values, self.spec.limits.template_values(), self.spec.edits)
         if runtime.delete:
@@ -144,7 +144,8 @@ class Sandbox:
     def _connect(self, stream: Stream) -> Channel:
         try:
             far = "" if self.host.files.remembers else ".remote"
-            return Channel(stream, self.nonce, self.runtime.name, deadline(f"hello.{self.runtime.kind}{far}"))
+            seconds = deadline(f"hello.{self.runtime.kind}{far}")
+            return Channel(stream, self.nonce, self.runtime.name, seconds, self.engine.check)
         except ChannelError as error:
             stream.kill()
             raise self._explain(error, stream) from None
@@ -242,10 +243,9 @@ class Sandbox:
         """
         if self.runtime.exec is None:
             raise IsolationError(self.runtime.cannot.get("exec", f"'{self.runtime.name}' has no exec"))
-        argv = render_argv(
-            self.runtime.exec, {**self._values, "argv": ["/probe", "facts", self.nonce]}, f"{self.runtime.name}: exec"
-        )
-        done = self.host.connection.run(argv, deadline("exec"), inside=True)
+        values = {**self._values, "argv": ["/probe", "facts", self.nonce]}
+        argv = render_argv(self.runtime.exec, values, f"{self.runtime.name}: exec")
+        done = self.engine.run(argv, deadline("exec"), inside=True)
         if done.status != 0:
             raise IsolationError(f"cannot exec in '{self.runtime.name}': {done.last_words}")
         return parse_facts(after_mark(done.stdout, self.nonce), self.nonce)
@@ -255,7 +255,7 @@ class Sandbox:
         state = self.runtime.state
         if state is None:
             raise IsolationError(f"cannot ask '{self.runtime.name}' for a pid: it names none")
-        done = self.host.connection.run(render_argv(state.argv, self._values, "state"), deadline("command"))
+        done = self.engine.run(render_argv(state.argv, self._values, "state"), deadline("command"))
         if done.status != 0:
             raise IsolationError(f"cannot ask '{self.runtime.name}' for its state: {done.last_words}")
         try:
@@ -270,7 +270,7 @@ class Sandbox:
         if stream is not None:
             if self.runtime.kind == "container":
                 stream.end_input()  # it ends the probe, and with it the sandbox
-                ended = stream.wait(deadline("close"))
+                ended = self.engine.wait(stream, deadline("close"))
             stream.kill()
         # a sandbox may go on when its client is killed
         removed = ended == 0 or self._delete()
@@ -290,7 +290,7 @@ class Sandbox:
             return True
         argv = render_argv(self.runtime.delete, self._values, f"{self.runtime.name}: delete")
         with contextlib.suppress(IsolationError):
-            return run_deletion(self.host.connection, argv).status >= 0  # else a signal ended it
+            return self.engine.delete(argv).status >= 0  # else a signal ended it
         return False
 
     def __enter__(self) -> Sandbox:

@@ -155,7 +155,7 @@ def _listed(sandbox: Sandbox) -> Iterator[str]:
     if runtime.list_ is None:
         return
     values = sandbox.host.values(runtime, sandbox.spec.image) | {"name": sandbox.name}
-    done = sandbox.host.connection.run(render_argv(runtime.list_.argv, values, "list"), deadline("command"))
+    done = sandbox.engine.run(render_argv(runtime.list_.argv, values, "list"), deadline("command"))
     if done.status != 0:
         raise IsolationError(f"cannot list the sandboxes of '{runtime.name}': {done.last_words}")
     if sandbox.name in json.dumps(done.stdout.decode("utf-8", "replace")):

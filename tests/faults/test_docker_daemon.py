@@ -16,6 +16,7 @@ from faults.phases import ANSWERS, LOADS
 from faults.promise import Promise
 from faults.running import Running
 from faults.world import World
+from provisioner.deadlines import deadline
 
 AFTER = """
 def test_after(sandbox_factory):
@@ -35,7 +36,6 @@ def test_a_new_one_is_asked(sandbox_factory):
         time.sleep(0.1)
     sandbox_factory().inside()
 """
-HANGS = pytest.mark.xfail(reason="each call of the end waits for an engine that hangs: minutes", strict=True)
 pytestmark = [
     wide,
     pytest.mark.skipif(
@@ -91,9 +91,16 @@ def test_a_daemon_that_is_killed_while_it_creates_a_container_is_one_line(home: 
 
 
 @pytest.mark.parametrize(
-    ("number", "seconds"), [(signal.SIGKILL, 30), pytest.param(signal.SIGSTOP, 120, marks=HANGS)], ids=["dies", "hangs"]
+    ("number", "seconds", "says"),
+    [
+        (signal.SIGKILL, 30, "its daemon is not running"),
+        (signal.SIGSTOP, deadline("daemon.check") + deadline("daemon.answer") + 30, "its daemon did not answer"),
+    ],
+    ids=["dies", "hangs"],
 )
-def test_a_session_beside_its_daemon_ends_in_time(home: Home, number: signal.Signals, seconds: float) -> None:
+def test_a_session_beside_its_daemon_ends_in_time(
+    home: Home, number: signal.Signals, seconds: float, says: str
+) -> None:
     home.write_test(ASKS)
     before = World.now(home)
 
@@ -109,4 +116,4 @@ def test_a_session_beside_its_daemon_ends_in_time(home: Home, number: signal.Sig
         end_command(home, daemon)
 
     assert broken + Promise({0, 1, 130, 137, 143}, clean=False, prune=60).broken(home, daemon, before) == []
-    assert "docker" in program.text
+    assert says in program.text

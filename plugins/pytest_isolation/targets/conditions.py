@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from provisioner.connection.local import Completed, Connection
+from provisioner.connection.local import Completed
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
@@ -17,6 +17,7 @@ from provisioner.facts.namespaces import Namespaces
 from provisioner.hosts.host import Host
 from provisioner.linux.kvm import accelerator
 from provisioner.observed import FactMap, Unobserved, unobserved
+from provisioner.runtimes.engine import Engine
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime
 from provisioner.runtimes.settings import SettingSeen, ask_settings
@@ -52,7 +53,7 @@ def describe(target: Target, inner: Host, outer: Host, provider: str = "", unsee
         unseen: of an attached target, why its inside view is missing or incomplete; else None.
     """
     runtime = target.runtime
-    asked = _Once(inner.connection)
+    asked = _Once(Engine(runtime, inner.connection))
     version, parts = runtime_versions(runtime, inner, asked)
     capabilities = runtime.capabilities
     chosen = accelerator() if runtime.kind == "vm" else None
@@ -100,15 +101,15 @@ def _cannot(target: Target) -> dict[str, str]:
 class _Once:
     """Runs each command once: `podman info` answers for both settings and versions."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._done: dict[tuple[str, ...], Completed] = {}
 
     def run(self, argv: list[str], timeout: float) -> Completed:
         """Return the result of the command's first run."""
         done = self._done.get(tuple(argv))
         if done is None:
-            done = self._done[tuple(argv)] = self._connection.run(argv, timeout)
+            done = self._done[tuple(argv)] = self._engine.run(argv, timeout)
         return done
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.connection import hanging
+from provisioner.connection.hanging import SilentDaemon
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.undo import Patience, undo_all
 
@@ -43,6 +45,19 @@ def test_hanging_program_is_waited_for_once(program: Callable[[str, str], str], 
     assert removed == [f"undone by {works} 4", f"undone by {works} 2"]
     assert [entry.number for entry, _ in failures] == [1, 3, 5]
     assert {why for _, why in failures} == {f"cannot run '{hangs} 5': no end after 1 s"}
+
+
+def test_program_of_a_silent_daemon_is_not_started(
+    program: Callable[[str, str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = program("client", f"touch {tmp_path}/started")
+    monkeypatch.setitem(hanging._silent, ("local", client), SilentDaemon("cannot use 'client'"))
+
+    removed, failures = undo_all(commands((client, "1"), (client, "2")), SHORT)
+
+    assert removed == []
+    assert [why for _, why in failures] == ["cannot use 'client'", "cannot use 'client'"]
+    assert not (tmp_path / "started").exists()
 
 
 def test_slow_program_is_left_when_its_time_is_over(program: Callable[[str, str], str]) -> None:

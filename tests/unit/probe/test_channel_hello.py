@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 from channel_ends import OK, answer, connect, refusal
-from fakes import NONCE, frame, hello
+from fakes import NONCE, FakeStream, frame, hello
 
+from provisioner import deadlines
+from provisioner.errors import IsolationError
+from provisioner.probe.channel import Channel
 from provisioner.probe.frames import (
     HELLO,
     MAGIC,
@@ -25,6 +28,19 @@ def test_a_hello_names_the_probe_that_was_built() -> None:
 
 def test_no_hello_ends_at_the_deadline() -> None:
     assert "did not answer 'hello' in time" in refusal()
+
+
+def test_a_silent_probe_is_checked_for_and_a_refusal_ends_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(deadlines._SECONDS, "daemon.check", 0.05)
+    answers = [None, None, IsolationError("cannot use 'docker'")]
+
+    def check() -> None:
+        if (answer := answers.pop(0)) is not None:
+            raise answer
+
+    with pytest.raises(IsolationError, match="cannot use 'docker'"):
+        Channel(FakeStream(), NONCE, "fake", 60, check)
+    assert answers == []
 
 
 def test_an_end_before_the_hello_quotes_the_error_stream() -> None:

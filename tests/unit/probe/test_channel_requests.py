@@ -10,7 +10,9 @@ import pytest
 from channel_ends import OK, SHORT, STALL, answer, connect, serve
 from fakes import NONCE, frame, hello, request_of, wait_for
 
+from provisioner import deadlines
 from provisioner.connection.local import LocalConnection
+from provisioner.errors import IsolationError
 from provisioner.probe.channel import Channel
 from provisioner.probe.frames import (
     CREDIT,
@@ -41,6 +43,20 @@ def test_an_answer_is_put_together(pool: ThreadPoolExecutor) -> None:
 
     assert (kind, request_of(payload)) == (REQUEST, (STALL, 100, ["echo", "a b"]))
     assert Reply("exit 7", b"one two", b"!") == asked.result()
+
+
+def test_a_check_that_refuses_ends_a_request_and_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(deadlines._SECONDS, "daemon.check", 0.05)
+    stream, channel = connect(hello(), seconds=STALL, check=refuse)
+
+    with pytest.raises(IsolationError, match="cannot use 'docker'"):
+        channel.request("facts", deadline=STALL)
+    assert not channel.alive
+    assert stream.asked()
+
+
+def refuse() -> None:
+    raise IsolationError("cannot use 'docker'")
 
 
 def test_a_child_killed_is_an_answer(pool: ThreadPoolExecutor) -> None:

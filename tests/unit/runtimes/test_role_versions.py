@@ -111,15 +111,15 @@ def test_podmans_settings_and_versions_are_one_command() -> None:
     assert podman.version is not None
     assert podman.settings.argv == podman.version.argv
 
-    class Connection:
+    class FakeEngine:
         ran = 0
 
         def run(self, argv: list[str], timeout: float) -> int:
             self.ran += 1
             return self.ran
 
-    connection: Any = Connection()
-    once = _Once(connection)
+    engine: Any = FakeEngine()
+    once = _Once(engine)
     assert [once.run(["podman", "info"], 1), once.run(["podman", "info"], 1), once.run(["podman", "ps"], 1)] == [
         1,
         1,
