@@ -20,6 +20,8 @@ wide = pytest.mark.skipif(
     os.environ.get("PYTEST_ISOLATION_FAULTS") != "wide", reason="one of many: set PYTEST_ISOLATION_FAULTS=wide"
 )
 
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, runtimes and files of other users: run as root")
+
 
 @dataclass(frozen=True)
 class Case:

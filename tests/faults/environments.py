@@ -240,18 +240,19 @@ LIMITS = (
     ),
 )
 
+PRINTING = ("judge", "checks", "prune", "session", "known", "build", "box-list")
 STREAMS = (
     Row(
         "output-full",
         "exec >/dev/full; ",
-        ("judge", "prune", "session", "checks", "known", "build", "box-list"),
+        PRINTING,
         says=FULL_OUTPUT,
         hint="free space there",
     ),
     Row(
         "output-closed",
         "exec >&-; ",
-        ("checks", "build", "session", "known", "judge", "prune", "box-list"),
+        PRINTING,
         says=CLOSED_OUTPUT,
         hint="send it elsewhere",
     ),

@@ -10,7 +10,7 @@ from faults.home import Home
 from faults.running import Running
 from faults.world import World, difference
 
-SOON = 5.0  # seconds in which processes end by themselves after a SIGKILL of the program
+SOON = 8.0  # seconds in which processes end by themselves: the child of a stand-in that is `slow` needs five
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,10 @@ class Promise:
         """Return what does not hold, one line each; prunes the home."""
         lines = program.broken(self.statuses)
         lines += self._results(home)
-        left = left_soon(home, before)
         if self.clean:
-            lines += [f"left at its end: {line}" for line in left]
+            lines += [f"left at its end: {line}" for line in left_soon(home, before)]
         elif not self.orphans:
-            lines += [f"left {SOON:.0f} s after its end: {line}" for line in left if line.startswith("process ")]
+            lines += [f"left {SOON:.0f} s after its end: {line}" for line in left_soon(home, before, "process ")]
         home.release()
         started = time.monotonic()
         try:
@@ -67,9 +66,19 @@ class Promise:
         return ["results.json has no cell"] if self.results and not cells else []
 
 
-def left_soon(home: Home, before: World) -> list[str]:
-    """Return what is left of a program, after the time that its processes have to end."""
+def left_soon(home: Home, before: World, kind: str = "") -> list[str]:
+    """
+    Return what is left of a program, after the time that its processes have to end.
+
+    Args:
+        home: the program's home.
+        before: what there was before the program.
+        kind: the beginning of the lines that count, "process " for instance.
+    """
     until = time.monotonic() + SOON
-    while (left := difference(before, World.now(home))) and time.monotonic() < until:
+    while True:
+        looked = time.monotonic()
+        left = [line for line in difference(before, World.now(home)) if line.startswith(kind)]
+        if not left or looked > until:
+            return left
         time.sleep(0.1)
-    return left

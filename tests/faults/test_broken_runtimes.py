@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 
 import pytest
 
-from faults.case import wide
+from faults.case import needs_root, wide
 from faults.home import Home, session
 from faults.phases import ANSWERS
 from faults.promise import left_soon
@@ -24,7 +23,10 @@ PROGRAMS = {
     "100-mb": b"#!/bin/sh\nyes | head -c 100000000\n",
     "100-mb-of-errors": b"#!/bin/sh\nyes | head -c 100000000 >&2\n",
 }
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="runtimes of root: run as root")
+NOT_RUN = "cannot run '{}': Exec format error; install '"
+NO_CONFIG = "cannot prepare '{}': it wrote no usable config.json; "
+OTHER_BYTES = "cannot talk to '{}': its probe sent 64 KiB of other bytes"
+pytestmark = needs_root
 
 
 def place(home: Home, name: str, content: bytes) -> None:
@@ -35,20 +37,19 @@ def place(home: Home, name: str, content: bytes) -> None:
 
 
 CASES = [
-    ("runc", "foreign", "cannot run 'runc': Exec format error; install '"),
-    ("runc", "100-mb", "cannot prepare 'runc': it wrote no usable config.json; "),
-    ("docker", "100-mb-of-errors", "'docker'"),
-    ("runc", "empty", "cannot run 'runc': Exec format error; install '"),
-    ("runc", "without-interpreter", "cannot run 'runc': No such file or directory; install '"),
-    ("runc", "garbage", "cannot prepare 'runc': it wrote no usable config.json; "),
-    ("runc", "refusing-garbage", "cannot prepare 'runc': "),
-    ("docker", "foreign", "cannot run 'docker': Exec format error; install '"),
-    ("docker", "garbage", "cannot talk to 'docker': its probe sent 64 KiB of other bytes"),
-    ("docker", "100-mb", "cannot talk to 'docker': its probe sent 64 KiB of other bytes"),
+    ("runc", "foreign", NOT_RUN),
+    ("runc", "empty", NOT_RUN),
+    ("runc", "without-interpreter", "cannot run '{}': No such file or directory; install '"),
+    ("runc", "garbage", NO_CONFIG),
+    ("runc", "refusing-garbage", "cannot prepare '{}': "),
+    ("runc", "100-mb", NO_CONFIG),
+    ("docker", "foreign", NOT_RUN),
+    ("docker", "garbage", OTHER_BYTES),
+    ("docker", "100-mb", OTHER_BYTES),
+    ("docker", "100-mb-of-errors", "ERROR: cannot "),
 ]
 
 
-@needs_root
 @pytest.mark.parametrize(
     ("runtime", "program", "says"), [CASES[0], *(pytest.param(*case, marks=wide) for case in CASES[1:])]
 )
@@ -61,12 +62,11 @@ def test_a_broken_runtime_is_one_line(runtime: str, program: str, says: str, hom
         running.finish()
 
     assert running.broken({4}) == []
-    assert says in running.text
+    assert says.format(runtime) in running.text
     # a client that cannot run cannot delete either: the journal keeps it for a prune
     assert [line for line in left_soon(home, before) if not line.startswith("file run/runs/")] == []
 
 
-@needs_root
 @pytest.mark.parametrize("kind", ["circle", *(pytest.param(kind, marks=wide) for kind in ("folder", "not-executable"))])
 def test_what_is_no_program_is_passed_over(kind: str, home: Home) -> None:
     if shutil.which("runc") is None:

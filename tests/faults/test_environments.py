@@ -11,7 +11,7 @@ import pytest
 from e2e.account import Account
 from sample_records import archived, blank
 
-from faults.case import wide
+from faults.case import needs_root, wide
 from faults.environments import NARROW, ROWS, Row
 from faults.home import Home, session
 from faults.phases import ANSWERS
@@ -19,7 +19,7 @@ from faults.promise import Promise
 from faults.running import SESSION
 from faults.world import World
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, users and sandboxes of root: run as root")
+pytestmark = needs_root
 LONGEST = 500  # characters of the line
 
 

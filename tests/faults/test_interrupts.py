@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -11,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from faults.case import wide
+from faults.case import needs_root, wide
 from faults.home import Home, provisioner, session
 from faults.phases import ANSWERS, WAITS
+from faults.running import Running
 from faults.world import World, difference
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="cgroups and runtimes: run as root")
+pytestmark = needs_root
 
 IMPORTS = """
 import os, time
@@ -71,12 +71,18 @@ def results(home: Home) -> dict[str, Any]:
     return read
 
 
+def strike_while_a_test_waits(home: Home, test: str, signal: str, *arguments: str, group: bool = False) -> Running:
+    """Run a session, send it a signal while a test waits, and wait for its end."""
+    home.write_test(test)
+    with home.start([*session("unshare"), *arguments]) as program:
+        program.await_(lambda: home.reached("tests"), "a test waits")
+        program.send(signal, group)
+        program.finish(40)
+    return program
+
+
 def test_an_interrupted_session_writes_a_report_that_says_it_is_a_part(home: Home) -> None:
-    home.write_test(WAITS)
-    with home.start(session("unshare")) as program:
-        program.await_(lambda: home.reached("tests"), "a test runs")
-        program.send("INT")
-        program.finish(30)
+    program = strike_while_a_test_waits(home, WAITS, "INT")
 
     assert program.broken({2}) == []
     assert len(FIRST.findall(program.text)) == 1, program.text
@@ -88,11 +94,7 @@ def test_an_interrupted_session_writes_a_report_that_says_it_is_a_part(home: Hom
 
 @wide
 def test_after_sigterm_the_matrix_is_printed_too(home: Home) -> None:
-    home.write_test(WAITS)
-    with home.start(session("unshare")) as program:
-        program.await_(lambda: home.reached("tests"), "a test runs")
-        program.send("TERM")
-        program.finish(30)
+    program = strike_while_a_test_waits(home, WAITS, "TERM")
 
     assert program.broken({143}) == []
     assert re.search(r"^isolation: interrupted by SIGTERM; removing \d+ ", program.text, re.M)
@@ -127,7 +129,6 @@ def test_an_interrupt_while_a_sandbox_is_deleted_keeps_the_results(home: Home) -
     assert program.broken({2}) == []
     assert written["cells"]
     assert results(home) == written
-    assert FIRST.search(program.text)
     assert "isolation: still removing " in program.text
     assert difference(before, World.now(home)) == []
 
@@ -155,12 +156,8 @@ def test_the_third_signal_ends_a_session_that_hangs_and_names_what_is_left(home:
 @wide
 @pytest.mark.parametrize(("signal", "group", "status"), [("INT", True, 2), ("INT", False, 2), ("TERM", True, 143)])
 def test_an_interrupted_session_ends_its_workers(home: Home, signal: str, group: bool, status: int) -> None:
-    home.write_test(BOTH_WAIT)
     before = World.now(home)
-    with home.start([*session("unshare"), "-n2"]) as program:
-        program.await_(lambda: home.reached("tests"), "a worker runs a test")
-        program.send(signal, group)
-        program.finish(40)
+    program = strike_while_a_test_waits(home, BOTH_WAIT, signal, "-n2", group=group)
 
     assert program.broken({status}) == []
     assert len(re.findall("^isolation: interrupted(?:;| by)", program.text, re.M)) == 1, program.text

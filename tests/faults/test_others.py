@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from faults.case import wide
+from faults.case import needs_root, wide
 from faults.home import Home, session
 from faults.phases import ANSWERS, WAITS
 from faults.promise import Promise
@@ -20,7 +20,7 @@ from faults.world import World, difference
 from provisioner.deadlines import deadline
 from provisioner.linux.mounts import read_mounts
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="sandboxes of root: run as root")
+pytestmark = needs_root
 ON_WORKERS = """
 import os, time
 from pathlib import Path

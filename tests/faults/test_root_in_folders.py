@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from faults.case import needs_root
 from faults.racer import NOBODY, Arena, arena, race
 from provisioner.files.folder import Folder
 from provisioner.files.walk import FOLDER
@@ -20,7 +21,7 @@ from provisioner.machines.console import read_console
 from provisioner.machines.qemu.command import DISK
 from provisioner.machines.qemu.folder import NAME, make_files, open_folder
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives folders to another user: run as root")
+pytestmark = needs_root
 SECRET = "only root reads this"
 
 

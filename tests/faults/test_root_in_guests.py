@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from faults.case import needs_root
 from faults.racer import arena, race
 from provisioner.converge.kinds import Aspect, Change
 from provisioner.converge.resources.file import NAME, WantedFile, _check_folder, _write, explain_failure, make_steps
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives folders to another user: run as root")
+pytestmark = needs_root
 WANTED = WantedFile(b"text", 0o644, "nobody", "nogroup")
 
 

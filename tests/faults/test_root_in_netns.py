@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from faults.case import needs_root
 from faults.racer import arena, race
 from provisioner.linux.netns import _delete_socket, delete_netns, make_netns
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives folders to another user: run as root")
+pytestmark = needs_root
 # in a mount namespace of its own: a tmpfs at ours/mounted, and one at theirs/folder/mounted
 UNMOUNT = """
 import subprocess, sys
 from pathlib import Path
+from faults.case import needs_root
 from faults.racer import Arena, race
 from provisioner.linux.mounts import mounted_below, unmount
 place = Arena(Path(sys.argv[1]))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 from sample_records import blank
 from sample_results import sample
 
+from faults.case import needs_root
 from faults.racer import Arena, arena, race
 from pytest_isolation.differential.command import keep_config
 from pytest_isolation.report.folder import write_report
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives folders to another user: run as root")
+pytestmark = needs_root
 RECORD = "0" * 64 + ".json"
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from faults.case import Case, run_case
+from faults.case import Case, needs_root, run_case
 from faults.table import CASES
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts, cgroups and runtimes: run as root")
+@needs_root
 @pytest.mark.parametrize("case", [case.parameter() for case in CASES])
 def test_what_is_promised_after_a_fault_holds(case: Case) -> None:
     assert "\n".join(run_case(case)) == ""
