@@ -16,23 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "weaknesses"))
 from programs import ALLOW, EPERM, KILL, assemble, program
 
 from provisioner.facts.programs import MAX_INSTRUCTIONS, ProgramError, parse_program
-from pytest_isolation.walls.seccomp.actions import (
-    Passes,
-    answers,
-    describe,
-    errnos,
-    passes,
-    strictest,
-)
 from pytest_isolation.walls.seccomp.bpf import survey
-from pytest_isolation.walls.seccomp.syscalls import (
-    ABIS,
-    BY_MACHINE,
-    call_names,
-    call_numbers,
-    calls_newer_than,
-    version,
-)
+from pytest_isolation.walls.seccomp.syscalls import ABIS, BY_MACHINE, call_numbers
 
 X86_64 = ABIS["x86_64"].arch
 RET_A = 0x16
@@ -174,6 +159,10 @@ def test_half_an_instruction_raises() -> None:
         parse_program(assemble([ret(0)])[:-1])
 
 
+def test_an_instruction_has_eight_bytes() -> None:
+    assert parse_program(struct.pack("<HBBI", 6, 0, 0, ALLOW))[0].k == ALLOW
+
+
 def test_a_program_of_too_many_states_may_answer_anything() -> None:
     doubling = [code for bit in range(40) for code in (load(16), (0x15, 0, 1, bit), (0x00, 0, 0, 1), (0x04, 0, 0, 1))]
     grow: list[Code] = []
@@ -234,59 +223,6 @@ def test_unknown_arguments_include_the_answers_of_known_ones(codes: list[Code], 
     assert None in unknown or set(known) <= set(unknown)
 
 
-# --- what a stack says
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ([], ALLOW),
-        ([ALLOW, EPERM], EPERM),
-        ([0x00050002, EPERM], EPERM),  # equally strict: the newest one's data
-        ([EPERM, KILL, 0x00000000], KILL),
-        ([0x00000000, EPERM], 0x00000000),
-        ([0x00030000, EPERM], 0x00030000),
-        ([0x7FC00000, 0x7FF00000, 0x7FFC0000], 0x7FC00000),
-        ([0x7FF00000, 0x7FFC0000], 0x7FF00000),
-        ([0x7FFC0000, ALLOW], 0x7FFC0000),
-        ([None, ALLOW], None),
-        ([None, EPERM], EPERM),
-    ],
-)
-def test_the_strictest_answer_counts(values: list[int | None], expected: int | None) -> None:
-    assert expected == strictest(values)
-
-
-def test_a_call_passes_when_every_filter_lets_it() -> None:
-    one, other = program({"bpf": EPERM}), program({"add_key": 0x00050002, "bpf:0=5": ALLOW})
-    numbers = ABIS["x86_64"].range
-
-    def say(call: str, args: tuple[int, ...] | None = None) -> Passes:
-        return passes(answers((one, other), X86_64, numbers, call_numbers("x86_64")[call], args))
-
-    assert say("bpf") is Passes.NEVER
-    assert say("add_key") is Passes.NEVER
-    assert say("read") is Passes.ALWAYS
-    assert passes(answers((), X86_64, numbers, 0, None)) is Passes.ALWAYS
-
-
-@pytest.mark.parametrize(
-    ("values", "words", "errno"),
-    [
-        ({EPERM}, "errno EPERM", {"EPERM"}),
-        ({EPERM, ALLOW}, "allow or errno EPERM, by arguments", {"EPERM"}),
-        ({0x00050000}, "errno 0", {"ok"}),
-        ({0x0005FFFF}, "errno 4095", {"E4095"}),
-        ({KILL}, "kill process", set()),
-        ({0x12340000}, "kill process (0x12340000)", set()),
-        ({None}, "anything", set()),
-    ],
-)
-def test_answers_in_words(values: set[int | None], words: str, errno: set[str]) -> None:
-    assert words == describe(frozenset(values))
-    assert errno == errnos(frozenset(values))
-
-
 def test_all_numbers_of_three_abis_are_computed_in_one_walk() -> None:
     names = list(call_numbers("x86_64"))
     big = program(dict.fromkeys(names[:300], ALLOW), default=EPERM)
@@ -294,34 +230,3 @@ def test_all_numbers_of_three_abis_are_computed_in_one_walk() -> None:
     for abi in BY_MACHINE["x86_64"]:
         survey(big, ABIS[abi].arch, ABIS[abi].range)
     assert time.perf_counter() - started < 20  # some 20 ms where nothing else runs
-
-
-# --- call numbers
-
-
-def test_the_table_has_the_numbers_of_the_newest_kernel() -> None:
-    assert version().startswith("Call numbers of Linux 7.")
-    assert call_numbers("aarch64")["statmount"] == call_numbers("x86_64")["statmount"] == 457
-    assert {abi: call_numbers(abi)["bpf"] for abi in ABIS} == {
-        "x86_64": 321,
-        "i386": 357,
-        "x32": 0x40000000 + 321,
-        "aarch64": 280,
-    }
-    assert call_numbers("x32")["execve"] == 0x40000000 + 520
-    assert "socketcall" not in call_numbers("x86_64")
-    assert call_names("i386")[102] == "socketcall"
-    for abi in ABIS:
-        assert set(call_names(abi)) <= set(ABIS[abi].range)
-        assert len(call_names(abi)) == len(call_numbers(abi))
-
-
-def test_an_instruction_has_eight_bytes() -> None:
-    assert parse_program(struct.pack("<HBBI", 6, 0, 0, ALLOW))[0].k == ALLOW
-
-
-def test_the_table_says_which_calls_are_newer_than_a_kernel() -> None:
-    assert set(calls_newer_than("6.18.44")) == {"listns", "rseq_slice_yield"}
-    assert calls_newer_than("6.1.0-18-amd64")["statmount"] == "6.8"
-    assert "mseal" not in calls_newer_than("6.10")
-    assert calls_newer_than("unknown") == {}
