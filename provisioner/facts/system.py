@@ -76,6 +76,8 @@ class System(Observed):
     canary: Canary | None
     # the peer's subject by each of its pids; None: no peer was named
     peers: Fact[Items[Canary] | None] = since_schema()
+    # processes of the host that hold less than `canary`, by name (hosts/canary_processes.py)
+    canaries: Fact[FactMap[Fact[Canary]]] = since_schema()
     platform: Fact[Platform] = since_schema()
     ssh: Fact[SshKeys] = since_schema()
     entropy: Fact[Sha256] = since_schema()  # SHA-256 of 32 bytes of getrandom(2), taken before all else

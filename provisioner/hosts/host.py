@@ -19,6 +19,7 @@ from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen, parse_image
 from provisioner.faults.explain import hint_in
 from provisioner.hosts.canaries import Canaries
+from provisioner.hosts.canary_processes import canary_processes
 from provisioner.hosts.files_local import HostFiles
 from provisioner.hosts.image_store import UNPRIVILEGED, ImageMaker
 from provisioner.hosts.runtime_images import ImageName, RuntimeImages, remembered
@@ -94,6 +95,15 @@ class Host:
     def canary_words(self) -> list[str]:
         """Arguments of the verb `facts` that name what a sandbox must not reach: first a process, then IPC objects."""
         return [f"canary={self.pid}:{self.nonce}", f"objects={self._canaries.words}"]
+
+    def canary_processes(self, seen: Facts | None) -> contextlib.AbstractContextManager[list[str]]:
+        """
+        Start processes that a sandbox must not look into: `hosts/canary_processes.py`.
+
+        Args:
+            seen: this host's view of the sandbox's first process; None: start none.
+        """
+        return contextlib.nullcontext([]) if seen is None else canary_processes(self._channel, seen.process, self.nonce)
 
     def moved(self) -> list[str]:
         """Return one line for each canary that changed since this run began."""

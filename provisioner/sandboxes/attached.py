@@ -150,12 +150,13 @@ class Attached:
         """
         raise IsolationError("its image could not be read before it was started")
 
-    def inside(self, peer: Facts | None = None) -> Facts:
+    def inside(self, peer: Facts | None = None, own: Facts | None = None) -> Facts:
         """
         Return the view of a process that the runtime's own exec starts in it.  The exec runs once.
 
         Args:
             peer: ignored; an attached sandbox has no peer.
+            own: ignored; its outside view is known.
 
         Raises:
             IsolationError: the runtime has no exec that passes the probe on, or the exec failed.
@@ -185,12 +186,13 @@ class Attached:
         left = [folder / name for folder in cgroups for name in attach.leaves]
         before = [folder for folder in left if folder.exists()]
         argv = ["facts", self.nonce, *self.outer.canary_words, "untouched", "files"]
-        values = {**self._values, "argv": [MEMFD_PATH, *argv]}
         launch = [str(self.host.probe_path), "launch", "--memfd-exec", "--"]
         try:
-            done = self.host.connection.run(
-                [*launch, *render_argv(attach.exec, values, "attach.exec")], deadline("exec"), inside=True
-            )
+            with self.outer.canary_processes(self._seen) as words:
+                values = {**self._values, "argv": [MEMFD_PATH, *argv, *words]}
+                done = self.host.connection.run(
+                    [*launch, *render_argv(attach.exec, values, "attach.exec")], deadline("exec"), inside=True
+                )
         finally:
             for folder in left:
                 if folder not in before:

@@ -196,12 +196,13 @@ class Sandbox:
         """
         return self.channel.request(*argv, deadline=seconds or deadline("request"), bound=bound, data=data)
 
-    def inside(self, peer: Facts | None = None) -> Facts:
+    def inside(self, peer: Facts | None = None, own: Facts | None = None) -> Facts:
         """
         Return the subject's view of itself.
 
         Args:
             peer: the host's view of another sandbox's subject, which this one must not reach.
+            own: the host's view of this subject; without it fewer processes of the host are tried.
         """
         # a runtime that claims no wall has nothing outside
         words = self.outer.canary_words[: 1 if self.runtime.boundary == "none" else None]
@@ -214,7 +215,9 @@ class Sandbox:
         machine = self.runtime.kind == "vm" and self.runtime.image == "none"
         if self.runtime.image in ("initramfs", "none") and not machine:
             words.append("files")
-        reply = self.channel.request("facts", self.nonce, *words, deadline=deadline("facts"), bound=FACTS_BYTES)
+        with self.outer.canary_processes(own) as further:
+            argv = ("facts", self.nonce, *words, *further)
+            reply = self.channel.request(*argv, deadline=deadline("facts"), bound=FACTS_BYTES)
         return parse_facts(checked(reply, "facts", self.runtime.name), self.nonce)
 
     def image(self) -> ImageSeen | None:

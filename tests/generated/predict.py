@@ -68,10 +68,9 @@ def signals_outside(world: World) -> bool:
 
 def looks_outside(world: World) -> bool:
     """
-    ptrace(2), "Ptrace access mode checking": into the host's process, or its peer's, which runs as the host's root.
+    ptrace(2), "Ptrace access mode checking": into the host's process, or one of its own user without a capability.
     """
-    as_its_peer = world.host_root and not world.has("user") and world.over_host >= STOCK_BOUNDING
-    return not world.has("pid") and (bool(TRACES & world.over_host) or as_its_peer)
+    return not world.has("pid") and (bool(TRACES & world.over_host) or not world.has("user"))
 
 
 SINGLE = {

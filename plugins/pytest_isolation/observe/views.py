@@ -32,7 +32,7 @@ class Observable(Protocol):
     outer: Host
     provider: str  # of the machine that it is, as lab.yaml names it; "" for other sandboxes
 
-    def inside(self, peer: Facts | None = None) -> Facts: ...
+    def inside(self, peer: Facts | None = None, own: Facts | None = None) -> Facts: ...
     def outside(self) -> Facts | None: ...
     def vmm(self) -> Facts | None: ...
     def exec_facts(self) -> Facts: ...
@@ -54,8 +54,9 @@ def observe_sandbox(target: Target, main: Observable, peer: Observable | None) -
     no_peer = target.runtime.cannot.get("peer", "no peer was made")
     peer_outside = try_observe(peer.outside) if peer else unobserved(no_peer)
     named = peer_outside if isinstance(peer_outside, Facts) else None
-    inside = try_observe(main.inside) if target.attached else main.inside(named)
     outside = try_observe(main.outside)
+    own = outside if isinstance(outside, Facts) else None
+    inside = try_observe(main.inside) if target.attached else main.inside(named, own)
     return Record.model_construct(
         schema_=1,
         run=main.host.run.id,

@@ -91,6 +91,12 @@ def _is_below(line: Cgroup, top: str) -> bool:
     return line.path == top or line.path.startswith(top.rstrip("/") + "/")
 
 
+def in_its_pids(process: Process, tasks: Sequence[TaskState]) -> list[TaskState]:
+    """Return the tasks of other sandboxes in its pid namespace: in another mount namespace, and beside its cgroup."""
+    same = [task for task in tasks if task.namespaces.pid == process.namespaces.pid]
+    return [task for task in outside_cgroup(process, same) if task.namespaces.mnt != process.namespaces.mnt]
+
+
 def name_first(tasks: Sequence[TaskState]) -> str:
     """Return the number on the host and the name of the first task; "" if there is none."""
     return f"process {tasks[0].process} ({tasks[0].name})" if tasks else ""

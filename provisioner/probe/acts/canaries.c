@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "acts/acts.h"
+#include "acts/canary_processes.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
@@ -224,12 +225,15 @@ int verb_canaries(const struct call *call)
 
 	if (call->argc == 4 && strcmp(argv[1], "delete") == 0 && parse(&c, argv + 2))
 		return delete (&c);
+	if (call->argc > 2 && strcmp(argv[1], "processes") == 0)
+		return hold_processes(argv + 2, call->argc - 2);
 	if (call->argc != 5 || !parse(&c, argv + 2) || c.key == 0 || c.name[1] == '\0')
-		return usage("canaries hold|look KEY NAME FILE, or canaries delete KEY NAME");
+		return usage("canaries hold|look KEY NAME FILE, delete KEY NAME, or "
+			     "processes UID:GID:CAPABILITIES...");
 	c.file = argv[4];
 	if (strcmp(argv[1], "hold") == 0)
 		return hold(&c);
 	if (strcmp(argv[1], "look") == 0)
 		return look(&c);
-	return usage("canaries hold|look|delete");
+	return usage("canaries hold|look|delete|processes");
 }

@@ -51,6 +51,8 @@ static bool take_option(struct system_options *o, const char *word)
 		o->objects = word + strlen("objects=");
 	else if (starts_with(word, "peer=") && o->npeers < COUNT(o->peers))
 		o->peers[o->npeers++] = word + strlen("peer=");
+	else if (starts_with(word, "process=") && o->nothers < COUNT(o->others))
+		o->others[o->nothers++] = word + strlen("process=");
 	else if (strcmp(word, "untouched") == 0)
 		o->untouched = true;
 	else if (strcmp(word, "disks") == 0)
@@ -74,7 +76,7 @@ int verb_facts(const struct call *call)
 		valid = take_option(&options, argv[i]) && valid;
 	if (!valid)
 		return usage("facts NONCE [canary=PID:NONCE] [objects=KEY:NAME] "
-			     "[peer=PID:NONCE]... [untouched] [disks] [files]");
+			     "[peer=PID:NONCE]... [process=NAME:PID:NONCE]... [untouched] [disks] [files]");
 	json_head("inside", argv[1]);
 	proc = open_self();
 	json_key("process");

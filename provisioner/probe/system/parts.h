@@ -15,6 +15,7 @@ void json_rights(bool untouched);     /* device_node, root_access, legacy_tiocst
 void json_kernel_state(void);	      /* kernel_state */
 void json_canary(const char *canary); /* canary */
 void json_peers(const char *const *peers, size_t count); /* peers */
+void json_others(const char *const *others, size_t count); /* canaries */
 void json_platform(void);				 /* platform */
 void json_ssh(void);					 /* ssh */
 void json_entropy(void);				 /* entropy */

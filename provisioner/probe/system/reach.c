@@ -140,6 +140,26 @@ void json_peers(const char *const *peers, size_t count)
 	json_close(']');
 }
 
+/* Further processes outside, by the name that the caller gives each. */
+void json_others(const char *const *others, size_t count)
+{
+	json_key("canaries");
+	json_open('{');
+	for (size_t i = 0; i < count; i++) {
+		char name[32];
+		size_t length = strcspn(others[i], ":");
+
+		if (!others[i][length] || length >= sizeof(name)) {
+			errno = 0;
+			die(EX_USAGE, "'%s' is not NAME:PID:NONCE", others[i]);
+		}
+		snprintf(name, sizeof(name), "%.*s", (int)length, others[i]);
+		json_key(name);
+		json_reach(others[i] + length + 1);
+	}
+	json_close('}');
+}
+
 /* Mode 0: shmget(2) then checks no permission. */
 static void try_shm(const void *in, void *out)
 {

@@ -172,6 +172,7 @@ void json_system(const struct system_options *options)
 	json_file("machine_id", "/etc/machine-id", true);
 	json_canary(options->canary);
 	json_peers(options->peers, options->npeers);
+	json_others(options->others, options->nothers);
 	json_platform();
 	json_ssh();
 	json_entropy();

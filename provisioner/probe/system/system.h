@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define MAX_OTHERS 8
 #define MAX_PEERS 32 /* the kernel nests pid namespaces 32 deep (pid_namespaces(7)) */
 
 /* What the caller asks for besides the facts that every document has. */
@@ -16,6 +17,8 @@ struct system_options {
 	const char *objects;	      /* KEY:NAME of IPC objects made outside; or NULL */
 	const char *peers[MAX_PEERS]; /* PID:NONCE: one process outside by each of its numbers */
 	size_t npeers;
+	const char *others[MAX_OTHERS]; /* NAME:PID:NONCE of further processes outside */
+	size_t nothers;
 };
 
 /* Reads the random bytes of `entropy`: the first step of a request. */

@@ -36,7 +36,7 @@ PLANTS = (
             "ns.pid.procfs": "host's pid namespace",
             "sig.outside": "signal the host's process",
             "sig.peer": "signal its peer's process",
-            "ptrace.outside": "of its peer's process",
+            "ptrace.outside": "with its own user and no capability",
         },
         spec=flags("--pid=host"),
         ends=True,  # ns.pid.reap holds: containerd's shim and runc signal all that is in the cgroup
@@ -45,7 +45,11 @@ PLANTS = (
     Plant(
         "--pid=host for another user, whom the uid keeps from signalling",
         ENGINES,
-        {"ns.pid": "host's pid namespace", "ns.pid.procfs": "host's pid namespace"},
+        {
+            "ns.pid": "host's pid namespace",
+            "ns.pid.procfs": "host's pid namespace",
+            "ptrace.outside": "with its own user and no capability",
+        },
         spec=flags("--pid=host", "--user", "1000:1000"),
         base="user",
     ),
@@ -56,7 +60,7 @@ PLANTS = (
             "ns.pid": "host's pid namespace",
             "ns.pid.procfs": "host's pid namespace",
             "sig.peer": "signal its peer's process",
-            "ptrace.outside": "of its peer's process",
+            "ptrace.outside": "with its own user and no capability",
         },
         spec=flags("--pid=host", "--user", "1000:1000"),
         base="user",

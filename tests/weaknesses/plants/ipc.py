@@ -77,6 +77,10 @@ ONLY_SYNTHETIC = {
 
 _DOCKER_SOCK = {"mgmt.runtime_sock": "/docker.sock is an engine's socket", "ipc.host_sockets": "/docker.sock"}
 _PTRACE = {
+    "ns.pid": "host's pid namespace",
+    "ns.pid.procfs": "host's pid namespace",
+    "sig.outside": "signal the host's process",
+    "sig.peer": "signal its peer's process",
     "ptrace.outside": "/environ of the host's process",
     "cap.bounding": "SYS_PTRACE",
     "cap.baseline": "SYS_PTRACE",
@@ -90,21 +94,15 @@ PLANTS = (
         "SYS_PTRACE with the host's pids",
         RUNC,
         _PTRACE,
-        spec=edits(
-            drop_namespace("pid"),
-            revoke("AUDIT_WRITE"),
-            grant("bounding", "permitted", "effective", names=["SYS_PTRACE"]),
-        ),
+        spec=edits(drop_namespace("pid"), grant("bounding", "permitted", "effective", names=["SYS_PTRACE"])),
         also={"kern.userfaultfd": "open"},
-        base="host's pids",
     ),
     Plant(
         "--pid=host --cap-add=SYS_PTRACE",
         ENGINES,
         _PTRACE,
         opened("seccomp.dangerous"),  # both profiles let kcmp through with this capability
-        spec=flags("--pid=host", *LESS, "--cap-add", "SYS_PTRACE"),
-        base="host's pids",
+        spec=flags("--pid=host", "--cap-add", "SYS_PTRACE"),
     ),
     # keyrings
     Plant("--no-new-keyring", RUNC, {"key.session": "is the host's"}, spec=flags("--no-new-keyring")),

@@ -61,7 +61,7 @@ PLANTS = (
                 "ns.pid.procfs": "host's pid namespace",
                 "sig.outside": "signal the host's process",
                 "sig.peer": "signal its peer's process",
-                "ptrace.outside": "of its peer's process",
+                "ptrace.outside": "with its own user and no capability",
                 **survive,
             },
             spec=edits(drop_namespace("pid")),

@@ -38,9 +38,13 @@ def complete(document: dict[str, Any], name: str) -> None:
         )
         system["sockets"] = [dict(DOCKER)] if outside else []
         system["paths"] |= {path: dict(ABSENT) for path in TOKENS}
-        system["peers"] = None
+        system["peers"], system["canaries"] = None, {}
         if system["canary"] is not None:
             # by its number on the host, and by that in its own pid namespace, which here is the subject's
             unreached = {"same": False, "environ": "ENOENT", "maps": "ENOENT"}
             system["peers"] = [{"pid": 5252, "signal": "ESRCH"} | unreached, {"pid": 1, "signal": "ok"} | unreached]
             system["canary"] |= {"environ": "ENOENT", "maps": "ENOENT"}
+            system["canaries"] = {
+                name: {"pid": pid, "signal": "ESRCH"} | unreached
+                for name, pid in (("same_user", 3997), ("container", 3998))
+            }

@@ -57,6 +57,27 @@ WEAKNESSES = (
         both(inside("canary", "maps", to="ok"), inside("canary", "same", to=True)),
         "/proc/3999/maps",
     ),
+    *(
+        weak(
+            "ptrace.outside",
+            f"--pid=host, and a process {cause}",
+            lambda d, name=name: d["inside"]["system"]["canaries"][name].update(environ="ok", same=True),
+            f"of a process of the host {cause}",
+        )
+        for name, cause in (
+            ("same_user", "with its own user and no capability"),
+            ("container", "with the capabilities of a container"),
+        )
+    ),
+    weak(
+        "ptrace.outside",
+        "--pid=host, where no process of its own user was tried",
+        both(ns("pid"), lambda d: d["inside"]["system"]["canaries"].clear()),
+        "same_user could not be observed",
+        "ns.pid",
+        "ns.pid.procfs",
+        verdict="unknown",
+    ),
     weak(
         "ptrace.outside",
         "--pid=host, which its peer's process is of too",

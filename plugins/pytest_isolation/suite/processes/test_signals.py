@@ -7,7 +7,13 @@ import pytest
 from provisioner.errors import UnobservedFact
 from provisioner.facts.ipc import Canary
 from pytest_isolation.records.view import SandboxView
+from pytest_isolation.walls.tasks import in_its_pids, name_first
 
+# processes of the host that hold less than the canary (provisioner/hosts/canary_processes.py)
+WEAKER = {
+    "same_user": "with its own user and no capability",
+    "container": "with the capabilities of a container",
+}
 REFUSALS = ("ESRCH", "EPERM", "EACCES", "ENOSYS", "SIGSYS")
 
 
@@ -83,7 +89,7 @@ def test_cannot_signal_a_peer(sandbox: SandboxView) -> None:
     refs=["ptrace(2), 'Ptrace access mode checking'", "proc_pid_environ(5)"],
     kinds=["container"],
     kinds_reason="a VM's process ids are its own kernel's",
-    shows=["system.canary", "system.peers", "process.capabilities.effective"],
+    shows=["system.canary", "system.canaries", "system.peers", "process.capabilities.effective"],
     reproduce="sleep 999 &    # on the host; inside: head -c 1 /proc/PID/environ",
     remedy="give it its own pid namespace, and no CAP_SYS_PTRACE: drop --pid=host and --cap-add=SYS_PTRACE",
 )
@@ -91,11 +97,14 @@ def test_cannot_look_into_a_process_outside(sandbox: SandboxView) -> None:
     """
     The sandbox cannot read another sandbox's or the host's `/proc/PID`.
 
-    The probe opens and closes `environ` and `maps`, where the kernel checks the ptrace access mode, of the host's
-    canary and of its peer's first process.
-    The canary holds all capabilities of the host, so the kernel refuses a container's root without CAP_SYS_PTRACE
+    The probe opens and closes `environ` and `maps`, where the kernel checks the ptrace access mode, of several
+    processes of the host and of its peer's first process.
+    The kernel lets a process look into one of the same user and group that holds no more capabilities
     (cap_ptrace_access_check in security/commoncap.c).
-    The peer holds no more capabilities than the sandbox itself.
+    Therefore one process of the host holds all capabilities, one has the sandbox's own user and no capability, and one
+    has those of a container.
+    Without a peer it is unknown whether the sandbox can read another sandbox's, unless no process of another sandbox
+    is in its pid namespace.
     ns.pid and ns.peer report that these processes are visible.
     """
     canary = sandbox.system.canary
@@ -103,13 +112,33 @@ def test_cannot_look_into_a_process_outside(sandbox: SandboxView) -> None:
         raise UnobservedFact("system.canary", "", "the probe got no canary process")
     opened = _opened(canary, "system.canary")
     assert not opened, f"it opens {opened} of the host's process"
-    if "peer" in sandbox.target.cannot:
+    _judge_weaker_processes(sandbox)
+    _judge_peer(sandbox)
+
+
+def _judge_weaker_processes(sandbox: SandboxView) -> None:
+    """Judge the processes of the host that hold less than the first."""
+    own_pids = sandbox.namespaces.pid != sandbox.host.namespaces.pid
+    for name, what in WEAKER.items():
+        if name not in sandbox.system.canaries and own_pids:
+            continue  # this user of the host cannot start it
+        opened = _opened(sandbox.system.canaries[name], f"system.canaries[{name}]")
+        assert not opened, f"it opens {opened} of a process of the host {what}"
+
+
+def _judge_peer(sandbox: SandboxView) -> None:
+    if "peer" not in sandbox.target.cannot:
+        peers = sandbox.system.peers
+        if not peers:
+            raise UnobservedFact("system.peers", "", "the probe got no process of the peer")
+        of_peer = [name for name in (_opened(peer, "system.peers") for peer in peers) if name]
+        assert not of_peer, f"it opens {of_peer[0]} of its peer's process"
         return
-    peers = sandbox.system.peers
-    if not peers:
-        raise UnobservedFact("system.peers", "", "the probe got no process of the peer")
-    of_peer = [name for name in (_opened(peer, "system.peers") for peer in peers) if name]
-    assert not of_peer, f"it opens {of_peer[0]} of its peer's process"
+    if sandbox.namespaces.pid == sandbox.host.namespaces.pid:
+        raise UnobservedFact("system.peers", "", "it is in the host's pid namespace, and has no peer to look into")
+    if strangers := in_its_pids(sandbox.subject, sandbox.tasks):
+        why = f"{name_first(strangers)} of another sandbox is in its pid namespace, and was not tried"
+        raise UnobservedFact("system.peers", "", why)
 
 
 def _opened(process: Canary, name: str) -> str:
