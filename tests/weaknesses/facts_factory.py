@@ -420,7 +420,7 @@ def _sandbox_mounts() -> list[Dict]:
         mount("/dev/mqueue", "mqueue", 122),
         mount("/sys", "sysfs", 123, **read_only),
         mount("/sys/fs/cgroup", "cgroup2", 26, root="/box", **read_only),
-        mount("/etc/resolv.conf", "tmpfs", 22, root="/containers/x/resolv.conf"),
+        mount("/etc/resolv.conf", "tmpfs", 22, root=f"/containers/overlay-containers/{'a' * 64}/userdata/resolv.conf"),
         mount("/probe", "ext4", 1, root="/usr/lib/isolation/probe", major=8, **read_only),
         mount("/proc/sys", "proc", 120, root="/sys", **read_only),
         mount("/proc/kcore", "devtmpfs", 5, root="/null"),

@@ -9,7 +9,7 @@ from provisioner.facts.devices import Device
 from provisioner.facts.mounts import Mount
 from provisioner.facts.system import Path
 from pytest_isolation.walls import capabilities, labels
-from pytest_isolation.walls.filesystem import devices, mounts, paths
+from pytest_isolation.walls.filesystem import devices, host_tree, mounts, origins, paths
 
 
 def _mount(target: str = "/x", root: str = "/", minor: int = 1, **more: object) -> Mount:
@@ -38,32 +38,50 @@ def test_a_capability_newer_than_the_table_is_named_by_its_number() -> None:
 def test_every_host_path_of_a_mount_is_found() -> None:
     host = [_mount("/", "/"), _mount("/srv", "/volumes"), _mount("/other", "/", minor=2)]
 
-    assert mounts.host_paths(_mount(root="/volumes/a"), host) == ["/srv/a", "/volumes/a"]
-    assert mounts.host_paths(_mount(minor=9), host) == []
+    assert origins.host_paths(_mount(root="/volumes/a"), host) == ["/srv/a", "/volumes/a"]
+    assert origins.host_paths(_mount(minor=9), host) == []
 
 
-@pytest.mark.parametrize("path", ["/", "/var", "/etc/ssh", "/proc/sys", "/run", "/run/x/podman.sock", "/var/lib"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/var",
+        "/etc/ssh",
+        "/proc/sys",
+        "/run",
+        "/run/x/podman.sock",
+        "/var/lib",
+        "/home/u",
+        "/home/u/.ssh/id",
+        "/tmp",
+    ],
+)
 def test_a_sensitive_path_is_one_of_the_list_above_or_below_it(path: str) -> None:
-    assert mounts.why_sensitive(path)
+    assert host_tree.why_sensitive(path)
 
 
-@pytest.mark.parametrize("path", ["/etcetera", "/var/lib/docker/volumes/a", "/run/user/1000/x", "/home/u", "/srv"])
+@pytest.mark.parametrize(
+    "path", ["/etcetera", "/var/lib/mysql", "/home/u/src", "/home/u/.cache/x", "/srv", "/tmp/x", "/opt/x"]
+)
 def test_other_paths_are_not_sensitive(path: str) -> None:
-    assert mounts.why_sensitive(path) is None
+    assert host_tree.why_sensitive(path) is None
 
 
 def test_a_fresh_proc_in_the_hosts_pid_namespace_is_no_host_path() -> None:
     proc = _mount("/proc", fstype="proc")
 
     assert mounts.sensitive_mounts([proc], [proc], shared=["pid"]) == []
-    assert mounts.sensitive_mounts([proc], [proc]) == ["/proc is the host's /proc"]
+    assert mounts.sensitive_mounts([proc], [proc]) == [
+        "/proc is the host's /proc: settings and state of the host's kernel"
+    ]
 
 
 def test_the_subjects_own_executable_may_come_from_anywhere() -> None:
     host, probe = [_mount("/", "/")], _mount("/probe", "/usr/lib/probe")
 
     assert mounts.sensitive_mounts([probe], host, exe="/probe") == []
-    assert mounts.sensitive_mounts([probe], host) == ["/probe is the host's /usr/lib/probe"]
+    assert mounts.sensitive_mounts([probe], host) == ["/probe is the host's /usr/lib/probe: programs of the host"]
 
 
 def test_read_only_binds_of_proc_are_no_masks() -> None:

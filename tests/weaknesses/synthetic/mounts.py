@@ -12,6 +12,71 @@ WEAKNESSES = (
         weak("mnt.host_paths", f"-v {path}:/x", mounted(host_bind("/x", path)), f"/x is the host's {path}")
         for path in ("/", "/etc", "/etc/ssh", "/var", "/root/.ssh", "/usr/bin", "/var/log/pods", "/var/lib/docker")
     ),
+    *(
+        weak("mnt.host_paths", f"-v {path}:/x", mounted(host_bind("/x", path)), f"/x is the host's {path}: {what}")
+        for path, what in (
+            ("/var/spool/cron/crontabs/root", "jobs that the host runs"),
+            ("/root/.ssh/authorized_keys", "files of the host's root"),
+            ("/var/lib/docker/volumes/other/_data", "storage of an engine (/var/lib/docker)"),
+            ("/var/lib/lxc/web/rootfs/etc", "storage of an engine (/var/lib/lxc)"),
+            ("/var/backups", "records of the host"),
+            ("/var/tmp", "a folder that all users of the host share"),
+            ("/usr/local/bin/tool", "programs of the host"),
+        )
+    ),
+    *(
+        weak(
+            "mnt.host_paths",
+            f"an overlay with {option}={path}",
+            mounted(mount("/mnt", "overlay", 90, super_options=["rw", f"{option}={path}"])),
+            f"/mnt is an overlay: its {option} is the host's {cause}",
+        )
+        for option, path, cause in (
+            ("lowerdir", "/srv/a:/etc", "/etc: configuration of the host (read-only)"),
+            ("lowerdir", "/", "/ (read-only)"),
+            ("lowerdir", "/a\\:b:/root:/srv", "/root: files"),
+            ("lowerdir+", "/usr/lib", "/usr/lib: programs"),
+            ("upperdir", "/etc/cron.d", "/etc/cron.d: configuration of the host"),
+            ("workdir", "/var/spool", "/var/spool: jobs"),
+        )
+    ),
+    weak(
+        "mnt.host_paths",
+        "an overlay over an unknown folder",
+        mounted(mount("/mnt", "overlay", 90, super_options=["rw", "lowerdir=etc"])),
+        "relative to an unknown folder",
+        verdict="unknown",
+    ),
+    weak(
+        "mnt.host_paths",
+        "a folder of the host for /tmp",
+        mounted(host_bind("/tmp", "/srv/tmp")),
+        "/tmp is the host's /srv/tmp: one folder for all",
+    ),
+    weak(
+        "mnt.host_paths",
+        "an idmapped folder",
+        mounted(mount("/data", "ext4", 1, root="/srv/data", major=8, options=["rw", "idmapped"])),
+        "/data is the host's /srv/data, idmapped",
+    ),
+    weak(
+        "mnt.host_paths",
+        "a partition of the host",
+        mounted(mount("/data", "ext4", 3, major=8, source="/dev/sda3")),
+        "/data is a disk that the host does not mount (/dev/sda3, ext4)",
+    ),
+    weak(
+        "dev.shm",
+        "a folder of the host for /dev/shm",
+        mounted(host_bind("/dev/shm", "/srv/shm")),
+        "/dev/shm is the host's /srv/shm, one folder for all",
+    ),
+    weak(
+        "mnt.host_paths",
+        "the host's names, writable",
+        mounted(host_bind("/etc/hosts", "/etc/hosts")),
+        "/etc/hosts is the host's /etc/hosts: configuration",
+    ),
     weak(
         "mnt.host_paths",
         "-v /run/docker.sock:/s",
@@ -54,13 +119,37 @@ WEAKNESSES = (
 LOOKALIKES = (
     Lookalike("a bind of an innocent folder", "container", mounted(host_bind("/data", "/srv/data"))),
     Lookalike("a folder whose name begins alike", "container", mounted(host_bind("/data", "/etcetera"))),
-    Lookalike("a volume of the engine", "container", mounted(host_bind("/data", "/var/lib/docker/volumes/x/_data"))),
+    Lookalike(
+        "a volume of its engine",
+        "container",
+        mounted(host_bind("/data", "/var/lib/containers/storage/volumes/x/_data/sub")),
+    ),
+    *(
+        Lookalike(
+            f"public data: {path}", "container", mounted(mount(path, "ext4", 1, root=path, major=8, options=["ro"]))
+        )
+        for path in ("/etc/localtime", "/usr/share/zoneinfo/Etc/UTC", "/etc/ssl/certs", "/etc/hosts")
+    ),
+    Lookalike(
+        "an overlay over folders for data",
+        "container",
+        mounted(mount("/mnt", "overlay", 90, super_options=["rw", "lowerdir=/srv/a:/srv/b", "upperdir=/srv/c"])),
+    ),
+    Lookalike(
+        "an idmapped folder, read-only",
+        "container",
+        mounted(mount("/data", "ext4", 1, root="/srv/data", major=8, options=["ro", "idmapped"])),
+    ),
     Lookalike(
         "a file of the engine's",
         "container",
-        mounted(mount("/run/.containerenv", "tmpfs", 22, root="/c/x/.containerenv")),
+        mounted(mount("/run/.containerenv", "tmpfs", 22, root=f"/c/{'b' * 64}/.containerenv")),
     ),
-    Lookalike("the host's resolv.conf", "container", mounted(host_bind("/etc/resolv.conf", "/etc/resolv.conf"))),
+    Lookalike(
+        "the host's resolv.conf",
+        "container",
+        mounted(mount("/etc/resolv.conf", "ext4", 1, root="/etc/resolv.conf", major=8, options=["ro"])),
+    ),
     Lookalike("docker --init", "container", mounted(host_bind("/sbin/docker-init", "/usr/bin/tini-static"))),
     Lookalike("a file system of its own", "container", mounted(mount("/etc", "ext4", 77, root="/etc"))),
     Lookalike(

@@ -14,7 +14,8 @@ from provisioner.errors import UnobservedFact
 from provisioner.facts.mounts import Mount
 from provisioner.facts.system import Path
 from provisioner.observed import FactMap
-from pytest_isolation.walls.filesystem.mounts import is_at_or_below, topmost
+from pytest_isolation.walls.filesystem.host_tree import is_at_or_below
+from pytest_isolation.walls.filesystem.mounts import topmost
 
 PLACES = {"proc": "/proc", "sysfs": "/sys"}
 NETWORK = "/sys/devices/virtual/net"  # lxc.container.conf(5), sys:mixed: of its own network namespace

@@ -2,38 +2,34 @@
 
 In: two mount tables as facts.  Out: host paths and reasons.  Pure.
 
-Two lines of mountinfo show the same file system if their major:minor are equal (proc_pid_mountinfo(5)).
-The `root` field says which part of it, so a sandbox's mount can be named by its host path.
+origins.py finds the host paths, host_tree.py says what each is.
 """
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Collection, Iterable, Sequence
 
 from provisioner.facts.mounts import Mount
-
-# Pod Security Standards "HostPath Volumes"; CIS Docker 5.6.
-SENSITIVE = (
-    *("/", "/etc", "/boot", "/dev", "/lib/modules", "/proc", "/root", "/run", "/sys", "/usr"),
-    *("/var/lib/docker", "/var/lib/containers", "/var/lib/kubelet", "/var/log"),
+from pytest_isolation.walls.filesystem.host_tree import TOPS, is_at_or_below, is_public, why_sensitive
+from pytest_isolation.walls.filesystem.origins import (
+    Origin,
+    check_layers,
+    disks,
+    hidden,
+    ids_of,
+    is_meant,
+    origins,
+    own_store,
 )
-SENSITIVE_BELOW = ("/etc", "/boot", "/lib/modules", "/root", "/usr", "/var/log", "/proc", "/sys")
+
 SHARED_FOLDERS = frozenset({"9p", "virtiofs", "vboxsf", "vmhgfs", "fuse.vmhgfs-fuse", "prl_fs"})
-DEFAULT_NODES = frozenset({"null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"})
-# Files that engines bind on purpose, and how the names of their sources end: another file at that path is not expected.
-INITS = ("tini", "tini-static", "docker-init", "catatonit")  # --init: the engine's own, from the host's /usr
-ENGINE_FILES = {
-    "/etc/resolv.conf": ("resolv.conf",),
-    "/etc/hostname": ("hostname",),
-    "/etc/hosts": ("hosts",),
-    "/run/.containerenv": (".containerenv",),
-    "/.dockerenv": (".dockerenv",),
-    "/sbin/docker-init": INITS,
-    "/run/podman-init": INITS,
-    "/dev/init": INITS,
-    "/run/host/os-release": ("os-release",),  # systemd-nspawn: systemd.io/CONTAINER_INTERFACE
+# --init: the engine's own, from the host's /usr
+INITS = {
+    "/sbin/docker-init": ("tini", "tini-static", "docker-init", "catatonit"),
+    "/run/podman-init": ("tini", "tini-static", "catatonit"),
+    "/dev/init": ("tini", "tini-static", "catatonit"),
 }
+SHARED_TARGETS = frozenset({"/tmp", "/var/tmp", "/run/lock"})  # dev.shm judges /dev/shm
 # A fresh mount of these in a namespace shared with the host has the host's superblock: the table cannot tell it from
 # a bind.  The whole kernel has one cgroup superblock.
 KERNEL_OWN = {"proc": ("/proc", "pid"), "sysfs": ("/sys", "net"), "mqueue": ("/dev/mqueue", "ipc")}
@@ -69,40 +65,11 @@ def gives_setuid(mount: Mount) -> bool:
     return writable and not guarded and mount.fstype not in WITHOUT_BINARIES
 
 
-def is_at_or_below(path: str, top: str) -> bool:
-    """Whether `path` is `top` or lies below it, by whole components."""
-    return path == top or path.startswith(top.rstrip("/") + "/")
-
-
-def host_paths(mount: Mount, host_mounts: Iterable[Mount]) -> list[str]:
-    """Return every path under which the host reaches the content of `mount`; none if the host does not mount it."""
-    found = []
-    for other in host_mounts:
-        if (other.major, other.minor) == (mount.major, mount.minor) and is_at_or_below(mount.root, other.root):
-            # "net:[4026531840]" is no path: relpath would look at the working folder
-            rest = "." if mount.root == other.root else posixpath.relpath(mount.root, other.root)
-            found.append(posixpath.normpath(posixpath.join(other.target, rest)))
-    return sorted(set(found), key=lambda path: (len(path), path))
-
-
-def why_sensitive(path: str) -> str | None:
-    """Say why a host path is sensitive, or None: it is in the list, holds such a path, or lies below one."""
-    for top in SENSITIVE:
-        if path == top or is_at_or_below(top, path):
-            return f"the host's {path}" if path == top else f"the host's {path}, which holds {top}"
-    for top in SENSITIVE_BELOW:
-        if is_at_or_below(path, top):
-            return f"the host's {path}"
-    if is_at_or_below(path, "/run") and path.endswith((".sock", "socket")):  # the socket of a service
-        return f"the host's {path}"
-    return None
-
-
 def sensitive_mounts(
     mounts: Sequence[Mount], host_mounts: Sequence[Mount], shared: Collection[str] = (), exe: str = ""
 ) -> list[str]:
     """
-    Return the mounts that lead to a sensitive path of the host.
+    Return the mounts that lead to a path of the host that a sandbox must not have.
 
     Args:
         mounts, host_mounts: the sandbox's mount table and the host's.
@@ -111,15 +78,25 @@ def sensitive_mounts(
 
     Returns:
         One text for each mount, "TARGET is WHAT".
+
+    Raises:
+        UnobservedFact: no mount is wrong, and the table does not tell where an overlay comes from.
     """
-    found = []
-    for mount in mounts:
-        if _is_expected(mount, shared, exe):
+    found: dict[int, str] = {}
+    shown, store, unreached = origins(mounts, host_mounts), own_store(mounts, host_mounts), hidden(mounts)
+    ids = ids_of(shown)
+    for origin in shown:
+        mount = origin.mount
+        if id(mount) in found or _is_expected(mount, shared, exe) or is_meant(origin, store, ids):
             continue
-        why = next((why for path in host_paths(mount, host_mounts) if (why := _why(mount, path))), None)
-        if why:
-            found.append(f"{mount.target} is {why}")
-    return found
+        if why := _why(origin, writable=origin.writable and mount.id not in unreached):
+            how = "is" if not origin.layer else f"is an overlay: its {origin.layer} is"
+            found[id(mount)] = f"{mount.target} {how} {why}{'' if origin.writable else ' (read-only)'}"
+    for mount in disks(mounts, host_mounts):
+        found[id(mount)] = f"{mount.target} is a disk that the host does not mount ({mount.source}, {mount.fstype})"
+    if not found:
+        check_layers(mounts)
+    return list(found.values())
 
 
 def shared_folders(mounts: Iterable[Mount]) -> list[str]:
@@ -128,7 +105,7 @@ def shared_folders(mounts: Iterable[Mount]) -> list[str]:
 
 
 def _is_expected(mount: Mount, shared: Collection[str], exe: str) -> bool:
-    if mount.root.endswith(ENGINE_FILES.get(mount.target, ())) or (exe and mount.target == exe):
+    if mount.root.endswith(tuple(f"/{name}" for name in INITS.get(mount.target, ()))) or (exe and mount.target == exe):
         return True
     if mount.fstype in CGROUP_TYPES:
         return is_at_or_below(mount.target, "/sys/fs/cgroup")  # path.cgroup_ro judges it
@@ -136,13 +113,23 @@ def _is_expected(mount: Mount, shared: Collection[str], exe: str) -> bool:
     return bool(place) and kind in shared and is_at_or_below(mount.target, place)
 
 
-def _why(mount: Mount, path: str) -> str | None:
+def _why(origin: Origin, writable: bool) -> str | None:
+    mount, path = origin.mount, origin.path
     if mount.target == "/":
-        return f"the host's {path}" if path in SENSITIVE else None
-    folder, name = posixpath.split(path)
-    if folder == "/dev" and name in DEFAULT_NODES:
-        return None  # a default device, or a mask made of /dev/null
-    return why_sensitive(path)
+        return f"the host's {path}" if path in TOPS else None
+    if is_at_or_below(path, "/dev") and path != "/dev":
+        if path == "/dev/shm" and mount.target != path:
+            return f"the host's {path}: memory that all users of the host share"
+        return None  # a default device, a mask made of /dev/null; dev.* judges what is below /dev
+    if is_public(path) and not writable:
+        return None
+    if why := why_sensitive(path):
+        return why
+    if writable and mount.target in SHARED_TARGETS:
+        return f"the host's {path}: one folder for all that are given it"
+    if writable and "idmapped" in mount.options:
+        return f"the host's {path}, idmapped: what it writes there belongs to other users of the host"
+    return None
 
 
 def peer_groups(mounts: Iterable[Mount]) -> dict[int, str]:

@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from provisioner.facts.mounts import Mount
 from provisioner.facts.process import Process
-from pytest_isolation.walls.filesystem.mounts import KERNEL_OWN, host_paths, is_at_or_below, topmost
+from pytest_isolation.walls.filesystem.host_tree import is_at_or_below
+from pytest_isolation.walls.filesystem.mounts import KERNEL_OWN, topmost
+from pytest_isolation.walls.filesystem.origins import host_paths
 
 # OCI runtime-spec's example and moby daemon/pkg/oci/defaults.go; a nosuid devpts is no wall of its own
 FLAGS = {
@@ -140,8 +142,11 @@ def shared_memory(mounts: Sequence[Mount], host_mounts: Sequence[Mount], own_ipc
     found = []
     shm, mqueue = topmost(mounts, "/dev/shm"), topmost(mounts, "/dev/mqueue")
     for mount, place in ((shm, "/dev/shm"), (mqueue if own_ipc else None, "/dev/mqueue")):
-        if mount is not None and any(is_at_or_below(place, path) for path in host_paths(mount, host_mounts)):
+        paths = [] if mount is None else host_paths(mount, host_mounts)
+        if any(is_at_or_below(place, path) for path in paths):
             found.append(f"{place} is the host's")
+        elif mount is not None and mount.fstype not in ("tmpfs", "mqueue") and paths:
+            found.append(f"{place} is the host's {paths[0]}, one folder for all that are given it")
     bounds = ("size=", "nr_blocks=")
     if shm is not None and shm.fstype == "tmpfs" and not any(one.startswith(bounds) for one in shm.super_options):
         found.append("/dev/shm has no bound of its own")
