@@ -127,3 +127,14 @@ def test_a_mount_below_another_is_hidden() -> None:
     ]
 
     assert hidden(mounts) == {3, 4}
+
+
+@given(deep.filter(bool))
+def test_the_storage_of_an_engine_is_told_by_its_shape_wherever_it_is(place: str) -> None:
+    root = mount("/", "/", 9, major=0, fstype="overlay", super_options=["rw", f"upperdir={place}/overlay2/{ID}/diff"])
+    others = f"/elsewhere{place}"
+
+    assert sensitive_mounts([root, bound(f"{place}/volumes/a/_data", "/data")], [mount("/")]) == []
+    for path in (f"{others}/volumes/a/_data", f"{others}/overlay2/{ID}/merged", f"{others}/containers/{ID}"):
+        found = sensitive_mounts([root, bound(path, "/data")], [mount("/")])
+        assert found == [f"/data is the host's {path}: storage of an engine ({others})"]

@@ -7,7 +7,7 @@ import pytest
 from provisioner.errors import UnobservedFact
 from provisioner.facts.devices import Device, DeviceRules
 from provisioner.facts.mounts import Mount
-from pytest_isolation.walls.filesystem.devices import MEMORY, openable, why_unrestricted
+from pytest_isolation.walls.filesystem.devices import MEMORY, openable, rules_beyond, why_unrestricted
 from pytest_isolation.walls.filesystem.rootfs import missing_flags, writable_below
 
 
@@ -35,6 +35,20 @@ def test_a_line_for_every_major_restricts_nothing(line: str) -> None:
 @pytest.mark.parametrize("line", ["c *:* m", "c 136:* rwm", "b 7:0 r"])
 def test_a_narrow_line_restricts_devices(line: str) -> None:
     assert why_unrestricted(DeviceRules(version=1, rules=[line], programs=[])) == ""
+
+
+@pytest.mark.parametrize("line", ["b 7:0 r", "b 8:* rw", "c 10:232 rwm", "c 42:* w", "c 1:1 r"])
+def test_a_rule_for_one_more_device_is_told(line: str) -> None:
+    rules = DeviceRules(version=1, rules=["c *:* m", "c 1:3 rwm", "c 136:* rwm", line], programs=[])
+
+    assert rules_beyond(rules, "runc", []) == [line]
+
+
+@pytest.mark.parametrize("line", ["b 7:0 m", "c 10:200 rwm", "c 5:1 rwm", "b 254:1 rw"])
+def test_a_rule_without_a_door_is_not_told(line: str) -> None:
+    disk = Device(path="/dev/vdb", kind="block", major=254, minor=1, open="ok")
+
+    assert rules_beyond(DeviceRules(version=1, rules=[line], programs=[]), "runc", [disk]) == []
 
 
 def test_an_untried_device_is_unobserved() -> None:

@@ -108,6 +108,7 @@ def started(config: dict[str, Any]) -> None:
 
 BASES: dict[tuple[str, str], Make] = {
     **{(engine, "read-only"): flags("--read-only") for engine in ENGINES},
+    **{(engine, "may make nodes"): flags("--cap-add", "MKNOD") for engine in ENGINES},
     **{(runtime, "flags"): edits(proc_flags) for runtime in RUNC},
 }
 PLANTS = (
@@ -169,7 +170,7 @@ PLANTS = (
     Plant(
         "the peer's root bound",
         ENGINES,
-        {"mnt.unshare_leak": "/x shows its peer's root"},
+        {"mnt.unshare_leak": "/x shows its peer's root", "mnt.host_paths": "storage of an engine"},
         spec=lambda ground: flags("-v", f"{peer_root(ground)}:/x:ro"),
     ),
     # shared memory and terminals
@@ -221,7 +222,18 @@ PLANTS = (
         {"dev.cgroup": ""},
         spec=flags("--device-cgroup-rule", "c *:* rwm"),
     ),
-    Plant("--device-cgroup-rule c 42:* rwm", ENGINES, spec=flags("--device-cgroup-rule", "c 42:* rwm")),
+    *(
+        Plant(
+            f"--device-cgroup-rule {rule}, and MKNOD",
+            ENGINES,
+            {"dev.cgroup": f"devices.list of its cgroup says '{rule}', and CAP_MKNOD"},
+            spec=flags("--device-cgroup-rule", rule, "--cap-add", "MKNOD"),
+            base="may make nodes",
+            needs="/sys/fs/cgroup/devices",
+        )
+        for rule in ("c 42:* rwm", "b 7:0 r", "b 8:* rw", "c 10:232 rwm")
+    ),
+    Plant("--device-cgroup-rule b 7:0 m", ENGINES, spec=flags("--device-cgroup-rule", "b 7:0 m")),
     *(
         Plant(
             f"--device {path}",

@@ -80,7 +80,7 @@ PLANTS = (
             ("/var/spool/cron", "jobs that the host runs"),
             ("/etc/shadow", "configuration of the host"),
             ("/var/lib/lxc", "storage of an engine"),
-            ("/tmp", "a folder that all users of the host share"),
+            ("/var/tmp", "a folder that all users of the host share"),
         )
     ),
     # look-alikes

@@ -80,6 +80,12 @@ WEAKNESSES = (
         weak("dev.cgroup", f"devices.list says {one}", rules(one), f"says '{one}'", record="docker")
         for one in ("a *:* rwm", "b *:* rwm", "c *:* r")
     ),
+    *(
+        weak(
+            "dev.cgroup", f"'{one}' and MKNOD", rules("c 1:3 rwm", one), f"says '{one}', and CAP_MKNOD", record="docker"
+        )
+        for one in ("b 7:0 r", "b 8:* rw", "c 10:232 rwm", "c 10:229 w")
+    ),
     weak("dev.cgroup", "no device program", rules(version=2), "no BPF_CGROUP_DEVICE program", record="docker"),
     *(
         weak(
@@ -145,6 +151,8 @@ WEAKNESSES = (
 )
 
 LOOKALIKES = (
+    Lookalike("'b 7:0 r' without CAP_MKNOD", "podman", rules("c 1:3 rwm", "b 7:0 r")),
+    Lookalike("'b 7:0 m', which opens nothing", "docker", rules("c 1:3 rwm", "b 7:0 m", "c 10:200 rwm")),
     Lookalike("devices ruled one by one", "docker", rules("c *:* m", "b 7:0 r", "c 136:* rwm")),
     Lookalike("a device program", "docker", rules(version=2, programs=(12,))),
     Lookalike("no rules in a user namespace, which forbids nodes", "container", rules("a *:* rwm")),

@@ -9,6 +9,7 @@ import pytest
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.filesystem import mounts as walls
 from pytest_isolation.walls.filesystem import rootfs
+from pytest_isolation.walls.filesystem.origins import topmost
 
 
 @pytest.mark.isolation(
@@ -90,7 +91,7 @@ def test_mount_events_do_not_travel_to_the_host(sandbox: SandboxView, host_facts
 )
 def test_root_file_system_is_read_only(sandbox: SandboxView) -> None:
     """The root file system is read-only."""
-    root = walls.topmost(sandbox.process.mounts, "/")
+    root = topmost(sandbox.process.mounts, "/")
     assert root is not None, "nothing is mounted at /"
     assert rootfs.is_read_only(root), "/ is writable"
 
@@ -201,7 +202,7 @@ def test_image_files_are_not_shared_for_writing(sandbox: SandboxView, peer: Sand
         pytest.skip(reason)
     why = rootfs.why_same_root(sandbox.process, peer.process)
     if why:
-        root = walls.topmost(sandbox.process.mounts, "/")
+        root = topmost(sandbox.process.mounts, "/")
         writable = sandbox.system.root_access == "ok" and root is not None and not rootfs.is_read_only(root)
         assert not writable, f"{why}, and it may write there"
 

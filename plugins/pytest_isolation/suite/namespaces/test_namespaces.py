@@ -10,7 +10,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls.filesystem.mounts import topmost
+from pytest_isolation.walls.filesystem.origins import topmost
 
 
 @pytest.mark.isolation(

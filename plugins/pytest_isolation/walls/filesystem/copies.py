@@ -15,7 +15,7 @@ from provisioner.facts.mounts import Mount
 from provisioner.facts.system import Path
 from provisioner.observed import FactMap
 from pytest_isolation.walls.filesystem.host_tree import is_at_or_below
-from pytest_isolation.walls.filesystem.mounts import topmost
+from pytest_isolation.walls.filesystem.origins import topmost
 
 PLACES = {"proc": "/proc", "sysfs": "/sys"}
 NETWORK = "/sys/devices/virtual/net"  # lxc.container.conf(5), sys:mixed: of its own network namespace

@@ -78,6 +78,40 @@ def why_unrestricted(rules: DeviceRules) -> str:
     return ""
 
 
+# config-linux.md "Default Devices" as rules: kind, major, minor
+DEFAULT_RULES = frozenset(
+    {*(("c", str(major), str(minor)) for major, minor in DEFAULTS.values()), ("c", "136", "*"), ("c", "5", "1")}
+)
+# What runtimes allow beyond these, each without making the node
+DOCUMENTED_RULES = {
+    "lxc": {("c", "10", "229")},  # config/templates/common.conf.in: fuse
+    # runc before 1.2, libcontainer/specconv AllowedDevices: tun
+    **{runtime: {("c", "10", "200")} for runtime in ("runc", "docker", "podman")},
+}
+
+
+def rules_beyond(rules: DeviceRules, runtime: str, devices: Iterable[Device]) -> list[str]:
+    """
+    Return the lines of devices.list that let another device be read or written than the default ones.
+
+    A line for exactly one device of which the sandbox has the node is left out: dev.nodes reports the node.
+
+    Args:
+        rules: the rules of the sandbox's cgroup.
+        runtime: the runtime's name: some allow one more device.
+        devices: the nodes that the sandbox has.
+    """
+    known = {(device.kind[0], str(device.major), str(device.minor)) for device in devices}
+    known |= DEFAULT_RULES | DOCUMENTED_RULES.get(runtime, set())
+    found = []
+    for line in rules.rules:
+        kind, number, access = (*line.split(), "", "", "")[:3]
+        major, _, minor = number.partition(":")
+        if set(access) & set("rw") and (kind, major, minor) not in known:
+            found.append(line)
+    return found
+
+
 def host_terminals(handles: Mapping[str, Handle], filesystems: Collection[tuple[int, int]]) -> list[str]:
     """Return those of the descriptors that are a terminal on one of these file systems (major, minor)."""
     return [

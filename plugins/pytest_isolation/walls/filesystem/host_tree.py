@@ -43,6 +43,11 @@ STORES = (
     *("/var/lib/rancher", "/var/lib/k0s", "/var/lib/buildkit", "/var/lib/etcd", "/var/lib/rkt", "/var/lib/flatpak"),
     *("/var/snap/docker", "/var/snap/lxd", "/run/containers", "/run/docker", "/run/containerd", "/run/runc"),
 )
+# The same by its shape, wherever it is: moby, containers/storage, containerd
+_SHAPE = re.compile(
+    r"(/.*?)/(?:(?:overlay2?|vfs/dir|btrfs/subvolumes|rootfs/overlayfs|containers|overlay-containers)/[0-9a-f]{64}"
+    r"|overlay2?/l/[A-Z0-9]{26}|(?:containerd/daemon/)?io\.containerd\.[a-z]+\.v\d[^/]*|volumes/[^/]+/_data)(?:/|\Z)"
+)
 _HOME_STORE = re.compile(r"(/root|/home/[^/]+)/\.local/share/(containers|docker|nerdctl|lxc|buildkit)(/|\Z)")
 _HOME = re.compile(r"/home/[^/]+\Z")
 _HIDDEN = re.compile(r"/home/[^/]+/(\.(?!cache(?:/|\Z))[^/]+)")
@@ -62,6 +67,8 @@ def is_at_or_below(path: str, top: str) -> bool:
 
 def store_of(path: str) -> str:
     """Return the engine's storage that holds a host path; "" if none does."""
+    if match := _SHAPE.match(path):
+        return match[1]
     if match := _HOME_STORE.match(path):
         return match[0].rstrip("/")
     return next((store for store in STORES if is_at_or_below(path, store)), "")
@@ -96,6 +103,4 @@ def what_is(path: str) -> str | None:
         return "a user's home, with keys and settings"
     if match := _HIDDEN.match(path):
         return f"a user's keys or settings ({match[1]})"
-    if path.endswith((".sock", ".socket", "/socket")):
-        return "a socket of the host"
     return None

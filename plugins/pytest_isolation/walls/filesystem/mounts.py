@@ -19,7 +19,7 @@ from pytest_isolation.walls.filesystem.origins import (
     ids_of,
     is_meant,
     origins,
-    own_store,
+    stores_of,
 )
 
 SHARED_FOLDERS = frozenset({"9p", "virtiofs", "vboxsf", "vmhgfs", "fuse.vmhgfs-fuse", "prl_fs"})
@@ -83,11 +83,11 @@ def sensitive_mounts(
         UnobservedFact: no mount is wrong, and the table does not tell where an overlay comes from.
     """
     found: dict[int, str] = {}
-    shown, store, unreached = origins(mounts, host_mounts), own_store(mounts, host_mounts), hidden(mounts)
-    ids = ids_of(shown)
+    shown, unreached = origins(mounts, host_mounts), hidden(mounts)
+    stores, ids = stores_of(mounts, shown), ids_of(shown)
     for origin in shown:
         mount = origin.mount
-        if id(mount) in found or _is_expected(mount, shared, exe) or is_meant(origin, store, ids):
+        if id(mount) in found or _is_expected(mount, shared, exe) or is_meant(origin, stores, ids):
             continue
         if why := _why(origin, writable=origin.writable and mount.id not in unreached):
             how = "is" if not origin.layer else f"is an overlay: its {origin.layer} is"
@@ -161,8 +161,3 @@ def masks(mounts: Iterable[Mount]) -> list[Mount]:
         if mount.target in MASKED_PATHS or thermal:
             found[mount.target] = mount
     return list(found.values())
-
-
-def topmost(mounts: Iterable[Mount], target: str) -> Mount | None:
-    """Return the mount that is visible at `target`: the last one there; None if there is none."""
-    return next((mount for mount in reversed(list(mounts)) if mount.target == target), None)

@@ -26,6 +26,7 @@ _ID = re.compile(r"[0-9a-f]{12,64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VOLUME = re.compile(r"/volumes/[^/]+/_data(/|\Z)")  # moby and containers/storage: the local driver's
 # What an engine makes in a sandbox's folder, and binds; a sandbox in another's network binds the other's
 ENGINE_FILES = ("resolv.conf", "hostname", "hosts", "etc-hosts", ".containerenv", "shm")
+_MADE = tuple(f"/{name}" for name in ENGINE_FILES)
 NAMES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/run/.containerenv", "/dev/shm")  # where they are mounted
 NSPAWN = "/run/systemd/nspawn/propagate/"  # systemd-nspawn: a folder for one machine (nspawn.c, mount_tunnel)
 
@@ -71,6 +72,11 @@ def aliases(path: str, host_mounts: Sequence[Mount]) -> list[str]:
     rest = posixpath.relpath(path, holder.target)
     root = posixpath.normpath(posixpath.join(holder.root, rest))
     return [path, *(one for one in host_paths(holder.model_copy(update={"root": root}), host_mounts) if one != path)]
+
+
+def topmost(mounts: Iterable[Mount], target: str) -> Mount | None:
+    """Return the mount that is visible at `target`: the last one there; None if there is none."""
+    return next((mount for mount in reversed(list(mounts)) if mount.target == target), None)
 
 
 def layers(mount: Mount) -> list[tuple[str, str]]:
@@ -144,19 +150,19 @@ def ids_of(found: Iterable[Origin]) -> set[str]:
     return {
         part
         for origin in found
-        if origin.mount.target in NAMES and origin.path.endswith(tuple(f"/{name}" for name in ENGINE_FILES))
+        if origin.mount.target in NAMES and origin.path.endswith(_MADE)
         for part in origin.path.split("/")
         if _ID.fullmatch(part)
     }
 
 
-def is_meant(origin: Origin, own_store: str | None, own_ids: set[str]) -> bool:
+def is_meant(origin: Origin, own_stores: set[str] | None, own_ids: set[str]) -> bool:
     """
     Whether an engine made the path for this sandbox: a file in its folder, a layer, or a volume in its own storage.
 
     Args:
         origin: what a mount shows.
-        own_store: the storage that holds the sandbox's own root, "" if none does, None if nobody knows.
+        own_stores: the storages of the sandbox's own engine (`stores_of`), None if nobody knows.
         own_ids: the sandbox's own ids (`ids_of`).
     """
     path = origin.path
@@ -170,13 +176,22 @@ def is_meant(origin: Origin, own_store: str | None, own_ids: set[str]) -> bool:
         return True
     if not store or not (_VOLUME.search(path) or (origin.layer and path.removeprefix(store).count("/") >= 2)):
         return False
-    return own_store is None or (own_store != "" and is_at_or_below(path, own_store))
+    return own_stores is None or store in own_stores
 
 
-def own_store(mounts: Iterable[Mount], host_mounts: Sequence[Mount]) -> str | None:
-    """Return the engine's storage that holds the sandbox's root, "" if none does, None if the table does not tell."""
-    root = [mount for mount in mounts if mount.target == "/"]
-    if not root or root[-1].fstype.startswith("fuse"):
+def stores_of(mounts: Sequence[Mount], found: Iterable[Origin]) -> set[str] | None:
+    """
+    Return the storages of the sandbox's engine: those that hold its root, and the files that the engine made for it.
+
+    Returns:
+        None if the table does not tell where the root comes from.
+    """
+    root = topmost(mounts, "/")
+    if root is None or root.fstype.startswith("fuse"):
         return None
-    found = [store for origin in origins(root[-1:], host_mounts) if (store := store_of(origin.path))]
-    return found[0] if found else ""
+    own = [
+        store_of(one.path)
+        for one in found
+        if one.mount is root or (one.mount.target in NAMES and one.path.endswith(_MADE))
+    ]
+    return {store for store in own if store}

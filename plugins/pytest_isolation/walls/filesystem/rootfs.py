@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Sequence
 from provisioner.facts.mounts import Mount
 from provisioner.facts.process import Process
 from pytest_isolation.walls.filesystem.host_tree import is_at_or_below
-from pytest_isolation.walls.filesystem.mounts import KERNEL_OWN, topmost
-from pytest_isolation.walls.filesystem.origins import host_paths
+from pytest_isolation.walls.filesystem.mounts import KERNEL_OWN
+from pytest_isolation.walls.filesystem.origins import host_paths, topmost
 
 # OCI runtime-spec's example and moby daemon/pkg/oci/defaults.go; a nosuid devpts is no wall of its own
 FLAGS = {
