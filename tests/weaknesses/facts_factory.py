@@ -32,6 +32,7 @@ INITIAL = {
     "uts": 4026531838,
 }
 MIB = 1 << 20
+STORE = "/var/lib/containers/storage"
 DOCKER = (
     *("CHOWN", "DAC_OVERRIDE", "FSETID", "FOWNER", "MKNOD", "NET_RAW", "SETGID", "SETUID", "SETFCAP", "SETPCAP"),
     *("NET_BIND_SERVICE", "SYS_CHROOT", "KILL", "AUDIT_WRITE"),
@@ -413,7 +414,7 @@ def _sandbox_mounts() -> list[Dict]:
     """Return a container's table: everything that a check looks at has an innocent line here."""
     read_only = {"options": ["ro"]}
     return [
-        mount("/", "ext4", 1, root="/var/lib/containers/storage/overlay/x/merged", major=8, tags=["master:1"]),
+        mount("/", "ext4", 1, root=f"{STORE}/overlay/{'e' * 64}/merged", major=8, tags=["master:1"]),
         mount("/proc", "proc", 120),
         mount("/dev", "tmpfs", 121),
         mount("/dev/null", "devtmpfs", 5, root="/null"),

@@ -153,7 +153,7 @@ WEAKNESSES = (
 LOOKALIKES = (
     Lookalike("'b 7:0 r' without CAP_MKNOD", "podman", rules("c 1:3 rwm", "b 7:0 r")),
     Lookalike("'b 7:0 m', which opens nothing", "docker", rules("c 1:3 rwm", "b 7:0 m", "c 10:200 rwm")),
-    Lookalike("devices ruled one by one", "docker", rules("c *:* m", "b 7:0 r", "c 136:* rwm")),
+    Lookalike("devices ruled one by one", "docker", rules("c *:* m", "c 1:5 rwm", "c 136:* rwm")),
     Lookalike("a device program", "docker", rules(version=2, programs=(12,))),
     Lookalike("no rules in a user namespace, which forbids nodes", "container", rules("a *:* rwm")),
     Lookalike("nowhere to make a node", "container", put("inside", "system", "device_node", to="EROFS")),

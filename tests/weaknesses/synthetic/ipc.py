@@ -115,6 +115,7 @@ WEAKNESSES = (
         "a folder with a socket in it",
         both(mounted(mount("/d", "ext4", 2, root="/x", major=8)), socket("/d/agent", "/d", device=[8, 2])),
         "/d/agent from /x/agent",
+        "mnt.host_paths",  # a user's home
     ),
     weak(
         "mgmt.runtime_sock",
@@ -136,6 +137,7 @@ WEAKNESSES = (
         both(mounted(mount("/x", "tmpfs", 22, root="/plain")), socket("/x", "/x")),
         "/x from /plain",
         "ipc.host_sockets",
+        "mnt.host_paths",
     ),
     weak(
         "mgmt.runtime_tcp",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import mount
+from facts_factory import STORE, mount
 from weakness import Lookalike, add, host_bind, mounted, put, weak
 
 from synthetic.copies import again
@@ -122,7 +122,7 @@ LOOKALIKES = (
     Lookalike(
         "a volume of its engine",
         "container",
-        mounted(host_bind("/data", "/var/lib/containers/storage/volumes/x/_data/sub")),
+        mounted(host_bind("/data", f"{STORE}/volumes/x/_data/sub")),
     ),
     *(
         Lookalike(

@@ -45,7 +45,7 @@ WEAKNESSES = (
         mounted(mount("/n", "nsfs", 4, root=f"net:[{INITIAL['net']}]")),
         f"/n leads to net:[{INITIAL['net']}]",
     ),
-    weak("ns.join", "-v /run/netns:/n", named_on_both, "/n/a leads to net:[77]"),
+    weak("ns.join", "-v /run/netns:/n", named_on_both, "/n/a leads to net:[77]", "mnt.host_paths"),
     weak(
         "ns.join",
         "a descriptor of the host's mount namespace",
