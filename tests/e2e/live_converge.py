@@ -20,6 +20,8 @@ from provisioner.machines.box.build import build_box
 from provisioner.machines.qemu.machine import QemuMachine
 from provisioner.paths import run_dir
 
+NAMES = ("docker", "podman", "runc", "lxc")
+ROLES = load_roles(NAMES)
 # All that an administrator would call the machine's state: packages, files, units, modules, settings, network.  Which
 # units are enabled or masked, the links below /etc/systemd say.
 STATE = r"""

@@ -1,56 +1,34 @@
-"""Real Vagrant and libvirt: the life of a machine, two labs at once, and errors."""
+"""Real Vagrant and libvirt: the life of a machine, two labs at once, and starts that end early."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
-import re
-import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from live_box import REASON, UNAVAILABLE
 from vagrant_box import pack_known_box
+from vagrant_lab import NEEDS, look_at_the_host
 
-from provisioner import deadlines, progress
+from provisioner import progress
 from provisioner.connection.ssh import SshConnection
 from provisioner.errors import IsolationError
 from provisioner.journal.prune import prune
 from provisioner.journal.read import read_journal
 from provisioner.journal.run import Run
 from provisioner.linux.processes import Process, read_process, wait_gone
-from provisioner.machines.box.build import Box, build_box, package_box
+from provisioner.machines.box.build import Box
 from provisioner.machines.daemonize import load_process
 from provisioner.machines.lab import MachineSpec
-from provisioner.machines.libvirt.network import LabNet
-from provisioner.machines.vagrant.lab_file import render_plain, write_entry
 from provisioner.machines.vagrant.machine import VagrantMachine
-from provisioner.machines.vagrant.output import INSTALL
-from provisioner.machines.vagrant.program import VagrantProgram
 from provisioner.paths import run_dir
 
-TOOLS = ("vagrant", "libvirtd", "virsh", "dnsmasq", "slirp4netns", "nsenter")
-PLUGIN = Path("/usr/share/vagrant-plugins/plugins.d")
-MISSING = [tool for tool in TOOLS if not shutil.which(tool, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")]
-pytestmark = [
-    pytest.mark.skipif(UNAVAILABLE, reason=REASON),
-    pytest.mark.skipif(
-        bool(MISSING),
-        reason=f"needs {', '.join(MISSING)}: {INSTALL.partition(';')[0]} libvirt-daemon-system libvirt-clients "
-        "dnsmasq-base slirp4netns",
-    ),
-    pytest.mark.skipif(os.geteuid() != 0, reason="a lab's network namespace needs root"),
-]
-ROOT = Path(__file__).parents[4]
+pytestmark = NEEDS
 STARTER = """
 import sys; from pathlib import Path
 from provisioner.journal.run import Run; from provisioner.machines.lab import MachineSpec
@@ -58,44 +36,6 @@ from provisioner.machines.box.build import build_box; from provisioner.machines.
 with Run.start() as run:
     VagrantMachine(MachineSpec(name="one", driver="qemu"), build_box(), Path(sys.argv[1]), run).up()
 """
-
-
-def look_at_the_host() -> dict[str, object]:
-    """Return the host's network settings, which a lab must not change, without counters."""
-    rules = {}
-    for argv in (["nft", "list", "ruleset"], ["iptables-save"], ["ip6tables-save"]):
-        if shutil.which(argv[0], path=f"{os.environ['PATH']}:/usr/sbin:/sbin"):
-            text = subprocess.run(argv, capture_output=True, text=True, timeout=300).stdout
-            lines = [re.sub(r"\[\d+:\d+\]|counter packets \d+ bytes \d+", "", line) for line in text.splitlines()]
-            rules[argv[0]] = [line for line in lines if not line.startswith("#")]
-    shown = {
-        what: json.loads(subprocess.run(["ip", "-j", *what.split()], capture_output=True, timeout=300).stdout or "[]")
-        for what in ("link show", "addr show", "route show table all", "-6 route show table all", "rule show")
-    }
-    sysctls = sorted(Path("/proc/sys/net/ipv4/conf").glob("*/forwarding"))
-    return {
-        **rules,
-        **shown,
-        "forward": Path("/proc/sys/net/ipv4/ip_forward").read_text(),
-        "forwarding": {str(path): path.read_text() for path in sysctls},
-        "bridges": sorted(path.parent.name for path in Path("/sys/class/net").glob("*/bridge")),
-    }
-
-
-@pytest.fixture(scope="module")
-def box() -> Box:
-    return build_box()
-
-
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A folder for labs; not below tmp_path, which the unprivileged QEMU cannot enter."""
-    made = run_dir() / f"labs-{secrets.token_hex(4)}"
-    made.mkdir(mode=0o711)
-    yield made
-    for lab in made.iterdir():  # ends what a failed test has left running
-        LabNet(lab).down()
-    shutil.rmtree(made, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
@@ -319,80 +259,3 @@ def test_a_prune_ends_a_killed_start_and_the_next_start_works(machine: VagrantMa
     machine.up()
     assert ask(machine, "hostname") == "one\n"
     machine.down(destroy=True)
-
-
-def test_a_kernel_panic_ends_the_start_at_once(machine: VagrantMachine, box: Box) -> None:
-    broken = replace(box, cmdline=f"{box.cmdline} rdinit=/nowhere root=/dev/none")
-    dead = VagrantMachine(MachineSpec(name="dead", driver="qemu"), broken, machine.directory, machine._run)
-    started = time.monotonic()
-
-    with pytest.raises(IsolationError, match=r"cannot start machine 'dead': its kernel has panicked; .*: ") as caught:
-        dead.up()
-    assert time.monotonic() - started < deadlines.deadline("machine.boot")  # without waiting for the deadline
-    assert "Kernel panic" in caught.value.log
-    assert (dead.status(), dead.vmm_pid()) == ("absent", None)
-
-
-def test_the_console_of_a_guest_that_misses_its_deadline_is_quoted(
-    machine: VagrantMachine, box: Box, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hanging = replace(box, cmdline=f"{box.cmdline.replace('quiet', '')} systemd.unit=emergency.target")
-    hung = VagrantMachine(MachineSpec(name="hung", driver="qemu"), hanging, machine.directory, machine._run)
-    monkeypatch.setitem(deadlines._SECONDS, "machine.boot", 12.0)
-
-    with pytest.raises(IsolationError) as caught:
-        hung.up()
-    assert re.match(
-        "cannot start machine 'hung': Vagrant: it did not answer by SSH in time; its console ends: .+",
-        str(caught.value),
-    )
-    assert "Command line: " in caught.value.log or "systemd[1]" in caught.value.log
-    assert (hung.status(), hung.vmm_pid()) == ("absent", None)
-
-
-def test_a_truncated_box_file_is_packed_again_or_refused(box: Box, folder: Path) -> None:
-    own = replace(box, directory=folder / "own")
-    own.directory.mkdir()
-    packed = package_box(own)
-    size = packed.stat().st_size
-    os.truncate(packed, size // 2)
-    assert package_box(own).stat().st_size > size * 0.9  # compressed by several threads: not to the byte
-    with tarfile.open(packed) as tar:
-        assert tar.getmember("box.img").size > size // 2
-
-    os.truncate(packed, size // 2)
-    with Run.start() as run:
-        program = VagrantProgram(folder / "cut", run)
-        with pytest.raises(IsolationError, match="cannot add the box 'a/b': Vagrant: the box file is damaged or trunc"):
-            program.add_box("a/b", packed)
-
-
-@pytest.mark.skipif(not PLUGIN.is_dir(), reason="hides the plugin as Debian installs it")
-def test_a_missing_plugin_is_an_error_that_offers_provider_qemu(folder: Path) -> None:
-    hide = ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {PLUGIN} && exec "$@"', "sh"]
-    with Run.start() as run:
-        program = VagrantProgram(folder / "bare", run, enter=lambda: hide)
-        write_entry(program.lab_file, "one", render_plain(MachineSpec(name="one", box="a/b")))
-        with pytest.raises(IsolationError) as caught:
-            program.up("one")
-    assert str(caught.value).startswith("cannot start machine 'one': Vagrant: its plugin vagrant-libvirt is not insta")
-    assert "`provider: qemu` in lab.yaml" in str(caught.value)
-
-
-def test_vagrant_by_hand_reads_the_packaged_lab_and_names_a_missing_box(folder: Path) -> None:
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    env |= {"VAGRANT_HOME": str(folder / "hand"), "VAGRANT_DOTFILE_PATH": str(folder / "dot")}
-    env |= {"VAGRANT_CHECKPOINT_DISABLE": "1", "VAGRANT_DEFAULT_PROVIDER": "libvirt", "LC_ALL": "C.UTF-8"}
-    status, start = (
-        subprocess.run(
-            ["vagrant", *argv], cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=900
-        )
-        for argv in (["status"], ["up", "debian12"])
-    )
-
-    assert (status.returncode, status.stderr) == (0, "")
-    assert re.search(r"^debian12 +not created \(libvirt\)$", status.stdout, re.MULTILINE)
-    assert start.returncode == 1
-    wanted = "cannot start machine 'debian12': Vagrant knows no box 'debian12'; `provisioner up debian12` builds it"
-    assert wanted in start.stdout + start.stderr
-    assert ".rb:" not in status.stdout + start.stdout + start.stderr
