@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 
 from provisioner.connection.local import CommandTimeout, run_command
 from provisioner.errors import IsolationError
-from provisioner.faults.explain import failed, free_bytes
+from provisioner.faults.explain import ELSEWHERE, failed, free_bytes
 from provisioner.files.atomic import write_whole
 from provisioner.files.folder import Folder
 from provisioner.files.maker import temporary_folder
@@ -131,6 +131,8 @@ def _read_cached(folder: Path, wanted: str) -> BuiltProbe | None:
 
 def _make(folder: Path, wanted: str, chosen: str, say: Progress, fetch: bool) -> BuiltProbe:
     """Build in a temporary folder and move each file into place, the checksum last."""
+    if os.statvfs(cache_dir()).f_flag & os.ST_NOEXEC:  # access(2) refuses a cached probe there too
+        raise IsolationError(f"cannot run the probe from '{cache_dir()}': it is mounted noexec", ELSEWHERE)
     with temporary_folder(cache_dir()) as work:
         binary = work / "probe"
         compiler = _copy_prebuilt(binary, wanted, chosen) or _compile(binary, wanted, chosen, say, fetch)

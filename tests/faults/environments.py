@@ -200,18 +200,18 @@ DISKS = (
 )
 
 PROBE = "export PYTEST_ISOLATION_CC=musl-gcc; P=$(echo $H/cache/probe-*/probe); "
-BUILT_OR_NOT = (0, 4)
 PROBES = (
     Row("probe-damaged", PROBE + "truncate -s -1 $P; printf x >>$P; ", ("session",), statuses=(0,)),
     Row("probe-missing", PROBE + "rm $P; ", ("session",), statuses=(0,)),
     Row("probe-not-executable", PROBE + "chmod 644 $P; ", ("session",), statuses=(0,)),
-    Row("probe-is-a-folder", PROBE + "rm $P; mkdir $P; ", ("session",), says="cannot", statuses=BUILT_OR_NOT),
+    Row("probe-is-a-folder", PROBE + "rm $P; mkdir $P; ", ("session",), statuses=(0,)),
     Row(
         "cache-noexec",
         PROBE + TMPFS.format(part="cache", size="64m,noexec"),
         ("session",),
-        says="cannot",
-        statuses=BUILT_OR_NOT,
+        says="mounted noexec",
+        hint=HOME_HINT,
+        statuses=(4,),
         private=True,
     ),
 )
