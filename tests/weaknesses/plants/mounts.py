@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from ground import Edit, Ground, append, bind
+from ground import Edit, Ground, append, bind, run
 from plant import Plant, edits, flags
 
 RUNC, ENGINES = ("runc", "crun"), ("docker", "podman")
@@ -18,14 +20,64 @@ def overlay(target: str, lower: str) -> Edit:
     return append("mounts", {"destination": target, "type": "overlay", "source": "overlay", "options": options})
 
 
+def tmpfs(ground: Ground) -> str:
+    """Mount a tmpfs of the test's own: layers of one overlay must not lie in each other."""
+    path = str(ground.directory("lower"))
+    run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", path)
+    ground.undo.callback(run, "umount", path)
+    return path
+
+
 def over(path: str) -> Callable[[Ground], Mapping[str, Any]]:
     """Return a Spec with an overlay over a folder of the host, which stands beside one of the test's own."""
-    return lambda ground: edits(overlay("/opt/merged", f"{ground.directory('lower', 'a')}:{path}"))
+    return lambda ground: edits(overlay("/opt/merged", f"{tmpfs(ground)}:{path}"))
 
 
 def over_own(ground: Ground) -> Mapping[str, Any]:
     """Return a Spec with an overlay over folders of the test's own."""
     return edits(overlay("/opt/merged", f"{ground.directory('lower', 'a')}:{ground.directory('other', 'b')}"))
+
+
+def second_name(ground: Ground) -> str:
+    """Give the host's /etc a second name in the test's folder; unmounted with the plant."""
+    path = str(ground.directory("second"))
+    run("mount", "--bind", "/etc", path)
+    ground.undo.callback(run, "umount", path)
+    return path
+
+
+def link(ground: Ground, to: str) -> str:
+    """Make a symbolic link in the test's folder."""
+    path = ground.folder / "link"
+    path.symlink_to(to)
+    return str(path)
+
+
+def layer(ground: Ground) -> str:
+    """Make a folder where an engine with another storage keeps the files of a container."""
+    path = ground.folder / "store" / "overlay2" / ("0123456789abcdef" * 4) / "diff"
+    path.mkdir(parents=True)
+    return str(path)
+
+
+def disk(ground: Ground) -> str:
+    """Make a file system on a loop device that the host does not mount."""
+    device = ground.loop_device()
+    run("mkfs.ext4", "-q", "-O", "^has_journal", device)
+    return device
+
+
+def mount_of(fstype: str, source: str, target: str, *options: str) -> Edit:
+    """Return the edit that mounts a file system."""
+    return append("mounts", {"destination": target, "type": fstype, "source": source, "options": list(options)})
+
+
+def named_volume(ground: Ground) -> Mapping[str, Any]:
+    """Return a Spec with a volume that the user declared; removed with the plant."""
+    engine = ground.runtime.name
+    name = run(engine, "volume", "create")
+    ground.undo.callback(run, engine, "volume", "rm", "--force", name)
+    return flags("-v", f"{name}:/data", "-v", f"{name}:/also:ro")
 
 
 PLANTS = (
@@ -36,7 +88,33 @@ PLANTS = (
             {"mnt.host_paths": f"/opt/merged is an overlay: its lowerdir is the host's {path}"},
             spec=over(path),
         )
-        for path in ("/etc", "/root", "/usr/lib")
+        for path in ("/", "/etc", "/root", "/usr/lib")
+    ),
+    Plant(
+        "an overlay over a second name of /etc",
+        RUNC,
+        {"mnt.host_paths": "/opt/merged is an overlay: its lowerdir is the host's /etc: configuration"},
+        spec=lambda ground: edits(overlay("/opt/merged", f"{ground.directory('lower', 'a')}:{second_name(ground)}")),
+    ),
+    Plant(
+        "a folder of the test's own, with /etc mounted in it",
+        RUNC,
+        {"mnt.host_paths": "/d/second is the host's /etc: configuration of the host"},
+        spec=lambda ground: edits(bind(Path(second_name(ground)).parent, "/d", "rbind", "ro")),
+        also={"mnt.locked_ro": "open"},
+    ),
+    Plant(
+        "a layer of another engine, in a storage at no usual place",
+        RUNC,
+        {"mnt.host_paths": "/opt/x is the host's /var/cache/pytest-isolation"},
+        spec=lambda ground: edits(bind(layer(ground), "/opt/x", "ro")),
+    ),
+    Plant(
+        "a disk that the host does not mount",
+        ("runc",),
+        {"mnt.host_paths": "/opt/disk is a disk that the host does not mount"},
+        spec=lambda ground: edits(mount_of("ext4", disk(ground), "/opt/disk", "ro", "nosuid", "nodev")),
+        needs="/dev/loop-control",
     ),
     *(
         Plant(
@@ -49,6 +127,9 @@ PLANTS = (
         for path, what, options in (
             ("/var/spool/cron", "jobs that the host runs", ("ro",)),
             ("/etc/crontab", "configuration of the host", ("ro",)),
+            ("/etc/cron.d", "configuration of the host", ("ro",)),
+            ("/root/.profile", "files of the host's root", ("ro",)),
+            ("/root/.ssh", "files of the host's root", ("ro",)),
             ("/etc/ssh", "configuration of the host", ("ro",)),
             ("/var/backups", "records of the host", ("ro",)),
             ("/var/lib/dpkg/status", "state of the host's services", ("ro",)),
@@ -68,6 +149,37 @@ PLANTS = (
         {"mnt.host_paths": "/etc/hosts is the host's /etc/shadow: configuration of the host (read-only)"},
         spec=edits(bind("/etc/shadow", "/etc/hosts", "ro")),
     ),
+    Plant(
+        "an idmapped folder",
+        ("crun",),
+        {"mnt.host_paths": ", idmapped: what it writes there belongs to other users of the host"},
+        spec=lambda ground: edits(bind(ground.directory("mapped", "a"), "/opt/m", "idmap=uids=0-1-10;gids=0-1-10")),
+    ),
+    *(
+        Plant(
+            "one folder of the host for /dev/shm",
+            runtimes,
+            {"dev.shm": "/dev/shm is the host's /var/cache/pytest-isolation"},
+            spec=make,
+            also=also,
+        )
+        for runtimes, make, also in (
+            (RUNC, lambda ground: edits(bind(ground.directory("shm"), "/dev/shm", "nosuid", "nodev", "noexec")), {}),
+            (ENGINES, lambda ground: flags("-v", f"{ground.directory('shm')}:/dev/shm"), {}),
+        )
+    ),
+    Plant(
+        "-v LINK:/opt/x:ro, a link to /etc",
+        ENGINES,
+        {"mnt.host_paths": "/opt/x is the host's /etc: configuration of the host (read-only)"},
+        spec=lambda ground: flags("-v", f"{link(ground, '/etc')}:/opt/x:ro"),
+    ),
+    Plant(
+        "-v /proc/PID/root/etc:/opt/x:ro",
+        ENGINES,
+        {"mnt.host_paths": "/opt/x is the host's /etc: configuration of the host (read-only)"},
+        spec=flags("-v", f"/proc/{os.getpid()}/root/etc:/opt/x:ro"),
+    ),
     *(
         Plant(
             f"-v {path}:/opt/x:ro",
@@ -79,6 +191,8 @@ PLANTS = (
         for path, what in (
             ("/var/spool/cron", "jobs that the host runs"),
             ("/etc/shadow", "configuration of the host"),
+            ("/etc/cron.d", "configuration of the host"),
+            ("/root/.profile", "files of the host's root"),
             ("/var/lib/lxc", "storage of an engine"),
             ("/var/tmp", "a folder that all users of the host share"),
         )
@@ -87,6 +201,13 @@ PLANTS = (
     Plant("an overlay over folders of its own", RUNC, spec=over_own),
     Plant("the time zone at /etc/localtime", RUNC, spec=edits(bind(ZONE, "/etc/localtime", "ro")), needs=ZONE),
     Plant("-v ZONE:/etc/localtime:ro", ENGINES, spec=flags("-v", f"{ZONE}:/etc/localtime:ro"), needs=ZONE),
-    Plant("-v NAME:/data, a volume", ENGINES, spec=flags("-v", "/data")),
+    Plant(
+        "-v /etc/localtime:/etc/localtime:ro",
+        ENGINES,
+        spec=flags("-v", "/etc/localtime:/etc/localtime:ro", "-v", "/etc/timezone:/etc/timezone:ro"),
+        needs="/etc/timezone",
+    ),
+    Plant("-v /data, a volume", ENGINES, spec=flags("-v", "/data")),
+    Plant("-v NAME:/data, a volume", ENGINES, spec=named_volume),
     Plant("--tmpfs /tmp", ENGINES, spec=flags("--tmpfs", "/tmp:nosuid,size=1m")),
 )
