@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -173,12 +172,6 @@ PLANTS = (
         ENGINES,
         {"mnt.host_paths": "/opt/x is the host's /etc: configuration of the host (read-only)"},
         spec=lambda ground: flags("-v", f"{link(ground, '/etc')}:/opt/x:ro"),
-    ),
-    Plant(
-        "-v /proc/PID/root/etc:/opt/x:ro",
-        ENGINES,
-        {"mnt.host_paths": "/opt/x is the host's /etc: configuration of the host (read-only)"},
-        spec=flags("-v", f"/proc/{os.getpid()}/root/etc:/opt/x:ro"),
     ),
     *(
         Plant(
