@@ -13,7 +13,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from provisioner.facts.forms import FileType, SomeText
+from provisioner.facts.forms import FileType, Id, SomeText
 from provisioner.observed import (
     MAX_ITEMS,
     MAX_TEXT,
@@ -51,6 +51,8 @@ class PrivilegedFile(Observed):
     user: bool
     group: bool
     capabilities: bool
+    # the user id that is root where the capabilities count (version 3); None: the reader's own root
+    capability_root: Fact[Id | None] = since_schema()
 
 
 class Privileged(Observed):
@@ -177,4 +179,11 @@ def _privileged(path: str, member: tarfile.TarInfo) -> PrivilegedFile | None:
     capabilities = CAPABILITIES in member.pax_headers
     if not user and not group and not capabilities:
         return None
-    return PrivilegedFile(path=path[:MAX_TEXT], user=user, group=group, capabilities=capabilities)
+    root = _capability_root(member.pax_headers.get(CAPABILITIES, ""))
+    return PrivilegedFile(path=path[:MAX_TEXT], user=user, group=group, capabilities=capabilities, capability_root=root)
+
+
+def _capability_root(value: str) -> int | None:
+    """Return the root id of a version 3 value: struct vfs_ns_cap_data of linux/capability.h, little endian."""
+    data = value.encode("utf-8", "surrogateescape")
+    return int.from_bytes(data[20:24], "little") if len(data) >= 24 and data[3] == 3 else None

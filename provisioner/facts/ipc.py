@@ -1,6 +1,7 @@
 """Tries to reach things outside: a canary process, IPC objects, a keyring, sockets and ports of engines.
 
-The sections `canary`, `peers`, `objects`, `keys`, `sockets`, `ports` and `guest_api` (system/reach.c, sockets.c).
+The sections `canary`, `peers`, `objects`, `keys`, `sockets`, `ports` and `guest_api` (probe/system/reach.c,
+probe/exposed/sockets.c).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ A new section is one module beside this one, and one field here or in process.py
 
 from __future__ import annotations
 
+from provisioner.facts.accounts import Group
 from provisioner.facts.devices import Device
 from provisioner.facts.forms import Bit, DeviceNumber, FileType, Pid, Sha256
 from provisioner.facts.image import Privileged
@@ -88,3 +89,5 @@ class System(Observed):
     ports: Fact[Items[EnginePort]] = since_schema()
     disks: Fact[Items[Disk] | None] = since_schema()  # None: not a guest
     privileged: Fact[Privileged] = since_schema()  # of its own root, if the request asked for it
+    # groups of the probe's table, by their names in /etc/group; None: there is no such file
+    groups: Fact[Items[Group] | None] = since_schema()

@@ -7,6 +7,7 @@ A check without a rule must be as in the runtime's stock configuration.
 
 from __future__ import annotations
 
+import grp
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,9 @@ PSS_BASELINE = frozenset(
         *("SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
     }
 )
+# credentials(7): groups that open files of the host, by this host's names; 0 is user.root_mapped's
+PRIVILEGED = ("disk", "kmem", "shadow", "sudo", "wheel", "adm", "systemd-journal", "kvm", "docker")
+PRIVILEGED_GIDS = [one.gr_gid for one in grp.getgrall() if one.gr_name in PRIVILEGED]
 # what `runc spec` and `crun spec` write
 STOCK_BOUNDING = frozenset({"AUDIT_WRITE", "KILL", "NET_BIND_SERVICE"})
 
@@ -94,9 +98,14 @@ RULES: dict[str, Rule] = {
     "ns.uts": lacks("uts"),
     "ns.cgroup": lacks("cgroup"),
     "ns.user": lacks("user"),
-    "user.root_mapped": open_if(lambda world: world.host_root or world.on_host(0) == 0),
+    "user.root_mapped": open_if(lambda world: world.host_root or world.maps("uid", 0) or world.maps("gid", 0)),
     "user.nonroot": open_if(lambda world: world.uid == 0),
-    "user.groups": open_if(lambda world: bool(set(world.groups) - {world.gid})),
+    "user.groups": open_if(
+        lambda world: (
+            bool(set(world.groups) - {world.gid})
+            or (world.has("user") and any(world.maps("gid", gid) for gid in PRIVILEGED_GIDS))
+        )
+    ),
     "cap.bounding": open_if(lambda world: bool(world.asked("bounding") - STOCK_BOUNDING)),
     "cap.baseline": open_if(lambda world: bool(world.over_host - PSS_BASELINE)),
     "cap.sys_admin": open_if(lambda world: "SYS_ADMIN" in world.over_host),

@@ -54,6 +54,11 @@ class World:
                 return int(line["hostID"] + uid - line["containerID"])
         return None
 
+    def maps(self, what: str, id_: int) -> bool:
+        """Whether an id of the host ("uid" or "gid") can be had inside, at whatever id."""
+        lines = self.config["linux"][f"{what}Mappings"] if self.has("user") else [{"hostID": 0, "size": 1 << 32}]
+        return any(line["hostID"] <= id_ < line["hostID"] + line["size"] for line in lines)
+
     @property
     def host_root(self) -> bool:
         """Whether the process is the host's root."""

@@ -15,6 +15,20 @@ Edit = Callable[[Config], None]
 MAPS = {
     "sub-ids": ({"containerID": 0, "hostID": 100000, "size": 65536},),
     "identity": ({"containerID": 0, "hostID": 0, "size": 65536},),
+    "the host's root at 1000": (
+        {"containerID": 0, "hostID": 100000, "size": 1000},
+        {"containerID": 1000, "hostID": 0, "size": 1},
+        {"containerID": 1001, "hostID": 101001, "size": 64535},
+    ),
+    "the host's root last": (
+        {"containerID": 0, "hostID": 100000, "size": 65535},
+        {"containerID": 65535, "hostID": 0, "size": 1},
+    ),
+    "a group of the host": (
+        {"containerID": 0, "hostID": 100000, "size": 2000},
+        {"containerID": 2000, "hostID": 42, "size": 1},
+        {"containerID": 2001, "hostID": 102001, "size": 63535},
+    ),
     "no root": ({"containerID": 1, "hostID": 100001, "size": 65535}, {"containerID": 0, "hostID": 165536, "size": 1}),
 }
 SETS = {

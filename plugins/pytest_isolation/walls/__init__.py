@@ -9,7 +9,7 @@ limits.py              whether a limit is in force
 management_sockets.py  sockets and ports of engines and other management planes
 privileged_calls.py    system calls that pass their privilege check
 tasks.py               the weakest task of a sandbox
-users.py               ranges of user ids
+users.py               ids of the host that a sandbox holds or maps
 filesystem/            devices, images, mounts, kernel files, the root directory
 machine/               hardware, hypervisors, platforms of VMs
 seccomp/               installed filters, simulated call by call

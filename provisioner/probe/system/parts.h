@@ -22,8 +22,6 @@ void json_entropy(void);				 /* entropy */
 void json_objects(const char *objects);			 /* objects */
 void json_keys(void);					 /* keys */
 void json_guest_api(void);				 /* guest_api */
-void json_sockets(void);				 /* sockets */
-void json_engine_ports(void);				 /* ports */
 void json_disks(bool asked);				 /* disks */
 
 #endif

@@ -20,8 +20,13 @@
 
 enum { DEPTH = 48, ENTRIES = 200000, MILLISECONDS = 600, FILES = 32, PATH = 1024, TOLD = 192 };
 
+#define REVISION_3  3  /* VFS_CAP_REVISION_3: the value ends with the root's user id */
+#define REVISION_AT 3  /* the highest byte of magic_etc, a little-endian number */
+#define ROOT_AT	    20 /* struct vfs_ns_cap_data */
+
 struct privileged {
-	bool user, group, capabilities;
+	bool user, group, capabilities, has_root;
+	uint32_t root;	 /* of the capabilities: the user id that is root where they count */
 	char path[TOLD]; /* below the root, with a leading slash; the last characters if too long */
 };
 
@@ -61,15 +66,23 @@ static uint64_t mount_of(int fd)
 	return read_key(AT_FDCWD, path, "mnt_id", &id) == 0 ? id : 0;
 }
 
-static bool has_capabilities(struct walk *w, bool *has)
+/* Reads capabilities(7), "File capability versioning". */
+static bool read_capabilities(struct walk *w, struct privileged *file)
 {
+	unsigned char value[64];
 	char path[2 * PATH];
+	ssize_t size;
 
 	snprintf(path, sizeof(path), "%s%s", w->root, w->to->path);
-	*has = lgetxattr(path, "security.capability", NULL, 0) >= 0;
-	if (*has || errno == ENODATA || errno == EOPNOTSUPP || errno == ENOENT)
-		return true;
-	return fail(w, errno, "read the capabilities of");
+	size = lgetxattr(path, "security.capability", value, sizeof(value));
+	if (size < 0 && errno != ERANGE)
+		return errno == ENODATA || errno == EOPNOTSUPP || errno == ENOENT ||
+		       fail(w, errno, "read the capabilities of");
+	file->capabilities = true;
+	file->has_root = size >= ROOT_AT + 4 && value[REVISION_AT] == REVISION_3;
+	for (int i = 3; file->has_root && i >= 0; i--)
+		file->root = file->root << 8 | value[ROOT_AT + i];
+	return true;
 }
 
 static bool note_file(struct walk *w, const struct stat *st)
@@ -80,7 +93,7 @@ static bool note_file(struct walk *w, const struct stat *st)
 		.group = (st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP),
 	};
 
-	if ((st->st_mode & 0111) && !has_capabilities(w, &found.capabilities))
+	if ((st->st_mode & 0111) && !read_capabilities(w, &found))
 		return false;
 	if (!found.user && !found.group && !found.capabilities)
 		return true;
@@ -194,6 +207,11 @@ static void json_found(const struct walked *w)
 		json_bool(w->files[i].group);
 		json_key("capabilities");
 		json_bool(w->files[i].capabilities);
+		json_key("capability_root");
+		if (w->files[i].has_root)
+			json_u64(w->files[i].root);
+		else
+			json_null();
 		json_close('}');
 	}
 	json_close(']');

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "exposed/exposed.h"
 #include "system/parts.h"
 
 static void json_file(const char *key, const char *path, bool absent_is_null)
@@ -182,6 +183,7 @@ void json_system(const struct system_options *options)
 	json_sockets();
 	json_engine_ports();
 	json_disks(options->disks);
+	json_groups_file();
 	if (options->files) {
 		json_privileged("");
 	} else {

@@ -14,6 +14,7 @@ from provisioner.probe.build import DEFINITIONS, SOURCES
 
 LAYERS = (
     ("base",),
+    ("exposed",),
     ("process", "system", "serve"),
     ("acts",),
     ("start",),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import grp
 from collections.abc import Mapping
 from typing import Any
 
 from ground import Edit, Ground, append, docker_profile, mount_option, put
 from plant import Make, Plant, edits, flags, opened
+
+from plants.tasks import executed
 
 
 def mapped(first: int, count: int = 65536) -> tuple[Edit, ...]:
@@ -19,6 +22,23 @@ def mapped(first: int, count: int = 65536) -> tuple[Edit, ...]:
 def range_flags(first: int, count: int = 65536) -> tuple[str, ...]:
     """Return the same in podman's words."""
     return "--uidmap", f"0:{first}:{count}", "--gidmap", f"0:{first}:{count}"
+
+
+def with_host_id(what: str, at: int, host: int) -> tuple[Edit, ...]:
+    """Return the edits to a user namespace in which the id `at` inside is `host` on the host ("uid" or "gid")."""
+    lines = [(0, 100000, at), (at, host, 1), (at + 1, 100000 + at + 1, 65535 - at)]
+    ranges = [{"containerID": inside, "hostID": outside, "size": count} for inside, outside, count in lines if count]
+    return *mapped(100000), put(f"linux.{what}Mappings", ranges)
+
+
+def group_of_the_host(name: str) -> str:
+    """Return the id of a group by this host's /etc/group."""
+    return str(grp.getgrnam(name).gr_gid)
+
+
+def has_group(name: str) -> bool:
+    """Whether this host's /etc/group has the group."""
+    return any(one.gr_name == name for one in grp.getgrall())
 
 
 def without_userns_within(config: dict[str, Any]) -> None:
@@ -99,7 +119,64 @@ PLANTS = (
         overlay=id_mapped,
         volume=True,
     ),
+    # ids of the host at any id inside
+    *(
+        Plant(
+            f"the host's root as {what} {at}",
+            ("runc", "crun"),
+            {"user.root_mapped": f"its {what} {at} is the host's {told}"},
+            spec=edits(*with_host_id(what, at, 0)),
+            base="userns",
+        )
+        for what, at, told in (("uid", 1000, "root"), ("uid", 65535, "root"), ("gid", 1000, "group 0"))
+    ),
+    *(
+        Plant(
+            f"the group {name} of the host as gid {at}",
+            ("runc", "crun"),
+            {"user.groups": f"its gid {at} is the host's group {name}"},
+            spec=lambda ground, name=name, at=at: edits(*with_host_id("gid", at, int(group_of_the_host(name)))),
+            base="userns",
+            when=has_group(name),
+        )
+        for name, at in (("disk", 2000), ("shadow", 65535), ("docker", 50))
+    ),
+    Plant(
+        "a range of groups that begins in the host's own",
+        ("podman",),
+        {"user.groups": "is the host's group"},
+        spec=flags("--uidmap", "0:100000:65536", "--gidmap", "0:1:65536"),
+        base="userns",
+    ),
+    Plant(
+        "an exec that stays, in the host's group docker",
+        ("runc",),
+        {"user.groups": "is in the host's group docker"},
+        beside=lambda ground, sandbox: executed("--additional-gids", group_of_the_host("docker"))(ground, sandbox),
+        when=has_group("docker"),
+    ),
+    Plant(
+        "the primary group disk of the host",
+        ("runc", "crun"),
+        {"user.groups": "it is in the host's group disk"},
+        spec=edits(put("process.user", {"uid": 1000, "gid": 6})),
+        base="user",
+    ),
+    Plant(
+        "ranges that have one id in common",
+        ("runc", "crun"),
+        {"user.range_disjoint": "uids 165535 to 165535"},
+        spec=edits(*mapped(100000)),
+        base="userns",
+        peer=edits(*mapped(165535)),
+    ),
     # look-alikes
+    Plant(
+        "an id that no group of the host has",
+        ("runc", "crun"),
+        spec=edits(*with_host_id("gid", 1000, 64999)),
+        base="userns",
+    ),
     *(
         Plant("a file on a volume, with a user namespace", (runtime,), spec=spec, base="userns", volume=True)
         for runtime, spec in (

@@ -5,7 +5,20 @@ from __future__ import annotations
 from facts_factory import INITIAL, Dict
 from weakness import Edit, Lookalike, proc, put, row, weak
 
+from synthetic.tasks import beside
+
 RANGE = [{"inside": 0, "outside": 100000, "count": 65536}]
+
+
+def ids(*lines: tuple[int, int, int]) -> list[Dict]:
+    """Return a map of lines (inside, outside, count)."""
+    return [{"inside": inside, "outside": outside, "count": count} for inside, outside, count in lines]
+
+
+def with_host_id(what: str, at: int, host: int) -> Edit:
+    """Return the edit to a map of 65536 ids, as a sound one, in which the id `at` inside is `host` on the host."""
+    lines = [(0, 100000, at), (at, host, 1), (at + 1, 100000 + at + 1, 65535 - at)]
+    return put("outside", "process", f"{what}_map", to=ids(*(line for line in lines if line[2])))
 
 
 def single_group(setgroups: str) -> Edit:
@@ -26,6 +39,15 @@ WEAKNESSES = (
         "its root is the host's root",
     ),
     weak("user.root_mapped", "uid 0 on the host", proc("outside", "uid", [0] * 4), "runs as the host's root"),
+    *(
+        weak("user.root_mapped", f"uid {at} is the host's 0", with_host_id("uid", at, 0), f"its uid {at} is the host")
+        for at in (1, 1000, 65535)
+    ),
+    *(
+        weak("user.root_mapped", f"gid {at} is the host's 0", with_host_id("gid", at, 0), f"its gid {at} is the host")
+        for at in (0, 1000, 65535)
+    ),
+    weak("user.root_mapped", "the host's group 0 kept", proc("outside", "gid", [0] * 4), "has the host's group 0"),
     weak(
         "user.root_mapped",
         "QEMU as root",
@@ -54,7 +76,21 @@ WEAKNESSES = (
     weak("user.nonroot", "--user 0", proc("inside", "uid", [0] * 4), "uid 0 inside"),
     weak("user.nonroot", "root in the guest", proc("inside", "uid", [0] * 4), "uid 0 inside", record="vm"),
     weak("user.nonroot", "a saved uid of 0", proc("inside", "uid", [1000, 1000, 0, 1000]), "uid 0 inside"),
-    weak("user.groups", "--group-add disk", proc("outside", "groups", [6]), "groups 6"),
+    weak("user.groups", "--group-add disk", proc("outside", "groups", [6]), "groups 6 (disk)"),
+    *(
+        weak("user.groups", f"{name} mapped", with_host_id("gid", 1000, gid), f"gid 1000 is the host's group {name}")
+        for name, gid in (("disk", 6), ("shadow", 42), ("docker", 996))
+    ),
+    weak("user.groups", "its own group is docker", proc("outside", "gid", [996] * 4), "is in the host's group docker"),
+    weak(
+        "user.groups",
+        "another process in the group docker",
+        beside(groups=[101000, 996]),
+        "process 4300 (sh) is in the host's group docker (996)",
+    ),
+    weak(
+        "user.groups", "another process of the group kvm", beside(gid=[997] * 4), "4300 (sh) is in the host's group kvm"
+    ),
     weak("user.groups", "group 0 kept", proc("outside", "groups", [0, 101000]), "groups 0"),
     weak(
         "user.range_disjoint",
@@ -97,5 +133,9 @@ LOOKALIKES = (
     Lookalike("a map of one group without setgroups", "container", single_group("deny")),
     Lookalike("a group that is mapped nowhere", "container", proc("outside", "groups", [65534])),
     Lookalike("its own primary group once more", "container", proc("outside", "groups", [101000])),
+    Lookalike("the host's group of another name", "container", with_host_id("gid", 1000, 106)),
+    Lookalike("the number 996 inside", "container", beside(groups=[100996])),
+    Lookalike("a host without /etc/group", "container", put("host", "system", "groups", to=None)),
+    Lookalike("the container's root in its group 0", "docker", beside(groups=[0])),
     Lookalike("no root in its map", "container", put("outside", "process", "uid_map", 0, "inside", to=1000)),
 )

@@ -7,7 +7,14 @@ import pytest
 from provisioner.errors import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.tasks import name_first
-from pytest_isolation.walls.users import overlaps
+from pytest_isolation.walls.users import (
+    foreign_capabilities,
+    groups_held,
+    groups_mapped,
+    overlaps,
+    privileged_groups,
+    root_mapped,
+)
 
 OVERFLOW_ID = 65534  # kernel.overflowgid: a group that is mapped nowhere
 
@@ -18,8 +25,8 @@ OVERFLOW_ID = 65534  # kernel.overflowgid: a group that is mapped nowhere
     profile="restricted",
     gains="is root on the host as soon as one other wall fails",
     refs=["user_namespaces(7)", "CIS Docker 2.9"],
-    shows=["process.uid", "process.uid_map"],
-    reproduce="grep Uid /proc/PID/status; cat /proc/PID/uid_map    # on the host, PID of the sandbox's process",
+    shows=["process.uid", "process.gid", "process.uid_map", "process.gid_map"],
+    reproduce="grep -E '^[UG]id' /proc/PID/status; cat /proc/PID/[ug]id_map    # on the host, of the sandbox's process",
     remedy="map its root to an unprivileged user: rootless, --userns=auto; for a VM run the hypervisor as its own user",
 )
 def test_root_inside_is_not_root_outside(sandbox: SandboxView) -> None:
@@ -27,6 +34,8 @@ def test_root_inside_is_not_root_outside(sandbox: SandboxView) -> None:
     Root inside is not root outside.
 
     The host's ids decide: a user namespace that maps 0 to 0 (`unshare -Ur` run by root) is no wall.
+    The host's uid 0 and gid 0 count at any id inside: a process that may change its ids becomes the host's root there.
+    An image that this run made must hold no file with capabilities of the host's root if the sandbox has its own users.
     The root of a VM belongs to its own kernel, so its hypervisor's process must not be root.
     """
     if not sandbox.shares_kernel and not sandbox.has_outside:
@@ -36,8 +45,13 @@ def test_root_inside_is_not_root_outside(sandbox: SandboxView) -> None:
     assert 0 not in process.uid, "its process runs as the host's root"
     found = [task for task in sandbox.tasks if 0 in task.uid]
     assert not found, f"{name_first(found)} runs as the host's root"
-    roots = [line.outside for line in process.uid_map if line.inside == 0]
-    assert 0 not in roots, "its root is the host's root"
+    assert 0 not in process.gid, "its process has the host's group 0"
+    mapped = root_mapped(process)
+    assert not mapped, mapped[0]
+    image = None if sandbox.target.attached else sandbox.image
+    if image is not None and image.config is None:  # a folder, as the host sees it
+        files = foreign_capabilities(image.privileged.files)
+        assert not files, f"the capabilities of {', '.join(files)} are of the host's root"
 
 
 @pytest.mark.isolation(
@@ -64,23 +78,34 @@ def test_payload_is_not_uid_0(sandbox: SandboxView) -> None:
     severity="high",
     profile="baseline",
     gains="opens what the group may open on the host: disks, the engine's socket, /dev/kvm",
-    refs=["credentials(7)", "OCI runtime-spec: process.user.additionalGids"],
+    refs=["credentials(7)", "OCI runtime-spec: process.user.additionalGids", "user_namespaces(7)"],
     kinds=["container"],
     kinds_reason="a VM's groups are its own kernel's",
-    shows=["process.gid", "process.groups"],
-    reproduce="grep Groups /proc/PID/status    # on the host, PID of the sandbox's process",
+    shows=["process.gid", "process.groups", "process.gid_map"],
+    reproduce="grep -E '^(Gid|Groups)' /proc/PID/status; cat /proc/PID/gid_map; cat /etc/group    # on the host",
     remedy="clear supplementary groups: drop --group-add, keep-groups; setpriv --clear-groups",
 )
-def test_no_group_of_the_host_is_kept(sandbox: SandboxView) -> None:
+def test_no_group_of_the_host_is_kept(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    No supplementary group of the host is kept (0, disk, docker, kvm, …).
+    No group of the host is kept or mapped (0, disk, docker, kvm, …).
 
-    The host reads the groups where it can.
+    The first process has no supplementary group.
+    No process is in a privileged group of the host, and its own user namespace maps none, at any id inside.
+    The host's /etc/group says which ids these are: a group `docker` has another number on each host.
     A group that the user namespace does not map shows as 65534 inside, but still opens files of the host.
     """
     process = sandbox.process
+    names = privileged_groups(host_facts.system.groups or ()) if sandbox.has_outside else {}
     kept = sorted(set(process.groups) - set(process.gid) - {OVERFLOW_ID})
-    assert not kept, f"it kept the supplementary groups {', '.join(map(str, kept))}"
+    told = (f"{gid} ({names[gid]})" if gid in names else str(gid) for gid in kept)
+    assert not kept, f"it kept the supplementary groups {', '.join(told)}"
+    if not sandbox.has_outside:
+        return
+    found = groups_held(process, sandbox.tasks, names)
+    assert not found, found[0]
+    if sandbox.namespaces.user != host_facts.namespaces.user:
+        mapped = groups_mapped(process.gid_map, names)
+        assert not mapped, mapped[0]
 
 
 @pytest.mark.isolation(

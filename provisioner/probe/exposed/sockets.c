@@ -14,7 +14,7 @@
 #include "base/mount_table.h"
 #include "base/net_table.h"
 #include "base/text.h"
-#include "system/parts.h"
+#include "exposed/exposed.h"
 
 #define MOST_ENTRIES 512 /* in one mounted folder */
 #define MOST_SOCKETS 128
