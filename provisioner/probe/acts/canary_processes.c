@@ -72,7 +72,8 @@ static int limit_capabilities(uint64_t kept)
 	return (int)syscall(SYS_capset, &header, sets);
 }
 
-/* Credentials that change make a process unreadable (PR_SET_DUMPABLE(2const)); an exec ends that. */
+/* Credentials that change make a process unreadable (PR_SET_DUMPABLE(2const)); an exec ends that.
+ */
 static int become(const struct user *u)
 {
 	if (geteuid() == 0 && setgroups(0, NULL) < 0)

@@ -14,14 +14,14 @@ void json_tries(bool untouched);      /* tries */
 void json_rights(bool untouched);     /* device_node, root_access, legacy_tiocsti */
 void json_kernel_state(void);	      /* kernel_state */
 void json_canary(const char *canary); /* canary */
-void json_peers(const char *const *peers, size_t count); /* peers */
+void json_peers(const char *const *peers, size_t count);   /* peers */
 void json_others(const char *const *others, size_t count); /* canaries */
-void json_platform(void);				 /* platform */
-void json_ssh(void);					 /* ssh */
-void json_entropy(void);				 /* entropy */
-void json_objects(const char *objects);			 /* objects */
-void json_keys(void);					 /* keys */
-void json_guest_api(void);				 /* guest_api */
-void json_disks(bool asked);				 /* disks */
+void json_platform(void);				   /* platform */
+void json_ssh(void);					   /* ssh */
+void json_entropy(void);				   /* entropy */
+void json_objects(const char *objects);			   /* objects */
+void json_keys(void);					   /* keys */
+void json_guest_api(void);				   /* guest_api */
+void json_disks(bool asked);				   /* disks */
 
 #endif

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #define MAX_OTHERS 8
-#define MAX_PEERS 32 /* the kernel nests pid namespaces 32 deep (pid_namespaces(7)) */
+#define MAX_PEERS  32 /* the kernel nests pid namespaces 32 deep (pid_namespaces(7)) */
 
 /* What the caller asks for besides the facts that every document has. */
 struct system_options {
