@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from provisioner.observed import Fact, Number, Observed
+from typing import Literal
+
+from provisioner.facts.forms import Pid
+from provisioner.observed import Fact, Number, Observed, Text
 
 
 class Namespaces(Observed):
@@ -36,6 +39,18 @@ class Owners(Observed):
     pid: Fact[Number | None]
     time: Fact[Number | None]
     uts: Fact[Number | None]
+
+
+class InCommon(Observed):
+    """
+    A namespace that the sandbox has in common with the process that keeps it, and which is not the host's.
+
+    `pid` and `name` are of a process outside that lives in it: the engine's daemon.
+    """
+
+    kind: Literal["cgroup", "ipc", "net", "time", "uts"]
+    pid: Pid
+    name: Text
 
 
 OWNED = ("cgroup", "ipc", "mnt", "net", "pid", "time", "uts")

@@ -12,7 +12,7 @@ from provisioner.facts.devices import DeviceRules
 from provisioner.facts.filters import Filters
 from provisioner.facts.forms import AbsolutePath, Bit, CpuList, Id, Ids, NestedPids, Pid
 from provisioner.facts.mounts import Mount, Superblock
-from provisioner.facts.namespaces import Namespaces, Owners
+from provisioner.facts.namespaces import InCommon, Namespaces, Owners
 from provisioner.facts.session import Terminal
 from provisioner.facts.status import Capabilities, IdRange, Seccomp
 from provisioner.observed import Fact, FactMap, Items, Number, Observed, Text, since_schema
@@ -58,6 +58,7 @@ class Process(Observed):
     terminal: Fact[Terminal] = since_schema()  # inside: when the server started
     beneath: Fact[Superblock | None] = since_schema()  # what its root is mounted on (statmount(2)); None: on nothing
     device_rules: Fact[DeviceRules] = since_schema()
+    keeper: Fact[Items[InCommon]] = since_schema()  # only outside
     cpus_allowed: Fact[CpuList] = since_schema()  # Cpus_allowed_list of proc_pid_status(5)
     ksm_pages: Fact[Number | None] = since_schema()  # proc_pid_ksm_merging_pages(5); None before Linux 5.19
 

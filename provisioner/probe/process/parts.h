@@ -44,6 +44,9 @@ void json_session(int proc, bool self);
 /* Records session and terminal, before a request gets a session of its own. */
 void record_terminal(int proc);
 
+/* The key keeper. */
+void json_keeper(pid_t subject, bool self);
+
 /* The key device_rules. */
 void json_device_rules(int proc);
 

@@ -129,6 +129,7 @@ void json_process(int proc, pid_t pid, bool self, bool filters)
 	json_filters(self ? 0 : pid, filters);
 	json_descriptors(proc, self);
 	json_device_rules(proc);
+	json_keeper(pid, self);
 	json_ksm_pages(proc);
 	json_close('}');
 }

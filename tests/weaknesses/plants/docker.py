@@ -18,13 +18,19 @@ PLANTS = (
     Plant(
         "--network=host, both",
         DOCKER,
-        {"ns.peer": "its net namespace"},
+        {"ns.peer": "its net namespace", "ns.net": "which is the host's to its engine"},
         spec={"network": "host"},
         planted_peer=True,
         when=OWN_DAEMON,
     ),
     Plant(
         "--network=host",
+        DOCKER,
+        {"ns.net": "which is the host's to its engine" if OWN_DAEMON else "host's network namespace"},
+        spec={"network": "host"},
+    ),
+    Plant(
+        "--network=host, both",
         DOCKER,
         {"ns.net": "host's network namespace"},
         spec={"network": "host"},

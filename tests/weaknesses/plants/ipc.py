@@ -69,7 +69,7 @@ _OCI: dict[str, Make] = {
 }
 BASES: dict[tuple[str, str], Make] = {
     **{(runtime, name): make for runtime in RUNC for name, make in _OCI.items()},
-    **{(engine, "host's pids"): flags("--pid=host", *LESS) for engine in ENGINES},
+    **{(engine, "less"): flags(*LESS) for engine in ENGINES},
 }
 ONLY_SYNTHETIC = {
     "mgmt.lxcfs": "LXCFS is a daemon of the host's, and is not installed here",
@@ -102,7 +102,8 @@ PLANTS = (
         ENGINES,
         _PTRACE,
         opened("seccomp.dangerous"),  # both profiles let kcmp through with this capability
-        spec=flags("--pid=host", "--cap-add", "SYS_PTRACE"),
+        spec=flags("--pid=host", *LESS, "--cap-add", "SYS_PTRACE"),
+        base="less",
     ),
     # keyrings
     Plant("--no-new-keyring", RUNC, {"key.session": "is the host's"}, spec=flags("--no-new-keyring")),

@@ -21,6 +21,9 @@ def complete(document: dict[str, Any], name: str) -> dict[str, Any]:
         user = process["namespaces"]["user"]
         process["owners"] = dict.fromkeys(OWNED, user)
         from_above = facts["view"] == "outside" and user != INITIAL_USER
+        process["keeper"] = (
+            [] if facts["view"] == "outside" else {"unobserved": "", "why": "looked at from outside alone"}
+        )
         process["user_parents"] = [INITIAL_USER] if from_above else []
     if name == "container":
         for view in ("peer_inside", "peer_outside"):

@@ -39,6 +39,29 @@ WEAKNESSES = (
     weak("ns.cgroup", "--cgroupns=host", ns("cgroup"), "host's cgroup namespace"),
     weak("ns.user", "--userns=host", without_userns, "host's user namespace", "user.range_disjoint"),
     weak("ns.time", "no time namespace", ns("time"), "host's time namespace"),
+    *(
+        weak(
+            f"ns.{kind}",
+            f"--{kind}=host of a daemon in a {kind} namespace of its own",
+            add("outside", "process", "keeper", item={"kind": kind, "pid": 812, "name": "dockerd"}),
+            f"{kind} namespace of process 812 (dockerd), which is the host's to its engine".replace(
+                "net n", "network n"
+            ),
+        )
+        for kind in ("net", "cgroup", "time")
+    ),
+    weak(
+        "ns.ipc",
+        "--ipc=host of a daemon in an IPC namespace of its own",
+        add("outside", "process", "keeper", item={"kind": "ipc", "pid": 812, "name": "dockerd"}),
+        "IPC namespace of process 812 (dockerd)",
+    ),
+    weak(
+        "ns.uts",
+        "--uts=host of a daemon in a UTS namespace of its own",
+        add("outside", "process", "keeper", item={"kind": "uts", "pid": 812, "name": "dockerd"}),
+        "UTS namespace of process 812 (dockerd)",
+    ),
     weak(
         "ns.join",
         "-v /proc/1/ns/net:/n",

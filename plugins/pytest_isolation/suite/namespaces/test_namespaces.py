@@ -3,6 +3,7 @@
 The identity of a namespace is the pair of boot id and inode.
 Initial namespaces have the same inodes in every kernel, so the boot id tells a VM's namespaces from the host's.
 The host reads the inodes where it sees the subject.
+An engine's daemon may live in namespaces of its own: what it calls the host's are then those.
 """
 
 from __future__ import annotations
@@ -11,6 +12,16 @@ import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.filesystem.origins import topmost
+
+
+def _judge_keeper(sandbox: SandboxView, kind: str, word: str) -> None:
+    """Judge whether the sandbox is in a namespace of its engine's daemon that is not the host's."""
+    if not sandbox.has_outside:
+        return
+    found = next((one for one in sandbox.subject.keeper if one.kind == kind), None)
+    if found is not None:
+        where = f"process {found.pid} ({found.name}), which is the host's to its engine"
+        raise AssertionError(f"it lives in the {word} namespace of {where}")
 
 
 @pytest.mark.isolation(
@@ -66,13 +77,14 @@ def test_proc_belongs_to_its_own_pid_namespace(sandbox: SandboxView, host_facts:
     profile="baseline",
     gains="reaches services on the host's loopback and changes its interfaces, routes and firewall",
     refs=["network_namespaces(7)", "CIS Docker 5.10"],
-    shows=["process.namespaces.net", "system.interfaces"],
+    shows=["process.namespaces.net", "process.keeper", "system.interfaces"],
     reproduce="readlink /proc/self/ns/net",
     remedy="give it its own network namespace: drop --network=host",
 )
 def test_network_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     """Network devices, addresses, routes and sockets are the sandbox's own."""
     assert sandbox.namespaces.net != host_facts.namespaces.net, "it lives in the host's network namespace"
+    _judge_keeper(sandbox, "net", "network")
 
 
 @pytest.mark.isolation(
@@ -96,13 +108,14 @@ def test_mount_table_is_its_own(sandbox: SandboxView, host_facts: HostView) -> N
     profile="baseline",
     gains="reads and writes shared memory of the host's processes",
     refs=["ipc_namespaces(7)", "CIS Docker 5.17"],
-    shows=["process.namespaces.ipc"],
+    shows=["process.namespaces.ipc", "process.keeper"],
     reproduce="readlink /proc/self/ns/ipc",
     remedy="give it its own IPC namespace: drop --ipc=host",
 )
 def test_ipc_objects_are_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     """System V IPC objects and POSIX message queues are the sandbox's own."""
     assert sandbox.namespaces.ipc != host_facts.namespaces.ipc, "it lives in the host's IPC namespace"
+    _judge_keeper(sandbox, "ipc", "IPC")
 
 
 @pytest.mark.isolation(
@@ -111,13 +124,14 @@ def test_ipc_objects_are_its_own(sandbox: SandboxView, host_facts: HostView) -> 
     profile="baseline",
     gains="renames the host",
     refs=["uts_namespaces(7)", "CIS Docker 5.21"],
-    shows=["process.namespaces.uts", "system.hostname"],
+    shows=["process.namespaces.uts", "process.keeper", "system.hostname"],
     reproduce="readlink /proc/self/ns/uts; hostname",
     remedy="give it its own UTS namespace: drop --uts=host",
 )
 def test_host_name_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     """The host name is the sandbox's own: setting it does not change the host's."""
     assert sandbox.namespaces.uts != host_facts.namespaces.uts, "it lives in the host's UTS namespace"
+    _judge_keeper(sandbox, "uts", "UTS")
 
 
 @pytest.mark.isolation(
@@ -128,13 +142,14 @@ def test_host_name_is_its_own(sandbox: SandboxView, host_facts: HostView) -> Non
     refs=["cgroup_namespaces(7)"],
     kinds=["container"],
     kinds_reason="a VM's cgroups are its own kernel's",
-    shows=["process.namespaces.cgroup", "process.cgroups"],
+    shows=["process.namespaces.cgroup", "process.keeper", "process.cgroups"],
     reproduce="readlink /proc/self/ns/cgroup; cat /proc/self/cgroup",
     remedy="give it its own cgroup namespace: --cgroupns=private",
 )
 def test_cgroup_path_above_is_hidden(sandbox: SandboxView, host_facts: HostView) -> None:
     """The cgroup path above the sandbox is hidden."""
     assert sandbox.namespaces.cgroup != host_facts.namespaces.cgroup, "it lives in the host's cgroup namespace"
+    _judge_keeper(sandbox, "cgroup", "cgroup")
 
 
 @pytest.mark.isolation(
@@ -158,7 +173,7 @@ def test_user_namespace_is_its_own(sandbox: SandboxView, host_facts: HostView) -
     profile="restricted",
     gains="sees how long the host has been up, which hints at its patch level",
     refs=["time_namespaces(7)"],
-    shows=["process.namespaces.time"],
+    shows=["process.namespaces.time", "process.keeper"],
     reproduce="readlink /proc/self/ns/time; cat /proc/self/timens_offsets",
     remedy="docker 29.5 and newer create one; otherwise lxc.time.offset.boot, an OCI time namespace, unshare --time",
 )
@@ -173,3 +188,4 @@ def test_clocks_are_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     if hosts.inode is None and sandbox.shares_kernel:
         pytest.skip("this kernel has no time namespaces")
     assert own != hosts, "it lives in the host's time namespace"
+    _judge_keeper(sandbox, "time", "time")
