@@ -30,6 +30,6 @@ or, where phase and strike are already there, one line in the table:
 
     Case("pytest", "create/unshare", "INT INT", Promise(seconds=15, statuses={2, 130}))
 
-A slow test of which another one is the kind carries `@wide` (case.py): `faults-wide` runs it.
+A slow test, or one that another test stands for, carries `@wide` (case.py): `faults-wide` and `faults-table` run it.
 All that a test started is ended by its own id when the fixture ends, even if the test failed.
 """

@@ -14,13 +14,20 @@ from faults.phases import PHASES
 from faults.promise import Promise
 from faults.strikes import STRIKES
 from faults.world import World
+from provisioner.connection.local import find_program
 
-# marks a test or a parameter that is slow, or of the kind of another one: only the lane `faults-wide` runs it
+# marks a test or a parameter that is slow, or that another one stands for: `faults-wide` and `faults-table` run it
 wide = pytest.mark.skipif(
-    os.environ.get("PYTEST_ISOLATION_FAULTS") != "wide", reason="one of many: set PYTEST_ISOLATION_FAULTS=wide"
+    os.environ.get("PYTEST_ISOLATION_FAULTS") != "wide",
+    reason="another test stands for it; PYTEST_ISOLATION_FAULTS=wide runs it too",
 )
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, runtimes and files of other users: run as root")
+
+
+def needs(program: str) -> pytest.MarkDecorator:
+    """Return the mark of a test for which a program must be installed."""
+    return pytest.mark.skipif(find_program(program) is None, reason=f"needs {program}: install it")
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class Case:
     def parameter(self) -> Any:
         """Return the case as a parameter of a test."""
         name = f"{self.phase}-{self.strike}".replace(" ", "_")
-        return pytest.param(self, id=name, marks=[wide] if self.wide else [])
+        return pytest.param(self, id=name, marks=[needs(PHASES[self.phase].needs), *([wide] if self.wide else [])])
 
 
 def run_case(case: Case) -> list[str]:

@@ -10,7 +10,7 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from faults.home import Act, Home, provisioner, session
@@ -73,6 +73,7 @@ class Phase:
         built: whether the home has a probe already.
         sharp: whether the moment is so short that the program is stopped (SIGSTOP) while it is struck.
         env: variables for the program.
+        needs: the program that must be installed.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Phase:
     built: bool = True
     sharp: bool = False
     env: tuple[tuple[str, str], ...] = ()
+    needs: str = "unshare"
 
 
 def reached(name: str) -> Callable[[Home, Running], bool]:
@@ -146,7 +148,7 @@ def of_runtime(name: str) -> list[Phase]:
     def user_test(text: str, *stand_ins: tuple[str, str, Act]) -> Callable[[Home], None]:
         return _test(text, *stand_ins, kernel=name == "qemu")
 
-    return [
+    phases = [
         Phase(f"create/{name}", run, reached(program), user_test(ANSWERS, (program, words, "hang"))),
         Phase(f"facts/{name}", run, sandbox_stopped, user_test(ANSWERS)),
         Phase(f"tests/{name}", run, reached("tests"), user_test(WAITS)),
@@ -155,6 +157,7 @@ def of_runtime(name: str) -> list[Phase]:
         Phase(f"report/{name}", run, written("report/facts"), user_test(ANSWERS), sharp=True),
         Phase(f"host close/{name}", run, printed(" passed in "), user_test(ANSWERS), sharp=True),
     ]
+    return [replace(phase, needs=program) for phase in phases]
 
 
 def _all() -> list[Phase]:
@@ -162,7 +165,7 @@ def _all() -> list[Phase]:
     podman = lambda: session(RUNTIMES["podman"])  # noqa: E731
     return [
         Phase("prune", unshare, reached("true"), _dead_run),
-        Phase("build", unshare, reached("musl-gcc"), _build("hang"), built=False, env=MUSL),
+        Phase("build", unshare, reached("musl-gcc"), _build("hang"), built=False, env=MUSL, needs="musl-gcc"),
         *of_runtime("unshare"),
         *of_runtime("runc"),
         # their own images and daemons make them slow
@@ -172,12 +175,14 @@ def _all() -> list[Phase]:
             podman,
             reached("podman"),
             _test(ANSWERS, ("podman", " load ", "hang")),
+            needs="podman",
         ),
         Phase(
             "forget/podman",
             podman,
             reached("podman"),
             _test(ANSWERS, ("podman", " rmi ", "slow")),
+            needs="podman",
         ),
         *of_runtime("qemu"),
         # the provisioner
@@ -189,23 +194,27 @@ def _all() -> list[Phase]:
             _build("hang"),
             built=False,
             env=MUSL,
+            needs="musl-gcc",
         ),
         Phase(
             "provisioner doctor",
             lambda: provisioner("doctor"),
             reached("runc"),
             _test(ANSWERS, ("runc", " --version ", "hang")),
+            needs="runc",
         ),
         Phase(
             "daemon start",
             lambda: provisioner("daemon", "docker", "--", "true"),
             reached("docker"),
             _test(ANSWERS, ("docker", " version ", "hang")),
+            needs="dockerd",
         ),
         Phase(
             "daemon",
             lambda: provisioner("daemon", "docker", "--", "sh", "-c", "touch $MARKS/tests; exec sleep 60"),
             reached("tests"),
+            needs="dockerd",
         ),
     ]
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
-from faults.case import needs_root, wide
+from faults.case import needs, needs_root, wide
 from faults.home import Home, session
 from faults.phases import ANSWERS
 from faults.promise import left_soon
@@ -67,10 +65,9 @@ def test_a_broken_runtime_is_one_line(runtime: str, program: str, says: str, hom
     assert [line for line in left_soon(home, before) if not line.startswith("file run/runs/")] == []
 
 
+@needs("runc")
 @pytest.mark.parametrize("kind", ["circle", *(pytest.param(kind, marks=wide) for kind in ("folder", "not-executable"))])
 def test_what_is_no_program_is_passed_over(kind: str, home: Home) -> None:
-    if shutil.which("runc") is None:
-        pytest.skip("needs runc: install runc")
     home.write_test(ANSWERS)
     path = home.path / "bin" / "runc"
     if kind == "folder":

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 
 import pytest
 from fakes import wait_for
 
-from faults.case import wide
+from faults.case import needs, needs_root, wide
 from faults.home import Home, provisioner, session
 from faults.phases import ANSWERS, LOADS
 from faults.promise import Promise
@@ -36,12 +35,7 @@ def test_a_new_one_is_asked(sandbox_factory):
         time.sleep(0.1)
     sandbox_factory().inside()
 """
-pytestmark = [
-    wide,
-    pytest.mark.skipif(
-        os.geteuid() != 0 or shutil.which("dockerd") is None, reason="starts dockerd: install docker.io, run as root"
-    ),
-]
+pytestmark = [wide, needs_root, needs("dockerd")]
 
 
 def strike_daemon(home: Home, number: signal.Signals) -> None:

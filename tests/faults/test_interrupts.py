@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from faults.case import needs_root, wide
+from faults.case import needs, needs_root, wide
 from faults.home import Home, provisioner, session
 from faults.phases import ANSWERS, WAITS
 from faults.running import Running
@@ -114,6 +114,7 @@ def test_an_interrupt_while_a_conftest_is_imported_is_one_line(home: Home, signa
 
 
 @wide
+@needs("runc")
 def test_an_interrupt_while_a_sandbox_is_deleted_keeps_the_results(home: Home) -> None:
     home.write_test(KILLS_CLIENT)
     home.stand_in("runc", " delete ", "slow")
@@ -133,6 +134,7 @@ def test_an_interrupt_while_a_sandbox_is_deleted_keeps_the_results(home: Home) -
     assert difference(before, World.now(home)) == []
 
 
+@needs("runc")
 def test_the_third_signal_ends_a_session_that_hangs_and_names_what_is_left(home: Home) -> None:
     home.write_test(KILLS_CLIENT)
     home.stand_in("runc", " delete ", "hang")
@@ -211,6 +213,7 @@ TRAPS = "trap 'echo caught; exit 7' TERM; touch $MARKS/tests; for _ in $(seq 120
 
 
 @wide
+@needs("dockerd")
 def test_a_daemon_gives_signals_to_the_command_and_is_stopped_after_it(home: Home) -> None:
     before = World.now(home)
     with home.start(provisioner("daemon", "docker", "--", "sh", "-c", TRAPS)) as program:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import time
 
-import pytest
-
-from faults.case import needs_root, wide
+from faults.case import needs, needs_root, wide
 from faults.home import Home, session
 from faults.phases import ANSWERS, WAITS
 from faults.promise import Promise
@@ -116,7 +113,7 @@ def test_what_an_older_run_left_is_removed_and_a_new_run_is_not_disturbed(home: 
 
 
 @wide
-@pytest.mark.skipif(shutil.which("podman") is None, reason="needs podman: install podman")
+@needs("podman")
 def test_a_killed_run_whose_runtime_hangs_does_not_slow_the_next(home: Home) -> None:
     home.write_test(ANSWERS)
     with home.start(session("unshare")) as program:

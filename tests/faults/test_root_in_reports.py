@@ -26,7 +26,7 @@ def naive_report(directory: Path) -> None:
 
 
 def lost(place: Arena) -> bool:
-    """Tell whether something was made or deleted in root's folder."""
+    """Return whether something was made or deleted in root's folder."""
     return [path.name for path in place.ours.iterdir()] != [RECORD]
 
 
