@@ -27,6 +27,7 @@ _SECONDS = {
     "undo.start": 10.0,
     "daemon.check": 15.0,  # between two questions to a daemon while one of its commands runs
     "daemon.answer": 30.0,
+    "daemon.answer.remote": 120.0,
     "machine.boot": 240.0,
     "machine.restore": 120.0,
     "machine.halt": 120.0,

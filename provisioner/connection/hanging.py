@@ -76,7 +76,8 @@ def ask_daemon(connection: Connection, argv: Sequence[str]) -> None:
     """
     with _asking:  # several sandboxes wait for one daemon
         refuse_silent(argv[0], connection.name)
-        seconds = deadline("daemon.answer")
+        far = "" if connection.name == "local" else ".remote"
+        seconds = deadline(f"daemon.answer{far}")
         try:
             connection.run(argv, seconds)
         except CommandTimeout as error:
