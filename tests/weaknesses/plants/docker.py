@@ -9,6 +9,7 @@ from plant import MAY_MOUNT, PROC_SYS, RULES_KERNEL, SYSLOG, SYSRQ, UNMASKED, Ma
 DOCKER = ("docker",)
 # whether docker's daemon is the one that `provisioner daemon docker` starts
 OWN_DAEMON = "/docker-" in os.environ.get("DOCKER_HOST", "")
+HOSTS_NETWORK = "which is the host's to its engine" if OWN_DAEMON else "host's network namespace"
 
 BASES: dict[tuple[str, str], Make] = {("docker", "no raw"): flags("--cap-drop", "NET_RAW")}
 
@@ -18,25 +19,11 @@ PLANTS = (
     Plant(
         "--network=host, both",
         DOCKER,
-        {"ns.peer": "its net namespace", "ns.net": "which is the host's to its engine"},
+        {"ns.net": HOSTS_NETWORK, **({"ns.peer": "its net namespace"} if OWN_DAEMON else {})},
         spec={"network": "host"},
         planted_peer=True,
-        when=OWN_DAEMON,
     ),
-    Plant(
-        "--network=host",
-        DOCKER,
-        {"ns.net": "which is the host's to its engine" if OWN_DAEMON else "host's network namespace"},
-        spec={"network": "host"},
-    ),
-    Plant(
-        "--network=host, both",
-        DOCKER,
-        {"ns.net": "host's network namespace"},
-        spec={"network": "host"},
-        planted_peer=True,
-        when=not OWN_DAEMON,
-    ),
+    Plant("--network=host", DOCKER, {"ns.net": HOSTS_NETWORK}, spec={"network": "host"}),
     # users
     Plant(
         "the default user",
