@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_isolation.options import LOCAL
+from pytest_isolation.policy.verdict import NotAsked
 from pytest_isolation.session.state import STATE, State
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ OFF = "needs sandboxes: run with --isolation=container, vm, or container,vm"
 def _state(request: pytest.FixtureRequest) -> State:
     state = request.config.stash.get(STATE, None)
     if state is None:
-        pytest.skip(OFF)
+        raise NotAsked(OFF)
     return state
 
 
@@ -114,7 +115,7 @@ def machine(request: pytest.FixtureRequest, isolation_target: str) -> MachineVie
     """
     state, target = _state_and_target(request, isolation_target)
     if target.host == LOCAL:
-        pytest.skip(f"{target.id} runs on no machine of lab.yaml")
+        raise NotAsked(f"{target.id} runs on no machine of lab.yaml")
     from pytest_isolation.live.machine import MachineView
 
     with _explained():
@@ -139,7 +140,7 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
     if target.attached is not None:
         from pytest_isolation.records.record import ATTACHED
 
-        pytest.skip(ATTACHED)
+        raise NotAsked(ATTACHED)
     made: list[Sandbox] = []
 
     def make(*, network: str = "none", flags: tuple[str, ...] = (), **asked: Any) -> Sandbox:

@@ -10,7 +10,6 @@ import os
 import time
 from collections.abc import Generator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from xdist.scheduler.protocol import Scheduling
 BORDER = "isolation-border"
 TESTINFRA = "pytest11.testinfra"
-SUITE = Path(__file__).resolve().parent / "suite"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,15 +80,11 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_isolation.session.collect import CellCollector
 
         config.pluginmanager.register(CellCollector(state), "isolation-cells")
-    _add_suite(config, options.suite)  # in a worker too: xdist passes it the arguments as the user typed them
+    from pytest_isolation.session.suite import SuiteCollector, add_suite
 
-
-def _add_suite(config: pytest.Config, always: bool) -> None:
-    """Run the bundled suite alone if no paths were given: a bare pytest would import every test file below."""
-    if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
-        config.args = [str(SUITE)]
-    elif always:
-        config.args.append(str(SUITE))
+    # in a worker too: xdist passes it the arguments as the user typed them
+    config.pluginmanager.register(SuiteCollector(), "isolation-suite")
+    state.suite = add_suite(config, options.suite)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -86,6 +86,12 @@ def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunc
     return [function for name in modules for function in _tests_of(importlib.import_module(name))]
 
 
+@cache
+def suite_ids() -> tuple[str, ...]:
+    """Return the ids of all checks of the suite."""
+    return tuple(_check_of(function).id for function in suite_checks())
+
+
 def own_checks(file: Path) -> list[CheckFunction]:
     """
     Return the checks of a user's module: its tests with the marker `isolation`.

@@ -58,6 +58,10 @@ class Refused(AssertionError):
     """The runtime refused to set a limit; a check raises it with the runtime's message."""
 
 
+class NotAsked(pytest.skip.Exception):  # type: ignore[name-defined,misc]  # pytest sets the attribute
+    """The check has no meaning for this target, or may not act on it: pytest skips the test."""
+
+
 @dataclass(frozen=True)
 class Check:
     """

@@ -47,7 +47,7 @@ def draw(results: Results, width: int = 80, unicode: bool = True, findings: bool
         _skipped(results, style),
         _notes(results, style),
         _moved(results, style),
-        _interrupted(results, style),
+        _partial(results, style),
         _findings(results, style) if findings else [],
         _next(results, style),
     ]
@@ -160,9 +160,11 @@ def _moved(results: Results, style: Style) -> list[Line]:
     return [style.line(f"CHANGED OUTSIDE: {text}", {"red": True, "bold": True}) for text in results.run.moved]
 
 
-def _interrupted(results: Results, style: Style) -> list[Line]:
+def _partial(results: Results, style: Style) -> list[Line]:
     """Say that the results are a part."""
-    return [style.line(f"interrupted: {text}", {"yellow": True, "bold": True}) for text in results.run.interrupted]
+    words = [f"interrupted: {text}" for text in results.run.interrupted]
+    words += [f"not judged: {text}" for text in results.run.not_judged]
+    return [style.line(text, {"yellow": True, "bold": True}) for text in words]
 
 
 def _documented(results: Results, style: Style) -> list[Line]:
@@ -249,6 +251,8 @@ def _next(results: Results, style: Style) -> list[Line]:
         count = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
         text = f"{count}. Next: mend {worst.check} on {worst.target}, or waive it in isolation.yaml until a date."
         return [style.line(text, {"red": True})]
+    if results.run.not_judged:
+        return [style.line("No findings among the checks that were judged.", {"yellow": True})]
     if results.run.interrupted:
         return [style.line("No findings so far. Next: run it to its end.", {"yellow": True})]
     if not any(cell.judgement is not Judgement.NONE for cell in results.cells):

@@ -28,6 +28,7 @@ def assemble(
     beside: Iterable[r.AttachedComparison] = (),
     moved: Iterable[str] = (),
     interrupted: str = "",
+    not_judged: Iterable[str] = (),
 ) -> r.Results:
     """
     Return the results of a run.
@@ -42,6 +43,7 @@ def assemble(
         beside: how attached sandboxes compare with stock ones.
         moved: what changed outside during a live run, and must not have.
         interrupted: how much was judged before an interrupt; "" if there was none.
+        not_judged: which checks of the bundled suite have no verdict though it was run, in lines.
     """
     cells, records = list(cells), list(records)
     unused = [
@@ -58,6 +60,7 @@ def assemble(
         settings=tuple(settings),
         moved=tuple(moved),
         interrupted=(interrupted,) if interrupted else (),
+        not_judged=tuple(not_judged),
     )
     targets = [_target(record, (times or {}).get(record.target.id, {})) for record in records]
     notes = [note for record in records for note in notes_of(record)]

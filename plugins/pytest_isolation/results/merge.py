@@ -31,6 +31,7 @@ def merge(first: r.Results, second: r.Results) -> r.Results:
         settings=one.settings + two.settings,
         moved=one.moved + two.moved,
         interrupted=one.interrupted + two.interrupted,
+        not_judged=one.not_judged + two.not_judged,
     )
     return normal(
         run=run,
@@ -64,6 +65,7 @@ def normal(
                 "settings": _union(run.settings, _text),
                 "moved": tuple(sorted(set(run.moved))),
                 "interrupted": tuple(sorted(set(run.interrupted))),
+                "not_judged": tuple(sorted(set(run.not_judged))),
             }
         ),
         hosts=_union(hosts, lambda host: host.id),

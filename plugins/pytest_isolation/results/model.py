@@ -53,6 +53,7 @@ class Run(Part):
     settings: tuple[Setting, ...] = ()
     moved: tuple[Line, ...] = ()  # what changed outside during a run, and must not have: a finding of the run
     interrupted: tuple[Line, ...] = ()  # of a run that was interrupted: "12 of 133 checks judged"
+    not_judged: tuple[Line, ...] = ()  # checks of the bundled suite without a verdict, and why: the results are a part
 
 
 class Host(Part):

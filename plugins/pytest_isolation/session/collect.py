@@ -6,14 +6,17 @@ Out: the same report with the outcome of the judgement (outcome.py), and a `Cell
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from provisioner.errors import IsolationError
 from pytest_isolation.judge.judge import judge_verdict, not_meant
-from pytest_isolation.policy.verdict import Verdict, check_of, verdict_of
+from pytest_isolation.policy.verdict import Check, Judgement, NotAsked, Verdict, check_of, verdict_of
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.session.outcome import apply_judgement, carry_cell, cell_of, neutralise
 from pytest_isolation.session.state import State, state_and_target
+from pytest_isolation.session.suite import in_suite
 from pytest_isolation.targets.select import Target
 
 
@@ -22,12 +25,19 @@ class CellCollector:
 
     def __init__(self, state: State) -> None:
         self._state = state
+        self._tried_again: set[tuple[str, str]] = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         cell = cell_of(report)
-        if cell is not None:
-            self._state.cells[(cell.check.id, cell.target)] = cell
+        if cell is None:
+            return
+        place = (cell.check.id, cell.target)
+        before = self._state.cells.get(place)  # a plugin may repeat a test: a finding of one time is a finding
+        if before is None or before.judgement is not Judgement.FINDING or place in self._tried_again:
+            self._state.cells[place] = cell
+        again = str(report.outcome) == "rerun"  # pytest-rerunfailures tries a failure again
+        (self._tried_again.add if again else self._tried_again.discard)(place)
 
 
 def count_cells(session: pytest.Session, state: State) -> None:
@@ -51,14 +61,20 @@ def start_loads(session: pytest.Session, state: State) -> None:
     state.background.start(loaded.values())
 
 
+def _check(item: pytest.Item, target: Target) -> Check:
+    """Return the check that a test is; a plugin that repeats tests gives them parameters, not the suite its ids."""
+    check = check_of(item, target.id)
+    return replace(check, id=check.id.partition("[")[0]) if in_suite(item.path) else check
+
+
 def require_kind(item: pytest.Item, target: Target) -> None:
     """Skip a check that has no meaning for this kind of target, and one that acts on an attached sandbox."""
-    check = check_of(item, target.id)
+    check = _check(item, target)
     reason = not_meant(check, target.runtime.kind)
     if target.attached is not None and (check.active or item.get_closest_marker("isolation_destructive")):
         reason = ATTACHED
     if reason:
-        pytest.skip(reason)
+        raise NotAsked(reason)
 
 
 def judge_report(
@@ -76,14 +92,20 @@ def judge_report(
     """
     if call.when == "setup" and call.excinfo is None:
         return
+    error = call.excinfo.value if call.excinfo else None
+    skipped = isinstance(error, pytest.skip.Exception) and not isinstance(error, NotAsked)
+    if call.when == "setup" and skipped and in_suite(item.path):
+        return  # a mark, a fixture or a hook of somebody else skipped the check: it was not judged
     verdict, reason = verdict_of(call.excinfo)
-    check = check_of(item, target.id)
+    check = _check(item, target)
     cell = judge_verdict(check, state.measurements[target.id].record, state.policy, verdict, reason)
     if call.when == "setup" and verdict is not Verdict.NOT_APPLICABLE:
         # a fault of ours and not of the wall: pytest reports an error, in one line
         if isinstance(call.excinfo and call.excinfo.value, IsolationError) and item.config.option.verbose < 2:
             report.longrepr = reason
     else:
+        if in_suite(item.path):
+            report.__dict__.pop("wasxfail", None)  # a waiver excuses a check, a mark that a hook adds does not
         apply_judgement(report, cell, item.config.option.verbose)
     neutralise(report)
     carry_cell(item, report, cell)

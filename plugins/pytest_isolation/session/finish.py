@@ -21,6 +21,7 @@ from pytest_isolation.results import model as r
 from pytest_isolation.results.build import assemble
 from pytest_isolation.session.interrupt import is_interrupted
 from pytest_isolation.session.state import State
+from pytest_isolation.session.suite import is_selected, not_judged
 
 
 def finish_session(session: pytest.Session, state: State) -> None:
@@ -28,8 +29,9 @@ def finish_session(session: pytest.Session, state: State) -> None:
     Write the report, end every sandbox, and set the exit status.
 
     The report is written first, because the end of a sandbox may take long.  It is written again if something outside
-    has changed by then.  The session fails if that must not change, and if more was skipped than
-    --isolation-max-skip allows.  A report that cannot be written is exit status 4; the matrix is printed all the same.
+    has changed by then.  The session fails if that must not change, if more was skipped than --isolation-max-skip
+    allows, and if checks of the suite were not judged though the command line asks for them.  A report that cannot be
+    written is exit status 4; the matrix is printed all the same.
 
     Args:
         session: pytest's session.
@@ -37,6 +39,8 @@ def finish_session(session: pytest.Session, state: State) -> None:
     """
     if is_interrupted(session):
         state.interrupted = f"{len(state.cells)} of {max(state.planned, len(state.cells))} checks judged"
+    elif state.suite:
+        state.not_judged = not_judged(session, state)
     try:
         _write(session, state)
     finally:
@@ -45,6 +49,8 @@ def finish_session(session: pytest.Session, state: State) -> None:
     if state.moved:
         _write(session, state)
     if state.moved and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if state.not_judged and session.exitstatus == pytest.ExitCode.OK and not is_selected(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     skipped = sum(cell.judgement is Judgement.NONE for cell in state.cells.values())
     if state.options.max_skip is not None and skipped > state.options.max_skip and session.exitstatus == 0:
@@ -79,6 +85,7 @@ def make_results(state: State) -> r.Results:
         compare_attached(state.cells.values(), state.stock),
         state.moved,
         state.interrupted,
+        state.not_judged,
     )
 
 
@@ -94,6 +101,8 @@ def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
             reporter.write_line(f"isolation: left out {one.what}: {one.reason}; {one.mend}")
         if state.interrupted:
             reporter.write_line(f"isolation: interrupted: {state.interrupted}")
+        for line in state.not_judged:
+            reporter.write_line(f"isolation: not judged: {line}", red=True)
         return
     reporter.section("isolation")
     writer = reporter._tw

@@ -51,6 +51,8 @@ class State:
         moved: what changed outside during the run, and must not have.
         not_written: why the report cannot be written; "" if it can.
         planned: how many cells a whole run of the collected tests has.
+        suite: whether the bundled suite is run as a whole.
+        not_judged: which checks of it have no verdict, in lines.
         interrupted: how many of them were judged before an interrupt, in words; "" if there was none.
     """
 
@@ -68,6 +70,8 @@ class State:
     moved: list[str] = field(default_factory=list)
     not_written: str = ""
     planned: int = 0
+    suite: bool = False
+    not_judged: list[str] = field(default_factory=list)
     interrupted: str = ""
 
     @property

@@ -1,0 +1,108 @@
+"""Collects the bundled suite whatever pytest's settings say, and tells which of its checks were not judged.
+
+In: pytest's config and arguments; the cells of the session.
+Out: the suite's modules with all their tests; the cells that are missing, and whether the command line left them out.
+A setting of an ini file, a conftest.py or a plugin may drop or skip tests: then the run is no proof and must not be 0.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator, Iterable
+from pathlib import Path
+
+import pytest
+
+from pytest_isolation.session.state import State
+
+SUITE = Path(__file__).resolve().parents[1] / "suite"
+# options by which a command line asks for some of the tests, by their names in pytest's namespace
+SELECTING = ("keyword", "markexpr", "deselect", "lf", "stepwise")
+NAMED = 5  # checks that a line names
+
+
+class SuiteModule(pytest.Module):
+    """A module of the suite: its tests are named test_*, whatever python_functions says."""
+
+    def funcnamefilter(self, name: str) -> bool:
+        """Tell whether this is the name of a test."""
+        return name.startswith("test_")
+
+
+class SuiteCollector:
+    """Collects all modules of the suite: python_files, norecursedirs and a user's hooks do not count there."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        return False if in_suite(collection_path) and collection_path.name != "__pycache__" else None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+        found = yield
+        if in_suite(file_path) and file_path.name.startswith("test_") and file_path.suffix == ".py":
+            return [SuiteModule.from_parent(parent, path=file_path)]
+        return found
+
+
+def in_suite(path: Path) -> bool:
+    """Tell whether a file or folder is a part of the bundled suite."""
+    return path == SUITE or SUITE in path.parents
+
+
+def add_suite(config: pytest.Config, always: bool) -> bool:
+    """
+    Add the bundled suite to pytest's arguments; return whether it is run.
+
+    Without paths on the command line the suite runs: alone, because a bare pytest would import every test file below,
+    or beside the paths that the ini key testpaths names.
+
+    Args:
+        config: pytest's config.
+        always: whether the suite runs beside paths of the command line too.
+    """
+    source = config.args_source
+    if source is pytest.Config.ArgsSource.INVOCATION_DIR:
+        config.args = [str(SUITE)]
+    elif always or source is pytest.Config.ArgsSource.TESTPATHS:
+        config.args.append(str(SUITE))
+    else:
+        return False
+    return True
+
+
+def is_selected(config: pytest.Config) -> bool:
+    """Tell whether the command line itself asks for some of the tests: by -k, -m, --deselect, --lf or --sw."""
+    given = config._parser.parse_known_args(list(config.invocation_params.args))
+    return any(getattr(given, name, None) for name in SELECTING)
+
+
+def not_judged(session: pytest.Session, state: State) -> list[str]:
+    """
+    Say which checks of the suite have no verdict, in one line for all targets that miss the same ones.
+
+    Args:
+        session: pytest's session, at its end.
+        state: the state of our session.
+    """
+    from pytest_isolation.judge.judge import suite_ids
+
+    together: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for target in state.measurements:
+        missing = tuple(check for check in suite_ids() if (check, target) not in state.cells)
+        together[missing].append(target)
+    stopped = session.shouldfail or session.shouldstop
+    selected = "the command line selects tests" if is_selected(session.config) else ""
+    why = str(stopped or selected or "a setting, a conftest.py or a plugin left them out")
+    return [
+        f"{len(checks)} of {len(suite_ids())} checks on {', '.join(targets)} ({_first(checks)}): {why}"
+        for checks, targets in together.items()
+        if checks
+    ]
+
+
+def _first(checks: Iterable[str]) -> str:
+    names = list(checks)
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
