@@ -1,10 +1,15 @@
-"""The changes of samples that hypothesis draws."""
+"""Draws changes of samples, from a random number generator.
+
+In: a generator and samples.  Out: a `Case`.  Hypothesis is not used: it needs several milliseconds for a case, and a
+case of a few independent edits needs no search for a smaller one but to leave edits out.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
 from typing import Any
-
-from hypothesis import strategies as st
 
 from fuzz.inputs import Case, Edit, Sample, Splice
 
@@ -74,15 +79,6 @@ CONTAINERS: tuple[Any, ...] = (
     *("raw*200:[", 'raw*17:{"a":', "raw:", "raw:}", "raw:]"),
     *(list(range(70)), [0] * 300, ["x"] * 300, {str(number): number for number in range(70)}),
 )
-SIMPLE = st.sampled_from((None, True, False)) | st.sampled_from(NUMBERS) | st.sampled_from(TEXTS)
-VALUES = (
-    SIMPLE
-    | st.sampled_from(CONTAINERS)
-    | st.integers(-(1 << 66), 1 << 66)
-    | st.text(max_size=12)
-    | st.lists(SIMPLE, max_size=5)
-    | st.dictionaries(st.text(max_size=4), SIMPLE, max_size=3)
-)
 VERBS = (
     "set",
     "set",
@@ -99,94 +95,123 @@ VERBS = (
     "add",
     "rename",
 )
-WORDS = st.sampled_from(
-    [
-        *(
-            b"",
-            b"\0",
-            b"\n",
-            b"\t",
-            b" ",
-            b"\xff",
-            b"\xc3",
-            b"\xed\xa0\x80",
-            b"\xef\xbb\xbf",
-            b"\x1b[2J",
-            b"\r",
-            b"\x85",
-        ),
-        *(
-            b"{",
-            b"}",
-            b"[",
-            b"]",
-            b":",
-            b",",
-            b'"',
-            b"'",
-            b"-",
-            b"- ",
-            b"? ",
-            b"#",
-            b"|",
-            b">",
-            b"&a ",
-            b"*a",
-            b"!!set ",
-        ),
-        *(
-            b"[" * 200,
-            b"{" * 50,
-            b"- " * 200,
-            b"<<: ",
-            b"---\n",
-            b"...\n",
-            b"%YAML 1.1\n",
-            b"9" * 5000,
-            b"NaN",
-            b"1e999",
-        ),
-        *(
-            b"null",
-            b"true",
-            b"~",
-            b"yes",
-            b"2026-01-01",
-            b"0o17",
-            b"0x1F",
-            b".inf",
-            b"\\ud800",
-            b"\\u0000",
-            b"\\x",
-            b"\\",
-        ),
-    ]
-) | st.binary(max_size=12)
-SPLICES = st.builds(Splice, st.integers(0, 1 << 20), st.sampled_from((0, 0, 1, 1, 2, 5, 40, 1 << 20)), WORDS)
+WORDS = (
+    *(
+        b"",
+        b"\0",
+        b"\n",
+        b"\t",
+        b" ",
+        b"\xff",
+        b"\xc3",
+        b"\xed\xa0\x80",
+        b"\xef\xbb\xbf",
+        b"\x1b[2J",
+        b"\r",
+        b"\x85",
+    ),
+    *(
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b":",
+        b",",
+        b'"',
+        b"'",
+        b"-",
+        b"- ",
+        b"? ",
+        b"#",
+        b"|",
+        b">",
+        b"&a ",
+        b"*a",
+        b"!!set ",
+    ),
+    *(
+        b"[" * 200,
+        b"{" * 50,
+        b"- " * 200,
+        b"<<: ",
+        b"---\n",
+        b"...\n",
+        b"%YAML 1.1\n",
+        b"9" * 5000,
+        b"NaN",
+        b"1e999",
+    ),
+    *(
+        b"null",
+        b"true",
+        b"~",
+        b"yes",
+        b"2026-01-01",
+        b"0o17",
+        b"0x1F",
+        b".inf",
+        b"\\ud800",
+        b"\\u0000",
+        b"\\x",
+        b"\\",
+    ),
+)
+CHARACTERS = "az09AZ_-./: \t\n\0\x7f\x85\u2028é²\ud800\U0001f512"
+CUTS = (0, 0, 1, 1, 2, 5, 40, 1 << 20)
 
 
-@st.composite
-def cases(draw: st.DrawFn, samples: tuple[Sample, ...]) -> Case:
+def draw_case(random: Random, samples: tuple[Sample, ...]) -> Case:
     """Draw a sample with one to three edits, or with splices."""
-    sample = draw(st.sampled_from(samples))
-    if not sample.paths or draw(st.integers(0, 9)) == 9:
-        return Case(sample.name, (), tuple(draw(st.lists(SPLICES, min_size=1, max_size=4))))
-    edits = tuple(draw(st.lists(_edits(sample), min_size=1, max_size=3)))
-    return Case(
-        sample.name, edits, tuple(draw(st.lists(SPLICES, max_size=1))) if draw(st.integers(0, 19)) == 19 else ()
-    )
+    sample = random.choice(samples)
+    if not sample.paths or random.random() < 0.1:
+        return Case(sample.name, (), tuple(_splice(random) for _ in range(random.randint(1, 4))))
+    edits = tuple(_edit(random, sample.paths) for _ in range(random.randint(1, 3)))
+    return Case(sample.name, edits, (_splice(random),) if random.random() < 0.05 else ())
 
 
-@st.composite
-def _edits(draw: st.DrawFn, sample: Sample) -> Edit:
-    path = draw(st.sampled_from(sample.paths))
-    verb = draw(st.sampled_from(VERBS))
+def smaller(case: Case) -> Iterator[Case]:
+    """Yield the case without each of its edits and splices."""
+    for index in range(len(case.edits)):
+        yield replace(case, edits=case.edits[:index] + case.edits[index + 1 :])
+    for index in range(len(case.splices)):
+        yield replace(case, splices=case.splices[:index] + case.splices[index + 1 :])
+
+
+def _edit(random: Random, paths: tuple[tuple[str | int, ...], ...]) -> Edit:
+    path, verb = random.choice(paths), random.choice(VERBS)
     if verb in ("set", "add"):
-        return Edit(verb, path, draw(VALUES))
+        return Edit(verb, path, _value(random))
     if verb == "nudge":
-        return Edit(verb, path, draw(st.integers(0, 60)))
+        return Edit(verb, path, random.randint(0, 60))
     if verb == "rename":
-        return Edit(verb, path, draw(st.sampled_from(TEXTS) | st.text(max_size=6)))
+        return Edit(verb, path, random.choice((random.choice(TEXTS), _text(random, 6))))
     if verb == "copy":
-        return Edit(verb, path, draw(st.sampled_from(sample.paths)))
+        return Edit(verb, path, random.choice(paths))
     return Edit(verb, path)
+
+
+def _splice(random: Random) -> Splice:
+    insert = random.choice(WORDS) if random.random() < 0.8 else random.randbytes(random.randint(0, 12))
+    return Splice(random.randrange(1 << 20), random.choice(CUTS), insert)
+
+
+def _value(random: Random) -> Any:
+    match random.randrange(8):
+        case 0 | 1 | 2 | 3:
+            return _simple(random)
+        case 4:
+            return random.choice(CONTAINERS)
+        case 5:
+            return random.choice((1, -1)) * random.getrandbits(random.randint(1, 66))
+        case 6:
+            return _text(random, 12)
+    items = [_simple(random) for _ in range(random.randint(0, 5))]
+    return items if random.random() < 0.5 else {_text(random, 4): item for item in items}
+
+
+def _simple(random: Random) -> Any:
+    return random.choice(random.choice((NUMBERS, NUMBERS, TEXTS, TEXTS, (None, True, False))))
+
+
+def _text(random: Random, longest: int) -> str:
+    return "".join(random.choices(CHARACTERS, k=random.randint(0, longest)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -81,12 +82,17 @@ class Sample:
         """The paths of all nodes but the root; of a list those of the first eight items."""
         return tuple(_paths(self.document))
 
+    @cached_property
+    def _pickled(self) -> bytes:
+        """The document, to be copied: faster than copy.deepcopy."""
+        return pickle.dumps(self.document)
+
     def change(self, edits: Sequence[Edit], splices: Sequence[Splice]) -> bytes:
         """Return the bytes of the sample with these changes."""
         if self.document is None or (not edits and self.data):
             data = self.data
         else:
-            document = json.loads(json.dumps(self.document))
+            document = pickle.loads(self._pickled)
             for edit in edits:
                 document = _edited(document, edit)
             data = RAW.sub(_raw, self.render(document).replace(TWICE.encode() + b'"', b'"'))

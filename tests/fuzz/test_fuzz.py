@@ -2,83 +2,70 @@
 
 from __future__ import annotations
 
+import json
 import os
-import random
 from functools import cache
 from pathlib import Path
+from random import Random, SystemRandom
 
 import pytest
-from hypothesis import HealthCheck, given, seed, settings
 
-from fuzz.drawn import cases
+from fuzz.crashes import Reader
+from fuzz.drawn import draw_case
 from fuzz.inputs import Case, Edit, Sample, load_case
-from fuzz.targets import ENDS, Target, find_targets
+from fuzz.targets import Target, find_targets
 
 CORPUS = Path(__file__).with_name("corpus")
 TARGETS = find_targets()
 COUNT = int(os.environ.get("PYTEST_ISOLATION_FUZZ", "0"))
+SEED = os.environ.get("PYTEST_ISOLATION_SEED", "")
 
 
 @cache
-def samples(target: str) -> dict[str, Sample]:
-    return {sample.name: sample for sample in TARGETS[target].samples()}
+def reader(target: str) -> Reader:
+    return Reader(TARGETS[target], {sample.name: sample for sample in TARGETS[target].samples()})
 
 
-def read(target: Target, data: bytes) -> str:
-    """Read one input; returns the line that refuses it, "" for none.  An AssertionError if it ends in anything else."""
-    text = ""
-    try:
-        target.read(data)
-    except ENDS as error:
-        text = str(error)
-    assert text == "" or text.isprintable(), f"not one printable line: {text!r}"
-    assert len(text) < 1500
-    return text
-
-
-@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
-def test_samples_are_sound(target: Target) -> None:
-    for sample in samples(target.name).values():
-        target.read(sample.change((), ()))
+@pytest.mark.parametrize("target", TARGETS)
+def test_samples_are_sound(target: str) -> None:
+    for sample in reader(target).samples.values():
+        TARGETS[target].read(sample.change((), ()))
         if sample.paths:
-            target.read(sample.change([Edit("drop", ("no such key",))], ()))
+            TARGETS[target].read(sample.change([Edit("drop", ("no such key",))], ()))
 
 
 @pytest.mark.parametrize("file", sorted(CORPUS.glob("*/*.json")), ids=lambda file: f"{file.parent.name}-{file.stem}")
 def test_corpus(file: Path) -> None:
     case = load_case(file.read_text())
-    line = read(TARGETS[file.parent.name], samples(file.parent.name)[case.sample].change(case.edits, case.splices))
+    line = reader(file.parent.name).read(case)
 
     assert case.says in line
     assert bool(line) == bool(case.says), line
 
 
-@pytest.mark.hypothesis
-@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
-def test_drawn_inputs(target: Target, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    number = request.config.getoption("hypothesis_seed", None) or random.SystemRandom().randrange(1 << 32)
-    count = COUNT or target.few
-    print(f"{target.name}: {count} inputs, " + (f"--hypothesis-seed={number}" if COUNT else "always the same"))
+@pytest.mark.fuzz
+@pytest.mark.parametrize("target", TARGETS)
+def test_drawn_inputs(target: str) -> None:
+    seed = SEED or (SystemRandom().randrange(1 << 32) if COUNT else 0)
+    count, samples = COUNT or TARGETS[target].few, tuple(reader(target).samples.values())
+    print(f"{target}: {count} inputs, PYTEST_ISOLATION_SEED={seed}")
+    crashes = reader(target).find_crashes(draw_case(Random(f"{seed}/{number}"), samples) for number in range(count))
 
-    @settings(
-        max_examples=count,
-        derandomize=not COUNT,
-        database=None,
-        deadline=None,
-        print_blob=False,
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(cases(tuple(samples(target.name).values())))
-    def run(case: Case) -> None:
-        try:
-            read(target, samples(target.name)[case.sample].change(case.edits, case.splices))
-        except BaseException:
-            (tmp_path / "case.json").write_text(case.dump())  # the last one written is the smallest
-            raise
+    if crashes:
+        raise ExceptionGroup(f"{target} ends in neither a value nor one line", crashes)
 
-    try:
-        (seed(int(number))(run) if COUNT else run)()
-    except Exception as error:
-        case = (tmp_path / "case.json").read_text()
-        error.add_note(f"keep it as tests/fuzz/corpus/{target.name}/NAME.json:\n{case}")
-        raise
+
+def test_each_crash_is_told_once_with_its_smallest_case() -> None:
+    def read(data: bytes) -> None:
+        document = json.loads(data)
+        document["a"]
+        assert document["b"] < 3
+
+    broken = Reader(Target("broken", tuple, read), {"x": Sample("x", {"a": 1, "b": 2, "c": 3})})
+    drop, raised = Edit("drop", ("a",)), Edit("set", ("b",), 4)
+    changes = ((drop, Edit("drop", ("c",))), (raised,), (Edit("empty", ("c",)), raised), (Edit("drop", ("c",)),))
+    crashes = broken.find_crashes(Case("x", edits) for edits in changes)
+
+    assert [type(crash) for crash in crashes] == [KeyError, AssertionError]
+    notes = [crash.__notes__[0].partition("NAME.json:\n") for crash in crashes]
+    assert [load_case(kept).edits for _, _, kept in notes] == [(drop,), (raised,)]

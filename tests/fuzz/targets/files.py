@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date
 from functools import cache
 from pathlib import Path
@@ -20,7 +21,7 @@ from provisioner.converge.role import check_variables, load_roles, roles_hash
 from provisioner.errors import IsolationError
 from provisioner.machines.lab import load_lab
 from provisioner.paths import PACKAGE, ROLES
-from provisioner.runtimes.load import load_runtime
+from provisioner.runtimes.load import load_runtime, overlay
 from pytest_isolation.policy import remedies
 from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.documented_filter import load_refusals
@@ -43,7 +44,8 @@ def folder() -> tempfile.TemporaryDirectory[str]:
 def written(data: bytes, *parts: str) -> Path:
     """Write a file below `folder()`; return its path."""
     path = Path(folder().name).joinpath(*parts)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True)
     path.write_bytes(data)
     return path
 
@@ -69,11 +71,9 @@ def read_role(data: bytes) -> None:
 def read_runtime(data: bytes) -> None:
     roles = written(data, "runtime", "x", "runtime.yaml").parents[1]
     runtime = load_runtime("x", roles)
-    for name in (*(f"x-{variant}" for variant in runtime.variants), *(f"x+{option}" for option in runtime.options)):
-        try:
-            load_runtime(name, roles)
-        except IsolationError:
-            continue
+    for changes in (*runtime.variants.values(), *runtime.options.values()):
+        with suppress(IsolationError):
+            overlay(runtime, changes, "x")  # as `load_runtime` does for "x-VARIANT", without reading the file again
 
 
 def read_expected(data: bytes) -> None:

@@ -107,3 +107,11 @@ def test_too_long_a_file_is_refused(tmp_path: Path) -> None:
 def test_missing_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(IsolationError, match="No such file or directory"):
         load_yaml(tmp_path / "x.yaml", Outer)
+
+
+def test_a_long_key_is_quoted_without_its_middle() -> None:
+    message = error_of(f"name: a\n{'x' * 5000}: 1\n")
+
+    assert message.startswith("x.yaml:2: unknown key 'xxx")
+    assert "…" in message
+    assert len(message) < 400
