@@ -110,7 +110,7 @@ def test_missing_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_long_key_is_quoted_without_its_middle() -> None:
-    message = error_of(f"name: a\n{'x' * 5000}: 1\n")
+    message = error_of(f"name: a\nitems: [{{{'x' * 5000}}}]\n")
 
     assert message.startswith("x.yaml:2: unknown key 'xxx")
     assert "…" in message
