@@ -25,6 +25,7 @@ _SECONDS = {
     "close": 30.0,
     "undo": 240.0,
     "undo.start": 10.0,
+    "undo.end": 1.0,
     "daemon.check": 15.0,  # between two questions to a daemon while one of its commands runs
     "daemon.answer": 30.0,
     "daemon.answer.remote": 120.0,

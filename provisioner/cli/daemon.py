@@ -5,6 +5,7 @@ In: a runtime's name and a command.  Out: the command's exit status.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -36,7 +37,8 @@ def daemon(
     Example: provisioner daemon docker -- pytest --isolation=container --isolation-runtime=docker
     """
     from provisioner.hosts.daemon import running
-    from provisioner.journal.prune import prune_at_start
+    from provisioner.journal.beside import Leftovers
+    from provisioner.journal.needs import Needs
     from provisioner.journal.run import Run
 
     command = [part for at, part in enumerate(context.args) if (at, part) != (0, "--")]
@@ -45,8 +47,9 @@ def daemon(
             f"cannot run the daemon of '{name}': no command given", "provisioner daemon NAME -- COMMAND"
         )
     runtime = _runtime_with_daemon(name)  # a wrong name ends here, before anything is pruned
-    prune_at_start()
-    with Run.start() as run, running(_daemon_of(runtime, run), run) as env:
+    leftovers = Leftovers(Needs(runtime.programs))
+    leftovers.undo()
+    with Run.start() as run, contextlib.closing(leftovers), running(_daemon_of(runtime, run), run) as env:
         status = _run(command, {**os.environ, **env})
     raise typer.Exit(status)
 

@@ -130,6 +130,7 @@ def down(
     destroy: Annotated[bool, typer.Option("--destroy", help="delete their disks and snapshots too")] = False,
 ) -> None:
     """Stop machines; their disks and snapshots stay."""
+    from provisioner.journal.needs import MACHINES
     from provisioner.journal.prune import prune
     from provisioner.journal.run import Run
     from provisioner.machines.find import find_orphans
@@ -146,7 +147,7 @@ def down(
         else:
             typer.echo(f"{name}: {'stopped' if done else 'was not running'}")
 
-    prune()
+    prune(needs=MACHINES)
     each(list(dict.fromkeys(chosen)), stop)
 
 

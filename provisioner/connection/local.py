@@ -12,7 +12,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,7 +25,8 @@ from provisioner.files.maker import mark
 MAX_STDOUT = 1 << 21
 Check = Callable[[], object]  # raises what ends a command early
 
-_commands: dict[Stream, bool] = {}  # those that `run_command` runs now, and whether they delete something
+# those that `run_command` runs now: the thread that waits, and whether they delete something
+_commands: dict[Stream, tuple[int, bool]] = {}
 _commands_lock = threading.Lock()
 _thread = threading.local()
 
@@ -173,7 +174,7 @@ def run_command(
         [*(_tie() if tied else ()), *argv], {**(env or {}), **(mark() if marked else {})}, str(cwd) if cwd else None
     )
     with _commands_lock:
-        _commands[stream] = getattr(_thread, "undisturbed", False)
+        _commands[stream] = threading.get_ident(), getattr(_thread, "undisturbed", False)
     try:
         stream.end_input()
         collected = bytearray()
@@ -225,15 +226,20 @@ def undisturbed() -> Iterator[None]:
         _thread.undisturbed = before
 
 
-def end_commands(all_of_them: bool = False) -> None:
+def end_commands(threads: Collection[int] | None = None) -> None:
     """
-    Kill the commands that `run_command` runs now, in any thread, with their process groups.
+    Kill commands that `run_command` runs now, with their process groups.
 
     Args:
-        all_of_them: whether to kill those of `undisturbed` blocks too.
+        threads: the idents of threads: kill all that these run, deletions too.  None: kill those of every thread, but
+            spare those of `undisturbed` blocks.
     """
     with _commands_lock:
-        running = [stream for stream, spared in _commands.items() if all_of_them or not spared]
+        running = [
+            stream
+            for stream, (thread, spared) in _commands.items()
+            if (not spared if threads is None else thread in threads)
+        ]
     for stream in running:
         stream.kill()
 

@@ -21,8 +21,8 @@ from provisioner.connection.local import CommandTimeout, run_command
 from provisioner.errors import IsolationError
 from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import UndoEntry
+from provisioner.journal.lanes import undo_all
 from provisioner.journal.run import Run
-from provisioner.journal.undo import undo_all
 from provisioner.linux.mounts import read_mounts
 from provisioner.linux.netns import make_netns
 from provisioner.paths import run_dir

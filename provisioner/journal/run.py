@@ -21,10 +21,11 @@ from provisioner.files.maker import temporary_name
 from provisioner.interrupt.lines import set_source
 from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import Kind, UndoEntry, Verb
+from provisioner.journal.lanes import undo_all
 from provisioner.journal.prune import left_undone
 from provisioner.journal.store import Store, append
 from provisioner.journal.sweep import empty_run_folder
-from provisioner.journal.undo import check_path, undo_all
+from provisioner.journal.undo import check_path
 from provisioner.linux.processes import Process, boot_id, read_process
 from provisioner.progress import tell
 

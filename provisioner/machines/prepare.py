@@ -18,6 +18,7 @@ from provisioner.converge.role import Role, load_roles, roles_hash
 from provisioner.errors import IsolationError
 from provisioner.interrupt.program import undoing
 from provisioner.journal.entry import UndoEntry
+from provisioner.journal.needs import MACHINES
 from provisioner.journal.prune import prune
 from provisioner.journal.run import Run
 from provisioner.machines.find import box_of, find_machine, known_machines
@@ -179,7 +180,8 @@ def stop_on_failure(lab: Lab, name: str, run: Run, for_lab: bool) -> Iterator[No
         run: the journal that records that the machine is to be stopped.
         for_lab: whether the lab keeps the machine if the block succeeds.
     """
-    prune()  # now, because a later prune would undo what a killed process was starting here, and stop this machine
+    # now, because a later prune would undo what a killed process was starting here, and stop this machine
+    prune(needs=MACHINES)
     if all(machine.vmm_pid() is None for machine in known_machines(lab, name, run)):
         release(lab, name)  # it ended without `provisioner down`
     record = _record_stop(lab, name, run)

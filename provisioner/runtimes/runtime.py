@@ -223,6 +223,12 @@ class Runtime(_Strict):
     variants: dict[str, dict[str, Any]] = {}
     verified: list[Verified] = []
 
+    @property
+    def programs(self) -> frozenset[str]:
+        """The names of the programs that create and delete its sandboxes and images."""
+        first = [argv[0] for argv in (self.delete, self.forget) if argv and "{{" not in argv[0]]
+        return frozenset(filter(None, [self.binary, *self.needs, *first]))
+
 
 def symptom_in(runtime: Runtime, errors: str) -> Symptom | None:
     """Return the first known symptom in a runtime's error output, with its cause filled in; None if there is none."""

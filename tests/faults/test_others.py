@@ -128,9 +128,10 @@ def test_a_killed_run_whose_runtime_hangs_does_not_slow_the_next(home: Home) -> 
         [{"kind": "command", "values": [str(home.path / "bin" / "podman"), "rm", f"isolation-{n}"]} for n in range(5)]
     )
     with home.start(session("unshare")) as program:
-        program.finish(2 * (normal + deadline("undo.start")))  # alone on a machine: 1.3 of normal and one deadline
+        program.finish(2 * (normal + deadline("undo.start")))  # alone on a machine: one second more than normal
         text = program.text
 
     assert program.process.returncode == 0, text
     assert text.count("a killed run's things stay: ") == 1
-    assert f"no end after {deadline('undo.start'):.0f} s" in text
+    assert text.index(" passed in ") < text.index("a killed run's things stay: ")
+    assert "no end before the session's end" in text or f"no end after {deadline('undo.start'):.0f} s" in text

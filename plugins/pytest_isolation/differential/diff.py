@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from provisioner.errors import IsolationError
+from provisioner.journal.needs import Needs
 from pytest_isolation.differential.draw import Drawn, draw_config, shrink
 from pytest_isolation.differential.edits import Place
 from pytest_isolation.differential.run import Outcome, run_drawn
@@ -71,7 +72,8 @@ def opened_pair(runtimes: Sequence[str], folder: Path) -> Iterator[Pair]:
         IsolationError: one is unknown, not installed, does not start, or reads no config.json.
     """
     targets = _targets(runtimes)
-    sandboxes = SandboxCache(Hosts())
+    programs = frozenset(name for target in targets for name in target.runtime.programs)
+    sandboxes = SandboxCache(Hosts(needs=Needs(programs)))
     try:
         gathered = gather(targets, sandboxes)
         for failure in gathered.failures:

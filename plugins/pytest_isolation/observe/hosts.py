@@ -20,7 +20,8 @@ from provisioner.connection.local import end_commands
 from provisioner.errors import IsolationError
 from provisioner.hosts.files_local import LocalFiles
 from provisioner.hosts.host import Host
-from provisioner.journal.prune import prune_at_start
+from provisioner.journal.beside import Leftovers
+from provisioner.journal.needs import NOTHING, Needs
 from provisioner.journal.run import Run
 from provisioner.linux.processes import read_process, send_signal
 from provisioner.probe.build import BuiltProbe, probe_binary
@@ -41,9 +42,12 @@ class Hosts:
         kernel: the kernel that micro VMs boot, or None for the distribution's.
         lab: the lab of the machines, or None if no machine was asked for.
         worker: whether this is a worker.
+        needs: what the session uses; what killed runs left of all else is undone beside the session.
     """
 
-    def __init__(self, kernel: Path | None = None, lab: Lab | None = None, worker: bool = False) -> None:
+    def __init__(
+        self, kernel: Path | None = None, lab: Lab | None = None, worker: bool = False, needs: Needs = NOTHING
+    ) -> None:
         self._kernel = kernel
         self._lab = lab
         self._worker = worker
@@ -53,6 +57,7 @@ class Hosts:
         self._machines: dict[str, ReadyMachine] = {}
         self._last = contextlib.ExitStack()  # stops the machines that we started, after their hosts are closed
         self._run: Run | None = None
+        self._leftovers = Leftovers(needs)
         self._probe: BuiltProbe | None = None
         self._aborted = False
         self._starting: set[str] = set()
@@ -132,6 +137,7 @@ class Hosts:
     def abort(self) -> None:
         """End every command that runs on any host, and every later one."""
         self._aborted = True
+        self._leftovers.stop()
         end_commands()
         for host in list(self._hosts.values()):
             host.abort()
@@ -158,6 +164,7 @@ class Hosts:
         with contextlib.ExitStack() as last:
             if run is not None:
                 last.callback(run.close)
+            last.callback(self._leftovers.close)
             last.callback(self._last.close)
             for ready in self._machines.values():
                 last.callback(ready.connection.close)
@@ -167,7 +174,7 @@ class Hosts:
     def _open_run(self) -> tuple[Run, BuiltProbe]:
         """Remove what dead runs left, start the journal of this run and build the probe; only the first call does."""
         if self._run is None:
-            prune_at_start()
+            self._leftovers.undo(beside=not self._worker)
             self._run = Run.start()
         if self._probe is None:
             with step("build the probe"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_isolation.options import RunOptions
+from pytest_isolation.options import LOCAL, RunOptions
 
 if TYPE_CHECKING:
     from pytest_isolation.observe.hosts import Hosts
@@ -132,24 +132,24 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
         pytest.UsageError: something asked for is unknown or cannot be read.
     """
     from provisioner.deadlines import set_scale
+    from provisioner.journal.needs import Needs
     from pytest_isolation.observe.hosts import Hosts
     from pytest_isolation.observe.measurements import BackgroundLoads
     from pytest_isolation.observe.sandboxes import SandboxCache
     from pytest_isolation.session.inputs import check_remedies, read_lab, read_policy
-    from pytest_isolation.session.worker import read_measurements
+    from pytest_isolation.session.worker import read_measurements, read_targets
     from pytest_isolation.targets.select import select_targets
 
     set_scale(options.scale)
     policy = read_policy(options.profile, options.waivers, options.expected)
     lab = read_lab(options)
-    sandboxes = SandboxCache(Hosts(options.kernel, lab, worker=workerinput is not None))
     measurements: dict[str, Measurements] = {}
-    skipped: list[Skipped] = []
-    if workerinput is None:
-        selected, skipped = select_targets(options, lab)
-        targets = {target.id: target for target in selected}
-    else:
-        measurements = read_measurements(workerinput, sandboxes)
-        targets = {name: one.target for name, one in measurements.items()}
+    selected, skipped = select_targets(options, lab) if workerinput is None else (read_targets(workerinput), [])
+    targets = {target.id: target for target in selected}
+    programs = frozenset(name for one in selected if one.host == LOCAL for name in one.runtime.programs)
+    needs = Needs(programs, machines=lab is not None)
+    sandboxes = SandboxCache(Hosts(options.kernel, lab, worker=workerinput is not None, needs=needs))
+    if workerinput is not None:
+        measurements = read_measurements(workerinput, targets, sandboxes)
     check_remedies({target.runtime.name for target in targets.values()})
     return State(options, policy, targets, skipped, sandboxes, BackgroundLoads(), measurements)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_isolation.observe.measurements import Measurements
     from pytest_isolation.observe.sandboxes import SandboxCache
     from pytest_isolation.session.state import State
+    from pytest_isolation.targets.select import Target
 
 
 def worker_input(state: State) -> list[dict[str, str]]:
@@ -26,15 +27,30 @@ def worker_input(state: State) -> list[dict[str, str]]:
     ]
 
 
-def read_measurements(workerinput: list[dict[str, str]], sandboxes: SandboxCache) -> dict[str, Measurements]:
-    """Return what a controller knew of each target, by id; in a worker."""
+def read_targets(workerinput: list[dict[str, str]]) -> list[Target]:
+    """Return the targets of a controller; in a worker."""
+    from pytest_isolation.targets.select import named_target
+
+    return [named_target(one["target"], one["host"]) for one in workerinput]
+
+
+def read_measurements(
+    workerinput: list[dict[str, str]], targets: Mapping[str, Target], sandboxes: SandboxCache
+) -> dict[str, Measurements]:
+    """
+    Return what a controller knew of each target, by id; in a worker.
+
+    Args:
+        workerinput: what the controller sent.
+        targets: its targets by id.
+        sandboxes: of this worker.
+    """
     from pytest_isolation.observe.measurements import Measurements
     from pytest_isolation.records.record import parse_record
-    from pytest_isolation.targets.select import named_target
 
     return {
         one["target"]: Measurements(
-            named_target(one["target"], one["host"]), parse_record(one["record"].encode(), one["target"]), sandboxes
+            targets[one["target"]], parse_record(one["record"].encode(), one["target"]), sandboxes
         )
         for one in workerinput
     }

@@ -16,6 +16,7 @@ from provisioner.connection.address import SshAddress
 from provisioner.connection.local import last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.journal.needs import MACHINES
 from provisioner.journal.prune import prune
 from provisioner.journal.run import Run
 from provisioner.machines.box.build import Box
@@ -93,7 +94,7 @@ class VagrantMachine:
         """Start the machine and wait for SSH; one that runs with the same box and hardware is kept."""
         if self.box is None and "/" not in self.spec.box:
             raise self._failure("start", "its box is not built", "provisioner box build")
-        prune()  # a killed start leaves a domain, and maybe a running Vagrant, that would be in the way
+        prune(needs=MACHINES)  # a killed start leaves a domain, and maybe a running Vagrant, that would be in the way
         with self._locked("start"):
             if self._came_up():
                 if self._same_hardware():

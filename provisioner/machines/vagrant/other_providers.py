@@ -14,6 +14,7 @@ from pathlib import Path
 from provisioner.connection.address import SshAddress
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
+from provisioner.journal.needs import MACHINES
 from provisioner.journal.prune import prune
 from provisioner.journal.run import Run
 from provisioner.machines.lock import hold_lock
@@ -51,7 +52,7 @@ class OtherProviderMachine:
 
     def up(self) -> None:
         """Start the machine and wait for SSH; one that runs already is kept."""
-        prune()
+        prune(needs=MACHINES)
         with self._locked("start"):
             link_user_box(self._program, self.spec.box)
             write_entry(self._program.lab_file, self.name, render_plain(self.spec))

@@ -152,7 +152,7 @@ def test_prune_undoes_all_records_and_nothing_else(
 ) -> None:
     """Mutated lines between records: `gone` and owners are left out, because they are records too."""
     ran: list[tuple[str, ...]] = []
-    monkeypatch.setattr("provisioner.journal.undo.undo", lambda entry, seconds=None: ran.append(entry.values))
+    monkeypatch.setattr("provisioner.journal.lanes.undo", lambda entry, seconds=None: ran.append(entry.values))
     wanted: list[tuple[str, ...]] = []
     text = lines(OWNER)
     for number, valid in enumerate(kinds, start=100):

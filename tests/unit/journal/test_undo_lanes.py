@@ -1,4 +1,4 @@
-"""provisioner.journal.undo: a program that hangs costs one deadline, and nothing that another one left."""
+"""provisioner.journal.lanes: a program that hangs costs one deadline, and nothing that another one left."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from provisioner.connection import hanging
 from provisioner.connection.hanging import SilentDaemon
 from provisioner.journal.entry import UndoEntry
-from provisioner.journal.undo import Patience, undo_all
+from provisioner.journal.lanes import Patience, undo_all
 
 SHORT = Patience(1.0, 6.0)
 
