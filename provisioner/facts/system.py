@@ -6,7 +6,7 @@ A new section is one module beside this one, and one field here or in process.py
 from __future__ import annotations
 
 from provisioner.facts.accounts import Group
-from provisioner.facts.devices import Device
+from provisioner.facts.devices import Device, Nodes
 from provisioner.facts.forms import Bit, DeviceNumber, FileType, Pid, Sha256
 from provisioner.facts.image import Privileged
 from provisioner.facts.ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket
@@ -63,7 +63,8 @@ class System(Observed):
     tasks: Fact[Items[Task]]  # the first 64 of them
     lsms: Fact[Text]  # /sys/kernel/security/lsm
     interfaces: Fact[Items[Interface]]
-    devices: Fact[Items[Device]]
+    devices: Fact[Items[Device]]  # below /dev
+    nodes: Fact[Nodes] = since_schema()
     paths: FactMap[Fact[Path]]
     tries: FactMap[Fact[Try]]
     device_node: Fact[Answer] = since_schema()  # opening a node made inside, with a number that was not granted

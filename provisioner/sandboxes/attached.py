@@ -185,7 +185,7 @@ class Attached:
             raise IsolationError("it is paused: what is started in it does not run")
         left = [folder / name for folder in cgroups for name in attach.leaves]
         before = [folder for folder in left if folder.exists()]
-        argv = ["facts", self.nonce, *self.outer.canary_words, "untouched", "files"]
+        argv = ["facts", self.nonce, *self.outer.canary_words, "untouched", "nodes", "files"]
         launch = [str(self.host.probe_path), "launch", "--memfd-exec", "--"]
         try:
             with self.outer.canary_processes(self._seen) as words:

@@ -211,6 +211,8 @@ class Sandbox:
             words += [f"peer={number}:{peer.nonce}" for number in numbers]
         if self.runtime.boundary == "vmm":
             words.append("disks")
+        else:
+            words.append("nodes")
         # other images are read before the start; a machine's whole file system is too large for one request
         machine = self.runtime.kind == "vm" and self.runtime.image == "none"
         if self.runtime.image in ("initramfs", "none") and not machine:

@@ -57,6 +57,8 @@ static bool take_option(struct system_options *o, const char *word)
 		o->untouched = true;
 	else if (strcmp(word, "disks") == 0)
 		o->disks = true;
+	else if (strcmp(word, "nodes") == 0)
+		o->nodes = true;
 	else if (strcmp(word, "files") == 0)
 		o->files = true;
 	else
@@ -77,7 +79,7 @@ int verb_facts(const struct call *call)
 	if (!valid)
 		return usage(
 			"facts NONCE [canary=PID:NONCE] [objects=KEY:NAME] "
-			"[peer=PID:NONCE]... [process=NAME:PID:NONCE]... [untouched] [disks] [files]");
+			"[peer=PID:NONCE]... [process=NAME:PID:NONCE]... [untouched] [disks] [nodes] [files]");
 	json_head("inside", argv[1]);
 	proc = open_self();
 	json_key("process");

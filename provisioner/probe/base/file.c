@@ -129,6 +129,11 @@ const char *folder_next(struct folder *f)
 	}
 }
 
+unsigned char folder_type(const char *name)
+{
+	return (unsigned char)name[-1];
+}
+
 int read_number(int dir, const char *path, uint64_t *number)
 {
 	char text[64];

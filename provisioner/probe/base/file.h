@@ -42,6 +42,10 @@ int folder_open(struct folder *f, int dir, const char *path);
 /* The next name except "." and ".."; NULL at the end (errno 0) or on an error (errno set). */
 const char *folder_next(struct folder *f);
 
+/* The type (DT_DIR) of a name that folder_next() returned; DT_UNKNOWN if the file system tells
+ * none. */
+unsigned char folder_type(const char *name);
+
 /* Reads a file that holds one number; ERANGE if it holds something else ("max", "-1"). */
 int read_number(int dir, const char *path, uint64_t *number);
 

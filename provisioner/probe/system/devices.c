@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -56,9 +57,9 @@ static bool is_tried(unsigned int major, unsigned int minor)
 	return false;
 }
 
-static void json_device(const char *path, const struct stat *st)
+void json_device(const char *path, uint32_t mode, unsigned int major, unsigned int minor)
 {
-	bool block = S_ISBLK(st->st_mode);
+	bool block = S_ISBLK(mode);
 
 	json_open('{');
 	json_key("path");
@@ -66,11 +67,11 @@ static void json_device(const char *path, const struct stat *st)
 	json_key("kind");
 	json_text(block ? "block" : "char");
 	json_key("major");
-	json_u64(major(st->st_rdev));
+	json_u64(major);
 	json_key("minor");
-	json_u64(minor(st->st_rdev));
+	json_u64(minor);
 	json_key("open");
-	if (block || is_tried(major(st->st_rdev), minor(st->st_rdev)))
+	if (block || is_tried(major, minor))
 		json_open_result(path);
 	else
 		json_null();
@@ -101,7 +102,7 @@ static int walk(const char *path, int depth)
 		    fstatat(f.fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
-			json_device(child, &st);
+			json_device(child, st.st_mode, major(st.st_rdev), minor(st.st_rdev));
 			if (++items > MAX_ITEMS || json_over(start, 128 << 10)) {
 				errno = E2BIG;
 				break;

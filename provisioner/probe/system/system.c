@@ -1,4 +1,7 @@
-/* The facts about the system: kernel, tasks, memory and processors; and all parts. */
+/*
+ * The facts about the system: kernel, tasks, memory, processors and random bytes, of which a
+ * document shows only the hash; and all parts.
+ */
 #include "system/system.h"
 
 #include <errno.h>
@@ -8,12 +11,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "exposed/exposed.h"
 #include "system/parts.h"
@@ -147,6 +152,33 @@ static void json_cpus(void)
 		json_fail(json_mark(), errno, "sched_getaffinity");
 }
 
+static unsigned char drawn[32];
+static int draw_error = EAGAIN;
+
+/*
+ * Two machines restored from one snapshot draw equal bytes first; later ones differ, because the
+ * kernel mixes in what happens to each machine (random(7)).
+ */
+void draw_entropy(void)
+{
+	long n = syscall(SYS_getrandom, drawn, sizeof(drawn), 1 /* GRND_NONBLOCK */);
+
+	draw_error = n == (long)sizeof(drawn) ? 0 : n < 0 ? errno : EAGAIN;
+}
+
+static void json_entropy(void)
+{
+	char hex[65];
+
+	json_key("entropy");
+	if (draw_error) {
+		json_fail(json_mark(), draw_error, "getrandom");
+		return;
+	}
+	sha256(drawn, sizeof(drawn), hex);
+	json_text(hex);
+}
+
 void json_system(const struct system_options *options)
 {
 	struct utsname u;
@@ -163,6 +195,7 @@ void json_system(const struct system_options *options)
 	json_file("lsms", "/sys/kernel/security/lsm", false);
 	json_interfaces();
 	json_devices();
+	json_nodes(options->nodes);
 	json_paths();
 	json_tries(options->untouched);
 	json_rights(options->untouched);

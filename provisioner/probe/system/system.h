@@ -12,6 +12,7 @@
 struct system_options {
 	bool untouched;		      /* create nothing, not even for a moment */
 	bool disks;		      /* read samples of unused disks: for a guest */
+	bool nodes;		      /* search its root for device nodes */
 	bool files;		      /* search its root for files that give more rights */
 	const char *canary;	      /* PID:NONCE of a process outside; or NULL */
 	const char *objects;	      /* KEY:NAME of IPC objects made outside; or NULL */

@@ -124,5 +124,9 @@ def test_a_default_device_has_its_name_and_number() -> None:
 
     assert devices.is_default(node("/dev/null", 1, 3))
     assert devices.is_default(node("/dev/console", 136, 4))
+    assert devices.is_default(node("/srv/chroot/dev/random", 1, 8))
+    assert devices.is_default(node("/opt/whiteout", 0, 0))
+    assert not devices.is_default(node("/opt/console", 5, 1))
+    assert not devices.is_default(node("/opt/null", 10, 229))
     assert not devices.is_default(node("/dev/null", 1, 1))
     assert not devices.is_default(node("/dev/fuse", 10, 229))

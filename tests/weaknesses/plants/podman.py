@@ -98,7 +98,7 @@ PLANTS = (
             "seccomp.dangerous": "lets through",
             "path.sys_ro": "/sys is mounted writable",
             "path.cgroup_ro": "cgroup.procs of",
-            "dev.nodes": "/dev also holds",
+            "dev.nodes": "it also has /dev/",
             "dev.block": "opens for reading",
             "dev.cgroup": "",
             **REACHING,

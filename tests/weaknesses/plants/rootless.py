@@ -131,7 +131,7 @@ PLANTS = (
             "seccomp.mode": "no seccomp filter",
             "seccomp.dangerous": "lets through",
             "path.sys_ro": "/sys is mounted writable",
-            "dev.nodes": "/dev also holds",
+            "dev.nodes": "it also has /dev/",
             "path.keys": "/proc/keys",
             "path.firmware": "/sys/firmware",
             "kern.mount_api": "fsopen.no_such_fs",

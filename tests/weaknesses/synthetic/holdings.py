@@ -69,6 +69,24 @@ PTY = {"type": "char", "major": 0, "minor": 140, "rdev": [136, 3]}
 WEAKNESSES = (
     *(
         weak(
+            check,
+            f"{path} outside /dev",
+            add("inside", "system", "nodes", "devices", item=node(path, kind, *number, opened)),
+            cause,
+            *also,
+        )
+        for check, path, kind, number, opened, cause, also in (
+            ("dev.nodes", "/opt/a/disk", "block", (8, 0), "EPERM", "it also has /opt/a/disk", ()),
+            ("dev.nodes", "/srv/console", "char", (5, 1), None, "it also has /srv/console", ()),
+            ("dev.block", "/opt/disk", "block", (8, 1), "ok", "/opt/disk opens for reading", ("dev.nodes",)),
+            ("dev.mem", "/home/x/mem", "char", (1, 1), "ok", "/home/x/mem opens", ("dev.nodes",)),
+            ("dev.kvm_vhost", "/opt/k", "char", (10, 232), "ok", "/opt/k opens", ("dev.nodes",)),
+            ("dev.fuse_tun", "/opt/f", "char", (10, 229), "ok", "/opt/f opens", ("dev.nodes",)),
+            ("time.rtc", "/opt/clock", "char", (10, 135), None, "it also has /opt/clock", ("dev.nodes",)),
+        )
+    ),
+    *(
+        weak(
             "dev.cgroup",
             f"a node of its own answers {result}",
             put("inside", "system", "device_node", to=result),
@@ -151,6 +169,15 @@ WEAKNESSES = (
 )
 
 LOOKALIKES = (
+    *(
+        Lookalike(
+            f"{path}, which is harmless",
+            "container",
+            add("inside", "system", "nodes", "devices", item=node(path, "char", *number)),
+        )
+        for path, number in (("/var/lib/chroot/dev/urandom", (1, 9)), ("/opt/hidden", (0, 0)))
+    ),
+    Lookalike("a root that is too large", "container", put("inside", "system", "nodes", "complete", to=False)),
     Lookalike("'b 7:0 r' without CAP_MKNOD", "podman", rules("c 1:3 rwm", "b 7:0 r")),
     Lookalike("'b 7:0 m', which opens nothing", "docker", rules("c 1:3 rwm", "b 7:0 m", "c 10:200 rwm")),
     Lookalike("devices ruled one by one", "docker", rules("c *:* m", "c 1:5 rwm", "c 136:* rwm")),

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from provisioner.errors import UnobservedFact
 from provisioner.facts.descriptors import Handle
 from provisioner.facts.devices import Device, DeviceRules
+from provisioner.facts.system import System
 
 # config-linux.md "Default Devices", numbers of Documentation/admin-guide/devices.txt
 DEFAULTS = {
@@ -29,10 +30,31 @@ RTC = (10, 135)  # devices.txt: the real-time clock under its old number
 CLOCK_NAMES = re.compile(r"/(rtc|ptp)[0-9]*\Z")
 
 
+# the numbers that are harmless everywhere: 5:1 is the console of the host unless a runtime binds another terminal there
+HARMLESS = frozenset(DEFAULTS.values()) - {(5, 1)}
+WHITEOUT = (0, 0)  # overlayfs.rst: hides a file of a lower layer; no driver has the number
+
+
+def all_devices(system: System) -> list[Device]:
+    """
+    Return the device nodes below /dev, and those that the walk through the root found.
+
+    Raises:
+        UnobservedFact: one of the two was not looked at.
+    """
+    return [*system.devices, *system.nodes.devices]
+
+
 def is_default(device: Device) -> bool:
-    """Whether it is a default device by name *and* number; the slave of a pty may be the console."""
+    """
+    Whether it is a default device by name *and* number; the slave of a pty may be the console.
+
+    Outside /dev, where programs with a root of their own keep some, the number alone decides.
+    """
     if device.kind != "char":
         return False
+    if not device.path.startswith("/dev/"):
+        return (device.major, device.minor) in {*HARMLESS, WHITEOUT}
     if device.major in PTY_SLAVES:
         return device.path == "/dev/console" or device.path.startswith("/dev/pts/")
     return DEFAULTS.get(device.path) == (device.major, device.minor)
