@@ -51,10 +51,10 @@ NARROW = {
     ("provisioner build", "KILL"),
     ("provisioner build", "INT INT"),
 }
-# At these phases a client of a runtime, or a child of a compiler, hangs.  The kernel does not end it with a killed
-# program: decision 23.
+# At these phases a client of a runtime, or a child of a compiler, hangs; at facts the client waits for the probe, which
+# is stopped and does not see the end of its input.  The kernel does not end them with a killed program: decision 23.
 HANGS = (
-    *("build", "facts/podman", "create/", "import/", "forget/"),
+    *("build", "facts/podman", "facts/runc", "create/", "import/", "forget/"),
     *("provisioner build", "provisioner doctor", "daemon start"),
 )
 # The third Ctrl-C ends the program at once, and it says what a prune will find.

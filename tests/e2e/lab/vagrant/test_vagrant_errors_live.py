@@ -30,8 +30,9 @@ ROOT = Path(__file__).parents[4]
 pytestmark = NEEDS
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
+    """A run that lives as long as the folder: the end of the last run empties the run folder."""
     with Run.start() as made:
         yield made
 
