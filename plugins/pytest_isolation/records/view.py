@@ -6,7 +6,7 @@ Out: `SandboxView` and `HostView`.  Touches no machine: `live/sandbox.py` adds w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from provisioner.errors import UnobservedFact
 from provisioner.facts.document import Facts
@@ -16,9 +16,12 @@ from provisioner.facts.reach import Reach
 from provisioner.facts.status import Capabilities
 from provisioner.facts.system import System
 from provisioner.limits.document import Load
+from provisioner.observed import Unobserved
 from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.records.namespaces import NamespaceView
 from pytest_isolation.records.record import Record, TargetInfo
+from pytest_isolation.walls.outside_alone import is_refused, may_gain
+from pytest_isolation.walls.privileged_calls import rows_passed
 from pytest_isolation.walls.tasks import weakest
 
 
@@ -106,6 +109,26 @@ class SandboxView:
     def has_outside(self) -> bool:
         """Whether the subject is a process of the host, and was observed from there."""
         return isinstance(self.record.raw("peer_outside" if self._peer else "outside"), Facts)
+
+    @property
+    def why_blind(self) -> str:
+        """Why nothing was observed from inside of an attached sandbox that the host sees: docker's exec."""
+        inside = self.record.raw("inside")
+        return inside.why if self.target.attached and self.has_outside and isinstance(inside, Unobserved) else ""
+
+    def rows_passed(self, rows: Iterable[str]) -> list[str]:
+        """
+        Return the tries that passed the check of privilege (walls/privileged_calls.py), each with its answer.
+
+        Where nothing was tried, none passes if the kernel refuses each of them for lack of a capability.
+        """
+        rows = tuple(rows)
+        if self.why_blind:
+            tasks, host = (self.subject, *self._tasks()), self.host.process.namespaces.user
+            over_host, over_own = may_gain(tasks, (host,)), may_gain(tasks, (host, self.subject.namespaces.user))
+            if all(is_refused(row, over_host, over_own) for row in rows):
+                return []
+        return rows_passed(self.system, rows)
 
     @property
     def vmm(self) -> Facts:

@@ -22,6 +22,9 @@ PASSED: dict[str, frozenset[str]] = {
     "userfaultfd.kernel_bad_flag": frozenset({"EINVAL", "ok"}),  # after userfaultfd_syscall_allowed
     "io_uring.setup_null": frozenset({"EFAULT", "EINVAL", "ok"}),  # after io_uring_allowed
     "kexec_load.bad_flags": frozenset({"EINVAL", "ok"}),  # after kexec_load_permitted
+    "finit_module.bad_fd": frozenset({"EBADF", "EFAULT", "ok"}),  # after may_init_module
+    "socket.packet_raw": frozenset({"ok"}),
+    "socket.inet_raw": frozenset({"ok"}),
     "reboot.bad_magic": frozenset({"EINVAL", "ok"}),
     "fsopen.no_such_fs": frozenset({"ENODEV", "ok"}),
     "pivot_root.null": frozenset({"EFAULT", "ok"}),

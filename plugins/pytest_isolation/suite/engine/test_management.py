@@ -10,6 +10,7 @@ import pytest
 from provisioner.errors import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import management_sockets
+from pytest_isolation.walls.outside_alone import sockets_of_host
 
 
 def _reachable(sandbox: SandboxView, host: HostView, ports: dict[int, str]) -> list[str]:
@@ -40,6 +41,11 @@ def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -
     """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
+    if why := sandbox.why_blind:
+        engines = [one for one in host_facts.system.sockets if management_sockets.is_engine_socket(one.path)]
+        shown = sockets_of_host(sandbox.process.mounts, host_facts.process.mounts, engines, why)
+        assert not shown, f"{', '.join(shown)} is an engine's socket"
+        return
     sockets = sandbox.system.sockets
     if not sandbox.shares_kernel:
         return  # its own engine's

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
-from pytest_isolation.walls.privileged_calls import BPF_ROWS, MOUNT_ROWS, SWAP_ROWS, has_none, rows_passed
+from pytest_isolation.walls.privileged_calls import BPF_ROWS, MOUNT_ROWS, SWAP_ROWS, has_none
 
 DENIED_BY = ("process.seccomp", "process.capabilities.effective", "process.lsm")  # what may have refused
 
@@ -28,7 +28,7 @@ def _judge(sandbox: SandboxView, host: HostView, what: str, rows: Iterable[str])
     if not sandbox.shares_kernel:
         return  # it reaches its own kernel
     rows = tuple(rows)
-    passed = rows_passed(sandbox.system, rows)
+    passed = sandbox.rows_passed(rows)
     assert not passed, f"{what}: {', '.join(passed)}"
     if has_none(host.system, rows):
         pytest.skip("this kernel has no such call")
@@ -127,9 +127,9 @@ def test_neither_loads_a_kernel_nor_reboots(sandbox: SandboxView, host_facts: Ho
     """
     if not sandbox.shares_kernel:
         return  # it loads and reboots its own kernel
-    loads = rows_passed(sandbox.system, ["kexec_load.bad_flags"])
+    loads = sandbox.rows_passed(["kexec_load.bad_flags"])
     assert not loads, f"it may load a kernel: {loads[0]}"
-    reboots = rows_passed(sandbox.system, ["reboot.bad_magic"])
+    reboots = sandbox.rows_passed(["reboot.bad_magic"])
     own = sandbox.namespaces.pid != host_facts.namespaces.pid
     assert own or not reboots, f"it may reboot the host, in whose pid namespace it lives: {reboots[0]}"
 

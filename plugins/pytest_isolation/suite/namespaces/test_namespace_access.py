@@ -49,7 +49,7 @@ def test_nothing_leads_to_a_namespace_outside(sandbox: SandboxView, host_facts: 
     ]
     leads += [
         f"descriptor {fd.fd} leads to {fd.target}"
-        for fd in (*process.fds, *sandbox.inside.process.fds)
+        for fd in (*process.fds, *(() if sandbox.why_blind else sandbox.inside.process.fds))
         if is_namespace(fd.target) and fd.target not in own
     ]
     assert not leads, "; ".join(dict.fromkeys(leads))

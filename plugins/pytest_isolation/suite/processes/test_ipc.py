@@ -8,6 +8,7 @@ from provisioner.errors import UnobservedFact
 from provisioner.facts.ipc import Objects
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.management_sockets import host_sockets
+from pytest_isolation.walls.outside_alone import sockets_of_host
 
 NOT_THERE = ("ENOENT", "ECONNREFUSED")
 REFUSED = ("ENOSYS", "EPERM", "SIGSYS")
@@ -51,6 +52,9 @@ def test_ipc_objects_outside_are_not_there(sandbox: SandboxView) -> None:
     EACCES means that the object is visible and its mode protects it, which is a second wall.
     The three kinds of System V objects share one namespace (ipc_namespaces(7)), so the segment stands for all.
     """
+    if sandbox.why_blind:
+        assert sandbox.namespaces.ipc != sandbox.host.namespaces.ipc, "it lives in the host's IPC namespace"
+        return
     objects = _objects(sandbox)
     assert not _is_there("shm", objects.shm, "EACCES"), "the host's shared memory segment is there"
     assert not _is_there("mqueue", objects.mqueue, "EACCES"), "the host's message queue is there"
@@ -73,6 +77,9 @@ def test_abstract_sockets_outside_are_unreachable(sandbox: SandboxView) -> None:
     The probe tries connect(2) to a listener of this run on the host.
     Abstract names belong to the network namespace; file modes do not protect them.
     """
+    if sandbox.why_blind:
+        assert sandbox.namespaces.net != sandbox.host.namespaces.net, "it lives in the host's network namespace"
+        return
     objects = _objects(sandbox)
     assert not _is_there("abstract", objects.abstract, "EAGAIN"), f"it connects to the host's @{objects.name}"
 
@@ -97,6 +104,10 @@ def test_no_socket_of_the_host_is_mounted(sandbox: SandboxView, host_facts: Host
     """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
+    if why := sandbox.why_blind:
+        shown = sockets_of_host(sandbox.process.mounts, host_facts.process.mounts, host_facts.system.sockets, why)
+        assert not shown, f"{', '.join(shown)} is a socket of the host's"
+        return
     sockets = sandbox.system.sockets
     if not sandbox.shares_kernel:
         return
