@@ -124,7 +124,8 @@ class SandboxView:
         """
         rows = tuple(rows)
         if self.why_blind:
-            tasks, host = (self.subject, *self._tasks()), self.host.process.namespaces.user
+            tasks: list[Process | TaskState] = [self.subject, *self._tasks()]
+            host = self.host.process.namespaces.user
             over_host, over_own = may_gain(tasks, (host,)), may_gain(tasks, (host, self.subject.namespaces.user))
             if all(is_refused(row, over_host, over_own) for row in rows):
                 return []

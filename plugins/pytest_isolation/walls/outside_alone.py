@@ -28,8 +28,10 @@ from pytest_isolation.walls.management_sockets import is_engine_socket
 
 # A sysctl or a resource limit lets these pass without a capability: kernel.unprivileged_bpf_disabled,
 # kernel.perf_event_paranoid, vm.unprivileged_userfaultfd, RLIMIT_RTPRIO (setrlimit(2)).
-BY_SETTINGS = ("bpf.map_create_zero", "bpf.prog_load_empty", "perf.software_bad_config", "userfaultfd.kernel_bad_flag")
-BY_SETTINGS += ("sched.fifo",)
+BY_SETTINGS = (
+    *("bpf.map_create_zero", "bpf.prog_load_empty", "perf.software_bad_config", "userfaultfd.kernel_bad_flag"),
+    "sched.fifo",
+)
 
 
 def may_gain(tasks: Iterable[Process | TaskState], users: Collection[int | None]) -> set[str]:
