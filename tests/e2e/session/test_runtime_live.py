@@ -122,3 +122,11 @@ def host_that_mounted(host: Host, folder: Path) -> Facts:
 
 def devices(mounts: Iterable[Mount]) -> set[tuple[int, int]]:
     return {(mount.major, mount.minor) for mount in mounts}
+
+
+def test_the_kernel_names_each_mount_by_its_path(sandbox: LiveView) -> None:
+    """A kernel that cannot copy names gives "xxxx": then no check finds a mount."""
+    targets = [mount.target for mount in sandbox.process.mounts]
+
+    assert "/proc" in targets
+    assert [target for target in targets if not target.startswith("/")] == []

@@ -115,7 +115,7 @@ PLANTS = (
         QEMU,
         {"vm.hypervisor": "shows no hypervisor"},
         verdict="unknown",
-        spec=flags("-cpu", "max,hypervisor=off,vmx=off,svm=off"),
+        spec=flags("-cpu", "max,la57=off,hypervisor=off,vmx=off,svm=off"),
     ),
     Plant("virtualisation in the guest", QEMU, {"vm.nested": "its processor has svm"}, spec=flags("-cpu", "max")),
     Plant("a floppy controller", QEMU, {"vm.devices": "a floppy controller"}, spec=flags("-device", "isa-fdc")),
