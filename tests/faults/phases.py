@@ -11,10 +11,10 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from faults.home import Act, Home, provisioner, session
 from faults.running import Running
+from faults.strikes import sandbox_processes
 
 ANSWERS = """
 def test_it_answers(sandbox):
@@ -103,13 +103,10 @@ def written(path: str) -> Callable[[Home, Running], bool]:
 
 def sandbox_stopped(home: Home, program: Running) -> bool:
     """Stop the probe in the sandbox, or the virtual machine, as soon as it is there; returns whether it is."""
-    # a container of podman is no descendant, and one of unshare does not name the home
-    for pid in {*(process.pid for process in program.descendants()), *home.processes()}:
-        with suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes()
-            if words.startswith(b"/probe\0serve\0") or b"\0-kernel\0" in words:
-                os.kill(pid, signal.SIGSTOP)
-                return True
+    for pid in sandbox_processes(home, program):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+            return True
     return False
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from faults.home import Home
 
 POLL = 0.002  # seconds
-SESSION = 90.0  # seconds that a whole session may take; what hangs fails
+MOMENT = 180.0  # seconds until a moment must have come: an emulated guest starts within 40 s where all is busy
+SESSION = 180.0  # seconds that a whole session may take; what hangs fails
 TRACEBACK = re.compile(
     r"^.*(Traceback \(most recent call last\)|Exception ignored|INTERNALERROR|Fatal Python error|"
     r'^ *File "[^"]+", line \d+).*$',
@@ -79,7 +80,7 @@ class Running:
         """What it wrote until now."""
         return self.output.read_text(errors="replace")
 
-    def await_(self, condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    def await_(self, condition: Callable[[], object], what: str, seconds: float = MOMENT) -> None:
         """
         Wait for a moment of the program.
 

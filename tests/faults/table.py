@@ -11,6 +11,7 @@ from dataclasses import replace
 from faults.case import Case
 from faults.phases import PHASES, Phase
 from faults.promise import Promise
+from faults.running import SESSION
 from faults.strikes import STRIKES
 
 # Signals to the exit statuses that say so.  A session that is interrupted exits as pytest does.  A second signal that
@@ -65,7 +66,7 @@ def promise(phase: Phase, strike: str) -> Promise | None:
     """Return what is promised after a strike at a phase; None if the two do not go together."""
     if strike not in STATUSES:
         in_sandbox = phase.name.partition("/")[0] in ("facts", "tests", "load")
-        return Promise({0, 1, 4, 5}, seconds=90.0) if in_sandbox else None
+        return Promise({0, 1, 4, 5}, seconds=SESSION) if in_sandbox else None
     if (phase.name, strike) == ("daemon", "KILL"):
         return None  # the user's own command goes on, and so does the daemon until a prune
     found = FORCED if strike == "INT INT INT" else Promise(STATUSES[strike], clean=strike != "KILL")

@@ -69,10 +69,10 @@ def test_a_killed_worker_is_told_and_the_results_of_all_targets_are_kept(home: H
     before = World.now(home)
 
     with home.start(session("unshare,runc", "-n", "2")) as program:
-        program.await_(lambda: home.reached("worker"), "a worker waits", 90)
+        program.await_(lambda: home.reached("worker"), "a worker waits")
         time.sleep(1)
         os.kill(int((home.marks / "worker").read_text()), signal.SIGKILL)
-        program.finish(90)
+        program.finish()
 
     assert Promise({1}, results=True).broken(home, program, before) == []
     cells = json.loads((home.work / "report" / "results.json").read_text())["cells"]
@@ -121,7 +121,7 @@ def test_a_killed_run_whose_runtime_hangs_does_not_slow_the_next(home: Home) -> 
         normal = program.seconds
     home.stand_in("podman", "", "hang")  # it hangs whatever it is asked
     with home.start(session("podman")) as program:
-        program.await_(lambda: home.reached("podman"), "podman hangs", 90)
+        program.await_(lambda: home.reached("podman"), "podman hangs")
         program.send("KILL")
         program.finish(15)
     home.plant_journal(
