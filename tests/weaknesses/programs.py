@@ -14,9 +14,9 @@ from pytest_isolation.walls.seccomp.syscalls import ABIS, X32_BIT, call_numbers
 
 EPERM, ENOSYS = 0x00050001, 0x00050026
 KILL, ALLOW, NOTIFY, LOG = 0x80000000, 0x7FFF0000, 0x7FC00000, 0x7FFC0000
-LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06
+LOAD, EQUAL, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
 ALL = ("x86_64", "i386", "x32")
-Rules = Mapping[str, int]  # a call's name, or "name:argument=value", to its return value
+Rules = Mapping[str, int]  # a call's name, "name:0=value", "name:0&flag" or several by commas, to its return value
 
 Code = tuple[int, int, int, int]
 
@@ -57,9 +57,16 @@ def _rules(rules: Rules, abi: str) -> Iterable[Code]:
         if not argument:
             yield from ((EQUAL, 0, 1, numbers[name]), (RETURN, 0, 0, value))
             continue
-        index, wanted = (int(part, 0) for part in argument.split("="))
-        yield from ((EQUAL, 0, 4, numbers[name]), (LOAD, 0, 0, 16 + 8 * index), (EQUAL, 0, 1, wanted))
+        compares = [(ANY_BIT if "&" in one else EQUAL, *_numbers(one)) for one in argument.split(",")]
+        end = 2 * len(compares) + 2
+        yield (EQUAL, 0, end, numbers[name])
+        for at, (compare, index, wanted) in enumerate(compares):
+            yield from ((LOAD, 0, 0, 16 + 8 * index), (compare, 0, end - 2 * at - 3, wanted))
         yield from ((RETURN, 0, 0, value), (LOAD, 0, 0, 0))
+
+
+def _numbers(argument: str) -> Iterable[int]:
+    return (int(part, 0) for part in argument.replace("&", "=").split("="))
 
 
 def installed(*stack: bytes, pid: int = 4242) -> dict[str, Any]:

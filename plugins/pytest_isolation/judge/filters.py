@@ -16,7 +16,7 @@ from provisioner.observed import Unobserved
 from pytest_isolation.policy.documented_filter import refusals_of
 from pytest_isolation.records.record import Record
 from pytest_isolation.walls.seccomp.actions import Passes, describe
-from pytest_isolation.walls.seccomp.program import Installed, read_installed
+from pytest_isolation.walls.seccomp.program import Installed, in_words, read_installed
 from pytest_isolation.walls.seccomp.reasons import questions
 from pytest_isolation.walls.seccomp.syscalls import ABIS, call_names, call_numbers, calls_newer_than, version
 
@@ -66,9 +66,9 @@ def _size_line(filters: Filters, whose: str) -> str:
 
 
 def _passing_line(installed: Installed) -> str:
-    found = installed.let_through
-    names = ", ".join(one.label if how is Passes.ALWAYS else f"{one.label} ({how})" for one, how in found.items())
-    count = sum(one.call in call_numbers(installed.abis[0]) for one in questions())
+    found = in_words(installed.let_through)
+    names = ", ".join(found.values())
+    count = len({one.call for one in questions()} & call_numbers(installed.abis[0]).keys())
     default = "allows by default" if installed.allows_by_default else "refuses by default"
     return f"it {default}; dangerous calls that it lets through: {len(found)} of {count}: {names or 'none'}"
 

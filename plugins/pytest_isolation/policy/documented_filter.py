@@ -1,11 +1,12 @@
 """The system calls that a runtime's default filter refuses or lets through: roles/<name>/seccomp.yaml.
 
 In: the file.
-Out: a frozen `Refusals`.
+Out: a frozen `Refusals`, and `DefaultFilter`, what it lets through under the conditions of a target.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -19,25 +20,34 @@ from pytest_isolation.policy.expected import When
 
 Call = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=64)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
-
-
-STRICTEST = "docker"  # its filter is the measure for runtimes that document none of their own
+STRICTEST = "docker"  # its newest filter is the measure for runtimes that document none of their own
 
 
 class LetsThrough(BaseModel):
-    """Calls that the default filter allows though walls/seccomp/reasons.yaml does not call them harmless."""
+    """
+    Calls that the default filter allows though walls/seccomp/reasons.yaml does not call them harmless.
+
+    `calls` holds names of calls, and labels of calls with arguments: "socket(AF_ALG)".  `but` holds labels that it
+    refuses.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    calls: list[Call]
+    calls: list[Line]
+    but: list[Line] = []
     source: Line
     when: When = When()
+
+    def covers(self, call: str, label: str) -> bool:
+        """Whether the call with these arguments is among them."""
+        return (call in self.calls or label in self.calls) and label not in self.but
 
 
 class Refusals(BaseModel):
     """
     The calls that are refused to a sandbox with the default capabilities, and where that is documented.
 
-    `lets_through` is what a check of the filter does not count; a deny list has none.
+    `lets_through` is what a check of the filter does not count.  `allows_by_default` marks a deny list, which lets
+    through all that it does not refuse.  `weak` says that the check is open though the filter is as documented.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, title="roles/<name>/seccomp.yaml")
@@ -45,6 +55,8 @@ class Refusals(BaseModel):
     refuses: list[Call]
     by_arguments: dict[Call, Line] = Field(default_factory=dict)  # refused for some arguments only
     lets_through: list[LetsThrough] = []
+    allows_by_default: bool = False
+    weak: bool = False
 
 
 def load_refusals(path: Path) -> Refusals:
@@ -59,18 +71,48 @@ def refusals_of(runtime: str) -> Refusals | None:
     return load_refusals(path) if path.is_file() else None
 
 
-def let_through_by(runtime: str, conditions: Conditions) -> frozenset[str]:
+@dataclass(frozen=True)
+class DefaultFilter:
     """
-    Return the calls that a runtime's default filter lets through though they are not harmless.
+    What a runtime's default filter lets through under the conditions of one target.
 
-    A runtime without a documented allow list is measured by the strictest one.
+    Attributes:
+        entries: calls that it allows.
+        refused: of a deny list, the calls that it refuses; None for an allow list.
+        weak: whether such a filter is open though it is as documented.
+    """
+
+    entries: tuple[LetsThrough, ...]
+    refused: frozenset[str] | None = None
+    weak: bool = False
+
+    def lets_through(self, call: str, label: str) -> bool:
+        """
+        Whether it allows a call that is not harmless.
+
+        Args:
+            call: name of the call.
+            label: the call with its arguments, as walls/seccomp/reasons.yaml names them.
+        """
+        if self.refused is not None:
+            return call not in self.refused
+        return any(entry.covers(call, label) for entry in self.entries)
+
+
+def default_filter(runtime: str, conditions: Conditions) -> DefaultFilter:
+    """
+    Return what a runtime's default filter lets through; a runtime without one is measured by the strictest one.
 
     Args:
         runtime: name of the runtime.
         conditions: what is known of the target.
     """
     documented = refusals_of(runtime)
-    if documented is None or not documented.lets_through:
-        documented = refusals_of(STRICTEST)
-    entries = documented.lets_through if documented else []
-    return frozenset(call for entry in entries if entry.when.fits(conditions) for call in entry.calls)
+    if documented is None:
+        documented, conditions = refusals_of(STRICTEST), Conditions()  # the version is another program's
+    assert documented is not None
+    return DefaultFilter(
+        tuple(entry for entry in documented.lets_through if entry.when.fits(conditions)),
+        frozenset(documented.refuses) if documented.allows_by_default else None,
+        documented.weak,
+    )

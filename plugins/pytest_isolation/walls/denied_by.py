@@ -17,8 +17,8 @@ from functools import cache
 
 from pytest_isolation.walls.labels import why_unconfined
 from pytest_isolation.walls.seccomp.actions import Passes
+from pytest_isolation.walls.seccomp.bpf import Arguments
 from pytest_isolation.walls.seccomp.program import Installed
-from pytest_isolation.walls.seccomp.reasons import Arguments
 from pytest_isolation.walls.seccomp.syscalls import call_numbers
 from pytest_isolation.walls.seccomp.tries import ROWS
 

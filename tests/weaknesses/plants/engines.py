@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ground import CALLS, nsenter
+from ground import CALLS, IN_PART, nsenter
 from plant import LARGER_QUOTA, Make, Plant, flags, limited, limits_left_out, opened
 
 ENGINES = ("docker", "podman")
@@ -129,8 +129,8 @@ PLANTS = (
             (engine,),
             {
                 "seccomp.mode": "no seccomp filter (mode 0)",
-                "seccomp.dangerous": "dangerous calls: ",
-                "seccomp.abi": "no filter",
+                "seccomp.dangerous": "no filter is installed",
+                "seccomp.abi": "no filter is installed",
                 **more,
             },
             also=opened("key.quota"),
@@ -217,13 +217,37 @@ PLANTS = (
     *(
         Plant(
             f"a profile that allows {call}",
-            ENGINES,
+            ("docker",) if call == "keyctl" else ENGINES,  # podman's own profile allows keyctl
             {"seccomp.dangerous": call},
             also=opened("key.quota") if call == "add_key" else {},
             spec=profiled(allowed=call),
             base="profile",
         )
         for call in CALLS
+    ),
+    *(
+        Plant(
+            f"a profile that allows {label}",
+            # podman's default filter allows namespaces and families; docker's allowed AF_VSOCK until 23.0
+            ("docker", "podman") if label.startswith("personality") else ("docker",),
+            {"seccomp.dangerous": label},
+            spec=profiled(allowed=label),
+            base="profile",
+        )
+        for label in (*IN_PART, "clone3")
+        if label != "socket(AF_VSOCK)"
+    ),
+    *(
+        Plant(
+            "a profile that allows by default",
+            (engine,),
+            {"seccomp.dangerous": "the filter allows by default every call that it does not name"},
+            also=also,
+            spec=lambda ground: {"flags": ("--security-opt", f"seccomp={ground.deny_list()}")},
+            base="profile",
+        )
+        # docker 20.10 ignores defaultErrnoRet, so that its base answers EPERM to unknown calls
+        for engine, also in (("docker", {"seccomp.unknown": "holds"}), ("podman", {}))
     ),
     *(
         Plant(f"a filter that answers {name}", ENGINES, spec=profiled(errno=errno), base="profile")

@@ -14,7 +14,7 @@ from plant import Make, Plant, edits, flags
 from programs import ALLOW, ENOSYS, EPERM, EQUAL, LOAD, NOTIFY, RETURN, Rules, assemble, program
 from sound.filters import PODMAN, REFUSED, SOCKETS, rule
 
-from plants.engines import ENGINES, profiled
+from plants.engines import profiled
 
 BY_HAND = ("runc", "unshare")
 NATIVE = ("x86_64",)
@@ -46,8 +46,9 @@ def by_hand(name: str, opens: Mapping[str, str], *programs: bytes) -> Plant:
 
 
 # A runtime makes namespaces, mounts and names under its own filter, so that seccomp.dangerous is open in each of these.
-NEEDED = PODMAN | {"setdomainname", "sethostname"}
-DENIED = {**{rule(one.label): EPERM for one in REFUSED if one.call not in NEEDED}, **SOCKETS}
+NEEDED = {"setdomainname", "sethostname"}
+NAMED = [one for one in REFUSED if one.call not in NEEDED and not PODMAN.lets_through(one.call, one.label)]
+DENIED = {**{rule(one.label): EPERM for one in NAMED}, **SOCKETS}
 HALVES = [program({call: EPERM for call in DENIED if (call < "k") is early} | SOCKETS) for early in (True, False)]
 SOCKET_RULES = tuple(rule for rule in SOCKETS if rule != "socketcall")
 
@@ -83,17 +84,20 @@ PLANTS = (
         base="under a filter",
     ),
     # the runtimes' own profiles
-    Plant(
-        "a profile without rules for sockets",
-        ENGINES,
-        {"seccomp.sockets": "opens AF_VSOCK"},
-        spec=profiled(allowed="socket"),
-        base="profile",
+    *(
+        Plant(
+            "a profile without rules for sockets",
+            (runtime,),
+            {"seccomp.sockets": "opens AF_VSOCK", **more},
+            spec=profiled(allowed="socket"),
+            base="profile",
+        )
+        for runtime, more in (("docker", {}), ("podman", {"seccomp.dangerous": "socket(NETLINK_AUDIT)"}))
     ),
     Plant(
         "a profile without rules for sockets",
         ("runc",),
-        {"seccomp.sockets": "opens AF_VSOCK"},
+        {"seccomp.sockets": "opens AF_VSOCK", "seccomp.dangerous": "socket(AF_ALG, AF_VSOCK)"},
         spec=edits(put("linux.seccomp", docker_profile("socket"))),
         base="profile",
     ),

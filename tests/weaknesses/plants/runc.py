@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from ground import (
     CALLS,
+    IN_PART,
     Ground,
     append,
     bind,
+    deny_list,
     docker_profile,
     drop_namespace,
     exec_with,
@@ -179,11 +181,11 @@ PLANTS = (
         RUNC,
         {
             "seccomp.mode": "no seccomp filter (mode 0)",
-            "seccomp.dangerous": "dangerous calls: ",
-            "seccomp.abi": "no filter",
+            "seccomp.dangerous": "no filter is installed",
+            "seccomp.abi": "no filter is installed",
             "seccomp.sockets": "opens AF_VSOCK",
         },
-        opened("key.quota"),
+        opened("key.quota", "kern.io_uring", "user.nested_userns"),
         base="profile",
     ),
     # limits
@@ -252,6 +254,24 @@ PLANTS = (
             base="profile",
         )
         for call in CALLS
+    ),
+    *(
+        Plant(
+            f"a profile that allows {label}",
+            RUNC,
+            {"seccomp.dangerous": label},
+            also=opened("seccomp.sockets") if label == "socket(AF_VSOCK)" else {},
+            spec=runc_profile(allowed=label),
+            base="profile",
+        )
+        for label in (*IN_PART, "clone3")
+    ),
+    Plant(
+        "a profile that allows by default",
+        RUNC,
+        {"seccomp.dangerous": "the filter allows by default every call that it does not name"},
+        spec=edits(put("linux.seccomp", deny_list())),
+        base="profile",
     ),
     *(
         Plant(f"a filter that answers {name}", RUNC, spec=runc_profile(errno=errno), base="profile")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from itertools import product
 
-from pytest_isolation.walls.seccomp.bpf import survey
+from pytest_isolation.walls.seccomp.bpf import Arguments, survey
 
 ACTION, DATA = 0xFFFF0000, 0x0000FFFF
 KILL_PROCESS, KILL_THREAD, TRAP, ERRNO = 0x80000000, 0x00000000, 0x00030000, 0x00050000
@@ -42,7 +42,7 @@ class Passes(StrEnum):
 Values = frozenset[int | None]
 
 
-def answers(stack: Sequence[bytes], arch: int, numbers: range, number: int, args: tuple[int, ...] | None) -> Values:
+def answers(stack: Sequence[bytes], arch: int, numbers: range, number: int, args: Arguments) -> Values:
     """
     Return the kernel's possible answers to one call under these filters; None stands for any answer.
 
@@ -100,7 +100,9 @@ def passes_one(value: int | None) -> Passes:
 def passes(values: Values) -> Passes:
     """Return whether a call passes by all its possible answers."""
     found = {passes_one(value) for value in values}
-    return next(iter(found)) if len(found) == 1 else Passes.SOMETIMES
+    if len(found) == 1:
+        return next(iter(found))
+    return Passes.HANDED if found == {Passes.HANDED, Passes.NEVER} else Passes.SOMETIMES
 
 
 def describe(values: Values) -> str:

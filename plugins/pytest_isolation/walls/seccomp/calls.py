@@ -14,13 +14,14 @@ So neither an error of the interpreter nor a sandbox that forges its answers hid
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from provisioner.facts.process import Process
+from provisioner.facts.status import Seccomp
 from provisioner.facts.system import System
 from pytest_isolation.walls.seccomp.actions import Passes
-from pytest_isolation.walls.seccomp.program import Installed, read_installed
+from pytest_isolation.walls.seccomp.program import Installed, in_words, read_installed
 from pytest_isolation.walls.seccomp.reasons import Question, questions
 from pytest_isolation.walls.seccomp.syscalls import call_numbers
 from pytest_isolation.walls.seccomp.tries import (
@@ -42,41 +43,55 @@ class Passed:
     The dangerous calls that pass.
 
     Attributes:
-        calls: words for each, by call.
+        calls: words for each that the default filter refuses, by call.
+        documented: whether others pass, which the default filter lets through.
+        absent: whether no filter is installed.
+        bare: of several processes, those without a filter, by their pids on the host.
         by_default: whether the installed filter allows every call that it does not name.
         decided: whether anything could show that a call passes.
     """
 
     calls: tuple[str, ...]
-    by_default: bool
-    decided: bool
+    documented: bool = False
+    absent: bool = False
+    bare: tuple[int, ...] = ()
+    by_default: bool = False
+    decided: bool = True
 
 
-def dangerous_calls(process: Process, inside: System, host: System, documented: frozenset[str]) -> Passed:
+def dangerous_calls(process: Process, inside: System, host: System, documented: Callable[[str, str], bool]) -> Passed:
     """
     Return the dangerous calls that pass.
 
     Args:
         process: the subject, seen from outside if possible.
         inside, host: what a process of the sandbox and one of the host see.
-        documented: the calls that the runtime's default filter lets through.
+        documented: whether the runtime's default filter lets a call through, by its name and its label.
     """
     tried = read_refusals(inside, host)
     installed = read_installed(process, host.kernel.machine)
     reached = [(CALLS[row], inside.tries[row].result) for row in tried.reached]
     if installed is None:
-        return Passed(tuple(sorted({call for call, _ in reached})), False, bool(tried.refused or reached))
-    words = {
-        question.label: question.label if how is Passes.ALWAYS else f"{question.label} ({how})"
-        for question, how in installed.let_through.items()
-        if question.call not in documented and _is_there(question.call, host)
-    }
+        mode = process.raw("seccomp")
+        absent = isinstance(mode, Seccomp) and mode.mode == 0
+        return Passed(
+            tuple(sorted({call for call, _ in reached})), absent=absent, decided=bool(tried.refused or reached)
+        )
+    there = {question: how for question, how in installed.let_through.items() if _is_there(question.call, host)}
+    beyond = {question: how for question, how in there.items() if not documented(question.call, question.label)}
+    words = in_words(beyond)
     named = {question.call for question in installed.let_through}
     own = installed.abis[0]
     for call, answer in reached:
         if call not in named and not is_refusal(installed, own, call, answer):
             words[call] = f"{call} (though the installed filter refuses it)"
-    return Passed(tuple(words[label] for label in sorted(words)), installed.allows_by_default, True)
+    return Passed(
+        tuple(words[call] for call in sorted(words)),
+        documented=beyond != there,
+        absent=installed.is_absent,
+        bare=installed.bare,
+        by_default=installed.allows_by_default,
+    )
 
 
 def _is_there(call: str, host: System) -> bool:
@@ -97,7 +112,7 @@ def is_refusal(installed: Installed, abi: str, call: str, answer: str) -> bool:
     number = call_numbers(abi).get(call)
     if number is None:
         return False
-    asked = [question.args for question in questions() if question.call == call] or [None]
+    asked = [one.args for one in questions() if one.call == call and one.upper_of is None] or [None]
     refused = all(installed.passes(abi, number, args) is Passes.NEVER for args in asked)
     return refused and any(answer in installed.errnos(abi, number, args) for args in asked)
 
@@ -144,7 +159,8 @@ def _tried_by(entry: str, inside: System) -> list[str]:
 
 def _opened_by(installed: Installed, entry: str) -> list[str]:
     own = call_numbers(installed.abis[0])
-    return [question.label for question in installed.let_through_by(entry) if _is_refused(question, installed, own)]
+    found = {one: how for one, how in installed.let_through_by(entry).items() if _is_refused(one, installed, own)}
+    return list(in_words(found).values())
 
 
 def _is_refused(question: Question, installed: Installed, numbers: Mapping[str, int]) -> bool:

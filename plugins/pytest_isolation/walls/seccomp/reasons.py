@@ -15,9 +15,12 @@ from types import MappingProxyType
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from provisioner.files.yaml import load_yaml
+from pytest_isolation.walls.seccomp.bpf import ANY, Arguments, Bits, Value
 
 TABLE = Path(__file__).with_name("reasons.yaml")
-Arguments = tuple[int, ...] | None
+HALF, WHOLE = 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF
+ARGUMENTS = 6  # of a system call: struct seccomp_data
+LONG = ("clone", "unshare")  # their flags are a long: clone ignores its upper half, unshare refuses one
 
 
 class Class(StrEnum):
@@ -34,14 +37,18 @@ class Reason(BaseModel):
 
     Attributes:
         needs: names of the capabilities, one of which the kernel demands, without "CAP_".
-        arguments: the values of the first argument that count, by name; empty: all.
+        arguments: the arguments that count, by name, each by position, None for any; empty: all.
+        flags: whether these values are flags, beside which others may be set.
+        never: the bits that no valid value of such flags has.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     class_: Class = Field(alias="class")
     calls: list[str]
     needs: list[str] = []
-    arguments: dict[str, int] = {}
+    arguments: dict[str, list[int | None]] = {}
+    flags: bool = False
+    never: int = 0
     why: str
     source: str
 
@@ -53,15 +60,25 @@ class _Table(RootModel[list[Reason]]):
 @dataclass(frozen=True)
 class Question:
     """
-    A call that a filter should refuse, with the arguments that count; None: any.
+    A call that a filter should refuse, with the arguments that count.
 
     Attributes:
-        label: as reports name it: "bpf", "clone(CLONE_NEWUSER)".
+        call: name of the call.
+        arguments: names of the arguments that count: "CLONE_NEWUSER"; "" for any.
+        args: these arguments; None: any.
+        upper_of: the question that this one asks again with any upper halves of the arguments.  The kernel ignores
+            those of an int, and a rule that refuses a value compares all 64 bits (seccomp(2)).
     """
 
-    label: str
     call: str
+    arguments: str = ""
     args: Arguments = None
+    upper_of: Question | None = None
+
+    @property
+    def label(self) -> str:
+        """The call as reports name it: "bpf", "clone(CLONE_NEWUSER)"."""
+        return f"{self.call}({self.arguments})" if self.arguments else self.call
 
 
 @cache
@@ -74,11 +91,27 @@ def reasons() -> Mapping[str, Reason]:
 @cache
 def questions() -> tuple[Question, ...]:
     """Return the questions about all calls that are not harmless, in the order of their names."""
-    found = []
+    found: list[Question] = []
     for call, row in sorted(reasons().items()):
         if row.class_ is Class.HARMLESS:
             continue
         if not row.arguments:
-            found.append(Question(call, call))
-        found += [Question(f"{call}({name})", call, (value,)) for name, value in row.arguments.items()]
+            found.append(Question(call))
+        for name, values in row.arguments.items():
+            question = Question(call, name, _arguments(row, values, upper=call == "clone"))
+            found.append(question)
+            if call not in LONG:
+                found.append(Question(call, f"{name} | upper bits", _arguments(row, values, upper=True), question))
     return tuple(found)
+
+
+def _arguments(row: Reason, values: list[int | None], upper: bool) -> Arguments:
+    """Return all arguments of a question; with `upper` the upper halves may be anything."""
+    known = WHOLE & ~HALF if not upper else 0
+
+    def one(value: int | None) -> Value:
+        if value is None:
+            return ANY
+        return Bits(value, known | (value | row.never if row.flags else HALF))
+
+    return tuple(one(value) for value in [*values, *[None] * (ARGUMENTS - len(values))])
