@@ -111,3 +111,36 @@ def test_a_session_beside_its_daemon_ends_in_time(
 
     assert broken + Promise({0, 1, 130, 137, 143}, clean=False, prune=60).broken(home, daemon, before) == []
     assert says in program.text
+
+
+@pytest.mark.parametrize(
+    ("dockerd", "says"),
+    [
+        ("#!/nowhere/sh\n", "failed to execute"),
+        ("#!/bin/sh\nexit 1\n", "it ended with status 1"),
+    ],
+    ids=["cannot run", "ends at once"],
+)
+def test_a_daemon_that_never_runs_leaves_nothing(home: Home, dockerd: str, says: str) -> None:
+    program = home.work / "dockerd"
+    program.write_text(dockerd)
+    program.chmod(0o755)
+    before = World.now(home)
+
+    with home.start(
+        provisioner("daemon", "docker", "--", "true"), {"PATH": f"{home.work}:{os.environ['PATH']}"}
+    ) as running:
+        running.finish()
+
+    assert says in running.text
+    assert Promise({1}).broken(home, running, before) == []
+
+
+def test_a_command_that_cannot_run_leaves_nothing_of_its_daemon(home: Home) -> None:
+    before = World.now(home)
+
+    with home.start(provisioner("daemon", "docker", "--", "/nowhere/command")) as running:
+        running.finish()
+
+    assert "cannot run '/nowhere/command': No such file or directory" in running.text
+    assert Promise({1}).broken(home, running, before) == []
