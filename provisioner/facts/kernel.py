@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from provisioner.facts.forms import Bit, CpuList
-from provisioner.observed import Answer, Fact, FactMap, Items, Number, Observed, Text
+from provisioner.observed import Answer, Fact, FactMap, Items, Number, Observed, Text, since_schema
 
 
 class Kernel(Observed):
@@ -22,7 +22,8 @@ class Kernel(Observed):
 
 class Read(Observed):
     """
-    A try to read a file that shows the host's state: "ok" or the errno's name; of its contents only the length.
+    A try to read a file that shows the host's state, below /proc and /sys and in each copy of them: "ok" or the errno's
+    name; of its contents only the length.
 
     `fstype` is that of the opened file (statfs(2) f_type), so that a mask or another file in its place shows; `bytes`
     counts at most a page.
@@ -43,6 +44,7 @@ class KernelState(Observed):
 
     reads: FactMap[Fact[Read]]
     addresses: Fact[bool | None]  # whether /proc/kallsyms shows them to this process
+    addresses_at: Fact[Items[Text]] = since_schema()  # its further names that show them: copies of procfs
     ptrace_scope: Fact[Annotated[int, Field(ge=0, le=3)] | None]  # kernel.yama.ptrace_scope
     selinux_enforce: Fact[Bit | None]  # /sys/fs/selinux/enforce
     smt_active: Fact[Bit | None]  # /sys/devices/system/cpu/smt/active

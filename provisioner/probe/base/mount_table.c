@@ -1,4 +1,5 @@
-/* Parses lines of /proc/PID/mountinfo and finds the cgroup file systems. */
+/* Parses lines of /proc/PID/mountinfo and finds the cgroup file systems and copies of kernel files.
+ */
 #include "base/mount_table.h"
 
 #include <fcntl.h>
@@ -99,4 +100,54 @@ const struct cgroup_mount *cgroup_mounts(size_t *count)
 	done = true;
 	*count = known;
 	return found;
+}
+
+/* Whether the mount is no copy, but where runtimes have it: /proc, or /proc/sys bound to itself. */
+static bool is_at_its_place(const struct copy *c)
+{
+	size_t length = strlen(c->place);
+
+	return strncmp(c->target, c->place, length) == 0 &&
+	       strcmp(c->target + length, c->root) == 0;
+}
+
+const struct copy *kernel_copies(size_t *count)
+{
+	static struct copy found[MAX_COPIES];
+	static size_t known;
+	static bool done;
+	struct reader r;
+	struct mount m;
+
+	*count = known;
+	if (done || reader_open(&r, AT_FDCWD, "/proc/self/mountinfo") < 0)
+		return found;
+	while (known < COUNT(found) && reader_line(&r, line, sizeof(line)) > 0) {
+		struct copy *c = &found[known];
+
+		if (!parse_mount(line, &m) ||
+		    (strcmp(m.fstype, "proc") != 0 && strcmp(m.fstype, "sysfs") != 0))
+			continue;
+		c->place = m.fstype[0] == 'p' ? "/proc" : "/sys";
+		if (copy_text(c->root, sizeof(c->root), strcmp(m.root, "/") == 0 ? "" : m.root) &&
+		    copy_text(c->target, sizeof(c->target), m.target) && !is_at_its_place(c))
+			known++;
+	}
+	close_fd(&r.fd);
+	done = true;
+	*count = known;
+	return found;
+}
+
+bool name_in_copy(const struct copy *c, const char *path, char *name, size_t size)
+{
+	size_t place = strlen(c->place), root = strlen(c->root);
+
+	if (strncmp(path, c->place, place) != 0 || (path[place] && path[place] != '/') ||
+	    strncmp(path + place, c->root, root) != 0)
+		return false;
+	path += place + root;
+	if (*path && *path != '/')
+		return false;
+	return (size_t)snprintf(name, size, "%s%s", c->target, path) < size;
 }

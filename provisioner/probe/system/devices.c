@@ -44,13 +44,13 @@ static void json_open_result(const char *path)
 		json_null();
 }
 
-/* Opening these has no side effect: memory, ports, KVM, vhost, VFIO, FUSE, tun. */
+/* Opening these has no side effect: memory, ports, the kernel log, KVM, vhost, VFIO, FUSE, tun. */
 static bool is_tried(unsigned int major, unsigned int minor)
 {
 	static const unsigned short misc[] = { 196, 200, 229, 232, 238, 241 };
 
 	if (major == 1)
-		return minor == 1 || minor == 2 || minor == 4;
+		return minor == 1 || minor == 2 || minor == 4 || minor == 11;
 	for (size_t i = 0; i < COUNT(misc); i++)
 		if (major == 10 && minor == misc[i])
 			return true;

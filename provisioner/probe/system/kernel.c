@@ -8,16 +8,19 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/mount_table.h"
 #include "base/text.h"
 #include "system/parts.h"
 
-#define CPUS "/sys/devices/system/cpu"
+#define CPUS	"/sys/devices/system/cpu"
+#define SYMBOLS "/proc/kallsyms"
 
 static const char *const reads[] = {
 	"/proc/cmdline",
@@ -85,38 +88,87 @@ static void json_setting(const char *key, const char *path)
 		json_missing(path);
 }
 
+/* Whether a copy that was written before has the same name: copies may be stacked. */
+static bool is_repeated(const struct copy *copies, size_t before, size_t read, const char *name)
+{
+	char other[2048];
+
+	for (size_t c = 0; c <= before; c++)
+		for (size_t i = 0; i < (c == before ? read : COUNT(reads)); i++)
+			if (name_in_copy(&copies[c], reads[i], other, sizeof(other)) &&
+			    strcmp(other, name) == 0)
+				return true;
+	for (size_t i = 0; i < COUNT(reads); i++)
+		if (strcmp(reads[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void json_reads(void)
+{
+	size_t count;
+	const struct copy *copies = kernel_copies(&count);
+	char name[2048];
+
+	json_key("reads");
+	json_open('{');
+	for (size_t i = 0; i < COUNT(reads); i++) {
+		json_key(reads[i]);
+		json_read(reads[i]);
+	}
+	for (size_t c = 0; c < count; c++)
+		for (size_t i = 0; i < COUNT(reads); i++)
+			if (name_in_copy(&copies[c], reads[i], name, sizeof(name)) &&
+			    !is_repeated(copies, c, i, name)) {
+				json_key(name);
+				json_read(name);
+			}
+	json_close('}');
+}
+
 /*
  * Whether any of the first symbols has an address; those of per-CPU variables may be 0.  A masked
- * /proc/kallsyms is not a regular file: opening a fifo would hang.
+ * /proc/kallsyms is not a regular file: opening a fifo would hang.  -1 with errno if it cannot be
+ * read.
  */
-static void json_addresses(void)
+static int shows_addresses(const char *path)
 {
-	const char *path = "/proc/kallsyms";
-	bool shown = false;
+	int shown = 0;
 	struct reader r;
 	struct stat st;
 	char line[1024];
 
-	json_key("addresses");
-	if (lstat(path, &st) < 0) {
-		json_missing(path);
-		return;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		json_bool(false);
-		return;
-	}
-	if (reader_open(&r, AT_FDCWD, path) < 0) {
-		if (errno == EACCES || errno == EPERM)
-			json_bool(false);
-		else
-			json_missing(path);
-		return;
-	}
+	if (lstat(path, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	if (reader_open(&r, AT_FDCWD, path) < 0)
+		return errno == EACCES || errno == EPERM ? 0 : -1;
 	for (int i = 0; i < 256 && !shown && reader_line(&r, line, sizeof(line)) > 0; i++)
 		shown = strtoull(line, NULL, 16) != 0;
 	close_fd(&r.fd);
-	json_bool(shown);
+	return shown;
+}
+
+static void json_addresses(void)
+{
+	size_t count;
+	const struct copy *copies = kernel_copies(&count);
+	int shown = shows_addresses(SYMBOLS);
+	char name[2048];
+
+	json_key("addresses");
+	if (shown < 0)
+		json_missing(SYMBOLS);
+	else
+		json_bool(shown);
+	json_key("addresses_at");
+	json_open('[');
+	for (size_t c = 0; c < count; c++)
+		if (name_in_copy(&copies[c], SYMBOLS, name, sizeof(name)) &&
+		    shows_addresses(name) > 0)
+			json_text(name);
+	json_close(']');
 }
 
 static void json_flaws(void)
@@ -187,13 +239,7 @@ void json_kernel_state(void)
 {
 	json_key("kernel_state");
 	json_open('{');
-	json_key("reads");
-	json_open('{');
-	for (size_t i = 0; i < COUNT(reads); i++) {
-		json_key(reads[i]);
-		json_read(reads[i]);
-	}
-	json_close('}');
+	json_reads();
 	json_addresses();
 	json_setting("ptrace_scope", "/proc/sys/kernel/yama/ptrace_scope");
 	json_setting("selinux_enforce", "/sys/fs/selinux/enforce");

@@ -137,72 +137,19 @@ static void json_mount_files(void)
 		json_control_files(found[i].fstype, found[i].target);
 }
 
-/*
- * A mount of procfs or sysfs at another place than runtimes use: the same files under other names.
- * Only the first of them are looked at; the names of the others are missing from the document.
- */
-#define MAX_COPIES 16
-
-static struct copy {
-	const char *place; /* "/proc" or "/sys" */
-	char root[256];	   /* "" for the whole file system */
-	char target[MAX_TEXT / 4];
-} copies[MAX_COPIES];
-static size_t copy_count;
-
-static void find_copies(void)
-{
-	static char line[MAX_LINE];
-	struct reader r;
-	struct mount m;
-
-	copy_count = 0;
-	if (reader_open(&r, AT_FDCWD, "/proc/self/mountinfo") < 0)
-		return;
-	while (copy_count < MAX_COPIES && reader_line(&r, line, sizeof(line)) > 0) {
-		struct copy *c = &copies[copy_count];
-		size_t length;
-
-		if (!parse_mount(line, &m) ||
-		    (strcmp(m.fstype, "proc") != 0 && strcmp(m.fstype, "sysfs") != 0))
-			continue;
-		c->place = m.fstype[0] == 'p' ? "/proc" : "/sys";
-		length = strlen(c->place);
-		if (!copy_text(c->root, sizeof(c->root), strcmp(m.root, "/") == 0 ? "" : m.root) ||
-		    !copy_text(c->target, sizeof(c->target), m.target))
-			continue;
-		if (strncmp(c->target, c->place, length) != 0 ||
-		    strcmp(c->target + length, c->root) != 0)
-			copy_count++;
-	}
-	close_fd(&r.fd);
-}
-
-/* The name of a path in a copy; false if it is not in it. */
-static bool name_in(const struct copy *c, const char *path, char *name, size_t size)
-{
-	size_t place = strlen(c->place), root = strlen(c->root);
-
-	if (strncmp(path, c->place, place) != 0 || (path[place] && path[place] != '/') ||
-	    strncmp(path + place, c->root, root) != 0)
-		return false;
-	path += place + root;
-	if (*path && *path != '/')
-		return false;
-	return (size_t)snprintf(name, size, "%s%s", c->target, path) < size;
-}
-
 /* Whether a name has been written: copies may be stacked, or one below another. */
 static bool is_written(size_t before, size_t look, const char *name)
 {
 	char other[2048];
+	size_t count;
+	const struct copy *copies = kernel_copies(&count);
 
 	for (size_t i = 0; i < COUNT(looks); i++)
 		if (strcmp(looks[i].path, name) == 0)
 			return true;
 	for (size_t c = 0; c <= before; c++)
 		for (size_t i = 0; i < (c == before ? look : COUNT(looks)); i++)
-			if (name_in(&copies[c], looks[i].path, other, sizeof(other)) &&
+			if (name_in_copy(&copies[c], looks[i].path, other, sizeof(other)) &&
 			    strcmp(other, name) == 0)
 				return true;
 	return false;
@@ -216,7 +163,7 @@ static void look_in_copy(const void *in, void *out)
 	for (size_t i = 0; i < COUNT(looks); i++) {
 		struct look l = { name, looks[i].write };
 
-		if (name_in(in, looks[i].path, name, sizeof(name)))
+		if (name_in_copy(in, looks[i].path, name, sizeof(name)))
 			look_at(&l, &s[i]);
 	}
 }
@@ -224,17 +171,18 @@ static void look_in_copy(const void *in, void *out)
 static void json_copies(void)
 {
 	static struct seen seen[COUNT(looks)];
+	size_t count;
+	const struct copy *copies = kernel_copies(&count);
 	char name[2048];
 
-	find_copies();
-	for (size_t c = 0; c < copy_count; c++) {
+	for (size_t c = 0; c < count; c++) {
 		struct call_result done =
 			fork_call_next(look_in_copy, &copies[c], seen, sizeof(seen));
 
 		for (size_t i = 0; i < COUNT(looks); i++) {
 			struct look l = { name, looks[i].write };
 
-			if (!name_in(&copies[c], looks[i].path, name, sizeof(name)) ||
+			if (!name_in_copy(&copies[c], looks[i].path, name, sizeof(name)) ||
 			    is_written(c, i, name))
 				continue;
 			if (done.end != CALL_DONE) {

@@ -10,7 +10,8 @@ from provisioner.errors import UnobservedFact
 from provisioner.facts.mounts import Mount
 from provisioner.facts.system import Path
 from provisioner.observed import FactMap
-from pytest_isolation.walls.filesystem.copies import names_of, shown, writable_sysfs
+from pytest_isolation.walls.filesystem.copies import names_of, shown, shows_processes, writable_sysfs
+from pytest_isolation.walls.filesystem.mounts import masks
 from pytest_isolation.walls.filesystem.paths import is_writable
 
 PATTERN = "/proc/sys/kernel/core_pattern"
@@ -72,3 +73,21 @@ def test_only_the_mount_on_top_is_writable() -> None:
     mounts = [mount("/s", "sysfs"), mount("/s", "sysfs", "/", "ro"), mount("/t", "sysfs", "/kernel")]
 
     assert writable_sysfs(mounts) == ["/t"]
+
+
+@pytest.mark.parametrize(
+    ("root", "shows"), [("/", True), ("/1", True), ("/77/task", True), ("/sys", False), ("/version", False)]
+)
+def test_the_whole_procfs_and_folders_of_processes_show_processes(root: str, shows: bool) -> None:
+    assert shows_processes(mount("/opt/p", root=root)) == shows
+
+
+@given(places)
+def test_a_mask_in_any_mount_of_procfs_is_found(target: str) -> None:
+    mounts = [mount(target), mount(f"{target}/kcore", "tmpfs")]
+
+    assert [one.target for one in masks(mounts)] == [f"{target}/kcore"]
+
+
+def test_what_lies_beside_a_procfs_is_no_mask() -> None:
+    assert masks([mount("/opt/p", root="/sys"), mount("/opt/p/kcore", "tmpfs"), mount("/opt/kcore", "tmpfs")]) == []

@@ -82,6 +82,7 @@ def _state(hidden: bool) -> Dict:
     return {
         "reads": kept if hidden else shown,
         "addresses": not hidden,
+        "addresses_at": [],
         "ptrace_scope": 1,
         "selinux_enforce": None,
         "smt_active": 0,

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from facts_factory import ABSENT, Dict, mount
-from weakness import KERNEL_FILE, Edit, Lookalike, mounted, weak
+from facts_factory import ABSENT, PROC, TMPFS, Dict, mount
+from weakness import KERNEL_FILE, Edit, Lookalike, add, mounted, put, weak
 
 from pytest_isolation.walls.filesystem.copies import PLACES
 
 PATTERN = "/proc/sys/kernel/core_pattern"
 WRITABLE = KERNEL_FILE | {"write": "ok"}
+FOLDER = KERNEL_FILE | {"type": "dir", "entries": 3}
+STATE = ("inside", "system", "kernel_state")
+READ = {"result": "ok", "fstype": PROC, "bytes": 99}
+QUEUES = mount("/dev/mqueue", "mqueue", 142)
+
+
+def both(*edits: Edit) -> Edit:
+    """Return the edit that makes all of them."""
+
+    def edit(document: Dict) -> None:
+        for one in edits:
+            one(document)
+
+    return edit
 
 
 def again(line: Dict, **files: Dict) -> Edit:
@@ -58,6 +72,57 @@ WEAKNESSES = (
         *("path.proc_sys", "path.modprobe", "path.sysrq", "path.kcore", "path.keys", "path.bus_irq_fs"),
         *("path.interrupts", "path.firmware"),
         verdict="unknown",
+    ),
+    weak(
+        "path.kallsyms",
+        "a second procfs",
+        both(named("/kallsyms", dict(KERNEL_FILE)), put(*STATE, "addresses_at", to=["/opt/p/kallsyms"])),
+        "/opt/p/kallsyms shows the kernel's addresses",
+    ),
+    weak(
+        "path.host_facts",
+        "a second procfs",
+        both(named("/cmdline", dict(KERNEL_FILE)), put(*STATE, "reads", "/opt/p/cmdline", to=READ)),
+        "/opt/p/cmdline can be read",
+    ),
+    weak(
+        "path.mask_real",
+        "a mask in a second procfs",
+        both(
+            named("/timer_stats", KERNEL_FILE | {"fstype": TMPFS}),
+            mounted(mount("/opt/p/timer_stats", "ext4", 1, root="/srv/x", major=8)),
+        ),
+        "the mask over /opt/p/timer_stats is a file",
+    ),
+    weak(
+        "path.bus_irq_fs",
+        "a writable folder in a second procfs",
+        named("/fs", FOLDER),
+        "/opt/p/fs is mounted writable",
+        record="docker",
+    ),
+    weak(
+        "lsm.writes",
+        "a second procfs, which its label does not name",
+        named("/mtrr", WRITABLE),
+        "/opt/p/mtrr be opened",
+        record="docker",
+    ),
+    *(
+        weak(
+            "ns.pid.procfs",
+            f"the host's /proc{root} at another place",
+            again(mount("/h", "proc", 20, root=root)),
+            "/h shows the host's processes",
+            "mnt.host_paths",
+        )
+        for root in ("/", "/1")
+    ),
+    weak(
+        "dev.shm",
+        "the host's mqueue at another place",
+        both(add("host", "process", "mounts", item=QUEUES), mounted(QUEUES | {"target": "/opt/q"})),
+        "/opt/q is the host's mqueue",
     ),
     weak(
         "path.sys_ro",

@@ -81,6 +81,7 @@ WEAKNESSES = (
             ("dev.block", "/opt/disk", "block", (8, 1), "ok", "/opt/disk opens for reading", ("dev.nodes",)),
             ("dev.mem", "/home/x/mem", "char", (1, 1), "ok", "/home/x/mem opens", ("dev.nodes",)),
             ("dev.kvm_vhost", "/opt/k", "char", (10, 232), "ok", "/opt/k opens", ("dev.nodes",)),
+            ("path.kmsg", "/opt/log", "char", (1, 11), "ok", "/opt/log gives the host's kernel log", ("dev.nodes",)),
             ("dev.fuse_tun", "/opt/f", "char", (10, 229), "ok", "/opt/f opens", ("dev.nodes",)),
             ("time.rtc", "/opt/clock", "char", (10, 135), None, "it also has /opt/clock", ("dev.nodes",)),
         )

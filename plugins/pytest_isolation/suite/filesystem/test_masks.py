@@ -13,7 +13,8 @@ import pytest
 from provisioner.errors import UnobservedFact
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.filesystem import paths as walls
-from pytest_isolation.walls.filesystem.copies import shown
+from pytest_isolation.walls.filesystem.copies import names_of, shown
+from pytest_isolation.walls.filesystem.devices import KERNEL_LOG, all_devices, openable
 from pytest_isolation.walls.filesystem.mounts import masks
 
 VM_HAS_ITS_OWN = "a VM's /proc and /sys are its own kernel's"
@@ -156,7 +157,7 @@ def test_masks_are_what_they_seem(sandbox: SandboxView) -> None:
     """
     Each masked path is really the null device or an empty read-only tmpfs, not a symlink or other file.
 
-    The mount table names the masks; lstat and statfs show what is there.
+    The mount table names the masks, in every mount of procfs and sysfs; lstat and statfs show what is there.
     A private fifo hides too (nspawn's /proc/kmsg).
     The mount table alone decides about a mask that the probe did not look at.
     """
@@ -188,13 +189,17 @@ def test_kernel_addresses_are_hidden(sandbox: SandboxView, host_facts: HostView)
 
     Most containers have the file.
     It shows addresses depending on CAP_SYSLOG, kernel.kptr_restrict and kernel.perf_event_paranoid.
+    Each further mount of procfs has the file too.
     """
-    addresses = sandbox.system.kernel_state.addresses
+    state = sandbox.system.kernel_state
+    addresses = state.addresses
     if not sandbox.shares_kernel:
         return  # its own kernel's
     if addresses is None and host_facts.system.kernel_state.addresses is None:
         pytest.skip("this kernel has no /proc/kallsyms")
     assert not addresses, "/proc/kallsyms shows the kernel's addresses"
+    further = [name for name in names_of(sandbox.process.mounts, "/proc/kallsyms")[1:] if name in state.addresses_at]
+    assert not further, f"{', '.join(further)} shows the kernel's addresses"
 
 
 @pytest.mark.isolation(
@@ -203,7 +208,7 @@ def test_kernel_addresses_are_hidden(sandbox: SandboxView, host_facts: HostView)
     profile="baseline",
     gains="reads the host kernel's log: addresses, devices, other users' crashes",
     refs=["syslog(2)", "Documentation/ABI/testing/dev-kmsg"],
-    shows=["system.tries[syslog.size_buffer]", "system.tries[kmsg.open]"],
+    shows=["system.tries[syslog.size_buffer]", "system.tries[kmsg.open]", "system.devices", "system.nodes"],
     reproduce="dmesg --syslog | head -1; sh -c ': </dev/kmsg'",
     remedy="drop --privileged, --device /dev/kmsg and --cap-add=SYSLOG; sysctl kernel.dmesg_restrict=1",
 )
@@ -211,7 +216,7 @@ def test_kernel_log_cannot_be_read(sandbox: SandboxView) -> None:
     """
     The host's kernel log cannot be read.
 
-    The probe opens /dev/kmsg and does not read it.
+    The probe opens /dev/kmsg, and nodes with its number under other names, and does not read them.
     It does not open /proc/kmsg, which blocks and consumes messages: syslog(2) asks the same question.
     """
     tries = sandbox.system.tries
@@ -223,6 +228,8 @@ def test_kernel_log_cannot_be_read(sandbox: SandboxView) -> None:
             raise UnobservedFact(f"system.tries of {name}", "", "the try timed out")
     answered = [name for name, result in asked.items() if result == "ok"]
     assert not answered, f"{' and '.join(answered)} gives the host's kernel log"
+    nodes = openable(all_devices(sandbox.system), KERNEL_LOG)
+    assert not nodes, f"{', '.join(nodes)} gives the host's kernel log"
 
 
 @pytest.mark.isolation(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
+from pytest_isolation.walls.filesystem.copies import shows_processes
 from pytest_isolation.walls.filesystem.origins import topmost
 
 
@@ -56,7 +57,8 @@ def test_proc_belongs_to_its_own_pid_namespace(sandbox: SandboxView, host_facts:
     The /proc seen belongs to the sandbox's own pid namespace.
 
     Each proc superblock belongs to one pid namespace.
-    The host's mount table shows whether the sandbox's /proc is the host's own superblock.
+    The host's mount table shows whether a procfs of the sandbox is the host's own superblock; parts of it without
+    processes (/proc/sys) do not count.
     Inside, NSpid has one number and /proc/self is getpid() only if the reader's /proc and pid namespace agree.
     """
     assert sandbox.namespaces.pid != host_facts.namespaces.pid, "its /proc is that of the host's pid namespace"
@@ -65,6 +67,8 @@ def test_proc_belongs_to_its_own_pid_namespace(sandbox: SandboxView, host_facts:
     if not sandbox.shares_kernel:
         hosts = set()
     assert proc is None or (proc.major, proc.minor) not in hosts, "its /proc is the host's own, mounted again"
+    further = [one.target for one in sandbox.process.mounts if shows_processes(one) and (one.major, one.minor) in hosts]
+    assert not further, f"{further[0]} shows the host's processes"
     depth = len(sandbox.inside.process.nspid)
     assert depth == 1, f"its /proc belongs to a pid namespace {depth - 1} levels above its own"
     own, link = sandbox.inside.process.pid, sandbox.system.proc_self

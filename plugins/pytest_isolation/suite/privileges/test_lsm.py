@@ -103,7 +103,7 @@ def test_its_label_refuses_kernel_files(sandbox: SandboxView, host_facts: HostVi
     host_label = _host_label(host_facts)
     why = labels.why_unconfined(sandbox.confined.lsm, host_label)
     by_ids = is_root_of_host(sandbox.process, sandbox.capabilities_over_host)
-    answers = label_answers(sandbox.system.paths) if by_ids else {}
+    answers = label_answers(sandbox.system.paths, sandbox.process.mounts) if by_ids else {}
     assert not why, why
     if not answers:
         pytest.skip("read-only mounts or user ids refuse the writes before its label does")

@@ -31,6 +31,11 @@ def place_of(mount: Mount) -> str:
     return PLACES[mount.fstype] + ("" if mount.root == "/" else mount.root)
 
 
+def shows_processes(mount: Mount) -> bool:
+    """Whether this mount shows processes of a procfs: the whole, or the folder of one process."""
+    return mount.fstype == "proc" and (mount.root == "/" or mount.root.split("/")[1].isdecimal())
+
+
 def names_of(mounts: Iterable[Mount], path: str) -> list[str]:
     """Return the path of a kernel file, and its name below each further mount that shows it."""
     found = [path]

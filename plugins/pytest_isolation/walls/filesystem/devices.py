@@ -62,6 +62,7 @@ def is_default(device: Device) -> bool:
 
 # Documentation/admin-guide/devices.txt: mem, kmem and port; devices of major 10 that reach the host's kernel
 MEMORY = frozenset({(1, 1), (1, 2), (1, 4)})
+KERNEL_LOG = frozenset({(1, 11)})
 VIRTUALISATION = frozenset({(10, 232), (10, 238), (10, 241), (10, 196)})  # kvm, vhost-net, vhost-vsock, vfio
 FUSE_TUN = frozenset({(10, 229), (10, 200)})
 TERMINALS = frozenset({4, 5, *PTY_SLAVES, 204, 229})  # consoles, tty and console, ptys, serial lines, hvc

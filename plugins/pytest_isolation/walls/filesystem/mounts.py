@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from provisioner.facts.mounts import Mount
+from pytest_isolation.walls.filesystem.copies import names_of
 from pytest_isolation.walls.filesystem.host_tree import TOPS, is_at_or_below, is_public, why_sensitive
 from pytest_isolation.walls.filesystem.origins import (
     Origin,
@@ -152,12 +153,16 @@ def masks(mounts: Iterable[Mount]) -> list[Mount]:
 
     A read-only bind of proc or sysfs is a read-only path, not a mask.
     If several mounts cover one path, the last one counts.
+    A copy of procfs or sysfs has the same paths below its own target.
     """
+    mounts = list(mounts)
+    paths = {name for path in MASKED_PATHS for name in names_of(mounts, path)}
+    cpus = tuple(f"{name}/" for name in names_of(mounts, "/sys/devices/system/cpu"))
     found: dict[str, Mount] = {}
     for mount in mounts:
         if mount.fstype in ("proc", "sysfs") or mount.fstype in CGROUP_TYPES:
             continue
-        thermal = mount.target.startswith("/sys/devices/system/cpu/") and mount.target.endswith("/thermal_throttle")
-        if mount.target in MASKED_PATHS or thermal:
+        thermal = mount.target.startswith(cpus) and mount.target.endswith("/thermal_throttle")
+        if mount.target in paths or thermal:
             found[mount.target] = mount
     return list(found.values())

@@ -5,6 +5,8 @@ In: a `Path`.  Out: whether it can be written, whether it is a mask.  Pure.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from provisioner.errors import UnobservedFact
 from provisioner.facts.kernel import Read
 from provisioner.facts.mounts import Mount
@@ -12,6 +14,7 @@ from provisioner.facts.process import Process
 from provisioner.facts.system import Path
 from provisioner.observed import FactMap, Unobserved
 from pytest_isolation.walls.capabilities import mask_of
+from pytest_isolation.walls.filesystem.copies import names_of
 
 # statfs(2)
 PROC_MAGIC = 0x9FA0
@@ -97,19 +100,19 @@ def is_root_of_host(process: Process, capabilities_over_host: int) -> bool:
     return process.uid[1] == 0 or bool(capabilities_over_host & mask_of(("DAC_OVERRIDE",)))
 
 
-def label_answers(paths: FactMap[Path]) -> dict[str, str]:
-    """Return the answers of the files of LABEL_FILES, by path, if no read-only mount protects them."""
+def label_answers(paths: FactMap[Path], mounts: Sequence[Mount]) -> dict[str, str]:
+    """Return the answers of the files of LABEL_FILES in every procfs, by path, if no read-only mount protects them."""
     found = {}
-    for name in LABEL_FILES:
+    for name in [name for file in LABEL_FILES for name in names_of(mounts, file)]:
         path = paths[name]
         if path.type == "file" and path.fstype in KERNEL_MAGIC.values() and not path.read_only and path.write:
             found[name] = path.write
     return found
 
 
-def why_controllable(paths: FactMap[Path], as_root: bool) -> str | None:
+def why_controllable(paths: FactMap[Path], mounts: Sequence[Mount], as_root: bool) -> str | None:
     """
-    Say which folders of CONTROL_FILES can be written; None if none can.
+    Say which folders of CONTROL_FILES can be written, in any mount of procfs; None if none can.
 
     A file that was opened for writing decides for its folder.
     A folder without such a file is as open as its mount.
@@ -117,16 +120,20 @@ def why_controllable(paths: FactMap[Path], as_root: bool) -> str | None:
 
     Args:
         paths: the observed paths.
+        mounts: the mount table of the sandbox.
         as_root: whether the process may write to files of the host's root.
     """
     opened, refused, untried = [], set(), []
     for folder, file in CONTROL_FILES.items():
-        write = paths[file].write if file and paths[file].type == "file" else None
-        if write is not None:
-            opened += [file] if is_writable(paths[file]) else []
-            refused.add(write)
-        elif shows_kernel(paths[folder]) and not paths[folder].read_only:
-            untried.append(folder)
+        tried = False
+        for name in [name for name in names_of(mounts, file) if paths[name].type == "file"] if file else ():
+            write = paths[name].write
+            if write is not None:
+                opened += [name] if is_writable(paths[name]) else []
+                refused.add(write)
+                tried = True
+        names = () if tried else names_of(mounts, folder)
+        untried += [name for name in names if shows_kernel(paths[name]) and not paths[name].read_only]
     if opened:
         return f"{', '.join(opened)} opens for writing"
     if untried and as_root and "EACCES" not in refused:

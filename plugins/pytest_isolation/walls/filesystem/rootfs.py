@@ -147,6 +147,12 @@ def shared_memory(mounts: Sequence[Mount], host_mounts: Sequence[Mount], own_ipc
             found.append(f"{place} is the host's")
         elif mount is not None and mount.fstype not in ("tmpfs", "mqueue") and paths:
             found.append(f"{place} is the host's {paths[0]}, one folder for all that are given it")
+    hosts = {(one.major, one.minor) for one in host_mounts if one.fstype == "mqueue"} if own_ipc else set()
+    found += [
+        f"{one.target} is the host's mqueue"
+        for one in mounts
+        if one.fstype == "mqueue" and one.target != "/dev/mqueue" and (one.major, one.minor) in hosts
+    ]
     bounds = ("size=", "nr_blocks=")
     if shm is not None and shm.fstype == "tmpfs" and not any(one.startswith(bounds) for one in shm.super_options):
         found.append("/dev/shm has no bound of its own")
