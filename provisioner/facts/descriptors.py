@@ -1,10 +1,10 @@
-"""The open descriptors of a process, and the files behind them (process/fds.c, descriptors.c)."""
+"""The open descriptors of a process, the files behind them, and what leads out (process/descriptors.c, leads.c)."""
 
 from __future__ import annotations
 
 from typing import Literal
 
-from provisioner.facts.forms import DeviceNumber, DevicePart
+from provisioner.facts.forms import DeviceNumber, DevicePart, Pid
 from provisioner.observed import Number, Observed, Text
 
 
@@ -29,3 +29,25 @@ class Handle(Observed):
     inode: Number
     mount: Number
     rdev: DeviceNumber | None
+
+
+class Lead(Observed):
+    """
+    A descriptor, folder or program of a process that leads out of its sandbox.
+
+    It is on a mount that no mount table of the sandbox holds, or is a disk, or a namespace that the process is not in
+    (namespaces(7)).  Pipes, sockets and files in memory are left out.
+
+    `fd` is the descriptor's number, or "cwd", "root" or "exe".  `access` is what it was opened for; "path" is O_PATH.
+    `holder` is a process outside the sandbox that is in the namespace; None if there is none.
+    """
+
+    fd: Text
+    target: Text
+    type: Literal["file", "dir", "symlink", "char", "block", "fifo", "socket", "other"]
+    access: Literal["r", "w", "rw", "path"]
+    major: DevicePart
+    minor: DevicePart
+    inode: Number
+    rdev: DeviceNumber | None
+    holder: Pid | None

@@ -18,6 +18,7 @@ from provisioner.observed import (
     Fact,
     FactsError,
     Items,
+    Number,
     Observed,
     Text,
     check_json,
@@ -45,6 +46,8 @@ class Facts(Observed):
     limits: CgroupFiles
     system: System | None
     tasks: Fact[Items[TaskState] | None] = since_schema()  # None inside; outside: what else runs in the sandbox
+    # None inside; outside: tasks that do not count: they ended, or had not started their program yet
+    left_out: Fact[Number | None] = since_schema()
     listeners: Fact[Items[Listener]] = since_schema()  # of the view "outside"
 
 

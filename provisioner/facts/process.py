@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from provisioner.facts.descriptors import Fd, Handle
+from provisioner.facts.descriptors import Fd, Handle, Lead
 from provisioner.facts.devices import DeviceRules
 from provisioner.facts.filters import Filters
 from provisioner.facts.forms import AbsolutePath, Bit, CpuList, Id, Ids, NestedPids, Pid
 from provisioner.facts.mounts import Mount, Superblock
 from provisioner.facts.namespaces import InCommon, Namespaces, Owners
 from provisioner.facts.session import Terminal
-from provisioner.facts.status import Capabilities, IdRange, Seccomp
-from provisioner.observed import Fact, FactMap, Items, Number, Observed, Text, since_schema
+from provisioner.facts.status import Capabilities, IdRange, Rlimit, Seccomp
+from provisioner.observed import Fact, FactMap, Items, Number, Observed, Signed, Text, since_schema
 
 
 class Cgroup(Observed):
@@ -61,6 +61,12 @@ class Process(Observed):
     keeper: Fact[Items[InCommon]] = since_schema()  # only outside
     cpus_allowed: Fact[CpuList] = since_schema()  # Cpus_allowed_list of proc_pid_status(5)
     ksm_pages: Fact[Number | None] = since_schema()  # proc_pid_ksm_merging_pages(5); None before Linux 5.19
+    umask: Fact[Number] = since_schema()
+    oom_score_adj: Fact[Signed] = since_schema()
+    rlimits: Fact[FactMap[Fact[Rlimit]]] = since_schema()  # by the name of RLIMIT_NAME in lower case
+    securebits: Fact[Number] = since_schema()  # capabilities(7); only inside
+    dumpable: Fact[Number] = since_schema()  # PR_SET_DUMPABLE(2const); only inside
+    leads: Fact[Items[Lead]] = since_schema()  # only outside
 
 
 class TaskState(Observed):
@@ -79,3 +85,4 @@ class TaskState(Observed):
     seccomp: Fact[Seccomp]
     lsm: Fact[Text]
     cgroups: Fact[Items[Cgroup]]
+    leads: Fact[Items[Lead]] = since_schema()

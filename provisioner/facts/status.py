@@ -1,4 +1,4 @@
-"""Users, capabilities and filters of a process, as /proc/PID/status and its maps show them (process/status.c)."""
+"""Users, capabilities, filters and limits of a process, from /proc/PID (process/status.c, inherited.c)."""
 
 from __future__ import annotations
 
@@ -33,3 +33,10 @@ class Seccomp(Observed):
 
     mode: Annotated[int, Field(ge=0, le=2)]
     filters: Number | None
+
+
+class Rlimit(Observed):
+    """The soft and the hard value of one resource limit (getrlimit(2)); None is "unlimited"."""
+
+    soft: Number | None
+    hard: Number | None

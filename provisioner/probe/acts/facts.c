@@ -92,6 +92,8 @@ int verb_facts(const struct call *call)
 	json_system(&options);
 	json_key("tasks");
 	json_null();
+	json_key("left_out");
+	json_null();
 	json_close('}');
 	return json_write(call->served ? NULL : argv[1]);
 }
@@ -117,6 +119,7 @@ int verb_outside(const struct call *call)
 	proc = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (proc < 0 || read_start_time(proc, &before) < 0)
 		die(EX_UNAVAILABLE, "cannot examine process %d", pid);
+	find_tasks(proc, pid);
 	json_head("outside", argv[1]);
 	json_key("process");
 	json_process(proc, pid, false, filters);
@@ -125,8 +128,7 @@ int verb_outside(const struct call *call)
 	json_listeners(proc);
 	json_key("system");
 	json_null();
-	json_key("tasks");
-	json_other_tasks(proc, pid);
+	json_other_tasks(proc);
 	json_close('}');
 	if (read_start_time(proc, &after) < 0 || before != after)
 		die(EX_UNAVAILABLE, "process %d ended while it was examined", pid);

@@ -170,6 +170,15 @@ bool json_repeats(size_t mark, size_t other, size_t size)
 	return json_equal(mark, document + other, size);
 }
 
+uint64_t json_hash(size_t mark)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (size_t i = mark; i < used; i++)
+		hash = (hash ^ (unsigned char)document[i]) * 0x100000001b3u;
+	return hash;
+}
+
 void json_fail(size_t mark, int error, const char *format, ...)
 {
 	char why[512];

@@ -47,6 +47,9 @@ bool json_equal(size_t mark, const char *text, size_t size);
 /* Whether the text after one mark begins with `size` bytes of the text after another. */
 bool json_repeats(size_t mark, size_t other, size_t size);
 
+/* A hash of the text after the mark (FNV-1a): equal texts have equal hashes. */
+uint64_t json_hash(size_t mark);
+
 /* Replaces everything after the mark by an unobserved fact: the error's name and the reason. */
 void json_fail(size_t mark, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

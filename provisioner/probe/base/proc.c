@@ -11,6 +11,8 @@
 
 #include "base/file.h"
 
+#define EXITING 0x4 /* PF_EXITING in field 9 of stat */
+
 int open_self(void)
 {
 	int proc = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -49,14 +51,21 @@ int read_start_time(int proc, uint64_t *ticks)
 	return 0;
 }
 
+/* A task that exits shows the root as its cgroup of version 1 (kernel/cgroup/cgroup.c,
+ * proc_cgroup_show). */
 bool task_ended(int tasks, const char *tid)
 {
-	char path[64], text[256];
-	const char *state;
+	char path[64], text[256], *at;
 
 	snprintf(path, sizeof(path), "%s/stat", tid);
 	if (read_file(tasks, path, text, sizeof(text)) < 0)
 		return true;
-	state = strrchr(text, ')');
-	return state && (state[2] == 'Z' || state[2] == 'X');
+	at = strrchr(text, ')');
+	if (!at || !at[1])
+		return false;
+	if (at[2] == 'Z' || at[2] == 'X')
+		return true;
+	for (int field = 2; at && field < 9; field++)
+		at = strchr(at + 1, ' ');
+	return at && (strtoull(at, NULL, 10) & EXITING);
 }

@@ -15,7 +15,7 @@ pid_t parent_of(pid_t pid);
 /* The start time in clock ticks; `proc` is a descriptor of /proc/PID or a negative errno. */
 int read_start_time(int proc, uint64_t *ticks);
 
-/* Whether a task has ended: it is not in the folder `tasks`, or is a zombie. */
+/* Whether a task has ended: it is not in the folder `tasks`, exits, or is a zombie. */
 bool task_ended(int tasks, const char *tid);
 
 #endif

@@ -21,6 +21,7 @@
 #include "base/proc.h"
 #include "base/text.h"
 #include "process/parts.h"
+#include "process/settled.h"
 
 /* Constants of linux/ptrace.h that some C libraries do not have. */
 enum { DETACH = 17, SEIZE = 0x4206, INTERRUPT = 0x4207, GET_FILTER = 0x420c, EVENT_STOP = 128 };
@@ -165,7 +166,7 @@ static int json_process_tasks(pid_t pid, bool subject)
 		size_t mark = json_mark(), value;
 		int error;
 
-		if (!parse_number(name, INT32_MAX, &tid))
+		if (!parse_number(name, INT32_MAX, &tid) || (!subject && !task_counts((pid_t)tid)))
 			continue;
 		if (++ntasks > MOST_TASKS) {
 			errno = E2BIG;

@@ -1,4 +1,5 @@
 /*
+ * Finds the subject, which is the process that serves a nonce, and the processes of its sandbox.
  * A process belongs to the sandbox if it is in the subject's pid or mount namespace, or in the
  * subject's cgroup or one below, provided that the namespace or cgroup is not shared with the host.
  * A process that started one of them from outside (runc, lxc-start, unshare, nsenter) does not.
@@ -11,12 +12,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/proc.h"
 #include "base/text.h"
 #include "process/parts.h"
+#include "process/process.h"
 
 #define MOST_PROCESSES 4096
 
@@ -189,6 +192,11 @@ static void leave_out_starters(void)
 	}
 }
 
+bool is_member(pid_t pid)
+{
+	return pid > 0 && find_member(pid) != NULL;
+}
+
 int find_members(pid_t subject, const struct member **found, size_t *number)
 {
 	int error = collect(subject);
@@ -197,4 +205,52 @@ int find_members(pid_t subject, const struct member **found, size_t *number)
 	*found = members;
 	*number = count;
 	return error;
+}
+
+static bool is_subject(pid_t pid, const char *subject)
+{
+	char path[32], text[4096];
+	const char *word = text, *end;
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	size = read_file(AT_FDCWD, path, text, sizeof(text));
+	if (size <= 0)
+		return false;
+	end = text + size;
+	for (int i = 0; i < 3 && word < end; i++, word += strlen(word) + 1) {
+		if (i == 1 && strcmp(word, "serve") != 0)
+			return false;
+		if (i == 2)
+			return strcmp(word, subject) == 0;
+	}
+	return false;
+}
+
+/* A request is a child of the subject with the same command line: it does not count. */
+pid_t find_subject(const char *subject)
+{
+	struct folder f;
+	const char *name;
+	uint64_t pid;
+	pid_t found = 0;
+
+	if (folder_open(&f, AT_FDCWD, "/proc") < 0)
+		die(EX_UNAVAILABLE, "cannot list /proc");
+	while ((name = folder_next(&f))) {
+		if (!parse_number(name, INT32_MAX, &pid) || !is_subject((pid_t)pid, subject))
+			continue;
+		if (is_subject(parent_of((pid_t)pid), subject))
+			continue;
+		errno = 0;
+		if (found)
+			die(EX_DATAERR, "several processes serve '%s': %d and %s", subject, found,
+			    name);
+		found = (pid_t)pid;
+	}
+	close_fd(&f.fd);
+	errno = 0;
+	if (!found)
+		die(EX_UNAVAILABLE, "no process serves '%s'", subject);
+	return found;
 }

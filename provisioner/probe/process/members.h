@@ -14,4 +14,7 @@ struct member {
 /* The processes of the sandbox in which the subject runs; returns 0 or an errno. */
 int find_members(pid_t subject, const struct member **found, size_t *number);
 
+/* Whether the last find_members() found the process, or it is the subject of that call. */
+bool is_member(pid_t pid);
+
 #endif

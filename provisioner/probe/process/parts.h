@@ -3,6 +3,7 @@
 #define PROCESS_PARTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -31,6 +32,19 @@ void json_lsm(int proc);
 /* The values of mounts and of cgroups. */
 void json_mounts(int proc);
 void json_cgroups(int proc);
+
+/* The values of json_other_tasks() that make up a task's state, as keys. */
+void json_state(int proc);
+
+/* Learns the mounts of a sandbox, for json_leads(). */
+struct task;
+void learn_mounts(int proc, const struct task *tasks, size_t count);
+
+/* The key leads: what leads out of the sandbox. */
+void json_leads(int proc);
+
+/* The keys umask, oom_score_adj, rlimits, securebits and dumpable. */
+void json_inherited(int proc, bool self);
 
 /* The key filters; pid 0 is this process. */
 void json_filters(pid_t pid, bool ask);

@@ -131,5 +131,12 @@ void json_process(int proc, pid_t pid, bool self, bool filters)
 	json_device_rules(proc);
 	json_keeper(pid, self);
 	json_ksm_pages(proc);
+	json_inherited(proc, self);
+	if (self) {
+		json_key("leads");
+		json_fail(json_mark(), 0, "looked at from outside alone");
+	} else {
+		json_leads(proc);
+	}
 	json_close('}');
 }

@@ -24,7 +24,16 @@ void json_limits(int proc);
 /* The key listeners. */
 void json_listeners(int proc);
 
-/* The value of `tasks`: the states of the sandbox's tasks that differ from the subject's state. */
-void json_other_tasks(int proc, pid_t subject);
+/*
+ * Finds the tasks of the sandbox, before any other function here is called.  It waits if an exec
+ * is under way.
+ */
+void find_tasks(int proc, pid_t subject);
+
+/*
+ * The keys `tasks`, the states of the sandbox's tasks that differ from the subject's state, and
+ * `left_out`, how many tasks did not count.
+ */
+void json_other_tasks(int proc);
 
 #endif
