@@ -12,6 +12,7 @@ from typing import Any
 
 Dict = dict[str, Any]
 MIRRORED = ("namespaces", "capabilities", "no_new_privs", "seccomp", "lsm")
+EXEC_MIRRORED = ("namespaces", "lsm", "no_new_privs", "uid", "gid", "groups")
 OVERFLOW_ID = 65534
 
 
@@ -24,7 +25,7 @@ def agreeing(edit: Callable[[Dict], None]) -> Callable[[Dict], None]:
         parts = [document[part] for part in ("inside", "outside")]
         if all(isinstance(part, dict) and isinstance(part.get("process"), dict) for part in parts):
             _mirror(*(part["process"] for part in parts), *(before[part]["process"] for part in ("inside", "outside")))
-            _mirror_exec(document, before["inside"]["process"]["namespaces"])
+            _mirror_exec(document, before["inside"])
 
     return both
 
@@ -46,10 +47,14 @@ def _mirror(inside: Dict, outside: Dict, inside_before: Dict, outside_before: Di
 
 
 def _mirror_exec(document: Dict, before: Dict) -> None:
-    """Keep an exec'd process in the same namespaces."""
-    exec_ = document["exec"].get("process")
-    if exec_ and exec_["namespaces"] == before:
-        exec_["namespaces"] = copy.deepcopy(document["inside"]["process"]["namespaces"])
+    """Let an exec'd process that was like the first one stay like it."""
+    exec_, inside = document["exec"], document["inside"]
+    for part, names in (("process", EXEC_MIRRORED), ("system", before["system"] or ())):
+        if not exec_.get(part):
+            continue
+        for name in names:
+            if exec_[part].get(name) == before[part].get(name):
+                exec_[part][name] = copy.deepcopy(inside[part][name])
 
 
 def _outside_of(number: int, lines: list[Dict]) -> int:

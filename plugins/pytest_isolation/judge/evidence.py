@@ -19,10 +19,13 @@ from pytest_isolation.judge.denied_by import explain_denial
 from pytest_isolation.judge.filters import filter_lines
 from pytest_isolation.records.record import Record
 from pytest_isolation.walls.capabilities import NAMES, names_in
+from pytest_isolation.walls.tasks import name_task
 
 MAX_VALUE = 160
 TRY = "system.tries["
 MAX_LISTED = 8
+MAX_TASKS = 4
+NOT_HERE = "not in these facts"
 
 
 def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -34,8 +37,8 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
 
     Args:
         record: what was observed of the target.
-        shows: paths of facts.  "loads.", "reaches." and "shared_file" name what was measured, "vmm." the hypervisor's
-            process, "image." the image, and "filter" the installed seccomp filter.
+        shows: paths of facts.  "loads.", "reaches." and "shared_file" name what was measured, "exec." an exec'd
+            process, "vmm." the hypervisor's process, "image." the image, and "filter" the installed seccomp filter.
 
     Returns:
         The lines from inside, and those from outside.
@@ -56,14 +59,40 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
         if path.startswith("vmm."):
             outside.append(f"{path} = {_show_vmm(record, path.removeprefix('vmm.'))}")
             continue
+        if path.startswith("exec."):
+            inside.append(f"{path} = {show_fact(record.raw('exec_'), path.removeprefix('exec.'))}")
+            continue
         inside.append(f"{path} = {show_fact(record.raw('inside'), path)}{_show_denial(record, path)}")
         of_host = show_fact(host, path)
         subject = record.raw("outside")
         if isinstance(subject, Facts):
             outside.append(f"{path} = {show_fact(subject, path)} (the host's own: {of_host})")
+            outside += _of_tasks(subject, path)
         else:
             outside.append(f"the host's own {path} = {of_host}")
-    return tuple(inside), tuple(outside)
+    return tuple(inside), (*outside, *_left_out(record.raw("outside")))
+
+
+def _of_tasks(facts: Facts, path: str) -> list[str]:
+    """Return a line for each task of the sandbox in which a fact of the process differs from the subject's."""
+    tasks = facts.raw("tasks")
+    if not path.startswith("process.") or not isinstance(tasks, list):
+        return []
+    name = path.removeprefix("process.")
+    own = show_fact(facts, path)
+    lines = [
+        f"{path} = {value} in {name_task(task)}"
+        for task in tasks
+        if (value := show_fact(task, name)) not in (own, NOT_HERE)
+    ]
+    more = len(lines) - MAX_TASKS
+    return lines[:MAX_TASKS] + ([f"{path}: another value in {more} more"] if more > 0 else [])
+
+
+def _left_out(facts: object) -> list[str]:
+    """Say how many tasks do not count, because they ended or had not started their program."""
+    number = facts.raw("left_out") if isinstance(facts, Facts) else None
+    return [f"{number} further tasks do not count: they ended, or had not started their program"] if number else []
 
 
 def _show_denial(record: Record, path: str) -> str:
@@ -97,7 +126,7 @@ def show_fact(facts: object, path: str) -> str:
         found, value = _look_up(root, path)
         if found:
             return _show(value)
-    return "not in these facts"
+    return NOT_HERE
 
 
 def _show_vmm(record: Record, path: str) -> str:

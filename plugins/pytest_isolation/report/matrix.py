@@ -29,6 +29,7 @@ AREAS = {
     "fd": "descriptors",
     "sig": "signals",
     "ptrace": "tracing",
+    "proc": "processes beside the first",
     "key": "keyrings",
     "ipc": "IPC and sockets",
     "lim": "limits",

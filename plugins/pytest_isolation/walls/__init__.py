@@ -5,8 +5,10 @@ denied_by.py           which wall refused a try
 environment.py         names of variables that a sandbox should not have
 inside_outside.py      how the inside and the outside view of a subject differ
 labels.py              labels of security modules
+leads.py               descriptors that lead out of the sandbox
 limits.py              whether a limit is in force
 management_sockets.py  sockets and ports of engines and other management planes
+parity.py              an exec'd process against the first one, fact by fact
 privileged_calls.py    system calls that pass their privilege check
 tasks.py               the weakest task of a sandbox
 users.py               ids of the host that a sandbox holds or maps

@@ -29,14 +29,14 @@ def differences(inside: Process, outside: Process) -> list[str]:
         found.append(f"no_new_privs {inside.no_new_privs} inside, {outside.no_new_privs} outside")
     if inside.seccomp != outside.seccomp:
         found.append(f"seccomp mode {inside.seccomp.mode} inside, {outside.seccomp.mode} outside")
-    if not _same_label(inside.lsm, outside.lsm):
+    if not same_label(inside.lsm, outside.lsm):
         found.append(f"LSM label '{inside.lsm}' inside, '{outside.lsm}' outside")
     found += _ids("uid", inside.uid, outside.uid, inside.uid_map, outside.uid_map)
     found += _ids("gid", inside.gid, outside.gid, inside.gid_map, outside.gid_map)
     return found + _cgroups(inside.cgroups, outside.cgroups)
 
 
-def _same_label(inside: str, outside: str) -> bool:
+def same_label(inside: str, outside: str) -> bool:
     """Whether the labels agree: in an AppArmor namespace a process sees only the part below it (apparmor_parser(8))."""
     return inside == outside or (bool(inside) and "//&" in outside and inside in outside)
 

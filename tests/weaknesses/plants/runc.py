@@ -127,6 +127,8 @@ PLANTS = (
         "exec by nsenter",
         RUNC,
         {"ns.exec_parity": "another cgroup", "cap.exec_parity": "also holds AUDIT_CONTROL"},
+        also={"proc.exec_parity": "open"},
+        apart=("proc.exec_limits",),  # the exec of crun has the host's limits too
         exec=nsenter,
     ),
     Plant("exec --cap", RUNC, {"cap.exec_parity": "SYS_PTRACE"}, exec=exec_with("--cap", "CAP_SYS_PTRACE")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ground import Ground, put
@@ -14,6 +14,7 @@ from provisioner.sandboxes.sandbox import Sandbox
 
 Beside = Callable[[Ground, Sandbox], Callable[[], object]]
 ENGINES = ("docker", "podman")
+MORE = "proc.parity"
 SERVE = ["/probe", "serve", "beside"]
 
 
@@ -28,8 +29,14 @@ def entered(*words: str) -> Beside:
     return start
 
 
-def executed(*words: str) -> Beside:
-    """Return what the runtime's own exec starts, with further flags, and stays."""
+def executed(*words: str, before: Sequence[str] = ()) -> Beside:
+    """
+    Return what the runtime's own exec starts, and stays.
+
+    Args:
+        words: further flags of the exec.
+        before: words that stand before the exec's own command.
+    """
 
     def start(ground: Ground, sandbox: Sandbox) -> Callable[[], object]:
         values: dict[str, Any] = {**sandbox._values, "argv": SERVE}
@@ -37,13 +44,13 @@ def executed(*words: str) -> Beside:
         at = argv.index("exec") + 1
         # without it the input of an engine's exec ends at once, and so does what it started
         more = ["--interactive"] if argv[0] in ENGINES else []
-        return _start([*argv[:at], *words, *more, *argv[at:]])
+        return _start([*before, *argv[:at], *words, *more, *argv[at:]])
 
     return start
 
 
 def _start(argv: list[str]) -> Callable[[], object]:
-    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     assert process.stdout is not None
     assert process.stdout.read(1), f"{argv} did not start"  # of its hello
     return lambda: process.communicate(timeout=300)  # end of input ends it
@@ -53,7 +60,7 @@ PLANTS = (
     Plant(
         "an exec with a capability that stays",
         ("runc",),
-        {"cap.bounding": "LINUX_IMMUTABLE", "cap.baseline": "LINUX_IMMUTABLE"},
+        {"cap.bounding": "LINUX_IMMUTABLE", "cap.baseline": "LINUX_IMMUTABLE", MORE: "holds LINUX_IMMUTABLE"},
         beside=executed("--cap", "CAP_LINUX_IMMUTABLE"),
     ),
     Plant(
@@ -61,7 +68,7 @@ PLANTS = (
         ("runc",),
         {"ns.exec_parity": "lives in another cgroup"},
         beside=entered("--all", "--setuid", "1000", "--setgid", "1000"),
-        also={"cap.bounding": "open", "nnp.set": "open"},
+        also={"cap.bounding": "open", "nnp.set": "open", MORE: "open"},
     ),
     Plant(
         "a process that entered from the host, without a filter",
@@ -72,6 +79,7 @@ PLANTS = (
             "seccomp.dangerous": "",
             "seccomp.abi": "",
             "ns.exec_parity": "lives in another cgroup",
+            MORE: "has no seccomp filter",
         },
         beside=entered("--all", "--setuid", "1000", "--setgid", "1000"),
     ),
@@ -87,12 +95,12 @@ PLANTS = (
             "ns.exec_parity": "lives in another cgroup",
         },
         beside=entered("--mount", "--setuid", "1000", "--setgid", "1000"),
-        also={"cap.bounding": "open", "nnp.set": "open"},
+        also={"cap.bounding": "open", "nnp.set": "open", MORE: "open"},
     ),
     Plant(
         "an exec as root beside another user",
         ("runc",),
-        {"user.nonroot": "runs as uid 0 inside"},
+        {"user.nonroot": "runs as uid 0 inside", MORE: "holds AUDIT_WRITE, KILL, NET_BIND_SERVICE, runs as root"},
         spec=edits(put("process.user", {"uid": 1000, "gid": 1000})),
         base="user",
         beside=executed("--user", "0:0"),

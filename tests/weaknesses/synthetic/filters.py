@@ -8,7 +8,7 @@ from pytest_isolation.walls.seccomp.tries import CALLS, PROVE_FILTER, PROVE_LACK
 
 # what rests on there being a label at all
 LSM = ("lsm.enforcing", "lsm.distinct", "lsm.writes")
-NO_LSM = tuple((check, "not_applicable") for check in ("lsm.confined", *LSM[:2]))
+NO_LSM = tuple((check, "not_applicable") for check in ("lsm.confined", "lsm.exec_parity", *LSM[:2]))
 
 WEAKNESSES = (
     weak(

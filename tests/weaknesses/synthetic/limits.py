@@ -108,6 +108,7 @@ LOOKALIKES = (
             ("view.agree", "unknown"),
             ("dev.cgroup", "unknown"),
             ("mnt.old_root", "unknown"),
+            ("fd.outside_file", "unknown"),
         ),
     ),
 )

@@ -9,7 +9,8 @@ from weakness import Edit, Lookalike, weak
 
 from pytest_isolation.walls.capabilities import mask_of
 
-SHOWN = ("namespaces", "uid", "gid", "groups", "capabilities", "no_new_privs", "seccomp", "lsm", "cgroups")
+MORE = "proc.parity"
+SHOWN = ("namespaces", "uid", "gid", "groups", "capabilities", "no_new_privs", "seccomp", "lsm", "cgroups", "leads")
 
 
 def beside(**changed: Any) -> Edit:
@@ -39,7 +40,7 @@ WEAKNESSES = (
         "ns.exec_parity",
         "a task in another cgroup",
         beside(cgroups=[{"hierarchy": 0, "controllers": [], "path": "/elsewhere"}]),
-        "process 4300 (sh) lives in another cgroup",
+        "process 4300 (sh, pid 9 inside) lives in another cgroup",
     ),
     weak(
         "cap.bounding",
@@ -47,27 +48,46 @@ WEAKNESSES = (
         beside(capabilities={"bounding": mask_of(("SYS_PTRACE",))}),
         "also holds SYS_PTRACE",
         "cap.restricted",
+        MORE,
     ),
     weak(
         "cap.sys_admin",
         "exec --privileged that stays",
         beside(capabilities={"effective": mask_of(("SYS_ADMIN",))}),
         "CAP_SYS_ADMIN",
+        MORE,
         record="docker",
     ),
-    weak("nnp.set", "an exec without it", beside(no_new_privs=0), "no_new_privs is off", "nnp.setuid"),
+    weak("nnp.set", "an exec without it", beside(no_new_privs=0), "no_new_privs is off", "nnp.setuid", MORE),
     weak(
-        "seccomp.mode", "an exec without the filter", beside(seccomp={"mode": 0, "filters": 0}), "mode 0", "seccomp.abi"
+        "seccomp.mode",
+        "an exec without the filter",
+        beside(seccomp={"mode": 0, "filters": 0}),
+        "mode 0",
+        "seccomp.abi",
+        MORE,
     ),
     weak(
         "lsm.confined",
         "an exec without the label",
         beside(lsm="unconfined"),
         "no mandatory-access label",
-        *("lsm.distinct", "lsm.enforcing", "lsm.writes"),
+        *("lsm.distinct", "lsm.enforcing", "lsm.writes", MORE),
     ),
-    weak("user.root_mapped", "a task of the host's root", beside(uid=[0] * 4), "process 4300 (sh) runs as"),
-    weak("user.nonroot", "exec --user 0", beside(uid=[100000] * 4), "process 4300 (sh) runs as uid 0 inside"),
+    weak(
+        "user.root_mapped",
+        "a task of the host's root",
+        beside(uid=[0] * 4),
+        "process 4300 (sh, pid 9 inside) runs as",
+        MORE,
+    ),
+    weak(
+        "user.nonroot",
+        "exec --user 0",
+        beside(uid=[100000] * 4),
+        "process 4300 (sh, pid 9 inside) runs as uid 0 inside",
+        MORE,
+    ),
 )
 
 LOOKALIKES = (
@@ -80,7 +100,7 @@ LOOKALIKES = (
         ),
     ),
     Lookalike("a task in namespaces that it made", "container", beside(namespaces={"net": 77, "mnt": 78, "pid": 79})),
-    Lookalike("a task of another user", "container", beside(uid=[101001] * 4, gid=[101001] * 4)),
+    Lookalike("a task of another user", "docker", beside(uid=[1001] * 4, gid=[1001] * 4, groups=[1002])),
     Lookalike("a task with two filters", "container", beside(seccomp={"mode": 2, "filters": 2})),
     Lookalike(
         "a cgroup below its own",

@@ -87,6 +87,7 @@ WEAKNESSES = (
         "another process in the group docker",
         beside(groups=[101000, 996]),
         "process 4300 (sh) is in the host's group docker (996)",
+        "proc.parity",
     ),
     weak(
         "user.groups", "another process of the group kvm", beside(gid=[997] * 4), "4300 (sh) is in the host's group kvm"
@@ -134,7 +135,7 @@ LOOKALIKES = (
     Lookalike("a group that is mapped nowhere", "container", proc("outside", "groups", [65534])),
     Lookalike("its own primary group once more", "container", proc("outside", "groups", [101000])),
     Lookalike("the host's group of another name", "container", with_host_id("gid", 1000, 106)),
-    Lookalike("the number 996 inside", "container", beside(groups=[100996])),
+    Lookalike("the number 996 inside", "container", beside(groups=[100996]), (("proc.parity", "open"),)),
     Lookalike("a host without /etc/group", "container", put("host", "system", "groups", to=None)),
     Lookalike("the container's root in its group 0", "docker", beside(groups=[0])),
     Lookalike("no root in its map", "container", put("outside", "process", "uid_map", 0, "inside", to=1000)),

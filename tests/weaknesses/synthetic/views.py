@@ -5,7 +5,7 @@ from __future__ import annotations
 from weakness import Edit, Lookalike, proc, put, weak
 
 VIEW = "view.agree"
-EXEC = "ns.exec_parity"  # compares with what the subject says of itself
+EXEC, IDS = "ns.exec_parity", "proc.exec_parity"  # compare with what the subject says of itself
 
 
 def inside(*where: str | int, to: object) -> Edit:
@@ -44,9 +44,9 @@ WEAKNESSES = (
     weak(VIEW, "it says that it has no filter", inside("seccomp", "mode", to=0), "seccomp mode 0 inside, 2 outside"),
     weak(VIEW, "another label", inside("lsm", to="unconfined"), "LSM label 'unconfined' inside"),
     weak(VIEW, "an empty label", inside("lsm", to=""), "LSM label '' inside"),
-    weak(VIEW, "another user", inside("uid", to=[1001] * 4), "uid 1001 1001 1001 1001 inside, 101000"),
-    weak(VIEW, "one of its four users", inside("uid", 2, to=5), "uid 1000 1000 5 1000 inside"),
-    weak(VIEW, "another group", inside("gid", to=[1001] * 4), "gid 1001"),
+    weak(VIEW, "another user", inside("uid", to=[1001] * 4), "uid 1001 1001 1001 1001 inside, 101000", IDS),
+    weak(VIEW, "one of its four users", inside("uid", 2, to=5), "uid 1000 1000 5 1000 inside", IDS),
+    weak(VIEW, "another group", inside("gid", to=[1001] * 4), "gid 1001", IDS),
     weak(VIEW, "a longer map", inside("uid_map", 0, "count", to=4294967295), "another uid_map inside"),
     weak(VIEW, "no map of groups", inside("gid_map", to=[]), "another gid_map inside"),
     weak(VIEW, "another cgroup", proc("inside", "cgroups", CGROUP), "cgroup /elsewhere inside", EXEC),
@@ -63,7 +63,11 @@ LOOKALIKES = (
     Lookalike(
         "a label in an AppArmor namespace",
         "container",
-        both(outside("lsm", to="lxd-web//&:lxd-web:box (enforce)"), inside("lsm", to="box (enforce)")),
+        both(
+            outside("lsm", to="lxd-web//&:lxd-web:box (enforce)"),
+            inside("lsm", to="box (enforce)"),
+            proc("exec", "lsm", "box (enforce)"),
+        ),
         one_view=True,
     ),
     Lookalike("a map read from two namespaces", "container", inside("uid_map", 0, "outside", to=0), one_view=True),

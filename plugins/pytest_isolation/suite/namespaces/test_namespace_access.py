@@ -10,6 +10,7 @@ import pytest
 from provisioner.facts.namespaces import NAMESPACES, OWNED
 from provisioner.facts.process import Process
 from pytest_isolation.records.view import HostView, SandboxView
+from pytest_isolation.walls import leads as leads_of
 from pytest_isolation.walls.tasks import name_first, outside_cgroup
 
 
@@ -34,7 +35,8 @@ def test_nothing_leads_to_a_namespace_outside(sandbox: SandboxView, host_facts: 
 
     setns(2) enters the namespace that a mount of nsfs or a descriptor refers to.
     The root of the mount and the link of the descriptor name that namespace (namespaces(7)).
-    A descriptor counts if it refers to any namespace other than the sandbox's own.
+    A descriptor of the first process counts if it refers to any namespace other than the sandbox's own.
+    A descriptor of another process counts if the namespace is the host's, or if a process outside is in it.
     A mount counts if it refers to a namespace of the host, or if the host's mount table holds the same namespace.
     Other mounts of nsfs belong to an engine inside the sandbox: they lead to its containers.
     """
@@ -50,8 +52,9 @@ def test_nothing_leads_to_a_namespace_outside(sandbox: SandboxView, host_facts: 
     leads += [
         f"descriptor {fd.fd} leads to {fd.target}"
         for fd in (*process.fds, *(() if sandbox.why_blind else sandbox.inside.process.fds))
-        if is_namespace(fd.target) and fd.target not in own
+        if leads_of.is_namespace(fd.target) and fd.target not in own
     ]
+    leads += leads_of.of_tasks(sandbox.tasks, lambda task: leads_of.namespaces(task, hosts))
     assert not leads, "; ".join(dict.fromkeys(leads))
 
 
@@ -122,7 +125,7 @@ def test_no_namespace_is_shared_with_its_peer(sandbox: SandboxView, peer: Sandbo
     refs=["runc-exec(8)", "setns(2)", "CIS Docker 5.24"],
     kinds=["container"],
     kinds_reason="a VM's runtime starts no process inside it",
-    shows=["process.namespaces", "process.cgroups"],
+    shows=["process.namespaces", "exec.namespaces", "process.cgroups", "exec.cgroups"],
     reproduce="docker exec NAME ls -l /proc/self/ns /proc/1/ns",
     remedy="let exec join every namespace and the cgroup of the first process",
 )
@@ -144,15 +147,20 @@ def test_exec_enters_the_same_namespaces(sandbox: SandboxView) -> None:
     same = _cgroups(own) == _cgroups(other)
     if attached and sandbox.namespaces.cgroup != sandbox.host.namespaces.cgroup:
         same = set(_cgroups(other).values()) <= {"/"}
-    assert same, "an exec'd process lives in another cgroup"
+    assert same, f"an exec'd process lives in another cgroup{_first_difference(own, other)}"
     out = outside_cgroup(sandbox.subject, sandbox.tasks)
     assert not out, f"{name_first(out)} lives in another cgroup"
 
 
-def is_namespace(link: str) -> bool:
-    """Whether a descriptor's link names a namespace, such as "net:[4026531840]"."""
-    return link.partition(":[")[0] in NAMESPACES and link.endswith("]")
-
-
 def _cgroups(process: Process) -> dict[tuple[str, ...], str]:
     return {tuple(sorted(line.controllers)): line.path for line in process.cgroups}
+
+
+def _first_difference(own: Process, other: Process) -> str:
+    """Return the first hierarchy in which two processes are in different cgroups, and both paths."""
+    mine, theirs = _cgroups(own), _cgroups(other)
+    for controllers, path in mine.items():
+        if theirs.get(controllers) != path:
+            name = ",".join(controllers) or "version 2"
+            return f": {theirs.get(controllers)} and not {path} of {name}"
+    return ""

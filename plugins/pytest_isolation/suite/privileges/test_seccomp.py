@@ -197,7 +197,7 @@ def test_no_listener_of_a_filter_is_inside(sandbox: SandboxView) -> None:
     refs=["seccomp(2)"],
     kinds=["container"],
     kinds_reason="a VM's runtime starts no process inside it",
-    shows=["process.seccomp"],
+    shows=["process.seccomp", "exec.seccomp"],
     reproduce="docker exec NAME grep Seccomp /proc/self/status /proc/1/status",
     remedy="drop exec --privileged; let exec use the sandbox's profile",
 )

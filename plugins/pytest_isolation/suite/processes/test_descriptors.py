@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import SandboxView
+from pytest_isolation.walls import leads
 from pytest_isolation.walls.filesystem.rootfs import folders_outside_root, runs_from_outside
 
 
@@ -44,9 +45,37 @@ def test_no_folder_outside_the_root_is_held(sandbox: SandboxView) -> None:
 
     The id of the mount decides: a mount that the process's own mount table lacks lies outside.
     The text of a link is no evidence, because it is relative to the mount's own namespace.
+    This covers every process of the sandbox.
     """
-    found = folders_outside_root(sandbox.process)
+    found = folders_outside_root(sandbox.process) + leads.of_tasks(sandbox.tasks, leads.folders)
     assert not found, f"{', '.join(found[:4])} is a folder outside its root"
+
+
+@pytest.mark.isolation(
+    "fd.outside_file",
+    severity="critical",
+    profile="baseline",
+    gains="reads or writes a file or a disk of the host that was left open",
+    refs=["proc_pid_fdinfo(5)", "proc_pid_fd(5)", "CVE-2024-21626"],
+    kinds=["container"],
+    kinds_reason="a VM holds no file of the host",
+    shows=["process.leads", "process.fds"],
+    reproduce="ls -l /proc/PID/fd; grep mnt_id /proc/PID/fdinfo/*    # on the host, for every process of the sandbox",
+    remedy="start it with pipes as standard streams, and close all other descriptors before",
+)
+def test_no_file_outside_the_root_is_held(sandbox: SandboxView) -> None:
+    """
+    No descriptor of any process leads to a file or a device of the host.
+
+    Descriptors 0, 1 and 2 count too: /proc/PID/fd/N opens the file anew, also for reading what was opened for writing.
+    The id of the mount decides, as for folders.
+    A disk counts on any mount.
+    Pipes, sockets, files in memory, /dev/null and its like, and terminals lead to no file.
+    """
+    if reason := sandbox.target.cannot.get("host"):
+        pytest.skip(reason)
+    found = leads.files(sandbox.subject) + leads.of_tasks(sandbox.tasks, leads.files)
+    assert not found, "; ".join(found[:4])
 
 
 @pytest.mark.isolation(
