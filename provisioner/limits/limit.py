@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from provisioner.limits import kinds
 from provisioner.limits.cgroup import CgroupSetting
-from provisioner.limits.measured import LoadBase
+from provisioner.limits.measured import CgroupFilesBase, LoadBase
 from provisioner.observed import Observed
 
 L = TypeVar("L", bound=LoadBase)
@@ -88,6 +88,18 @@ class Limit(ABC, Generic[L]):
             output: what the load printed.
             host_cpus: processors online on the host.
         """
+
+    def declared(self, files: CgroupFilesBase) -> float | None:
+        """
+        Return the least amount that the cgroup of a process and those above it declare; None if none does.
+
+        It is the field `limit` of the section, unless the limit's module says otherwise.
+
+        Raises:
+            UnobservedFact: it was not observed.
+        """
+        amount: float | None = getattr(files, self.name).limit
+        return amount
 
     def processors(self, amount: float, host_cpus: int, attempt: int) -> float:
         """

@@ -74,7 +74,8 @@ def test_without_isolation_the_attached_one_is_the_only_column(pytester: pytest.
     assert verdicts["ns.pid"]["verdict"] == "open"
     assert verdicts["path.sys_ro"]["verdict"] == "unknown"
     assert "a bare process has no runtime with an exec" in verdicts["path.sys_ro"]["reason"]
-    for check in ("lim.memory", "net.peer_same", "ns.peer"):
+    assert verdicts["lim.memory"]["verdict"] in ("open", "unknown")
+    for check in ("net.peer_same", "ns.peer"):
         assert verdicts[check]["verdict"] == "not_applicable"
         assert verdicts[check]["reason"].startswith("attached")
     assert [{"target": f"pid:{pid}", "reason": "what made it is unknown"}] == [

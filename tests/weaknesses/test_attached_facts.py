@@ -11,9 +11,15 @@ from facts_factory import INITIAL, SOUND, Dict, mount, record_of
 from judging import judge
 from synthetic.tasks import beside
 
-from pytest_isolation.policy.verdict import Verdict
+from pytest_isolation.policy.conditions import Conditions
+from pytest_isolation.policy.expected import load_expected
+from pytest_isolation.policy.policy import NOT_PUSHED, Policy
+from pytest_isolation.policy.profile import parse_profile
+from pytest_isolation.policy.verdict import Check, Judgement, Verdict
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.walls.capabilities import mask_of
+
+DOCKER = Path(__file__).parents[2] / "roles/docker/expected.yaml"
 
 
 def without_peer() -> Dict:
@@ -161,3 +167,48 @@ def test_nothing_holds_by_what_the_outside_did_not_see(fact: str) -> None:
         document["outside"]["process"] |= {"capabilities": {"unobserved": "EACCES", "why": "read status"}}
 
     assert judged(document, "kern.mount_api")[0] is UNKNOWN
+
+
+AMOUNTS = {"memory": "67108864 bytes", "cpu": "0.5 processors", "pids": "64 tasks"}
+
+
+@pytest.mark.parametrize("name", AMOUNTS)
+def test_a_limit_is_declared_and_not_pushed(name: str) -> None:
+    verdict, reason = judged(blind(), f"lim.{name}")
+
+    assert verdict is UNKNOWN
+    assert f"declared: {AMOUNTS[name]}; {NOT_PUSHED}" in reason
+    assert rule(name, verdict, reason, required=False) is Judgement.DOCUMENTED
+    assert rule(name, verdict, reason, required=True) is Judgement.FINDING
+
+
+@pytest.mark.parametrize(("name", "unit"), [("memory", "bytes"), ("cpu", "processors"), ("pids", "tasks")])
+def test_no_limit_is_open(name: str, unit: str) -> None:
+    document = blind()
+    document["outside"]["limits"][name] |= {"quota_us" if name == "cpu" else "limit": None}
+
+    verdict, reason = judged(document, f"lim.{name}")
+
+    assert (OPEN, f"limit=none: its cgroup and those above set no limit of {unit}") == (verdict, reason)
+    assert rule(name, verdict, reason, required=False) is Judgement.DOCUMENTED  # docker's default
+    assert rule(name, verdict, reason, required=True) is Judgement.FINDING
+
+
+@pytest.mark.parametrize("name", AMOUNTS)
+def test_a_limit_that_was_not_seen_is_neither(name: str) -> None:
+    document = blind()
+    document["outside"]["limits"][name] |= {
+        "quota_us" if name == "cpu" else "limit": {"unobserved": "EACCES", "why": "read it"}
+    }
+
+    verdict, reason = judged(document, f"lim.{name}")
+
+    assert verdict is UNKNOWN
+    assert rule(name, verdict, reason, required=False) is Judgement.FINDING
+
+
+def rule(name: str, verdict: Verdict, reason: str, required: bool) -> Judgement:
+    """Judge a limit of an attached docker container as `isolation` does."""
+    policy = Policy(parse_profile("baseline") if required else None, {"docker": load_expected(DOCKER)})
+    check = Check(id=f"lim.{name}", profile="baseline")
+    return policy.judge(check, "container", "docker:web", "docker", Conditions(), verdict, reason).judgement

@@ -17,6 +17,7 @@ from pytest_isolation.policy.verdict import Check, Judgement, Verdict
 from pytest_isolation.policy.waivers import Waiver
 
 CLAIM_NO_WALL = ("self", "pid")  # where pytest runs, and a process of an unknown runtime
+NOT_PUSHED = "attached: not pushed, no load is put on it"  # a limit of a sandbox that this run did not make
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,8 @@ class Policy:
         unseen = conditions.unseen  # of an attached sandbox: why facts are unobserved
         if unseen and verdict is Verdict.UNKNOWN and unseen in reason and not required:
             return Ruling(Judgement.DOCUMENTED, source=f"attached: {unseen}")
+        if verdict is Verdict.UNKNOWN and reason.endswith(NOT_PUSHED) and not required:
+            return Ruling(Judgement.DOCUMENTED, source=NOT_PUSHED)
         # a user's own test may demand anything of these targets
         lacking = verdict in (Verdict.OPEN, Verdict.UNKNOWN) and not required
         if runtime in CLAIM_NO_WALL and not check.is_own and lacking:

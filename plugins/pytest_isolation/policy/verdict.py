@@ -79,7 +79,8 @@ class Check:
         reproduce: a command that shows the same without this tool.
         kinds: the kinds of targets that it applies to.
         kinds_reason: why it does not apply to the others.
-        active: whether it acts on the sandbox (loads, reaches) instead of reading facts.
+        active: whether it acts on the sandbox (loads, reaches) instead of reading facts.  A check that acts on this
+            run's own sandboxes and reads facts of an attached one (`isolation_active(only_own=True)`) is not.
         nodeid: pytest's node id, without parameters.
         version: of the check's meaning.
     """
@@ -246,7 +247,7 @@ def check_of(test: Any, target: str = "") -> Check:
     doc = (getattr(function, "__doc__", None) or "").strip().splitlines()
     title = doc[0].strip().removesuffix(".") if doc else str(getattr(function, "__name__", base)).replace("_", " ")
     mark = next((m for m in marks if m.name == "isolation"), None)
-    active = any(m.name == "isolation_active" for m in marks)
+    active = any(m.name == "isolation_active" and not m.kwargs.get("only_own") for m in marks)
     if mark is None or not (mark.args or mark.kwargs):
         return Check(id=base + suffix, title=title, active=active, nodeid=base)
     _check_marker(mark, base)

@@ -237,9 +237,10 @@ def _attachable(name: str) -> Runtime:
 
 def _not_ours(runtime: Runtime) -> Runtime:
     """Return the runtime with what cannot be done with an attached sandbox."""
-    names = ["peer", *(f"limits.{name}" for name in limit_names())]
-    names += [f"network.{mode}" for mode in ("none", "private", "host")]
-    cannot = {**runtime.cannot, **dict.fromkeys(names, ATTACHED)}
+    names = ["peer", *(f"network.{mode}" for mode in ("none", "private", "host"))]
+    limits = [f"limits.{name}" for name in limit_names()]  # read, not set
+    cannot = {name: why for name, why in runtime.cannot.items() if name not in limits}
+    cannot |= dict.fromkeys(names, ATTACHED)
     if runtime.attach is None or runtime.attach.exec is None:
         cannot["exec"] = runtime.cannot["attach.exec"]
     return runtime.model_copy(update={"cannot": cannot})

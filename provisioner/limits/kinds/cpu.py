@@ -9,7 +9,7 @@ from typing import Any
 from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
-from provisioner.limits.measured import LoadBase, amount_inside, counter, counter_rose, or_none
+from provisioner.limits.measured import CgroupFilesBase, LoadBase, amount_inside, counter, counter_rose, or_none
 from provisioner.observed import Fact, Number, Observed
 
 PERIOD_US = 100_000
@@ -71,6 +71,10 @@ class Cpu(Limit[CpuLoad]):
         times = re.search(rb"cpu_us (\d+) wall_us (\d+)", output)
         measured = {"cpu_us": int(times[1]), "wall_us": int(times[2])} if times else {}
         return {"spinners": _spinners(host_cpus), **measured}
+
+    def declared(self, files: CgroupFilesBase) -> float | None:
+        quota: int | None = files.cpu.quota_us
+        return None if quota is None else quota / files.cpu.period_us
 
     def processors(self, amount: float, host_cpus: int, attempt: int) -> float:
         return amount if attempt == 0 else host_cpus  # a repeated load has no other load of ours beside it

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.errors import UnobservedFact
+from provisioner.limits.limit import limit_named
+from pytest_isolation.policy.policy import NOT_PUSHED
 from pytest_isolation.policy.verdict import Ignored, Refused
 from pytest_isolation.records.view import SandboxView
 from pytest_isolation.walls.limits import why_not_in_force
 
 
-@pytest.mark.isolation_active
+@pytest.mark.isolation_active(only_own=True)
 @pytest.mark.isolation(
     "lim.memory",
     severity="high",
@@ -27,11 +30,12 @@ def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
     A child touches memory up to 125 % of the limit, 1 MiB at a time.
     The kernel must kill it below the limit and count the kill.
     The limit of a VM is its memory.
+    An attached sandbox without a limit is open; with one it is unknown: declared, not pushed.
     """
     judge_limit(sandbox, "memory")
 
 
-@pytest.mark.isolation_active
+@pytest.mark.isolation_active(only_own=True)
 @pytest.mark.isolation(
     "lim.cpu",
     severity="medium",
@@ -48,11 +52,12 @@ def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
 
     One busy process for each CPU of the host runs.
     CPU time divided by elapsed time must stay within 10 % of the limit, and the kernel must have throttled them.
+    An attached sandbox without a limit is open; with one it is unknown: declared, not pushed.
     """
     judge_limit(sandbox, "cpu")
 
 
-@pytest.mark.isolation_active
+@pytest.mark.isolation_active(only_own=True)
 @pytest.mark.isolation(
     "lim.pids",
     severity="high",
@@ -68,6 +73,7 @@ def test_pids_limit_is_in_force(sandbox: SandboxView) -> None:
     A fork storm stops at the limit.
 
     The load forks sleeping children until fork(2) fails with EAGAIN, at most twice the limit, and ends them all.
+    An attached sandbox without a limit is open; with one it is unknown: declared, not pushed.
     """
     judge_limit(sandbox, "pids")
 
@@ -87,8 +93,25 @@ def judge_limit(sandbox: SandboxView, name: str) -> None:
     """
     if reason := sandbox.target.cannot.get(f"limits.{name}"):
         pytest.skip(reason)
+    if sandbox.target.attached:
+        _judge_declared(sandbox, name)
+        return
     load = sandbox.load(name)
     if load.refused:
         raise Refused(load.refused)
     if why := why_not_in_force(load, name):
         raise Ignored(why)
+
+
+def _judge_declared(sandbox: SandboxView, name: str) -> None:
+    """
+    Judge the limit of a sandbox that this run did not make: without one it is open.
+
+    No load is pushed in it, so a limit that its cgroup declares may or may not be in force.
+    """
+    limit = limit_named(name)
+    amount = limit.declared(sandbox.outside.limits)
+    assert amount is not None, f"limit=none: its cgroup and those above set no limit of {limit.unit}"
+    raise UnobservedFact(
+        f"whether the {name} limit is in force", "", f"declared: {amount:.12g} {limit.unit}; {NOT_PUSHED}"
+    )
