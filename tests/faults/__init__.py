@@ -9,6 +9,7 @@
     case      a phase, a strike and a promise; `run_case` tries it
     table     the cases of test_table.py
     environments   what a machine does not allow, for test_environments.py
+    machines       the moments of the commands for a machine, for test_machines.py
     racer     another user who swaps an entry for a link while root works on it, for test_root_*.py
 
 How to write a test in it:
