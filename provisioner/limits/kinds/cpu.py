@@ -91,7 +91,13 @@ class Cpu(Limit[CpuLoad]):
         return used < OVERLOAD * load.limit and before is not None and before == after
 
     def why_not_in_force(self, load: CpuLoad) -> str | None:
-        """Not in force: another quota is shown, or 10 % more processor time was used."""
+        """
+        Not in force: another quota is shown, or 10 % more processor time was used.
+
+        A busy host may leave less than the quota.  Then the kernel's own count decides: nr_periods counts the intervals
+        in which it enforced the quota on the load (Documentation/scheduler/sched-bwc.rst), and rises for no group
+        without one.
+        """
         if why := _why_not_shown(load):
             return why
         if not load.wall_us:
@@ -101,12 +107,22 @@ class Cpu(Limit[CpuLoad]):
             return f"it used {used:.2f} CPUs of {load.limit:g}"
         if load.limit >= load.host_cpus:
             raise UnobservedFact("loads[cpu]", "", f"the host has {load.host_cpus} CPUs: {load.limit:g} bound nothing")
+        if _is_enforced(load):
+            return None  # less than the quota, because other work left no more
         if used < load.limit * REACHED:
             why = f"the load did not reach the limit: {used:.2f} of {load.limit:g} CPUs"
             raise UnobservedFact("loads[cpu]", "", why)
         if load.shown is not None and not counter_rose(load, "cpu", "nr_throttled"):
             raise UnobservedFact("loads[cpu]", "", "something else held it: nr_throttled did not rise")
         return None
+
+
+def _is_enforced(load: CpuLoad) -> bool:
+    """Whether the kernel counted an interval of enforcement for most periods of the load."""
+    before, after = (counter(load.raw(files), "cpu", "nr_periods") for files in ("shown", "after"))
+    if load.shown is None or before is None or after is None:
+        return False
+    return (after - before) * load.shown.cpu.period_us >= load.wall_us * REACHED
 
 
 def _why_not_shown(load: CpuLoad) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.errors import UnobservedFact
 from provisioner.limits.document import CgroupFiles, Load
 from provisioner.limits.kinds.cpu import LIMIT, CpuLimit
 from provisioner.observed import unobserved
@@ -47,3 +48,44 @@ def test_without_a_view_from_outside_the_used_time_decides() -> None:
 
 def test_a_load_that_measured_no_time_is_not_repeated() -> None:
     assert not LIMIT.was_disturbed(Load.model_construct(limit=0.25, cpu_us=GONE, wall_us=GONE))
+
+
+def counted(used: float, throttled: int | None, periods: int | None, quota: int = 25_000) -> Load:
+    def cpu(nr_throttled: int | None, nr_periods: int | None) -> CgroupFiles:
+        section = CpuLimit(
+            quota_us=quota,
+            period_us=100_000,
+            usage_us=0,
+            nr_periods=GONE if nr_periods is None else nr_periods,
+            nr_throttled=GONE if nr_throttled is None else nr_throttled,
+        )
+        return CgroupFiles.model_construct(version=2, cpu=section)
+
+    return load(used, cpu(3, 5), cpu(throttled, periods)).model_copy(update={"host_cpus": 2})
+
+
+@pytest.mark.parametrize(
+    ("used", "throttled", "periods"),
+    [
+        (0.24, 20, 25),
+        (0.24, 3, 25),  # never throttled: other work left less
+        (0.02, 3, 15),
+        (0.24, 20, 5),
+        (0.24, None, 25),
+    ],
+)
+def test_a_quota_is_in_force_where_the_kernel_counts_it(used: float, throttled: int | None, periods: int) -> None:
+    assert LIMIT.why_not_in_force(counted(used, throttled, periods)) is None
+
+
+@pytest.mark.parametrize(
+    ("used", "throttled", "periods"), [(0.24, 3, 5), (0.24, 3, 14), (0.02, 20, 5), (0.02, 3, None)]
+)
+def test_a_quota_that_nothing_shows_is_unknown(used: float, throttled: int, periods: int | None) -> None:
+    with pytest.raises(UnobservedFact):
+        LIMIT.why_not_in_force(counted(used, throttled, periods))
+
+
+def test_counted_periods_excuse_neither_more_time_nor_another_quota() -> None:
+    assert LIMIT.why_not_in_force(counted(0.3, 20, 25)) == "it used 0.30 CPUs of 0.25"
+    assert "a quota of 50000" in str(LIMIT.why_not_in_force(counted(0.1, 20, 25, quota=50_000)))

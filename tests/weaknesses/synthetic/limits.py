@@ -74,7 +74,24 @@ LOOKALIKES = (
         (("lim.memory", "not_applicable"),),
     ),
     # what cannot tell must not turn green
-    Lookalike("a load that came not near", "container", load("cpu", "cpu_us", 100_000), (("lim.cpu", "unknown"),)),
+    Lookalike(
+        "a load that came not near, of which the kernel counted no period",
+        "container",
+        lambda d: (load("cpu", "cpu_us", 100_000)(d), put("loads", "cpu", "after", "cpu", "nr_periods", to=0)(d))[0],
+        (("lim.cpu", "unknown"),),
+    ),
+    Lookalike("a load on a busy host, which left less than its quota", "container", load("cpu", "cpu_us", 100_000)),
+    Lookalike(
+        "a load on a busy host, which was never throttled",
+        "container",
+        put("loads", "cpu", "after", "cpu", "nr_throttled", to=0),
+    ),
+    Lookalike(
+        "a load that was never throttled, of which the kernel counted no period",
+        "container",
+        lambda d: d["loads"]["cpu"]["after"]["cpu"].update(nr_throttled=0, nr_periods=0),
+        (("lim.cpu", "unknown"),),
+    ),
     Lookalike("a quota above the host's CPUs", "container", load("cpu", "host_cpus", 0), (("lim.cpu", "unknown"),)),
     Lookalike("killed far below", "container", load("memory", "steps_mib", 10), (("lim.memory", "unknown"),)),
     Lookalike(

@@ -143,15 +143,18 @@ def test_neither_loads_a_kernel_nor_reboots(sandbox: SandboxView, host_facts: Ho
     kinds=["container"],
     kinds_reason="a VM mounts with its own kernel",
     shows=shows_tries(*MOUNT_ROWS),
-    reproduce="unshare --mount true    # it may mount",
+    reproduce="unshare --mount true    # without --user: it may mount",
     remedy="drop --cap-add=SYS_ADMIN; use a filter that refuses these calls",
 )
 def test_nothing_can_be_mounted(sandbox: SandboxView, host_facts: HostView) -> None:
     """
-    Nothing can be mounted, by the old or the new interface.
+    The sandbox's process may not mount with the rights that it has, by the old or the new interface.
 
     In its own user namespace a process with CAP_SYS_ADMIN may mount.
     That counts too, because it reaches file system code in the host's kernel.
+    The check asks with the rights that the process has: `unshare -Urm mount` first makes a user namespace, in which it
+    gets CAP_SYS_ADMIN.
+    user.nested_userns checks whether it can make one; if that is open, it may mount there.
     """
     _judge(sandbox, host_facts, "it passes the check of privilege of", MOUNT_ROWS)
 
