@@ -7,7 +7,9 @@ A check without a rule must be as in the runtime's stock configuration.
 
 from __future__ import annotations
 
+import errno
 import grp
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,6 +92,56 @@ def holds_over_host(name: str) -> Rule:
     return open_if(lambda world: name in world.over_host)
 
 
+# Docker docs, "Seccomp security profiles for Docker": significant syscalls blocked by the default profile; and its
+# newer refusals: io_uring, clone3, AF_ALG.
+BLOCKED = (
+    *("acct", "add_key", "bpf", "clock_settime", "delete_module", "finit_module", "init_module", "ioperm", "iopl"),
+    *("kcmp", "kexec_file_load", "kexec_load", "keyctl", "lookup_dcookie", "mbind", "mount", "move_pages"),
+    *("open_by_handle_at", "perf_event_open", "pivot_root", "process_madvise", "quotactl", "reboot", "request_key"),
+    *("set_mempolicy", "setns", "settimeofday", "swapon", "swapoff", "syslog", "umount2", "userfaultfd", "ustat"),
+    *("vhangup", "clone3", "io_uring_setup"),
+)
+CLONE_NEW = (0x20000, *(0x2000000 << bit for bit in range(6)))  # clone(2)
+BLOCKED_IN_PART = (
+    *(("clone", flag) for flag in CLONE_NEW),
+    *(("unshare", flag) for flag in (*CLONE_NEW, 0x80)),
+    *(("socket", family) for family in (38, 40)),
+    *(("personality", value) for value in (0x40000, 0x100000, 0x400000)),  # personality(2)
+)
+
+
+def opens(family: int) -> bool:
+    """Whether this host's kernel has a family of sockets."""
+    try:
+        socket.socket(family, socket.SOCK_SEQPACKET if family == socket.AF_ALG else socket.SOCK_STREAM).close()
+    except OSError:
+        return False
+    return True
+
+
+FAMILIES = tuple(filter(opens, (socket.AF_ALG, socket.AF_VSOCK)))
+
+
+def answers_otherwise(world: World) -> bool:
+    """Whether calls that it does not name get another errno than ENOSYS (config-linux.md, defaultErrnoRet)."""
+    return world.denies_by_default and world.config["linux"]["seccomp"]["defaultErrnoRet"] != errno.ENOSYS
+
+
+def may_mount(world: World) -> bool:
+    return not (world.refused("mount") and world.refused("fsopen"))
+
+
+def held_if(wall: Callable[[World], bool]) -> Rule:
+    """Return a rule: holds if the condition is true, as in the stock configuration otherwise."""
+    return lambda world: HOLDS if wall(world) else None
+
+
+def any_dangerous(world: World) -> bool:
+    """Whether its filter allows a call that docker's profile blocks."""
+    whole = not all(world.refused(call) for call in BLOCKED)
+    return whole or not all(world.refused(call, argument) for call, argument in BLOCKED_IN_PART)
+
+
 RULES: dict[str, Rule] = {
     "ns.pid": lacks("pid"),
     "ns.pid.procfs": lacks("pid"),
@@ -114,7 +166,11 @@ RULES: dict[str, Rule] = {
     "cap.net_raw": open_if(lambda world: "NET_RAW" in world.effective),
     "nnp.set": open_if(lambda world: not world.no_new_privs),
     "seccomp.mode": open_if(lambda world: not world.filtered),
-    "seccomp.dangerous": open_if(lambda world: True),  # a drawn filter refuses some calls, and allows by default
+    "seccomp.dangerous": open_if(lambda world: not world.denies_by_default or any_dangerous(world)),
+    "seccomp.sockets": held_if(lambda world: all(world.refused("socket", family) for family in FAMILIES)),
+    "seccomp.unknown": opened_if(answers_otherwise),
+    "kern.io_uring": held_if(lambda world: world.refused("io_uring_setup")),
+    "user.nested_userns": held_if(lambda world: world.refused("unshare", 0x10000000)),
     # seccomp_init(3): a filter of libseccomp kills whoever calls by an architecture that it does not name
     "seccomp.abi": open_if(lambda world: not world.filtered),
     # sysctl(5): the host's root alone writes them, whatever its capabilities
@@ -136,9 +192,13 @@ RULES: dict[str, Rule] = {
     "env.proxy": open_if(lambda world: world.told("https_proxy")),
     # keyrings(7), /proc/key-users: keys are counted by the user's id on the host
     "key.quota": open_if(lambda world: not world.refused("add_key") and (not world.has("user") or world.host_root)),
-    "path.binfmt": open_if(lambda world: "SYS_ADMIN" in world.over_host),
+    "path.binfmt": open_if(lambda world: "SYS_ADMIN" in world.over_host and may_mount(world)),
     # cgroups(7): the root of a hierarchy of version 1, which only such a host has, holds release_agent
-    **({"path.release_agent": open_if(lambda world: "SYS_ADMIN" in world.over_host)} if HAS_V1 else {}),
+    **(
+        {"path.release_agent": open_if(lambda world: "SYS_ADMIN" in world.over_host and may_mount(world))}
+        if HAS_V1
+        else {}
+    ),
     "mnt.locked_ro": opened_if(lambda world: "SYS_ADMIN" in world.effective and bool(world.bound("/bound"))),
     "path.bus_irq_fs": open_if(
         lambda world: (
@@ -146,7 +206,7 @@ RULES: dict[str, Rule] = {
         )
     ),
     # syslog(2), proc(5) of kallsyms: CAP_SYSLOG in the initial user namespace
-    "path.kmsg": opened_if(lambda world: "SYSLOG" in world.over_host),
+    "path.kmsg": opened_if(lambda world: "SYSLOG" in world.over_host and not world.refused("syslog")),
     "path.kallsyms": opened_if(lambda world: "SYSLOG" in world.over_host),
     "path.firmware": open_if(lambda world: world.shows("/sys/firmware")),
     "path.keys": open_if(lambda world: world.shows("/proc/keys") or world.shows("/proc/timer_list")),
@@ -167,13 +227,15 @@ RULES: dict[str, Rule] = {
         lambda world: bool(world.over_host & {"PERFMON", "SYS_ADMIN"}) and not world.refused("perf_event_open")
     ),
     "kern.userfaultfd": open_if(lambda world: "SYS_PTRACE" in world.over_host and not world.refused("userfaultfd")),
-    "kern.fanotify": open_if(lambda world: "SYS_ADMIN" in world.over_host),
+    "kern.fanotify": open_if(lambda world: "SYS_ADMIN" in world.over_host and not world.refused("fanotify_init")),
     "kern.swap_acct_quota": open_if(
         lambda world: "SYS_ADMIN" in world.over_host and not (world.refused("swapon") and world.refused("swapoff"))
     ),
-    "kern.kexec_reboot": open_if(lambda world: "SYS_BOOT" in world.effective and not world.has("pid")),
+    "kern.kexec_reboot": open_if(
+        lambda world: "SYS_BOOT" in world.effective and not world.has("pid") and not world.refused("reboot")
+    ),
     # mount(2): CAP_SYS_ADMIN in the user namespace that owns the mount namespace, which is its own
-    "kern.mount_api": open_if(lambda world: "SYS_ADMIN" in world.effective),
+    "kern.mount_api": open_if(lambda world: "SYS_ADMIN" in world.effective and may_mount(world)),
     "time.set": open_if(lambda world: "SYS_TIME" in world.over_host),
     "mnt.rootfs_ro": open_if(lambda world: not world.config["root"]["readonly"]),
 }

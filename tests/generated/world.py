@@ -110,13 +110,24 @@ class World:
         maps_root = not self.has("user") or any(line["hostID"] == 0 for line in self.config["linux"]["uidMappings"])
         return self.host_root or (maps_root and "DAC_OVERRIDE" in self.effective)
 
-    def refused(self, call: str) -> bool:
-        """Whether its filter refuses a system call (config-linux.md, "Seccomp")."""
+    def refused(self, call: str, *args: int) -> bool:
+        """
+        Whether its filter refuses a system call (config-linux.md, "Seccomp").
+
+        Args:
+            call: name of the call.
+            args: its arguments; missing ones are 0.
+        """
         seccomp = self.config["linux"].get("seccomp")
         if not seccomp:
             return False
-        assert seccomp["defaultAction"] == "SCMP_ACT_ALLOW"
-        return any(call in rule["names"] for rule in seccomp["syscalls"])
+        actions = {rule["action"] for rule in seccomp["syscalls"] if call in rule["names"] and _meets(rule, args)}
+        return "SCMP_ACT_ALLOW" not in (actions or {seccomp["defaultAction"]})
+
+    @property
+    def denies_by_default(self) -> bool:
+        """Whether its filter refuses the calls that it does not name."""
+        return self.filtered and self.config["linux"]["seccomp"]["defaultAction"] != "SCMP_ACT_ALLOW"
 
     @property
     def filtered(self) -> bool:
@@ -157,3 +168,17 @@ class World:
     @property
     def devices(self) -> list[str]:
         return [one["path"] for one in self.config["linux"].get("devices", ())]
+
+
+def _meets(rule: Config, args: tuple[int, ...]) -> bool:
+    """Whether all comparisons of a rule are true (config-linux.md, "Seccomp": args)."""
+    return all(_compares(one, args[one["index"]] if one["index"] < len(args) else 0) for one in rule.get("args", ()))
+
+
+def _compares(one: Config, value: int) -> bool:
+    return {
+        "SCMP_CMP_EQ": value == one["value"],
+        "SCMP_CMP_LT": value < one["value"],
+        "SCMP_CMP_GT": value > one["value"],
+        "SCMP_CMP_MASKED_EQ": value & one["value"] == one["valueTwo"],
+    }[one["op"]]

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_isolation.differential import edits
+from pytest_isolation.differential import edits, filters
 from pytest_isolation.differential.edits import DEVICES, ERRNOS, MAPS, SETS, Edit, Place
 
 NAMESPACES = ("pid", "network", "ipc", "uts")
@@ -155,6 +155,12 @@ def _choose_filter(dice: random.Random, chosen: Mapping[str, Any]) -> tuple[str,
     return found if dice.random() < 0.6 else None
 
 
+def _choose_allow_list(dice: random.Random, chosen: Mapping[str, Any]) -> tuple[str, ...] | None:
+    added = sorted(dice.sample(sorted(filters.ADDED), dice.choice((0, 0, 0, 1, 1, 2))))
+    choice = (*added, dice.choice(list(ERRNOS)))
+    return choice if dice.random() < 0.6 and "filter" not in chosen else None
+
+
 MASKED = (
     *("/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/timer_list"),
     *("/proc/timer_stats", "/proc/sched_debug", "/sys/firmware", "/proc/scsi"),
@@ -171,6 +177,7 @@ FEATURES: dict[str, Feature] = {
     "capabilities left out": Feature(_some_of(0.3, STOCK, 3), edits.withhold),
     "no_new_privs": Feature(_sometimes(0.5, False), edits.no_new_privileges),
     "filter": Feature(_choose_filter, edits.filter),
+    "allow list": Feature(_choose_allow_list, filters.allow_list),
     "not masked": Feature(_some_of(0.3, (*MASKED, "all", f"+{EXTRA_MASK}"), 3), edits.paths("maskedPaths")),
     "not read-only": Feature(_some_of(0.4, (*READ_ONLY, "all"), 2), edits.paths("readonlyPaths")),
     "/sys writable": Feature(_sometimes(0.25, "/sys"), edits.writable),

@@ -46,8 +46,9 @@ class Refusals(BaseModel):
     """
     The calls that are refused to a sandbox with the default capabilities, and where that is documented.
 
-    `lets_through` is what a check of the filter does not count.  `allows_by_default` marks a deny list, which lets
-    through all that it does not refuse.  `weak` says that the check is open though the filter is as documented.
+    `lets_through` is what a check of the filter does not count.
+    `allows_by_default` marks a deny list, which lets through all that it does not refuse.
+    `weak` says that the check is open for what it lets through beyond the strictest default filter.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, title="roles/<name>/seccomp.yaml")
@@ -79,12 +80,17 @@ class DefaultFilter:
     Attributes:
         entries: calls that it allows.
         refused: of a deny list, the calls that it refuses; None for an allow list.
-        weak: whether such a filter is open though it is as documented.
+        weak: whether the check is open for what it lets through beyond the strictest default filter.
     """
 
     entries: tuple[LetsThrough, ...]
     refused: frozenset[str] | None = None
     weak: bool = False
+
+    @property
+    def allows_by_default(self) -> bool:
+        """Whether it is a deny list."""
+        return self.refused is not None
 
     def lets_through(self, call: str, label: str) -> bool:
         """
@@ -97,6 +103,10 @@ class DefaultFilter:
         if self.refused is not None:
             return call not in self.refused
         return any(entry.covers(call, label) for entry in self.entries)
+
+    def is_weak_at(self, call: str, label: str) -> bool:
+        """Whether the check is open for a call that it lets through: the strictest default filter refuses it."""
+        return self.weak and not default_filter(STRICTEST, Conditions()).lets_through(call, label)
 
 
 def default_filter(runtime: str, conditions: Conditions) -> DefaultFilter:

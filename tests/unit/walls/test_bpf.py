@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "weaknesses"))
 from programs import ALLOW, EPERM, KILL, assemble, program
 
 from provisioner.facts.programs import MAX_INSTRUCTIONS, ProgramError, parse_program
-from pytest_isolation.walls.seccomp.bpf import survey
+from pytest_isolation.walls.seccomp.bpf import Arguments, survey
 from pytest_isolation.walls.seccomp.syscalls import ABIS, BY_MACHINE, call_numbers
 
 X86_64 = ABIS["x86_64"].arch
@@ -25,9 +25,7 @@ FEW = range(0, 8)
 Code = tuple[int, int, int, int]
 
 
-def ask(
-    codes: Iterable[Code], number: int = 3, args: tuple[int, ...] | None = (), arch: int = X86_64
-) -> set[int | None]:
+def ask(codes: Iterable[Code], number: int = 3, args: Arguments = (), arch: int = X86_64) -> set[int | None]:
     """Return what a program may answer to one number."""
     found = survey(assemble(codes), arch, range(number, number + 1), args)
     return set(found)

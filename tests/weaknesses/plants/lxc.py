@@ -47,9 +47,13 @@ def attach_with(*more: str) -> Callable[[Ground, Sandbox], list[str]]:
     return lambda ground, sandbox: [*(ground.runtime.exec or ())[:1], *more, *(ground.runtime.exec or ())[1:]]
 
 
+FAMILIES = ((38, "SCMP_CMP_LT"), (39, "SCMP_CMP_EQ"), (40, "SCMP_CMP_GT"))  # all but AF_ALG and AF_VSOCK, as docker
+
+
 def denied(allowed: str = "", errno: int = 1) -> Make:
     """Return a Spec with a profile, an allow list without the dangerous calls but one."""
     rules = [*sorted({*ALLOWED, allowed} - {"", "socketcall"}), f"clone allow [0,0,SCMP_CMP_MASKED_EQ,{NAMESPACES}]"]
+    rules += [f"socket allow [0,{family},{how}]" for family, how in FAMILIES]
     if errno != 38:  # libseccomp refuses a rule that says what the default says
         rules += [f"{call} errno {errno}" for call in refused() if call != allowed]
     text = "\n".join(("2", "allowlist errno 38", "[all]", *rules, ""))
@@ -179,8 +183,12 @@ PLANTS = (
             "seccomp.mode": "no seccomp filter (mode 0)",
             "seccomp.dangerous": "no filter is installed",
             "seccomp.abi": "no filter is installed",
+            "seccomp.sockets": "opens AF_VSOCK",
         },
-        opened("kern.bpf", "kern.perf", "kern.userfaultfd", "kern.swap_acct_quota", "key.quota"),
+        opened(
+            *("kern.bpf", "kern.perf", "kern.userfaultfd", "kern.swap_acct_quota", "kern.io_uring", "kern.mount_api"),
+            *("kern.fanotify", "user.nested_userns", "path.kmsg", "key.quota", *MAY_MOUNT),
+        ),
         spec=define("lxc.seccomp.profile="),
         base="profile",
     ),
@@ -188,7 +196,8 @@ PLANTS = (
         Plant(
             f"a profile that allows {call}",
             LXC,
-            {"seccomp.dangerous": call},
+            # LXC's default filter refuses only this one of them
+            {"seccomp.dangerous": call if call == "open_by_handle_at" else "none beyond its default"},
             opened(*BEHIND.get(call, ())),
             spec=denied(allowed=call),
             base="profile",

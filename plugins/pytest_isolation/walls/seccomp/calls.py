@@ -44,7 +44,7 @@ class Passed:
 
     Attributes:
         calls: words for each that the default filter refuses, by call.
-        documented: whether others pass, which the default filter lets through.
+        documented: the others, which the default filter lets through.
         absent: whether no filter is installed.
         bare: of several processes, those without a filter, by their pids on the host.
         by_default: whether the installed filter allows every call that it does not name.
@@ -52,7 +52,7 @@ class Passed:
     """
 
     calls: tuple[str, ...]
-    documented: bool = False
+    documented: tuple[Question, ...] = ()
     absent: bool = False
     bare: tuple[int, ...] = ()
     by_default: bool = False
@@ -87,7 +87,7 @@ def dangerous_calls(process: Process, inside: System, host: System, documented: 
             words[call] = f"{call} (though the installed filter refuses it)"
     return Passed(
         tuple(words[call] for call in sorted(words)),
-        documented=beyond != there,
+        documented=tuple(question for question in there if question not in beyond),
         absent=installed.is_absent,
         bare=installed.bare,
         by_default=installed.allows_by_default,
