@@ -16,7 +16,7 @@ from pathlib import Path
 from provisioner.errors import IsolationError, one_line
 from provisioner.interrupt.lines import Thing, set_source
 from provisioner.journal.entry import UndoEntry
-from provisioner.journal.lanes import Patience, Stop, names_one_of, short_patience, undo_all
+from provisioner.journal.lanes import Patience, Stop, names_one_of, undo_all
 from provisioner.journal.names import name_thing
 from provisioner.journal.needs import Needs
 from provisioner.journal.read import Contents, Damage, end_last_line, read_journal
@@ -100,11 +100,6 @@ def prune_journals(names: Sequence[str], patience: Patience, stop: Stop) -> list
         for dead in _batches(store, names, lines):
             lines += _undo_dead(store, dead.journals, patience, stop=stop)
     return [one_line(line) for line in lines]
-
-
-def prune_at_start() -> None:
-    """Undo what dead runs left before a run starts; tell in one line each what is damaged and what stays."""
-    tell_failures(prune(short_patience()))
 
 
 def tell_failures(lines: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ are never taken for it.
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -136,8 +137,14 @@ class Home:
         """Let the stand-ins be the real programs from now on."""
         self.mark("released")
 
-    def plant_journal(self, entries: Sequence[Mapping[str, object]], name: str = "0badcafe") -> Path:
-        """Write the journal of a run that is dead; returns its file."""
+    def plant_journal(self, entries: Sequence[Mapping[str, object]], run: str = "") -> Path:
+        """
+        Write the journal of a run that is dead; returns its file.
+
+        Args:
+            entries: what the run made.
+            run: the run's id; default: a random one, for prune ends every process that names it.
+        """
         import json
 
         from provisioner.linux.processes import boot_id
@@ -148,7 +155,7 @@ class Home:
         folder.chmod(0o700)
         owner = {"owner": 0, "start": 0, "boot": boot_id()}
         lines = [owner, *({"made": number, **entry} for number, entry in enumerate(entries, 1))]
-        file = folder / f"{name}.jsonl"
+        file = folder / f"{run or secrets.token_hex(4)}.jsonl"
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
         file.chmod(0o600)
         return file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -195,9 +196,10 @@ def test_a_signal_after_the_session_shows_no_traceback(home: Home, entry: str) -
 @wide
 def test_prune_finishes_what_it_undoes_and_undoes_no_more(home: Home) -> None:
     home.stand_in("true", " undo ", "slow")
-    first, second = "isolation-0badcafe-2", "isolation-0badcafe-1"
+    run = secrets.token_hex(4)
+    first, second = f"isolation-{run}-2", f"isolation-{run}-1"
     values = [[str(home.path / "bin" / "true"), "undo", name] for name in (second, first)]
-    home.plant_journal([{"kind": "command", "values": one} for one in values])
+    home.plant_journal([{"kind": "command", "values": one} for one in values], run)
     with home.start(provisioner("prune")) as program:
         program.await_(lambda: home.reached("true"), "the first undo takes five seconds")
         program.send("INT")

@@ -62,6 +62,10 @@ class Hosts:
         self._aborted = False
         self._starting: set[str] = set()
 
+    def undo_leftovers(self) -> None:
+        """Undo what dead runs left of what the session uses, such as workers of pytest-xdist that were killed."""
+        self._leftovers.undo(beside=False)
+
     def host(self, name: str) -> Host:
         """
         Return a host, started on first use.

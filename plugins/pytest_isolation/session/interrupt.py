@@ -18,8 +18,7 @@ import pytest
 from provisioner.faults.explain import explain
 from provisioner.faults.streams import open_closed_streams
 from provisioner.interrupt.guard import Guard
-from provisioner.journal.prune import prune_at_start
-from pytest_isolation.session.state import RUNS
+from pytest_isolation.session.state import RUNS, STATE
 
 GUARD: pytest.StashKey[Guard] = pytest.StashKey()
 SESSION: pytest.StashKey[pytest.Session] = pytest.StashKey()
@@ -51,8 +50,9 @@ def guard_session(config: pytest.Config, worker: bool) -> None:
 
     def end() -> None:
         guard.hold()
-        if guard.number is not None and not worker and config.getoption("numprocesses", None) is not None:
-            prune_at_start()  # pytest-xdist gives its workers 10 s to end what they made
+        state = config.stash.get(STATE, None)
+        if guard.number is not None and not worker and state and config.getoption("numprocesses", None) is not None:
+            state.hosts.undo_leftovers()  # pytest-xdist gives its workers 10 s to end what they made
         guard.drain()
         session = config.stash.get(SESSION, None)
         if session is not None and guard.number is not None:
