@@ -16,6 +16,7 @@ from provisioner.connection.local import ConnectionLost, Stream, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
+from provisioner.facts.doors import Door, parse_doors
 from provisioner.facts.image import ImageSeen, parse_image
 from provisioner.faults.explain import hint_in
 from provisioner.hosts.canaries import Canaries
@@ -174,6 +175,20 @@ class Host:
             filters: whether to read the seccomp filters of its tasks, which stops each task for less than 1 ms.
         """
         return self._ask("outside", nonce, f"pid:{pid}", *(["filters"] if filters else []), view_nonce=nonce)
+
+    def doors(self, subject: str, nonce: str) -> list[Door]:
+        """
+        Return the unix sockets with a path on which processes of the host serve.
+
+        Args:
+            subject: the nonce of the probe that serves in a sandbox, or "pid:N"; its own sockets are told apart.
+            nonce: the nonce that the answer carries.
+
+        Raises:
+            IsolationError: there is no such process, or the host's probe could not look.
+        """
+        reply = self._channel.request("doors", nonce, subject, deadline=deadline("outside"), bound=FACTS_BYTES)
+        return parse_doors(checked(reply, "doors", self.connection.name), nonce)
 
     def _ask(self, *argv: str, view_nonce: str) -> Facts:
         reply = self._channel.request(*argv, deadline=deadline("outside"), bound=FACTS_BYTES)

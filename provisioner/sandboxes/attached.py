@@ -20,6 +20,7 @@ from pathlib import Path
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
+from provisioner.facts.doors import Door
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.namespaces import NAMESPACES
 from provisioner.facts.process import Cgroup
@@ -137,6 +138,10 @@ class Attached:
     def outside(self) -> Facts:
         """Return the host's view of its first process."""
         return self._seen
+
+    def doors(self) -> list[Door]:
+        """Return the sockets on which processes of the host serve."""
+        return self.host.doors(f"pid:{self.pid}", self.nonce)
 
     def vmm(self) -> None:
         """Return None: it has no hypervisor."""

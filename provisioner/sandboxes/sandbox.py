@@ -15,6 +15,7 @@ from provisioner.connection.local import Stream, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
+from provisioner.facts.doors import Door
 from provisioner.facts.image import ImageSeen
 from provisioner.hosts.host import FACTS_BYTES, Host, checked
 from provisioner.journal.entry import UndoEntry
@@ -229,6 +230,10 @@ class Sandbox:
     def outside(self) -> Facts | None:
         """Return the host's view of the subject; None for a VM, and for a runtime that claims no wall."""
         return self.host.outside(self.nonce, filters=True) if self.runtime.boundary == "process" else None
+
+    def doors(self) -> list[Door]:
+        """Return the sockets on which processes of the host serve; none if its kernel is not the host's."""
+        return self.host.doors(self.nonce, self.nonce) if self.runtime.boundary == "process" else []
 
     def vmm(self) -> Facts | None:
         """Return the host's view of the hypervisor's process; None for a container."""

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
+from provisioner.facts.doors import Door
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.reach import Reaches
 from provisioner.faults.explain import explained
@@ -37,6 +38,7 @@ class Observable(Protocol):
     def vmm(self) -> Facts | None: ...
     def exec_facts(self) -> Facts: ...
     def image(self) -> ImageSeen | None: ...
+    def doors(self) -> list[Door]: ...
 
 
 def observe_sandbox(target: Target, main: Observable, peer: Observable | None) -> Record:
@@ -67,6 +69,7 @@ def observe_sandbox(target: Target, main: Observable, peer: Observable | None) -
         vmm=try_observe(main.vmm),
         exec_=try_observe(main.exec_facts),
         image=try_observe(main.image),
+        doors=try_observe(main.doors),
         peer_inside=try_observe(peer.inside) if peer else unobserved(no_peer),
         peer_outside=peer_outside,
         loads=Loads({}),

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
+from provisioner.facts.doors import Doors
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.reach import Reaches
 from provisioner.files.folder import Folder
@@ -82,6 +83,7 @@ class Record(Observed):
         residue: traces of a further sandbox after its runtime deleted it.
         survivors: what outlived the first process of that sandbox.
         image: the image before anything was started from it; None if no image is made for the target.
+        doors: unix sockets on which processes of the host serve, observed beside the sandbox.
         shared_file: a file that the further sandbox made in a folder of the host; None if no folder can be shared.
     """
 
@@ -101,6 +103,7 @@ class Record(Observed):
     survivors: Fact[Items[Text]] = since_schema()
     image: Fact[ImageSeen | None] = since_schema()
     shared_file: Fact[SharedFile | None] = since_schema()
+    doors: Doors = since_schema()
 
 
 def dump_record(record: Record) -> bytes:

@@ -2,6 +2,7 @@
 
 capabilities.py        capability masks and the names in them
 denied_by.py           which wall refused a try
+doors.py               sockets on which processes of the host serve
 environment.py         names of variables that a sandbox should not have
 inside_outside.py      how the inside and the outside view of a subject differ
 labels.py              labels of security modules

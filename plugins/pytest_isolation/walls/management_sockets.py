@@ -8,9 +8,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Sequence
 
+from provisioner.facts.doors import Door
 from provisioner.facts.ipc import EnginePort, Socket
 from provisioner.facts.mounts import Mount
 from provisioner.facts.system import Interface
+from pytest_isolation.walls.doors import Reached, below, mount_of, relative, whose
+from pytest_isolation.walls.filesystem.origins import origins
 
 # Path endings of engines' sockets: docs of docker, containerd, CRI-O, podman, BuildKit, cri-dockerd, LXD, Incus.
 ENGINE_SOCKETS = (
@@ -19,6 +22,15 @@ ENGINE_SOCKETS = (
 )
 ENGINE_PORTS = {2375: "docker", 2376: "docker", 2377: "swarm", 8443: "LXD or Incus", 9323: "docker's metrics"}
 KUBERNETES_PORTS = {10250: "kubelet", 10255: "kubelet", 2379: "etcd"}
+# Folders in which engines keep their sockets, state, images and volumes.
+ENGINE_FOLDERS = frozenset(
+    {
+        *("/run/docker", "/var/lib/docker", "/run/containerd", "/var/lib/containerd", "/run/crio", "/run/podman"),
+        *("/run/buildkit", "/var/lib/buildkit", "/var/lib/containers/storage", "/run/containers/storage"),
+        *("/run/libpod", "/run/runc", "/run/crun", "/run/lxc", "/var/lib/lxc", "/var/lib/lxd", "/run/lxd"),
+        *("/var/lib/incus", "/run/incus", "/var/lib/machines", "/var/lib/kubelet", "/run/libvirt", "/var/lib/libvirt"),
+    }
+)
 GUEST_APIS = ("/dev/lxd/sock", "/dev/incus/sock")
 TOKENS = (
     "/run/secrets/kubernetes.io/serviceaccount/token",
@@ -37,52 +49,85 @@ def is_own(socket: Socket, shares_net: bool) -> bool:
 
 
 def host_sockets(
-    sockets: Iterable[Socket], mounts: Sequence[Mount], host_mounts: Iterable[Mount], shares_net: bool
+    sockets: Iterable[Socket],
+    mounts: Sequence[Mount],
+    host_mounts: Iterable[Mount],
+    shares_net: bool,
+    doors: Sequence[Door],
+    reached: Iterable[Reached],
 ) -> list[str]:
     """
-    Return the sockets on mounted paths that belong to the host.
+    Return the sockets that belong to the host.
 
-    A socket that is itself a mount was bound from outside.
-    A socket in a mounted folder counts if the host mounts the same file system; on its own tmpfs the sandbox made it.
+    A socket on which a process outside serves counts on any path, one that a process of the sandbox serves on none.
+    If nobody is known to serve it, a socket that is itself a mount counts: it was bound from outside.
+    A socket in a mounted folder counts then if the host mounts the same file system; on its own tmpfs the sandbox made
+    it.
 
     Args:
         sockets: sockets that the sandbox sees.
         mounts, host_mounts: mount tables of the sandbox and of the host.
         shares_net: whether the sandbox is in the host's network namespace.
+        doors: sockets on which processes serve.
+        reached: those of them that the sandbox reaches and that a process outside serves.
     """
     outside = {(mount.major, mount.minor) for mount in host_mounts}
-    found = []
+    served = {(*door.device, door.inode) for door in doors if door.own}
+    found = {one.path: whose(one.door.processes) for one in reached if one.path not in GUEST_APIS}
     for socket in sockets:
         if socket.mount is None or socket.path in GUEST_APIS or is_own(socket, shares_net):
             continue
+        if (*socket.device, socket.inode) in served:
+            continue
         if socket.mount == socket.path or tuple(socket.device) in outside:
-            found.append(f"{socket.path}{_source(socket, mounts)}")
-    return sorted(set(found))
+            found.setdefault(socket.path, "")
+    return [f"{path}{_source(path, mounts)}{who}" for path, who in sorted(found.items())]
 
 
 def engine_sockets(
-    sockets: Iterable[Socket], mounts: Sequence[Mount], host_sockets: Iterable[Socket], shares_net: bool
+    sockets: Iterable[Socket],
+    mounts: Sequence[Mount],
+    host_sockets: Iterable[Socket],
+    shares_net: bool,
+    reached: Iterable[Reached],
 ) -> list[str]:
     """
     Return the sockets of engines that the sandbox sees.
 
-    A socket counts by its path, by the path that it was bound from, or by the device and inode of an engine's socket.
+    A socket counts if an engine serves it, whatever its path.
+    It also counts by its path, by the path that it was bound from, or by the device and inode of an engine's socket.
 
     Args:
         sockets: sockets that the sandbox sees.
         mounts: its mount table.
         host_sockets: sockets that the host sees.
         shares_net: whether the sandbox is in the host's network namespace.
+        reached: the sockets that the sandbox reaches and that a process outside serves.
     """
+    found = {one.path: whose(one.door.processes) for one in reached if one.engine}
     known = {(tuple(one.device), one.inode) for one in host_sockets if is_engine_socket(one.path)}
-    found = []
     for socket in sockets:
         if is_own(socket, shares_net):
             continue
-        source = _source(socket, mounts)
+        source = _source(socket.path, mounts)
         if is_engine_socket(socket.path) or is_engine_socket(source) or (tuple(socket.device), socket.inode) in known:
-            found.append(f"{socket.path}{source}")
-    return sorted(set(found))
+            found.setdefault(socket.path, "")
+    return [f"{path}{_source(path, mounts)}{who}" for path, who in sorted(found.items())]
+
+
+def engine_folders(mounts: Sequence[Mount], host_mounts: Sequence[Mount]) -> list[str]:
+    """
+    Return the mounts that are a folder of an engine, or a folder directly in one: sockets, state, every image.
+
+    Deeper folders are of one sandbox: a volume, a file that the engine made for it.
+    """
+    return [
+        f"{origin.mount.target} is the host's {origin.path}"
+        for origin in origins(mounts, host_mounts)
+        if origin.mount.target != "/"
+        and not origin.layer
+        and (origin.path in ENGINE_FOLDERS or posixpath.dirname(origin.path) in ENGINE_FOLDERS)
+    ]
 
 
 def open_to_all(sockets: Iterable[Socket]) -> list[str]:
@@ -123,10 +168,7 @@ def lxcfs_mounts(mounts: Iterable[Mount]) -> list[str]:
     ]
 
 
-def _source(socket: Socket, mounts: Sequence[Mount]) -> str:
-    """Return the path in its file system that a socket's mount was made from; "" if the socket is on no mount."""
-    line = next((mount for mount in reversed(mounts) if mount.target == socket.mount), None)
-    if line is None or socket.mount is None:
-        return ""
-    rest = posixpath.relpath(socket.path, socket.mount)
-    return f" from {posixpath.normpath(posixpath.join(line.root, rest))}"
+def _source(path: str, mounts: Sequence[Mount]) -> str:
+    """Return the path in its file system of what a mount shows; "" if the path is on no mount but the root."""
+    line = mount_of(path, [mount for mount in mounts if mount.target != "/"])
+    return f" from {below(line.root, relative(path, line.target))}" if line is not None else ""

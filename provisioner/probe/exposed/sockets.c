@@ -16,7 +16,8 @@
 #include "base/text.h"
 #include "exposed/exposed.h"
 
-#define MOST_ENTRIES 512 /* in one mounted folder */
+#define MOST_ENTRIES 2048 /* in one mount */
+#define DEPTH	     8
 #define MOST_SOCKETS 128
 #define MOST_TASKS   8192
 
@@ -34,7 +35,8 @@ static const char *const known[] = {
 /* clang-format on */
 
 static char line[MAX_LINE];
-static size_t found;
+static size_t found, looked_at;
+static dev_t device; /* of the mount that is looked through */
 
 /* Whether a process of this network namespace has bound the path: proc_pid_net(5), last column. */
 static bool is_bound(const char *path)
@@ -105,21 +107,28 @@ static bool stays_local(const struct mount *m)
 	       (!starts_with(m->fstype, "fuse") || starts_with(m->fstype, "fuseblk"));
 }
 
-static void look_into(const char *folder)
+/*
+ * Looks through a mounted folder.  The bounds leave out the depths of large ones: the verb doors
+ * finds by its path what a process of the host serves there.
+ */
+static void look_into(int dir, const char *folder, const char *mount, int depth)
 {
 	char path[PATH_MAX];
 	struct folder f;
 	const char *name;
 	struct stat s;
-	int count = 0;
 
-	if (folder_open(&f, AT_FDCWD, folder) < 0)
+	if (folder_open(&f, dir, dir == AT_FDCWD ? folder : strrchr(folder, '/') + 1) < 0)
 		return;
-	while (count++ < MOST_ENTRIES && (name = folder_next(&f))) {
-		if (fstatat(f.fd, name, &s, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISSOCK(s.st_mode))
+	while (looked_at++ < MOST_ENTRIES && (name = folder_next(&f))) {
+		if (fstatat(f.fd, name, &s, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    !(S_ISSOCK(s.st_mode) || S_ISDIR(s.st_mode)) ||
+		    (size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
 			continue;
-		if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) < sizeof(path))
-			json_socket(path, &s, folder);
+		if (S_ISSOCK(s.st_mode))
+			json_socket(path, &s, mount);
+		else if (depth > 1 && s.st_dev == device)
+			look_into(f.fd, path, mount, depth - 1);
 	}
 	close_fd(&f.fd);
 }
@@ -150,8 +159,11 @@ void json_sockets(void)
 			continue;
 		if (S_ISSOCK(s.st_mode))
 			json_socket(m.target, &s, m.target);
-		else if (S_ISDIR(s.st_mode))
-			look_into(m.target);
+		else if (S_ISDIR(s.st_mode)) {
+			looked_at = 0;
+			device = s.st_dev;
+			look_into(AT_FDCWD, m.target, m.target, DEPTH);
+		}
 	}
 	if (got < 0)
 		json_fail(mark, errno, "read /proc/self/mountinfo");

@@ -14,7 +14,7 @@ static const struct verb verbs[] = {
 	{ "image", verb_image, false }, { "echo", verb_echo, true },
 	{ "load", verb_load, false },	{ "net", verb_net, false },
 	{ "touch", verb_touch, false }, { "canaries", verb_canaries, false },
-	{ "run", verb_run, true },
+	{ "run", verb_run, true },	{ "doors", verb_doors, false },
 };
 
 static const struct {
@@ -40,8 +40,9 @@ int main(int argc, char **argv)
 	record_fds();
 	record_descriptors();
 	if (argc < 2)
-		return usage("serve|launch|facts|outside|image|echo|load|net|touch|canaries|run "
-			     "[ARG]...");
+		return usage(
+			"serve|launch|facts|outside|image|echo|load|net|touch|canaries|run|doors "
+			"[ARG]...");
 	for (size_t i = 0; i < COUNT(commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return commands[i].run(argc - 1, argv + 1);

@@ -35,13 +35,17 @@ def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -
     """
     No container-runtime socket is present (docker, containerd, crio, podman, buildkit, lxd/incus).
 
-    A socket counts by its path, by the path that it was bound from, or if it has the device and inode of an engine's
+    A socket counts if an engine of the host serves it, whatever its path.
+    It also counts by its path, by the path that it was bound from, or if it has the device and inode of an engine's
     socket.
+    A mounted folder of an engine counts too: /run/containerd, /var/lib/docker.
     A socket that the sandbox's own engine has bound does not count.
     """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
     if why := sandbox.why_blind:
+        served = [str(one) for one in sandbox.reached_doors if one.engine]
+        assert not served, f"{', '.join(served)} is an engine's socket"
         engines = [one for one in host_facts.system.sockets if management_sockets.is_engine_socket(one.path)]
         shown = sockets_of_host(sandbox.process.mounts, host_facts.process.mounts, engines, why)
         assert not shown, f"{', '.join(shown)} is an engine's socket"
@@ -50,8 +54,13 @@ def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -
     if not sandbox.shares_kernel:
         return  # its own engine's
     shares_net = sandbox.namespaces.net == host_facts.namespaces.net
-    found = management_sockets.engine_sockets(sockets, sandbox.process.mounts, host_facts.system.sockets, shares_net)
+    mounts = sandbox.process.mounts
+    found = management_sockets.engine_sockets(
+        sockets, mounts, host_facts.system.sockets, shares_net, sandbox.reached_doors
+    )
     assert not found, f"{', '.join(found)} is an engine's socket"
+    folders = management_sockets.engine_folders(mounts, host_facts.process.mounts)
+    assert not folders, f"{', '.join(folders)}, a folder of an engine"
 
 
 @pytest.mark.isolation(

@@ -91,20 +91,25 @@ def test_abstract_sockets_outside_are_unreachable(sandbox: SandboxView) -> None:
     gains="talks to a service of the host through its socket",
     refs=["unix(7)", "CIS Docker 5.6"],
     shows=["system.sockets", "process.mounts"],
-    reproduce="find $(awk '{print $5}' /proc/self/mountinfo) -xdev -maxdepth 1 -type s",
+    reproduce="find $(awk '{print $5}' /proc/self/mountinfo) -xdev -type s    # and on the host: ss -xlp",
     remedy="remove the bind mount: -v /run/…, lxc.mount.entry",
 )
 def test_no_socket_of_the_host_is_mounted(sandbox: SandboxView, host_facts: HostView) -> None:
     """
     No host unix socket is bind-mounted.
 
-    Mounts that are sockets count, and sockets in mounted folders of the host's file systems.
-    A socket that a process in the sandbox's own network namespace has bound does not count.
+    A socket counts on which a process outside serves (/proc/net/unix, /proc/PID/fd), under any name and at any depth of
+    a mounted folder.
+    If nobody is known to serve it, mounts that are sockets count, and sockets in mounted folders of the host's file
+    systems.
+    A socket that a process of the sandbox serves, or has bound in its own network namespace, does not count.
     A socket does not reach another kernel, so a sandbox with its own kernel passes.
     """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
     if why := sandbox.why_blind:
+        served = [str(one) for one in sandbox.reached_doors]
+        assert not served, f"{', '.join(served)} is a socket of the host's"
         shown = sockets_of_host(sandbox.process.mounts, host_facts.process.mounts, host_facts.system.sockets, why)
         assert not shown, f"{', '.join(shown)} is a socket of the host's"
         return
@@ -112,5 +117,12 @@ def test_no_socket_of_the_host_is_mounted(sandbox: SandboxView, host_facts: Host
     if not sandbox.shares_kernel:
         return
     shares_net = sandbox.namespaces.net == host_facts.namespaces.net
-    found = host_sockets(sockets, sandbox.process.mounts, host_facts.process.mounts, shares_net)
+    found = host_sockets(
+        sockets,
+        sandbox.process.mounts,
+        host_facts.process.mounts,
+        shares_net,
+        sandbox.record.doors,
+        sandbox.reached_doors,
+    )
     assert not found, f"{', '.join(found)} is a socket of the host's"
