@@ -16,8 +16,8 @@ from provisioner.connection.local import ConnectionLost, Stream, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
-from provisioner.facts.doors import Door, parse_doors
 from provisioner.facts.image import ImageSeen, parse_image
+from provisioner.facts.served_sockets import ServedSocket, parse_sockets
 from provisioner.faults.explain import hint_in
 from provisioner.hosts.canaries import Canaries
 from provisioner.hosts.canary_processes import canary_processes
@@ -176,7 +176,7 @@ class Host:
         """
         return self._ask("outside", nonce, f"pid:{pid}", *(["filters"] if filters else []), view_nonce=nonce)
 
-    def doors(self, subject: str, nonce: str) -> list[Door]:
+    def served_sockets(self, subject: str, nonce: str) -> list[ServedSocket]:
         """
         Return the unix sockets with a path on which processes of the host serve.
 
@@ -187,8 +187,8 @@ class Host:
         Raises:
             IsolationError: there is no such process, or the host's probe could not look.
         """
-        reply = self._channel.request("doors", nonce, subject, deadline=deadline("outside"), bound=FACTS_BYTES)
-        return parse_doors(checked(reply, "doors", self.connection.name), nonce)
+        reply = self._channel.request("served_sockets", nonce, subject, deadline=deadline("outside"), bound=FACTS_BYTES)
+        return parse_sockets(checked(reply, "served_sockets", self.connection.name), nonce)
 
     def _ask(self, *argv: str, view_nonce: str) -> Facts:
         reply = self._channel.request(*argv, deadline=deadline("outside"), bound=FACTS_BYTES)

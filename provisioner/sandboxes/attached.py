@@ -20,10 +20,10 @@ from pathlib import Path
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
-from provisioner.facts.doors import Door
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.namespaces import NAMESPACES
 from provisioner.facts.process import Cgroup
+from provisioner.facts.served_sockets import ServedSocket
 from provisioner.hosts.host import Host
 from provisioner.linux.mounts import MountPoint, read_mounts
 from provisioner.observed import Unobserved
@@ -139,9 +139,9 @@ class Attached:
         """Return the host's view of its first process."""
         return self._seen
 
-    def doors(self) -> list[Door]:
+    def served_sockets(self) -> list[ServedSocket]:
         """Return the sockets on which processes of the host serve."""
-        return self.host.doors(f"pid:{self.pid}", self.nonce)
+        return self.host.served_sockets(f"pid:{self.pid}", self.nonce)
 
     def vmm(self) -> None:
         """Return None: it has no hypervisor."""

@@ -15,8 +15,8 @@ from provisioner.connection.local import Stream, last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
-from provisioner.facts.doors import Door
 from provisioner.facts.image import ImageSeen
+from provisioner.facts.served_sockets import ServedSocket
 from provisioner.hosts.host import FACTS_BYTES, Host, checked
 from provisioner.journal.entry import UndoEntry
 from provisioner.linux.cgroups import Cgroups, make_cgroups
@@ -231,9 +231,9 @@ class Sandbox:
         """Return the host's view of the subject; None for a VM, and for a runtime that claims no wall."""
         return self.host.outside(self.nonce, filters=True) if self.runtime.boundary == "process" else None
 
-    def doors(self) -> list[Door]:
+    def served_sockets(self) -> list[ServedSocket]:
         """Return the sockets on which processes of the host serve; none if its kernel is not the host's."""
-        return self.host.doors(self.nonce, self.nonce) if self.runtime.boundary == "process" else []
+        return self.host.served_sockets(self.nonce, self.nonce) if self.runtime.boundary == "process" else []
 
     def vmm(self) -> Facts | None:
         """Return the host's view of the hypervisor's process; None for a container."""

@@ -11,9 +11,9 @@ from typing import Protocol, TypeVar
 
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
-from provisioner.facts.doors import Door
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.reach import Reaches
+from provisioner.facts.served_sockets import ServedSocket
 from provisioner.faults.explain import explained
 from provisioner.hosts.host import Host
 from provisioner.limits.document import Loads
@@ -38,7 +38,7 @@ class Observable(Protocol):
     def vmm(self) -> Facts | None: ...
     def exec_facts(self) -> Facts: ...
     def image(self) -> ImageSeen | None: ...
-    def doors(self) -> list[Door]: ...
+    def served_sockets(self) -> list[ServedSocket]: ...
 
 
 def observe_sandbox(target: Target, main: Observable, peer: Observable | None) -> Record:
@@ -69,7 +69,7 @@ def observe_sandbox(target: Target, main: Observable, peer: Observable | None) -
         vmm=try_observe(main.vmm),
         exec_=try_observe(main.exec_facts),
         image=try_observe(main.image),
-        doors=try_observe(main.doors),
+        served_sockets=try_observe(main.served_sockets),
         peer_inside=try_observe(peer.inside) if peer else unobserved(no_peer),
         peer_outside=peer_outside,
         loads=Loads({}),

@@ -15,9 +15,9 @@ from pydantic import Field, ValidationError
 
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
-from provisioner.facts.doors import Doors
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.reach import Reaches
+from provisioner.facts.served_sockets import ServedSockets
 from provisioner.files.folder import Folder
 from provisioner.limits.document import Loads
 from provisioner.observed import Fact, FactsError, Items, Observed, Text, check_json, first_fault, since_schema
@@ -83,7 +83,7 @@ class Record(Observed):
         residue: traces of a further sandbox after its runtime deleted it.
         survivors: what outlived the first process of that sandbox.
         image: the image before anything was started from it; None if no image is made for the target.
-        doors: unix sockets on which processes of the host serve, observed beside the sandbox.
+        served_sockets: unix sockets on which processes of the host serve, observed beside the sandbox.
         shared_file: a file that the further sandbox made in a folder of the host; None if no folder can be shared.
     """
 
@@ -103,7 +103,7 @@ class Record(Observed):
     survivors: Fact[Items[Text]] = since_schema()
     image: Fact[ImageSeen | None] = since_schema()
     shared_file: Fact[SharedFile | None] = since_schema()
-    doors: Doors = since_schema()
+    served_sockets: ServedSockets = since_schema()
 
 
 def dump_record(record: Record) -> bytes:

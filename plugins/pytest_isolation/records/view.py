@@ -20,9 +20,9 @@ from provisioner.observed import Unobserved
 from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.records.namespaces import NamespaceView
 from pytest_isolation.records.record import Record, TargetInfo
-from pytest_isolation.walls.doors import Reached, reached
 from pytest_isolation.walls.outside_alone import is_refused, may_gain
 from pytest_isolation.walls.privileged_calls import rows_passed
+from pytest_isolation.walls.served_sockets import Reached, reached
 from pytest_isolation.walls.tasks import weakest
 
 
@@ -155,10 +155,10 @@ class SandboxView:
         return self.record.image
 
     @property
-    def reached_doors(self) -> list[Reached]:
+    def reached_sockets(self) -> list[Reached]:
         """The unix sockets that it reaches and on which a process outside serves."""
         sockets = () if self.why_blind else self.system.sockets
-        return reached(self.record.doors, sockets, self.process.mounts, self.host.process.mounts)
+        return reached(self.record.served_sockets, sockets, self.process.mounts, self.host.process.mounts)
 
     @property
     def system(self) -> System:

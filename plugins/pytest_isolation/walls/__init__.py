@@ -2,7 +2,6 @@
 
 capabilities.py        capability masks and the names in them
 denied_by.py           which wall refused a try
-doors.py               sockets on which processes of the host serve
 environment.py         names of variables that a sandbox should not have
 inside_outside.py      how the inside and the outside view of a subject differ
 labels.py              labels of security modules
@@ -11,6 +10,7 @@ limits.py              whether a limit is in force
 management_sockets.py  sockets and ports of engines and other management planes
 parity.py              an exec'd process against the first one, fact by fact
 privileged_calls.py    system calls that pass their privilege check
+served_sockets.py      sockets on which processes of the host serve
 tasks.py               the weakest task of a sandbox
 users.py               ids of the host that a sandbox holds or maps
 filesystem/            devices, images, mounts, kernel files, the root directory

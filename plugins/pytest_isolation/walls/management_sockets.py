@@ -8,12 +8,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Sequence
 
-from provisioner.facts.doors import Door
 from provisioner.facts.ipc import EnginePort, Socket
 from provisioner.facts.mounts import Mount
+from provisioner.facts.served_sockets import ServedSocket
 from provisioner.facts.system import Interface
-from pytest_isolation.walls.doors import Reached, below, mount_of, relative, whose
 from pytest_isolation.walls.filesystem.origins import origins
+from pytest_isolation.walls.served_sockets import Reached, below, mount_of, relative, whose
 
 # Path endings of engines' sockets: docs of docker, containerd, CRI-O, podman, BuildKit, cri-dockerd, LXD, Incus.
 ENGINE_SOCKETS = (
@@ -53,7 +53,7 @@ def host_sockets(
     mounts: Sequence[Mount],
     host_mounts: Iterable[Mount],
     shares_net: bool,
-    doors: Sequence[Door],
+    served_sockets: Sequence[ServedSocket],
     reached: Iterable[Reached],
 ) -> list[str]:
     """
@@ -68,12 +68,12 @@ def host_sockets(
         sockets: sockets that the sandbox sees.
         mounts, host_mounts: mount tables of the sandbox and of the host.
         shares_net: whether the sandbox is in the host's network namespace.
-        doors: sockets on which processes serve.
+        served_sockets: sockets on which processes serve.
         reached: those of them that the sandbox reaches and that a process outside serves.
     """
     outside = {(mount.major, mount.minor) for mount in host_mounts}
-    served = {(*door.device, door.inode) for door in doors if door.own}
-    found = {one.path: whose(one.door.processes) for one in reached if one.path not in GUEST_APIS}
+    served = {(*served_socket.device, served_socket.inode) for served_socket in served_sockets if served_socket.own}
+    found = {one.path: whose(one.served_socket.processes) for one in reached if one.path not in GUEST_APIS}
     for socket in sockets:
         if socket.mount is None or socket.path in GUEST_APIS or is_own(socket, shares_net):
             continue
@@ -104,7 +104,7 @@ def engine_sockets(
         shares_net: whether the sandbox is in the host's network namespace.
         reached: the sockets that the sandbox reaches and that a process outside serves.
     """
-    found = {one.path: whose(one.door.processes) for one in reached if one.engine}
+    found = {one.path: whose(one.served_socket.processes) for one in reached if one.engine}
     known = {(tuple(one.device), one.inode) for one in host_sockets if is_engine_socket(one.path)}
     for socket in sockets:
         if is_own(socket, shares_net):

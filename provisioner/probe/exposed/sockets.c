@@ -108,8 +108,8 @@ static bool stays_local(const struct mount *m)
 }
 
 /*
- * Looks through a mounted folder.  The bounds leave out the depths of large ones: the verb doors
- * finds by its path what a process of the host serves there.
+ * Looks through a mounted folder.  The bounds leave out the depths of large ones: the verb
+ * served_sockets finds by its path what a process of the host serves there.
  */
 static void look_into(int dir, const char *folder, const char *mount, int depth)
 {

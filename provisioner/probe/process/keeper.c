@@ -67,7 +67,8 @@ static pid_t find_starters(pid_t subject)
 	return pid;
 }
 
-/* A process outside that did not start the sandbox and lives in the namespace; 0 if there is none. */
+/* A process outside that did not start the sandbox and lives in the namespace; 0 if there is none.
+ */
 static pid_t find_other(int dir, const char *kind, uint64_t inode)
 {
 	struct folder f;
@@ -112,7 +113,10 @@ void json_keeper(pid_t subject, bool self)
 	json_key("keeper");
 	mark = json_mark();
 	if (self || error || folder_open(&f, AT_FDCWD, "/proc") < 0) {
-		json_fail(mark, self ? 0 : error ? error : errno,
+		json_fail(mark,
+			  self	  ? 0
+			  : error ? error
+				  : errno,
 			  self ? "looked at from outside alone" : "list /proc");
 		return;
 	}

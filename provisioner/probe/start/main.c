@@ -14,7 +14,7 @@ static const struct verb verbs[] = {
 	{ "image", verb_image, false }, { "echo", verb_echo, true },
 	{ "load", verb_load, false },	{ "net", verb_net, false },
 	{ "touch", verb_touch, false }, { "canaries", verb_canaries, false },
-	{ "run", verb_run, true },	{ "doors", verb_doors, false },
+	{ "run", verb_run, true },	{ "served_sockets", verb_served_sockets, false },
 };
 
 static const struct {
@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 	record_descriptors();
 	if (argc < 2)
 		return usage(
-			"serve|launch|facts|outside|image|echo|load|net|touch|canaries|run|doors "
+			"serve|launch|facts|outside|image|echo|load|net|touch|canaries|run|served_sockets "
 			"[ARG]...");
 	for (size_t i = 0; i < COUNT(commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)

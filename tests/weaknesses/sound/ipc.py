@@ -25,7 +25,7 @@ OBJECTS = {"name": "isolation-r-1", "shm": "ENOENT", "mqueue": "ENOENT", "abstra
 
 def complete(document: dict[str, Any], name: str) -> None:
     """Add the sections `objects`, `keys`, `guest_api`, `sockets`, `ports`, and the canary's files."""
-    document["doors"] = []
+    document["served_sockets"] = []
     for view in VIEWS:
         system = document[view].get("system")
         if system is None:

@@ -44,7 +44,7 @@ def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
     if why := sandbox.why_blind:
-        served = [str(one) for one in sandbox.reached_doors if one.engine]
+        served = [str(one) for one in sandbox.reached_sockets if one.engine]
         assert not served, f"{', '.join(served)} is an engine's socket"
         engines = [one for one in host_facts.system.sockets if management_sockets.is_engine_socket(one.path)]
         shown = sockets_of_host(sandbox.process.mounts, host_facts.process.mounts, engines, why)
@@ -56,7 +56,7 @@ def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -
     shares_net = sandbox.namespaces.net == host_facts.namespaces.net
     mounts = sandbox.process.mounts
     found = management_sockets.engine_sockets(
-        sockets, mounts, host_facts.system.sockets, shares_net, sandbox.reached_doors
+        sockets, mounts, host_facts.system.sockets, shares_net, sandbox.reached_sockets
     )
     assert not found, f"{', '.join(found)} is an engine's socket"
     folders = management_sockets.engine_folders(mounts, host_facts.process.mounts)

@@ -108,7 +108,7 @@ def test_no_socket_of_the_host_is_mounted(sandbox: SandboxView, host_facts: Host
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
     if why := sandbox.why_blind:
-        served = [str(one) for one in sandbox.reached_doors]
+        served = [str(one) for one in sandbox.reached_sockets]
         assert not served, f"{', '.join(served)} is a socket of the host's"
         shown = sockets_of_host(sandbox.process.mounts, host_facts.process.mounts, host_facts.system.sockets, why)
         assert not shown, f"{', '.join(shown)} is a socket of the host's"
@@ -122,7 +122,7 @@ def test_no_socket_of_the_host_is_mounted(sandbox: SandboxView, host_facts: Host
         sandbox.process.mounts,
         host_facts.process.mounts,
         shares_net,
-        sandbox.record.doors,
-        sandbox.reached_doors,
+        sandbox.record.served_sockets,
+        sandbox.reached_sockets,
     )
     assert not found, f"{', '.join(found)} is a socket of the host's"

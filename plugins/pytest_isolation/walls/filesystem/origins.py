@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from provisioner.errors import UnobservedFact
@@ -133,11 +133,18 @@ def disks(mounts: Iterable[Mount], host_mounts: Iterable[Mount]) -> list[Mount]:
 def hidden(mounts: Sequence[Mount]) -> set[int]:
     """Return the ids of mounts that no path reaches: another is stacked on them, or on a folder above them."""
     at = {(one.parent, one.target) for one in mounts}
-    return {
-        one.id
-        for one in mounts
-        if (one.id, one.target) in at or any((one.parent, folder) in at for folder in _folders_above(one.target))
-    }
+    by_id = {one.id: one for one in mounts}
+    return {one.id for one in mounts if (one.id, one.target) in at or _is_covered(one, at, by_id)}
+
+
+def _is_covered(mount: Mount, at: set[tuple[int, str]], by_id: Mapping[int, Mount]) -> bool:
+    """Whether no path leads to its mount point: a mount is on a folder above it, or above that of its parent."""
+    one: Mount | None = mount
+    for _ in by_id:  # not longer: a table that a sandbox made up may have a circle
+        if one is None or any((one.parent, folder) in at for folder in _folders_above(one.target)):
+            return one is not None
+        one = by_id.get(one.parent)
+    return False
 
 
 def _folders_above(path: str) -> list[str]:

@@ -14,8 +14,15 @@ VOLUME = mounted(mount("/srv", "ext4", 1, root="/data/x", major=8))
 def served(path: str, name: str, own: bool = False, device: tuple[int, int] = (8, 1)) -> Edit:
     """Return the edit that adds a socket on which a process serves."""
     process = {"pid": 99, "name": name, "exe": name}
-    door = {"path": path, "in_view": True, "device": list(device), "inode": 55, "own": own, "processes": [process]}
-    return add("doors", item=door)
+    served_socket = {
+        "path": path,
+        "in_view": True,
+        "device": list(device),
+        "inode": 55,
+        "own": own,
+        "processes": [process],
+    }
+    return add("served_sockets", item=served_socket)
 
 
 def shown(path: str) -> Edit:
@@ -48,7 +55,7 @@ WEAKNESSES = (
     weak(
         "ipc.host_sockets",
         "nobody looked who serves",
-        put("doors", to={"unobserved": "EACCES", "why": "list /proc"}),
+        put("served_sockets", to={"unobserved": "EACCES", "why": "list /proc"}),
         "list /proc",
         "mgmt.runtime_sock",
         verdict="unknown",

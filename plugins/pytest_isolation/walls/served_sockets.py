@@ -1,6 +1,6 @@
 """Which unix sockets a sandbox reaches on which a process outside serves: told by the process, not by the path.
 
-In: doors (sockets and their processes), mounts of both sides, sockets that the sandbox sees.  Out: `Reached`.  Pure.
+In: sockets with their processes, mounts of both sides, sockets that the sandbox sees.  Out: `Reached`.  Pure.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ import posixpath
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from provisioner.facts.doors import Door, Server
 from provisioner.facts.ipc import Socket
 from provisioner.facts.mounts import Mount
+from provisioner.facts.served_sockets import ServedSocket, Server
 from pytest_isolation.walls.filesystem.host_tree import is_at_or_below
 from pytest_isolation.walls.filesystem.origins import hidden
 
@@ -41,19 +41,21 @@ class Reached:
 
     Attributes:
         path: where the sandbox has it.
-        door: the socket.
+        served_socket: the socket.
     """
 
     path: str
-    door: Door
+    served_socket: ServedSocket
 
     @property
     def engine(self) -> str:
         """The name of the engine that serves it; "" if none does."""
-        return next((name for one in self.door.processes for name in (one.exe, one.name) if name in ENGINES), "")
+        return next(
+            (name for one in self.served_socket.processes for name in (one.exe, one.name) if name in ENGINES), ""
+        )
 
     def __str__(self) -> str:
-        return f"{self.path}{whose(self.door.processes)}"
+        return f"{self.path}{whose(self.served_socket.processes)}"
 
 
 def whose(servers: Iterable[Server]) -> str:
@@ -66,7 +68,10 @@ def whose(servers: Iterable[Server]) -> str:
 
 
 def reached(
-    doors: Sequence[Door], sockets: Iterable[Socket], mounts: Sequence[Mount], host_mounts: Sequence[Mount]
+    served_sockets: Sequence[ServedSocket],
+    sockets: Iterable[Socket],
+    mounts: Sequence[Mount],
+    host_mounts: Sequence[Mount],
 ) -> list[Reached]:
     """
     Return the sockets of processes outside that the sandbox reaches, each with one path.
@@ -75,28 +80,28 @@ def reached(
     which it lies, at any depth.
 
     Args:
-        doors: sockets on which processes serve; the sandbox's own are left out.
+        served_sockets: sockets on which processes serve; the sandbox's own are left out.
         sockets: sockets that the sandbox sees.
         mounts, host_mounts: mount tables of the sandbox and of the host.
     """
     seen = {(*socket.device, socket.inode): socket.path for socket in sockets}
     shown = [mount for mount in mounts if mount.id not in hidden(mounts)]
     found = []
-    for door in doors:
-        if door.own:
+    for served_socket in served_sockets:
+        if served_socket.own:
             continue
-        path = seen.get((*door.device, door.inode)) or _path_inside(door, shown, host_mounts)
+        path = seen.get((*served_socket.device, served_socket.inode)) or _path_inside(served_socket, shown, host_mounts)
         if path:
-            found.append(Reached(path, door))
+            found.append(Reached(path, served_socket))
     return found
 
 
-def _path_inside(door: Door, shown: Sequence[Mount], host_mounts: Sequence[Mount]) -> str | None:
+def _path_inside(served_socket: ServedSocket, shown: Sequence[Mount], host_mounts: Sequence[Mount]) -> str | None:
     """Return the path at which a mount of the sandbox shows a socket of the host; None if none does."""
-    outer = mount_of(door.path, host_mounts) if door.in_view else None
+    outer = mount_of(served_socket.path, host_mounts) if served_socket.in_view else None
     if outer is None:
         return None
-    place = below(outer.root, relative(door.path, outer.target))
+    place = below(outer.root, relative(served_socket.path, outer.target))
     for mount in shown:
         if (mount.major, mount.minor) == (outer.major, outer.minor) and is_at_or_below(place, mount.root):
             path = below(mount.target, relative(place, mount.root))

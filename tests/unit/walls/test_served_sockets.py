@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import UnobservedFact
-from provisioner.facts.doors import Door, Server, parse_doors
 from provisioner.facts.ipc import Socket
 from provisioner.facts.mounts import Mount
+from provisioner.facts.served_sockets import ServedSocket, Server, parse_sockets
 from provisioner.observed import FactsError
-from pytest_isolation.walls.doors import reached
 from pytest_isolation.walls.management_sockets import engine_folders, engine_sockets, host_sockets
+from pytest_isolation.walls.served_sockets import reached
 
 NAMES = st.sampled_from(["a", "b", "c", ".x"])
 PATHS = st.lists(NAMES, min_size=1, max_size=5).map(lambda parts: "/" + "/".join(parts))
@@ -68,9 +68,9 @@ def table(binds: list[tuple[str, str]]) -> list[Mount]:
     return made
 
 
-def door(path: str, name: str = "x", own: bool = False, in_view: bool = True, inode: int = 5) -> Door:
+def served_socket(path: str, name: str = "x", own: bool = False, in_view: bool = True, inode: int = 5) -> ServedSocket:
     servers = [Server(pid=7, name=name, exe=name)]
-    return Door(path=path, in_view=in_view, device=[8, 1], inode=inode, own=own, processes=servers)
+    return ServedSocket(path=path, in_view=in_view, device=[8, 1], inode=inode, own=own, processes=servers)
 
 
 def socket(path: str, mount: str | None, inode: int = 5, minor: int = 1) -> Socket:
@@ -92,30 +92,30 @@ def paths_inside(binds: list[tuple[str, str]], sockets: list[str]) -> dict[str, 
 def test_a_socket_of_the_host_is_found_at_any_depth_of_a_drawn_mount(
     binds: list[tuple[str, str]], sockets: list[str]
 ) -> None:
-    doors = [door(path, inode=at) for at, path in enumerate(sockets)]
+    served_sockets = [served_socket(path, inode=at) for at, path in enumerate(sockets)]
 
-    found = reached(doors, [], table(binds), HOST)
+    found = reached(served_sockets, [], table(binds), HOST)
 
     inside = paths_inside(binds, sockets)
-    assert {one.door.path for one in found} == set(inside.values())
-    assert all(inside[one.path] == one.door.path for one in found)
+    assert {one.served_socket.path for one in found} == set(inside.values())
+    assert all(inside[one.path] == one.served_socket.path for one in found)
 
 
 @given(st.booleans(), st.booleans(), st.sampled_from(["dockerd", "ssh-agent", "x"]))
 def test_who_serves_decides(own: bool, in_view: bool, name: str) -> None:
-    doors = [door("/any", name, own=own, in_view=in_view)]
+    served_sockets = [served_socket("/any", name, own=own, in_view=in_view)]
     seen = [socket("/d/s", "/d", minor=1)]
     mounts = [line(100, 1, 99, "/", "/"), line(101, 100, 1, "/z", "/d")]
 
-    served = reached(doors, seen, mounts, HOST)
+    served = reached(served_sockets, seen, mounts, HOST)
 
-    assert bool(host_sockets(seen, mounts, HOST, False, doors, served)) is not own
+    assert bool(host_sockets(seen, mounts, HOST, False, served_sockets, served)) is not own
     assert bool(engine_sockets(seen, mounts, [], False, served)) is (name == "dockerd" and not own)
 
 
 def test_the_reason_names_the_process_and_where_the_socket_came_from() -> None:
     seen, mounts = [socket("/d/s", "/d")], [line(100, 1, 99, "/", "/"), line(101, 100, 1, "/z", "/d")]
-    served = reached([door("/z/s", "ssh-agent")], seen, mounts, HOST)
+    served = reached([served_socket("/z/s", "ssh-agent")], seen, mounts, HOST)
 
     assert host_sockets(seen, mounts, HOST, False, [], served) == [
         "/d/s from /z/s (process 7, ssh-agent, an agent that signs with its user's keys)"
@@ -140,13 +140,13 @@ def test_a_folder_of_an_engine_counts_with_what_is_directly_in_it(path: str, fou
 
 
 def document(**more: Any) -> bytes:
-    return json.dumps({"schema": 1, "nonce": "n", "doors": []} | more).encode()
+    return json.dumps({"schema": 1, "nonce": "n", "served_sockets": []} | more).encode()
 
 
 def test_an_answer_of_another_form_is_refused() -> None:
     with pytest.raises(FactsError, match="another nonce"):
-        parse_doors(document(), "other")
-    with pytest.raises(FactsError, match="cannot read the doors"):
-        parse_doors(document(doors=[{"path": "relative"}]), "n")
+        parse_sockets(document(), "other")
+    with pytest.raises(FactsError, match="cannot read the served sockets"):
+        parse_sockets(document(served_sockets=[{"path": "relative"}]), "n")
     with pytest.raises(UnobservedFact, match="EACCES"):
-        parse_doors(document(doors={"unobserved": "EACCES", "why": "list /proc"}), "n")
+        parse_sockets(document(served_sockets={"unobserved": "EACCES", "why": "list /proc"}), "n")

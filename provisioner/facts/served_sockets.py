@@ -1,6 +1,6 @@
 """Unix sockets on which processes of the host serve, as frozen objects (probe/process/unix_sockets.c).
 
-In: the probe's answer to `doors`.  Out: `Door`s.
+In: the probe's answer to `served_sockets`.  Out: `ServedSocket`s.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Server(Observed):
     exe: Text
 
 
-class Door(Observed):
+class ServedSocket(Observed):
     """
     A unix socket with a path.
 
@@ -37,28 +37,28 @@ class Door(Observed):
     processes: Items[Server]
 
 
-Doors = Fact[Items[Door]]
+ServedSockets = Fact[Items[ServedSocket]]
 
 
 class _Answer(Observed):
     schema_: Literal[1] = Field(alias="schema")
     nonce: Text
-    doors: Doors
+    served_sockets: ServedSockets
 
 
-def parse_doors(data: bytes, nonce: str) -> list[Door]:
+def parse_sockets(data: bytes, nonce: str) -> list[ServedSocket]:
     """
-    Turn the probe's answer to `doors` into a list of Doors.
+    Turn the probe's answer to `served_sockets` into a list of ServedSockets.
 
     Raises:
         FactsError: the bytes are not such a document, or carry another nonce.
         UnobservedFact: the probe could not look.
     """
-    check_json(data, "doors")
+    check_json(data, "served_sockets")
     try:
         answer = _Answer.model_validate_json(data)
     except ValidationError as error:
-        raise FactsError(f"cannot read the doors: {first_fault(error)}") from None
+        raise FactsError(f"cannot read the served sockets: {first_fault(error)}") from None
     if answer.nonce != nonce:
-        raise FactsError("cannot accept the doors: they carry another nonce than was given")
-    return answer.doors
+        raise FactsError("cannot accept the served sockets: they carry another nonce than was given")
+    return answer.served_sockets
