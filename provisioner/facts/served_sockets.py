@@ -1,4 +1,4 @@
-"""Unix sockets on which processes of the host serve, as frozen objects (probe/process/unix_sockets.c).
+"""Unix sockets on which processes of the host serve, as frozen objects (probe/acts/unix_sockets.c).
 
 In: the probe's answer to `served_sockets`.  Out: `ServedSocket`s.
 """

@@ -12,7 +12,7 @@ int verb_load(const struct call *call);
 int verb_net(const struct call *call);
 int verb_touch(const struct call *call);
 int verb_canaries(const struct call *call);
-int verb_sockets(const struct call *call);
+int verb_served_sockets(const struct call *call);
 int verb_run(const struct call *call);
 
 #endif

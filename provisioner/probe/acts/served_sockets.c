@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "acts/acts.h"
+#include "acts/unix_sockets.h"
 #include "base/json.h"
 #include "base/text.h"
 #include "process/process.h"
-#include "process/unix_sockets.h"
 
 int verb_served_sockets(const struct call *call)
 {

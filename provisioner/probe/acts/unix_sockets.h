@@ -1,6 +1,6 @@
 /* Unix sockets on which processes serve. */
-#ifndef PROCESS_UNIX_SOCKETS_H
-#define PROCESS_UNIX_SOCKETS_H
+#ifndef ACTS_UNIX_SOCKETS_H
+#define ACTS_UNIX_SOCKETS_H
 
 #include <sys/types.h>
 

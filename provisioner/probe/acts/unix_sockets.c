@@ -4,7 +4,7 @@
  * Connects to none.  The look runs in a child with an alarm: a path may lie on a file system of
  * another sandbox, which need not answer.
  */
-#include "process/unix_sockets.h"
+#include "acts/unix_sockets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -60,14 +60,6 @@ static uint64_t nets[NETS];
 static size_t net_count;
 static const struct member *members;
 static size_t member_count;
-
-static bool is_member(pid_t pid)
-{
-	for (size_t i = 0; i < member_count; i++)
-		if (members[i].pid == pid)
-			return true;
-	return false;
-}
 
 static bool is_new_net(uint64_t net)
 {
