@@ -1,6 +1,6 @@
 """The machine below a guest as the guest sees it, and the sockets that its hypervisor listens on.
 
-The sections `platform`, `disks`, `ssh` (system/platform.c, disks.c, ssh_keys.c) and `listeners` (process/listeners.c).
+The sections `platform`, `disks`, `ssh` (system/platform.c, disks.c, ssh_keys.c) and `listeners` (exposed/listeners.c).
 """
 
 from __future__ import annotations

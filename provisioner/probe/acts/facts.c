@@ -15,6 +15,7 @@
 #include "base/proc.h"
 #include "base/text.h"
 #include "base/verb.h"
+#include "exposed/exposed.h"
 #include "process/process.h"
 #include "system/system.h"
 

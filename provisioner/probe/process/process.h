@@ -21,9 +21,6 @@ void json_process(int proc, pid_t pid, bool self, bool filters);
 /* The value of `limits`. */
 void json_limits(int proc);
 
-/* The key listeners. */
-void json_listeners(int proc);
-
 /*
  * Finds the tasks of the sandbox, before any other function here is called.  It waits if an exec
  * is under way.

@@ -18,7 +18,7 @@
 #include "base/json.h"
 #include "base/net_table.h"
 #include "base/text.h"
-#include "process/process.h"
+#include "exposed/exposed.h"
 
 #ifndef SYS_openat2
 #define SYS_openat2 437
