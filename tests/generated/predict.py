@@ -67,6 +67,61 @@ def spreads(world: World) -> bool:
     return shared and not world.has("user") and not world.private
 
 
+HOSTS = ("/etc", "/etc/passwd", "/usr/bin", "/var/log", "/var/lib/dpkg")  # hier(7): the host's own
+PUBLIC = ("/etc/hosts", "/etc/ssl/certs", "/usr/share/zoneinfo")  # every image may hold the same
+
+
+def leads_to_host(world: World) -> bool:
+    """
+    Whether a drawn mount shows what the host uses itself: a bind, an overlay over it (overlayfs.rst).
+
+    A procfs or sysfs in the host's own namespace is the host's (pid_namespaces(7), network_namespaces(7)).
+    """
+    layers = [part for one in world.drawn("overlay") for part in one["options"][0].partition("=")[2].split(":")]
+    binds = [one["source"] for one in world.drawn("bind")]
+    writable = [one["source"] for one in world.drawn("bind", mode="rw")]
+    return (
+        bool({*layers, *binds} & {*HOSTS} or {*writable} & {*PUBLIC})
+        or (bool(world.drawn("proc")) and not world.has("pid"))
+        or (bool(world.drawn("sysfs")) and not world.has("network"))
+    )
+
+
+def binds_files(world: World) -> bool:
+    """Whether a writable bind of files is drawn, with nothing mounted over it; nodes of devtmpfs are no files."""
+    over = {one["destination"] for one in world.drawn("proc", "sysfs")}
+    return any(
+        one["destination"] not in over and not one["source"].startswith("/dev/")
+        for one in world.drawn("bind", mode="rw")
+    )
+
+
+def exists(*paths: str) -> bool:
+    """Whether this kernel has any of the files."""
+    return any(Path(path).exists() for path in paths)
+
+
+def fills(path: str) -> bool:
+    """Whether this kernel has something in the folder."""
+    return Path(path).is_dir() and any(Path(path).iterdir())
+
+
+def sets_kernel(world: World) -> bool:
+    """sysctl(5): the host's root alone writes /proc/sys, in any procfs, whatever its capabilities."""
+    return world.host_root and (not world.kept_read_only("/proc/sys") or bool(world.drawn("proc", mode="rw")))
+
+
+def writes_sysfs(world: World) -> bool:
+    """
+    Whether /sys or a drawn sysfs is writable.
+
+    A network namespace has one sysfs superblock, which is read-only if the first mount(2) asks for it
+    (sysfs_get_tree(), sget_fc()): runc does, crun mounts it writable and remounts the mount.
+    """
+    locked = world.runtime == "runc" and world.has("network")
+    return not world.read_only("/sys") or (bool(world.drawn("sysfs", mode="rw")) and not locked)
+
+
 def signals_outside(world: World) -> bool:
     """kill(2): the same user, or CAP_KILL in the user namespace of the target."""
     return not world.has("pid") and (world.host_root or "KILL" in world.over_host)
@@ -173,14 +228,22 @@ RULES: dict[str, Rule] = {
     "user.nested_userns": held_if(lambda world: world.refused("unshare", 0x10000000)),
     # seccomp_init(3): a filter of libseccomp kills whoever calls by an architecture that it does not name
     "seccomp.abi": open_if(lambda world: not world.filtered),
-    # sysctl(5): the host's root alone writes them, whatever its capabilities
-    "path.proc_sys": open_if(lambda world: not world.kept_read_only("/proc/sys") and world.host_root),
-    "path.core_pattern": open_if(lambda world: not world.kept_read_only("/proc/sys") and world.host_root),
+    "path.proc_sys": open_if(sets_kernel),
+    "path.core_pattern": open_if(sets_kernel),
+    "path.modprobe": opened_if(lambda world: sets_kernel(world) and exists("/proc/sys/kernel/modprobe")),
+    "path.sysrq": opened_if(
+        lambda world: world.host_root and bool(world.drawn("proc", mode="rw")) and exists("/proc/sysrq-trigger")
+    ),
+    "path.kcore": opened_if(lambda world: bool(world.drawn("proc")) and exists("/proc/kcore")),
+    "path.interrupts": opened_if(lambda world: bool(world.drawn("proc")) and exists("/proc/interrupts")),
+    "path.powercap": opened_if(lambda world: bool(world.drawn("sysfs")) and exists("/sys/devices/virtual/powercap")),
     "path.mask_real": masks,
-    "path.sys_ro": open_if(lambda world: not world.read_only("/sys")),
+    "path.sys_ro": open_if(writes_sysfs),
     "path.cgroup_ro": open_if(lambda world: not world.read_only("/sys/fs/cgroup") and world.opens_roots_files),
-    "dev.nodes": open_if(lambda world: bool(world.devices)),
-    "mnt.host_paths": open_if(lambda world: world.bound("/bound").startswith(("/etc", "/usr"))),
+    "dev.nodes": open_if(
+        lambda world: bool(world.devices) or any(one["source"] == "/dev/kmsg" for one in world.drawn("bind"))
+    ),
+    "mnt.host_paths": open_if(lambda world: world.bound("/bound").startswith(("/etc", "/usr")) or leads_to_host(world)),
     "mnt.propagation": open_if(spreads),
     "sig.outside": open_if(signals_outside),
     "sig.peer": open_if(signals_outside),  # the peer is of the host's root too
@@ -199,17 +262,39 @@ RULES: dict[str, Rule] = {
         if HAS_V1
         else {}
     ),
-    "mnt.locked_ro": opened_if(lambda world: "SYS_ADMIN" in world.effective and bool(world.bound("/bound"))),
+    "mnt.locked_ro": opened_if(
+        lambda world: (
+            "SYS_ADMIN" in world.effective
+            and not world.refused("fsopen")
+            and bool(world.bound("/bound") or world.drawn(mode="ro"))
+        )
+    ),
     "path.bus_irq_fs": open_if(
         lambda world: (
-            world.opens_roots_files and not all(map(world.kept_read_only, ("/proc/bus", "/proc/fs", "/proc/irq")))
+            world.opens_roots_files
+            and (
+                not all(map(world.kept_read_only, ("/proc/bus", "/proc/fs", "/proc/irq")))
+                or bool(world.drawn("proc", mode="rw"))
+            )
         )
     ),
     # syslog(2), proc(5) of kallsyms: CAP_SYSLOG in the initial user namespace
     "path.kmsg": opened_if(lambda world: "SYSLOG" in world.over_host and not world.refused("syslog")),
     "path.kallsyms": opened_if(lambda world: "SYSLOG" in world.over_host),
-    "path.firmware": open_if(lambda world: world.shows("/sys/firmware")),
-    "path.keys": open_if(lambda world: world.shows("/proc/keys") or world.shows("/proc/timer_list")),
+    "path.firmware": open_if(
+        lambda world: (
+            world.shows("/sys/firmware")
+            or (bool(world.drawn("sysfs")) and fills("/sys/firmware"))
+            or (bool(world.drawn("proc")) and fills("/proc/acpi"))
+        )
+    ),
+    "path.keys": open_if(
+        lambda world: (
+            world.shows("/proc/keys")
+            or world.shows("/proc/timer_list")
+            or (bool(world.drawn("proc")) and exists("/proc/keys", "/proc/timer_list"))
+        )
+    ),
     "nnp.setuid": open_if(
         lambda world: not world.no_new_privs and (not world.config["root"]["readonly"] or bool(world.bound("/spread")))
     ),
@@ -246,6 +331,11 @@ EXPLAINED: dict[tuple[str, str], tuple[Callable[[World], bool], str, str]] = {
         lambda world: world.uid != 0 and bool(world.asked("permitted") - world.permitted),
         OPEN,
         "crun 1.8.1: exec as another user than root keeps the permitted set, which the first process lost at execve",
+    ),
+    ("crun", "nnp.setuid"): (
+        lambda world: world.has("user") and not world.no_new_privs and binds_files(world),
+        OPEN,
+        "crun 1.8.1: in a user namespace a bind that is not read-only lacks its nosuid and noexec",
     ),
 }
 

@@ -50,15 +50,16 @@ def place() -> Iterator[Place]:
     with tempfile.TemporaryDirectory(prefix="generated-", dir=cache_dir()) as name, ExitStack() as undo:
         folder = Path(name)
         folder.chmod(0o755)
-        innocent, shared = folder / "innocent", folder / "shared"
-        innocent.mkdir()
-        shared.mkdir()
+        innocent, other, shared = folder / "innocent", folder / "other", folder / "shared"
+        for one in (innocent, other, shared):
+            one.mkdir()
+        (innocent / "file").touch()
         spreads = "shared" in run("findmnt", "--noheadings", "--output", "PROPAGATION", "--target", name)
         if not spreads:
             run("mount", "--bind", str(shared), str(shared))
             undo.callback(run, "umount", str(shared))
             run("mount", "--make-shared", str(shared))
-        yield Place(innocent, None if spreads else shared)
+        yield Place(innocent, other, None if spreads else shared)
 
 
 def run(*argv: str) -> str:

@@ -146,6 +146,16 @@ class World:
         """Return the source of the bind at a target, "" where there is none."""
         return str(next((one["source"] for one in self.config["mounts"] if one["destination"] == target), ""))
 
+    def drawn(self, *kinds: str, mode: str = "") -> list[Config]:
+        """Return the drawn mounts of these types, in this mode if one is given; of all types if none is."""
+        return [
+            one
+            for one in self.config["mounts"]
+            if one["destination"].startswith("/drawn/")
+            and (not kinds or one["type"] in kinds)
+            and (not mode or mode in one["options"])
+        ]
+
     def masked(self, path: str) -> bool:
         return path in self.config["linux"].get("maskedPaths", ())
 

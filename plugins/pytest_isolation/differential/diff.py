@@ -79,7 +79,11 @@ def opened_pair(runtimes: Sequence[str], folder: Path) -> Iterator[Pair]:
         for failure in gathered.failures:
             raise IsolationError(f"cannot compare '{failure.target.id}': {failure.error.what}", failure.error.hint)
         first, second = gathered.observed
-        yield Pair(sandboxes, (first, second), Place(folder))
+        innocent, other = folder / "innocent", folder / "other"
+        for one in (innocent, other):
+            one.mkdir()
+        (innocent / "file").touch()
+        yield Pair(sandboxes, (first, second), Place(innocent, other))
     finally:
         sandboxes.close()
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pytest_isolation.differential import edits, filters
+from pytest_isolation.differential import edits, filters, mounts
 from pytest_isolation.differential.edits import DEVICES, ERRNOS, MAPS, SETS, Edit, Place
 
 NAMESPACES = ("pid", "network", "ipc", "uts")
@@ -188,4 +188,5 @@ FEATURES: dict[str, Feature] = {
     "device": Feature(_choose_device, edits.device),
     "environment": Feature(_some_of(0.2, ("API_TOKEN", "https_proxy", "GREETING"), 2), edits.environment),
     "open files": Feature(_sometimes(0.2, 256, 512), edits.open_files),
+    "mounts": Feature(mounts.choose, mounts.edit),
 }

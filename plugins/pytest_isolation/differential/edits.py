@@ -52,11 +52,13 @@ class Place:
     What of the host a configuration may name.
 
     Attributes:
-        innocent: a folder of this run.
+        innocent: a folder of this run, with a file in it.
+        other: another folder of this run.
         shared: a shared mount of this run; None if mounts made for a sandbox would reach the host.
     """
 
     innocent: Path
+    other: Path
     shared: Path | None = None
 
 

@@ -14,7 +14,7 @@ from pytest_isolation.differential.command import compare
 from pytest_isolation.differential.draw import FEATURES, OWNED_MOUNTS, Drawn, draw_config, shrink
 from pytest_isolation.differential.edits import Place
 
-PLACE = Place(Path("/own/innocent"), Path("/own/shared"))
+PLACE = Place(Path("/own/innocent"), Path("/own/other"), Path("/own/shared"))
 SPEC: dict[str, Any] = {
     "hostname": "runc",
     "process": {
@@ -59,7 +59,7 @@ def test_every_feature_is_drawn_and_makes_a_difference() -> None:
 
 
 def test_a_place_without_a_shared_mount_changes_nothing_else() -> None:
-    alone = Place(PLACE.innocent)
+    alone = Place(PLACE.innocent, PLACE.other)
 
     for seed in range(200):
         chosen = dict(draw_config(seed, PLACE).chosen)
