@@ -34,6 +34,7 @@ from provisioner.probe.request import Reply
 from provisioner.runtimes.runtime import Runtime
 
 FACTS_BYTES = 1 << 20
+NOT_THERE = "no process serves"  # probe/process/subject.c
 CAP_SYS_ADMIN = 21
 CAP_SYS_RESOURCE = 24
 
@@ -164,6 +165,20 @@ class Host:
             IsolationError: there is no such process, or the host's probe does not answer.
         """
         return self._ask("outside", nonce, nonce, *(["filters"] if filters else []), view_nonce=nonce)
+
+    def outside_if_there(self, nonce: str) -> Facts | None:
+        """
+        Like `outside`, for a subject that should be no process of this host: then there is none, and it is None.
+
+        Args:
+            nonce: the nonce of the probe that serves in the sandbox.
+        """
+        try:
+            return self.outside(nonce, filters=True)
+        except IsolationError as error:
+            if NOT_THERE in error.what:
+                return None
+            raise
 
     def outside_pid(self, pid: int, nonce: str, filters: bool = False) -> Facts:
         """

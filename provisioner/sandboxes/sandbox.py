@@ -228,7 +228,9 @@ class Sandbox:
         return self.host.image(self.runtime, self.spec.image)
 
     def outside(self) -> Facts | None:
-        """Return the host's view of the subject; None for a VM, and for a runtime that claims no wall."""
+        """Return the host's view of the subject; None if it is no process of the host, or no wall is claimed."""
+        if self.runtime.boundary == "vmm":
+            return self.outer.outside_if_there(self.nonce)
         return self.host.outside(self.nonce, filters=True) if self.runtime.boundary == "process" else None
 
     def served_sockets(self) -> list[ServedSocket]:

@@ -179,10 +179,10 @@ class SandboxView:
 
         It does if the host sees the subject as one of its processes, or if the runtime confines processes.  The boot id
         does not count then: systemd-nspawn and LXD mount a made-up one over /proc/sys/kernel/random/boot_id.  So what
-        a runtime says of itself can only remove walls here.  Behind a sentry or a VMM the boot id decides.
+        a runtime says of itself can only remove walls here.  Otherwise, and behind a sentry, the boot id decides.
         """
         boundary = self.target.boundary
-        if boundary == "process" or (self.has_outside and boundary not in ("sentry", "vmm")):
+        if boundary == "process" or (self.has_outside and boundary != "sentry"):
             return True
         return self.inside.boot_id == self.record.host.boot_id
 

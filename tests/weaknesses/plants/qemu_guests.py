@@ -211,5 +211,6 @@ PLANTS = (
 )
 
 ONLY_SYNTHETIC = {
+    "vm.declared": "a wrong declaration moves most checks: tests/e2e/sandbox/test_declared_kind_live.py makes them",
     "vm.vsock": "this host's kernel has no vhost-vsock, and QEMU no vsock device without it",
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from facts_factory import HOST_BOOT, PEER_BOOT
+from facts_factory import HOST_BOOT, PEER_BOOT, Dict, mount
 from weakness import put, weak
 
 # A container that is judged as a VM: it lacks all that a VM has of its own.
 MISLABELLED = (
+    "vm.declared",
     *("vm.boot_id", "ns.pid", "ns.net", "ns.mnt", "ns.ipc", "ns.uts", "ns.user", "ns.time", "user.root_mapped"),
     *("user.nested_userns", "seccomp.mode"),
     *("cap.sys_module", "lsm.confined", "path.proc_sys", "path.core_pattern", "path.sysrq", "path.sys_ro"),
@@ -18,6 +19,14 @@ MISLABELLED = (
     *("path.modprobe", "path.interrupts", "path.firmware", "path.kmsg", "path.debugfs", "path.host_facts"),
 )
 
+
+def nspawn_as_vm(document: Dict) -> None:
+    """Show a boot id that is mounted over the kernel's, and the host's kernel below it."""
+    inside = document["inside"]
+    inside["process"]["mounts"].append(mount("/proc/sys/kernel/random/boot_id", "tmpfs", 77, root="/boot_id"))
+    inside["system"]["kernel"] = dict(document["host"]["system"]["kernel"])
+
+
 WEAKNESSES = (
     weak(
         "vm.kernel",
@@ -25,6 +34,13 @@ WEAKNESSES = (
         put("inside", "boot_id", to=HOST_BOOT),
         "host's kernel",
         *MISLABELLED,
+        record="vm",
+    ),
+    weak(
+        "vm.declared",
+        "systemd-nspawn declared a VM",
+        nspawn_as_vm,
+        "a boot id is mounted over its kernel's, /proc/version is the host's, and it has no kernel thread",
         record="vm",
     ),
     weak(

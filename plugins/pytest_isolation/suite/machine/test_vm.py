@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_isolation.records.view import HostView, SandboxView
+from pytest_isolation.walls.machine.own_kernel import signs_of_hosts_kernel, signs_of_its_own_kernel
 
 
 @pytest.mark.isolation(
@@ -27,6 +28,36 @@ def test_it_runs_its_own_kernel(sandbox: SandboxView) -> None:
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
     assert not sandbox.shares_kernel, f"it runs on the host's kernel {sandbox.host.system.kernel.release}"
+
+
+@pytest.mark.isolation(
+    "vm.declared",
+    severity="critical",
+    profile="privileged",
+    gains="is trusted with the walls of another kind of sandbox, which nobody checked",
+    refs=["random(4)", "proc_version(5)", "systemd-nspawn(1)"],
+    shows=["boot_id", "system.kernel", "system.tasks", "process.mounts"],
+    reproduce="cat /proc/version; cat /proc/2/comm; grep boot_id /proc/self/mountinfo    # inside and on the host",
+    remedy="set kind, class and boundary of its runtime.yaml to what it is",
+)
+def test_it_is_of_the_kind_that_it_is_declared(sandbox: SandboxView) -> None:
+    """
+    The sandbox is of the kind that its runtime declares: a container, or a VM.
+
+    The host's kernel, the boot id, what is mounted over it, /proc/version and kernel threads show which kernel it runs
+    on.
+    Other checks believe the declaration: which of them apply, and what is a wall, depends on it.
+    """
+    if reason := sandbox.target.cannot.get("host"):
+        pytest.skip(reason)
+    host = sandbox.host.facts
+    if sandbox.target.kind == "vm":
+        seen = sandbox.outside.process.pid if sandbox.has_outside else None
+        shared = signs_of_hosts_kernel(sandbox.inside, host, seen)
+        assert not shared, f"it is declared a VM, and runs on the host's kernel: {shared[0]}"
+    elif sandbox.target.boundary == "process" and not sandbox.has_outside:
+        own = signs_of_its_own_kernel(sandbox.inside, host)
+        assert not own, f"it is declared a container, and runs a kernel of its own: {own[0]}"
 
 
 @pytest.mark.isolation(
