@@ -337,6 +337,11 @@ EXPLAINED: dict[tuple[str, str], tuple[Callable[[World], bool], str, str]] = {
         OPEN,
         "crun 1.8.1: in a user namespace a bind that is not read-only lacks its nosuid and noexec",
     ),
+    ("crun", "proc.exec_parity"): (
+        lambda world: world.uid != 0 or world.gid != 0,
+        OPEN,
+        "crun 1.8.1, src/exec.c: exec without --user runs as root, whoever the first process is",
+    ),
 }
 
 

@@ -14,6 +14,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from fakes import USER_NAMESPACES
 from isolation_session import nothing_left, run
 
 from provisioner.probe.build import probe_binary
@@ -31,10 +32,16 @@ from provisioner.hosts.host import Host
 from pytest_isolation.targets import select as targets
 
 real_values, real_load = Host.values, targets.load_runtime
-Host.values = lambda self, *args: real_values(self, *args) | {"probe": os.environ["LIAR"]}
+
+def values(self, runtime, *args):
+    return real_values(self, runtime, *args) | ({"probe": os.environ["LIAR"]} if runtime.name == "self" else {})
+
+Host.values = values
 
 def load(name):
     runtime = real_load(name)
+    if name != "self":
+        return runtime
     return runtime.model_copy(update={"boundary": "process", "cannot": {**runtime.cannot, "host": ""}})
 
 targets.load_runtime = load
@@ -107,6 +114,48 @@ def test_a_lie_about_the_document_ends_in_one_clean_line(
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     (line,) = [line for line in result.errlines if line.startswith("ERROR: ")]
     assert told in line
+    clean("\n".join([*result.outlines, *result.errlines]))
+    assert nothing_left(home)
+
+
+@pytest.mark.skipif(
+    not USER_NAMESPACES, reason="this user may not make a user namespace: sysctl user.max_user_namespaces"
+)
+@pytest.mark.parametrize(
+    ("lie", "told"),
+    [
+        ("nonce", "they carry another nonce than this sandbox was given"),
+        ("long", "sent more output than requested"),
+        ("key", "cannot read the facts: process."),
+        ("error", "cannot get 'facts' from 'self'"),
+    ],
+)
+def test_one_liar_keeps_its_column_and_the_others_are_judged(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, home: Path, lie: str, told: str
+) -> None:
+    monkeypatch.setenv("LIE", lie)
+
+    result = run(
+        pytester,
+        "--isolation=container",
+        "--isolation-runtime=self,unshare",
+        "--isolation-profile=baseline@1",
+        "--isolation-report=report",
+        "--color=no",
+        "--pyargs",
+        "pytest_isolation.suite.filesystem.test_masks",
+    )
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    document = json.loads((pytester.path / "report" / "results.json").read_text())
+    cells = {(cell["check"], cell["target"]): cell for cell in document["cells"]}
+    assert "unknown" not in {cell["verdict"] for (_, target), cell in cells.items() if target == "unshare"}
+    unknown = [cell for (_, target), cell in cells.items() if target == "self" and cell["verdict"] == "unknown"]
+    assert unknown
+    assert "finding" in {cell["judgement"] for cell in unknown}
+    assert any(told in cell["reason"] for cell in unknown)
+    (left,) = [one for one in document["skipped"] if one["what"] == "self"]
+    assert told in left["reason"]
     clean("\n".join([*result.outlines, *result.errlines]))
     assert nothing_left(home)
 

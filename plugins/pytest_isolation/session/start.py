@@ -13,10 +13,15 @@ from pytest_isolation.escape import escape
 from pytest_isolation.options import KINDS
 from pytest_isolation.session.state import State
 
+DISTRUST = "find out what answers in its place: the image, its entrypoint, what is mounted over the probe"
+
 
 def gather_targets(state: State, distributed: bool) -> None:
     """
     Observe all targets, and keep those that could be observed.
+
+    A sandbox that starts and then answers something else than facts keeps its column, if there is another one: all that
+    it should have shown is unknown.
 
     Args:
         state: the session's state.
@@ -27,6 +32,7 @@ def gather_targets(state: State, distributed: bool) -> None:
         pytest.UsageError: something that was named is not there (exit status 4).
     """
     from pytest_isolation.observe.gather import gather
+    from pytest_isolation.observe.views import why_silent
     from pytest_isolation.targets.select import Skipped
 
     try:
@@ -39,6 +45,10 @@ def gather_targets(state: State, distributed: bool) -> None:
             raise pytest.UsageError(escape(str(failure.error)))
         reason = failure.error.what.removeprefix(f"cannot start '{target.runtime.name}': ")
         state.skipped.append(Skipped(target.id, escape(reason), failure.error.hint))
+    silent = {one.target.id: why for one in gathered.observed if (why := why_silent(one.record))}
+    if silent and len(silent) == len(gathered.observed):
+        raise pytest.UsageError(escape(next(iter(silent.values()))))
+    state.skipped += [Skipped(name, f"its facts are no facts: {escape(why)}", DISTRUST) for name, why in silent.items()]
     state.measurements = {one.target.id: one for one in gathered.observed}
     state.targets = {name: one.target for name, one in state.measurements.items()}
     state.stock = gathered.stock

@@ -69,10 +69,6 @@ def _securebits(own: Process, other: Process) -> list[str]:
     return [f"lacks the securebits {lacking:#x}"] if lacking else []
 
 
-def _dumpable(own: Process, other: Process) -> list[str]:
-    return ["can be traced and dumped, the first one cannot"] if other.dumpable == 1 != own.dumpable else []
-
-
 def _umask(own: Process, other: Process) -> list[str]:
     more = own.umask & ~other.umask
     return [f"has the umask {other.umask:03o}, the first one {own.umask:03o}"] if more else []
@@ -163,7 +159,7 @@ PROCESS: Mapping[str, Compared | Skipped] = {
     "oom_score_adj": Compared(LIMITS, _oom),
     "rlimits": Compared(LIMITS, _rlimits),
     "securebits": Compared(PARITY, _securebits, attached=False),
-    "dumpable": Compared(PARITY, _dumpable, attached=False),
+    "dumpable": Skipped("execve(2) sets it: to 0 if the program gains capabilities, else to 1"),
     "leads": OUTSIDE,
     "keeper": OUTSIDE,
 }

@@ -184,6 +184,12 @@ def more_than_first(first: First, task: TaskState, host: Callable[[], Process]) 
         host: returns the host's process.
     """
     found = []
+    if first.no_new_privs and not task.no_new_privs:
+        found.append("has no_new_privs off")
+    if first.filtered and not task.seccomp.mode:
+        found.append("has no seccomp filter")
+    if first.confined and (why := why_unconfined(task.lsm, host().lsm)):
+        found.append(f"is not confined: {why}")
     if task.namespaces.user in (first.user, host().namespaces.user):
         sets = task.capabilities
         held = sets.permitted | sets.effective | sets.inheritable | sets.ambient
@@ -194,10 +200,4 @@ def more_than_first(first: First, task: TaskState, host: Callable[[], Process]) 
         groups = sorted(set(task.groups) - first.gids - set(task.gid))
         if groups and not first.reach & _SETGID:
             found.append(f"has the groups {' '.join(map(str, groups))}")
-    if first.no_new_privs and not task.no_new_privs:
-        found.append("has no_new_privs off")
-    if first.filtered and not task.seccomp.mode:
-        found.append("has no seccomp filter")
-    if first.confined and (why := why_unconfined(task.lsm, host().lsm)):
-        found.append(f"is not confined: {why}")
     return found

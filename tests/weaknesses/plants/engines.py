@@ -111,6 +111,7 @@ PLANTS = (
             "cap.exec_parity": "also holds AUDIT_CONTROL",
             "seccomp.exec_parity": "has seccomp mode 0, the first one 2",
         },
+        apart=("proc.exec_limits",),  # where the host's limits are the container's
         exec=nsenter,
     ),
     # users

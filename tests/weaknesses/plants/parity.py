@@ -97,8 +97,8 @@ PLANTS = (
     Plant(
         "an exec that stays, with a group more",
         RUNC,
-        {MORE: "has the groups 999"},
-        beside=executed("--additional-gids", "999"),
+        {MORE: "has the groups 54321"},
+        beside=executed("--additional-gids", "54321"),
     ),
     Plant(
         "an exec that stays, with a folder of the host",

@@ -151,7 +151,7 @@ PLANTS = (
     Plant(
         "an exec that stays, in the host's group docker",
         ("runc",),
-        {"user.groups": "is in the host's group docker"},
+        {"user.groups": "is in the host's group docker", "proc.parity": "has the groups"},
         beside=lambda ground, sandbox: executed("--additional-gids", group_of_the_host("docker"))(ground, sandbox),
         when=has_group("docker"),
     ),

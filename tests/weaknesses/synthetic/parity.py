@@ -43,12 +43,6 @@ WEAKNESSES = (
     weak(EXEC, "exec without the securebits", proc("exec", "securebits", 0), "lacks the securebits 0x1"),
     weak(
         EXEC,
-        "exec that can be traced",
-        lambda d: (put("inside", "process", "dumpable", to=0)(d), None)[1],
-        "can be traced and dumped",
-    ),
-    weak(
-        EXEC,
         "exec with a descriptor",
         add("exec", "process", "fds", item={"fd": 7, "target": "/etc"}),
         "was given the descriptors 7 (/etc)",
@@ -117,6 +111,7 @@ WEAKNESSES = (
 )
 
 LOOKALIKES = (
+    Lookalike("a first program that gained capabilities", "container", put("inside", "process", "dumpable", to=0)),
     Lookalike("exec with a smaller limit", "container", put("exec", "process", "rlimits", "nofile", "hard", to=64)),
     Lookalike("exec with a higher soft limit", "container", put("exec", "process", "rlimits", "nofile", "soft", to=9)),
     Lookalike("exec that is killed first", "container", proc("exec", "oom_score_adj", 500)),
