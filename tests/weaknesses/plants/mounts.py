@@ -10,6 +10,7 @@ from ground import Edit, Ground, append, bind, run
 from plant import Plant, edits, flags
 
 RUNC, ENGINES = ("runc", "crun"), ("docker", "podman")
+DAEMONS = {"/var/lib/lxc": {"mgmt.runtime_sock": "open"}}  # folders that an engine's daemon controls
 ZONE = "/usr/share/zoneinfo/UTC"
 
 
@@ -122,6 +123,7 @@ PLANTS = (
             {"mnt.host_paths": f"/srv/app{path} is the host's {path}: {what}"},
             spec=edits(bind(path, f"/srv/app{path}", *options)),
             needs=path,
+            also=DAEMONS.get(path, {}),
         )
         for path, what, options in (
             ("/var/spool/cron", "jobs that the host runs", ("ro",)),
@@ -180,6 +182,7 @@ PLANTS = (
             {"mnt.host_paths": f"/opt/x is the host's {path}: {what}"},
             spec=flags("-v", f"{path}:/opt/x:ro"),
             needs=path,
+            also=DAEMONS.get(path, {}),
         )
         for path, what in (
             ("/var/spool/cron", "jobs that the host runs"),
