@@ -29,12 +29,13 @@ def test_a_container_that_is_declared_a_vm() -> None:
 def test_a_vm_that_is_declared_a_container() -> None:
     document = SOUND["vm"][0]()
     document["target"] |= {"kind": "container", "class": "container", "boundary": "process"}
+    document["inside"]["system"]["kernel"] |= {"banner": "Linux version 5.10.0-guest"}
     document["outside"] = {"unobserved": "", "why": "no process serves its nonce"}
 
     verdict, reason = judged(document)["vm.declared"]
 
     assert verdict is Verdict.OPEN
-    assert reason.startswith("it is declared a container, and runs a kernel of its own: its boot id is not the host's")
+    assert reason.startswith("it is declared a container, and runs a kernel of its own: its boot id")
 
 
 def test_declarations_that_are_true() -> None:

@@ -54,9 +54,11 @@ def test_a_vm_on_the_hosts_kernel_is_seen(inside: Facts, seen: int | None, expec
     [
         (facts("host"), 0),
         (facts(forged=True), 0),  # a container whose boot id is made up
-        (facts(), 1),
-        (facts(forged=True, banner=OWN), 1),
-        (facts(banner=OWN), 2),
+        (facts(), 0),  # what made it up is unknown
+        (facts(forged=True, banner=OWN), 0),
+        (facts(banner=OWN), 1),
+        (facts(threads=True), 1),  # a VM that boots the host's own image
+        (facts(banner=OWN, threads=True), 2),
     ],
 )
 def test_a_container_on_a_kernel_of_its_own_is_seen(inside: Facts, expected: int) -> None:

@@ -119,6 +119,7 @@ LOOKALIKES = (
         "docker",
         lambda d: (put("inside", "boot_id", to=PEER_BOOT)(d), put("outside", to=dict(UNSEEN))(d))[0],
         (
+            ("vm.declared", "unknown"),
             ("vm.boot_id", "holds"),
             ("user.root_mapped", "unknown"),
             ("mnt.host_paths", "unknown"),

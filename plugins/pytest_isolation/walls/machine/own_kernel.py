@@ -32,16 +32,18 @@ def signs_of_hosts_kernel(inside: Facts, host: Facts, seen_pid: int | None) -> l
 
 def signs_of_its_own_kernel(inside: Facts, host: Facts) -> list[str]:
     """
-    Return the signs that the sandbox, which the host does not see, runs a kernel of its own.
+    Return the signs that the sandbox, which the host does not see, runs a kernel of its own; a boot id alone is none.
 
     Args:
         inside, host: both views.
     """
+    if inside.boot_id == host.boot_id or _is_forged(inside):
+        return []
     found = []
-    if inside.boot_id != host.boot_id and not _is_forged(inside):
-        found.append("its boot id is not the host's")
     if _banner(inside) != _banner(host):
-        found.append("its /proc/version is not the host's")
+        found.append("its boot id and /proc/version are not the host's")
+    if _has_kernel_threads(inside):
+        found.append("its boot id is not the host's, and it has kernel threads")
     return found
 
 
