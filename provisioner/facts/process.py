@@ -15,6 +15,7 @@ from provisioner.facts.mounts import Mount, Superblock
 from provisioner.facts.namespaces import InCommon, Namespaces, Owners
 from provisioner.facts.session import Terminal
 from provisioner.facts.status import Capabilities, IdRange, Rlimit, Seccomp
+from provisioner.facts.values import Value
 from provisioner.observed import Fact, FactMap, Items, Number, Observed, Signed, Text, since_schema
 
 
@@ -55,6 +56,7 @@ class Process(Observed):
     filters: Fact[Filters] = since_schema()  # only outside, and of a sandbox that this run made
     handles: Fact[FactMap[Fact[Handle]]] = since_schema()  # by descriptor's number, and cwd, root, exe
     environment: Fact[Items[Text]] = since_schema()  # only names
+    values: Fact[Items[Value]] = since_schema()  # of the environment, those with a class
     terminal: Fact[Terminal] = since_schema()  # inside: when the server started
     beneath: Fact[Superblock | None] = since_schema()  # what its root is mounted on (statmount(2)); None: on nothing
     device_rules: Fact[DeviceRules] = since_schema()

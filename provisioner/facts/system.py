@@ -12,6 +12,7 @@ from provisioner.facts.image import Privileged
 from provisioner.facts.ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket
 from provisioner.facts.kernel import Kernel, KernelState
 from provisioner.facts.platform import Disk, Platform, SshKeys
+from provisioner.facts.values import Value
 from provisioner.observed import Answer, Fact, FactMap, Items, Number, Observed, Signed, Text, since_schema
 
 
@@ -92,3 +93,5 @@ class System(Observed):
     privileged: Fact[Privileged] = since_schema()  # of its own root, if the request asked for it
     # groups of the probe's table, by their names in /etc/group; None: there is no such file
     groups: Fact[Items[Group] | None] = since_schema()
+    # of the kernel's command line, DMI, fw_cfg and the environments of other processes
+    values: Fact[Items[Value]] = since_schema()

@@ -179,7 +179,9 @@ def host_environment(facts: Facts) -> dict[str, str]:
     names = facts.process.raw("environment")
     if isinstance(names, Unobserved):
         return {}
-    found = {"env_more": passed_on(names, names), "env_proxies": proxies(names), "env_secrets": secrets(names)}
+    values = facts.process.raw("values")
+    shapes = () if isinstance(values, Unobserved) else values
+    found = {"env_more": passed_on(names, names), "env_proxies": proxies(names), "env_secrets": secrets(names, shapes)}
     return {condition: "yes" if some else "no" for condition, some in found.items()}
 
 

@@ -2,8 +2,16 @@
 #ifndef EXPOSED_EXPOSED_H
 #define EXPOSED_EXPOSED_H
 
+#include <stdbool.h>
+
 void json_groups_file(void); /* groups */
 void json_sockets(void);     /* sockets */
+/* values, of a process; `proc` is a descriptor of /proc/PID or a negative errno */
+void json_environment_values(int proc);
+
+/* values, of the kernel, the firmware and, if `others`, of other processes */
+void json_surrounding_values(bool others);
+
 /* listeners: the sockets that a process listens on; `proc` is a descriptor of /proc/PID */
 void json_listeners(int proc);
 

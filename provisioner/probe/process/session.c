@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "exposed/exposed.h"
 #include "process/parts.h"
 
 #ifndef SYS_statmount
@@ -183,6 +184,7 @@ static void json_beneath(int proc)
 void json_session(int proc, bool self)
 {
 	json_environment(proc);
+	json_environment_values(proc);
 	json_terminal(proc, self);
 	json_beneath(proc);
 }

@@ -217,6 +217,7 @@ void json_system(const struct system_options *options)
 	json_engine_ports();
 	json_disks(options->disks);
 	json_groups_file();
+	json_surrounding_values(options->canary != NULL);
 	if (options->files) {
 		json_privileged("");
 	} else {

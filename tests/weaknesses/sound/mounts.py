@@ -55,6 +55,7 @@ def _holdings(process: dict[str, Any], kind: str, view: str) -> None:
     handles = {"cwd": file | {"type": "dir"}, "root": file | {"type": "dir"}, "exe": file | {"type": "file"}}
     pipe = file | {"type": "fifo", "minor": 15, "major": 0, "mount": 16}
     process["handles"] = handles | dict.fromkeys("012", pipe)
+    process["values"] = []
     process["environment"] = ["PATH", "HOME", "EDITOR", "LS_COLORS"] if view in ("host", "vmm") else ["PATH", "HOME"]
     process["terminal"] = {"session": process["pid"], "tty": 0}
     process["beneath"] = NOBODY if kind == "inside" and view != "host" else {"major": 0, "minor": 2}

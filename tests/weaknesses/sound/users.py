@@ -13,6 +13,7 @@ def complete(document: dict[str, Any], name: str) -> None:
     for view in ("host", "inside", "exec", "peer_inside"):
         if "unobserved" not in document[view] and document[view]["system"]:
             groups = [{"name": group, "gid": gid} for group, gid in GROUPS.items()]
+            document[view]["system"]["values"] = []
             document[view]["system"]["groups"] = groups if view == "host" else None
     own = name == "container"
     ids = (

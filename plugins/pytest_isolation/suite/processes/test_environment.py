@@ -1,4 +1,4 @@
-"""Checks of the environment of the first process: its names only, because nothing reads the values (environ(7))."""
+"""Checks of the environment: names, and classes of values that the probe tells; no value is archived (environ(7))."""
 
 from __future__ import annotations
 
@@ -51,11 +51,25 @@ def test_proxy_settings_are_not_passed(sandbox: SandboxView) -> None:
     profile="baseline",
     gains="reads a secret that every process inside, and every crash report, holds",
     refs=["CIS Docker 4.10"],
-    shows=["process.environment"],
-    reproduce="tr '\\0' '\\n' < /proc/1/environ | cut -d= -f1",
+    shows=["process.environment", "process.values", "system.values"],
+    reproduce="tr '\\0' '\\n' < /proc/1/environ | cut -d= -f1; cat /proc/cmdline",
     remedy="give secrets as files: docker secret, podman secret, a tmpfs",
 )
 def test_no_name_looks_like_a_secret(sandbox: SandboxView) -> None:
-    """No name of a variable looks like a secret."""
-    found = environment.secrets(sandbox.process.environment)
-    assert not found, f"{', '.join(found)} looks like a secret, by its name"
+    """
+    No name of a variable looks like a secret, and no value.
+
+    The probe compares each value with known shapes (tokens, private keys, URLs with a password, JWT) and gives the name
+    of the shape and the length, never the value.
+    A name counts by its words (API_TOKEN, GITHUB_PAT, X_DSN) unless the value is empty, a placeholder such as
+    `<token>`, a path, a flag or a URL without a password; `changeme` is a password that works.
+    The kernel's command line, DMI strings, fw_cfg and the environments of other processes inside count too, if the
+    inside was observed.
+    """
+    process = sandbox.process
+    by_shape = [value for value in process.values if value.shape not in environment.HARMLESS]
+    found = environment.secrets(process.environment, process.values)
+    how = ", ".join(f"{one.name or 'a value'}: {one.shape}, {one.length} characters" for one in by_shape)
+    assert not found, f"{', '.join(found)} looks like a secret, by its {f'value ({how})' if how else 'name'}"
+    around = [] if sandbox.why_blind else environment.told(sandbox.system.values)
+    assert not around, f"{', '.join(around[:8])} looks like a secret"
