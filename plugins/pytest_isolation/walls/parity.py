@@ -150,6 +150,7 @@ PROCESS: Mapping[str, Compared | Skipped] = {
     "filters": OUTSIDE,
     "handles": Compared(PARITY, _folders, attached=False),
     "environment": Skipped("who starts an exec may give it further variables; env.* judge those of the first process"),
+    "values": Skipped("classes of the environment's values: env.secrets looks at every process inside"),
     "terminal": Skipped("who starts an exec may give it a terminal; dev.tty judges that of the first process"),
     "beneath": OF_NAMESPACE,
     "device_rules": OF_CGROUP,
@@ -208,7 +209,7 @@ SYSTEM: Mapping[str, Callable[[System, System], list[str]] | Skipped] = {
         (
             *("kernel", "hostname", "proc_self", "processes", "tasks", "lsms", "interfaces", "legacy_tiocsti"),
             *("kernel_state", "memory_total", "swap_total", "cpus", "machine_id", "platform", "ssh", "entropy"),
-            *("guest_api", "sockets", "ports", "nodes", "groups"),
+            *("guest_api", "sockets", "ports", "nodes", "groups", "values"),
         ),
         OF_SYSTEM,
     ),
