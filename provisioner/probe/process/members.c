@@ -199,9 +199,15 @@ bool is_member(pid_t pid)
 
 int find_members(pid_t subject, const struct member **found, size_t *number)
 {
-	int error = collect(subject);
+	static pid_t known; /* a request looks once: every part of its answer tells of the same
+			       processes */
+	static int error;
 
-	leave_out_starters();
+	if (known != subject) {
+		error = collect(subject);
+		leave_out_starters();
+		known = subject;
+	}
 	*found = members;
 	*number = count;
 	return error;

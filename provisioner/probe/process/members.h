@@ -11,7 +11,7 @@ struct member {
 	bool inner; /* in the subject's pid namespace */
 };
 
-/* The processes of the sandbox in which the subject runs; returns 0 or an errno. */
+/* The processes of the sandbox in which the subject runs, found once; returns 0 or an errno. */
 int find_members(pid_t subject, const struct member **found, size_t *number);
 
 /* Whether the last find_members() found the process, or it is the subject of that call. */
