@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_isolation.options import LOCAL
-from pytest_isolation.policy.verdict import NotAsked
+from pytest_isolation.policy.raised import NotAsked
 from pytest_isolation.session.state import STATE, State
 
 if TYPE_CHECKING:

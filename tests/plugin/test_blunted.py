@@ -74,6 +74,17 @@ def test_no_setting_drops_or_blunts_a_check(pytester: pytest.Pytester, expected:
     assert status == 0, text
 
 
+@pytest.mark.parametrize("optimize", ["1", "2"])
+def test_optimized_bytecode_keeps_the_checks_teeth(
+    pytester: pytest.Pytester, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch, optimize: str
+) -> None:
+    monkeypatch.setenv("PYTHONOPTIMIZE", optimize)
+
+    _, text, results = run_suite(pytester, "--assert=plain")
+
+    assert verdicts(results) == expected, text
+
+
 @pytest.mark.parametrize(
     ("ini", "plugin"),
     [

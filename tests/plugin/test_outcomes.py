@@ -42,7 +42,7 @@ def pytest_terminal_summary(terminalreporter):
 
 CHECKS = '''
 import pytest
-from pytest_isolation.policy.verdict import Ignored
+from pytest_isolation.policy.raised import Ignored
 
 @pytest.mark.isolation("a.ok")
 @pytest.mark.judged("ok")

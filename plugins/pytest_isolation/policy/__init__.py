@@ -1,5 +1,6 @@
 """The policy: what a run demands, and what it makes of each verdict.
 
+raised.py             what a check raises
 verdict.py            verdicts, checks, cells; reads the marker `isolation`
 profile.py            the levels that a run can demand
 expected.py           what a runtime documents as open: roles/<name>/expected.yaml

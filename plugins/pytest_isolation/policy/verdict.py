@@ -20,6 +20,7 @@ import pytest
 
 from provisioner.errors import IsolationError, UnobservedFact
 from provisioner.files.suggest import suggest
+from pytest_isolation.policy.raised import Ignored, Refused
 
 KINDS = ("container", "vm")
 LEVELS = ("privileged", "baseline", "restricted")
@@ -48,18 +49,6 @@ class Judgement(StrEnum):
     BETTER = "better"
     FINDING = "finding"
     NONE = "none"
-
-
-class Ignored(AssertionError):
-    """The runtime accepted a limit and it is not in force; a check raises it with the observed value."""
-
-
-class Refused(AssertionError):
-    """The runtime refused to set a limit; a check raises it with the runtime's message."""
-
-
-class NotAsked(pytest.skip.Exception):  # type: ignore[name-defined,misc]  # pytest sets the attribute
-    """The check has no meaning for this target, or may not act on it: pytest skips the test."""
 
 
 @dataclass(frozen=True)

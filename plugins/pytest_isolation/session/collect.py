@@ -12,7 +12,8 @@ import pytest
 
 from provisioner.errors import IsolationError
 from pytest_isolation.judge.judge import judge_verdict, not_meant
-from pytest_isolation.policy.verdict import Check, Judgement, NotAsked, Verdict, check_of, verdict_of
+from pytest_isolation.policy.raised import NotAsked
+from pytest_isolation.policy.verdict import Check, Judgement, Verdict, check_of, verdict_of
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.session.outcome import apply_judgement, carry_cell, cell_of, neutralise
 from pytest_isolation.session.state import State, state_and_target

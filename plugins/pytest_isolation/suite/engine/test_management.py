@@ -8,6 +8,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import UnobservedFact
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import management_sockets
 from pytest_isolation.walls.outside_alone import sockets_of_host
@@ -45,10 +46,12 @@ def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -
         pytest.skip(reason)
     if why := sandbox.why_blind:
         served = [str(one) for one in sandbox.reached_sockets if one.engine]
-        assert not served, f"{', '.join(served)} is an engine's socket"
+        if served:
+            raise Open(f"{', '.join(served)} is an engine's socket")
         engines = [one for one in host_facts.system.sockets if management_sockets.is_engine_socket(one.path)]
         shown = sockets_of_host(sandbox.process.mounts, host_facts.process.mounts, engines, why)
-        assert not shown, f"{', '.join(shown)} is an engine's socket"
+        if shown:
+            raise Open(f"{', '.join(shown)} is an engine's socket")
         return
     sockets = sandbox.system.sockets
     if not sandbox.shares_kernel:
@@ -58,9 +61,11 @@ def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -
     found = management_sockets.engine_sockets(
         sockets, mounts, host_facts.system.sockets, shares_net, sandbox.reached_sockets
     )
-    assert not found, f"{', '.join(found)} is an engine's socket"
+    if found:
+        raise Open(f"{', '.join(found)} is an engine's socket")
     folders = management_sockets.engine_folders(mounts, host_facts.process.mounts)
-    assert not folders, f"{', '.join(folders)}, a folder of an engine"
+    if folders:
+        raise Open(f"{', '.join(folders)}, a folder of an engine")
 
 
 @pytest.mark.isolation(
@@ -84,7 +89,8 @@ def test_engine_ports_are_unreachable(sandbox: SandboxView, host_facts: HostView
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
     found = _reachable(sandbox, host_facts, management_sockets.ENGINE_PORTS)
-    assert not found, f"{', '.join(found)} listens where it can connect"
+    if found:
+        raise Open(f"{', '.join(found)} listens where it can connect")
 
 
 @pytest.mark.isolation(
@@ -105,7 +111,8 @@ def test_engine_sockets_are_not_for_all(sandbox: SandboxView, host_facts: HostVi
     if not engines:
         pytest.skip("no engine's socket lies at a well-known path of the host")
     found = management_sockets.open_to_all(engines)
-    assert not found, f"{', '.join(found)}: every user may connect"
+    if found:
+        raise Open(f"{', '.join(found)}: every user may connect")
 
 
 @pytest.mark.isolation(
@@ -125,11 +132,13 @@ def test_kubelet_and_credentials_are_absent(sandbox: SandboxView, host_facts: Ho
     lstat(2) shows the service account's token at its path; the ports are checked as in mgmt.runtime_tcp.
     """
     for path in management_sockets.TOKENS:
-        assert sandbox.system.paths[path].type == "absent", f"a service account's token is at {path}"
+        if sandbox.system.paths[path].type != "absent":
+            raise Open(f"a service account's token is at {path}")
     if sandbox.target.cannot.get("host"):
         return  # the place is its own host
     found = _reachable(sandbox, host_facts, management_sockets.KUBERNETES_PORTS)
-    assert not found, f"{', '.join(found)} listens where it can connect"
+    if found:
+        raise Open(f"{', '.join(found)} listens where it can connect")
 
 
 @pytest.mark.isolation(
@@ -155,7 +164,8 @@ def test_guest_api_shows_no_settings(sandbox: SandboxView) -> None:
         if api.result in ("ECONNREFUSED", "EACCES", "EPERM", "EPROTO"):
             return  # nothing answers, or not with settings
         raise UnobservedFact("system.guest_api.result", api.result, "the API gave no answer")
-    assert not api.user_keys, f"{api.path} hands out {api.user_keys} settings below user."
+    if api.user_keys:
+        raise Open(f"{api.path} hands out {api.user_keys} settings below user.")
 
 
 @pytest.mark.isolation(
@@ -178,4 +188,5 @@ def test_lxcfs_shows_no_cgroups(sandbox: SandboxView) -> None:
     Its root and its view of the cgroup tree show other cgroups, and old versions let a sandbox change them.
     """
     found = management_sockets.lxcfs_mounts(sandbox.process.mounts)
-    assert not found, f"{', '.join(found)}"
+    if found:
+        raise Open(f"{', '.join(found)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import UnobservedFact
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.capabilities import mask_of
 from pytest_isolation.walls.filesystem.devices import (
@@ -44,7 +45,8 @@ def test_dev_holds_the_default_devices_only(sandbox: SandboxView) -> None:
     if not sandbox.shares_kernel:
         return
     strange = [device.path for device in all_devices(sandbox.system) if not is_default(device)]
-    assert not strange, f"it also has {', '.join(strange[:8])}{' …' if len(strange) > 8 else ''}"
+    if strange:
+        raise Open(f"it also has {', '.join(strange[:8])}{' …' if len(strange) > 8 else ''}")
 
 
 @pytest.mark.isolation(
@@ -67,11 +69,13 @@ def test_no_block_device_of_the_host_opens(sandbox: SandboxView, host_facts: Hos
     if not sandbox.shares_kernel and not sandbox.has_outside:
         nodes = {device.path for device in host_facts.system.devices if device.kind == "block"}
         given = sorted({fd.target for fd in sandbox.vmm.process.fds} & nodes)
-        assert not given, f"its hypervisor has the host's {', '.join(given)} open"
+        if given:
+            raise Open(f"its hypervisor has the host's {', '.join(given)} open")
         return
     blocks = [device for device in all_devices(sandbox.system) if device.kind == "block"]
     opened = [device.path for device in blocks if device.open == "ok"]
-    assert not opened, f"{', '.join(opened)} opens for reading"
+    if opened:
+        raise Open(f"{', '.join(opened)} opens for reading")
     untried = [device.path for device in blocks if device.open is None]
     if untried:
         raise UnobservedFact("system.devices", "", f"opening {untried[0]} was not tried")
@@ -105,14 +109,17 @@ def test_a_node_that_was_not_granted_does_not_open(sandbox: SandboxView, host_fa
         return
     if not sandbox.target.attached:
         result = sandbox.system.device_node
-        assert result not in PASSED_RULES, f"a node of its own opens ({result})"
+        if result in PASSED_RULES:
+            raise Open(f"a node of its own opens ({result})")
     if sandbox.namespaces.user == host_facts.namespaces.user:
         rules = sandbox.process.device_rules
         why = why_unrestricted(rules)
-        assert not why, why
+        if why:
+            raise Open(why)
         if sandbox.capabilities_over_host & mask_of(["MKNOD"]) and rules_beyond(rules, sandbox.target.runtime, ()):
             lines = rules_beyond(rules, sandbox.target.runtime, all_devices(sandbox.system))
-            assert not lines, f"devices.list of its cgroup says '{lines[0]}', and CAP_MKNOD makes the node"
+            if lines:
+                raise Open(f"devices.list of its cgroup says '{lines[0]}', and CAP_MKNOD makes the node")
 
 
 @pytest.mark.isolation(
@@ -134,7 +141,8 @@ def test_physical_memory_and_ports_do_not_open(sandbox: SandboxView) -> None:
     if not sandbox.shares_kernel:
         return
     found = openable(all_devices(sandbox.system), MEMORY)
-    assert not found, f"{', '.join(found)} opens"
+    if found:
+        raise Open(f"{', '.join(found)} opens")
 
 
 @pytest.mark.isolation(
@@ -159,7 +167,8 @@ def test_kvm_vhost_and_vfio_do_not_open(sandbox: SandboxView) -> None:
     if not sandbox.shares_kernel:
         return
     found = openable(all_devices(sandbox.system), VIRTUALISATION)
-    assert not found, f"{', '.join(found)} opens"
+    if found:
+        raise Open(f"{', '.join(found)} opens")
 
 
 @pytest.mark.isolation(
@@ -179,7 +188,8 @@ def test_fuse_and_tun_do_not_open(sandbox: SandboxView) -> None:
     if not sandbox.shares_kernel:
         return
     found = openable(all_devices(sandbox.system), FUSE_TUN)
-    assert not found, f"{', '.join(found)} opens"
+    if found:
+        raise Open(f"{', '.join(found)} opens")
 
 
 @pytest.mark.isolation(
@@ -206,11 +216,13 @@ def test_terminals_are_its_own(sandbox: SandboxView, host_facts: HostView) -> No
     hosts = host_facts.process.mounts
     instances = {(m.major, m.minor) for m in hosts if m.fstype == "devpts"}
     shown = [m.target for m in sandbox.process.mounts if m.fstype == "devpts" and (m.major, m.minor) in instances]
-    assert not shown, f"{shown[0]} is the host's devpts"
+    if shown:
+        raise Open(f"{shown[0]} is the host's devpts")
     dev = {(m.major, m.minor) for m in hosts if m.target == "/dev"}
     handles = {name: sandbox.process.handles[name] for name in "012" if name in sandbox.process.handles}
     found = host_terminals(handles, instances | dev)
-    assert not found, f"descriptor {', '.join(found)} is a terminal of the host's"
+    if found:
+        raise Open(f"descriptor {', '.join(found)} is a terminal of the host's")
 
 
 @pytest.mark.isolation(
@@ -240,7 +252,8 @@ def test_no_input_is_pushed_into_the_terminal_that_started_it(sandbox: SandboxVi
     else:
         shared = sandbox.inside.process.terminal.session == 0
     switched_off = host_facts.system.legacy_tiocsti == 0 and not sandbox.capabilities_over_host & mask_of(["SYS_ADMIN"])
-    assert not shared or switched_off, "it shares session and terminal with the process that started it"
+    if shared and not switched_off:
+        raise Open("it shares session and terminal with the process that started it")
 
 
 @pytest.mark.isolation(
@@ -265,4 +278,5 @@ def test_shared_memory_is_its_own_and_bounded(sandbox: SandboxView, host_facts: 
         return
     own_ipc = sandbox.namespaces.ipc != host_facts.namespaces.ipc
     found = shared_memory(sandbox.process.mounts, host_facts.process.mounts, own_ipc)
-    assert not found, "; ".join(found)
+    if found:
+        raise Open("; ".join(found))

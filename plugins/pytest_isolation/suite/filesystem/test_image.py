@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import SandboxView
 from pytest_isolation.walls.filesystem.images import privileged_files, root_named
 
@@ -36,14 +37,16 @@ def test_nothing_is_mounted_through_a_link_of_the_image(sandbox: SandboxView) ->
     """
     paths = sandbox.system.paths
     kept = [path for path in FOLDERS if paths[path].type == "symlink"]
-    assert not kept, f"{', '.join(kept)} is a symbolic link inside: the runtime mounted through it"
+    if kept:
+        raise Open(f"{', '.join(kept)} is a symbolic link inside: the runtime mounted through it")
     if sandbox.target.attached:
         pytest.skip("attached: mounts hide the image's folders, and the image was not read before the start")
     if sandbox.image is None:
         pytest.skip("no image is made for this target")
     folders = sandbox.image.folders
     wrong = [f"{path} is a {folders[path]}" for path in FOLDERS if folders[path] not in ("dir", "absent")]
-    assert not wrong, f"in its image {', '.join(wrong)} before it was started"
+    if wrong:
+        raise Open(f"in its image {', '.join(wrong)} before it was started")
 
 
 @pytest.mark.isolation(
@@ -66,7 +69,8 @@ def test_no_file_of_the_image_gives_more_rights(sandbox: SandboxView) -> None:
     """
     image = None if sandbox.target.attached else sandbox.image
     found = privileged_files(sandbox.system.privileged if image is None else image.privileged)
-    assert not found, f"it holds {found}"
+    if found:
+        raise Open(f"it holds {found}")
 
 
 @pytest.mark.isolation(
@@ -95,4 +99,5 @@ def test_image_names_a_user_who_is_not_root(sandbox: SandboxView) -> None:
     if config is None:
         pytest.skip("its image is a root folder, which has no configuration and names no user")
     why = root_named(config)
-    assert not why, f"its image {why}"
+    if why:
+        raise Open(f"its image {why}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.filesystem import mounts as walls
 from pytest_isolation.walls.filesystem import rootfs
@@ -36,14 +37,16 @@ def test_no_sensitive_host_path_is_mounted(sandbox: SandboxView, host_facts: Hos
     A sandbox with its own kernel has host folders only by a shared-folder file system.
     """
     folders = walls.shared_folders(sandbox.process.mounts)
-    assert not folders, f"a folder of the host is shared at {', '.join(folders)}"
+    if folders:
+        raise Open(f"a folder of the host is shared at {', '.join(folders)}")
     if not sandbox.shares_kernel and not sandbox.has_outside:
         return
     process = sandbox.outside.process
     shared = _shared(sandbox, host_facts)
     exe = "" if sandbox.target.attached else process.exe  # the probe, which the run bound there
     found = walls.sensitive_mounts(process.mounts, host_facts.process.mounts, shared, exe)
-    assert not found, "; ".join(found[:4])
+    if found:
+        raise Open("; ".join(found[:4]))
 
 
 def _shared(sandbox: SandboxView, host_facts: HostView) -> list[str]:
@@ -74,7 +77,8 @@ def test_mount_events_do_not_travel_to_the_host(sandbox: SandboxView, host_facts
         return  # peer groups of another kernel
     own, hosts = walls.peer_groups(sandbox.process.mounts), walls.peer_groups(host_facts.process.mounts)
     common = sorted(own[group] for group in own.keys() & hosts.keys())
-    assert not common, f"{', '.join(common[:4])} is in a peer group of the host's"
+    if common:
+        raise Open(f"{', '.join(common[:4])} is in a peer group of the host's")
 
 
 @pytest.mark.isolation(
@@ -92,8 +96,10 @@ def test_mount_events_do_not_travel_to_the_host(sandbox: SandboxView, host_facts
 def test_root_file_system_is_read_only(sandbox: SandboxView) -> None:
     """The root file system is read-only."""
     root = topmost(sandbox.process.mounts, "/")
-    assert root is not None, "nothing is mounted at /"
-    assert rootfs.is_read_only(root), "/ is writable"
+    if root is None:
+        raise Open("nothing is mounted at /")
+    if not rootfs.is_read_only(root):
+        raise Open("/ is writable")
 
 
 @pytest.mark.isolation(
@@ -117,7 +123,8 @@ def test_kernel_mounts_carry_their_flags(sandbox: SandboxView, host_facts: HostV
     if not sandbox.shares_kernel:
         return
     found = rootfs.missing_flags(sandbox.process.mounts, host_facts.process.mounts, _shared(sandbox, host_facts))
-    assert not found, "; ".join(found)
+    if found:
+        raise Open("; ".join(found))
 
 
 @pytest.mark.isolation(
@@ -146,9 +153,11 @@ def test_old_root_is_out_of_reach(sandbox: SandboxView, host_facts: HostView) ->
     root = process.handles["root"]
     hosts = host.handles["root"]
     same = (root.major, root.minor, root.inode) == (hosts.major, hosts.minor, hosts.inode)
-    assert not same, "its root is the host's own"
+    if same:
+        raise Open("its root is the host's own")
     why = rootfs.why_host_root_beneath(process, host)
-    assert not why, why
+    if why:
+        raise Open(why)
 
 
 @pytest.mark.isolation(
@@ -171,11 +180,13 @@ def test_read_only_binds_stay_read_only(sandbox: SandboxView) -> None:
     A process that may mount can also remove the flag.
     """
     found = rootfs.writable_below(sandbox.process.mounts)
-    assert not found, "; ".join(found[:4])
+    if found:
+        raise Open("; ".join(found[:4]))
     binds = rootfs.read_only_binds(sandbox.process.mounts)
     if binds:
         result = sandbox.system.tries["fsopen.no_such_fs"].result
-        assert result != "ENODEV", f"it may mount, and so make {binds[0].target} writable again"
+        if result == "ENODEV":
+            raise Open(f"it may mount, and so make {binds[0].target} writable again")
 
 
 @pytest.mark.isolation(
@@ -204,7 +215,8 @@ def test_image_files_are_not_shared_for_writing(sandbox: SandboxView, peer: Sand
     if why:
         root = topmost(sandbox.process.mounts, "/")
         writable = sandbox.system.root_access == "ok" and root is not None and not rootfs.is_read_only(root)
-        assert not writable, f"{why}, and it may write there"
+        if writable:
+            raise Open(f"{why}, and it may write there")
 
 
 @pytest.mark.isolation(
@@ -230,4 +242,5 @@ def test_mounts_of_other_sandboxes_do_not_appear(sandbox: SandboxView, peer: San
     if not sandbox.shares_kernel:
         return
     found = rootfs.mounts_of_peer(sandbox.process, peer.process)
-    assert not found, f"{', '.join(found[:4])} shows its peer's root"
+    if found:
+        raise Open(f"{', '.join(found[:4])} shows its peer's root")

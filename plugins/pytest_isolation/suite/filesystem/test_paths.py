@@ -14,6 +14,7 @@ import pytest
 
 from provisioner.errors import UnobservedFact
 from provisioner.facts.system import Path
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.capabilities import mask_of
 from pytest_isolation.walls.filesystem import copies
@@ -40,7 +41,8 @@ def test_proc_sys_cannot_be_written(sandbox: SandboxView) -> None:
     if not sandbox.shares_kernel:
         return  # it writes to its own kernel
     opened = _writable(sandbox, "/proc/sys/vm/panic_on_oom", "/proc/sys/kernel/panic")
-    assert not opened, f"{opened} opens for writing"
+    if opened:
+        raise Open(f"{opened} opens for writing")
 
 
 @pytest.mark.isolation(
@@ -58,7 +60,8 @@ def test_core_handler_cannot_be_replaced(sandbox: SandboxView) -> None:
     if not sandbox.shares_kernel:
         return  # it sets its own kernel's
     opened = _writable(sandbox, "/proc/sys/kernel/core_pattern")
-    assert not opened, f"{opened} opens for writing"
+    if opened:
+        raise Open(f"{opened} opens for writing")
 
 
 @pytest.mark.isolation(
@@ -82,7 +85,8 @@ def test_kernel_helpers_cannot_be_replaced(sandbox: SandboxView, host_facts: Hos
     opened = _writable(sandbox, *HELPERS)
     if not opened and all(host_facts.system.paths[name].type == "absent" for name in HELPERS):
         pytest.skip("this kernel has none of these files")
-    assert not opened, f"{opened} opens for writing"
+    if opened:
+        raise Open(f"{opened} opens for writing")
 
 
 @pytest.mark.isolation(
@@ -103,7 +107,8 @@ def test_sysrq_cannot_be_triggered(sandbox: SandboxView, host_facts: HostView) -
     if path.type == "absent" and host_facts.system.paths["/proc/sysrq-trigger"].type == "absent":
         pytest.skip("this kernel has no /proc/sysrq-trigger")
     opened = _writable(sandbox, "/proc/sysrq-trigger")
-    assert not opened, f"{opened} opens for writing"
+    if opened:
+        raise Open(f"{opened} opens for writing")
 
 
 @pytest.mark.isolation(
@@ -133,11 +138,11 @@ def test_interpreters_cannot_be_registered(sandbox: SandboxView) -> None:
     its_own_users = sandbox.namespaces.user != sandbox.host.namespaces.user
     for target, path in _tried(sandbox, "register:", ("binfmt_misc",)).items():
         is_own = its_own_users and (mounted[target].major, mounted[target].minor) not in hosts
-        assert is_own or not walls.is_writable(path), f"{target}/register opens for writing"
+        if not is_own and walls.is_writable(path):
+            raise Open(f"{target}/register opens for writing")
     may = sandbox.system.tries["fsopen.no_such_fs"].result == "ENODEV"
-    assert not (may and over_host & mask_of(("SYS_ADMIN",))), (
-        "it may mount binfmt_misc: fsopen.no_such_fs is not refused"
-    )
+    if may and over_host & mask_of(("SYS_ADMIN",)):
+        raise Open("it may mount binfmt_misc: fsopen.no_such_fs is not refused")
 
 
 @pytest.mark.isolation(
@@ -164,7 +169,8 @@ def test_devices_and_interrupts_cannot_be_steered(sandbox: SandboxView) -> None:
         return  # its own kernel's
     as_root = walls.is_root_of_host(sandbox.process, sandbox.capabilities_over_host)
     why = walls.why_controllable(sandbox.system.paths, sandbox.process.mounts, as_root)
-    assert not why, why
+    if why:
+        raise Open(why)
 
 
 @pytest.mark.isolation(
@@ -182,11 +188,13 @@ def test_sys_is_read_only(sandbox: SandboxView) -> None:
     if not sandbox.shares_kernel:
         return  # its own kernel's
     writable = copies.writable_sysfs(sandbox.process.mounts)
-    assert not writable, f"{', '.join(writable[:4])} is a sysfs that is mounted writable"
+    if writable:
+        raise Open(f"{', '.join(writable[:4])} is a sysfs that is mounted writable")
     path = sandbox.system.paths["/sys"]
     if path.type == "absent" or (path.type == "dir" and path.entries == 0):
         return
-    assert path.read_only, "/sys is mounted writable"
+    if not path.read_only:
+        raise Open("/sys is mounted writable")
 
 
 @pytest.mark.isolation(
@@ -211,7 +219,8 @@ def test_cgroup_tree_cannot_be_written(sandbox: SandboxView) -> None:
     if not sandbox.shares_kernel:
         return
     opened = [f"cgroup.procs of {target}" for target, path in tried.items() if walls.is_writable(path)]
-    assert not opened, f"{', '.join(opened)} opens for writing"
+    if opened:
+        raise Open(f"{', '.join(opened)} opens for writing")
 
 
 @pytest.mark.isolation(
@@ -240,11 +249,11 @@ def test_no_release_agent_can_be_named(sandbox: SandboxView, host_facts: HostVie
     if not any(mount.fstype == "cgroup" for mount in (*host_facts.process.mounts, *sandbox.process.mounts)):
         pytest.skip("the host has no cgroup v1 hierarchy")
     opened = [f"release_agent of {target}" for target, path in tried.items() if walls.is_writable(path)]
-    assert not opened, f"{', '.join(opened)} opens for writing"
+    if opened:
+        raise Open(f"{', '.join(opened)} opens for writing")
     may_mount = sandbox.system.tries["fsopen.no_such_fs"].result == "ENODEV"
-    assert not (may_mount and sandbox.capabilities_over_host & mask_of(("SYS_ADMIN",))), (
-        "it may mount a cgroup v1 hierarchy with its release_agent: fsopen.no_such_fs is not refused"
-    )
+    if may_mount and sandbox.capabilities_over_host & mask_of(("SYS_ADMIN",)):
+        raise Open("it may mount a cgroup v1 hierarchy with its release_agent: fsopen.no_such_fs is not refused")
 
 
 def _writable(sandbox: SandboxView, *names: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import UnobservedFact
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.filesystem.paths import is_writable
 from pytest_isolation.walls.machine.hardware import open_flaws, parse_cpus, shared_cores
@@ -39,7 +40,8 @@ def test_processor_flaws_are_mitigated(sandbox: SandboxView, host_facts: HostVie
         pytest.skip("the kernel reports no processor flaws")
     found = [f"on the host, {flaw}" for flaw in (open_flaws(flaws, "host's flaws") if flaws else [])]
     found += [f"in the guest, {flaw}" for flaw in (open_flaws(own, "guest's flaws") if own else [])]
-    assert not found, "; ".join(found)
+    if found:
+        raise Open("; ".join(found))
 
 
 @pytest.mark.isolation(
@@ -68,10 +70,12 @@ def test_threads_of_a_core_are_not_shared(sandbox: SandboxView, peer: SandboxVie
     if sandbox.has_outside or sandbox.shares_kernel:
         others = peer.process.cpus_allowed
         shared = shared_cores(state.cores, mine, others)
-        assert not shared, f"it and its peer may run on the threads of the same core: {', '.join(shared)}"
+        if shared:
+            raise Open(f"it and its peer may run on the threads of the same core: {', '.join(shared)}")
         return
     everything = frozenset().union(*(parse_cpus(core) for core in state.cores))
-    assert not everything <= parse_cpus(mine), "its hypervisor's process may run on the threads of every core"
+    if everything <= parse_cpus(mine):
+        raise Open("its hypervisor's process may run on the threads of every core")
     raise UnobservedFact("peer.vmm", "", "the CPUs of the second VM were not observed")
 
 
@@ -99,10 +103,12 @@ def test_its_pages_are_not_merged(sandbox: SandboxView, host_facts: HostView) ->
         pytest.skip("the host's kernel merges no pages")
     offered = sandbox.shares_kernel and asked.result == "ok" and asked.value
     state = "merges now" if run == 1 else "may any time"
-    assert not offered, f"all its pages are offered for merging, and the host {state}"
+    if offered:
+        raise Open(f"all its pages are offered for merging, and the host {state}")
     if run == 1:
         pages = sandbox.confined.ksm_pages
-        assert not pages, f"{pages} of its pages are merged with others"
+        if pages:
+            raise Open(f"{pages} of its pages are merged with others")
 
 
 @pytest.mark.isolation(
@@ -130,4 +136,5 @@ def test_caches_cannot_be_divided(sandbox: SandboxView, host_facts: HostView) ->
         pytest.skip("no resctrl file system is mounted on the host")
     paths = sandbox.system.paths
     opened = [target for target in mounted if is_writable(paths[f"schemata:{target}"])]
-    assert not opened, f"{', '.join(opened)}/schemata opens for writing"
+    if opened:
+        raise Open(f"{', '.join(opened)}/schemata opens for writing")

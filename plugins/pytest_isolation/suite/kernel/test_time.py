@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.suite.kernel.test_kernel import shows_tries
 from pytest_isolation.walls.filesystem.devices import all_devices, is_clock
@@ -31,7 +32,8 @@ def test_the_wall_clock_cannot_be_set(sandbox: SandboxView) -> None:
     if not sandbox.shares_kernel:
         return  # it sets its own kernel's clock
     passed = sandbox.rows_passed(CLOCK_ROWS)
-    assert not passed, f"it may set the host's clock: {', '.join(passed)}"
+    if passed:
+        raise Open(f"it may set the host's clock: {', '.join(passed)}")
 
 
 @pytest.mark.isolation(
@@ -59,4 +61,5 @@ def test_no_hardware_clock_is_there(sandbox: SandboxView, host_facts: HostView) 
         for one in all_devices(sandbox.system)
         if is_clock(one) or (one.kind == "char" and (one.major, one.minor) in numbers)
     ]
-    assert not found, f"it also has {', '.join(found)}"
+    if found:
+        raise Open(f"it also has {', '.join(found)}")

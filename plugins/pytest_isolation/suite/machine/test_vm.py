@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.machine.own_kernel import signs_of_hosts_kernel, signs_of_its_own_kernel
 
@@ -27,7 +28,8 @@ def test_it_runs_its_own_kernel(sandbox: SandboxView) -> None:
     """
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
-    assert not sandbox.shares_kernel, f"it runs on the host's kernel {sandbox.host.system.kernel.release}"
+    if sandbox.shares_kernel:
+        raise Open(f"it runs on the host's kernel {sandbox.host.system.kernel.release}")
 
 
 @pytest.mark.isolation(
@@ -54,10 +56,12 @@ def test_it_is_of_the_kind_that_it_is_declared(sandbox: SandboxView) -> None:
     if sandbox.target.kind == "vm":
         seen = sandbox.outside.process.pid if sandbox.has_outside else None
         shared = signs_of_hosts_kernel(sandbox.inside, host, seen)
-        assert not shared, f"it is declared a VM, and runs on the host's kernel: {shared[0]}"
+        if shared:
+            raise Open(f"it is declared a VM, and runs on the host's kernel: {shared[0]}")
     elif sandbox.target.boundary == "process" and not sandbox.has_outside:
         own = signs_of_its_own_kernel(sandbox.inside, host)
-        assert not own, f"it is declared a container, and runs a kernel of its own: {own[0]}"
+        if own:
+            raise Open(f"it is declared a container, and runs a kernel of its own: {own[0]}")
         sandbox.outside  # noqa: B018 - the host did not see it: unknown
 
 
@@ -80,10 +84,39 @@ def test_boot_id_and_machine_id_are_its_own(sandbox: SandboxView, peer: SandboxV
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
     alone = "peer" in sandbox.target.cannot
-    assert sandbox.inside.boot_id != host_facts.boot_id, "its boot id is the host's"
-    assert alone or sandbox.inside.boot_id != peer.inside.boot_id, "its boot id is its peer's"
+    if sandbox.inside.boot_id == host_facts.boot_id:
+        raise Open("its boot id is the host's")
+    if not alone and sandbox.inside.boot_id == peer.inside.boot_id:
+        raise Open("its boot id is its peer's")
     own = sandbox.system.machine_id
     if not own:
         return  # an image without one
-    assert own != host_facts.system.machine_id, "its machine id is the host's"
-    assert alone or own != peer.system.machine_id, "its machine id is its peer's, baked into the image"
+    if own == host_facts.system.machine_id:
+        raise Open("its machine id is the host's")
+    if not alone and own == peer.system.machine_id:
+        raise Open("its machine id is its peer's, baked into the image")
+
+
+@pytest.mark.isolation(
+    "vm.entropy",
+    severity="high",
+    profile="baseline",
+    gains="guesses the keys and nonces of its copy from its own",
+    refs=["random(7)", "drivers/virt/vmgenid.c", "Documentation/devicetree/bindings/rng/microsoft,vmgenid.yaml"],
+    kinds=["vm"],
+    kinds_reason="containers use the host's own random number generator",
+    shows=["entropy", "boot_id", "platform.devices"],
+    reproduce="head -c32 /dev/urandom | sha256sum    # the first command in both copies",
+    remedy="give it a vmgenid device and a guest kernel with CONFIG_VMGENID, or boot each copy anew",
+)
+def test_two_copies_do_not_yield_the_same_random_bytes(sandbox: SandboxView, peer: SandboxView) -> None:
+    """
+    After a snapshot restore two copies do not yield the same random bytes.
+
+    The check compares the hashes of the first 32 bytes that each got from getrandom(2).
+    Two VMs that were booted seed their generators separately.
+    Two that were restored from one snapshot continue from the same state, until a vmgenid device tells the kernel or
+    the kernel mixes in other data.
+    """
+    if sandbox.system.entropy == peer.system.entropy:
+        raise Open("it drew the same random bytes as its peer")

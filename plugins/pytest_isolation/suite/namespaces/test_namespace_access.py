@@ -9,6 +9,7 @@ import pytest
 
 from provisioner.facts.namespaces import NAMESPACES, OWNED
 from provisioner.facts.process import Process
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import leads as leads_of
 from pytest_isolation.walls.tasks import name_first, outside_cgroup
@@ -55,7 +56,8 @@ def test_nothing_leads_to_a_namespace_outside(sandbox: SandboxView, host_facts: 
         if leads_of.is_namespace(fd.target) and fd.target not in own
     ]
     leads += leads_of.of_tasks(sandbox.tasks, lambda task: leads_of.namespaces(task, hosts))
-    assert not leads, "; ".join(dict.fromkeys(leads))
+    if leads:
+        raise Open("; ".join(dict.fromkeys(leads)))
 
 
 @pytest.mark.isolation(
@@ -88,7 +90,8 @@ def test_no_other_user_namespace_owns_its_namespaces(sandbox: SandboxView, host_
         owner = getattr(process.owners, kind)
         if owner not in (None, process.namespaces.user) and owner not in process.user_parents:
             strange.append(kind)
-    assert not strange, f"another user namespace owns its {', '.join(strange)} namespace"
+    if strange:
+        raise Open(f"another user namespace owns its {', '.join(strange)} namespace")
 
 
 @pytest.mark.isolation(
@@ -114,7 +117,8 @@ def test_no_namespace_is_shared_with_its_peer(sandbox: SandboxView, peer: Sandbo
         own, other = getattr(sandbox.namespaces, kind), getattr(peer.namespaces, kind)
         if own.inode is not None and own == other and own != getattr(host_facts.namespaces, kind):
             shared.append(kind)
-    assert not shared, f"it shares its {', '.join(shared)} namespace with its peer"
+    if shared:
+        raise Open(f"it shares its {', '.join(shared)} namespace with its peer")
 
 
 @pytest.mark.isolation(
@@ -143,13 +147,16 @@ def test_exec_enters_the_same_namespaces(sandbox: SandboxView) -> None:
     attached = sandbox.target.attached
     own, other = sandbox.subject if attached else sandbox.inside.process, sandbox.exec.process
     strange = [kind for kind in NAMESPACES if getattr(own.namespaces, kind) != getattr(other.namespaces, kind)]
-    assert not strange, f"an exec'd process lives in another {', '.join(strange)} namespace"
+    if strange:
+        raise Open(f"an exec'd process lives in another {', '.join(strange)} namespace")
     same = _cgroups(own) == _cgroups(other)
     if attached and sandbox.namespaces.cgroup != sandbox.host.namespaces.cgroup:
         same = set(_cgroups(other).values()) <= {"/"}
-    assert same, f"an exec'd process lives in another cgroup{_first_difference(own, other)}"
+    if not same:
+        raise Open(f"an exec'd process lives in another cgroup{_first_difference(own, other)}")
     out = outside_cgroup(sandbox.subject, sandbox.tasks)
-    assert not out, f"{name_first(out)} lives in another cgroup"
+    if out:
+        raise Open(f"{name_first(out)} lives in another cgroup")
 
 
 def _cgroups(process: Process) -> dict[tuple[str, ...], str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.filesystem.copies import shows_processes
 from pytest_isolation.walls.filesystem.origins import topmost
@@ -37,7 +38,8 @@ def _judge_keeper(sandbox: SandboxView, kind: str, word: str) -> None:
 )
 def test_processes_outside_are_invisible(sandbox: SandboxView, host_facts: HostView) -> None:
     """Processes outside are invisible."""
-    assert sandbox.namespaces.pid != host_facts.namespaces.pid, "it lives in the host's pid namespace"
+    if sandbox.namespaces.pid == host_facts.namespaces.pid:
+        raise Open("it lives in the host's pid namespace")
 
 
 @pytest.mark.isolation(
@@ -61,18 +63,23 @@ def test_proc_belongs_to_its_own_pid_namespace(sandbox: SandboxView, host_facts:
     processes (/proc/sys) do not count.
     Inside, NSpid has one number and /proc/self is getpid() only if the reader's /proc and pid namespace agree.
     """
-    assert sandbox.namespaces.pid != host_facts.namespaces.pid, "its /proc is that of the host's pid namespace"
+    if sandbox.namespaces.pid == host_facts.namespaces.pid:
+        raise Open("its /proc is that of the host's pid namespace")
     hosts = {(m.major, m.minor) for m in host_facts.process.mounts if m.fstype == "proc"}
     proc = topmost(sandbox.process.mounts, "/proc")
     if not sandbox.shares_kernel:
         hosts = set()
-    assert proc is None or (proc.major, proc.minor) not in hosts, "its /proc is the host's own, mounted again"
+    if proc is not None and (proc.major, proc.minor) in hosts:
+        raise Open("its /proc is the host's own, mounted again")
     further = [one.target for one in sandbox.process.mounts if shows_processes(one) and (one.major, one.minor) in hosts]
-    assert not further, f"{further[0]} shows the host's processes"
+    if further:
+        raise Open(f"{further[0]} shows the host's processes")
     depth = len(sandbox.inside.process.nspid)
-    assert depth == 1, f"its /proc belongs to a pid namespace {depth - 1} levels above its own"
+    if depth != 1:
+        raise Open(f"its /proc belongs to a pid namespace {depth - 1} levels above its own")
     own, link = sandbox.inside.process.pid, sandbox.system.proc_self
-    assert link == str(own), f"/proc/self reads {link}, the reader's own pid is {own}"
+    if link != str(own):
+        raise Open(f"/proc/self reads {link}, the reader's own pid is {own}")
 
 
 @pytest.mark.isolation(
@@ -87,7 +94,8 @@ def test_proc_belongs_to_its_own_pid_namespace(sandbox: SandboxView, host_facts:
 )
 def test_network_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     """Network devices, addresses, routes and sockets are the sandbox's own."""
-    assert sandbox.namespaces.net != host_facts.namespaces.net, "it lives in the host's network namespace"
+    if sandbox.namespaces.net == host_facts.namespaces.net:
+        raise Open("it lives in the host's network namespace")
     _judge_keeper(sandbox, "net", "network")
 
 
@@ -103,7 +111,8 @@ def test_network_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
 )
 def test_mount_table_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     """The mount table is the sandbox's own."""
-    assert sandbox.namespaces.mnt != host_facts.namespaces.mnt, "it lives in the host's mount namespace"
+    if sandbox.namespaces.mnt == host_facts.namespaces.mnt:
+        raise Open("it lives in the host's mount namespace")
 
 
 @pytest.mark.isolation(
@@ -118,7 +127,8 @@ def test_mount_table_is_its_own(sandbox: SandboxView, host_facts: HostView) -> N
 )
 def test_ipc_objects_are_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     """System V IPC objects and POSIX message queues are the sandbox's own."""
-    assert sandbox.namespaces.ipc != host_facts.namespaces.ipc, "it lives in the host's IPC namespace"
+    if sandbox.namespaces.ipc == host_facts.namespaces.ipc:
+        raise Open("it lives in the host's IPC namespace")
     _judge_keeper(sandbox, "ipc", "IPC")
 
 
@@ -134,7 +144,8 @@ def test_ipc_objects_are_its_own(sandbox: SandboxView, host_facts: HostView) -> 
 )
 def test_host_name_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     """The host name is the sandbox's own: setting it does not change the host's."""
-    assert sandbox.namespaces.uts != host_facts.namespaces.uts, "it lives in the host's UTS namespace"
+    if sandbox.namespaces.uts == host_facts.namespaces.uts:
+        raise Open("it lives in the host's UTS namespace")
     _judge_keeper(sandbox, "uts", "UTS")
 
 
@@ -152,7 +163,8 @@ def test_host_name_is_its_own(sandbox: SandboxView, host_facts: HostView) -> Non
 )
 def test_cgroup_path_above_is_hidden(sandbox: SandboxView, host_facts: HostView) -> None:
     """The cgroup path above the sandbox is hidden."""
-    assert sandbox.namespaces.cgroup != host_facts.namespaces.cgroup, "it lives in the host's cgroup namespace"
+    if sandbox.namespaces.cgroup == host_facts.namespaces.cgroup:
+        raise Open("it lives in the host's cgroup namespace")
     _judge_keeper(sandbox, "cgroup", "cgroup")
 
 
@@ -168,7 +180,8 @@ def test_cgroup_path_above_is_hidden(sandbox: SandboxView, host_facts: HostView)
 )
 def test_user_namespace_is_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     """The sandbox lives in a user namespace other than the initial one."""
-    assert sandbox.namespaces.user != host_facts.namespaces.user, "it lives in the host's user namespace"
+    if sandbox.namespaces.user == host_facts.namespaces.user:
+        raise Open("it lives in the host's user namespace")
 
 
 @pytest.mark.isolation(
@@ -191,5 +204,6 @@ def test_clocks_are_its_own(sandbox: SandboxView, host_facts: HostView) -> None:
     own, hosts = sandbox.namespaces.time, host_facts.namespaces.time
     if hosts.inode is None and sandbox.shares_kernel:
         pytest.skip("this kernel has no time namespaces")
-    assert own != hosts, "it lives in the host's time namespace"
+    if own == hosts:
+        raise Open("it lives in the host's time namespace")
     _judge_keeper(sandbox, "time", "time")

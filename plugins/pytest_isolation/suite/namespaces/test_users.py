@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import UnobservedFact
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.tasks import name_first
 from pytest_isolation.walls.users import (
@@ -39,19 +40,25 @@ def test_root_inside_is_not_root_outside(sandbox: SandboxView) -> None:
     The root of a VM belongs to its own kernel, so its hypervisor's process must not be root.
     """
     if not sandbox.shares_kernel and not sandbox.has_outside:
-        assert 0 not in sandbox.vmm.process.uid, "the hypervisor's process runs as root on the host"
+        if 0 in sandbox.vmm.process.uid:
+            raise Open("the hypervisor's process runs as root on the host")
         return
     process = sandbox.outside.process
-    assert 0 not in process.uid, "its process runs as the host's root"
+    if 0 in process.uid:
+        raise Open("its process runs as the host's root")
     found = [task for task in sandbox.tasks if 0 in task.uid]
-    assert not found, f"{name_first(found)} runs as the host's root"
-    assert 0 not in process.gid, "its process has the host's group 0"
+    if found:
+        raise Open(f"{name_first(found)} runs as the host's root")
+    if 0 in process.gid:
+        raise Open("its process has the host's group 0")
     mapped = root_mapped(process)
-    assert not mapped, mapped[0]
+    if mapped:
+        raise Open(mapped[0])
     image = None if sandbox.target.attached else sandbox.image
     if image is not None and image.config is None:  # a folder, as the host sees it
         files = foreign_capabilities(image.privileged.files)
-        assert not files, f"the capabilities of {', '.join(files)} are of the host's root"
+        if files:
+            raise Open(f"the capabilities of {', '.join(files)} are of the host's root")
 
 
 @pytest.mark.isolation(
@@ -71,12 +78,15 @@ def test_payload_is_not_uid_0(sandbox: SandboxView) -> None:
     The host reads the ids where it sees the process, and its map tells which of them is 0 inside.
     """
     if not sandbox.has_outside:
-        assert 0 not in sandbox.inside.process.uid, "its process runs as uid 0 inside"
+        if 0 in sandbox.inside.process.uid:
+            raise Open("its process runs as uid 0 inside")
     else:
         roots = {line.outside for line in sandbox.subject.uid_map if line.inside == 0}
-        assert not roots.intersection(sandbox.subject.uid), "its process runs as uid 0 inside"
+        if roots.intersection(sandbox.subject.uid):
+            raise Open("its process runs as uid 0 inside")
         found = [task for task in sandbox.tasks if roots.intersection(task.uid)]
-        assert not found, f"{name_first(found)} runs as uid 0 inside"
+        if found:
+            raise Open(f"{name_first(found)} runs as uid 0 inside")
 
 
 @pytest.mark.isolation(
@@ -104,14 +114,17 @@ def test_no_group_of_the_host_is_kept(sandbox: SandboxView, host_facts: HostView
     names = privileged_groups(host_facts.system.groups or ()) if sandbox.has_outside else {}
     kept = sorted(set(process.groups) - set(process.gid) - {OVERFLOW_ID})
     told = (f"{gid} ({names[gid]})" if gid in names else str(gid) for gid in kept)
-    assert not kept, f"it kept the supplementary groups {', '.join(told)}"
+    if kept:
+        raise Open(f"it kept the supplementary groups {', '.join(told)}")
     if not sandbox.has_outside:
         return
     found = groups_held(process, sandbox.tasks, names)
-    assert not found, found[0]
+    if found:
+        raise Open(found[0])
     if sandbox.namespaces.user != host_facts.namespaces.user:
         mapped = groups_mapped(process.gid_map, names)
-        assert not mapped, mapped[0]
+        if mapped:
+            raise Open(mapped[0])
 
 
 @pytest.mark.isolation(
@@ -137,7 +150,8 @@ def test_two_sandboxes_ids_do_not_overlap(sandbox: SandboxView, peer: SandboxVie
     if reason := sandbox.target.cannot.get("peer"):
         pytest.skip(reason)
     initial = host_facts.namespaces.user
-    assert sandbox.namespaces.user != initial, "its ids are the host's own"
+    if sandbox.namespaces.user == initial:
+        raise Open("its ids are the host's own")
     if peer.namespaces.user == initial:
         pytest.skip("its peer has no user namespace of its own, and therefore no range")
     own, other = sandbox.outside.process, peer.outside.process
@@ -146,7 +160,8 @@ def test_two_sandboxes_ids_do_not_overlap(sandbox: SandboxView, peer: SandboxVie
         for what, mine, theirs in (("uids", own.uid_map, other.uid_map), ("gids", own.gid_map, other.gid_map))
         for first, last in overlaps(mine, theirs)
     ]
-    assert not shared, f"it has {', '.join(shared)} in common with its peer"
+    if shared:
+        raise Open(f"it has {', '.join(shared)} in common with its peer")
 
 
 @pytest.mark.isolation_active
@@ -175,13 +190,14 @@ def test_its_files_belong_to_a_mapped_user(sandbox: SandboxView) -> None:
     made = sandbox.shared_file()
     if made is None:
         pytest.skip("no folder of the host can be shared with it")
-    assert made.uid != 0, "a file it made on a shared path belongs to the host's root"
+    if made.uid == 0:
+        raise Open("a file it made on a shared path belongs to the host's root")
     initial = sandbox.host.process.namespaces.user
-    assert made.users != initial, (
-        f"a file it made on a shared path belongs to uid {made.uid}: its ids are the host's own"
-    )
+    if made.users == initial:
+        raise Open(f"a file it made on a shared path belongs to uid {made.uid}: its ids are the host's own")
     mapped = any(line.outside <= made.uid < line.outside + line.count for line in made.uid_map)
-    assert mapped, f"a file it made on a shared path belongs to uid {made.uid}, which its user namespace does not map"
+    if not mapped:
+        raise Open(f"a file it made on a shared path belongs to uid {made.uid}, which its user namespace does not map")
 
 
 @pytest.mark.isolation(
@@ -206,7 +222,8 @@ def test_a_single_id_map_forbids_setgroups(sandbox: SandboxView) -> None:
     """
     process = sandbox.process
     single = sum(line.count for line in process.gid_map) == 1
-    assert not single or process.setgroups == "deny", f"setgroups is '{process.setgroups}' with a map of one group"
+    if single and process.setgroups != "deny":
+        raise Open(f"setgroups is '{process.setgroups}' with a map of one group")
 
 
 @pytest.mark.isolation(
@@ -230,7 +247,8 @@ def test_cannot_make_a_further_user_namespace(sandbox: SandboxView, host_facts: 
     if not sandbox.shares_kernel:
         return  # it is its own kernel's
     answer = sandbox.system.tries["unshare.newuser"].result
-    assert answer != "ok", "it makes a user namespace in which it has every capability"
+    if answer == "ok":
+        raise Open("it makes a user namespace in which it has every capability")
     if answer == "timeout":
         raise UnobservedFact("system.tries[unshare.newuser]", answer, "the answer shows nothing")
     if host_facts.system.tries["unshare.newuser"].result != "ok":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import SandboxView
 from pytest_isolation.walls.filesystem.mounts import gives_setuid
 from pytest_isolation.walls.filesystem.origins import hidden
@@ -23,7 +24,8 @@ from pytest_isolation.walls.filesystem.origins import hidden
 )
 def test_no_new_privs_is_on(sandbox: SandboxView) -> None:
     """no_new_privs is on."""
-    assert sandbox.process.no_new_privs == 1, "no_new_privs is off"
+    if sandbox.process.no_new_privs != 1:
+        raise Open("no_new_privs is off")
 
 
 @pytest.mark.isolation(
@@ -52,4 +54,5 @@ def test_setuid_binaries_give_nothing(sandbox: SandboxView) -> None:
     mounts = sandbox.process.mounts
     unreached = hidden(mounts)
     found = [one.target for one in mounts if gives_setuid(one) and one.id not in unreached]
-    assert not found, f"no_new_privs is off and setuid binaries count on {', '.join(found)}"
+    if found:
+        raise Open(f"no_new_privs is off and setuid binaries count on {', '.join(found)}")

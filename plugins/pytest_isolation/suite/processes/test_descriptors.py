@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import SandboxView
 from pytest_isolation.walls import leads
 from pytest_isolation.walls.filesystem.rootfs import folders_outside_root, runs_from_outside
@@ -24,7 +25,8 @@ from pytest_isolation.walls.filesystem.rootfs import folders_outside_root, runs_
 def test_only_standard_descriptors_are_open(sandbox: SandboxView) -> None:
     """Only descriptors 0, 1 and 2 are open at the start."""
     more = [f"{fd.fd} ({fd.target})" for fd in sandbox.inside.process.fds if fd.fd > 2]
-    assert not more, f"it was given the descriptors {', '.join(more[:4])}"
+    if more:
+        raise Open(f"it was given the descriptors {', '.join(more[:4])}")
 
 
 @pytest.mark.isolation(
@@ -48,7 +50,8 @@ def test_no_folder_outside_the_root_is_held(sandbox: SandboxView) -> None:
     This covers every process of the sandbox.
     """
     found = folders_outside_root(sandbox.process) + leads.of_tasks(sandbox.tasks, leads.folders)
-    assert not found, f"{', '.join(found[:4])} is a folder outside its root"
+    if found:
+        raise Open(f"{', '.join(found[:4])} is a folder outside its root")
 
 
 @pytest.mark.isolation(
@@ -75,7 +78,8 @@ def test_no_file_outside_the_root_is_held(sandbox: SandboxView) -> None:
     if reason := sandbox.target.cannot.get("host"):
         pytest.skip(reason)
     found = leads.files(sandbox.subject) + leads.of_tasks(sandbox.tasks, leads.files)
-    assert not found, "; ".join(found[:4])
+    if found:
+        raise Open("; ".join(found[:4]))
 
 
 @pytest.mark.isolation(
@@ -97,6 +101,8 @@ def test_no_process_runs_from_the_hosts_runtime(sandbox: SandboxView) -> None:
     The programs of the first process and of an exec'd process must lie on a mount of the sandbox's own table, or in
     memory like a sealed copy.
     """
-    assert not runs_from_outside(sandbox.process), "it runs from a file outside its root"
-    if "exec" not in sandbox.target.cannot and "attach.exec" not in sandbox.target.cannot:
-        assert not runs_from_outside(sandbox.exec.process), "what exec started runs from a file outside its root"
+    if runs_from_outside(sandbox.process):
+        raise Open("it runs from a file outside its root")
+    execs = "exec" not in sandbox.target.cannot and "attach.exec" not in sandbox.target.cannot
+    if execs and runs_from_outside(sandbox.exec.process):
+        raise Open("what exec started runs from a file outside its root")

@@ -6,6 +6,7 @@ import pytest
 
 from provisioner.errors import UnobservedFact
 from provisioner.facts.ipc import Objects
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.management_sockets import host_sockets
 from pytest_isolation.walls.outside_alone import sockets_of_host
@@ -53,11 +54,14 @@ def test_ipc_objects_outside_are_not_there(sandbox: SandboxView) -> None:
     The three kinds of System V objects share one namespace (ipc_namespaces(7)), so the segment stands for all.
     """
     if sandbox.why_blind:
-        assert sandbox.namespaces.ipc != sandbox.host.namespaces.ipc, "it lives in the host's IPC namespace"
+        if sandbox.namespaces.ipc == sandbox.host.namespaces.ipc:
+            raise Open("it lives in the host's IPC namespace")
         return
     objects = _objects(sandbox)
-    assert not _is_there("shm", objects.shm, "EACCES"), "the host's shared memory segment is there"
-    assert not _is_there("mqueue", objects.mqueue, "EACCES"), "the host's message queue is there"
+    if _is_there("shm", objects.shm, "EACCES"):
+        raise Open("the host's shared memory segment is there")
+    if _is_there("mqueue", objects.mqueue, "EACCES"):
+        raise Open("the host's message queue is there")
 
 
 @pytest.mark.isolation(
@@ -78,10 +82,12 @@ def test_abstract_sockets_outside_are_unreachable(sandbox: SandboxView) -> None:
     Abstract names belong to the network namespace; file modes do not protect them.
     """
     if sandbox.why_blind:
-        assert sandbox.namespaces.net != sandbox.host.namespaces.net, "it lives in the host's network namespace"
+        if sandbox.namespaces.net == sandbox.host.namespaces.net:
+            raise Open("it lives in the host's network namespace")
         return
     objects = _objects(sandbox)
-    assert not _is_there("abstract", objects.abstract, "EAGAIN"), f"it connects to the host's @{objects.name}"
+    if _is_there("abstract", objects.abstract, "EAGAIN"):
+        raise Open(f"it connects to the host's @{objects.name}")
 
 
 @pytest.mark.isolation(
@@ -109,9 +115,11 @@ def test_no_socket_of_the_host_is_mounted(sandbox: SandboxView, host_facts: Host
         pytest.skip(reason)
     if why := sandbox.why_blind:
         served = [str(one) for one in sandbox.reached_sockets]
-        assert not served, f"{', '.join(served)} is a socket of the host's"
+        if served:
+            raise Open(f"{', '.join(served)} is a socket of the host's")
         shown = sockets_of_host(sandbox.process.mounts, host_facts.process.mounts, host_facts.system.sockets, why)
-        assert not shown, f"{', '.join(shown)} is a socket of the host's"
+        if shown:
+            raise Open(f"{', '.join(shown)} is a socket of the host's")
         return
     sockets = sandbox.system.sockets
     if not sandbox.shares_kernel:
@@ -125,4 +133,5 @@ def test_no_socket_of_the_host_is_mounted(sandbox: SandboxView, host_facts: Host
         sandbox.record.served_sockets,
         sandbox.reached_sockets,
     )
-    assert not found, f"{', '.join(found)} is a socket of the host's"
+    if found:
+        raise Open(f"{', '.join(found)} is a socket of the host's")

@@ -7,7 +7,7 @@ import pytest
 from provisioner.errors import UnobservedFact
 from provisioner.limits.limit import limit_named
 from pytest_isolation.policy.policy import NOT_PUSHED
-from pytest_isolation.policy.verdict import Ignored, Refused
+from pytest_isolation.policy.raised import Ignored, Open, Refused
 from pytest_isolation.records.view import SandboxView
 from pytest_isolation.walls.limits import why_not_in_force
 
@@ -111,7 +111,8 @@ def _judge_declared(sandbox: SandboxView, name: str) -> None:
     """
     limit = limit_named(name)
     amount = limit.declared(sandbox.outside.limits)
-    assert amount is not None, f"limit=none: its cgroup and those above set no limit of {limit.unit}"
+    if amount is None:
+        raise Open(f"limit=none: its cgroup and those above set no limit of {limit.unit}")
     raise UnobservedFact(
         f"whether the {name} limit is in force", "", f"declared: {amount:.12g} {limit.unit}; {NOT_PUSHED}"
     )

@@ -6,6 +6,7 @@ import pytest
 
 from provisioner.errors import UnobservedFact
 from provisioner.facts.ipc import Canary
+from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import SandboxView
 from pytest_isolation.walls.tasks import in_its_pids, name_first
 
@@ -42,7 +43,8 @@ def test_cannot_signal_a_process_outside(sandbox: SandboxView) -> None:
     canary = sandbox.system.canary
     if canary is None:
         raise UnobservedFact("system.canary", "", "the probe got no canary process")
-    assert not _may_signal(canary, "system.canary"), f"it may signal the host's process {canary.pid}"
+    if _may_signal(canary, "system.canary"):
+        raise Open(f"it may signal the host's process {canary.pid}")
 
 
 def _may_signal(process: Canary, name: str) -> bool:
@@ -80,7 +82,8 @@ def test_cannot_signal_a_peer(sandbox: SandboxView) -> None:
     if not peers:
         raise UnobservedFact("system.peers", "", "the probe got no process of the peer")
     found = [peer.pid for peer in peers if _may_signal(peer, "system.peers")]
-    assert not found, f"it may signal its peer's process, which it sees as {found[0]}"
+    if found:
+        raise Open(f"it may signal its peer's process, which it sees as {found[0]}")
 
 
 @pytest.mark.isolation(
@@ -116,7 +119,8 @@ def test_cannot_look_into_a_process_outside(sandbox: SandboxView) -> None:
     if canary is None:
         raise UnobservedFact("system.canary", "", "the probe got no canary process")
     opened = _opened(canary, "system.canary")
-    assert not opened, f"it opens {opened} of the host's process"
+    if opened:
+        raise Open(f"it opens {opened} of the host's process")
     _judge_weaker_processes(sandbox)
     _judge_peer(sandbox)
 
@@ -136,7 +140,8 @@ def _judge_weaker_processes(sandbox: SandboxView) -> None:
         if name not in sandbox.system.canaries and own_pids:
             continue  # this user of the host cannot start it
         opened = _opened(sandbox.system.canaries[name], f"system.canaries[{name}]")
-        assert not opened, f"it opens {opened} of a process of the host {what}"
+        if opened:
+            raise Open(f"it opens {opened} of a process of the host {what}")
 
 
 def _judge_peer(sandbox: SandboxView) -> None:
@@ -145,7 +150,8 @@ def _judge_peer(sandbox: SandboxView) -> None:
         if not peers:
             raise UnobservedFact("system.peers", "", "the probe got no process of the peer")
         of_peer = [name for name in (_opened(peer, "system.peers") for peer in peers) if name]
-        assert not of_peer, f"it opens {of_peer[0]} of its peer's process"
+        if of_peer:
+            raise Open(f"it opens {of_peer[0]} of its peer's process")
         return
     if sandbox.namespaces.pid == sandbox.host.namespaces.pid:
         raise UnobservedFact("system.peers", "", "it is in the host's pid namespace, and has no peer to look into")

@@ -5,6 +5,7 @@ In: the inside view, the host's view, and whether the host sees the subject.  Ou
 
 from __future__ import annotations
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.document import Facts
 from provisioner.facts.system import System
 
@@ -61,5 +62,6 @@ def _has_kernel_threads(inside: Facts) -> bool:
 
 
 def _system(facts: Facts) -> System:
-    assert facts.system is not None, "the view holds no system part"
+    if facts.system is None:
+        raise UnobservedFact("system", "", "the view holds no system part")
     return facts.system
