@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from facts_factory import STORE, mount
-from weakness import Lookalike, add, host_bind, mounted, put, weak
+from weakness import KERNEL_FILE, Lookalike, add, host_bind, mounted, put, weak
 
-from synthetic.copies import again
+from synthetic.copies import again, both
+
+REFUSED = put("inside", "system", "paths", "cgroup.procs:/c", to=KERNEL_FILE | {"write": "EACCES"})
 
 WEAKNESSES = (
     *(
-        weak("mnt.host_paths", f"-v {path}:/x", mounted(host_bind("/x", path)), f"/x is the host's {path}")
-        for path in ("/", "/etc", "/etc/ssh", "/var", "/root/.ssh", "/usr/bin", "/var/log/pods", "/var/lib/docker")
+        weak("mnt.host_paths", f"-v {path}:/x", mounted(host_bind("/x", path)), f"/x is the host's {path}", *also)
+        for path, *also in (
+            *((path,) for path in ("/", "/etc", "/etc/ssh", "/var", "/root/.ssh", "/usr/bin", "/var/log/pods")),
+            ("/var/lib/docker", "mgmt.runtime_sock"),
+        )
     ),
     *(
         weak("mnt.host_paths", f"-v {path}:/x", mounted(host_bind("/x", path)), f"/x is the host's {path}: {what}")
@@ -96,7 +101,12 @@ WEAKNESSES = (
         again(mount("/h", "sysfs", 21, options=["ro"])),
         "/h is the host's /sys",
     ),
-    weak("mnt.host_paths", "-v /sys/fs/cgroup:/c", mounted(mount("/c", "cgroup2", 26)), "/c is the host's /sys/fs"),
+    weak(
+        "mnt.host_paths",
+        "-v /sys/fs/cgroup:/c",
+        both(mounted(mount("/c", "cgroup2", 26)), REFUSED),
+        "/c is the host's /sys/fs",
+    ),
     weak(
         "mnt.host_paths", "the host's root", put("outside", "process", "mounts", 0, "root", to="/"), "/ is the host's /"
     ),
