@@ -208,7 +208,14 @@ def compile_static(
     if chosen:
         raise IsolationError(f"cannot build {what}: {chosen} failed", hint="read its messages with -v", log=log[-4000:])
     hint = "apt-get install musl-tools, or pip install ziglang"
-    raise IsolationError(f"cannot build {what}: no C compiler", hint=hint, log=log[-4000:])
+    why = f"no C compiler works: {_first_error(log)}" if log else "no C compiler"
+    raise IsolationError(f"cannot build {what}: {why}", hint=hint, log=log[-4000:])
+
+
+def _first_error(log: str) -> str:
+    """Return the first line that tells an error, without the columns that compilers print before it."""
+    lines = log.splitlines()
+    return next((line for line in lines if "error" in line.lower()), lines[0]).strip()[:200]
 
 
 def _run(argv: Sequence[str], binary: Path) -> str:

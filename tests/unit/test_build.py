@@ -157,6 +157,7 @@ def test_a_binary_that_does_not_run_here_is_refused(sources: Path, monkeypatch: 
     with pytest.raises(IsolationError) as caught:
         probe_binary()
     assert "exits with status 0" in caught.value.log
+    assert caught.value.what.startswith("cannot build the probe: no C compiler works: cc: ")
 
 
 def test_no_compiler_is_one_line_with_its_mend(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:

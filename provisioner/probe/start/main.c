@@ -40,9 +40,8 @@ int main(int argc, char **argv)
 	record_fds();
 	record_descriptors();
 	if (argc < 2)
-		return usage(
-			"serve|launch|facts|outside|image|echo|load|net|touch|canaries|run|served_sockets "
-			"[ARG]...");
+		return usage("serve|launch|facts|outside|image|echo|load|net|touch|canaries|run|"
+			     "served_sockets [ARG]...");
 	for (size_t i = 0; i < COUNT(commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return commands[i].run(argc - 1, argv + 1);
