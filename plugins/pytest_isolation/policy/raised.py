@@ -22,3 +22,5 @@ class Refused(AssertionError):
 
 class NotAsked(pytest.skip.Exception):  # type: ignore[name-defined,misc]  # pytest sets the attribute
     """The check has no meaning for this target, or may not act on it: pytest skips the test."""
+
+    __module__, __qualname__ = "builtins", "Skipped"  # pytest shows a reason with them, as of its own exception

@@ -92,4 +92,5 @@ def test_limits_of_a_user_are_ignored_on_the_first_version_alone(
 ) -> None:
     expected = load_expected(ROLES / "podman" / "expected.yaml")
 
-    assert (expected.find(check, Conditions(**{**USER, "user": user, "cgroup": cgroup})) is not None) == documented
+    found = expected.find(check, Conditions(**{**USER, "user": user, "cgroup": cgroup})) or ()
+    assert any(one.verdict is Verdict.IGNORED for one in found) == documented

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ground import Edit, Ground, append, bind, docker_profile, grant, put, remove
-from plant import SYSLOG, Make, Plant, edits, flags
+from plant import SYSLOG, Make, Plant, edits, flags, opened
 
 RUNC = ("runc",)
 DOCKER = ("docker",)
@@ -157,12 +157,17 @@ PLANTS = (
         {"cap.bounding": "SYSLOG", "cap.baseline": "SYSLOG", **SYSLOG},
         spec=edits(grant("bounding", "permitted", "effective", names=["SYSLOG"])),
     ),
-    Plant(
-        "--cap-add=SYSLOG",
-        ENGINES,
-        {"cap.bounding": "SYSLOG", "cap.baseline": "SYSLOG", **SYSLOG},
-        spec=flags("--cap-drop", "NET_RAW", "--cap-add", "SYSLOG"),
-        base="no raw, a filter",
+    *(
+        Plant(
+            "--cap-add=SYSLOG",
+            (engine,),
+            {"cap.bounding": "SYSLOG", "cap.baseline": "SYSLOG", **SYSLOG},
+            spec=flags("--cap-drop", "NET_RAW", "--cap-add", "SYSLOG"),
+            base="no raw, a filter",
+            # moby's profile then lets syslog(2) through, that of containers/common does not refuse it at all
+            also=opened("seccomp.dangerous") if engine == "docker" else {},
+        )
+        for engine in ENGINES
     ),
     Plant(
         "/dev/kmsg, and CAP_SYSLOG to read it",

@@ -95,7 +95,7 @@ PLANTS = (
             "cap.sys_module": "CAP_SYS_MODULE",
             "cap.net_raw": "socket.packet_raw",
             "seccomp.mode": "no seccomp filter",
-            "seccomp.dangerous": "lets through",
+            "seccomp.dangerous": "no filter is installed",
             "path.sys_ro": "/sys is mounted writable",
             "path.cgroup_ro": "cgroup.procs of",
             "dev.nodes": "it also has /dev/",

@@ -129,7 +129,7 @@ PLANTS = (
             "cap.bounding": "SYS_ADMIN",
             "cap.net_raw": "socket.packet_raw",
             "seccomp.mode": "no seccomp filter",
-            "seccomp.dangerous": "lets through",
+            "seccomp.dangerous": "no filter is installed",
             "path.sys_ro": "/sys is mounted writable",
             "dev.nodes": "it also has /dev/",
             "path.keys": "/proc/keys",
