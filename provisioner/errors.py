@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import re
 
+LONGEST = 600  # characters of a text or a hint: a file may hold a name of any length
+
 
 class IsolationError(Exception):
     """
     Something could not be done.
 
-    Files, sandboxes and commands choose parts of the text: what is not printable becomes "?", a line break a space.
+    Files, sandboxes and commands choose parts of the text: what is not printable becomes "?", a line break a space, and
+    the middle of a long text "…".
 
     Args:
         what: one line that starts with "cannot VERB" and quotes the object.
@@ -23,13 +26,17 @@ class IsolationError(Exception):
     """
 
     def __init__(self, what: str, hint: str = "", log: str = "") -> None:
-        super().__init__(what := one_line(what))
+        super().__init__(what := _shorten(one_line(what)))
         self.what = what
-        self.hint = one_line(hint)
+        self.hint = _shorten(one_line(hint))
         self.log = log
 
     def __str__(self) -> str:
         return f"{self.what}; {self.hint}" if self.hint else self.what
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}…{text[-LONGEST // 2 :]}"
 
 
 def one_line(text: str) -> str:

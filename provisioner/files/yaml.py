@@ -21,7 +21,6 @@ from provisioner.files.suggest import suggest
 
 MAX_BYTES = 256 << 10
 MAX_DEPTH = 16
-LONGEST = 300  # characters of an error, without file, line and hint
 PLAIN = tuple(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "timestamp"))
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -48,9 +47,7 @@ class _Document:
         return self.lines.get(self.standing(location), 1)
 
     def error(self, line: int, what: str, hint: str = "") -> IsolationError:
-        """Return an error that begins with the file and the line; a long one is cut in its middle."""
-        if len(what) > LONGEST:
-            what = f"{what[: LONGEST // 2]}…{what[-LONGEST // 2 :]}"
+        """Return an error that begins with the file and the line."""
         return IsolationError(f"{self.name}:{line}: {what}", hint=hint)
 
 
