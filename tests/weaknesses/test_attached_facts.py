@@ -36,7 +36,7 @@ def without_peer() -> Dict:
         ("its own", "its own", "/other", (Verdict.HOLDS, "")),  # an exec in another cgroup
         ("its own", "another's", "below", (Verdict.HOLDS, "")),  # a service of its own service manager
         ("another's", "another's", "/other", (Verdict.HOLDS, "")),
-        ("its own", "another's", "/other", (Verdict.UNKNOWN, "process 4300 (sh) of another sandbox")),
+        ("its own", "another's", "/other", (Verdict.UNKNOWN, "process 4300 (sh, pid 9 inside) of another sandbox")),
         ("the host's", "its own", "below", (Verdict.UNKNOWN, "has no peer")),
     ],
 )
