@@ -29,7 +29,6 @@ Mode = Annotated[int, Field(ge=0, le=0o7777)]  # permission bits (inode(7))
 Port = Annotated[int, Field(ge=0, le=0xFFFF)]
 Time = Annotated[int, Field(ge=0, lt=YEAR_10000)]  # seconds since 1970 that a date can show
 FileType = Literal["file", "dir", "symlink", "char", "block", "fifo", "socket", "absent"]
-# Linux 6.1 gives "xxxx" for the mount point /proc where it cannot copy the name (fs/d_path.c, prepend_copy)
 SomeText = Annotated[Text, Field(min_length=1)]
 AbsolutePath = Annotated[Text, Field(pattern="^/")]
 # The root of a mount is a path, or what its file system calls it: "mnt:[4026531841]" (fs/nsfs.c, nsfs_show_path)
@@ -48,6 +47,13 @@ def _is_mount_tag(text: str) -> str:
     return text
 
 
+def _is_mount_point(text: str) -> str:
+    """Refuse "xxxx", which Linux gives where it cannot copy a name (fs/d_path.c, prepend_copy): no check finds it."""
+    if not text.startswith("/"):
+        raise ValueError("should be a path; a kernel on an emulated processor may need -cpu max,la57=off")
+    return text
+
+
 def _is_cpu_list(text: str) -> str:
     """Accept "0-3,8", and "" for no processor (cpuset(7), List format)."""
     for part in text.split(",") if text else ():
@@ -59,4 +65,5 @@ def _is_cpu_list(text: str) -> str:
 
 
 CpuList = Annotated[Text, AfterValidator(_is_cpu_list)]
+MountPoint = Annotated[Text, AfterValidator(_is_mount_point)]
 MountTag = Annotated[Text, AfterValidator(_is_mount_tag)]

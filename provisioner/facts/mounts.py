@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioner.facts.forms import DevicePart, MountRoot, MountTag, SomeText
+from provisioner.facts.forms import DevicePart, MountPoint, MountRoot, MountTag
 from provisioner.observed import Number, Observed, Text
 
 
@@ -14,7 +14,7 @@ class Mount(Observed):
     major: DevicePart
     minor: DevicePart
     root: MountRoot
-    target: SomeText
+    target: MountPoint
     options: list[Text]
     tags: list[MountTag]  # "shared:3", "master:1", "propagate_from:2", "unbindable"
     fstype: Text
