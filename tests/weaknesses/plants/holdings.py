@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ground import Ground, append, bind, mount_option, put, run, with_descriptor, without
-from plant import Make, Plant, edits, flags
+from plant import Make, Plant, edits, flags, opened
 
 from pytest_isolation.walls.environment import DOCUMENTED, proxies, secrets
 
@@ -127,6 +127,7 @@ PLANTS = (
         "started from the host's file",
         ("runc",),
         {"fd.runtime_exe": "it runs from a file outside its root", "fd.inherited": "descriptors 3 ("},
+        opened("fd.outside_file"),
         spec={**flags("--preserve-fds", "1"), **edits(started)},
         overlay=from_the_hosts_file,
     ),

@@ -91,7 +91,13 @@ PLANTS = (
         "a UTS namespace that root made, in a user namespace",
         ("runc",),
         # runc's exec enters the user namespace first, and has no power over the other one then
-        also=dict.fromkeys(("ns.exec_parity", "cap.exec_parity", "seccomp.exec_parity", "fd.runtime_exe"), "unknown"),
+        also=dict.fromkeys(
+            (
+                *("ns.exec_parity", "cap.exec_parity", "seccomp.exec_parity", "proc.exec_parity", "proc.exec_limits"),
+                "fd.runtime_exe",
+            ),
+            "unknown",
+        ),
         spec=in_uts("--uts", more=USERNS),
         base="userns",
     ),

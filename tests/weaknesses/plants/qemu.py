@@ -139,9 +139,14 @@ PLANTS = (
     Plant(
         "a plain process called a VM",
         QEMU,
-        {"vm.kernel": "it runs on the host's kernel", "vm.boot_id": "its boot id is the host's"},
+        {
+            "vm.kernel": "it runs on the host's kernel",
+            "vm.boot_id": "its boot id is the host's",
+            "vm.declared": "it is declared a VM, and runs on the host's kernel",
+        },
         MISLABELLED,
-        apart=("img.setuid",),  # a whole host's files are walked in time, or not
+        # a whole host's files are walked in time, or not; it may have sockets of services and of engines
+        apart=("img.setuid", "ipc.host_sockets", "mgmt.runtime_sock"),
         overlay=lambda ground: {"create": ["{{ probe }}", "serve", "{{ nonce }}"], "boundary": "process"},
     ),
     Plant(

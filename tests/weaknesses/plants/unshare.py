@@ -123,8 +123,9 @@ PLANTS = (
             *("ns.pid.procfs", "dev.nodes", "dev.tty", "dev.shm", "mnt.old_root", "path.sys_ro", "path.firmware"),
             *SHARED,
         ),
-        # the host may have namespaces mounted, in /run/netns or for an engine, and may let everybody open /dev/fuse
-        apart=("ns.join", "dev.fuse_tun"),
+        # the host may have namespaces mounted, in /run/netns or for an engine, sockets of services and of engines, and
+        # may let everybody open /dev/fuse
+        apart=("ns.join", "dev.fuse_tun", "ipc.host_sockets", "mgmt.runtime_sock"),
         overlay=lambda ground: {"create": _bare(ground)},
     ),
     Plant(
@@ -140,6 +141,7 @@ PLANTS = (
         UNSHARE,
         {"ns.peer": "its net namespace", "net.peer_same": "its peer's token"},
         {"cap.net_raw": "holds", "ns.owner": "open"},
+        apart=("ns.net",),  # unshare stays in it, outside the sandbox; it is not the host's
         overlay=lambda ground: {
             "create": [
                 *("nsenter", f"--net=/proc/{ground.peer_pid}/ns/net", "--"),
