@@ -138,7 +138,7 @@ def test_a_newer_suite_judges_an_older_probes_facts_and_never_greener(archive: A
     moved = {key: found[key] for key, cell in archive.cells.items() if found[key].verdict is not cell.verdict}
     assert {Verdict.UNKNOWN} == {cell.verdict for cell in moved.values()}, moved
     assert [cell for cell in moved.values() if NOT_HELD not in cell.reason] == []
-    assert len(moved) < len(archive.cells) / 2  # the rest is judged by what an older probe saw
+    assert len(moved) < len(archive.cells) * 2 / 3  # the rest is judged by what an older probe saw
 
 
 def _pairs(archive: Archive) -> tuple[list[Path], list[Record]]:

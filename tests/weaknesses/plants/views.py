@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ground import Ground, bind
-from plant import Plant, edits, flags
+from plant import Plant, edits, flags, opened
 
 from provisioner.probe.build import compile_static
 
@@ -39,8 +39,9 @@ def entry(name: str) -> Make:
 
 
 PLANTS = tuple(
-    Plant(title, runtimes, opens, spec=make(name))
-    for runtimes, make in ((("runc", "crun"), first), (("docker", "podman"), entry))
+    Plant(title, runtimes, opens, also=opened(*also) if opens else {}, spec=make(name))
+    # an engine's exec has no_new_privs off too, and the lie is about the first process
+    for runtimes, make, also in ((("runc", "crun"), first, ()), (("docker", "podman"), entry, ("proc.exec_parity",)))
     for title, name, opens in (
         ("a probe that lies about no_new_privs", "liar", LIES),
         ("a program before the probe that passes all on", "honest", {}),
