@@ -263,7 +263,7 @@ PLANTS = (
     Plant(
         "--preserve-fds with a file, which is no folder",
         ("runc", "podman"),
-        {"fd.inherited": "descriptors 3 ("},
+        {"fd.inherited": "descriptors 3 (", "fd.outside_file": "descriptor 3 leads to the file"},
         spec=flags("--preserve-fds", "1"),
         overlay=given("given"),
     ),
