@@ -48,12 +48,12 @@ class Lane:
 PLANTS = "tests/weaknesses/plants"
 LANES: tuple[Lane, ...] = (
     Lane("lint", "quick", 50, again=False),
-    Lane("unit", "quick", 210),
+    Lane("unit", "quick", 240),
     Lane("probe", "push", 30, whole=True),
     Lane("together", "push", 200),
-    Lane("channel", "push", 120),
+    Lane("channel", "push", 100),
     Lane("debian12", "push", 350, machine="debian12"),
-    Lane("faults", "push", 95),
+    Lane("faults", "push", 120),
     Lane("faults-wide", "long", 900),
     Lane("faults-table", "long", 1200),
     Lane("host", "push", 45, alone=True, again=False),
