@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from provisioner.facts.forms import BootId, Time
+from provisioner.facts.holdings import Backing, Connection
 from provisioner.facts.platform import Listener
 from provisioner.facts.process import Process, TaskState
 from provisioner.facts.system import System
@@ -49,6 +50,8 @@ class Facts(Observed):
     # None inside; outside: tasks that do not count: they ended, or had not started their program yet
     left_out: Fact[Number | None] = since_schema()
     listeners: Fact[Items[Listener]] = since_schema()  # of the view "outside"
+    backings: Fact[Items[Backing]] = since_schema()  # of a hypervisor's process
+    connections: Fact[Items[Connection]] = since_schema()  # of a hypervisor's process
 
 
 def parse_facts(data: bytes, nonce: str | None = None) -> Facts:

@@ -71,6 +71,9 @@ class HostFiles(Protocol):
             IsolationError: it cannot be written.
         """
 
+    def hand_over(self, path: Path, uid: int) -> None:
+        """Give a file to a user, who alone may then read and write it; IsolationError if it cannot be given."""
+
     def delete(self, path: Path) -> bool:
         """Delete a folder of ours with all below it; a missing one is ignored.  False if something is left."""
 
@@ -159,6 +162,13 @@ class LocalFiles:
                 folder.write_whole(path.name, data, mode)
         except OSError as error:
             raise failed(f"cannot write '{path}'", error) from None
+
+    def hand_over(self, path: Path, uid: int) -> None:
+        try:
+            with Folder.open(path.parent) as folder:
+                folder.hand_over(path.name, uid, uid, 0o600)
+        except OSError as error:
+            raise failed(f"cannot give '{path}' to uid {uid}", error) from None
 
     def delete(self, path: Path) -> bool:
         try:

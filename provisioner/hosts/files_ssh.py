@@ -85,6 +85,9 @@ class SshFiles:
     def write(self, path: Path, data: bytes, mode: int = 0o644) -> None:
         self._ssh.put(str(path), data, mode)
 
+    def hand_over(self, path: Path, uid: int) -> None:
+        self._sh(f"give '{path}' to uid {uid}", 'chown -- "$2:$2" "$1" && chmod 600 -- "$1"', str(path), str(uid))
+
     def delete(self, path: Path) -> bool:
         return self._ssh.run(_removal(path), deadline("command")).status == 0
 

@@ -127,11 +127,16 @@ class Host:
         return self.facts.system.cpus if self.facts.system else 1
 
     @property
+    def hypervisor_uid(self) -> int | None:
+        """The user that the hypervisor of a micro VM runs as; None for this one."""
+        return UNPRIVILEGED if self.is_root else None
+
+    @property
     def facts_for_templates(self) -> Mapping[str, object]:
         """The values of `host.*` in runtime.yaml."""
         return {
             "root": self.is_root,
-            "unprivileged_uid": UNPRIVILEGED if self.is_root else None,
+            "unprivileged_uid": self.hypervisor_uid,
             "sys_resource": bool(self.facts.process.capabilities.effective >> CAP_SYS_RESOURCE & 1),
             "sys_admin": self.sys_admin,
             "cgroup": self.cgroup_mode,
@@ -180,7 +185,7 @@ class Host:
                 return None
             raise
 
-    def outside_pid(self, pid: int, nonce: str, filters: bool = False) -> Facts:
+    def outside_pid(self, pid: int, nonce: str, filters: bool = False, holdings: bool = False) -> Facts:
         """
         Like `outside`, for a process by its pid.
 
@@ -188,8 +193,10 @@ class Host:
             pid: the process.
             nonce: the nonce that the answer carries.
             filters: whether to read the seccomp filters of its tasks, which stops each task for less than 1 ms.
+            holdings: whether to look at its files and connections as those of a hypervisor.
         """
-        return self._ask("outside", nonce, f"pid:{pid}", *(["filters"] if filters else []), view_nonce=nonce)
+        words = [word for word, asked in (("filters", filters), ("holdings", holdings)) if asked]
+        return self._ask("outside", nonce, f"pid:{pid}", *words, view_nonce=nonce)
 
     def served_sockets(self, subject: str, nonce: str) -> list[ServedSocket]:
         """

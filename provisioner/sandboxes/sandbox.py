@@ -86,8 +86,9 @@ class Sandbox:
             "cgroups": [],
         }
         if self.runtime.image == "initramfs":
-            # written by the hypervisor, which runs as another user
-            self.host.files.write(self._bundle / "console.log", b"", 0o666)
+            self.host.files.write(self._bundle / "console.log", b"", 0o600)
+            if (uid := self.host.hypervisor_uid) is not None:
+                self.host.files.hand_over(self._bundle / "console.log", uid)
         values["limits"] = self._limit_flags(values)
         values["flags"] = [*self.spec.flags, *self._volume_flags(values)]
         mode = self.runtime.network.get(self.spec.network)
@@ -244,7 +245,7 @@ class Sandbox:
         pid = self._outer_host.vmm_pid if self._outer_host else self._stream.pid
         if pid is None:
             raise IsolationError(f"cannot look at the hypervisor of '{self.name}': its process is unknown")
-        return self.outer.outside_pid(pid, self.nonce, filters=True)
+        return self.outer.outside_pid(pid, self.nonce, filters=True, holdings=True)
 
     def exec_facts(self) -> Facts:
         """

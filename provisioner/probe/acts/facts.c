@@ -19,7 +19,7 @@
 #include "process/process.h"
 #include "system/system.h"
 
-#define OUTSIDE "outside NONCE SUBJECT|pid:N [filters]"
+#define OUTSIDE "outside NONCE SUBJECT|pid:N [filters] [holdings]"
 
 static void json_head(const char *view, const char *nonce)
 {
@@ -67,6 +67,16 @@ static bool take_option(struct system_options *o, const char *word)
 	return true;
 }
 
+static void json_unasked(void)
+{
+	static const char *const keys[] = { "backings", "connections" };
+
+	for (size_t i = 0; i < COUNT(keys); i++) {
+		json_key(keys[i]);
+		json_fail(json_mark(), 0, "looked at for a hypervisor alone");
+	}
+}
+
 int verb_facts(const struct call *call)
 {
 	struct system_options options = { 0 };
@@ -89,6 +99,7 @@ int verb_facts(const struct call *call)
 	json_limits(proc);
 	json_key("listeners");
 	json_fail(json_mark(), 0, "looked at from outside alone");
+	json_unasked();
 	json_key("system");
 	json_system(&options);
 	json_key("tasks");
@@ -103,12 +114,13 @@ int verb_outside(const struct call *call)
 {
 	char **argv = call->argv;
 	uint64_t number, before, after;
-	bool filters = call->argc == 4 && strcmp(argv[3], "filters") == 0;
+	bool filters = call->argc > 3 && strcmp(argv[3], "filters") == 0;
+	bool holdings = call->argc > 3 && strcmp(argv[call->argc - 1], "holdings") == 0;
 	char path[32];
 	pid_t pid;
 	int proc;
 
-	if (call->argc != 3 && !filters)
+	if (call->argc != 3 + filters + holdings)
 		return usage(OUTSIDE);
 	if (!starts_with(argv[2], "pid:"))
 		pid = find_subject(argv[2]);
@@ -127,6 +139,12 @@ int verb_outside(const struct call *call)
 	json_key("limits");
 	json_limits(proc);
 	json_listeners(proc);
+	if (holdings) {
+		json_backings(proc);
+		json_connections(proc);
+	} else {
+		json_unasked();
+	}
 	json_key("system");
 	json_null();
 	json_other_tasks(proc);

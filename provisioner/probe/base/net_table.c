@@ -1,9 +1,12 @@
 /* Opens the TCP tables of a network namespace. */
 #include "base/net_table.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/file.h"
 
@@ -24,4 +27,17 @@ int tcp_open(struct reader *r, int proc, bool six)
 	if (reader_open(r, proc, six ? "net/tcp6" : "net/tcp") == 0)
 		return 1;
 	return six && errno == ENOENT ? 0 : -1; /* a kernel without IPv6 */
+}
+
+void tcp_address(const char *hex, bool six, char *text)
+{
+	uint32_t address[4] = { 0 };
+	char word[9] = "";
+
+	/* each group of eight digits is a number in this machine's byte order */
+	for (size_t i = 0; i < (six ? 4 : 1) && strlen(hex) >= 8 * (i + 1); i++) {
+		memcpy(word, hex + 8 * i, 8);
+		address[i] = (uint32_t)strtoul(word, NULL, 16);
+	}
+	inet_ntop(six ? AF_INET6 : AF_INET, address, text, INET6_ADDRSTRLEN);
 }

@@ -11,4 +11,7 @@
  */
 int tcp_open(struct reader *r, int proc, bool six);
 
+/* Writes the address that a table has in hex; `text` has room for INET6_ADDRSTRLEN characters. */
+void tcp_address(const char *hex, bool six, char *text);
+
 #endif

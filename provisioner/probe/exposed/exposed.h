@@ -15,6 +15,12 @@ void json_surrounding_values(bool others);
 /* listeners: the sockets that a process listens on; `proc` is a descriptor of /proc/PID */
 void json_listeners(int proc);
 
+/* backings: the files behind a process's descriptors and maps, and who else may use them */
+void json_backings(int proc);
+
+/* connections: where a process's sockets are connected to */
+void json_connections(int proc);
+
 void json_engine_ports(void); /* ports */
 
 #endif

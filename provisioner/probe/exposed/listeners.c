@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -19,70 +18,8 @@
 #include "base/net_table.h"
 #include "base/text.h"
 #include "exposed/exposed.h"
-
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
-#define RESOLVE_IN_ROOT_ 0x10
-#define MAX_SOCKETS	 1024
-
-static struct {
-	size_t count;
-	uint64_t inode[MAX_SOCKETS];
-} sockets;
-
-static int collect_sockets(int proc)
-{
-	struct folder f;
-	const char *name;
-	char text[64];
-	int error;
-
-	sockets.count = 0;
-	if (folder_open(&f, proc, "fd") < 0)
-		return -1;
-	while ((name = folder_next(&f))) {
-		ssize_t n = readlinkat(f.fd, name, text, sizeof(text) - 1);
-
-		text[n > 0 ? n : 0] = 0;
-		if (!starts_with(text, "socket:["))
-			continue;
-		if (sockets.count == MAX_SOCKETS) {
-			errno = E2BIG;
-			break;
-		}
-		sockets.inode[sockets.count++] = strtoull(text + 8, NULL, 10);
-	}
-	error = name ? E2BIG : errno;
-	close_fd(&f.fd);
-	errno = error;
-	return error ? -1 : 0;
-}
-
-static bool is_ours(uint64_t inode)
-{
-	for (size_t i = 0; i < sockets.count; i++)
-		if (sockets.inode[i] == inode)
-			return true;
-	return false;
-}
-
-/* Opens a path as the process would: links are resolved below its root. */
-static int open_in_root(int root, const char *path)
-{
-	struct {
-		uint64_t flags, mode, resolve;
-	} how = { O_PATH | O_CLOEXEC, 0, RESOLVE_IN_ROOT_ };
-
-	return (int)syscall(SYS_openat2, root, path, &how, sizeof(how));
-}
-
-static int stat_in_root(int root, const char *path, struct stat *st)
-{
-	cleanup_fd int fd = open_in_root(root, path);
-
-	return fd < 0 ? -1 : fstat(fd, st);
-}
+#include "exposed/own_sockets.h"
+#include "exposed/way.h"
 
 /* Whether any user may write to the file and search every folder on its path. */
 static int open_to_others(int proc, const char *path, mode_t *mode, bool *others)
@@ -104,19 +41,10 @@ static int open_to_others(int proc, const char *path, mode_t *mode, bool *others
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	if (stat_in_root(root, whole, &st) < 0)
+	if (look_on_way(root, whole, &st, others) < 0)
 		return -1;
 	*mode = st.st_mode & 07777;
-	*others = st.st_mode & S_IWOTH;
-	for (char *slash = whole; slash; slash = strchr(slash + 1, '/')) {
-		char after = slash[1];
-
-		slash[1] = 0;
-		if (stat_in_root(root, whole, &st) < 0)
-			return -1;
-		slash[1] = after;
-		*others = *others && (st.st_mode & S_IXOTH);
-	}
+	*others = *others && (st.st_mode & S_IWOTH);
 	return 0;
 }
 
@@ -131,17 +59,9 @@ static void json_head(const char *family, const char *address)
 
 static void json_tcp(const char *family, const char *hex, uint64_t port)
 {
-	char text[INET6_ADDRSTRLEN] = "", word[9];
-	uint32_t address[4] = { 0 };
-	bool six = strcmp(family, "tcp6") == 0;
+	char text[INET6_ADDRSTRLEN] = "";
 
-	/* each group of eight digits is a number in this machine's byte order */
-	for (size_t i = 0; i < (six ? 4 : 1) && strlen(hex) >= 8 * (i + 1); i++) {
-		memcpy(word, hex + 8 * i, 8);
-		word[8] = 0;
-		address[i] = (uint32_t)strtoul(word, NULL, 16);
-	}
-	inet_ntop(six ? AF_INET6 : AF_INET, address, text, sizeof(text));
+	tcp_address(hex, strcmp(family, "tcp6") == 0, text);
 	json_head(family, text);
 	json_key("port");
 	json_u64(port);
@@ -189,7 +109,7 @@ static void take_tcp(const char *family, const char *line)
 
 	if (sscanf(line, " %*u: %39[0-9A-F]:%x %*[0-9A-F]:%*x %x %*x:%*x %*x:%*x %*x %*u %*u %llu",
 		   hex, &port, &state, &inode) == 4 &&
-	    state == 0x0a && is_ours(inode))
+	    state == 0x0a && is_own_socket(inode))
 		json_tcp(family, hex, port);
 }
 
@@ -201,7 +121,7 @@ static void take_unix(int proc, const char *line)
 	int at = 0;
 
 	if (sscanf(line, " %*x: %*x %*x %x %*x %*x %llu%n", &flags, &inode, &at) == 2 && at &&
-	    flags & 0x10000 && is_ours(inode))
+	    flags & 0x10000 && is_own_socket(inode))
 		json_unix(proc, line[at] == ' ' ? line + at + 1 : line + at);
 }
 
@@ -249,15 +169,17 @@ void json_listeners(int proc)
 {
 	static const char *const families[] = { "tcp", "tcp6", "unix" };
 	size_t mark;
+	int own;
 
 	json_key("listeners");
 	mark = json_mark();
 	json_open('[');
-	if (collect_sockets(proc) < 0) {
+	own = find_own_sockets(proc);
+	if (own < 0) {
 		json_fail(mark, errno, "list fd");
 		return;
 	}
-	for (size_t i = 0; i < COUNT(families) && sockets.count; i++)
+	for (size_t i = 0; i < COUNT(families) && own; i++)
 		if (json_family(proc, families[i]) < 0) {
 			json_fail(mark, errno, "read net/%s", families[i]);
 			return;

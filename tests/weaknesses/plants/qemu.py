@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from ground import Ground, as_root, replaced
 from plant import KERNEL_FILES, Plant, flags, opened
 
 QEMU = ("qemu",)
+NOBODY = 65534
 HELPER = 'sleep 60 </dev/null >/dev/null 2>&1 & exec "$@"'
 
 
@@ -46,6 +48,13 @@ def _run_as(ground: Ground) -> Mapping[str, Any]:
     return {"create": as_root(ground.runtime.create)}
 
 
+def for_hypervisor(path: Path, mode: int = 0o600) -> Path:
+    """Give a file or folder to the hypervisor's user, nobody; return it."""
+    os.chown(path, NOBODY, NOBODY)
+    path.chmod(mode)
+    return path
+
+
 def own_disk(ground: Ground) -> tuple[str, ...]:
     """Return the arguments of a disk that is a file of the test's own, which no device shows to the guest."""
     path = ground.file("disk.img", "\0" * 4096)
@@ -63,7 +72,7 @@ MISLABELLED = opened(
     *("env.clean", "ipc.sysv_mq", "ipc.abstract", "kern.bpf", "kern.perf", "kern.userfaultfd", "kern.io_uring"),
     *("kern.kexec_reboot", "kern.swap_acct_quota", "kern.fanotify", "kern.rt_sched", "time.set"),
     *("path.binfmt", "path.interrupts", "path.firmware", "path.kmsg", "path.host_facts"),
-) | {"vm.process": "unknown", "vm.host_sockets": "unknown"}
+) | dict.fromkeys(("vm.process", "vm.host_sockets", "vm.host_files", "vm.host_channels"), "unknown")
 MISLABELLED |= {
     check: "open" if Path(path).exists() else "not_applicable"
     for check, path in (
@@ -87,7 +96,7 @@ def new_disk(*left: int) -> Callable[[Ground], Mapping[str, Any]]:
             data[at : at + 6] = b"secret"
         path = ground.folder / "new.img"
         path.write_bytes(data)
-        path.chmod(0o666)  # the hypervisor is another user
+        for_hypervisor(path)
         drive = f"file={path},format=raw,if=none,id=new,file.locking=off"
         return flags("-drive", drive, "-device", "nvme,drive=new,serial=1")
 

@@ -25,9 +25,18 @@ def complete(document: Dict, name: str) -> Dict:
     for part in ("outside", "peer_outside", "vmm"):
         if document[part] is not None:
             document[part]["listeners"] = []
+            document[part]["backings"] = document[part]["connections"] = []
     if name == "vm":
         # libvirt's monitor, in a folder that only its user enters, in a mount namespace of its own
         document["vmm"]["listeners"] = [listener("unix", "/var/lib/libvirt/qemu/domain-1/monitor.sock", mode=0o755)]
+        document["vmm"]["backings"] = [
+            backing("/dev/hugepages/libvirt/qemu/1-guest/ram", mapped=True),
+            backing("/var/lib/libvirt/images/guest.qcow2"),
+            backing("/var/lib/libvirt/images/base.qcow2", access="r", others_read=True, uid=0, mode=0o644),
+            backing("/run/libvirt/qemu/guest.pid", access="w", pid=True, others_read=True, uid=0, mode=0o644),
+            backing("/dev/pts/3", "char", mode=0o620),
+        ]
+        document["vmm"]["connections"] = [connection("/run/libvirt/qemu/swtpm/1-guest-swtpm.sock", "swtpm", 64055)]
         document["vmm"]["process"]["namespaces"]["mnt"] += 5000
     return document
 
@@ -41,6 +50,19 @@ def disk(name: str, used: bool = False, data_at: int | None = None, read_only: b
 def listener(family: str, address: str, port: int | None = None, mode: int | None = None, others: bool = False) -> Dict:
     """Return one socket that a process listens on."""
     return {"family": family, "address": address, "port": port, "mode": mode, "others": others}
+
+
+def backing(path: str, type_: str = "file", **more: object) -> Dict:
+    """Return one file of a hypervisor, which its user alone may open unless `more` says otherwise."""
+    closed: Dict = {"access": "rw", "mapped": False, "pid": False, "uid": 64055, "mode": 0o600}
+    return {"path": path, "type": type_} | closed | {"others_read": False, "others_write": False} | more
+
+
+def connection(
+    address: str, server: str | None, uid: int | None, family: str = "unix", port: int | None = None
+) -> Dict:
+    """Return one socket that a hypervisor has connected."""
+    return {"family": family, "address": address, "port": port, "server": server, "uid": uid}
 
 
 def device(id_: str, class_: str | None = None) -> Dict:
