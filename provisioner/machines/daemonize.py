@@ -64,7 +64,7 @@ def start_detached(
 
     Args:
         argv: the program and its arguments; it must not fork into the background.
-        log: the file for its standard output and standard error; it is truncated first.
+        log: the file for its standard output and standard error; it is truncated first, and only this user may read it.
         file: its identity file, for `load_process`.
         run: the journal that records the process before it starts.
         pass_fds: file descriptors that it inherits.
@@ -79,7 +79,8 @@ def start_detached(
     _held[:] = [process for process in _held if process.poll() is None]
     record = record_undo(run, file)
     try:
-        with Folder.open(log.parent) as folder, open(folder.open_file(log.name, WRITE, 0o644), "wb") as output:
+        with Folder.open(log.parent) as folder, open(folder.open_file(log.name, WRITE, 0o600), "wb") as output:
+            os.fchmod(output.fileno(), 0o600)  # a log of an older version had 0644
             process = subprocess.Popen(
                 identify_and_exec(argv, file),
                 stdin=subprocess.DEVNULL,

@@ -44,10 +44,10 @@ def _disk(mode: int, more: str = "") -> Make:
 
 def _another_users_disk(ground: Ground) -> Mapping[str, Any]:
     path = ground.file("guest.img", "\0" * 4096)
-    os.chown(path, 4242, 65534)
+    gid = str(ground.host.values(ground.runtime)["kvm_gid"])  # the hypervisor's group
+    os.chown(path, 4242, int(gid))
     path.chmod(0o660)
-    gids = ("-drive", f"file={path},format=raw,if=none,id=own,file.locking=off")
-    return flags(*gids)
+    return flags("-drive", f"file={path},format=raw,if=none,id=own,file.locking=off")
 
 
 def _log(ground: Ground) -> Mapping[str, Any]:
