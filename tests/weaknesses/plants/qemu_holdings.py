@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +35,21 @@ def _memory(mode: int) -> Make:
     return make
 
 
-def _disk(mode: int, more: str = "") -> Make:
-    """Return a Spec with a disk of this mode, which no device shows to the guest."""
+def _attached(path: Path) -> Mapping[str, Any]:
+    """Return a Spec with a disk at the declared SATA controller: without a device QEMU opens it only to read."""
+    return flags("-drive", f"file={path},format=raw,if=none,id=own,file.locking=off", "-device", "ide-hd,drive=own")
+
+
+def _disk(mode: int) -> Make:
+    return lambda ground: _attached(for_hypervisor(ground.file("guest.img", "\0" * 4096), mode))
+
+
+def _base(mode: int) -> Make:
+    """Return a Spec with a disk of this mode that QEMU only reads, and which no device shows to the guest."""
 
     def make(ground: Ground) -> Mapping[str, Any]:
         path = for_hypervisor(ground.file("guest.img", "\0" * 4096), mode)
-        return flags("-drive", f"file={path},format=raw,if=none,id=own,file.locking=off{more}")
+        return flags("-drive", f"file={path},format=raw,if=none,id=own,file.locking=off,readonly=on")
 
     return make
 
@@ -47,7 +59,7 @@ def _another_users_disk(ground: Ground) -> Mapping[str, Any]:
     gid = str(ground.host.values(ground.runtime)["kvm_gid"])  # the hypervisor's group
     os.chown(path, 4242, int(gid))
     path.chmod(0o660)
-    return flags("-drive", f"file={path},format=raw,if=none,id=own,file.locking=off")
+    return _attached(path)
 
 
 def _log(ground: Ground) -> Mapping[str, Any]:
@@ -73,10 +85,24 @@ def _for_everybody(ground: Ground) -> Mapping[str, Any]:
     return {"create": ["sh", "-c", 'umask 0; exec "$@"', "sh", *ground.runtime.create]}
 
 
+def _accept(listener: socket.socket, accepted: list[socket.socket]) -> None:
+    """Accept connections, and keep them open."""
+    with suppress(OSError):
+        while True:
+            accepted.append(listener.accept()[0])
+
+
 def _service(ground: Ground) -> Mapping[str, Any]:
     """Return a Spec whose guest's serial port is connected to a service that this test starts."""
-    path = ground.unix_socket("engine.sock", folder=_folder(ground))
+    path = _folder(ground) / "engine.sock"
+    listener = ground.undo.enter_context(socket.socket(socket.AF_UNIX))
+    listener.bind(str(path))
+    listener.listen()
     path.chmod(0o666)
+    accepted: list[socket.socket] = []
+    ground.undo.callback(lambda: [one.close() for one in accepted])
+    ground.undo.callback(listener.shutdown, socket.SHUT_RDWR)  # ends the thread's accept
+    threading.Thread(target=_accept, args=(listener, accepted), daemon=True).start()
     return flags("-chardev", f"socket,id=door,path={path}", "-serial", "chardev:door")
 
 
@@ -104,7 +130,7 @@ PLANTS = (
         "a base image that all write",
         QEMU,
         {"vm.host_files": "/guest.img, which every user of the host may write (mode 0666)"},
-        spec=_disk(0o666, ",readonly=on"),
+        spec=_base(0o666),
     ),
     Plant(
         "another user's disk", QEMU, {"vm.host_files": "another user of the host (uid 4242"}, spec=_another_users_disk
@@ -136,6 +162,6 @@ PLANTS = (
     Plant("a device under another name", QEMU, {"vm.process": "/host/entropy open"}, spec=_device),
     Plant("memory in a file in a closed folder", QEMU, spec=_memory(0o700)),
     Plant("a disk for its own user", QEMU, spec=_disk(0o600)),
-    Plant("a base image that all read", QEMU, spec=_disk(0o644, ",readonly=on")),
+    Plant("a base image that all read", QEMU, spec=_base(0o644)),
     Plant("a pseudoterminal of its own", QEMU, spec=flags("-chardev", "pty,id=door", "-serial", "chardev:door")),
 )
