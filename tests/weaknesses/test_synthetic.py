@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from facts_factory import SOUND, Dict, record_of
+from fitting import foreign_remedies
 from judging import Found, checks, judge
 from synthetic import LOOKALIKES, WEAKNESSES
 from weakness import Lookalike, Weakness
@@ -46,6 +47,8 @@ def test_a_weakness_moves_its_own_check_and_names_the_cause(weakness: Weakness) 
     assert before[weakness.check][0] is Verdict.HOLDS
     verdict, reason = after[weakness.check]
     assert (weakness.verdict, True) == (verdict, weakness.cause in reason), reason
+    target = record_of(document).target
+    assert foreign_remedies(weakness.check, target.kind, verdict, reason, target.conditions) == {}
     assert {weakness.check, *weakness.also} == _moved(before, after)
     assert not [name for name in weakness.also if after[name][0] in GREEN]
 

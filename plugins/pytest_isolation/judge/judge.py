@@ -21,7 +21,7 @@ import pytest_isolation.suite
 from provisioner.errors import IsolationError
 from pytest_isolation.judge.evidence import show_evidence
 from pytest_isolation.policy.policy import Policy
-from pytest_isolation.policy.remedies import remedy_for
+from pytest_isolation.policy.remedies import remedy_for, reproduce_for
 from pytest_isolation.policy.verdict import Cell, Check, Judgement, Verdict, check_of, verdict_of
 from pytest_isolation.records.record import ATTACHED, Record, load_record
 from pytest_isolation.records.view import judge_fixtures
@@ -220,8 +220,8 @@ def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict
         waiver=ruling.waiver,
         inside=inside,
         outside=outside,
-        reproduce=check.reproduce,
-        remedy="" if verdict in SOUND else remedy_for(check, target.runtime),
+        reproduce=reproduce_for(check, target.runtime),
+        remedy="" if verdict in SOUND else remedy_for(check, target.runtime, verdict, reason, target.conditions),
         known=known_by(check.id, record) if lost else (),
     )
 

@@ -67,18 +67,25 @@ class Documented(BaseModel):
     """
     A wall that the runtime documents as open, or that cannot be observed there.
 
-    `because` restricts the exception to one reason of the check; any other reason is a finding.
+    `because` restricts the exception to some reasons of the check; any other reason is a finding.
+    In it "…" stands for any text without a semicolon.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     verdict: Literal["open", "unknown", "ignored"]
-    because: Line | None = None
+    because: Line | Annotated[list[Line], Field(min_length=1)] | None = None
     source: Line
     when: When = When()
 
     def covers(self, verdict: str, reason: str) -> bool:
         """Whether the exception documents this verdict with this reason."""
-        return self.verdict == verdict and self.because in (None, reason)
+        named = [self.because] if isinstance(self.because, str) else self.because
+        return self.verdict == verdict and (named is None or any(_pattern(one).fullmatch(reason) for one in named))
+
+
+@cache
+def _pattern(because: str) -> re.Pattern[str]:
+    return re.compile("[^;]*".join(map(re.escape, because.split("…"))))
 
 
 def _shape(value: Any) -> str:
@@ -96,13 +103,22 @@ class Expected(RootModel[dict[CheckId, Entries]]):
 
     model_config = ConfigDict(frozen=True, strict=True, title="roles/<name>/expected.yaml")
 
-    def find(self, check: str, conditions: Conditions) -> Documented | None:
-        """Return the first entry for `check` whose conditions the target meets."""
+    def find(self, check: str, conditions: Conditions, verdict: str = "", reason: str = "") -> Documented | None:
+        """
+        Return the entry for a check that documents what was observed, otherwise the first for such a target.
+
+        Args:
+            check: id of the check.
+            conditions: the target's conditions, which the entry's `when` must fit.
+            verdict: the verdict.
+            reason: its reason.
+        """
         entries = self.root.get(check, [])
-        for entry in entries if isinstance(entries, list) else [entries]:
-            if entry.when.fits(conditions):
-                return entry
-        return None
+        fitting = [
+            entry for entry in (entries if isinstance(entries, list) else [entries]) if entry.when.fits(conditions)
+        ]
+        first = fitting[0] if fitting else None
+        return next((entry for entry in fitting if entry.covers(verdict, reason)), first)
 
 
 def load_expected(path: Path) -> Expected:

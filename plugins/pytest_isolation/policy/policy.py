@@ -74,7 +74,8 @@ class Policy:
         """
         if verdict is Verdict.NOT_APPLICABLE:
             return Ruling(Judgement.NONE)
-        documented = self._documented(check, runtime, conditions)
+        expected = self.expected.get(runtime)
+        documented = expected.find(check.id, conditions, verdict.value, reason) if expected is not None else None
         waiver = next((w for w in self.waivers if w.covers(check.id, target) and w.days_expired(self.today) <= 0), None)
         if verdict is Verdict.HOLDS:
             return _rule_held(documented, waiver)
@@ -119,10 +120,6 @@ class Policy:
             reason = f"{self.profile} demands it; documented: {documented.source}"
             return Ruling(Judgement.FINDING, reason, source=documented.source)
         return Ruling(Judgement.FINDING, f"{self.profile} demands it" if required else "")
-
-    def _documented(self, check: Check, runtime: str, conditions: Conditions) -> Documented | None:
-        expected = self.expected.get(runtime)
-        return expected.find(check.id, conditions) if expected is not None else None
 
 
 def _rule_held(documented: Documented | None, waiver: Waiver | None) -> Ruling:

@@ -67,7 +67,8 @@ def _rows(expected: Expected | None) -> Iterator[str]:
 
 
 def _verdict(entry: Documented) -> str:
-    return f"{entry.verdict}: {plain(entry.because)}" if entry.because else entry.verdict
+    reasons = [entry.because] if isinstance(entry.because, str) else entry.because or []
+    return f"{entry.verdict}: {plain(' | '.join(reasons))}" if reasons else entry.verdict
 
 
 def _when(when: When) -> str:

@@ -11,7 +11,7 @@ import pytest
 from provisioner.converge.role import DETAILS, load_roles, role_model
 from provisioner.converge.state import collect_wanted
 from provisioner.files.yaml import parse_yaml
-from pytest_isolation.policy.remedies import NoSetting, RemedyFile
+from pytest_isolation.policy.remedies import Case, NoSetting, RemedyFile
 
 DOC = (Path(__file__).parents[3] / "docs/reference/roles.md").read_text("utf-8")
 SCHEMA = role_model().model_json_schema()
@@ -56,7 +56,7 @@ def test_the_example_of_remedies_is_such_a_file() -> None:
     *_, remedies = re.findall(r"^```yaml\n(.*?)^```", DOC, re.MULTILINE | re.DOTALL)
 
     assert parse_yaml(remedies.encode(), RemedyFile, "roles.md").like == "runc"
-    assert keys("remedies.yaml") == {*RemedyFile.model_fields, *NoSetting.model_fields}
+    assert keys("remedies.yaml") == {*RemedyFile.model_fields, *NoSetting.model_fields, *Case.model_fields}
 
 
 def test_the_example_is_a_role_that_renders(tmp_path: Path) -> None:

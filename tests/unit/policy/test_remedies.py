@@ -11,9 +11,17 @@ from provisioner.errors import IsolationError
 from provisioner.paths import ROLES
 from provisioner.runtimes.load import load_runtime
 from pytest_isolation.judge.judge import judge_verdict, suite_checks
+from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import bundled_ids
 from pytest_isolation.policy.policy import Policy
-from pytest_isolation.policy.remedies import load_remedies, remedies_by_runtime, remedy_for
+from pytest_isolation.policy.remedies import (
+    NoSetting,
+    RemedyFile,
+    load_remedies,
+    remedies_by_runtime,
+    remedy_for,
+    reproduce_for,
+)
 from pytest_isolation.policy.verdict import Cell as CheckedCell
 from pytest_isolation.policy.verdict import Check, Judgement, Verdict, check_of
 from pytest_isolation.reference.checks import describe_check, render_reference
@@ -41,19 +49,65 @@ def test_a_role_takes_missing_lines_from_the_role_that_it_is_like(tmp_path: Path
         three="like: two\n",
     )
 
-    assert load_remedies("three", tmp_path) == {
+    assert load_remedies("three", tmp_path).remedies == {
         "ns.pid": "--pid private",
-        "ns.net": "three has no setting for it: it has no network",
+        "ns.net": NoSetting(none="it has no network"),
     }
+    assert remedies_by_runtime(tmp_path)["ns.net"]["three"] == "three has no setting for it: it has no network"
 
 
 def test_the_general_remedy_counts_if_the_role_has_no_line(tmp_path: Path) -> None:
     own = Check("mine.loopback_only", remedy="--network none")
 
-    assert remedy_for(own, "docker") == "--network none"
-    assert remedy_for(own, "pid") == "--network none"
-    assert load_remedies("empty", write(tmp_path, empty="")) == {}
-    assert load_remedies("elsewhere", tmp_path) == {}
+    assert remedy_for(own, "docker", "open", "", Conditions()) == "--network none"
+    assert remedy_for(own, "pid", "open", "", Conditions()) == "--network none"
+    assert load_remedies("empty", write(tmp_path, empty="")) == RemedyFile()
+    assert load_remedies("elsewhere", tmp_path) == RemedyFile()
+
+
+def test_a_remedy_depends_on_the_cause() -> None:
+    check = CHECKS["lim.pids"]
+    told = {
+        (runtime, verdict, user, cgroup): remedy_for(
+            check, runtime, verdict, "why", Conditions.model_validate({"user": user, "cgroup": cgroup})
+        )
+        for runtime, verdict, user, cgroup in (
+            ("podman", "open", "other", "v1"),
+            ("podman", "ignored", "other", "v1"),
+            ("podman", "ignored", "other", "v2"),
+            ("nspawn", "open", "root", "v2"),
+            ("nspawn", "ignored", "root", "v2"),
+        )
+    }
+
+    assert told["podman", "open", "other", "v1"] == "--pids-limit=100"
+    assert (
+        "cgroup v1: boot the host with systemd.unified_cgroup_hierarchy=1" in told["podman", "ignored", "other", "v1"]
+    )
+    assert "Delegate=" in told["podman", "ignored", "other", "v2"]
+    assert told["nspawn", "open", "root", "v2"].startswith("--property=TasksMax=100")
+    assert "--property= has no effect" in told["nspawn", "ignored", "root", "v2"]
+
+
+@pytest.mark.parametrize(
+    ("check", "runtime", "shown"),
+    [
+        ("ns.pid", "docker", "readlink /proc/self/ns/pid    # inside: docker exec NAME"),
+        ("ns.pid", "crun", "readlink /proc/self/ns/pid    # inside: crun exec ID"),
+        ("ns.pid", "pid", "readlink /proc/self/ns/pid"),
+        ("ns.pid", "bwrap", "readlink /proc/self/ns/pid    # inside: nsenter --all --target PID; "
+         "PID: lsns --type mnt --output PID,COMMAND"),
+        ("key.session", "podman", "keyctl show @s    # inside (podman exec NAME) and on the host: the same serial"),
+        ("lsm.distinct", "runc", "cat /proc/PID/attr/current    # on the host, of two sandboxes; PID: runc state ID"),
+        ("img.user", "podman", "podman image inspect --format '{{.Config.User}}' IMAGE"),
+    ],
+)  # fmt: skip
+def test_a_check_is_shown_in_the_runtimes_own_words(check: str, runtime: str, shown: str) -> None:
+    assert reproduce_for(CHECKS[check], runtime) == shown
+
+
+def test_a_users_own_command_is_shown_as_it_is() -> None:
+    assert reproduce_for(Check("mine.loopback_only", reproduce="ip link"), "docker") == "ip link"
 
 
 @pytest.mark.parametrize(
@@ -71,6 +125,10 @@ def test_the_general_remedy_counts_if_the_role_has_no_line(tmp_path: Path) -> No
         ("like: one\n", "like: one leads in a circle: one → one"),
         ("like: back\n", "like: one leads in a circle: one → back → one"),
         ("- ns.pid\n", "remedies.yaml:1"),
+        ("remedies:\n  ns.pid: []\n", "remedies.yaml:2: remedies.ns.pid"),
+        ("remedies:\n  ns.pid:\n    - {because: x, remedy: y}\n", "the last remedy must be for any other cause"),
+        ("remedies:\n  ns.pid:\n    - {becuase: x, remedy: y}\n", "did you mean 'because'?"),
+        ("remedies:\n  ns.pid:\n    - {verdict: shut, remedy: y}\n", "remedies.yaml:3"),
     ],
 )
 def test_what_cannot_be_meant_is_one_line(tmp_path: Path, text: str, told: str) -> None:
@@ -124,7 +182,7 @@ def test_every_check_has_its_remedy(runtime: str) -> None:
     kind = load_runtime(runtime).kind
     asked = {check.id for check in CHECKS.values() if kind in check.kinds}
 
-    lacking = sorted(asked - load_remedies(runtime).keys())
+    lacking = sorted(asked - load_remedies(runtime).remedies.keys())
 
     assert lacking == [], f"roles/{runtime}/remedies.yaml: a line for each, or {{none: why}}"
 
@@ -133,7 +191,7 @@ def test_every_check_has_its_remedy(runtime: str) -> None:
 def test_remedies_name_only_checks_of_the_runtimes_kind(runtime: str) -> None:
     kind = load_runtime(runtime).kind
 
-    assert [name for name in load_remedies(runtime) if kind not in CHECKS[name].kinds] == []
+    assert [name for name in load_remedies(runtime).remedies if kind not in CHECKS[name].kinds] == []
 
 
 def test_each_check_is_in_the_reference_with_its_remedies() -> None:

@@ -100,7 +100,7 @@ PLANTS = (
     Plant(
         "an exec as root beside another user",
         ("runc",),
-        {"user.nonroot": "runs as uid 0 inside", MORE: "holds AUDIT_WRITE, KILL, NET_BIND_SERVICE, runs as root"},
+        {"user.nonroot": ") runs as uid 0 inside", MORE: "holds AUDIT_WRITE, KILL, NET_BIND_SERVICE, runs as root"},
         spec=edits(put("process.user", {"uid": 1000, "gid": 1000})),
         base="user",
         beside=executed("--user", "0:0"),
@@ -108,7 +108,7 @@ PLANTS = (
     Plant(
         "an exec as root beside another user",
         ("podman",),
-        {"user.nonroot": "runs as uid 0 inside"},
+        {"user.nonroot": ") runs as uid 0 inside"},
         spec=flags("--user", "1000:1000"),
         base="user",
         beside=executed("--user", "0:0"),

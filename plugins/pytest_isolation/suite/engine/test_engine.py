@@ -17,7 +17,7 @@ from pytest_isolation.records.view import SandboxView
     gains="is as weakly confined as every other sandbox of that engine",
     refs=["CIS Docker 2.1-2.18", "containers.conf(5)"],
     shows=["target.settings"],
-    reproduce="docker info --format '{{json .SecurityOptions}}'; podman info --format json",
+    reproduce="the settings of its engine's daemon or configuration files",
     remedy="take seccomp-profile: unconfined out of daemon.json, and seccomp_profile out of containers.conf",
 )
 def test_no_engine_wide_setting_weakens_every_sandbox(sandbox: SandboxView) -> None:

@@ -82,7 +82,7 @@ def test_no_file_of_the_image_gives_more_rights(sandbox: SandboxView) -> None:
     kinds=["container"],
     kinds_reason="what a VM boots has no image configuration: its init is root",
     shows=["image.config"],
-    reproduce="docker image inspect IMAGE    # Config.User",
+    reproduce="the image's configuration, before the start: Config.User",
     remedy="end the image's build with USER 1000: a number, which Kubernetes' runAsNonRoot can check",
 )
 def test_image_names_a_user_who_is_not_root(sandbox: SandboxView) -> None:

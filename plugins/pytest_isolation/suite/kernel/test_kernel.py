@@ -15,6 +15,7 @@ import pytest
 from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.privileged_calls import BPF_ROWS, MOUNT_ROWS, SWAP_ROWS, has_none
+from pytest_isolation.walls.seccomp.passed import filter_seen
 
 DENIED_BY = ("process.seccomp", "process.capabilities.effective", "process.lsm")  # what may have refused
 
@@ -31,7 +32,7 @@ def _judge(sandbox: SandboxView, host: HostView, what: str, rows: Iterable[str])
     rows = tuple(rows)
     passed = sandbox.rows_passed(rows)
     if passed:
-        raise Open(f"{what}: {', '.join(passed)}")
+        raise Open(f"{what}: {', '.join(passed)}; {filter_seen(sandbox.process)}")
     if has_none(host.system, rows):
         pytest.skip("this kernel has no such call")
 

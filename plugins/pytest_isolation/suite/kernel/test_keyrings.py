@@ -7,6 +7,7 @@ import pytest
 from provisioner.errors import UnobservedFact
 from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
+from pytest_isolation.walls.seccomp.passed import filter_seen
 
 REFUSED = ("EPERM", "EACCES", "ENOSYS", "ENOKEY", "SIGSYS")
 VM_HAS_ITS_OWN = "a VM's keys are its own kernel's"
@@ -80,8 +81,8 @@ def test_keys_count_against_nobody_else(sandbox: SandboxView, host_facts: HostVi
         raise UnobservedFact("system.tries[add_key.null]", answer, "the answer shows nothing")
     uid = sandbox.outside.process.uid[3]
     if sandbox.namespaces.user == host_facts.namespaces.user:
-        raise Open(f"its keys count against the host's uid {uid}")
+        raise Open(f"its keys count against the host's uid {uid}; {filter_seen(sandbox.process)}")
     if uid == host_facts.process.uid[3]:
-        raise Open(f"its keys count against the host's own uid {uid}")
+        raise Open(f"its keys count against the host's own uid {uid}; {filter_seen(sandbox.process)}")
     if "peer" not in sandbox.target.cannot and uid == peer.outside.process.uid[3]:
-        raise Open(f"its keys count against uid {uid}, its peer's too")
+        raise Open(f"its keys count against uid {uid}, its peer's too; {filter_seen(sandbox.process)}")

@@ -130,7 +130,7 @@ def test_no_namespace_is_shared_with_its_peer(sandbox: SandboxView, peer: Sandbo
     kinds=["container"],
     kinds_reason="a VM's runtime starts no process inside it",
     shows=["process.namespaces", "exec.namespaces", "process.cgroups", "exec.cgroups"],
-    reproduce="docker exec NAME ls -l /proc/self/ns /proc/1/ns",
+    reproduce="ls -l /proc/self/ns /proc/1/ns    # as what exec starts",
     remedy="let exec join every namespace and the cgroup of the first process",
 )
 def test_exec_enters_the_same_namespaces(sandbox: SandboxView) -> None:

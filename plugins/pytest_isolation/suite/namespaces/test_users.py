@@ -7,6 +7,7 @@ import pytest
 from provisioner.errors import UnobservedFact
 from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
+from pytest_isolation.walls.seccomp.passed import filter_seen
 from pytest_isolation.walls.tasks import name_first
 from pytest_isolation.walls.users import (
     foreign_capabilities,
@@ -248,7 +249,7 @@ def test_cannot_make_a_further_user_namespace(sandbox: SandboxView, host_facts: 
         return  # it is its own kernel's
     answer = sandbox.system.tries["unshare.newuser"].result
     if answer == "ok":
-        raise Open("it makes a user namespace in which it has every capability")
+        raise Open(f"it makes a user namespace in which it has every capability; {filter_seen(sandbox.process)}")
     if answer == "timeout":
         raise UnobservedFact("system.tries[unshare.newuser]", answer, "the answer shows nothing")
     if host_facts.system.tries["unshare.newuser"].result != "ok":

@@ -9,9 +9,9 @@ from pytest_isolation.policy.documented_filter import default_filter
 from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.seccomp.calls import abis_of, dangerous_calls, foreign_calls
+from pytest_isolation.walls.seccomp.passed import FILTER, filter_seen
 from pytest_isolation.walls.seccomp.tries import FOREIGN_ABI_ROWS, ROWS, SOCKETS
 
-FILTER = 2  # SECCOMP_MODE_FILTER
 LISTENER = "anon_inode:seccomp notify"  # kernel/seccomp.c, init_listener
 
 
@@ -150,7 +150,7 @@ def test_host_reaching_sockets_cannot_be_opened(sandbox: SandboxView, host_facts
         pytest.skip("the host's kernel has neither AF_VSOCK nor AF_ALG")
     found = [SOCKETS[row] for row in there if sandbox.system.tries[row].result == "ok"]
     if found:
-        raise Open(f"opens {', '.join(found)}")
+        raise Open(f"opens {', '.join(found)}; {filter_seen(sandbox.process)}")
 
 
 @pytest.mark.isolation(
@@ -186,7 +186,7 @@ def test_unknown_calls_answer_enosys(sandbox: SandboxView) -> None:
     kinds=["container"],
     kinds_reason="a VM's system calls reach its own kernel",
     shows=["process.fds", "filter"],
-    reproduce="ls -l /proc/PID/fd | grep 'seccomp notify'",
+    reproduce="ls -l /proc/PID/fd | grep 'seccomp notify'    # on the host",
     remedy="keep the listener's descriptor and the agent's socket outside: no listenerPath below a bind mount",
 )
 def test_no_listener_of_a_filter_is_inside(sandbox: SandboxView) -> None:
@@ -210,7 +210,7 @@ def test_no_listener_of_a_filter_is_inside(sandbox: SandboxView) -> None:
     kinds=["container"],
     kinds_reason="a VM's runtime starts no process inside it",
     shows=["process.seccomp", "exec.seccomp"],
-    reproduce="docker exec NAME grep Seccomp /proc/self/status /proc/1/status",
+    reproduce="grep Seccomp /proc/self/status /proc/1/status    # as what exec starts",
     remedy="drop exec --privileged; let exec use the sandbox's profile",
 )
 def test_exec_is_filtered_alike(sandbox: SandboxView) -> None:

@@ -20,7 +20,7 @@ from pytest_isolation.walls.limits import why_not_in_force
     gains="takes the host's memory until the kernel kills others",
     refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.11"],
     shows=["limits.memory"],
-    reproduce="docker run --memory 64m IMAGE …; cat memory.max memory.events    # of its cgroup, on the host",
+    reproduce="cat /proc/PID/cgroup; cat memory.max memory.events    # on the host, of that cgroup",
     remedy="set a memory limit on a host that delegates its memory controller",
 )
 def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
@@ -43,7 +43,7 @@ def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
     gains="takes processor time that belongs to others",
     refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.12"],
     shows=["limits.cpu"],
-    reproduce="docker run --cpus 0.25 IMAGE …; cat cpu.max cpu.stat    # of its cgroup, on the host",
+    reproduce="cat /proc/PID/cgroup; cat cpu.max cpu.stat    # on the host, of that cgroup",
     remedy="set a CPU quota on a host that delegates its cpu controller",
 )
 def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
@@ -65,7 +65,7 @@ def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
     gains="forks until no other process can",
     refs=["Documentation/admin-guide/cgroup-v2.rst", "CIS Docker 5.29"],
     shows=["limits.pids"],
-    reproduce="docker run --pids-limit 64 IMAGE …; cat pids.max pids.events    # of its cgroup, on the host",
+    reproduce="cat /proc/PID/cgroup; cat pids.max pids.events    # on the host, of that cgroup",
     remedy="set a limit of tasks on a host that delegates its pids controller",
 )
 def test_pids_limit_is_in_force(sandbox: SandboxView) -> None:

@@ -21,7 +21,7 @@ NO_EXEC = "a VM's runtime starts no process inside it"
     kinds=["container"],
     kinds_reason=NO_EXEC,
     shows=["process.no_new_privs", "process.uid", "process.groups", "process.umask", "exec.fds"],
-    reproduce="docker exec NAME cat /proc/self/status /proc/1/status",
+    reproduce="cat /proc/self/status /proc/1/status    # as what exec starts",
     remedy="let exec use the first process's user, groups and no_new_privs, and give it no further descriptors",
 )
 def test_exec_is_confined_alike(sandbox: SandboxView) -> None:
@@ -54,7 +54,7 @@ def test_exec_is_confined_alike(sandbox: SandboxView) -> None:
     kinds=["container"],
     kinds_reason=NO_EXEC,
     shows=["process.rlimits", "process.oom_score_adj"],
-    reproduce="docker exec NAME cat /proc/self/limits /proc/1/limits",
+    reproduce="cat /proc/self/limits /proc/1/limits    # as what exec starts",
     remedy="let exec use the first process's rlimits and oom_score_adj",
 )
 def test_exec_is_limited_alike(sandbox: SandboxView) -> None:
@@ -82,7 +82,7 @@ def test_exec_is_limited_alike(sandbox: SandboxView) -> None:
     kinds=["container"],
     kinds_reason=NO_EXEC,
     shows=["process.lsm", "exec.lsm"],
-    reproduce="docker exec NAME cat /proc/self/attr/current /proc/1/attr/current",
+    reproduce="cat /proc/self/attr/current /proc/1/attr/current    # as what exec starts",
     remedy="drop exec --privileged and --apparmor; let exec use the first process's label",
 )
 def test_exec_has_the_same_label(sandbox: SandboxView, host_facts: HostView) -> None:

@@ -64,7 +64,7 @@ def _may_signal(process: Canary, name: str) -> bool:
     kinds=["container"],
     kinds_reason="a VM's process ids are its own kernel's",
     shows=["system.peers", "process.uid", "process.namespaces.pid"],
-    reproduce="docker inspect --format '{{.State.Pid}}' PEER    # inside the other: kill -0 PID",
+    reproduce="kill -0 PID    # PID of its peer's first process, on the host and in the peer",
     remedy="give each its own pid namespace: drop --pid=host and --pid=container:NAME; or run each as another user",
 )
 def test_cannot_signal_a_peer(sandbox: SandboxView) -> None:
