@@ -39,11 +39,18 @@ static size_t count;
 static const char *const nameless[] = { "pipe:[",  "socket:[", "anon_inode:",
 					"/memfd:", "/SYSV",    "/dev/zero" };
 
-static bool is_backing(const struct stat *st, const char *target)
+static bool has_name(const char *target)
 {
 	for (size_t i = 0; i < COUNT(nameless); i++)
 		if (starts_with(target, nameless[i]))
 			return false;
+	return true;
+}
+
+static bool is_backing(const struct stat *st, const char *target)
+{
+	if (!has_name(target))
+		return false;
 	return S_ISREG(st->st_mode) || S_ISFIFO(st->st_mode) || st->st_rdev == PTMX ||
 	       (S_ISCHR(st->st_mode) && major(st->st_rdev) - 136 < 8);
 }
@@ -137,20 +144,36 @@ static int take_descriptors(int proc)
 	return error ? -1 : 0;
 }
 
-/* Takes a line of maps, if others see what the process writes there; its link opens the file. */
-static int take_map(int proc, char *line)
+/*
+ * The file of a map.  Its link needs CAP_CHECKPOINT_RESTORE (proc_pid_map_files(5)); without it the
+ * file is looked for by its path, and must be the one that the line names.
+ */
+static int stat_map(int proc, const char *range, const char *path, uint64_t inode, struct stat *st)
 {
-	char range[64], perms[8], path[96];
+	char link[96];
+
+	snprintf(link, sizeof(link), "map_files/%s", range);
+	if (fstatat(proc, link, st, 0) == 0)
+		return 0;
+	if (errno != EPERM || stat(path, st) < 0)
+		return -1;
+	errno = EPERM;
+	return st->st_ino == inode ? 0 : -1;
+}
+
+/* Takes a line of maps, if others see what the process writes there. */
+static int take_map(int proc, const char *line)
+{
+	char range[64], perms[8];
 	unsigned long long inode;
 	struct backing *b;
 	struct stat st;
 	int at = 0;
 
 	if (sscanf(line, "%63s %7s %*x %*x:%*x %llu %n", range, perms, &inode, &at) < 3 || !inode ||
-	    perms[1] != 'w' || perms[3] != 's')
+	    perms[1] != 'w' || perms[3] != 's' || !has_name(line + at))
 		return 0;
-	snprintf(path, sizeof(path), "map_files/%s", range);
-	if (fstatat(proc, path, &st, 0) < 0)
+	if (stat_map(proc, range, line + at, inode, &st) < 0)
 		return errno == ENOENT ? 0 : -1;
 	if (!is_backing(&st, line + at))
 		return 0;

@@ -172,3 +172,21 @@ def test_a_connection_that_is_not_accepted_yet_has_no_name(probe: Path, door: Pa
         facts = look(probe, door, int(port.getsockname()[1]))
 
     assert [(one.address, one.server) for one in facts.connections if one.family == "unix"] == [("", None)]
+
+
+@as_root
+def test_a_user_sees_the_maps_of_its_own_processes(probe: Path, door: Path, servers: int) -> None:
+    door.chmod(0o777)
+    (door / "service.sock").chmod(0o777)
+    user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    holder = subprocess.Popen(
+        [*user, sys.executable, "-c", HOLD, str(door), str(servers)], stdin=-1, stdout=-1, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "ready\n"
+        facts = ask(*user, str(probe), "outside", "n1", f"pid:{holder.pid}", "holdings")
+    finally:
+        holder.communicate("", timeout=300)
+
+    assert [Path(one.path).name for one in facts.backings if one.mapped] == ["memory"]
