@@ -50,6 +50,9 @@ FITTING = [
     ("nspawn", "lim.memory", "ignored", "it took 80 MiB of 64", "has no effect"),
     ("lxc", "lim.memory", "ignored", "it took 80 MiB of 64", "cgroup v2 alone"),
     ("lxc", "ns.exec_parity", "open", "an exec'd process lives in another cgroup: /.lxc and not / of v", ".lxc"),
+    ("docker", "lim.memory", "ignored", "the cgroup shows 67112960 bytes, 67108864 were asked for", "docker update"),
+    ("docker", "lim.memory", "ignored", "the cgroup shows no limit bytes, 67108864 were asked for", "docker info"),
+    ("docker", "cap.exec_parity", "open", "an exec'd process also holds SYS_PTRACE", "nsenter(1)"),
     ("runc", "seccomp.sockets", "open", "opens AF_VSOCK; no filter is installed", "defaultAction"),
     ("runc", "path.binfmt", "open", "it may mount binfmt_misc: fsopen.no_such_fs is not refused", "CAP_SYS_ADMIN"),
 ]  # fmt: skip
