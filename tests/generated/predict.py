@@ -75,15 +75,14 @@ def leads_to_host(world: World) -> bool:
     """
     Whether a drawn mount shows what the host uses itself: a bind, an overlay over it (overlayfs.rst).
 
-    A procfs or sysfs in the host's own namespace is the host's (pid_namespaces(7), network_namespaces(7)).
+    A sysfs in the host's own network namespace is the host's.  A procfs is an instance of its own since Linux 5.8
+    (proc.rst), whichever pid namespace it shows: ns.pid.procfs judges that.
     """
     layers = [part for one in world.drawn("overlay") for part in one["options"][0].partition("=")[2].split(":")]
     binds = [one["source"] for one in world.drawn("bind")]
     writable = [one["source"] for one in world.drawn("bind", mode="rw")]
-    return (
-        bool({*layers, *binds} & {*HOSTS} or {*writable} & {*PUBLIC})
-        or (bool(world.drawn("proc")) and not world.has("pid"))
-        or (bool(world.drawn("sysfs")) and not world.has("network"))
+    return bool({*layers, *binds} & {*HOSTS} or {*writable} & {*PUBLIC}) or (
+        bool(world.drawn("sysfs")) and not world.has("network")
     )
 
 

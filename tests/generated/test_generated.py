@@ -87,6 +87,12 @@ def test_every_check_says_what_the_configuration_makes_of_it(
     for seed in range(FIRST, FIRST + COUNT):
         drawn = draw_config(seed, place)
         outcome = run_drawn(state.measurements[column], state.sandboxes, drawn, place)
+        if (
+            "mkdir" in outcome.refused
+        ):  # in the root folder that sandboxes share the host's root makes the targets first
+            choices = {name: choice for name, choice in drawn.chosen.items() if name != "user namespace"}
+            run_drawn(state.measurements[column], state.sandboxes, Drawn(seed, choices), place)
+            outcome = run_drawn(state.measurements[column], state.sandboxes, drawn, place)
         if outcome.refused:
             found.append(f"{drawn}\n    refused: {outcome.refused}")
             continue

@@ -142,7 +142,8 @@ PLANTS = (
         {
             **opened("cap.net_raw", "cap.sys_admin", "cap.mknod", "cap.rawio_boot_time", *KERNEL_FILES),
             **opened("cap.sys_ptrace", "cap.net_admin", "cap.dac_read_search", "cap.bpf_perfmon", *RULED),
-            "cap.exec_parity": "holds",
+            **opened("path.release_agent"),
+            **dict.fromkeys(("cap.exec_parity", "proc.exec_parity"), "holds"),
         },
         base="user",
     ),
@@ -171,7 +172,7 @@ PLANTS = (
                 {**dict.fromkeys(MOUNTED, "holds"), **opened(*(set(RULED) - {"kern.userfaultfd"}))},
             ),
             ("SYS_MODULE", {"cap.sys_module": "CAP_SYS_MODULE", "cap.bounding": "SYS_MODULE"}, {}),
-            ("NET_RAW", {"cap.net_raw": "socket.packet_raw, socket.inet_raw"}, {}),
+            ("NET_RAW", {"cap.net_raw": "socket.packet_raw"}, {}),
         )
     ),
     Plant("lxc.no_new_privs left out", LXC, {"nnp.set": "no_new_privs is off"}, opened("nnp.setuid"), base="nnp"),

@@ -173,7 +173,7 @@ PLANTS = (
         for name, check, reason in (
             ("SYS_ADMIN", "cap.sys_admin", "CAP_SYS_ADMIN"),
             ("SYS_MODULE", "cap.sys_module", "CAP_SYS_MODULE"),
-            ("NET_RAW", "cap.net_raw", "socket.packet_raw, socket.inet_raw"),
+            ("NET_RAW", "cap.net_raw", "socket.packet_raw"),
         )
     ),
     Plant("noNewPrivileges: false", RUNC, {"nnp.set": "off"}, spec=edits(put("process.noNewPrivileges", False))),
