@@ -56,3 +56,14 @@ def test_a_file_in_the_way_is_an_error_of_one_line(tmp_path: Path) -> None:
         LocalFiles().make_folder(tmp_path / "file" / "docker", 0o711)
     with pytest.raises(IsolationError, match=r"cannot make '.*/file': Not a directory"):
         LocalFiles().make_folder(tmp_path / "file", 0o711)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_that_is_handed_over_is_its_new_owners_alone(tmp_path: Path) -> None:
+    (tmp_path / "console").write_text("")
+    LocalFiles().hand_over(tmp_path / "console", 65534)
+    status = (tmp_path / "console").stat()
+
+    assert (status.st_uid, status.st_mode & 0o777) == (65534, 0o600)
+    with pytest.raises(IsolationError, match=r"cannot give '.*/missing' to uid 65534: No such file"):
+        LocalFiles().hand_over(tmp_path / "missing", 65534)
