@@ -63,6 +63,8 @@ PAIRS = [
      "its root is the host's own", ""),
     ("unshare", "env.secrets", "API_TOKEN looks like a secret, by its name",
      "token in the kernel's command line (jwt, 40 characters) looks like a secret", ""),
+    ("docker", "vm.boot_id", "its boot id is the host's", "its machine id is its peer's, baked into the image", ""),
+    ("podman", "mnt.rootfs_ro", "/ is writable", "nothing is mounted at /", ""),
     ("machine", "vm.process", "the hypervisor's process is in the host's mount namespace",
      "the hypervisor's process runs as root on the host", ""),
     ("machine", "vm.host_sockets", "its hypervisor listens on port 127.0.0.1:2222",
