@@ -227,7 +227,7 @@ DOCUMENT: Mapping[str, Skipped] = {
     "limits": OF_CGROUP,
     "tasks": OUTSIDE,
     "left_out": OUTSIDE,
-    "listeners": OUTSIDE,
+    **dict.fromkeys(("listeners", "backings", "connections"), OUTSIDE),
 }
 
 
