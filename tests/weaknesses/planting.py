@@ -21,6 +21,8 @@ from plants import BASES
 from turns import network_turn
 
 from provisioner.facts.reach import Reach, Reaches
+from provisioner.journal.entry import UndoEntry
+from provisioner.journal.undo import undo as undo_entry
 from provisioner.limits.document import Load, Loads
 from provisioner.paths import cache_dir
 from provisioner.runtimes.load import overlay
@@ -122,7 +124,9 @@ def _ground(sandboxes: SandboxCache, target: Target, undo: ExitStack) -> Ground:
     It lies on disk: the run's own folder is below /run, on most hosts a tmpfs, and a mask is a tmpfs too.
     """
     host = sandboxes.hosts.host(target.host)
-    folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="plant-", dir=cache_dir())))
+    folder = Path(tempfile.mkdtemp(prefix="plant-", dir=cache_dir()))
+    # never by shutil.rmtree: what a plant has mounted there may be a folder of this host, and its umount may fail
+    undo.callback(undo_entry, UndoEntry(0, "path", (str(folder),)))
     folder.chmod(0o755)
     return Ground(host, target.runtime, lambda: sandboxes.live(target, "peer"), folder, undo)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ground import Edit, Ground, append, bind, run
@@ -36,14 +35,6 @@ def over(path: str) -> Callable[[Ground], Mapping[str, Any]]:
 def over_own(ground: Ground) -> Mapping[str, Any]:
     """Return a Spec with an overlay over folders of the test's own."""
     return edits(overlay("/opt/merged", f"{ground.directory('lower', 'a')}:{ground.directory('other', 'b')}"))
-
-
-def second_name(ground: Ground) -> str:
-    """Give the host's /etc a second name in the test's folder; unmounted with the plant."""
-    path = str(ground.directory("second"))
-    run("mount", "--bind", "/etc", path)
-    ground.undo.callback(run, "umount", path)
-    return path
 
 
 def link(ground: Ground, to: str) -> str:
@@ -89,19 +80,6 @@ PLANTS = (
             spec=over(path),
         )
         for path in ("/", "/etc", "/root", "/usr/lib")
-    ),
-    Plant(
-        "an overlay over a second name of /etc",
-        RUNC,
-        {"mnt.host_paths": "/opt/merged is an overlay: its lowerdir is the host's /etc: configuration"},
-        spec=lambda ground: edits(overlay("/opt/merged", f"{ground.directory('lower', 'a')}:{second_name(ground)}")),
-    ),
-    Plant(
-        "a folder of the test's own, with /etc mounted in it",
-        RUNC,
-        {"mnt.host_paths": "/d/second is the host's /etc: configuration of the host"},
-        spec=lambda ground: edits(bind(Path(second_name(ground)).parent, "/d", "rbind", "ro")),
-        also={"mnt.locked_ro": "open"},
     ),
     Plant(
         "a layer of another engine, in a storage at no usual place",
