@@ -13,12 +13,14 @@ import contextlib
 import os
 import re
 import secrets
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Self
+
+from provisioner.errors import IsolationError
+from provisioner.files.delete import delete_entry
 
 HOME = "PYTEST_ISOLATION_HOME"  # as in paths.py, which imports this room
 VARIABLE = "PYTEST_ISOLATION_MAKER"  # in the environment of child processes
@@ -90,10 +92,19 @@ def maker_of(name: str) -> Maker | None:
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Make a folder that only this user can use, and delete it when the block ends."""
+    """
+    Make a folder that only this user can use, and delete it when the block ends.
+
+    A folder in which something is mounted stays: what is mounted there may be a folder of the host.
+    """
     folder = parent / temporary_name()
     folder.mkdir(mode=0o700)
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError, IsolationError):  # the next prune deletes it, or says what is mounted
+            above = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                delete_entry(above, folder.name, folder)
+            finally:
+                os.close(above)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ import pytest
 from predict import RULES, predict
 from world import World
 
+from provisioner.files.maker import temporary_folder
 from provisioner.paths import cache_dir
 from pytest_isolation.differential.draw import Drawn, draw_config, shrink
 from pytest_isolation.differential.edits import Place
@@ -47,14 +47,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def place() -> Iterator[Place]:
     """A folder of the test, and a shared mount of the test unless the folder's own mount is shared."""
-    with tempfile.TemporaryDirectory(prefix="generated-", dir=cache_dir()) as name, ExitStack() as undo:
-        folder = Path(name)
+    with temporary_folder(cache_dir()) as folder, ExitStack() as undo:
         folder.chmod(0o755)
         innocent, other, shared = folder / "innocent", folder / "other", folder / "shared"
         for one in (innocent, other, shared):
             one.mkdir()
         (innocent / "file").touch()
-        spreads = "shared" in run("findmnt", "--noheadings", "--output", "PROPAGATION", "--target", name)
+        spreads = "shared" in run("findmnt", "--noheadings", "--output", "PROPAGATION", "--target", str(folder))
         if not spreads:
             run("mount", "--bind", str(shared), str(shared))
             undo.callback(run, "umount", str(shared))

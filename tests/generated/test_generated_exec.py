@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import pytest
 
 from provisioner.deadlines import deadline
 from provisioner.facts.document import parse_facts
+from provisioner.files.maker import temporary_folder
 from provisioner.paths import cache_dir
 from provisioner.probe.exec_output import after_mark
 from provisioner.runtimes.render import render_argv
@@ -96,13 +96,13 @@ def test_every_check_of_exec_says_what_was_drawn(request: pytest.FixtureRequest)
     checks = {name: one for one in suite_checks() if (name := check_of(one).id) in CHECKS}
     wrong = []
 
-    with tempfile.TemporaryDirectory(prefix="generated-", dir=cache_dir()) as folder:
+    with temporary_folder(cache_dir()) as folder:
         for seed in range(FIRST, FIRST + COUNT):
             dice = random.Random(seed)
             process = json.loads(json.dumps(config)) | {"args": ["/probe", "facts", sandbox.nonce], "terminal": False}
             draw = dice.choice(DRAWS)
             expected = draw(dice, process)
-            seen = record.model_copy(update={"exec_": executed(sandbox, process, Path(folder))})
+            seen = record.model_copy(update={"exec_": executed(sandbox, process, folder)})
             fixtures = judge_fixtures(seen)
             opened = {name for name, one in checks.items() if observed_by(one, seen, fixtures)[0] is not Verdict.HOLDS}
             if opened != ({expected} if expected else set()):

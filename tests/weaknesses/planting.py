@@ -7,11 +7,9 @@ Everything that a plant makes on the host ends with it.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from ground import Ground
@@ -21,8 +19,7 @@ from plants import BASES
 from turns import network_turn
 
 from provisioner.facts.reach import Reach, Reaches
-from provisioner.journal.entry import UndoEntry
-from provisioner.journal.undo import undo as undo_entry
+from provisioner.files.maker import temporary_folder
 from provisioner.limits.document import Load, Loads
 from provisioner.paths import cache_dir
 from provisioner.runtimes.load import overlay
@@ -124,9 +121,8 @@ def _ground(sandboxes: SandboxCache, target: Target, undo: ExitStack) -> Ground:
     It lies on disk: the run's own folder is below /run, on most hosts a tmpfs, and a mask is a tmpfs too.
     """
     host = sandboxes.hosts.host(target.host)
-    folder = Path(tempfile.mkdtemp(prefix="plant-", dir=cache_dir()))
-    # never by shutil.rmtree: what a plant has mounted there may be a folder of this host, and its umount may fail
-    undo.callback(undo_entry, UndoEntry(0, "path", (str(folder),)))
+    # not shutil.rmtree at its end: a plant may have mounted a folder of this host there, and its umount may fail
+    folder = undo.enter_context(temporary_folder(cache_dir()))
     folder.chmod(0o755)
     return Ground(host, target.runtime, lambda: sandboxes.live(target, "peer"), folder, undo)
 

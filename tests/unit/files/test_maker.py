@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from provisioner.files.maker import Maker, maker_of, mark, marked_by, temporary_folder, temporary_name, this_process
 from provisioner.linux.processes import boot_id, read_process
+
+# a umount that fails leaves a folder of the host mounted in the temporary one
+MOUNTS = """
+import subprocess, sys
+from pathlib import Path
+from provisioner.files.maker import temporary_folder
+top = Path(sys.argv[1])
+with temporary_folder(top) as folder:
+    (folder / "own").write_text("deleted")
+    (folder / "bound").mkdir()
+    subprocess.run(["mount", "--bind", str(top / "kept"), str(folder / "bound")], check=True)
+"""
 
 
 def test_name_identifies_this_process() -> None:
@@ -44,6 +58,20 @@ def test_forked_child_is_another_maker() -> None:
 )
 def test_other_names_have_no_maker(name: str) -> None:
     assert maker_of(name) is None
+
+
+def test_what_is_mounted_in_a_temporary_folder_is_not_deleted(tmp_path: Path) -> None:
+    kept = tmp_path / "kept" / "deep" / "file"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("the host's")
+    argv = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c", MOUNTS, str(tmp_path)]
+
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+
+    if "unshare failed" in done.stderr:
+        pytest.skip("this user may not make user namespaces here: run as root")
+    assert done.returncode == 0, done.stderr
+    assert kept.read_text() == "the host's"
 
 
 def test_temporary_folder_is_private_and_deleted(tmp_path: Path) -> None:
