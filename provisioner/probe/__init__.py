@@ -2,7 +2,8 @@
 
 Python:
 
-- `build`: compiles the probe for this machine, or finds it in the cache or in the wheel
+- `build`: finds the probe for this machine in the cache or in the wheel, or has it compiled
+- `compilers`: compiles a static program with the first compiler that works
 - `channel`: sends requests to a serving probe and receives its answers
 - `request`: encodes a request; its state and its reply
 - `frames`: the numbers and bounds of the protocol
@@ -12,6 +13,7 @@ C, one folder for each layer; a file includes headers of its own folder and of l
 
 - `base/`: strings, files, JSON, /proc, and calls in a child process
 - `process/`: the facts about one process, from inside or outside
+- `exposed/`: files, sockets, ports, groups and secrets that a process holds, and who else reaches them
 - `system/`: the facts about the system that surrounds a process, and the tries
 - `serve/`: the server: frames, requests, their child processes
 - `acts/`: the verbs; each is a command of the probe and a request to the server

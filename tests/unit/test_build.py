@@ -17,7 +17,7 @@ from provisioner import paths
 from provisioner.connection.local import Completed
 from provisioner.errors import IsolationError
 from provisioner.images import apt
-from provisioner.probe import build
+from provisioner.probe import build, compilers
 from provisioner.probe.build import probe_binary, source_hash
 
 ALL = ("musl-gcc", "cc", "zig", "tcc")
@@ -52,7 +52,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         return plan
 
-    monkeypatch.setattr(build, "COMPILERS", {name: plan_for(name) for name in ALL})
+    monkeypatch.setattr(compilers, "COMPILERS", {name: plan_for(name) for name in ALL})
     return asked
 
 
@@ -119,7 +119,7 @@ def test_the_next_compiler_is_tried_when_one_fails(
     sources: Path, compiler: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, argv in (("musl-gcc", ["false"]), ("cc", ["/nonexistent/cc"])):
-        monkeypatch.setitem(build.COMPILERS, name, partial(iter_one, argv))
+        monkeypatch.setitem(compilers.COMPILERS, name, partial(iter_one, argv))
 
     assert probe_binary().compiler == "zig"
 
@@ -140,19 +140,19 @@ def test_hardening_is_left_out_if_the_compiler_does_not_have_it(
     calls = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
 
     assert built.compiler == "musl-gcc"
-    assert set(build.HARDENING) <= set(calls[0])
+    assert set(compilers.HARDENING) <= set(calls[0])
     assert len(calls) == (2 if refused else 1)
-    assert bool(set(build.HARDENING) & set(calls[-1])) == (not refused)
+    assert bool(set(compilers.HARDENING) & set(calls[-1])) == (not refused)
 
 
 def test_the_makefile_compiles_with_the_same_flags() -> None:
     text = (build.SOURCES / "Makefile").read_text()
 
-    assert all(flag in text for flag in (*build.FLAGS, *build.HARDENING, *build.DEFINITIONS))
+    assert all(flag in text for flag in (*compilers.FLAGS, *compilers.HARDENING, *build.DEFINITIONS))
 
 
 def test_a_binary_that_does_not_run_here_is_refused(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "COMPILERS", {"cc": lambda binary, wanted: iter([["cp", "/bin/true", str(binary)]])})
+    monkeypatch.setattr(compilers, "COMPILERS", {"cc": lambda binary, wanted: iter([["cp", "/bin/true", str(binary)]])})
 
     with pytest.raises(IsolationError) as caught:
         probe_binary()
@@ -161,7 +161,7 @@ def test_a_binary_that_does_not_run_here_is_refused(sources: Path, monkeypatch: 
 
 
 def test_no_compiler_is_one_line_with_its_mend(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "COMPILERS", {name: lambda binary, wanted: iter([]) for name in ALL})
+    monkeypatch.setattr(compilers, "COMPILERS", {name: lambda binary, wanted: iter([]) for name in ALL})
 
     with pytest.raises(IsolationError) as caught:
         probe_binary()
@@ -200,7 +200,7 @@ def test_the_probe_is_static_and_says_its_hash() -> None:
 )
 def test_the_probe_compiles_for_aarch64(tmp_path: Path) -> None:
     sources = sorted(str(path) for path in build.SOURCES.rglob("*.c"))
-    flags = [*build.FLAGS, *build.HARDENING, *build.DEFINITIONS, "-I", str(build.SOURCES), "-Wall", "-Werror"]
+    flags = [*compilers.FLAGS, *compilers.HARDENING, *build.DEFINITIONS, "-I", str(build.SOURCES), "-Wall", "-Werror"]
     argv = ["aarch64-linux-gnu-gcc", *flags, "-o", str(tmp_path / "probe"), *sources]
 
     subprocess.run(argv, check=True, timeout=900)

@@ -16,7 +16,8 @@ from provisioner.errors import IsolationError
 from provisioner.files.maker import temporary_folder
 from provisioner.images.image import write_cpio
 from provisioner.paths import cache_dir
-from provisioner.probe.build import CHOICE, compile_static
+from provisioner.probe.build import CHOICE
+from provisioner.probe.compilers import compile_static
 
 SOURCE = Path(__file__).with_name("init.c")
 FOLDERS = ("dev", "modules", "root", "run")

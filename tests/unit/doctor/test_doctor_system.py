@@ -124,7 +124,7 @@ def test_the_probe_is_had_without_fetching_a_compiler(monkeypatch: pytest.Monkey
     def fail(*args: object) -> None:
         raise AssertionError("fetched")
 
-    monkeypatch.setattr("provisioner.probe.build.fetch_packages", fail)
+    monkeypatch.setattr("provisioner.probe.compilers.fetch_packages", fail)
     monkeypatch.setattr("provisioner.probe.build._copy_prebuilt", lambda *args: "")
     monkeypatch.setattr("shutil.which", lambda *args, **options: None)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)

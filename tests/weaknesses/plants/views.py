@@ -9,7 +9,7 @@ from typing import Any
 from ground import Ground, bind
 from plant import Plant, edits, flags, opened
 
-from provisioner.probe.build import compile_static
+from provisioner.probe.compilers import compile_static
 
 SOURCE = Path(__file__).resolve().parent.parent / "liar.c"
 PLACE = "/run"
