@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from served_probe import as_root, ask
 
 from provisioner.errors import UnobservedFact
 from provisioner.facts.document import Facts
+from provisioner.files.maker import temporary_folder
 
 # maps "memory" shared and closes its descriptor; opens the rest
 HOLD = """
@@ -49,11 +51,11 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Path:
-    """A folder that every user may enter, if the folders above it are."""
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+def door() -> Iterator[Path]:
+    """A folder that every user may enter: pytest's own is closed to others."""
+    with temporary_folder(Path(tempfile.gettempdir())) as folder:
         folder.chmod(0o755)
-    return tmp_path
+        yield folder
 
 
 @pytest.fixture
