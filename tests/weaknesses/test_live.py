@@ -57,7 +57,8 @@ def _plants(runtimes: Mapping[str, str], here: bool) -> dict[str, list[Plant]]:
 def _is_for(plant: Plant, here: bool) -> bool:
     if not here:
         return plant.where != "here"
-    there = plant.when and (not plant.needs or Path(plant.needs).exists())
+    # `os.access` and not `Path.exists`, which raises for a user who may not look into the folder.
+    there = plant.when and (not plant.needs or os.access(plant.needs, os.F_OK))
     return plant.where != "machine" and there and _is_for_user(plant)
 
 
