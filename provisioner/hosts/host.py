@@ -51,6 +51,9 @@ class Host:
 
     Raises:
         IsolationError: the host cannot be used: its probe does not answer, or a folder or a canary cannot be made.
+
+    Attributes:
+        default_configs: what commands that write a runtime's default config have written, by command, as JSON.
     """
 
     def __init__(self, files: HostFiles, run: Run, probe: BuiltProbe, kernel: Path | None = None) -> None:
@@ -59,6 +62,7 @@ class Host:
         self.run = run
         self.probe = probe
         self.nonce = secrets.token_hex(8)
+        self.default_configs: dict[tuple[str, ...], str] = {}
         self.directory = files.run / run.id
         self._entries = [files.made_folder(run, self.directory)]
         files.make_folder(self.directory, PASSABLE)  # mapped ids must be able to search it

@@ -6,7 +6,8 @@ In: templates, and the values of one sandbox.  Out: values with their types, `li
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from jinja2 import StrictUndefined
@@ -34,14 +35,20 @@ def render_value(template: str, values: Mapping[str, object], where: str) -> obj
     Raises:
         IsolationError: the template has a fault, or names an undefined value.
     """
-    whole = EXPRESSION.fullmatch(template.strip())
     try:
-        if whole:
-            value = _ENVIRONMENT.compile_expression(whole["expression"], undefined_to_none=False)(**values)
-            return str(value) if isinstance(value, StrictUndefined) else value
-        return _ENVIRONMENT.from_string(template).render(values)
+        value = _compiled(template)(**values)
+        return str(value) if isinstance(value, StrictUndefined) else value
     except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:  # what an expression raises
         raise IsolationError(f"cannot render {where}: '{template}': {error}") from None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(template: str) -> Callable[..., object]:
+    """Compile a template, once: each sandbox renders the same dozens."""
+    whole = EXPRESSION.fullmatch(template.strip())
+    if whole:
+        return _ENVIRONMENT.compile_expression(whole["expression"], undefined_to_none=False)
+    return _ENVIRONMENT.from_string(template).render
 
 
 def render_argv(templates: Sequence[str], values: Mapping[str, object], where: str) -> list[str]:

@@ -37,11 +37,8 @@ def write_config(
     """
     prepare = runtime.prepare
     assert prepare is not None
-    done = host.connection.run(render_argv(prepare.argv, values, f"{runtime.name}: prepare"), deadline("command"))
-    if done.status != 0:
-        raise IsolationError(f"cannot prepare '{runtime.name}': {done.last_words}")
     path = Path(str(values["bundle"])) / prepare.file
-    config = _read_config(host, runtime, path, done.last_words)
+    config = _default_config(host, runtime, values, path)
     for key, template in prepare.set.items():
         set_key(config, key, render_value(template, values, f"{runtime.name}: prepare.set.{key}"))
     for name, further in asked.items():
@@ -53,6 +50,27 @@ def write_config(
     for edit in edits:
         edit(config)
     host.files.write(path, json.dumps(config, indent=1).encode())
+
+
+def _default_config(host: Host, runtime: Runtime, values: dict[str, object], path: Path) -> dict[str, Any]:
+    """
+    Return what the runtime's `prepare` writes.
+
+    The command runs once on a host, unless its arguments or the file name the sandbox in more than its folder.
+    """
+    assert runtime.prepare is not None
+    argv = render_argv(runtime.prepare.argv, values, f"{runtime.name}: prepare")
+    command = (runtime.name, *(part.replace(str(path.parent), "") for part in argv))
+    if (known := host.default_configs.get(command)) is not None:
+        return dict(json.loads(known))
+    done = host.connection.run(argv, deadline("command"))
+    if done.status != 0:
+        raise IsolationError(f"cannot prepare '{runtime.name}': {done.last_words}")
+    config = _read_config(host, runtime, path, done.last_words)
+    text = json.dumps(config)
+    if not any(str(values[name]) in text for name in ("name", "nonce")):
+        host.default_configs[command] = text
+    return config
 
 
 def _read_config(host: Host, runtime: Runtime, path: Path, last_words: str) -> dict[str, Any]:

@@ -1,35 +1,31 @@
-"""Random configurations: every check gives the verdict that predict.py derives from the config.json.
+"""Random configurations: every check gives the verdict that `predict` derives from the config.json.
 
-PYTEST_ISOLATION_GENERATED=10000 sets their number; PYTEST_ISOLATION_SEED=N sets the first seed.
+The environment variables of compare.py set how many.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from compare import ENOUGH, MADE, SANDBOX, Subject, compare, count_of, verdicts_of
 from predict import RULES, predict
 from world import World
 
 from provisioner.files.maker import temporary_folder
 from provisioner.paths import cache_dir
-from pytest_isolation.differential.draw import Drawn, draw_config, shrink
+from pytest_isolation.differential.draw import Drawn, draw_config
 from pytest_isolation.differential.edits import Place
 from pytest_isolation.differential.run import Outcome, run_drawn
 from pytest_isolation.fixtures import OFF
 from pytest_isolation.session.state import STATE, State
 
-COUNT = int(os.environ.get("PYTEST_ISOLATION_GENERATED", "150"))
-FIRST = int(os.environ.get("PYTEST_ISOLATION_SEED", "1"))
-ENOUGH = 5_000  # configurations in which each check must have been seen both ways often
-OFTEN = 50
-Wrong = Callable[[Outcome], dict[str, str]]  # checks that say otherwise than predicted, with what was
+COUNT = count_of(150)
 NONE = "no runtime of this session reads a config.json"
 
 
@@ -69,68 +65,39 @@ def run(*argv: str) -> str:
 def test_every_check_says_what_the_configuration_makes_of_it(
     request: pytest.FixtureRequest, column: str, place: Place, tmp_path: Path
 ) -> None:
-    state = request.config.stash[STATE]
-    target = state.targets[column]
-    runtime = target.runtime
-    private = runtime.name == "crun" and state.hosts.host(target.host).cgroup_mode == "hybrid"
-    plain = verdicts_of(run_drawn(state.measurements[column], state.sandboxes, Drawn(0, {}), place))
+    subject, private = subject_of(request.config.stash[STATE], column, place)
 
-    def wrong(outcome: Outcome) -> dict[str, str]:
-        wanted = predict(World(outcome.config, runtime.name, private), plain)
-        seen = verdicts_of(outcome)
-        return {check: wanted[check] for check in sorted(seen) if seen[check] != wanted[check]}
+    total = compare(subject, COUNT, tmp_path)
 
-    found: list[str] = []
-    ways: Counter[tuple[str, str]] = Counter()
-    again: Counter[str] = Counter()
-    for seed in range(FIRST, FIRST + COUNT):
-        drawn = draw_config(seed, place)
-        outcome = run_drawn(state.measurements[column], state.sandboxes, drawn, place)
-        if (
-            "mkdir" in outcome.refused
-        ):  # in the root folder that sandboxes share the host's root makes the targets first
-            choices = {name: choice for name, choice in drawn.chosen.items() if name != "user namespace"}
-            run_drawn(state.measurements[column], state.sandboxes, Drawn(seed, choices), place)
-            outcome = run_drawn(state.measurements[column], state.sandboxes, drawn, place)
-        if outcome.refused:
-            found.append(f"{drawn}\n    refused: {outcome.refused}")
-            continue
-        ways.update((check, verdict) for check, (verdict, _) in outcome.verdicts.items())
-        for check in wrong(outcome):
-            again[check] += 1
-            if again[check] == 1:  # one of a kind is made small: it takes dozens of sandboxes
-                found.append(_explain(state, column, place, drawn, check, wrong, tmp_path))
-                print(f"{column}: {found[-1]}", flush=True)
-        if (done := seed - FIRST + 1) % 250 == 0:
-            print(f"{column}: {done} of {COUNT} configurations, {sum(again.values())} disagreements", flush=True)
-    print(f"{column}: {COUNT} configurations, {sum(again.values())} disagreements: {dict(again)}")
-    for check in RULES:
-        seen = [f"{verdict} {ways[name, verdict]}" for name, verdict in ways if name == check]
-        print(f"    {check}: {', '.join(seen)}")
-
-    assert not found, "\n".join(found[:20])
+    print(f"{column}: {total.summary()}\n{total.table(RULES)}")
+    assert not total.wrong, "\n".join(total.texts.values())
     if COUNT >= ENOUGH:
-        often = Counter(check for (check, _), count in ways.items() if count >= OFTEN)
         never = {"mnt.propagation"} if private else set()  # there no mount of the host's is shared
-        assert [check for check in RULES if often[check] < 2 and check not in never] == []
+        assert set(total.one_sided(RULES)) <= never
 
 
-def verdicts_of(outcome: Outcome) -> dict[str, str]:
-    """Return the verdicts without their reasons."""
-    return {check: verdict for check, (verdict, _) in outcome.verdicts.items()}
+def subject_of(state: State, column: str, place: Place) -> tuple[Subject, bool]:
+    """Return how a column is drawn, made and predicted, and whether its mounts propagate nowhere."""
+    target, measurements = state.targets[column], state.measurements[column]
+    runtime = target.runtime.name
+    private = runtime == "crun" and state.hosts.host(target.host).cgroup_mode == "hybrid"
 
+    def make(drawn: Drawn) -> Outcome:
+        outcome = run_drawn(measurements, state.sandboxes, drawn, place)
+        if "mkdir" in outcome.refused:  # in the root folder that sandboxes share the host's root makes targets first
+            others = {name: choice for name, choice in drawn.chosen.items() if name != "user namespace"}
+            run_drawn(measurements, state.sandboxes, replace(drawn, chosen=others), place)
+            outcome = run_drawn(measurements, state.sandboxes, drawn, place)
+        return outcome
 
-def _explain(state: State, column: str, place: Place, drawn: Drawn, check: str, wrong: Wrong, folder: Path) -> str:
-    """Return the disagreement, with the smallest configuration that shows it, which is kept as config.json."""
+    stock = verdicts_of(make(Drawn(0, {})))
 
-    def still(smaller: Drawn) -> bool:
-        outcome = run_drawn(state.measurements[column], state.sandboxes, smaller, place)
-        return not outcome.refused and check in wrong(outcome)
+    def wanted(drawn: Drawn, outcome: Outcome) -> dict[str, str]:
+        return {SANDBOX: MADE} if outcome.refused else predict(World(outcome.config, runtime, private), stock)
 
-    smallest = shrink(drawn, still)
-    outcome = run_drawn(state.measurements[column], state.sandboxes, smallest, place)
-    (folder / f"{check}.json").write_text(json.dumps(outcome.config, indent=1))
-    verdict, reason = outcome.verdicts[check]
-    wanted = wrong(outcome).get(check, "what it says now")
-    said = f"{check} says {verdict} ({reason}), predicted was {wanted}"
-    return f"{said}; {smallest} (drawn: {drawn})\n    {folder}/{check}.json"
+    def keep(drawn: Drawn, outcome: Outcome, folder: Path, name: str) -> str:
+        file = folder / f"{name}.json"
+        file.write_text(json.dumps(outcome.config, indent=1))
+        return str(file)
+
+    return Subject(column, lambda seed: draw_config(seed, place), make, wanted, keep), private

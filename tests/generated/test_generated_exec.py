@@ -1,18 +1,18 @@
 """Random execs: what one drawn difference in exec's process.json makes of the checks of exec is known by construction.
 
-PYTEST_ISOLATION_GENERATED and PYTEST_ISOLATION_SEED count here too.
+The environment variables of compare.py count here too.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from compare import FIRST, count_of
 
 from provisioner.deadlines import deadline
 from provisioner.facts.document import parse_facts
@@ -27,8 +27,7 @@ from pytest_isolation.policy.verdict import Verdict, check_of
 from pytest_isolation.records.view import judge_fixtures
 from pytest_isolation.session.state import STATE, State
 
-COUNT = int(os.environ.get("PYTEST_ISOLATION_GENERATED", "150"))
-FIRST = int(os.environ.get("PYTEST_ISOLATION_SEED", "1"))
+COUNT = count_of(150)
 CHECKS = ("proc.exec_parity", "proc.exec_limits", "cap.exec_parity", "seccomp.exec_parity", "ns.exec_parity")
 CAPABILITIES = ("CHOWN", "SYS_ADMIN", "NET_RAW", "MKNOD", "SYS_PTRACE", "DAC_OVERRIDE", "BPF")
 SETS = ("bounding", "permitted", "effective")

@@ -17,7 +17,7 @@ from provisioner.errors import IsolationError
 from provisioner.journal.needs import Needs
 from pytest_isolation.differential.draw import Drawn, draw_config, shrink
 from pytest_isolation.differential.edits import Place
-from pytest_isolation.differential.run import Outcome, run_drawn
+from pytest_isolation.differential.run import Outcome, run_drawn, side_by_side
 from pytest_isolation.observe.gather import gather
 from pytest_isolation.observe.hosts import Hosts
 from pytest_isolation.observe.measurements import Measurements
@@ -92,17 +92,16 @@ def find_differences(pair: Pair, seeds: Iterable[int]) -> Iterator[tuple[int, li
     """Yield the differences for each seed, without those of the stock configuration."""
     stock = _differing(pair.run(Drawn(0, {})))
     known: set[str] = set(stock)
-    for seed in seeds:
-        drawn = draw_config(seed, pair.place)
+    for drawn, made in side_by_side(pair.run, (draw_config(seed, pair.place) for seed in seeds)):
         found = []
-        for check in _differing(pair.run(drawn)).keys() - known:
+        for check in _differing(made).keys() - known:
             smallest = shrink(drawn, lambda one, check=check: check in _differing(pair.run(one)))  # type: ignore[misc]
             outcomes = pair.run(smallest)
             results = _differing(outcomes).get(check)
             if results is not None:
                 found.append(Difference(check, results, smallest, outcomes[0].config))
                 known.add(check)
-        yield seed, found
+        yield drawn.seed, found
 
 
 def _differing(outcomes: Sequence[Outcome]) -> dict[str, tuple[str, ...]]:

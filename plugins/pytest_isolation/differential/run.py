@@ -1,15 +1,21 @@
 """Makes the sandbox of a random configuration, observes it, and returns each check's verdict.
 
 In: a target with a runtime that reads config.json, a `Drawn`.  Out: `Outcome`.
+Most of a configuration's time is spent in other processes, so several are made at once: `side_by_side`.
 """
 
 from __future__ import annotations
 
 import copy
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar
 
 from provisioner.errors import IsolationError
+from provisioner.facts.document import Facts
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import RefusedError, Spec
 from pytest_isolation.differential.draw import Drawn
@@ -19,6 +25,10 @@ from pytest_isolation.observe.measurements import Measurements
 from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.observe.views import observe_sandbox
 from pytest_isolation.records.record import Record
+
+AT_ONCE = 4  # configurations: twice the processors of a small host, for half of the time is waiting
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ def run_drawn(measurements: Measurements, sandboxes: SandboxCache, drawn: Drawn,
     try:
         host, spec = sandboxes.hosts.host(target.host), Spec(edits=(*drawn.edits(place), keep))
         with Sandbox(host, target.runtime, spec) as sandbox:
-            record = observe_sandbox(target, sandbox, sandboxes.live(target, "peer"))
+            record = observe_sandbox(target, sandbox, _remembered(sandboxes.live(target, "peer")))
     except RefusedError as error:
         return Outcome(refused=error.what, config=config)
     return Outcome(judge_all(record, measurements.record), config=config)
@@ -72,3 +82,54 @@ def judge_all(record: Record, stock: Record) -> dict[str, tuple[str, str]]:
     others = ("loads", "reaches", "residue", "survivors", "shared_file")
     measured = record.model_copy(update={name: stock.raw(name) for name in others})
     return {name: (str(verdict), reason) for name, (verdict, reason) in judge_record(measured).items()}
+
+
+def side_by_side(
+    work: Callable[[Item], Result], items: Iterable[Item], at_once: int = AT_ONCE
+) -> Iterator[tuple[Item, Result]]:
+    """
+    Yield each item with its result, in the items' order; several are worked on at once.
+
+    Args:
+        work: makes the result of one item; runs in a thread.
+        items: the items.
+        at_once: the number of threads; as many results wait at most.
+    """
+    with ThreadPoolExecutor(at_once, thread_name_prefix="isolation-drawn") as threads:
+        started: deque[tuple[Item, Future[Result]]] = deque()
+        try:
+            for item in items:
+                started.append((item, threads.submit(work, item)))
+                if len(started) > at_once:
+                    first, result = started.popleft()
+                    yield first, result.result()
+            for first, result in started:
+                yield first, result.result()
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
+
+
+class _Remembered:
+    """A peer that is observed once: nothing is done to it."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+
+    def inside(self) -> Facts:
+        return self._inside
+
+    def outside(self) -> Facts | None:
+        return self._outside
+
+    @cached_property
+    def _inside(self) -> Facts:
+        return self._sandbox.inside()
+
+    @cached_property
+    def _outside(self) -> Facts | None:
+        return self._sandbox.outside()
+
+
+@lru_cache(maxsize=8)
+def _remembered(sandbox: Sandbox) -> _Remembered:
+    return _Remembered(sandbox)

@@ -87,6 +87,11 @@ def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunc
 
 
 @cache
+def _bundled_checks() -> tuple[CheckFunction, ...]:
+    return tuple(suite_checks())
+
+
+@cache
 def suite_ids() -> tuple[str, ...]:
     """Return the ids of all checks of the suite."""
     return tuple(_check_of(function).id for function in suite_checks())
@@ -147,7 +152,7 @@ def judge_record(record: Record) -> dict[str, tuple[Verdict, str]]:
     fixtures = judge_fixtures(record)
     return {
         _check_of(function).id: observed_by(function, record, fixtures)
-        for function in suite_checks()
+        for function in _bundled_checks()
         if fixtures.keys() >= set(_asked_by(function))
     }
 

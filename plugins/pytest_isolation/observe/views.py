@@ -26,6 +26,13 @@ from pytest_isolation.targets.select import Target
 T = TypeVar("T")
 
 
+class Peer(Protocol):
+    """The second sandbox beside a target's own, or what was seen of it before."""
+
+    def inside(self) -> Facts: ...
+    def outside(self) -> Facts | None: ...
+
+
 class Observable(Protocol):
     """What can be observed: a `Sandbox` that we made, or an `Attached` one."""
 
@@ -41,7 +48,7 @@ class Observable(Protocol):
     def served_sockets(self) -> list[ServedSocket]: ...
 
 
-def observe_sandbox(target: Target, main: Observable, peer: Observable | None) -> Record:
+def observe_sandbox(target: Target, main: Observable, peer: Peer | None) -> Record:
     """
     Observe a sandbox from inside, from outside and through its runtime's exec, and observe its peer.
 

@@ -85,7 +85,8 @@ def reached(
         mounts, host_mounts: mount tables of the sandbox and of the host.
     """
     seen = {(*socket.device, socket.inode): socket.path for socket in sockets}
-    shown = [mount for mount in mounts if mount.id not in hidden(mounts)]
+    covered = hidden(mounts)
+    shown = [mount for mount in mounts if mount.id not in covered]
     found = []
     for served_socket in served_sockets:
         if served_socket.own:
