@@ -61,6 +61,29 @@ def verdict(name: str, *stack: bytes) -> tuple[str, str]:
     return str(found), reason
 
 
+@pytest.mark.parametrize(
+    ("runtime", "row", "answer", "expected"),
+    [
+        ("lxc", "bpf.bad_cmd", "EINVAL", "none beyond its default"),
+        ("lxc", "open_by_handle_at.null", "EFAULT", "the filter lets through open_by_handle_at"),
+        ("docker", "bpf.bad_cmd", "EINVAL", "the filter lets through bpf"),
+        ("docker", "bpf.bad_cmd", "EPERM", ""),
+    ],
+)
+def test_tries_count_what_the_default_filter_refuses_where_no_program_was_read(
+    runtime: str, row: str, answer: str, expected: str
+) -> None:
+    document = SOUND["docker"][0]()
+    document["outside"]["process"]["filters"] = {"unobserved": "", "why": "not asked for"}
+    document["inside"]["system"]["tries"][row]["result"] = answer
+    record = record_of(document)
+    target = record.target.model_copy(update={"runtime": runtime})
+    _, reason = judge(record.model_copy(update={"target": target}), frozenset({CHECK}))[CHECK]
+
+    assert expected in reason
+    assert bool(expected) == bool(reason)
+
+
 def allowing(question: Question, stock: bytes) -> bytes:
     """Return a program that allows one call with the arguments of a question, and asks the given one otherwise."""
     codes = [(LOAD, 0, 0, 4), (EQUAL, 0, 0, ABIS["x86_64"].arch), (LOAD, 0, 0, 0), (EQUAL, 0, 0, OWN[question.call])]

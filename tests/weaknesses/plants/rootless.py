@@ -11,6 +11,8 @@ import os
 
 from plant import Plant, flags, opened
 
+from plants.engines import profiled
+
 PODMAN = ("podman",)
 
 # What --privileged lets in that the host lets every user open: udev's rules have some of it so.
@@ -35,7 +37,6 @@ SAME = frozenset(
         "a profile that allows bpf",
         "a profile that allows add_key",
         "a filter that answers ENOSYS",
-        "a profile without rules for sockets",
         "-v /dev/pts:/dev/pts",
         "-e API_TOKEN",
         "an engine's socket",
@@ -63,6 +64,14 @@ PLANTS = (
         },
         spec=flags("--pid=host"),
         ends=True,
+        user="other",
+    ),
+    Plant(
+        "a profile without rules for sockets, by a user, who reads no installed filter",
+        PODMAN,
+        {"seccomp.sockets": "opens AF_VSOCK"},
+        spec=profiled(allowed="socket"),
+        base="profile",
         user="other",
     ),
     Plant("--userns=host, which is the user's one namespace", PODMAN, spec=flags("--userns=host"), user="other"),

@@ -80,6 +80,18 @@ WEAKNESSES = (
     ),
     weak(
         "ptrace.outside",
+        "--pid=host, where a user could start no weaker process, and its peer's process is open",
+        both(
+            ns("pid"),
+            lambda d: d["inside"]["system"]["canaries"].clear(),
+            lambda d: d["inside"]["system"]["peers"][0].update(maps="ok", same=True),
+        ),
+        "/proc/5252/maps of its peer's process",
+        "ns.pid",
+        "ns.pid.procfs",
+    ),
+    weak(
+        "ptrace.outside",
         "--pid=host, which its peer's process is of too",
         lambda d: d["inside"]["system"]["peers"][0].update(maps="ok", same=True),
         "/proc/5252/maps of its peer's process",

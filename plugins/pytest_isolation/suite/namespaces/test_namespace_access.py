@@ -14,6 +14,8 @@ from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import leads as leads_of
 from pytest_isolation.walls.tasks import name_first, outside_cgroup
 
+Cgroups = dict[tuple[str, ...], str]  # the path in each hierarchy, by its controllers
+
 
 @pytest.mark.isolation(
     "ns.join",
@@ -149,23 +151,22 @@ def test_exec_enters_the_same_namespaces(sandbox: SandboxView) -> None:
     strange = [kind for kind in NAMESPACES if getattr(own.namespaces, kind) != getattr(other.namespaces, kind)]
     if strange:
         raise Open(f"an exec'd process lives in another {', '.join(strange)} namespace")
-    same = _cgroups(own) == _cgroups(other)
-    if attached and sandbox.namespaces.cgroup != sandbox.host.namespaces.cgroup:
-        same = set(_cgroups(other).values()) <= {"/"}
-    if not same:
-        raise Open(f"an exec'd process lives in another cgroup{_first_difference(own, other)}")
+    theirs = _cgroups(other)
+    rooted = attached and sandbox.namespaces.cgroup != sandbox.host.namespaces.cgroup
+    mine = dict.fromkeys(theirs, "/") if rooted else _cgroups(own)
+    if mine != theirs:
+        raise Open(f"an exec'd process lives in another cgroup{_first_difference(mine, theirs)}")
     out = outside_cgroup(sandbox.subject, sandbox.tasks)
     if out:
         raise Open(f"{name_first(out)} lives in another cgroup")
 
 
-def _cgroups(process: Process) -> dict[tuple[str, ...], str]:
+def _cgroups(process: Process) -> Cgroups:
     return {tuple(sorted(line.controllers)): line.path for line in process.cgroups}
 
 
-def _first_difference(own: Process, other: Process) -> str:
+def _first_difference(mine: Cgroups, theirs: Cgroups) -> str:
     """Return the first hierarchy in which two processes are in different cgroups, and both paths."""
-    mine, theirs = _cgroups(own), _cgroups(other)
     for controllers, path in mine.items():
         if theirs.get(controllers) != path:
             name = ",".join(controllers) or "version 2"

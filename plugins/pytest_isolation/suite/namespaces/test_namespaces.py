@@ -23,7 +23,7 @@ def _judge_keeper(sandbox: SandboxView, kind: str, word: str) -> None:
     found = next((one for one in sandbox.subject.keeper if one.kind == kind), None)
     if found is not None:
         where = f"process {found.pid} ({found.name}), which is the host's to its engine"
-        raise AssertionError(f"it lives in the {word} namespace of {where}")
+        raise Open(f"it lives in the {word} namespace of {where}")
 
 
 @pytest.mark.isolation(

@@ -73,9 +73,12 @@ def dangerous_calls(process: Process, inside: System, host: System, documented: 
     reached = [(CALLS[row], inside.tries[row].result) for row in tried.reached]
     if installed is None:
         mode = process.raw("seccomp")
-        absent = isinstance(mode, Seccomp) and mode.mode == 0
+        beyond_default, by_default = _split({call for call, _ in reached}, documented)
         return Passed(
-            tuple(sorted({call for call, _ in reached})), absent=absent, decided=bool(tried.refused or reached)
+            tuple(beyond_default),
+            documented=tuple(by_default),
+            absent=isinstance(mode, Seccomp) and mode.mode == 0,
+            decided=bool(tried.refused or reached),
         )
     there = {question: how for question, how in installed.let_through.items() if _is_there(question.call, host)}
     beyond = {question: how for question, how in there.items() if not documented(question.call, question.label)}
@@ -92,6 +95,19 @@ def dangerous_calls(process: Process, inside: System, host: System, documented: 
         bare=installed.bare,
         by_default=installed.allows_by_default,
     )
+
+
+def _split(calls: Iterable[str], documented: Callable[[str, str], bool]) -> tuple[list[str], list[Question]]:
+    """Return the calls that the default filter refuses, if only for some arguments, and questions about the others."""
+    beyond: list[str] = []
+    default: list[Question] = []
+    for call in sorted(calls):
+        asked = [one for one in questions() if one.call == call and one.upper_of is None]
+        if asked and all(documented(one.call, one.label) for one in asked):
+            default += asked
+        else:
+            beyond.append(call)
+    return beyond, default
 
 
 def _is_there(call: str, host: System) -> bool:
