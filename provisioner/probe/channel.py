@@ -64,6 +64,7 @@ class Channel:
         self._failure: str | None = None
         self._hello: bytes | None = None
         self.noise = b""
+        self.broken = False  # whether the probe broke the protocol: what it still sends is not read
         self._reader = threading.Thread(target=self._read_all, name=f"isolation-{name}", daemon=True)
         self._reader.start()
         self.probe_hash = self._await_hello(nonce, deadline)
@@ -227,6 +228,7 @@ class Channel:
             if fault:
                 why = fault
                 break
+        self.broken = why != "ended"
         self._fail(why)
 
     def _take_frames(self, buffer: bytearray) -> str | None:

@@ -281,7 +281,9 @@ class Sandbox:
         stream, self._stream = self._stream, None
         ended: int | None = None
         if stream is not None:
-            if self.runtime.kind == "container":
+            # nothing reads what a probe still sends that broke the protocol: it may never end by itself
+            broken = hasattr(self, "channel") and self.channel.broken
+            if self.runtime.kind == "container" and not broken:
                 stream.end_input()  # it ends the probe, and with it the sandbox
                 ended = self.engine.wait(stream, deadline("close"))
             stream.kill()
