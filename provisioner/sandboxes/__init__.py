@@ -7,6 +7,7 @@ attached.py     a sandbox that this run did not make  → Attached
 loads.py        puts limits under load  → Load
 reach.py        tries to reach a peer over the network  → Reach
 init_death.py   ends the first process, and looks for processes that outlive it
+earlier.py      tells a sandbox's namespaces and cgroups from those that were there before  → Earlier
 teardown.py     ends a sandbox, and looks for what is left  → TeardownResult
 shared_file.py  the owner of a file that a sandbox creates in a shared folder  → SharedFile
 """

@@ -2,7 +2,8 @@
 
 In: a function that creates sandboxes.  Out: `TeardownResult`: processes that outlived the first, traces after the
 runtime's own delete, and the owner of a file that the sandbox created before (shared_file.py).  Traces are processes in
-its namespaces, its cgroups, its hypervisor, mounts with its name, and its entry in the runtime's list.
+its namespaces, its cgroups, its hypervisor, mounts with its name, and its entry in the runtime's list.  What was there
+before the sandbox is not its own (earlier.py).
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from provisioner.deadlines import deadline
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, UnobservedFact
 from provisioner.facts.document import Facts
-from provisioner.facts.namespaces import NAMESPACES
 from provisioner.facts.process import Process
 from provisioner.linux.mounts import read_mounts
 from provisioner.linux.processes import clock_now, read_process
-from provisioner.observed import Fact, Items, Observed, Text, unobserved
+from provisioner.observed import Fact, Items, Observed, Text, Unobserved, unobserved
 from provisioner.runtimes.render import render_argv
+from provisioner.sandboxes.earlier import Earlier, own_cgroups, own_namespaces, read_earlier
 from provisioner.sandboxes.init_death import end_first
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import SharedFile, make_shared_file
@@ -32,7 +34,6 @@ from provisioner.sandboxes.spec import Spec
 T = TypeVar("T")
 
 PATIENCE = 5.0  # seconds: traces that go by themselves take a moment
-SHARED = ("time", "user")  # other sandboxes may share a user namespace on purpose; the time namespace is the host's
 
 
 class TeardownResult(Observed):
@@ -59,14 +60,16 @@ def measure_end(
     Raises:
         IsolationError: it could not be created or looked at.
     """
+    earlier = read_earlier()
     with create(Spec(volume=folder)) as sandbox:
         subject, vmm = sandbox.outside(), sandbox.vmm()
         host = sandbox.host.outside_pid(sandbox.host.pid, sandbox.nonce)
         shared_file = None if folder is None else _seen(lambda: make_shared_file(sandbox, folder))
         if meanwhile is not None:
             meanwhile(sandbox)
+        own = None if subject is None else _seen(lambda: _Own.of(subject.process, host.process, earlier))
         survivors, ended = _ended(sandbox, subject, vmm, host)
-    residue = _seen(lambda: _left(sandbox, subject, vmm, host, ended))
+    residue = own if isinstance(own, Unobserved) else _seen(lambda: _left(sandbox, own, vmm, ended))
     return TeardownResult(survivors=survivors, residue=residue, shared_file=shared_file)
 
 
@@ -81,38 +84,40 @@ def _ended(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Fac
 def _seen(look: Callable[[], T]) -> T:
     try:
         return look()
-    except IsolationError as error:
+    except (IsolationError, UnobservedFact) as error:
         missing: T = unobserved(str(error))
         return missing
 
 
-def _left(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts, ended: int) -> list[str]:
+@dataclass(frozen=True)
+class _Own:
+    """The namespaces by kind, and the folders of the cgroups, that were made for a sandbox."""
+
+    namespaces: dict[str, int]
+    cgroups: list[Path]
+
+    @classmethod
+    def of(cls, subject: Process, host: Process, earlier: Earlier) -> _Own:
+        return cls(own_namespaces(subject, host, earlier), own_cgroups(subject, host, earlier))
+
+
+def _left(sandbox: Sandbox, own: _Own | None, vmm: Facts | None, ended: int) -> list[str]:
     until = time.monotonic() + PATIENCE
-    while (found := sorted(_traces(sandbox, subject, vmm, host, ended))) and time.monotonic() < until:
+    while (found := sorted(_traces(sandbox, own, vmm, ended))) and time.monotonic() < until:
         time.sleep(0.1)
     return found
 
 
-def _traces(sandbox: Sandbox, subject: Facts | None, vmm: Facts | None, host: Facts, ended: int) -> Iterator[str]:
+def _traces(sandbox: Sandbox, own: _Own | None, vmm: Facts | None, ended: int) -> Iterator[str]:
     if vmm is not None and (process := read_process(vmm.process.pid)) and process.start == vmm.process.start_time:
         yield f"its hypervisor's process {vmm.process.pid}"
-    if subject is not None:
-        yield from _in_namespaces(_own_namespaces(subject.process, host.process), ended)
-        yield from _cgroups(subject.process, host.process)
+    if own is not None:
+        yield from _in_namespaces(own.namespaces, ended)
+        yield from (f"the cgroup {folder}" for folder in own.cgroups if folder.is_dir())
     for mount in read_mounts():
         if sandbox.name in str(mount.target):
             yield f"the mount {mount.target}"
     yield from _listed(sandbox)
-
-
-def _own_namespaces(subject: Process, host: Process) -> dict[str, int]:
-    """Return the inodes of the namespaces that were made for it, by kind."""
-    found = {}
-    for kind in NAMESPACES:
-        own, hosts = subject.namespaces.raw(kind), host.namespaces.raw(kind)
-        if isinstance(own, int) and own != hosts and kind not in SHARED:
-            found[kind] = own
-    return found
 
 
 def _in_namespaces(own: dict[str, int], ended: int) -> Iterator[str]:
@@ -133,21 +138,6 @@ def _in_namespaces(own: dict[str, int], ended: int) -> Iterator[str]:
                 if (process := read_process(int(folder.name))) and process.start <= ended:
                     yield f"process {folder.name} in its {kind} namespace"
                     break
-
-
-def _cgroups(subject: Process, host: Process) -> Iterator[str]:
-    """Yield its cgroups, without those of the host's probe."""
-    hosts = {(tuple(line.controllers), line.path) for line in host.cgroups}
-    mounts = [mount for mount in read_mounts() if mount.fstype in ("cgroup", "cgroup2")]
-    for line in subject.cgroups:
-        if (tuple(line.controllers), line.path) in hosts or line.path == "/":
-            continue
-        for mount in mounts:
-            names = set(line.controllers)
-            if names <= {*mount.options} if names else mount.fstype == "cgroup2":
-                folder = mount.target / line.path.lstrip("/")
-                if folder.is_dir():
-                    yield f"the cgroup {folder}"
 
 
 def _listed(sandbox: Sandbox) -> Iterator[str]:

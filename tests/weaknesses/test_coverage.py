@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -36,6 +39,26 @@ def test_plants_are_told_apart_by_runtime_and_name() -> None:
     named = [(runtime, plant.name) for plant in PLANTS for runtime in plant.runtimes]
 
     assert len(named) == len(set(named))
+
+
+LIST = "from plants import PLANTS; print([(one.runtimes, one.name, *one.opens, '', *one.also) for one in PLANTS])"
+
+
+def test_plants_stand_in_one_order_whatever_the_hash_seed() -> None:
+    """Workers of pytest-xdist must collect the same tests, and each has a hash seed of its own."""
+    path = os.pathsep.join(str(folder) for folder in (Path(__file__).parent, Path(__file__).parents[1]))
+    lists = {
+        subprocess.run(
+            [sys.executable, "-c", LIST],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
+            check=True,
+            capture_output=True,
+            timeout=300,
+        ).stdout
+        for seed in ("1", "2")
+    }
+
+    assert len(lists) == 1
 
 
 @pytest.mark.parametrize("check", checks())

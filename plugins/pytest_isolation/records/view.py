@@ -20,6 +20,7 @@ from provisioner.observed import Unobserved
 from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.records.namespaces import NamespaceView
 from pytest_isolation.records.record import Record, TargetInfo
+from pytest_isolation.walls.inside_outside import corrected
 from pytest_isolation.walls.outside_alone import is_refused, may_gain
 from pytest_isolation.walls.privileged_calls import rows_passed
 from pytest_isolation.walls.served_sockets import Reached, reached
@@ -215,6 +216,20 @@ class SandboxView:
         Of a VM there is only the inside view.
         """
         return self.outside.process if self.has_outside else self.inside.process
+
+    @property
+    def first(self) -> Process:
+        """
+        The subject as a process beside it is compared with it: what the runtime's exec starts.
+
+        Paths, ids and labels are as the subject sees them.  Where both views differ, the outside view counts: a lie of
+        the subject is a finding of view.agree alone.  Of an attached sandbox only the outside view is the subject's.
+        """
+        if self.target.attached:
+            return self.subject
+        # behind a sentry the host sees another process
+        seen = self.has_outside and self.target.boundary == "process"
+        return corrected(self.inside.process, self.outside.process) if seen else self.inside.process
 
     @property
     def tasks(self) -> Sequence[TaskState]:

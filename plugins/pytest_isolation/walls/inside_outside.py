@@ -1,7 +1,7 @@
-"""Compares the inside view of the subject with the outside view.
+"""Compares the inside view of the subject with the outside view, and corrects it by the outside view.
 
-In: the inside and the outside `Process` of one subject.  Out: the differences, in words.  Pure.
-An unobserved fact in either raises UnobservedFact.
+In: the inside and the outside `Process` of one subject.  Out: the differences, in words; one corrected view.  Pure.
+An unobserved fact in either raises UnobservedFact when they are compared.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 from provisioner.facts.namespaces import NAMESPACES
 from provisioner.facts.process import Cgroup, Process
 from provisioner.facts.status import IdRange
+from provisioner.observed import Unobserved
 
 SETS = ("inheritable", "permitted", "effective", "bounding", "ambient")
+# facts that are the same whoever reads them, and from wherever
+SAME_FOR_ALL = ("capabilities", "no_new_privs", "seccomp", "umask", "oom_score_adj", "rlimits")
 OVERFLOW_ID = 65534  # an id that is not mapped shows as kernel.overflowuid
 
 
@@ -33,7 +36,34 @@ def differences(inside: Process, outside: Process) -> list[str]:
         found.append(f"LSM label '{inside.lsm}' inside, '{outside.lsm}' outside")
     found += _ids("uid", inside.uid, outside.uid, inside.uid_map, outside.uid_map)
     found += _ids("gid", inside.gid, outside.gid, inside.gid_map, outside.gid_map)
-    return found + _cgroups(inside.cgroups, outside.cgroups)
+    return found + cgroup_differences(inside.cgroups, outside.cgroups)
+
+
+def corrected(inside: Process, outside: Process) -> Process:
+    """
+    Return the inside view of the subject, with what the host sees otherwise as the host sees it.
+
+    So a process beside the subject is compared with what the subject is, not with what it says of itself.  Ids are in
+    the terms of the subject's user namespace.  The cgroups stay as they are: the host knows no relative path of them.
+
+    Args:
+        inside, outside: both views.  What the host did not observe stays as it is inside.
+    """
+    seen: dict[str, object] = {name: outside.raw(name) for name in SAME_FOR_ALL}
+    kinds = {kind: outside.namespaces.raw(kind) for kind in NAMESPACES}
+    seen["namespaces"] = inside.namespaces.model_copy(update=_observed(kinds))
+    for name, map_ in (("uid", "uid_map"), ("gid", "gid_map"), ("groups", "gid_map")):
+        numbers, ranges = outside.raw(name), outside.raw(map_)
+        if isinstance(numbers, list) and isinstance(ranges, list):
+            seen[name] = [_inside_of(number, ranges) for number in numbers]
+    label, own = outside.raw("lsm"), inside.raw("lsm")
+    if not (isinstance(label, str) and isinstance(own, str) and same_label(own, label)):
+        seen["lsm"] = label
+    return inside.model_copy(update=_observed(seen))
+
+
+def _observed(facts: dict[str, object]) -> dict[str, object]:
+    return {name: fact for name, fact in facts.items() if not isinstance(fact, Unobserved)}
 
 
 def same_label(inside: str, outside: str) -> bool:
@@ -65,7 +95,7 @@ def _list(numbers: list[int]) -> str:
     return " ".join(map(str, numbers))
 
 
-def _cgroups(inside: list[Cgroup], outside: list[Cgroup]) -> list[str]:
+def cgroup_differences(inside: list[Cgroup], outside: list[Cgroup]) -> list[str]:
     """
     Compare the cgroup paths; the inside one may begin at the root of a cgroup namespace (cgroup_namespaces(7)).
 

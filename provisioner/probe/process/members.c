@@ -1,7 +1,8 @@
 /*
  * Finds the subject, which is the process that serves a nonce, and the processes of its sandbox.
  * A process belongs to the sandbox if it is in the subject's pid or mount namespace, or in the
- * subject's cgroup or one below, provided that the namespace or cgroup is not shared with the host.
+ * subject's cgroup or one below, provided that the namespace or cgroup is not shared with the host
+ * or with another sandbox.
  * A process that started one of them from outside (runc, lxc-start, unshare, nsenter) does not.
  */
 #include "process/members.h"
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/own_cgroups.h"
 #include "base/proc.h"
 #include "base/text.h"
 #include "process/parts.h"
@@ -28,77 +30,12 @@ static size_t count;
 
 static uint64_t pid_ns, mnt_ns; /* 0: shared with the host */
 
-static struct {
-	uint64_t hierarchy;
-	char path[1024];
-} own[32]; /* the sandbox's cgroups that are not shared with the host */
-static size_t cgroups;
-
 static uint64_t namespace_of(int dir, pid_t pid, const char *kind)
 {
 	char path[48];
 
 	snprintf(path, sizeof(path), "%d/ns/%s", pid, kind);
 	return read_namespace(dir, path);
-}
-
-static bool at_or_below(const char *path, const char *top)
-{
-	size_t size = strlen(top);
-
-	return strncmp(path, top, size) == 0 && (path[size] == '/' || !path[size]);
-}
-
-/* Calls `line` for each line of a process's cgroup file until a call returns true. */
-static bool each_cgroup(int dir, const char *pid,
-			bool (*line)(uint64_t hierarchy, const char *path))
-{
-	static char text[16 << 10];
-	char name[48], *at = text;
-	cleanup_fd int fd = -1;
-	ssize_t n;
-
-	snprintf(name, sizeof(name), "%s/cgroup", pid);
-	fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	text[n < 0 ? 0 : n] = 0;
-	while (at && *at) {
-		char *path = strsep(&at, "\n"), *id = strsep(&path, ":");
-		uint64_t hierarchy;
-
-		if (strsep(&path, ":") && path && parse_number(id, UINT64_MAX, &hierarchy) &&
-		    line(hierarchy, path))
-			return true;
-	}
-	return false;
-}
-
-static bool keep(uint64_t hierarchy, const char *path)
-{
-	if (cgroups < COUNT(own) && strcmp(path, "/") != 0 &&
-	    copy_text(own[cgroups].path, sizeof(own[0].path), path))
-		own[cgroups++].hierarchy = hierarchy;
-	return false;
-}
-
-static bool is_own(uint64_t hierarchy, const char *path)
-{
-	for (size_t i = 0; i < cgroups; i++)
-		if (own[i].hierarchy == hierarchy && at_or_below(path, own[i].path))
-			return true;
-	return false;
-}
-
-/* A cgroup that contains a process outside is shared with the host. */
-static bool forget(uint64_t hierarchy, const char *path)
-{
-	for (size_t i = 0; i < cgroups;) {
-		if (own[i].hierarchy == hierarchy && at_or_below(path, own[i].path))
-			own[i] = own[--cgroups];
-		else
-			i++;
-	}
-	return false;
 }
 
 static bool lives_in(int dir, pid_t pid)
@@ -109,7 +46,6 @@ static bool lives_in(int dir, pid_t pid)
 
 static void learn(int dir, pid_t subject)
 {
-	char name[24];
 	pid_t starter = parent_of(subject);
 
 	pid_ns = namespace_of(dir, subject, "pid");
@@ -118,23 +54,50 @@ static void learn(int dir, pid_t subject)
 		pid_ns = 0;
 	if (mnt_ns == read_namespace(dir, "self/ns/mnt"))
 		mnt_ns = 0;
-	cgroups = 0;
-	snprintf(name, sizeof(name), "%d", subject);
-	each_cgroup(dir, name, keep);
-	each_cgroup(dir, "self", forget);
+	learn_cgroups(dir, subject);
+	forget_cgroups_of(dir, 0);
 	while (starter > 1 && lives_in(dir, starter))
 		starter = parent_of(starter);
-	snprintf(name, sizeof(name), "%d", starter);
 	if (starter > 0)
-		each_cgroup(dir, name, forget);
+		forget_cgroups_of(dir, starter);
 }
 
-static bool add_member(pid_t pid, bool inner)
+static bool add_member(struct member member)
 {
 	if (count == COUNT(members))
 		return false;
-	members[count++] = (struct member){ pid, inner };
+	members[count++] = member;
 	return true;
+}
+
+/*
+ * Whether a process is in a pid namespace that is neither the host's nor the sandbox's nor below
+ * it: another sandbox made it.
+ */
+static bool is_of_another(int dir, pid_t pid)
+{
+	uint64_t own = pid_ns ? namespace_of(dir, pid, "pid") : 0;
+	char path[48];
+
+	snprintf(path, sizeof(path), "%d/ns/pid", pid);
+	return own && own != read_namespace(dir, "self/ns/pid") && !may_be_below(dir, path, pid_ns);
+}
+
+/* A cgroup that holds a process of another sandbox tells nothing about the others in it. */
+static void leave_out_neighbours(int dir)
+{
+	bool shared = false;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (members[i].by_cgroup && is_of_another(dir, members[i].pid)) {
+			forget_cgroups_of(dir, members[i].pid);
+			shared = true;
+		}
+	for (size_t i = 0; shared && i < count; i++)
+		if (!members[i].by_cgroup || in_own_cgroup(dir, members[i].pid))
+			members[kept++] = members[i];
+	count = shared ? kept : count;
 }
 
 static struct member *find_member(pid_t pid)
@@ -157,20 +120,24 @@ static int collect(pid_t subject)
 		return errno;
 	learn(f.fd, subject);
 	while ((name = folder_next(&f))) {
-		bool inner, outer = false;
+		struct member m = { 0 };
 
 		if (!parse_number(name, INT32_MAX, &pid) || (pid_t)pid == getpid())
 			continue;
-		inner = (pid_t)pid == subject ||
-			(pid_ns && namespace_of(f.fd, (pid_t)pid, "pid") == pid_ns);
-		if (!inner)
-			outer = (mnt_ns && namespace_of(f.fd, (pid_t)pid, "mnt") == mnt_ns) ||
-				(cgroups && each_cgroup(f.fd, name, is_own));
-		if ((inner || outer) && !add_member((pid_t)pid, inner)) {
+		m.pid = (pid_t)pid;
+		m.inner =
+			m.pid == subject || (pid_ns && namespace_of(f.fd, m.pid, "pid") == pid_ns);
+		if (!m.inner && (!mnt_ns || namespace_of(f.fd, m.pid, "mnt") != mnt_ns)) {
+			m.by_cgroup = in_own_cgroup(f.fd, m.pid);
+			if (!m.by_cgroup)
+				continue;
+		}
+		if (!add_member(m)) {
 			close_fd(&f.fd);
 			return E2BIG;
 		}
 	}
+	leave_out_neighbours(f.fd);
 	close_fd(&f.fd);
 	return 0;
 }

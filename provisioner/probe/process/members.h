@@ -7,8 +7,9 @@
 #include <sys/types.h>
 
 struct member {
-	pid_t pid;  /* 0: left out */
-	bool inner; /* in the subject's pid namespace */
+	pid_t pid;	/* 0: left out */
+	bool inner;	/* in the subject's pid namespace */
+	bool by_cgroup; /* in its cgroup, and in another pid and mount namespace */
 };
 
 /* The processes of the sandbox in which the subject runs, found once; returns 0 or an errno. */

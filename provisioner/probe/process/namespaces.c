@@ -72,6 +72,28 @@ static int inode_of(int fd, uint64_t *inode)
 	return 0;
 }
 
+bool may_be_below(int dir, const char *path, uint64_t top)
+{
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	uint64_t inode;
+
+	for (int depth = 0; depth < 64; depth++) { /* the kernel nests 32 deep */
+		int up, error;
+
+		if (fd < 0 || inode_of(fd, &inode) < 0 || inode == top)
+			break;
+		up = ioctl(fd, GET_PARENT);
+		error = errno;
+		close_fd(&fd);
+		if (up < 0 && error == EPERM)
+			return false; /* the parent is out of this process's sight, and so is not it
+				       */
+		fd = up;
+	}
+	close_fd(&fd);
+	return true;
+}
+
 static void json_owner(int proc, const char *path)
 {
 	cleanup_fd int own = openat(proc, path, O_RDONLY | O_CLOEXEC);

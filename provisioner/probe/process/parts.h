@@ -17,6 +17,10 @@ void json_owners(int proc);
 /* The inode in a link such as "pid:[4026531836]"; 0 with errno. */
 uint64_t read_namespace(int dir, const char *path);
 
+/* Whether a namespace is another one or below it (NS_GET_PARENT); also if the kernel does not tell.
+ */
+bool may_be_below(int dir, const char *path, uint64_t top);
+
 /* The keys nspid, name, cpus_allowed, seccomp, uid, gid, groups, capabilities, no_new_privs. */
 void json_status(int proc, bool self);
 

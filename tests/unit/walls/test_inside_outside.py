@@ -11,7 +11,7 @@ from fakes import facts_document
 from provisioner.errors import UnobservedFact
 from provisioner.facts.document import parse_facts
 from provisioner.facts.process import Process
-from pytest_isolation.walls.inside_outside import differences
+from pytest_isolation.walls.inside_outside import corrected, differences
 
 BASE: dict[str, Any] = {
     "uid": [0] * 4,
@@ -77,3 +77,43 @@ def test_a_forged_fact_is_named(inside: dict[str, Any], outside: dict[str, Any],
 def test_an_unobserved_fact_is_unknown() -> None:
     with pytest.raises(UnobservedFact):
         differences(process(lsm={"unobserved": "EACCES", "why": "read attr/current"}), process())
+
+
+HOST_SEES: dict[str, Any] = {
+    "uid": [100001] * 4,
+    "gid": [100002] * 4,
+    "groups": [100003, 7],
+    "uid_map": mapped(100000),
+    "gid_map": mapped(100000),
+    "lsm": "box (enforce)",
+    "cgroups": cgroup("/top/box"),
+}
+SELF: dict[str, Any] = {"uid": [1] * 4, "gid": [2] * 4, "groups": [3, 65534], "uid_map": mapped(0)}
+LIES: dict[str, Any] = {
+    "uid": [0] * 4,
+    "gid": [0, 2, 2, 2],
+    "groups": [],
+    "lsm": "unconfined",
+    "no_new_privs": 1,
+    "capabilities": dict.fromkeys(("inheritable", "permitted", "effective", "bounding", "ambient"), 0),
+    "seccomp": {"mode": 2, "filters": 3},
+    "umask": 0o777,
+    "oom_score_adj": -1000,
+    "rlimits": {"nofile": {"soft": 1, "hard": 1}},
+    "namespaces": dict.fromkeys(("cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"), 1),
+}
+
+
+@pytest.mark.parametrize("fact", LIES)
+def test_a_lie_is_corrected_by_what_the_host_sees(fact: str) -> None:
+    sees = {"umask": 0o22, "oom_score_adj": 0, "rlimits": {"nofile": {"soft": 64, "hard": 64}}}
+    honest, outside = process(**SELF | sees), process(**HOST_SEES | sees)
+
+    assert corrected(process(**SELF | sees | {fact: LIES[fact]}), outside) == corrected(honest, outside) == honest
+
+
+def test_what_the_host_did_not_see_stays() -> None:
+    blind = {name: {"unobserved": "EACCES", "why": "not root"} for name in LIES if name != "namespaces"}
+    honest = process(**SELF)
+
+    assert corrected(honest, process(**HOST_SEES | blind)) == honest

@@ -84,6 +84,7 @@ PLANTS = (
             if kind == "pid"
             else {},  # its peer's tasks are among its own
             peer=flags("--ipc=shareable"),
+            ends=True,  # its peer is no residue
         )
         for kind in ("pid", "ipc")
     ),

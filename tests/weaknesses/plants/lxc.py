@@ -169,7 +169,10 @@ PLANTS = (
             (
                 "SYS_ADMIN",
                 {"cap.sys_admin": "CAP_SYS_ADMIN", **MAY_MOUNT},
-                {**dict.fromkeys(MOUNTED, "holds"), **opened(*(set(RULED) - {"kern.userfaultfd"}))},
+                {
+                    **dict.fromkeys(MOUNTED, "holds"),
+                    **opened(*(check for check in RULED if check != "kern.userfaultfd")),
+                },
             ),
             ("SYS_MODULE", {"cap.sys_module": "CAP_SYS_MODULE", "cap.bounding": "SYS_MODULE"}, {}),
             ("NET_RAW", {"cap.net_raw": "socket.packet_raw"}, {}),

@@ -100,6 +100,7 @@ PLANTS = (
             also=opened("ns.exec_parity", "sig.peer", "ptrace.outside")
             if kind == "pid"
             else {},  # its peer's tasks are among its own
+            ends=True,  # its peer is no residue
         )
         for kind, name in (("pid", "pid"), ("ipc", "ipc"), ("uts", "uts"))
     ),

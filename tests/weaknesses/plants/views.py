@@ -7,13 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from ground import Ground, bind
-from plant import Plant, edits, flags, opened
+from plant import Plant, edits, flags
 
 from provisioner.probe.compilers import compile_static
 
 SOURCE = Path(__file__).resolve().parent.parent / "liar.c"
 PLACE = "/run"
-LIES = {"view.agree": "the two views disagree: no_new_privs"}
+RUNC, ENGINES = ("runc", "crun"), ("docker", "podman")
+# by what a probe lies about: the name of the program, which liar.c knows, and the fact as the check names it
+LIES = {
+    "no_new_privs": ("liar", "the two views disagree: no_new_privs"),
+    "its filter": ("liar-filter", "the two views disagree: seccomp mode"),
+    "its user": ("liar-user", "the two views disagree: uid"),
+    "a namespace": ("liar-namespace", "the two views disagree: cgroup namespace"),
+    "capabilities": ("liar-capabilities", "the two views disagree: inheritable capabilities"),
+    "its cgroup": ("liar-cgroup", "the two views disagree: cgroup /isolation_"),
+}
+OF_ENGINES = ("no_new_privs", "its filter", "its user")
 Make = Callable[[Ground], Mapping[str, Any]]
 
 
@@ -38,12 +48,15 @@ def entry(name: str) -> Make:
     return lambda ground: flags("--volume", f"{made(ground, name)}:{PLACE}:ro", "--entrypoint", f"{PLACE}/{name}")
 
 
-PLANTS = tuple(
-    Plant(title, runtimes, opens, also=opened(*also) if opens else {}, spec=make(name))
-    # an engine's exec has no_new_privs off too, and the lie is about the first process
-    for runtimes, make, also in ((("runc", "crun"), first, ()), (("docker", "podman"), entry, ("proc.exec_parity",)))
-    for title, name, opens in (
-        ("a probe that lies about no_new_privs", "liar", LIES),
-        ("a program before the probe that passes all on", "honest", {}),
-    )
+PLANTS = (
+    *(
+        Plant(f"a probe that lies about {fact}", RUNC, {"view.agree": text}, spec=first(name))
+        for fact, (name, text) in LIES.items()
+    ),
+    *(
+        Plant(f"a probe that lies about {fact}", ENGINES, {"view.agree": LIES[fact][1]}, spec=entry(LIES[fact][0]))
+        for fact in OF_ENGINES
+    ),
+    Plant("a program before the probe that passes all on", RUNC, spec=first("honest")),
+    Plant("a program before the probe that passes all on", ENGINES, spec=entry("honest")),
 )

@@ -80,6 +80,7 @@ def test_nothing_is_left_after_the_end(sandbox: SandboxView) -> None:
     Another sandbox is created and deleted.
     Then there must be no process in its namespaces, none of its cgroups, no mount and no hypervisor, and its runtime
     must not list it.
+    A namespace or a cgroup that was there before the sandbox is not its own: a neighbour's, or an engine daemon's.
     """
     if reason := sandbox.target.cannot.get("residue"):
         pytest.skip(reason)

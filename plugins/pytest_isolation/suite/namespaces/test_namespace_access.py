@@ -12,6 +12,7 @@ from provisioner.facts.process import Process
 from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import leads as leads_of
+from pytest_isolation.walls.inside_outside import cgroup_differences
 from pytest_isolation.walls.tasks import name_first, outside_cgroup
 
 Cgroups = dict[tuple[str, ...], str]  # the path in each hierarchy, by its controllers
@@ -140,25 +141,34 @@ def test_exec_enters_the_same_namespaces(sandbox: SandboxView) -> None:
     An exec'd process enters the same namespaces and cgroup as pid 1.
 
     Both are compared as seen from inside, so that their paths are relative to the same cgroup namespace.
+    Where the first process says something else of itself than the host sees, the host counts.
     The first process of an attached sandbox is only seen from outside.
     If that sandbox has its own cgroup namespace, the exec'd process must be at its root.
     All other tasks of the sandbox must be in its cgroup or below.
     """
     if reason := sandbox.target.cannot.get("exec"):
         pytest.skip(reason)
-    attached = sandbox.target.attached
-    own, other = sandbox.subject if attached else sandbox.inside.process, sandbox.exec.process
+    own, other = sandbox.first, sandbox.exec.process
     strange = [kind for kind in NAMESPACES if getattr(own.namespaces, kind) != getattr(other.namespaces, kind)]
     if strange:
         raise Open(f"an exec'd process lives in another {', '.join(strange)} namespace")
-    theirs = _cgroups(other)
-    rooted = attached and sandbox.namespaces.cgroup != sandbox.host.namespaces.cgroup
-    mine = dict.fromkeys(theirs, "/") if rooted else _cgroups(own)
+    mine, theirs = _first_cgroups(sandbox, own, other), _cgroups(other)
     if mine != theirs:
         raise Open(f"an exec'd process lives in another cgroup{_first_difference(mine, theirs)}")
     out = outside_cgroup(sandbox.subject, sandbox.tasks)
     if out:
         raise Open(f"{name_first(out)} lives in another cgroup")
+
+
+def _first_cgroups(sandbox: SandboxView, own: Process, other: Process) -> Cgroups:
+    """Return the cgroups of the first process, as the exec'd one names them if they are the same."""
+    if sandbox.target.attached and sandbox.namespaces.cgroup != sandbox.host.namespaces.cgroup:
+        return dict.fromkeys(_cgroups(other), "/")
+    seen = sandbox.subject.cgroups
+    if sandbox.target.boundary != "process" or not cgroup_differences(own.cgroups, seen):
+        return _cgroups(own)
+    # its own view is wrong, which view.agree reports
+    return _cgroups(sandbox.subject if cgroup_differences(other.cgroups, seen) else other)
 
 
 def _cgroups(process: Process) -> Cgroups:

@@ -36,7 +36,7 @@ def test_exec_is_confined_alike(sandbox: SandboxView) -> None:
     if reason := sandbox.target.cannot.get("exec"):
         pytest.skip(reason)
     attached = sandbox.target.attached
-    own = sandbox.subject if attached else sandbox.inside.process
+    own = sandbox.first
     other, system = sandbox.exec.process, sandbox.exec.system
     found = parity.weaker_than_first(parity.PARITY, own, other, attached)
     if not attached and system is not None:
@@ -67,7 +67,7 @@ def test_exec_is_limited_alike(sandbox: SandboxView) -> None:
     if reason := sandbox.target.cannot.get("exec"):
         pytest.skip(reason)
     attached = sandbox.target.attached
-    own = sandbox.subject if attached else sandbox.inside.process
+    own = sandbox.first
     found = parity.weaker_than_first(parity.LIMITS, own, sandbox.exec.process, attached)
     if found:
         raise Open(f"an exec'd process {'; '.join(found)}")
@@ -96,7 +96,7 @@ def test_exec_has_the_same_label(sandbox: SandboxView, host_facts: HostView) -> 
     host_label = host_facts.process.lsm
     if not host_label:
         pytest.skip("no confining LSM is active on the host")
-    own = sandbox.subject if sandbox.target.attached else sandbox.inside.process
+    own = sandbox.first
     why = parity.why_other_label(own.lsm, sandbox.exec.process.lsm, host_label)
     if why:
         raise Open(f"{why}; the first one has '{own.lsm}'")
