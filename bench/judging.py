@@ -24,7 +24,8 @@ from pathlib import Path
 
 from pytest_isolation.judge.judge import judge_check, judge_files, suite_checks
 from pytest_isolation.policy.policy import Policy
-from pytest_isolation.records.record import Record, load_record
+from pytest_isolation.records.read import load_record
+from pytest_isolation.records.record import Record
 from pytest_isolation.records.view import judge_fixtures
 from pytest_isolation.session.state import make_policy
 

@@ -89,7 +89,7 @@ def filter_(
     """Show the installed seccomp filter: each system call with its number and answer in each ABI."""
     from pytest_isolation.escape import escape
     from pytest_isolation.judge.filters import filter_table
-    from pytest_isolation.records.record import load_record
+    from pytest_isolation.records.read import load_record
 
     for file in files:
         for line in filter_table(load_record(file), every):

@@ -76,7 +76,7 @@ class System(Observed):
     swap_total: Fact[Number]
     cpus: Fact[Number]  # online
     machine_id: Fact[Text | None]
-    canary: Canary | None
+    canary: Fact[Canary | None]
     # the peer's subject by each of its pids; None: no peer was named
     peers: Fact[Items[Canary] | None] = since_schema()
     # processes of the host that hold less than `canary`, by name (hosts/canary_processes.py)

@@ -3,6 +3,7 @@
 runtime.py    the models of a runtime.yaml  → Runtime
 load.py       loads a runtime with its option or variant  → load_runtime()
 attach.py     how to look at a sandbox that this run did not make
+locate.py     where the daemon is that a client talks to
 settings.py   an engine's own settings, and reading them
 version.py    versions in the output of a runtime
 engine.py     a runtime's commands on a host; those of a daemon that hangs end early

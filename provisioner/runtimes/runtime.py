@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provisioner.limits.limit import limit_names
 from provisioner.runtimes.attach import Attach
+from provisioner.runtimes.locate import Locate
 from provisioner.runtimes.settings import Settings
 from provisioner.runtimes.version import Version
 
@@ -165,6 +166,7 @@ class Runtime(_Strict):
         exec: the runtime's own exec.
         state: how to learn the sandbox's pid.
         attach: how to look at sandboxes that this run did not make; None if that is unknown.
+        locate: how to learn where its daemon is; None if its commands make the sandboxes themselves, on this machine.
         settings: the engine's settings, which apply to each of its sandboxes; None if it has none.
         delete: the command that deletes a sandbox.
         list_: how to list the run's sandboxes.
@@ -204,6 +206,7 @@ class Runtime(_Strict):
     exec: Argv | None = None
     state: State | None = None
     attach: Attach | None = None
+    locate: Locate | None = None
     settings: Settings | None = None
     delete: Argv | None = None
     list_: Listing | None = Field(default=None, alias="list")

@@ -36,6 +36,8 @@ from provisioner.runtimes.settings import json_at
 MEMFD_PATH = "/proc/self/fd/3"
 MEMFD_FD = 3  # probe/start/start.h: MEMFD_FD and MEMFD_NAME
 MEMFD_LINK = "/memfd:isolation-probe"
+ELSEWHERE = "its daemon is not on this machine"
+THERE = "run pytest on the machine of the daemon"
 UNTOUCHED = "not tried, for it would touch the sandbox"  # probe/system/parts.h
 
 # A process of this host without a runtime.
@@ -97,6 +99,7 @@ class Attached:
         self.nonce = secrets.token_hex(8)
         self._named = named
         self._values = {"name": named.name, "at": named.at}
+        self._container: str | None = None  # its id, if a daemon made it
         self.pid = self._find()
         self._seen = self._look()
 
@@ -115,10 +118,13 @@ class Attached:
         pid = pid_in(done.stdout, attach.pid)
         if not pid:
             raise self._error("it does not run")
+        self._container = text_in(done.stdout, attach.id) if attach.id else None
         return pid
 
     def _look(self) -> Facts:
         if not Path(f"/proc/{self.pid}").exists():
+            if self._container is not None:
+                raise self._error(f"it has ended, or {ELSEWHERE}: no process {self.pid} is here", THERE)
             raise self._error("there is no such process" if self.runtime.name == BARE.name else "it has ended")
         try:
             facts = self.host.outside_pid(self.pid, self.nonce)
@@ -130,6 +136,8 @@ class Attached:
             if why in ("EACCES", "EPERM"):
                 raise self._error(f"this user may not look at process {self.pid}", "run as root")
             raise self._error("it has ended")
+        if self._container is not None and not belongs_to(facts, self._container):
+            raise self._error(f"{ELSEWHERE}: process {self.pid} here is another one", THERE)
         return facts
 
     def _error(self, why: str, hint: str = "") -> IsolationError:
@@ -214,6 +222,31 @@ def pid_in(answer: bytes, pointer: str) -> int:
         return int(json_at(json.loads(answer), pointer))
     except (ValueError, TypeError):
         return 0
+
+
+def text_in(answer: bytes, pointer: str) -> str:
+    """Return the text at a JSON pointer into a runtime's answer, "" if there is none."""
+    try:
+        found = json_at(json.loads(answer), pointer)
+    except ValueError:
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def belongs_to(facts: Facts, container: str) -> bool:
+    """
+    Whether a process is in the container of this id: the path of a cgroup of it, or of a mount, names the id.
+
+    The daemon may be on another machine, where its number is that of another process.
+
+    Args:
+        facts: the host's view of the process.
+        container: the engine's id of the container, 64 random digits.
+    """
+    cgroups, mounts = facts.process.raw("cgroups"), facts.process.raw("mounts")
+    paths = [] if isinstance(cgroups, Unobserved) else [line.path for line in cgroups]
+    paths += [] if isinstance(mounts, Unobserved) else [mount.root for mount in mounts]
+    return bool(container) and any(container in path for path in paths)
 
 
 def without_handed(facts: Facts) -> Facts:

@@ -118,13 +118,14 @@ class Sandbox:
             flags += render_argv(how.flags, {**values, **further}, f"{self.runtime.name}: limits.{name}")
             if how.cgroup:
                 by_hand.add(name)
-        if by_hand or self.runtime.own_cgroups:
+        own_cgroups = self.runtime.own_cgroups and self.host.files.remembers  # they are made on this machine only
+        if by_hand or own_cgroups:
             self._cgroups = make_cgroups(
                 self.host.run.id,
                 self.name,
                 self.spec.limits.cgroup_settings(by_hand),
                 before=lambda folder: self._undo_entries.append(self.host.run.made("cgroup", folder)),
-                everywhere=self.runtime.own_cgroups,
+                everywhere=own_cgroups,
             )
             values["cgroups"] = [part for directory in self._cgroups.dirs for part in ("--cgroup", str(directory))]
         return flags

@@ -14,7 +14,8 @@ from provisioner.observed import FactsError
 from pytest_isolation.judge.evidence import show_fact
 from pytest_isolation.judge.judge import judge_check, own_checks
 from pytest_isolation.policy.policy import Policy
-from pytest_isolation.records.record import Record, dump_record, parse_record
+from pytest_isolation.records.read import parse_record
+from pytest_isolation.records.record import Record, dump_record
 from pytest_isolation.records.view import judge_fixtures
 
 UNSEEN = {"unobserved": "EACCES", "why": "read the clock"}

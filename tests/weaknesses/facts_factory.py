@@ -12,7 +12,8 @@ from typing import Any
 
 from sound import complete, left_open
 
-from pytest_isolation.records.record import Record, parse_record
+from pytest_isolation.records.read import parse_record
+from pytest_isolation.records.record import Record
 from pytest_isolation.walls.capabilities import mask_of
 from pytest_isolation.walls.seccomp.tries import ROWS
 

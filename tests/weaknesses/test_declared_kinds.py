@@ -28,7 +28,7 @@ def test_a_container_that_is_declared_a_vm() -> None:
 
 def test_a_vm_that_is_declared_a_container() -> None:
     document = SOUND["vm"][0]()
-    document["target"] |= {"kind": "container", "class": "container", "boundary": "process"}
+    document["target"] |= {"kind": "container", "class": "container", "boundary": "process", "engine": None}
     document["inside"]["system"]["kernel"] |= {"banner": "Linux version 5.10.0-guest"}
     document["outside"] = {"unobserved": "", "why": "no process serves its nonce"}
 

@@ -23,7 +23,8 @@ from pytest_isolation.judge.evidence import show_evidence
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.remedies import remedy_for, reproduce_for
 from pytest_isolation.policy.verdict import Cell, Check, Judgement, Verdict, check_of, verdict_of
-from pytest_isolation.records.record import ATTACHED, Record, load_record
+from pytest_isolation.records.read import load_record
+from pytest_isolation.records.record import ATTACHED, Record
 from pytest_isolation.records.view import judge_fixtures
 from pytest_isolation.results import model as r
 from pytest_isolation.results.build import assemble
@@ -214,6 +215,7 @@ def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict
     target = record.target
     ruling = policy.judge(check, target.kind, target.id, target.runtime, target.conditions, verdict, reason)
     inside, outside = show_evidence(record, check.shows)
+    verdict = ruling.verdict or verdict
     lost = ruling.judgement is Judgement.FINDING and verdict is not Verdict.UNKNOWN
     return Cell(
         check=check,

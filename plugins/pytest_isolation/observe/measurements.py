@@ -131,6 +131,8 @@ class Measurements:
 
     def _measure_loads(self) -> dict[str, Load]:
         target = self.target
+        if why := self._record.target.conditions.elsewhere:
+            return {str(name): unobserved(why) for name in target.runtime.limits}
         try:
             with explained():
                 cpus = self._sandboxes.hosts.host(target.host).cpus

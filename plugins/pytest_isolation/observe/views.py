@@ -19,8 +19,10 @@ from provisioner.hosts.host import Host
 from provisioner.limits.document import Loads
 from provisioner.observed import Unobserved, unobserved
 from provisioner.sandboxes.attached import UNTOUCHED
+from pytest_isolation.records.initial import initial_host_facts
+from pytest_isolation.records.kernels import settle
 from pytest_isolation.records.record import Record
-from pytest_isolation.targets.conditions import describe, initial_host_facts
+from pytest_isolation.targets.conditions import describe
 from pytest_isolation.targets.select import Target
 
 T = TypeVar("T")
@@ -67,7 +69,7 @@ def observe_sandbox(target: Target, main: Observable, peer: Peer | None) -> Reco
     own = outside if isinstance(outside, Facts) else None
     lenient = target.attached or (target.named and target.runtime.boundary != "none")
     inside = try_observe(lambda: main.inside(named, own)) if lenient else main.inside(named, own)
-    return Record.model_construct(
+    record = Record.model_construct(
         schema_=1,
         run=main.host.run.id,
         target=describe(target, main.host, main.outer, main.provider, _why_unseen(inside) if target.attached else None),
@@ -83,6 +85,7 @@ def observe_sandbox(target: Target, main: Observable, peer: Peer | None) -> Reco
         loads=Loads({}),
         reaches=Reaches({}),
     )
+    return settle(record)
 
 
 def why_silent(record: Record) -> str:

@@ -10,8 +10,16 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from provisioner.observed import Text
+from pytest_isolation.policy.versions import is_version
 
 YesOrNo = Literal["yes", "no"]
+ELSEWHERE = "its daemon is not on this machine"
+BEHIND = "its daemon is outside of the container that pytest runs in"
+# those that the host decides on which the sandbox runs
+HOST_CONDITIONS = (
+    *("cgroup", "user", "sys_admin", "lsm", "kernel", "ptrace_scope", "smt", "flaws"),
+    *("env_more", "env_proxies", "env_secrets"),
+)
 
 
 class Conditions(BaseModel):
@@ -35,6 +43,7 @@ class Conditions(BaseModel):
         version: the runtime's version.
         provider: of a machine, its provider in lab.yaml.
         unseen: of an attached sandbox, why its inside view is missing or incomplete.
+        elsewhere: why nothing was observed of the host on which the sandbox runs: its daemon is on another machine.
     """
 
     # the order is that of the archived document
@@ -56,11 +65,23 @@ class Conditions(BaseModel):
     version: Text | None = None
     provider: Text | None = None
     unseen: Text | None = None
+    elsewhere: Text | None = None
 
     @property
     def has_kvm(self) -> bool:
         """Whether KVM runs it."""
         return self.accelerator is not None and self.accelerator.partition(":")[0] == "kvm"
+
+    def is_unread(self, name: str) -> bool:
+        """
+        Whether a condition could not be read, so that what depends on it cannot be told.
+
+        Any other condition that is None does not exist there: a kernel without Yama has no ptrace scope.
+        """
+        value = getattr(self, name)
+        if name in ("version", "kernel"):
+            return value is None or not is_version(value)
+        return name in HOST_CONDITIONS and value is None and self.elsewhere is not None
 
     @model_serializer(mode="wrap")
     def _without_none(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:

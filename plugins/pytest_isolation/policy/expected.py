@@ -62,6 +62,12 @@ class When(BaseModel):
                 return False
         return True
 
+    def unread(self, conditions: Conditions) -> list[str]:
+        """Return the conditions that decide and that could not be read; none if another one is not met."""
+        wanted = self.model_dump(exclude_none=True)
+        unread = [key for key in wanted if conditions.is_unread(key)]
+        return unread if When(**{key: wanted[key] for key in wanted if key not in unread}).fits(conditions) else []
+
 
 class Documented(BaseModel):
     """
@@ -119,6 +125,26 @@ class Expected(RootModel[dict[CheckId, Entries]]):
         ]
         first = fitting[0] if fitting else None
         return next((entry for entry in fitting if entry.covers(verdict, reason)), first)
+
+    def undecided(self, check: str, conditions: Conditions, verdict: str, reason: str) -> tuple[Documented, str] | None:
+        """
+        Return the entry that documents what was observed if its conditions are met, where they could not be read.
+
+        Args:
+            check: id of the check.
+            conditions: the target's conditions.
+            verdict: the verdict.
+            reason: its reason.
+
+        Returns:
+            The entry and the conditions in words; None if there is no such entry.
+        """
+        entries = self.root.get(check, [])
+        for entry in entries if isinstance(entries, list) else [entries]:
+            unread = entry.when.unread(conditions)
+            if unread and entry.covers(verdict, reason):
+                return entry, " and ".join(unread)
+        return None
 
 
 def load_expected(path: Path) -> Expected:

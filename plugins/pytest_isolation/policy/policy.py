@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from pytest_isolation.policy.conditions import Conditions
+from pytest_isolation.policy.conditions import BEHIND, ELSEWHERE, Conditions
 from pytest_isolation.policy.expected import Documented, Expected
 from pytest_isolation.policy.profile import Profile
 from pytest_isolation.policy.verdict import Check, Judgement, Verdict
@@ -22,12 +22,17 @@ NOT_PUSHED = "attached: not pushed, no load is put on it"  # a limit of a sandbo
 
 @dataclass(frozen=True)
 class Ruling:
-    """A judgement, its reason, the source that documents it, and the name of the waiver that covers it."""
+    """
+    A judgement, its reason, the source that documents it, and the name of the waiver that covers it.
+
+    `verdict` replaces the verdict that was judged: "unknown" for one that may be documented.
+    """
 
     judgement: Judgement
     reason: str = ""
     source: str = ""
     waiver: str = ""
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,9 @@ class Policy:
         named = documented is not None and documented.covers(verdict.value, reason)
         if documented is not None and named and not required:
             return Ruling(Judgement.DOCUMENTED, source=documented.source)
+        far = conditions.elsewhere
+        if far in (ELSEWHERE, BEHIND) and verdict is Verdict.UNKNOWN and far in reason and not required:
+            return Ruling(Judgement.DOCUMENTED, source=f"not observed from outside: {far}")
         unseen = conditions.unseen  # of an attached sandbox: why facts are unobserved
         if unseen and verdict is Verdict.UNKNOWN and unseen in reason and not required:
             return Ruling(Judgement.DOCUMENTED, source=f"attached: {unseen}")
@@ -95,6 +103,11 @@ class Policy:
         if waiver is not None:
             reason = f"waived until {waiver.until.isoformat()} by {waiver.owner}: {waiver.reason}"
             return Ruling(Judgement.WAIVED, reason, waiver=waiver.name)
+        if expected is not None and not required:
+            undecided = expected.undecided(check.id, conditions, verdict.value, reason)
+            if undecided is not None:
+                why = f"whether that is documented depends on its {undecided[1]}, which could not be read"
+                return Ruling(Judgement.DOCUMENTED, why, undecided[0].source, verdict=Verdict.UNKNOWN)
         return self._rule_finding(check, target, required, documented if named else None)
 
     def unused_waivers(self, used: Iterable[str]) -> tuple[Waiver, ...]:

@@ -26,6 +26,11 @@ def is_range(text: str) -> bool:
     return all(_BOUND.fullmatch(part.strip()) for part in text.split(","))
 
 
+def is_version(text: str) -> bool:
+    """Whether a text begins with a version that can be compared."""
+    return _key(text) is not None
+
+
 def in_range(version: str, wanted: str) -> bool:
     """Whether "20.10.24+dfsg1" lies in ">=20.10,<29"; only the numbers and "-rc1" count."""
     key = _key(version)

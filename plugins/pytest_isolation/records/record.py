@@ -1,32 +1,30 @@
 """All that was observed of one target, as one archived document.
 
 In: facts, loads and reaches of a target.
-Out: a frozen `Record`, its JSON (facts/<sha256>.json), and back.
+Out: a frozen `Record`, and its JSON (facts/<sha256>.json).  read.py reads it again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.reach import Reaches
 from provisioner.facts.served_sockets import ServedSockets
 from provisioner.files.folder import Folder
 from provisioner.limits.document import Loads
-from provisioner.observed import Fact, FactsError, Items, Observed, Text, check_json, first_fault, since_schema
+from provisioner.observed import Fact, Items, Observed, Text, since_schema
+from provisioner.runtimes.locate import EngineSeen
 from provisioner.runtimes.settings import SettingSeen
 from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.policy.conditions import Conditions
 
 ATTACHED = "attached: nothing is started in a sandbox that this run did not create"
-MAX_RECORD_BYTES = 16 << 20
 _WIDE = re.compile("[^\x00-\x7e]")
 
 
@@ -48,6 +46,7 @@ class TargetInfo(Observed):
         attached: whether the sandbox was not created by the run, so that its subject is no probe.
         devices: the ids of the devices that the runtime declares for its VMs, None if it declares none.
         settings: the engine's own settings, None if it has none.
+        engine: the engine that makes its sandboxes and that may be on another machine, None if there is none.
     """
 
     id: Text
@@ -63,6 +62,7 @@ class TargetInfo(Observed):
     attached: bool = False
     devices: Fact[list[Text] | None] = since_schema()
     settings: Fact[list[SettingSeen] | None] = since_schema()
+    engine: Fact[EngineSeen | None] = since_schema()
 
 
 class Record(Observed):
@@ -85,6 +85,7 @@ class Record(Observed):
         image: the image before anything was started from it; None if no image is made for the target.
         served_sockets: unix sockets on which processes of the host serve, observed beside the sandbox.
         shared_file: a file that the further sandbox made in a folder of the host; None if no folder can be shared.
+        this_machine: the facts of a host that the sandbox does not run on (records/kernels.py); None if it does.
     """
 
     schema_: Literal[1] = Field(alias="schema")
@@ -104,6 +105,7 @@ class Record(Observed):
     image: Fact[ImageSeen | None] = since_schema()
     shared_file: Fact[SharedFile | None] = since_schema()
     served_sockets: ServedSockets = since_schema()
+    this_machine: Fact[Facts | None] = since_schema()
 
 
 def dump_record(record: Record) -> bytes:
@@ -126,41 +128,3 @@ def save_record(record: Record, folder: Folder) -> str:
     name = f"{hashlib.sha256(data).hexdigest()}.json"
     folder.write_whole(name, data)
     return name
-
-
-def load_record(path: Path) -> Record:
-    """
-    Read an archived record.
-
-    Raises:
-        IsolationError: the file cannot be read, or is not a record.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_RECORD_BYTES + 1)
-    except OSError as error:
-        raise IsolationError(f"cannot read '{path}': {error.strerror}") from None
-    return parse_record(data, str(path))
-
-
-def parse_record(data: bytes, name: str) -> Record:
-    """
-    Parse an archived record.
-
-    Args:
-        data: the bytes.
-        name: what an error calls them.
-
-    Raises:
-        IsolationError: the bytes are not a record.
-    """
-    try:
-        check_json(data, f"record '{name}'", MAX_RECORD_BYTES)
-        return Record.model_validate_json(data)
-    except FactsError as error:
-        raise FactsError(error.what, hint="it should be a record: DIR/facts/*.json") from None
-    except ValidationError as error:
-        raise IsolationError(
-            f"cannot read '{name}': {first_fault(error)}",
-            hint="it is not a record of this version: run the suite again with --isolation-report=DIR",
-        ) from None

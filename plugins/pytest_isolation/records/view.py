@@ -46,7 +46,7 @@ class HostView:
     @property
     def namespaces(self) -> NamespaceView:
         """The namespaces of the host's own processes, as comparable identities."""
-        return NamespaceView(self.facts, self.facts.boot_id)
+        return NamespaceView(self.facts, self.facts.boot_id)  # of a host elsewhere: those of its kernel
 
     @property
     def process(self) -> Process:
@@ -57,13 +57,25 @@ class HostView:
     def system(self) -> System:
         """The system as the host's probe sees it, with the same tries as a control."""
         if self.facts.system is None:
-            raise UnobservedFact("host.system", "", "the host's view holds no system part")
+            why = self._elsewhere or "the host's view holds no system part"
+            raise UnobservedFact("host.system", "", why)
         return self.facts.system
 
     @property
     def boot_id(self) -> str:
-        """The boot id of the host's kernel (random(4))."""
+        """
+        The boot id of the host's kernel (random(4)).
+
+        Raises:
+            UnobservedFact: the sandbox is on another machine: its kernel is known only from inside.
+        """
+        if self._elsewhere:
+            raise UnobservedFact("host.boot_id", "", self._elsewhere)
         return self.facts.boot_id
+
+    @property
+    def _elsewhere(self) -> str:
+        return self._record.target.conditions.elsewhere or ""
 
 
 class SandboxView:
@@ -174,6 +186,12 @@ class SandboxView:
         return HostView(self.record)
 
     @property
+    def this_machine(self) -> Facts | None:
+        """The facts of a host that was observed and that the sandbox does not run on; None if it does."""
+        held = self.record.raw("this_machine")
+        return held if isinstance(held, Facts) else None
+
+    @property
     def shares_kernel(self) -> bool:
         """
         Whether the sandbox runs on the host's own kernel.
@@ -253,7 +271,7 @@ class SandboxView:
         """
         if self.has_outside:
             return NamespaceView(self.outside, self.record.host.boot_id, self._host_inode)
-        return NamespaceView(self.inside, self.host.boot_id if self.shares_kernel else self.inside.boot_id)
+        return NamespaceView(self.inside, self.record.host.boot_id if self.shares_kernel else self.inside.boot_id)
 
     @property
     def capabilities_over_host(self) -> int:

@@ -64,7 +64,7 @@ def _header(results: Results, style: Style) -> list[Line]:
     rows: list[tuple[str, str]] = []
     for host in results.hosts:
         facts = [host.kernel, host.arch, f"cgroup {host.cgroup}" if host.cgroup else ""]
-        facts += [f"lsm {host.lsm}" if host.lsm else "", host.accelerator]
+        facts += [f"lsm {host.lsm}" if host.lsm else "", host.accelerator, host.unseen]
         rows.append(("host", f"{host.id}: {', '.join(fact for fact in facts if fact)}"))
     versions = sorted({f"{n} {v}".strip() for target in results.targets for n, v in target.versions.items()})
     rows.append(("runtimes", ", ".join(versions)))

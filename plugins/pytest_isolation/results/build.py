@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from provisioner.facts.document import Facts
+from provisioner.runtimes.locate import EngineSeen
 from provisioner.version import own_version
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Cell, Check
-from pytest_isolation.records.record import Record
+from pytest_isolation.records.record import Record, TargetInfo
 from pytest_isolation.results import model as r
 from pytest_isolation.results.merge import normal
 from pytest_isolation.results.notes import notes_of
@@ -133,9 +134,9 @@ def _cell(cell: Cell) -> r.Cell:
 
 
 def _host(record: Record) -> r.Host:
-    facts = record.raw("host")
-    kernel = facts.system.kernel if isinstance(facts, Facts) and facts.system is not None else None
     conditions = record.target.conditions
+    facts = record.raw("inside" if conditions.elsewhere else "host")
+    kernel = facts.system.kernel if isinstance(facts, Facts) and facts.system is not None else None
     return r.Host(
         id=record.target.host,
         kernel=kernel.release if kernel else "",
@@ -143,7 +144,18 @@ def _host(record: Record) -> r.Host:
         cgroup=conditions.cgroup or "",
         lsm=conditions.lsm or "",
         accelerator=conditions.accelerator or "",
+        unseen=_why_unseen(record.target),
     )
+
+
+def _why_unseen(target: TargetInfo) -> str:
+    """Say why the host of a target was not observed, with the address of its engine."""
+    if not target.conditions.elsewhere:
+        return ""
+    engine = target.raw("engine")
+    by = f" by {engine.by}" if isinstance(engine, EngineSeen) and engine.by else ""
+    at = f" ({engine.address}{by})" if isinstance(engine, EngineSeen) and engine.address else ""
+    return f"{target.conditions.elsewhere}{at}: nothing was observed from outside"
 
 
 def _target(record: Record, times: Mapping[str, float]) -> r.Target:

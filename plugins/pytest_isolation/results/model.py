@@ -57,7 +57,12 @@ class Run(Part):
 
 
 class Host(Part):
-    """A host of targets.  `accelerator` is what runs VMs there, and why: "tcg: /dev/kvm is missing"."""
+    """
+    A host of targets.
+
+    `accelerator` is what runs VMs there, and why: "tcg: /dev/kvm is missing".  `unseen` says why it was not observed:
+    its kernel is then known from inside the sandbox.
+    """
 
     id: Line
     kernel: Line = ""
@@ -65,6 +70,7 @@ class Host(Part):
     cgroup: Line = ""
     lsm: Line = ""
     accelerator: Line = ""
+    unseen: Line = ""
 
 
 class Target(Part):

@@ -80,8 +80,7 @@ def header_lines(state: State) -> list[str]:
     for host in assemble([], state.records, [], state.policy).hosts:
         parts = [
             f"kernel {host.kernel}" if host.kernel else "",
-            f"cgroup {host.cgroup}",
-            f"LSM {host.lsm or 'unknown'}",
+            *((host.unseen,) if host.unseen else (f"cgroup {host.cgroup}", f"LSM {host.lsm or 'unknown'}")),
             host.accelerator,
         ]
         lines.append(f"isolation: host {host.id}: {', '.join(part for part in parts if part)}")

@@ -46,7 +46,7 @@ def read_measurements(
         sandboxes: of this worker.
     """
     from pytest_isolation.observe.measurements import Measurements
-    from pytest_isolation.records.record import parse_record
+    from pytest_isolation.records.read import parse_record
 
     return {
         one["target"]: Measurements(

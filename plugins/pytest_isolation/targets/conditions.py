@@ -1,23 +1,23 @@
 """Describes a target: its versions, what cannot be asked of it, and the conditions that hold for it.
 
 In: a target and its hosts.
-Out: `TargetInfo`; and for `self`, which has no host to ask, the facts of a host that are known anyway.
+Out: `TargetInfo`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import os
 
 from provisioner.connection.local import Completed
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts
 from provisioner.facts.kernel import KernelState
-from provisioner.facts.namespaces import Namespaces
 from provisioner.hosts.host import Host
 from provisioner.linux.kvm import accelerator
 from provisioner.observed import FactMap, Unobserved, unobserved
 from provisioner.runtimes.engine import Engine
+from provisioner.runtimes.locate import EngineSeen, read_engine
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime
 from provisioner.runtimes.settings import SettingSeen, ask_settings
@@ -29,15 +29,6 @@ from pytest_isolation.walls.capabilities import NAMES
 from pytest_isolation.walls.environment import passed_on, proxies, secrets
 from pytest_isolation.walls.machine.hardware import is_open, is_unknown
 
-# Inodes of the initial namespaces, the same in every kernel: include/linux/proc_ns.h (PROC_*_INIT_INO).
-INITIAL = {
-    "ipc": 0xEFFFFFFF,
-    "uts": 0xEFFFFFFE,
-    "user": 0xEFFFFFFD,
-    "pid": 0xEFFFFFFC,
-    "cgroup": 0xEFFFFFFB,
-    "time": 0xEFFFFFFA,
-}
 CONFINING = ("apparmor", "selinux", "smack", "tomoyo")
 
 
@@ -85,6 +76,7 @@ def describe(target: Target, inner: Host, outer: Host, provider: str = "", unsee
         attached=target.attached is not None,
         devices=None if runtime.devices is None else list(runtime.devices),
         settings=_settings(runtime, inner, asked),
+        engine=_engine(runtime, inner, asked),
     )
 
 
@@ -123,6 +115,19 @@ def _settings(runtime: Runtime, host: Host, asked: _Once) -> list[SettingSeen] |
     except IsolationError as error:
         nobody: list[SettingSeen] = unobserved(str(error))
         return nobody
+
+
+def _engine(runtime: Runtime, host: Host, asked: _Once) -> EngineSeen | None:
+    """Ask where the engine is; if its client does not tell, the engine is unobserved."""
+    if runtime.locate is None:
+        return None
+    argv = render_argv(runtime.locate.argv, host.values(runtime), f"{runtime.name}: locate")
+    try:
+        answer = asked.run(argv, deadline("command")).stdout
+    except IsolationError as error:
+        nobody: EngineSeen = unobserved(str(error))
+        return nobody
+    return read_engine(runtime.locate, answer, os.environ if host.files.remembers else {})
 
 
 def runtime_versions(runtime: Runtime, host: Host, asked: _Once) -> tuple[str, dict[str, str]]:
@@ -183,20 +188,3 @@ def host_environment(facts: Facts) -> dict[str, str]:
     shapes = () if isinstance(values, Unobserved) else values
     found = {"env_more": passed_on(names, names), "env_proxies": proxies(names), "env_secrets": secrets(names, shapes)}
     return {condition: "yes" if some else "no" for condition, some in found.items()}
-
-
-def initial_host_facts(inside: Facts) -> Facts:
-    """
-    Return the facts of a host that are known from inside: the kernel's initial namespaces.
-
-    The target `self` has no host to ask.  Six initial namespaces have fixed inodes; network and mount have none.
-
-    Args:
-        inside: the inside view of the sandbox.
-    """
-    unknown = unobserved("there is no host to ask from inside")
-    names: dict[str, Any] = {name: INITIAL.get(name, unknown) for name in Namespaces.model_fields}
-    namespaces = Namespaces.model_construct(None, **names)
-    blank = dict.fromkeys(type(inside.process).model_fields, unknown)
-    process = inside.process.model_copy(update={**blank, "pid": 0, "namespaces": namespaces})
-    return inside.model_copy(update={"view": "outside", "process": process, "system": None})

@@ -23,7 +23,8 @@ from sample_records import archived
 import pytest_isolation
 from provisioner.observed import NOT_HELD, FactMap, Observed
 from pytest_isolation.policy.verdict import LEVELS, Judgement, Verdict, check_of
-from pytest_isolation.records.record import Record, load_record
+from pytest_isolation.records.read import load_record
+from pytest_isolation.records.record import Record
 from pytest_isolation.results import model as r
 from pytest_isolation.session.finish import make_results
 from pytest_isolation.session.state import STATE, State

@@ -18,7 +18,8 @@ from pytest_isolation.judge.filters import filter_table
 from pytest_isolation.judge.judge import judge_records
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Verdict
-from pytest_isolation.records.record import dump_record, parse_record
+from pytest_isolation.records.read import parse_record
+from pytest_isolation.records.record import dump_record
 from pytest_isolation.report.html import render_html
 from pytest_isolation.report.terminal import draw
 from pytest_isolation.session.inputs import read_policy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import MIB, PEER_BOOT
+from facts_factory import MIB
 from weakness import UNSEEN, Lookalike, load, put, weak
 
 WEAKNESSES = (
@@ -113,20 +113,5 @@ LOOKALIKES = (
         "container",
         put("inside", "system", "canary", to=None),
         (("sig.outside", "unknown"), ("ptrace.outside", "unknown")),
-    ),
-    Lookalike(
-        "no view from outside, and a made-up boot id",
-        "docker",
-        lambda d: (put("inside", "boot_id", to=PEER_BOOT)(d), put("outside", to=dict(UNSEEN))(d))[0],
-        (
-            ("vm.declared", "unknown"),
-            ("vm.boot_id", "holds"),
-            ("user.root_mapped", "unknown"),
-            ("mnt.host_paths", "unknown"),
-            ("view.agree", "unknown"),
-            ("dev.cgroup", "unknown"),
-            ("mnt.old_root", "unknown"),
-            ("fd.outside_file", "unknown"),
-        ),
     ),
 )
