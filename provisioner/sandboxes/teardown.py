@@ -102,10 +102,24 @@ class _Own:
 
 
 def _left(sandbox: Sandbox, own: _Own | None, vmm: Facts | None, ended: int) -> list[str]:
+    """
+    Return the traces that are still there after `PATIENCE` seconds.
+
+    A look may fail because another sandbox ends: runc(8)'s list stats the folder of each container (list.go).  It is
+    repeated for up to twice that time.
+
+    Raises:
+        IsolationError: the last look failed.
+    """
     until = time.monotonic() + PATIENCE
-    while (found := sorted(_traces(sandbox, own, vmm, ended))) and time.monotonic() < until:
+    while True:
+        try:
+            if not (found := sorted(_traces(sandbox, own, vmm, ended))) or time.monotonic() > until:
+                return found
+        except IsolationError:
+            if time.monotonic() > until + PATIENCE:
+                raise
         time.sleep(0.1)
-    return found
 
 
 def _traces(sandbox: Sandbox, own: _Own | None, vmm: Facts | None, ended: int) -> Iterator[str]:

@@ -73,8 +73,21 @@ class Outcome:
         return f"{'; '.join(parts)}; {len(self.after) - len(moved)} stayed"
 
 
-def try_plant(measurements: Measurements, sandboxes: SandboxCache, plant: Plant) -> Outcome:
-    """Make a planted sandbox, observe it, compare it with the sound one, and delete it."""
+def try_plant(
+    measurements: Measurements,
+    sandboxes: SandboxCache,
+    plant: Plant,
+    meanwhile: Callable[[], object] = lambda: None,
+) -> Outcome:
+    """
+    Make a planted sandbox, observe it, compare it with the sound one, and delete it.
+
+    Args:
+        measurements: what is known of the target.
+        sandboxes: the session's sandboxes.
+        plant: the plant.
+        meanwhile: called once while the planted sandbox is there, after it was observed.
+    """
     target = measurements.target
     with ExitStack() as undo:
         if plant.on_hosts_network and target.host == LOCAL:
@@ -96,11 +109,11 @@ def try_plant(measurements: Measurements, sandboxes: SandboxCache, plant: Plant)
             words = _words(BASES[named(target.runtime), plant.base], ground) if plant.base else {}
             before = before.model_copy(update={"shared_file": _file_made(ground, target.runtime, Spec(**words))})
         after = (
-            _left(ground, plant, before)
+            _left(ground, plant, before, meanwhile)
             if plant.leave
-            else _limited(ground, target, plant, before)
+            else _limited(ground, target, plant, before, meanwhile)
             if plant.limit
-            else _planted(ground, target, plant, before)
+            else _planted(ground, target, plant, before, meanwhile)
         )
     if plant.kind:
         before, after = (one.model_copy(update={"target": after.target}) for one in (before, after))
@@ -158,7 +171,7 @@ def _base(measurements: Measurements, sandboxes: SandboxCache, name: str) -> Rec
     return _bases[key]
 
 
-def _planted(ground: Ground, target: Target, plant: Plant, before: Record) -> Record:
+def _planted(ground: Ground, target: Target, plant: Plant, before: Record, meanwhile: Callable[[], object]) -> Record:
     runtime = _runtime(ground, plant)
     spec = _spec(plant.spec, ground)
     with Sandbox(ground.host, runtime, spec) as sandbox, ExitStack() as beside:
@@ -168,6 +181,7 @@ def _planted(ground: Ground, target: Target, plant: Plant, before: Record) -> Re
             sandbox.runtime = overlay(runtime, {"exec": plant.exec(ground, sandbox)}, f"plant '{plant.name}'")
         record = _look(ground, target, sandbox, plant, lambda: Sandbox(ground.host, runtime, spec))
         reaches = {"none": measure_reach(sandbox, ground.peer, "none")} if plant.reach else before.reaches.root
+        meanwhile()
     record = _with(record, before, before.loads.root, reaches)
     if plant.volume:
         record = record.model_copy(update={"shared_file": _file_made(ground, runtime, spec)})
@@ -194,7 +208,7 @@ def _look(ground: Ground, target: Target, sandbox: Sandbox, plant: Plant, make: 
     return record.model_copy(update={"host": ground.host.look()}) if ground.changed else record
 
 
-def _limited(ground: Ground, target: Target, plant: Plant, before: Record) -> Record:
+def _limited(ground: Ground, target: Target, plant: Plant, before: Record, meanwhile: Callable[[], object]) -> Record:
     """Put the planted limit under load in a sandbox that is looked at before."""
     runtime = _runtime(ground, plant)
     seen: list[Record] = []
@@ -203,6 +217,7 @@ def _limited(ground: Ground, target: Target, plant: Plant, before: Record) -> Re
         sandbox = Sandbox(ground.host, runtime, spec)
         try:
             seen.append(_look(ground, target, sandbox, plant, lambda: sandbox))
+            meanwhile()
         except BaseException:
             sandbox.close()
             raise
@@ -213,11 +228,16 @@ def _limited(ground: Ground, target: Target, plant: Plant, before: Record) -> Re
     return _with(seen[-1] if seen else before, before, before.loads.root | loads, before.reaches.root)
 
 
-def _left(ground: Ground, plant: Plant, before: Record) -> Record:
+def _left(ground: Ground, plant: Plant, before: Record, meanwhile: Callable[[], object]) -> Record:
     """Delete a sandbox while the plant leaves something behind, and measure residue."""
     leave = plant.leave
     assert leave is not None
-    end = measure_end(lambda spec: Sandbox(ground.host, ground.runtime, spec), lambda sandbox: leave(ground, sandbox))
+
+    def leaving(sandbox: Sandbox) -> None:
+        leave(ground, sandbox)
+        meanwhile()
+
+    end = measure_end(lambda spec: Sandbox(ground.host, ground.runtime, spec), leaving)
     return _ended(before, end)
 
 

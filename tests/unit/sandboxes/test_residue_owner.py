@@ -1,4 +1,4 @@
-"""provisioner.sandboxes.teardown: whose a process is that bears a namespace's number."""
+"""provisioner.sandboxes.teardown: whose a process is that bears a namespace's number, and looks that fail."""
 
 from __future__ import annotations
 
@@ -37,3 +37,36 @@ def test_what_was_begun_in_it_counts_where_its_first_could_not_be_ended(monkeypa
 
     assert isinstance(survivors, Unobserved)
     assert ended >= begun[0]
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_a_look_that_fails_beside_another_ending_sandbox_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, fails: int
+) -> None:
+    looks = 0
+
+    def traces(*_: Any) -> list[str]:
+        nonlocal looks
+        looks += 1
+        if looks <= fails:
+            raise IsolationError("cannot list the sandboxes of 'runc': stat box-7: no such file or directory")
+        return []
+
+    monkeypatch.setattr(residue, "_traces", traces)
+    monkeypatch.setattr(residue, "PATIENCE", 60.0)
+    nobody: Any = None
+
+    assert residue._left(nobody, None, None, 0) == []
+    assert looks == fails + 1
+
+
+def test_a_look_that_goes_on_failing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def traces(*_: Any) -> list[str]:
+        raise IsolationError("cannot list the sandboxes of 'runc': no such command")
+
+    monkeypatch.setattr(residue, "_traces", traces)
+    monkeypatch.setattr(residue, "PATIENCE", 0.2)
+    nobody: Any = None
+
+    with pytest.raises(IsolationError, match="no such command"):
+        residue._left(nobody, None, None, 0)
