@@ -119,6 +119,7 @@ def machine(request: pytest.FixtureRequest, isolation_target: str) -> MachineVie
     from pytest_isolation.live.machine import MachineView
 
     with _explained():
+        state.sandboxes.require_process()
         return MachineView(*state.hosts.machine(target.host))
 
 

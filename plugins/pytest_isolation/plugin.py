@@ -121,19 +121,21 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return header_lines(state)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each target; the target is the first parameter of its name, see session.xdist.scope_of."""
     state = metafunc.config.stash.get(STATE, None)
     if state is not None and TARGET in metafunc.fixturenames:
         metafunc.parametrize(TARGET, list(state.targets), indirect=True, scope="session")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Count the cells, and start the loads now: they mostly wait, while the checks over facts run."""
+    """Note the tests, and start the loads now: they mostly wait, while the checks over facts run."""
     state = session.config.stash.get(STATE, None)
     if state is not None:
-        from pytest_isolation.session.collect import count_cells, start_loads
+        from pytest_isolation.session.collect import note_collected, start_loads
 
-        count_cells(session, state)
+        note_collected(session, state)
         start_loads(session, state)
 
 
@@ -148,13 +150,26 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     return result
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Keep a check of the suite in this process, see session.forked."""
+    if state_and_target(item) is None:
+        return (yield)
+    from pytest_isolation.session.forked import without_forking
+
+    with without_forking(item):
+        return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a check that does not apply to this kind of target, with the reason of its marker."""
     found = state_and_target(item)
     if found is not None:
         from pytest_isolation.session.collect import require_kind
+        from pytest_isolation.session.outcome import drop_cell
 
+        drop_cell(item)
         require_kind(item, found[1])
 
 
@@ -164,7 +179,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     found = state_and_target(item)
-    if found is not None and call.when != "teardown":
+    if found is not None:
         from pytest_isolation.session.collect import judge_report
 
         judge_report(report, item, call, *found)
@@ -228,12 +243,12 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
-    """Count the cells: every worker collects all tests."""
+    """Note the tests: every worker collects all of them."""
     state = node.config.stash.get(STATE, None)
     if state is not None:
         from pytest_isolation.session.xdist import scope_of
 
-        state.planned = sum(scope_of(one, state.targets) != one for one in ids)
+        state.collected |= {one for one in ids if scope_of(one, state.targets) != one}
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,6 +5,7 @@ In: targets and the hosts.  Out: `Sandbox`es.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,19 @@ class SandboxCache:
         self._locks: dict[tuple[str, Part], threading.Lock] = {}
         self._lock = threading.Lock()
         self._stopped = False
+        self._process = os.getpid()
+
+    def require_process(self) -> None:
+        """
+        Raise IsolationError in a forked child: the threads that hear the sandboxes are the session's.
+
+        A test runs in a forked child by pytest-forked, or forks itself.
+        """
+        if os.getpid() != self._process:
+            raise IsolationError(
+                "cannot act on sandboxes from a forked process: they answer the process of the session",
+                "run the test without --forked and without the mark 'forked'",
+            )
 
     def live(self, target: Target, part: Part = "main") -> Sandbox:
         """
@@ -60,6 +74,7 @@ class SandboxCache:
         Raises:
             IsolationError: it cannot be created, or the session ends.
         """
+        self.require_process()
         key = (target.id, part)
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
@@ -82,6 +97,7 @@ class SandboxCache:
 
     def make(self, target: Target, spec: Spec) -> Sandbox:
         """Create a sandbox that the caller closes; raises IsolationError for an attached target."""
+        self.require_process()
         if target.attached is not None:
             raise IsolationError(f"cannot start anything for '{target.id}': {ATTACHED}")
         outer = self.hosts.outer(target.host) if target.is_machine else None

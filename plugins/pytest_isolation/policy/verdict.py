@@ -20,6 +20,7 @@ import pytest
 
 from provisioner.errors import IsolationError, UnobservedFact
 from provisioner.files.suggest import suggest
+from pytest_isolation.policy.parameters import base_of, own_ids
 from pytest_isolation.policy.raised import Ignored, Refused
 
 KINDS = ("container", "vm")
@@ -49,6 +50,14 @@ class Judgement(StrEnum):
     BETTER = "better"
     FINDING = "finding"
     NONE = "none"
+
+
+RANKS = (Judgement.NONE, Judgement.OK, Judgement.BETTER, Judgement.DOCUMENTED, Judgement.WAIVED, Judgement.FINDING)
+
+
+def is_node_id(check: str) -> bool:
+    """Tell whether a check's id is the node id of a user's test; the ids of its parameters may hold any character."""
+    return "::" in check and re.fullmatch(rf"{_CHECK_ID.pattern}\[.*\]", check, re.DOTALL) is None
 
 
 @dataclass(frozen=True)
@@ -92,7 +101,7 @@ class Check:
     @property
     def is_own(self) -> bool:
         """Whether it is a user's test without a marker: its id is the node id."""
-        return "::" in self.id
+        return is_node_id(self.id)
 
     def level_for(self, kind: str) -> str:
         """Return the lowest profile level that requires this check of targets of `kind`; "" if none does."""
@@ -216,22 +225,20 @@ _DERIVED = ("id", "title", "active", "nodeid")
 _MARKER_KEYS = tuple(field.name for field in dataclasses.fields(Check) if field.name not in _DERIVED)
 
 
-def check_of(test: Any, target: str = "") -> Check:
+def check_of(test: Any) -> Check:
     """
-    Return the check that a test is.
+    Return the check that a test is; parameters that the test itself asks for become part of the check's id.
 
     Args:
         test: a pytest item, or a plain function with the marker.
-        target: the target's id in the item's parameters; other parameters become part of the check's id.
 
     Raises:
         pytest.UsageError: the marker has an unknown key or value; names the test and the nearest one.
     """
     function = getattr(test, "obj", test)
-    nodeid = getattr(test, "nodeid", f"{getattr(function, '__module__', '')}::{getattr(function, '__name__', test)}")
-    base, _, bracket = nodeid.partition("[")
-    others = [part for part in _without(bracket.removesuffix("]"), target).split("-") if part]
-    suffix = f"[{'-'.join(others)}]" if others else ""
+    base = base_of(test)
+    ids = own_ids(test)
+    suffix = f"[{'-'.join(ids)}]" if ids else ""
     marks = list(_marks(test))
     doc = (getattr(function, "__doc__", None) or "").strip().splitlines()
     title = doc[0].strip().removesuffix(".") if doc else str(getattr(function, "__name__", base)).replace("_", " ")
@@ -248,12 +255,6 @@ def check_of(test: Any, target: str = "") -> Check:
         values["profile"] = tuple(sorted(values["profile"].items()))
     name = mark.args[0] if mark.args else base
     return Check(id=name + suffix, title=title, active=active, nodeid=base, **values)
-
-
-def _without(ids: str, target: str) -> str:
-    if not target or ids == target:
-        return "" if ids == target else ids
-    return re.sub(rf"(^|-){re.escape(target)}(?=-|$)", "", ids, count=1).strip("-")
 
 
 def _marks(test: Any) -> Iterable[pytest.Mark]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from pytest_isolation.policy.verdict import Judgement
+from pytest_isolation.policy.verdict import Judgement, is_node_id
 from pytest_isolation.report.signs import ABSENT, Sign, sign_of
 from pytest_isolation.results.model import Cell, Check, Results, Skipped, Target
 
@@ -97,7 +97,7 @@ def arrange(results: Results) -> Matrix:
 
 def area_of(check: str) -> str:
     """Return the part of a check's id before the first dot; OWN for a node id, which is a user's own test."""
-    return OWN if "::" in check or "/" in check else check.partition(".")[0]
+    return OWN if is_node_id(check) else check.partition(".")[0]
 
 
 def sign_at(cell: Cell | None) -> Sign:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from pytest_isolation.policy.verdict import Judgement
+from pytest_isolation.policy.verdict import RANKS
 from pytest_isolation.results import model as r
 
 P = TypeVar("P", bound=r.Part)
@@ -88,11 +88,8 @@ def _union(parts: Iterable[P], key: Callable[[P], Any]) -> tuple[P, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-_WORSE = (Judgement.NONE, Judgement.OK, Judgement.BETTER, Judgement.DOCUMENTED, Judgement.WAIVED, Judgement.FINDING)
-
-
 def _weight(part: r.Part) -> tuple[int, str]:
-    return (_WORSE.index(part.judgement) if isinstance(part, r.Cell) else 0, _text(part))
+    return (RANKS.index(part.judgement) if isinstance(part, r.Cell) else 0, _text(part))
 
 
 def _text(part: r.Part) -> str:

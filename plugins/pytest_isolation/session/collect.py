@@ -13,7 +13,7 @@ import pytest
 from provisioner.errors import IsolationError
 from pytest_isolation.judge.judge import judge_verdict, not_meant
 from pytest_isolation.policy.raised import NotAsked
-from pytest_isolation.policy.verdict import Check, Judgement, Verdict, check_of, verdict_of
+from pytest_isolation.policy.verdict import RANKS, Check, Verdict, check_of, verdict_of
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.session.outcome import apply_judgement, carry_cell, cell_of, neutralise
 from pytest_isolation.session.state import State, state_and_target
@@ -26,24 +26,25 @@ class CellCollector:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._tried_again: set[tuple[str, str]] = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep the cell; of a test that a plugin repeats, the worst one."""
+        if str(report.when) == "???":  # the phase that pytest-xdist and pytest-forked name for a test that ended them
+            self._state.died.add(report.nodeid)
         cell = cell_of(report)
-        if cell is None:
+        if cell is None or str(report.outcome) == "rerun":  # pytest-rerunfailures tries the failure again
             return
+        self._state.judged.add(report.nodeid)
         place = (cell.check.id, cell.target)
-        before = self._state.cells.get(place)  # a plugin may repeat a test: a finding of one time is a finding
-        if before is None or before.judgement is not Judgement.FINDING or place in self._tried_again:
+        before = self._state.cells.get(place)
+        if before is None or RANKS.index(cell.judgement) >= RANKS.index(before.judgement):
             self._state.cells[place] = cell
-        again = str(report.outcome) == "rerun"  # pytest-rerunfailures tries a failure again
-        (self._tried_again.add if again else self._tried_again.discard)(place)
 
 
-def count_cells(session: pytest.Session, state: State) -> None:
-    """Count the cells that a whole run of the collected tests has."""
-    state.planned = sum(state_and_target(item) is not None for item in session.items)
+def note_collected(session: pytest.Session, state: State) -> None:
+    """Note the tests with a target; a controller of pytest-xdist collects none, its workers tell it theirs."""
+    state.collected |= {item.nodeid for item in session.items if state_and_target(item) is not None}
 
 
 def start_loads(session: pytest.Session, state: State) -> None:
@@ -62,15 +63,15 @@ def start_loads(session: pytest.Session, state: State) -> None:
     state.background.start(loaded.values())
 
 
-def _check(item: pytest.Item, target: Target) -> Check:
-    """Return the check that a test is; a plugin that repeats tests gives them parameters, not the suite its ids."""
-    check = check_of(item, target.id)
+def _check(item: pytest.Item) -> Check:
+    """Return the check that a test is; a parameter that somebody adds to the suite's tests changes no id."""
+    check = check_of(item)
     return replace(check, id=check.id.partition("[")[0]) if in_suite(item.path) else check
 
 
 def require_kind(item: pytest.Item, target: Target) -> None:
     """Skip a check that has no meaning for this kind of target, and one that acts on an attached sandbox."""
-    check = _check(item, target)
+    check = _check(item)
     reason = not_meant(check, target.runtime.kind)
     if target.attached is not None and (check.active or item.get_closest_marker("isolation_destructive")):
         reason = ATTACHED
@@ -91,14 +92,14 @@ def judge_report(
         state: the session's state.
         target: the target that the test ran on.
     """
-    if call.when == "setup" and call.excinfo is None:
+    if call.when not in ("setup", "call") or (call.when == "setup" and call.excinfo is None):
         return
     error = call.excinfo.value if call.excinfo else None
     skipped = isinstance(error, pytest.skip.Exception) and not isinstance(error, NotAsked)
     if call.when == "setup" and skipped and in_suite(item.path):
         return  # a mark, a fixture or a hook of somebody else skipped the check: it was not judged
     verdict, reason = verdict_of(call.excinfo)
-    check = _check(item, target)
+    check = _check(item)
     cell = judge_verdict(check, state.measurements[target.id].record, state.policy, verdict, reason)
     if call.when == "setup" and verdict is not Verdict.NOT_APPLICABLE:
         # a fault of ours and not of the wall: pytest reports an error, in one line

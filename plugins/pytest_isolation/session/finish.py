@@ -38,8 +38,8 @@ def finish_session(session: pytest.Session, state: State) -> None:
         state: the state of our session.
     """
     if is_interrupted(session):
-        state.interrupted = f"{len(state.cells)} of {max(state.planned, len(state.cells))} checks judged"
-    elif state.suite:
+        state.interrupted = f"{len(state.judged)} of {len(state.collected | state.judged)} checks judged"
+    else:
         state.not_judged = not_judged(session, state)
     try:
         _write(session, state)

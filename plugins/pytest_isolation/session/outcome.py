@@ -107,6 +107,11 @@ def carry_cell(item: pytest.Item, report: pytest.TestReport, cell: Cell) -> None
         properties.extend(values)
 
 
+def drop_cell(item: pytest.Item) -> None:
+    """Remove the cell of an earlier try: pytest copies the item's properties into the report of its next setup."""
+    item.user_properties[:] = [one for one in item.user_properties if not one[0].startswith(PROPERTY)]
+
+
 def cell_of(report: pytest.TestReport) -> Cell | None:
     """
     Return the cell that a report carries, from this process or from a worker; None if it carries none.

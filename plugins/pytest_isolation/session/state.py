@@ -50,9 +50,11 @@ class State:
         too_many_skipped: how many cells were skipped, if that is more than --isolation-max-skip allows.
         moved: what changed outside during the run, and must not have.
         not_written: why the report cannot be written; "" if it can.
-        planned: how many cells a whole run of the collected tests has.
+        collected: the tests with a target, by node id.
+        judged: those of them with a cell.
+        died: those of them that ended the process that ran them.
         suite: whether the bundled suite is run as a whole.
-        not_judged: which checks of it have no verdict, in lines.
+        not_judged: which checks of it, and which other tests, have no verdict, in lines.
         interrupted: how many of them were judged before an interrupt, in words; "" if there was none.
     """
 
@@ -69,7 +71,9 @@ class State:
     too_many_skipped: int = 0
     moved: list[str] = field(default_factory=list)
     not_written: str = ""
-    planned: int = 0
+    collected: set[str] = field(default_factory=set)
+    judged: set[str] = field(default_factory=set)
+    died: set[str] = field(default_factory=set)
     suite: bool = False
     not_judged: list[str] = field(default_factory=list)
     interrupted: str = ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Generator, Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -80,7 +81,8 @@ def is_selected(config: pytest.Config) -> bool:
 
 def not_judged(session: pytest.Session, state: State) -> list[str]:
     """
-    Say which checks of the suite have no verdict, in one line for all targets that miss the same ones.
+    Say what has no verdict: checks of the suite if it is run, in one line for all targets that miss the same ones, and
+    tests of the user.
 
     Args:
         session: pytest's session, at its end.
@@ -89,17 +91,36 @@ def not_judged(session: pytest.Session, state: State) -> list[str]:
     from pytest_isolation.judge.judge import suite_ids
 
     together: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for target in state.measurements:
+    for target in state.measurements if state.suite else ():
         missing = tuple(check for check in suite_ids() if (check, target) not in state.cells)
         together[missing].append(target)
     stopped = session.shouldfail or session.shouldstop
     selected = "the command line selects tests" if is_selected(session.config) else ""
-    why = str(stopped or selected or "a setting, a conftest.py or a plugin left them out")
-    return [
+    died = "a test ended the process that ran it" if state.died else ""
+    why = str(stopped or died or selected or "a setting, a conftest.py or a plugin left them out")
+    lines = [
         f"{len(checks)} of {len(suite_ids())} checks on {', '.join(targets)} ({_first(checks)}): {why}"
         for checks, targets in together.items()
         if checks
     ]
+    own = {test for test in state.collected if not _is_of_suite(test)}
+    if left := sorted(own - state.judged):
+        lines.append(f"{len(left)} of {len(own)} tests ({_first(left)}): {stopped or died or 'they were not run'}")
+    return lines
+
+
+@cache
+def _suite_names() -> tuple[str, ...]:
+    from pytest_isolation.judge.judge import suite_checks
+
+    files = ((Path(one.__code__.co_filename).relative_to(SUITE), one.__name__) for one in suite_checks())
+    return tuple(f"{file.as_posix()}::{name}" for file, name in files)
+
+
+def _is_of_suite(nodeid: str) -> bool:
+    """Tell whether a node id names a test of the suite; its path depends on the root folder."""
+    file, _, name = nodeid.partition("::")
+    return f"/{file}::{name.partition('[')[0]}".endswith(tuple(f"/{one}" for one in _suite_names()))
 
 
 def _first(checks: Iterable[str]) -> str:

@@ -79,7 +79,7 @@ def _suite_cells(items: list[pytest.Item], state: State) -> set[Key]:
     for item in items:
         target = getattr(getattr(item, "callspec", None), "params", {}).get("isolation_target")
         if item.path.is_relative_to(SUITE) and target in state.measurements:
-            found.add((check_of(item, target).id, target))
+            found.add((check_of(item).id, target))
     return found
 
 

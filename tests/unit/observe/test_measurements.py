@@ -22,6 +22,8 @@ class NoSandboxes:
     def __init__(self) -> None:
         self.asked = 0
 
+    def require_process(self) -> None: ...
+
     def live(self, target: Target, part: str) -> Any:
         self.asked += 1
         raise IsolationError("cannot start 'docker': no daemon")

@@ -88,6 +88,20 @@ def test_marker_gives_the_check() -> None:
     assert check.refs == ("pid_namespaces(7)",)
 
 
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        ("ns.pid", False),
+        ("my.port[22]", False),
+        ("my.path[/a::b]", False),
+        ("test_a.py::test_x", True),
+        ("a/test_a.py::TestB::test_x[1-c::d]", True),
+    ],
+)
+def test_a_node_id_is_the_id_of_an_own_test(check: str, expected: bool) -> None:
+    assert Check(check).is_own is expected
+
+
 def test_unmarked_test_is_a_check_that_no_profile_requires() -> None:
     def my_own_one() -> None: ...
 
@@ -95,33 +109,6 @@ def test_unmarked_test_is_a_check_that_no_profile_requires() -> None:
 
     assert check.id.endswith("::my_own_one")
     assert (check.title, check.severity, check.level_for("vm")) == ("my own one", "medium", "")
-
-
-class Item:
-    """As much of pytest.Item as check_of reads."""
-
-    def __init__(self, nodeid: str, mark: pytest.Mark | None) -> None:
-        self.nodeid = nodeid
-        self.mark = mark
-
-    def iter_markers(self) -> Any:
-        return iter([self.mark] if self.mark else [])
-
-
-@pytest.mark.parametrize(
-    ("nodeid", "expected"),
-    [
-        ("t.py::test_a[docker]", "ns.pid"),
-        ("t.py::test_a[docker-rootless]", "ns.pid"),
-        ("t.py::test_a[docker-rootless-net]", "ns.pid[net]"),
-        ("t.py::test_a[net-docker-rootless]", "ns.pid[net]"),
-        ("t.py::test_a", "ns.pid"),
-    ],
-)
-def test_other_parameters_than_the_target_are_part_of_the_id(nodeid: str, expected: str) -> None:
-    target = "docker-rootless" if "rootless" in nodeid else "docker"
-
-    assert expected == check_of(Item(nodeid, pytest.mark.isolation("ns.pid").mark), target).id
 
 
 @pytest.mark.parametrize(
