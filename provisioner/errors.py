@@ -7,6 +7,7 @@ open wall is neither: it is an AssertionError.
 
 from __future__ import annotations
 
+import os
 import re
 
 LONGEST = 600  # characters of a text or a hint: a file may hold a name of any length
@@ -37,6 +38,11 @@ class IsolationError(Exception):
 
 def _shorten(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}…{text[-LONGEST // 2 :]}"
+
+
+def unless_root(hint: str, otherwise: str = "") -> str:
+    """Return a hint that asks for root, or `otherwise` if this user is root already."""
+    return hint if os.geteuid() else otherwise
 
 
 def one_line(text: str) -> str:

@@ -26,7 +26,7 @@ from paramiko.common import MSG_CHANNEL_REQUEST
 
 from provisioner.connection.local import ConnectionLost
 from provisioner.deadlines import deadline
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, unless_root
 from provisioner.progress import step
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _connect_within(netns: int, endpoint: tuple[str, int], seconds: float, name:
     if libc.setns(netns, CLONE_NEWNET):
         raise IsolationError(
             f"cannot reach '{name}': entering its network namespace: {os.strerror(ctypes.get_errno())}",
-            hint="run as root: setns(2) needs CAP_SYS_ADMIN",
+            hint=unless_root("run as root: setns(2) needs CAP_SYS_ADMIN", "setns(2) needs CAP_SYS_ADMIN"),
         )
     return socket.create_connection(endpoint, seconds)
 

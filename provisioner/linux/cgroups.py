@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, unless_root
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.linux.mounts import MountPoint, read_mounts
 from provisioner.linux.processes import kill_all, read_process
@@ -28,6 +28,11 @@ COUNTERS = (*MAIN_CONTROLLERS, "cpuacct")
 PREFIX = "isolation-"
 DEADLINE = 5.0  # seconds
 ROOT_HINT = "run as root, or in a scope: systemd-run --user --scope -p Delegate=yes"
+HOST_HINT = "run on the host, or in a container with a cgroup file system that it may write"
+
+
+class CannotLimitError(IsolationError):
+    """This host, or this user, cannot set a limit by hand; others may be set all the same."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def make_cgroups(
     mounts = read_mounts()
     mode = mode_of(mounts)
     if mode == "none":
-        raise IsolationError(f"cannot limit '{name}': no cgroup controllers are mounted", hint=ROOT_HINT)
+        raise CannotLimitError(f"cannot limit '{name}': no cgroup controllers are mounted", hint=_mend())
     path = PurePosixPath(f"{PREFIX}{run_id}", name)
     before = before or (lambda folder: None)
     if mode == "v2":
@@ -157,8 +162,9 @@ def _make_v1(
         for setting in settings:
             mount = _v1_mount(mounts, setting.controller)
             if mount is None:
-                raise IsolationError(
-                    f"cannot limit '{setting.limit}': no {setting.controller} controller is mounted", hint=ROOT_HINT
+                raise CannotLimitError(
+                    f"cannot limit '{setting.limit}': no {setting.controller} controller is mounted",
+                    hint=_enable(setting.controller),
                 )
             _write_files(next(folder for folder in made if mount.target in folder.parents), setting.v1)
     except BaseException:
@@ -182,7 +188,7 @@ def _make_v2(
     mount = next(mount for mount in mounts if mount.fstype == "cgroup2")
     wanted = list(dict.fromkeys(setting.controller for setting in settings))
     own = _own_folder(mount, "")
-    refusals = []
+    refusals, hint = [], _mend()
     for base in [folder for folder in reversed([own, *own.parents]) if folder.is_relative_to(mount.target)]:
         made: list[Path] = []
         switched: list[tuple[Path, str]] = []
@@ -194,8 +200,9 @@ def _make_v2(
             return Cgroups(tuple(made), tuple(switched))
         except IsolationError as error:
             refusals.append(error.what)
+            hint = error.hint
             Cgroups(tuple(made), tuple(switched)).delete()
-    raise IsolationError(refusals[-1], hint=ROOT_HINT, log="\n".join(refusals))
+    raise CannotLimitError(refusals[-1], hint=hint, log="\n".join(refusals))
 
 
 def _switch_on(folder: Path, wanted: Iterable[str], switched: list[tuple[Path, str]]) -> None:
@@ -203,7 +210,8 @@ def _switch_on(folder: Path, wanted: Iterable[str], switched: list[tuple[Path, s
     file = folder / "cgroup.subtree_control"
     for controller in wanted:
         if controller not in _words(folder / "cgroup.controllers"):
-            raise IsolationError(f"cannot limit below '{folder}': it has no {controller} controller", hint=ROOT_HINT)
+            hint = unless_root(ROOT_HINT, _enable(controller))
+            raise CannotLimitError(f"cannot limit below '{folder}': it has no {controller} controller", hint=hint)
         if controller not in _words(file):
             _write(file, f"+{controller}")
             switched.append((file, controller))
@@ -224,12 +232,21 @@ def _make_below(
         except FileExistsError:
             raise IsolationError(f"cannot make cgroup '{folder}': it exists already") from None
         except OSError as error:
-            refusal = IsolationError(f"cannot make cgroup '{folder}': {error.strerror}", hint=ROOT_HINT)
-        except IsolationError as error:
+            refusal = CannotLimitError(f"cannot make cgroup '{folder}': {error.strerror}", hint=_mend())
+        except CannotLimitError as error:
             refusal = error
         with contextlib.suppress(OSError):
             folder.parent.rmdir()
     raise refusal
+
+
+def _mend() -> str:
+    return unless_root(ROOT_HINT, HOST_HINT)
+
+
+def _enable(controller: str) -> str:
+    """Say how a controller is enabled (admin-guide/kernel-parameters.rst)."""
+    return f"boot the host without cgroup_disable={controller}, or mount the {controller} controller"
 
 
 def _own_folder(mount: MountPoint, controller: str) -> Path:
@@ -279,4 +296,4 @@ def _write(file: Path, value: object) -> None:
     try:
         file.write_text(str(value))
     except OSError as error:
-        raise IsolationError(f"cannot limit: '{file}' refuses '{value}': {error.strerror}", hint=ROOT_HINT) from None
+        raise CannotLimitError(f"cannot limit: '{file}' refuses '{value}': {error.strerror}", hint=_mend()) from None

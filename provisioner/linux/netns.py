@@ -14,14 +14,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, unless_root
 from provisioner.files.folder import Folder
 from provisioner.linux.mounts import mounted_below, unmount
 from provisioner.linux.processes import Process, find_in_netns, kill_all, with_descendants
 
 FOLDER = Path("/run/netns")
 TIMEOUT = 10.0  # seconds
-HINT = "run as root: a persistent network namespace needs CAP_SYS_ADMIN"
+NEEDS = "a persistent network namespace needs CAP_SYS_ADMIN"
 # SIOCSIFFLAGS with IFF_UP|IFF_RUNNING on lo (netdevice(7))
 LOOPBACK_UP = """
 import fcntl, socket, struct
@@ -132,7 +132,11 @@ def _run(argv: list[str], name: str) -> None:
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise IsolationError(f"cannot make network namespace '{name}': {error}", hint=HINT) from None
+        raise IsolationError(f"cannot make network namespace '{name}': {error}", hint=_mend()) from None
     if done.returncode:
         why = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        raise IsolationError(f"cannot make network namespace '{name}': {why[-1]}", hint=HINT)
+        raise IsolationError(f"cannot make network namespace '{name}': {why[-1]}", hint=_mend())
+
+
+def _mend() -> str:
+    return unless_root(f"run as root: {NEEDS}", f"run where root has it: {NEEDS}")

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 
 from provisioner.deadlines import deadline
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, unless_root
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.namespaces import NAMESPACES
@@ -134,7 +134,10 @@ class Attached:
         if not any(isinstance(one, int) for one in seen):
             why = next((one.unobserved for one in seen if isinstance(one, Unobserved)), "")
             if why in ("EACCES", "EPERM"):
-                raise self._error(f"this user may not look at process {self.pid}", "run as root")
+                raise self._error(
+                    f"this user may not look at process {self.pid}",
+                    unless_root("run as root", "ptrace(2) needs CAP_SYS_PTRACE"),
+                )
             raise self._error("it has ended")
         if self._container is not None and not belongs_to(facts, self._container):
             raise self._error(f"{ELSEWHERE}: process {self.pid} here is another one", THERE)

@@ -19,6 +19,7 @@ from provisioner.facts.document import Facts
 from provisioner.limits.document import CgroupFiles, Load
 from provisioner.limits.limit import Limit, find_limits, limit_named
 from provisioner.limits.limits import Limits
+from provisioner.linux.cgroups import CannotLimitError
 from provisioner.observed import MAX_TEXT, FactMap, Observed, Unobserved, first_fault, unobserved
 from provisioner.probe.frames import ChannelError
 from provisioner.probe.request import Reply
@@ -75,7 +76,8 @@ def measure_loads(create: Create, runtime: Runtime, host_cpus: int, **replaced: 
     """
     Measure every limit that the runtime has, in one sandbox that has them all.
 
-    When the runtime refuses them together, each is asked for alone, so that one refusal hides no other limit.
+    When the runtime or the host refuses them together, each is asked for alone: one refusal, or one controller that is
+    missing, hides no other limit.
 
     Args:
         create: makes a sandbox of the target.
@@ -92,7 +94,7 @@ def measure_loads(create: Create, runtime: Runtime, host_cpus: int, **replaced: 
                 name: _try_measure(sandbox, limit_named(name), amount, host_cpus)
                 for name, amount in wanted.amounts.items()
             }
-    except RefusedError:
+    except (RefusedError, CannotLimitError):
         return {
             name: _measure_alone(create, limit_named(name), amount, host_cpus, replaced)
             for name, amount in wanted.amounts.items()

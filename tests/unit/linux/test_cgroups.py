@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,10 +38,12 @@ def test_the_mode_depends_on_the_controllers(tmp_path: Path) -> None:
     assert cgroups.mode_of([]) == "none"
 
 
-def test_without_controllers_the_error_has_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("uid", "hint"), [(1000, "run as root, or in a scope"), (0, "run on the host, or in a ")])
+def test_without_controllers_the_error_has_a_hint(monkeypatch: pytest.MonkeyPatch, uid: int, hint: str) -> None:
     monkeypatch.setattr(cgroups, "read_mounts", list)
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
 
-    with pytest.raises(IsolationError, match="no cgroup controllers are mounted; run as root"):
+    with pytest.raises(cgroups.CannotLimitError, match=f"no cgroup controllers are mounted; {hint}"):
         cgroups.make_cgroups("0a1b", "one", ALL)
 
 
@@ -56,7 +59,8 @@ def test_a_missing_controller_leaves_nothing_behind(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(cgroups, "_write_files", lambda folder, files: None)
     planned: list[Path] = []
 
-    with pytest.raises(IsolationError, match="cannot limit 'pids': no pids controller is mounted"):
+    mend = "boot the host without cgroup_disable=pids"
+    with pytest.raises(cgroups.CannotLimitError, match=f"cannot limit 'pids': no pids controller is mounted; {mend}"):
         cgroups.make_cgroups("0a1b", "one", ALL, planned.append)
     assert planned == [mount.target / "isolation-0a1b" / "one" for mount in mounts]
     assert [path for mount in mounts for path in mount.target.iterdir()] == []
@@ -96,6 +100,7 @@ def test_v2_without_the_controller_names_the_delegating_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cgroups, "read_mounts", lambda: [v2(tmp_path / "v2", "memory")])
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(cgroups, "_own_folder", lambda mount, controller: mount.target / "user.slice" / "own")
 
     with pytest.raises(IsolationError, match=r"has no cpu controller; .*systemd-run --user --scope -p Delegate=yes"):

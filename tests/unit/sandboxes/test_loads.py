@@ -12,6 +12,7 @@ from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.limits.limit import limit_named
 from provisioner.limits.limits import Limits
+from provisioner.linux.cgroups import CannotLimitError
 from provisioner.observed import Unobserved, unobserved
 from provisioner.runtimes.load import load_runtime
 from provisioner.sandboxes.loads import _amount_inside, _read, limits_for, measure_loads
@@ -82,3 +83,30 @@ def test_limits_that_are_refused_together_are_asked_for_alone() -> None:
     assert (loads["memory"].refused, loads["cpu"].refused) == ("no memory", "no cpu")
     assert loads["cpu"].limit == 0.25
     assert isinstance(loads["pids"], Unobserved)
+
+
+@pytest.mark.parametrize("lacking", [{"memory"}, {"cpu"}, {"pids"}, {"memory", "pids"}])
+def test_a_controller_that_is_missing_hides_no_other_limit(monkeypatch: pytest.MonkeyPatch, lacking: set[str]) -> None:
+    measured: list[str] = []
+
+    class Made:
+        def __init__(self, spec: Spec) -> None:
+            if missing := sorted(lacking & set(spec.limits.amounts)):
+                raise CannotLimitError(f"cannot limit '{missing[0]}': no {missing[0]} controller is mounted")
+
+        def __enter__(self) -> Made:
+            return self
+
+        def __exit__(self, *args: object) -> None: ...
+
+    def measure(sandbox: Any, limit: Any, amount: float, host_cpus: int) -> Any:
+        measured.append(limit.name)
+        return unobserved("measured")
+
+    monkeypatch.setattr("provisioner.sandboxes.loads._try_measure", measure)
+
+    loads = measure_loads(Made, load_runtime("unshare"), 4)  # type: ignore[arg-type]  # as much of a sandbox as it uses
+
+    assert set(measured) == {"memory", "cpu", "pids"} - lacking
+    for name in lacking:
+        assert f"no {name} controller is mounted" in str(loads[name])
