@@ -16,6 +16,7 @@ from ground import Ground
 from judging import Found, judge
 from plant import Make, Plant, named
 from plants import BASES
+from rates import Areas, count
 from turns import network_turn
 
 from provisioner.facts.reach import Reach, Reaches
@@ -60,6 +61,11 @@ class Outcome:
     def why(self) -> dict[str, str]:
         """The reasons of the moved checks, for a failure's text."""
         return {name: f"{self.before[name]} -> {self.after[name]}" for name in self.moved}
+
+    @property
+    def rates(self) -> Areas:
+        """Its cells by area."""
+        return count(self.expected, self.moved, self.after)
 
     @property
     def row(self) -> str:

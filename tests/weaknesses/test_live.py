@@ -85,6 +85,7 @@ def test_a_plant_moves_its_own_checks_and_no_other(
             pytest.skip(f"{plant.mended_by}: {error.what}")
         raise
     record_property("confusion", f"{column}: {plant.name}: {outcome.row}")
+    record_property("rates", outcome.rates)
 
     assert outcome.expected == outcome.moved, outcome.why
     opens = plant.opens_on(state.targets[column].host == LOCAL)

@@ -5,7 +5,7 @@ It needs no privileges and no sandbox, only recorded facts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from facts_factory import SOUND, Dict, record_of
 from fitting import foreign_remedies
 from judging import Found, checks, judge
+from rates import count
 from synthetic import LOOKALIKES, WEAKNESSES
 from weakness import Lookalike, Weakness
 
@@ -23,6 +24,7 @@ from pytest_isolation.records.record import Record
 
 GREEN = (Verdict.HOLDS, Verdict.NOT_APPLICABLE)
 ALL = "*"
+Note = Callable[[str, object], None]
 TAKEN = Unobserved(unobserved="EACCES", why="taken away")
 
 
@@ -37,12 +39,14 @@ def test_a_sound_sandbox_holds(name: str) -> None:
 
 
 @pytest.mark.parametrize("weakness", WEAKNESSES, ids=str)
-def test_a_weakness_moves_its_own_check_and_names_the_cause(weakness: Weakness) -> None:
+def test_a_weakness_moves_its_own_check_and_names_the_cause(weakness: Weakness, record_property: Note) -> None:
     document = SOUND[weakness.record][0]()
     before = _sound(weakness.record)
     weakness.edit(document)
 
     after = judge(record_of(document))
+    expected = {name: str(after[name][0]) for name in weakness.also} | {weakness.check: weakness.verdict}
+    record_property("rates", count(expected, _verdicts(before, after), after))
 
     assert before[weakness.check][0] is Verdict.HOLDS
     verdict, reason = after[weakness.check]
@@ -54,14 +58,16 @@ def test_a_weakness_moves_its_own_check_and_names_the_cause(weakness: Weakness) 
 
 
 @pytest.mark.parametrize("lookalike", LOOKALIKES, ids=str)
-def test_a_lookalike_moves_nothing(lookalike: Lookalike) -> None:
+def test_a_lookalike_moves_nothing(lookalike: Lookalike, record_property: Note) -> None:
     document = SOUND[lookalike.record][0]()
     before = _sound(lookalike.record)
     lookalike.edit(document)
 
     after = judge(record_of(document))
+    moved = _verdicts(before, after)
+    record_property("rates", count({}, moved, after, also=dict(lookalike.moves)))
 
-    assert dict(lookalike.moves) == {name: str(after[name][0]) for name in _moved(before, after)}, after
+    assert dict(lookalike.moves) == moved, after
 
 
 @pytest.mark.parametrize("check", checks())
@@ -126,6 +132,10 @@ def _sound(name: str) -> dict[str, Found]:
 
 def _moved(before: dict[str, Found], after: dict[str, Found]) -> set[str]:
     return {name for name in before if before[name][0] is not after[name][0]}
+
+
+def _verdicts(before: dict[str, Found], after: dict[str, Found]) -> dict[str, str]:
+    return {name: str(after[name][0]) for name in _moved(before, after)}
 
 
 def _without_one_fact(
