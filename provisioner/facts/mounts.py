@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
-from provisioner.facts.forms import DevicePart, MountPoint, MountRoot, MountTag
+from pydantic import Field
+
+from provisioner.facts.forms import AbsolutePath, DevicePart, MountPoint, MountRoot, MountTag
 from provisioner.observed import Number, Observed, Text
+
+
+class OverlayFolder(Observed):
+    """
+    A folder of an overlay, and where it is on the host.
+
+    Symbolic links lead where they led when the host looked: one that was turned after the mount is not told.
+    """
+
+    option: Text  # "lowerdir" (overlayfs.rst)
+    name: AbsolutePath  # as the option names it
+    path: AbsolutePath  # without symbolic links
 
 
 class Mount(Observed):
@@ -20,6 +34,7 @@ class Mount(Observed):
     fstype: Text
     source: Text
     super_options: list[Text]
+    folders: list[OverlayFolder] = Field(default_factory=list)  # only outside, and of those that are there
 
 
 class Superblock(Observed):

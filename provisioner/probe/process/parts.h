@@ -33,8 +33,11 @@ void json_names(void);
 /* The key lsm. */
 void json_lsm(int proc);
 
-/* The values of mounts and of cgroups. */
-void json_mounts(int proc);
+/*
+ * The values of mounts and of cgroups; from outside with what the folders of each overlay are on
+ * this host.
+ */
+void json_mounts(int proc, bool outside);
 void json_cgroups(int proc);
 
 /* The values of json_other_tasks() that make up a task's state, as keys. */

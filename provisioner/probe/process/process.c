@@ -120,7 +120,7 @@ void json_process(int proc, pid_t pid, bool self, bool filters)
 	json_key("cgroups");
 	json_cgroups(proc);
 	json_key("mounts");
-	json_mounts(proc);
+	json_mounts(proc, !self);
 	json_key("fds");
 	json_fds(proc, self);
 	json_link(proc, "cwd");

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.facts.mounts import Mount
+from provisioner.facts.mounts import Mount, OverlayFolder
 from pytest_isolation.walls.filesystem.host_tree import BELOW, STORES
 from pytest_isolation.walls.filesystem.mounts import sensitive_mounts
 from pytest_isolation.walls.filesystem.origins import aliases, hidden, layers
@@ -86,6 +86,28 @@ def test_layers_are_split_as_the_kernel_escapes_them(folders: list[str]) -> None
 def test_a_second_name_of_a_folder_does_not_hide_it() -> None:
     assert "/etc/x" in aliases("/srv/alias/x", HOST)
     assert sensitive_mounts([ROOT, overlay("/m", "lowerdir", "/srv/alias")], HOST)
+
+
+@given(places, deep, st.sampled_from(["lowerdir", "lowerdir+", "datadir+", "upperdir"]))
+def test_a_layer_is_what_its_links_lead_to(place: str, rest: str, option: str) -> None:
+    merged = overlay("/srv/merged", option, "/srv/link")
+
+    found = sensitive_mounts([ROOT, led(merged, option, "/srv/link", place + rest)], HOST)
+    assert f"its {option} is the host's {place + rest}" in found[0]
+    assert sensitive_mounts([ROOT, merged], HOST) == []
+    assert sensitive_mounts([ROOT, led(merged, "workdir", "/srv/link", place + rest)], HOST) == []
+
+
+def test_a_link_in_a_sensitive_folder_to_an_innocent_one_is_innocent() -> None:
+    merged = overlay("/srv/merged", "lowerdir", "/etc/alternatives/data", "/srv/a")
+
+    assert sensitive_mounts([ROOT, merged], HOST)
+    assert sensitive_mounts([ROOT, led(merged, "lowerdir", "/etc/alternatives/data", "/srv/data")], HOST) == []
+
+
+def led(mount: Mount, option: str, name: str, path: str) -> Mount:
+    """Return the overlay with what one of its folders is on the host."""
+    return mount.model_copy(update={"folders": [OverlayFolder(option=option, name=name, path=path)]})
 
 
 @given(st.sampled_from(["hosts", "hostname", "resolv.conf"]))

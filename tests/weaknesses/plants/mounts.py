@@ -81,6 +81,25 @@ PLANTS = (
         )
         for path in ("/", "/etc", "/root", "/usr/lib")
     ),
+    *(
+        Plant(
+            f"an overlay over a link to {to}{rest}",
+            RUNC,
+            {"mnt.host_paths": f"/opt/merged is an overlay: its lowerdir is the host's {to}{rest}"},
+            spec=lambda ground, to=to, rest=rest: edits(
+                overlay("/opt/merged", f"{tmpfs(ground)}:{link(ground, to)}{rest}")
+            ),
+        )
+        for to, rest in (("/etc", ""), ("/var", "/lib/dpkg"))
+    ),
+    Plant(
+        "an overlay over a link to a folder of the test's own",
+        RUNC,
+        {},
+        spec=lambda ground: edits(
+            overlay("/opt/merged", f"{ground.directory('lower', 'a')}:{link(ground, str(ground.directory('o', 'b')))}")
+        ),
+    ),
     Plant(
         "a layer of another engine, in a storage at no usual place",
         RUNC,

@@ -94,14 +94,16 @@ def origins(mounts: Sequence[Mount], host_mounts: Sequence[Mount]) -> list[Origi
     """
     Return all paths of the host that mounts show; one mount may have several, and several names for one.
 
-    A relative layer has no origin: `hidden_layers` names those.
+    A relative layer has no origin: `check_layers` names those.
     """
     found = []
     for mount in mounts:
         found += [Origin(mount, path) for path in host_paths(mount, host_mounts)]
-        for layer, path in layers(mount):
-            if path.startswith("/"):
-                found += [Origin(mount, one, layer) for one in aliases(posixpath.normpath(path), host_mounts)]
+        known = {(folder.option, folder.name): folder.path for folder in mount.folders}
+        for layer, name in layers(mount):
+            if name.startswith("/"):
+                path = known.get((layer, name)) or posixpath.normpath(name)
+                found += [Origin(mount, one, layer) for one in aliases(path, host_mounts)]
     return found
 
 
