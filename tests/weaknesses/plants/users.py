@@ -6,7 +6,7 @@ import grp
 from collections.abc import Mapping
 from typing import Any
 
-from ground import Edit, Ground, append, docker_profile, mount_option, put
+from ground import Edit, Ground, append, docker_profile, grant, mount_option, put, remove
 from plant import Make, Plant, edits, flags, opened
 
 from plants.tasks import executed
@@ -129,6 +129,23 @@ PLANTS = (
             base="userns",
         )
         for what, at, told in (("uid", 1000, "root"), ("uid", 65535, "root"), ("gid", 1000, "group 0"))
+    ),
+    Plant(
+        "the host's root as uid and gid 1000, CAP_DAC_OVERRIDE and a writable /proc/fs",
+        ("runc",),
+        {
+            "path.bus_irq_fs": "/proc/fs is mounted writable",
+            "user.root_mapped": "its uid 1000 is the host's root",
+            "cap.bounding": "DAC_OVERRIDE",
+        },
+        spec=edits(
+            *with_host_id("uid", 1000, 0),
+            *with_host_id("gid", 1000, 0)[-1:],
+            grant("bounding", "permitted", "effective", names=["DAC_OVERRIDE"]),
+            remove("linux.readonlyPaths", "/proc/fs"),
+        ),
+        base="userns",
+        needs="/proc/fs",
     ),
     *(
         Plant(

@@ -15,6 +15,7 @@ from provisioner.facts.system import Path
 from provisioner.observed import FactMap, Unobserved
 from pytest_isolation.walls.capabilities import mask_of
 from pytest_isolation.walls.filesystem.copies import names_of
+from pytest_isolation.walls.users import mapped_at
 
 # statfs(2)
 PROC_MAGIC = 0x9FA0
@@ -96,8 +97,18 @@ def reaches_kernel(read: Read) -> bool:
 
 
 def is_root_of_host(process: Process, capabilities_over_host: int) -> bool:
-    """Whether file modes let the process write to files of the host's root."""
-    return process.uid[1] == 0 or bool(capabilities_over_host & mask_of(("DAC_OVERRIDE",)))
+    """
+    Whether file modes let the process write to files of the host's root.
+
+    In a user namespace of its own CAP_DAC_OVERRIDE counts for files with a mapped owner and group
+    (user_namespaces(7), "Capabilities"; capable_wrt_inode_uidgid() of Linux's kernel/capability.c).
+    """
+    override = mask_of(("DAC_OVERRIDE",))
+    if process.uid[1] == 0 or capabilities_over_host & override:
+        return True
+    if not process.capabilities.effective & override:
+        return False
+    return mapped_at(process.uid_map, 0) is not None and mapped_at(process.gid_map, 0) is not None
 
 
 def label_answers(paths: FactMap[Path], mounts: Sequence[Mount]) -> dict[str, str]:
