@@ -56,8 +56,11 @@ def _ids(name: str) -> Callable[[Process, Process], list[str]]:
 
 
 def _groups(own: Process, other: Process) -> list[str]:
-    more = sorted(set(other.groups) - set(own.groups) - set(own.gid))
-    return [f"is also in the groups {_list(more)}"] if more else []
+    """podman adds a group to /etc/group for a user without one, and exec looks there: podman-run(1) --passwd."""
+    more = set(other.groups) - set(own.groups) - set(own.gid)
+    of_user = more & {other.uid[1]} - {0}
+    found = [f"is also in the groups {_list(sorted(more - of_user))}"] if more - of_user else []
+    return found + [f"is also in the group of its user's number, {gid}" for gid in of_user]
 
 
 def _no_new_privs(own: Process, other: Process) -> list[str]:

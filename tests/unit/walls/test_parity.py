@@ -99,6 +99,21 @@ def test_a_drawn_fact_that_is_stronger_or_identifies_it_is_no_difference(drawn: 
     assert of_facts(changed(*drawn)) == []
 
 
+@pytest.mark.parametrize(
+    ("uid", "groups", "texts"),
+    [
+        (1000, [1000], ["is also in the group of its user's number, 1000"]),
+        (1000, [6, 1000], ["is also in the groups 6", "is also in the group of its user's number, 1000"]),
+        (1001, [1000], ["is also in the groups 1000"]),
+    ],
+)
+def test_a_group_of_the_users_own_number_is_told_apart(uid: int, groups: list[int], texts: list[str]) -> None:
+    own = OWN.model_copy(update={"uid": [uid] * 4, "gid": [0] * 4})
+    other = own.model_copy(update={"groups": groups})
+
+    assert parity.weaker_than_first(parity.PARITY, own, other, False) == texts
+
+
 def test_an_attached_first_process_may_have_changed_its_ids() -> None:
     other = OWN.model_copy(update={"uid": [0] * 4, "groups": [5], "no_new_privs": 0})
 

@@ -24,6 +24,20 @@ PLANTS = (
     ),
     # the runtime's own exec, changed
     Plant(
+        "--user without a group, to which podman adds one",  # documented: roles/podman/expected.yaml
+        PODMAN,
+        {"proc.exec_parity": "is also in the group of its user's number, 1000"},
+        spec=flags("--user", "1000"),
+        base="user",
+    ),
+    Plant(
+        "--user without a group, and --passwd=false",
+        PODMAN,
+        {},
+        spec=flags("--user", "1000", "--passwd=false"),
+        base="user",
+    ),
+    Plant(
         "exec --privileged",
         PODMAN,
         {"cap.exec_parity": "also holds AUDIT_CONTROL"},
