@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from predict.rules import HOSTS
+
 from pytest_isolation.differential.draw import Drawn, shrink
 from pytest_isolation.differential.run import Outcome, side_by_side
 
@@ -26,9 +28,16 @@ SANDBOX = "the sandbox"  # stands for a check: it is made, or refused by the run
 MADE, REFUSED = "made", "refused"
 
 
-def count_of(few: int) -> int:
-    """Return how many configurations to draw; `few` unless the environment says."""
-    return int(os.environ.get("PYTEST_ISOLATION_GENERATED", str(few)))
+def count_of(few: int, divisor: int = 1) -> int:
+    """
+    Return how many configurations to draw.
+
+    Args:
+        few: their number unless the environment sets one.
+        divisor: of the environment's number, where a configuration takes longer.
+    """
+    asked = os.environ.get("PYTEST_ISOLATION_GENERATED", "")
+    return max(1, int(asked) // divisor) if asked else few
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,13 @@ class Subject:
     def wrong(self, drawn: Drawn, outcome: Outcome) -> dict[str, str]:
         """Return what was predicted of each check that says otherwise."""
         wanted, seen = self.predict(drawn, outcome), verdicts_of(outcome)
-        return {check: wanted.get(check, MADE) for check in sorted(seen) if seen[check] != wanted.get(check, MADE)}
+        if (predicted := wanted.get(SANDBOX, MADE)) != seen[SANDBOX]:
+            return {SANDBOX: predicted}
+        return {
+            check: wanted.get(check, MADE)
+            for check in sorted(seen)
+            if wanted.get(check, MADE) not in (seen[check], HOSTS)
+        }
 
 
 @dataclass
@@ -106,7 +121,7 @@ def verdicts_of(outcome: Outcome) -> dict[str, str]:
     return {SANDBOX: REFUSED if outcome.refused else MADE, **verdicts}
 
 
-def compare(subject: Subject, count: int, folder: Path) -> Tally:
+def compare(subject: Subject, count: int, folder: Path, block: int = BLOCK) -> Tally:
     """
     Run the configurations of a column, block by block.
 
@@ -114,18 +129,19 @@ def compare(subject: Subject, count: int, folder: Path) -> Tally:
         subject: the column.
         count: the number of configurations.
         folder: for what reproduces the disagreements.
+        block: the number of seeds in a block.
     """
     total = Tally()
-    for first in range(FIRST, FIRST + count, BLOCK):
-        seeds = range(first, min(first + BLOCK, FIRST + count))
+    for first in range(FIRST, FIRST + count, block):
+        seeds = range(first, min(first + block, FIRST + count))
         kept = Path(KEEP) / f"{subject.column.replace('/', '-')}-{seeds.start}-{len(seeds)}.json" if KEEP else None
         if kept is not None and kept.exists():
             total.add(Tally.from_json(kept.read_text()))
             continue
-        block = _run_block(subject, seeds, folder, total)
-        total.add(block)
+        seen = _run_block(subject, seeds, folder, total)
+        total.add(seen)
         if kept is not None:
-            kept.write_text(block.to_json())
+            kept.write_text(seen.to_json())
         print(f"{subject.column}: {total.summary()}", flush=True)
     return total
 

@@ -11,6 +11,8 @@ from functools import cached_property
 from typing import Any
 
 Config = dict[str, Any]
+# what `runc spec` and `crun spec` write
+STOCK_BOUNDING = frozenset({"AUDIT_WRITE", "KILL", "NET_BIND_SERVICE"})
 KERNEL = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
 
 
@@ -23,11 +25,13 @@ class World:
         config: the config.json.
         runtime: the runtime's name; only its known faults depend on it.
         private: whether the runtime lives in a mount namespace whose mounts propagate nowhere.
+        stock_bounding: the bounding set of the runtime's stock configuration.
     """
 
     config: Config
     runtime: str
     private: bool
+    stock_bounding: frozenset[str] = STOCK_BOUNDING
 
     def has(self, kind: str) -> bool:
         """Whether it gets its own namespace of a kind (config-linux.md, "Namespaces")."""
@@ -188,6 +192,7 @@ def _meets(rule: Config, args: tuple[int, ...]) -> bool:
 def _compares(one: Config, value: int) -> bool:
     return {
         "SCMP_CMP_EQ": value == one["value"],
+        "SCMP_CMP_NE": value != one["value"],
         "SCMP_CMP_LT": value < one["value"],
         "SCMP_CMP_GT": value > one["value"],
         "SCMP_CMP_MASKED_EQ": value & one["value"] == one["valueTwo"],

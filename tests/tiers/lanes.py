@@ -72,7 +72,7 @@ LANES: tuple[Lane, ...] = (
     Lane("container-rootless", "full", 70, ("roles/podman/", "roles/lxc/"), whole=True),
     Lane("container-more", "full", 37, ("roles/bwrap/", "roles/nspawn/", f"{PLANTS}/bwrap.py", f"{PLANTS}/nspawn.py")),
     Lane("matrix", "full", 150, (f"{PLANTS}/neighbours.py", f"{PLANTS}/views.py")),
-    Lane("generated", "full", 57, ("plugins/pytest_isolation/differential/",)),
+    Lane("generated", "full", 90, ("plugins/pytest_isolation/differential/",)),
     Lane("vm-qemu", "full", 300, ("roles/qemu/", f"{PLANTS}/qemu.py", f"{PLANTS}/qemu_guests.py")),
     Lane("lab-ssh", "full", 60, ("provisioner/connection/", "provisioner/hosts/")),
     Lane("lab-machines", "full", 120, ("provisioner/machines/",)),
@@ -86,6 +86,6 @@ LANES: tuple[Lane, ...] = (
     Lane("debian12-lxc", "full", 50, ("roles/lxc/",), machine="debian12"),
     Lane("debian12-v1-docker", "full", 111),
     Lane("lab-fresh", "release", 600),
-    Lane("generated-10000", "release", 3600),
+    Lane("generated-10000", "release", 7200),
     Lane("fuzz", "release", 900),
 )

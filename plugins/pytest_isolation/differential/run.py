@@ -10,7 +10,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
@@ -68,13 +68,29 @@ def run_drawn(measurements: Measurements, sandboxes: SandboxCache, drawn: Drawn,
     def keep(document: dict[str, Any]) -> None:
         config.update(copy.deepcopy(document))
 
+    outcome = run_spec(measurements, sandboxes, Spec(edits=(*drawn.edits(place), keep)))
+    return replace(outcome, config=config)
+
+
+def run_spec(measurements: Measurements, sandboxes: SandboxCache, spec: Spec) -> Outcome:
+    """
+    Make a sandbox and judge it; limits come from the target's stock sandbox.
+
+    Args:
+        measurements: what is known of the target.
+        sandboxes: has the target's host and its peer.
+        spec: what is asked of the sandbox.
+
+    Raises:
+        IsolationError: the sandbox was made and does not answer.
+    """
+    target = measurements.target
     try:
-        host, spec = sandboxes.hosts.host(target.host), Spec(edits=(*drawn.edits(place), keep))
-        with Sandbox(host, target.runtime, spec) as sandbox:
+        with sandboxes.make(target, spec) as sandbox:
             record = observe_sandbox(target, sandbox, _remembered(sandboxes.live(target, "peer")))
     except RefusedError as error:
-        return Outcome(refused=error.what, config=config)
-    return Outcome(judge_all(record, measurements.record), config=config)
+        return Outcome(refused=error.what)
+    return Outcome(judge_all(record, measurements.record))
 
 
 def judge_all(record: Record, stock: Record) -> dict[str, tuple[str, str]]:
