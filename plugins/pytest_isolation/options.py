@@ -36,7 +36,8 @@ class RunOptions:
         machines: the machines of lab.yaml that are sandboxes themselves.
         lab: the lab.yaml, or None for the nearest.
         attach: running sandboxes to attach to, as "docker:NAME".
-        only_attached: whether nothing but attached sandboxes was asked for.
+        commands: command lines that start a sandbox, as "docker run me/app" or "web=docker run me/app".
+        only_named: whether nothing but attached sandboxes and command lines was asked for.
         expected: the file of the documented exceptions of own checks, or None.
     """
 
@@ -55,7 +56,8 @@ class RunOptions:
     machines: tuple[str, ...] = ()
     lab: Path | None = None
     attach: tuple[str, ...] = ()
-    only_attached: bool = False
+    commands: tuple[str, ...] = ()
+    only_named: bool = False
     expected: Path | None = None
 
     @property
@@ -102,6 +104,15 @@ def add_options(parser: pytest.Parser) -> None:
         "may be repeated; without --isolation, only attached sandboxes are observed",
     )
     add(
+        "--isolation-run",
+        metavar="[NAME=]COMMAND",
+        action="append",
+        default=[],
+        help="start the sandbox by this command line, with the probe in your program's place: 'docker run me/app:1.4', "
+        "'bwrap --unshare-all --ro-bind / / -- {probe}'; may be repeated; without --isolation, only these and attached "
+        "sandboxes are tested",
+    )
+    add(
         "--isolation-require",
         metavar="NAMES",
         default="",
@@ -140,14 +151,15 @@ def add_options(parser: pytest.Parser) -> None:
 
 def read_options(config: pytest.Config) -> RunOptions | None:
     """
-    Return the options, or None without `--isolation` and `--isolation-attach`.
+    Return the options, or None without `--isolation`, `--isolation-attach` and `--isolation-run`.
 
     Raises:
         pytest.UsageError: a value is unknown or out of range; the error names the nearest known one.
     """
     given = config.getoption("isolation")
     attach = tuple(dict.fromkeys(config.getoption("isolation_attach")))
-    if given is None and not attach:
+    commands = tuple(dict.fromkeys(config.getoption("isolation_run")))
+    if given is None and not attach and not commands:
         return None
     kinds = ("container",) if given is None else _names(given)
     if not kinds:
@@ -184,7 +196,8 @@ def read_options(config: pytest.Config) -> RunOptions | None:
         lab=Path(config.getoption("isolation_lab")) if config.getoption("isolation_lab") else None,
         attach=attach,
         expected=config.rootpath / expected if expected else (own if own.exists() else None),
-        only_attached=given is None,
+        commands=commands,
+        only_named=given is None,
     )
 
 

@@ -33,6 +33,7 @@ class Limit(ABC, Generic[L]):
         rank: its place among the limits: loads run in this order.
         amount: the amount that sandboxes are measured with.
         section: the model of its section of the cgroup files in a facts document.
+        pushed: the largest amount of a user's own limit that a load is pushed against.
         always_in_facts: whether facts documents of all ages hold the section; elsewhere it is unobserved.
         load: the model of its load: `LoadBase` and the fields that this load measures.  A field that archives lack
             has the default `since_schema()`.
@@ -46,6 +47,7 @@ class Limit(ABC, Generic[L]):
     number: ClassVar[type[int] | type[float]] = int
     rank: ClassVar[int]
     amount: ClassVar[float]
+    pushed: ClassVar[float]
     section: ClassVar[type[Observed]]
     always_in_facts: ClassVar[bool] = False
     load: type[L]
@@ -100,6 +102,17 @@ class Limit(ABC, Generic[L]):
         """
         amount: float | None = getattr(files, self.name).limit
         return amount
+
+    def most_pushed(self, host_cpus: int) -> float:
+        """
+        Return the largest amount of a user's own limit that a load is pushed against.
+
+        A load that goes beyond a larger one would take more from the host than a test may.
+
+        Args:
+            host_cpus: processors online on the host.
+        """
+        return self.pushed
 
     def processors(self, amount: float, host_cpus: int, attempt: int) -> float:
         """

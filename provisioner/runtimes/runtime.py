@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provisioner.limits.limit import limit_names
 from provisioner.runtimes.attach import Attach
+from provisioner.runtimes.engine_run import CommandLine
 from provisioner.runtimes.locate import Locate
 from provisioner.runtimes.settings import Settings
 from provisioner.runtimes.version import Version
@@ -163,6 +164,8 @@ class Runtime(_Strict):
         forget: the command that deletes an imported image.
         prepare: the config file that the runtime reads.
         create: the command that creates a sandbox.  It stays attached: its standard streams are the probe's.
+        folder: where `create` runs, "" for the sandbox's own folder.
+        command_line: how a user's own `run` of this engine is taken over; None if it cannot be.
         exec: the runtime's own exec.
         state: how to learn the sandbox's pid.
         attach: how to look at sandboxes that this run did not make; None if that is unknown.
@@ -203,6 +206,8 @@ class Runtime(_Strict):
     forget: Argv | None = None
     prepare: Config | None = None
     create: Argv
+    folder: str = ""
+    command_line: CommandLine | None = None
     exec: Argv | None = None
     state: State | None = None
     attach: Attach | None = None

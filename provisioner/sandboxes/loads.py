@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from provisioner.deadlines import deadline
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, UnobservedFact
 from provisioner.facts.document import Facts
 from provisioner.limits.document import CgroupFiles, Load
 from provisioner.limits.limit import Limit, find_limits, limit_named
@@ -99,6 +99,36 @@ def measure_loads(create: Create, runtime: Runtime, host_cpus: int, **replaced: 
             name: _measure_alone(create, limit_named(name), amount, host_cpus, replaced)
             for name, amount in wanted.amounts.items()
         }
+
+
+def measure_declared(create: Create, host_cpus: int) -> dict[str, Load]:
+    """
+    Push against the limits that a user's own command line sets, in a further sandbox that it starts.
+
+    Args:
+        create: makes a sandbox of the target.
+        host_cpus: processors online on the host.
+
+    Returns:
+        The load of each limit that the sandbox's cgroup declares; one that is too large to push against is unobserved.
+    """
+    loads: dict[str, Load] = {}
+    with create(Spec()) as sandbox:
+        outside = sandbox.outside()
+        if outside is None:
+            return {}
+        for limit in find_limits():
+            try:
+                amount = limit.declared(outside.limits)
+            except UnobservedFact as error:
+                loads[limit.name] = unobserved(str(error))
+                continue
+            if amount is not None and amount > limit.most_pushed(host_cpus):
+                most = f"the most that a load is pushed against is {limit.most_pushed(host_cpus):.12g}"
+                loads[limit.name] = unobserved(f"declared: {amount:.12g} {limit.unit}; {most}")
+            elif amount is not None:
+                loads[limit.name] = _try_measure(sandbox, limit, limit.number(amount), host_cpus)
+    return loads
 
 
 def _measure_alone(

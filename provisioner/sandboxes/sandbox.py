@@ -10,6 +10,7 @@ import itertools
 import json
 import secrets
 import time
+from pathlib import Path
 
 from provisioner.connection.local import Stream, last_line
 from provisioner.deadlines import deadline
@@ -142,7 +143,7 @@ class Sandbox:
             )
         argv = render_argv(runtime.create, self._values, f"{runtime.name}: create")
         env = {key: str(render_value(text, self._values, key)) for key, text in runtime.environment.items()}
-        return self.host.start(argv, env or None, self._bundle)
+        return self.host.start(argv, env or None, Path(runtime.folder) if runtime.folder else self._bundle)
 
     def _connect(self, stream: Stream) -> Channel:
         try:

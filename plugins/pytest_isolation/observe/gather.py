@@ -130,13 +130,26 @@ class _Gathering:
         """Create the target's sandbox and its peer, and take every view of them."""
         self._sandboxes.hosts.host(target.host)  # a machine that starts shows its own progress
         with self._turn(target), step(f"start {target.id}"):
-            main, peer = _side_by_side(
-                lambda: self._sandboxes.live(target, "main"),
-                lambda: None if "peer" in target.runtime.cannot else self._sandboxes.live(target, "peer"),
-            )
+            if target.command:
+                target, main, peer = self._start_command(target)
+            else:
+                main, peer = _side_by_side(
+                    lambda: self._sandboxes.live(target, "main"),
+                    lambda: None if "peer" in target.runtime.cannot else self._sandboxes.live(target, "peer"),
+                )
             record = observe_sandbox(target, main, peer)
         times = {"hello": main.hello_seconds, "facts": time.monotonic() - main.ready}
         return Measurements(target, record, self._sandboxes, times)
+
+    def _start_command(self, target: Target) -> tuple[Target, Sandbox, Sandbox | None]:
+        """Start a user's command twice; where it does not start beside itself the target has no peer."""
+        main = self._sandboxes.live(target, "main")
+        try:
+            return target, main, self._sandboxes.live(target, "peer")
+        except IsolationError as error:
+            why = f"the command does not start beside itself: {error.what}"
+        runtime = target.runtime.model_copy(update={"cannot": {**target.runtime.cannot, "peer": why}})
+        return replace(target, runtime=runtime), main, None
 
     def _attach(self, target: Target, attached: AttachTarget) -> Measurements:
         """Observe a sandbox that somebody else runs, and leave it as it is."""

@@ -16,8 +16,9 @@ from provisioner.errors import IsolationError
 from provisioner.facts.reach import Reach, Reaches
 from provisioner.faults.explain import explained
 from provisioner.limits.document import Load, Loads
+from provisioner.limits.limit import limit_names
 from provisioner.observed import Observed, is_missing, unobserved
-from provisioner.sandboxes.loads import measure_loads
+from provisioner.sandboxes.loads import measure_declared, measure_loads
 from provisioner.sandboxes.reach import measure_reach
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import shared_folder
@@ -145,9 +146,12 @@ class Measurements:
         try:
             with explained():
                 cpus = self._sandboxes.hosts.host(target.host).cpus
+                if target.command:
+                    return measure_declared(lambda spec: self._sandboxes.create(target, spec), cpus)
                 return measure_loads(lambda spec: self._sandboxes.create(target, spec), target.runtime, cpus)
         except IsolationError as error:
-            return {str(name): unobserved(str(error)) for name in target.runtime.limits}
+            names = limit_names() if target.command else target.runtime.limits
+            return {str(name): unobserved(str(error)) for name in names}
 
     def _measure_end(self) -> TeardownResult:
         """End a sandbox that shares a folder with the host if its runtime can."""

@@ -1,8 +1,8 @@
-"""Observes a stock sandbox of each runtime that was attached to, so that the two can be compared.
+"""Observes a stock sandbox of each runtime that was attached to, or that a user's command line names.
 
 In: what the session observed, and its hosts.
-Out: by the id of an attached target a `Record`, or why there is none.  A sandbox that is created here is in the
-journal, and is deleted before this returns.
+Out: by the id of such a target a `Record` to compare it with, or why there is none.
+A sandbox that is created here is in the journal, and is deleted before this returns.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from provisioner.errors import IsolationError
 from provisioner.hosts.host import Host
 from provisioner.progress import step
+from provisioner.runtimes.command_line import GENERIC
 from provisioner.runtimes.load import load_runtime
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
@@ -28,24 +29,28 @@ Stock = Record | str
 
 def observe_stock(observed: Sequence[Measurements], hosts: Hosts) -> dict[str, Stock]:
     """
-    Observe one stock sandbox for each runtime that was attached to.
+    Observe one stock sandbox for each runtime that was attached to, and for each engine of a command line.
 
     Args:
         observed: all targets of the session.  One of the same runtime on this machine serves as the stock sandbox.
         hosts: the session's hosts.
 
     Returns:
-        By the id of each attached target, the record of the stock sandbox, or why there is none.
+        By the id of each such target, the record of the stock sandbox, or why there is none.
     """
     by_runtime: dict[str, Stock] = {}
     stock: dict[str, Stock] = {}
     for one in observed:
-        if one.target.attached is None:
+        target = one.target
+        if target.attached is not None:
+            name, runtime = target.id.partition(":")[0], target.attached.runtime
+        elif target.command and target.runtime.name != GENERIC:
+            name, runtime = target.runtime.name, load_runtime(target.runtime.name)
+        else:
             continue
-        name = one.target.id.partition(":")[0]
         if name not in by_runtime:
-            by_runtime[name] = _stock_of(name, one.target.attached.runtime, observed, hosts)
-        stock[one.target.id] = by_runtime[name]
+            by_runtime[name] = _stock_of(name, runtime, observed, hosts)
+        stock[target.id] = by_runtime[name]
     return stock
 
 
@@ -55,7 +60,7 @@ def _stock_of(name: str, runtime: Runtime, observed: Sequence[Measurements], hos
     for one in observed:
         target = one.target
         same = target.runtime.name == runtime.name and target.runtime.conditions == runtime.conditions
-        if same and target.host == LOCAL and target.attached is None:
+        if same and target.host == LOCAL and target.attached is None and not target.command:
             return one.record
     with step(f"start a fresh {name} beside it"):
         return _make(name, runtime, hosts)

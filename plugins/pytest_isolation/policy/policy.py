@@ -16,7 +16,8 @@ from pytest_isolation.policy.profile import Profile
 from pytest_isolation.policy.verdict import Check, Judgement, Verdict
 from pytest_isolation.policy.waivers import Waiver
 
-CLAIM_NO_WALL = ("self", "pid")  # where pytest runs, and a process of an unknown runtime
+# where pytest runs, a process of an unknown runtime, and a user's own command
+CLAIM_NO_WALL = ("self", "pid", "command")
 NOT_PUSHED = "attached: not pushed, no load is put on it"  # a limit of a sandbox that this run did not make
 
 
@@ -72,7 +73,7 @@ class Policy:
             check: the check.
             kind: "container" or "vm".
             target: the target's id, which waivers name.
-            runtime: the runtime that expected.yaml is read for; `self` and `pid` claim no wall.
+            runtime: the runtime that expected.yaml is read for; those of CLAIM_NO_WALL claim no wall.
             conditions: the target's conditions, compared with `when`.
             verdict: what was observed.
             reason: the check's reason.

@@ -44,6 +44,7 @@ class TargetInfo(Observed):
         cannot: why something cannot be asked of this target, by name: "exec", "limits.pids", "network.private".
         conditions: what `when` in expected.yaml is compared with.
         attached: whether the sandbox was not created by the run, so that its subject is no probe.
+        command: the user's command line that started it, "" for a runtime that a role describes.
         devices: the ids of the devices that the runtime declares for its VMs, None if it declares none.
         settings: the engine's own settings, None if it has none.
         engine: the engine that makes its sandboxes and that may be on another machine, None if there is none.
@@ -60,6 +61,7 @@ class TargetInfo(Observed):
     cannot: dict[Text, Text]
     conditions: Conditions
     attached: bool = False
+    command: Text = ""
     devices: Fact[list[Text] | None] = since_schema()
     settings: Fact[list[SettingSeen] | None] = since_schema()
     engine: Fact[EngineSeen | None] = since_schema()

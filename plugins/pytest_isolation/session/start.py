@@ -77,6 +77,10 @@ def header_lines(state: State) -> list[str]:
 
     lines = [f"isolation: {', '.join(state.targets)} (policy: {state.policy})"]
     lines += [f"isolation: {name.removeprefix('isolation_')} from {source}" for name, source in state.options.sources]
+    for target in state.targets.values():
+        if target.command:
+            lines.append(f"isolation: {target.id} is started by: {target.command[:200]}")
+            lines += [f"isolation: {target.id}: {one}" for one in target.changed]
     for host in assemble([], state.records, [], state.policy).hosts:
         parts = [
             f"kernel {host.kernel}" if host.kernel else "",

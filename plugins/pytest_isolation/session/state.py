@@ -148,7 +148,9 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     policy = read_policy(options.profile, options.waivers, options.expected)
     lab = read_lab(options)
     measurements: dict[str, Measurements] = {}
-    selected, skipped = select_targets(options, lab) if workerinput is None else (read_targets(workerinput), [])
+    selected, skipped = (
+        select_targets(options, lab) if workerinput is None else (read_targets(workerinput, options.commands), [])
+    )
     targets = {target.id: target for target in selected}
     programs = frozenset(name for one in selected if one.host == LOCAL for name in one.runtime.programs)
     needs = Needs(programs, machines=lab is not None)

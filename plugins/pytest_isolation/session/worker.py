@@ -7,7 +7,7 @@ what its tests ask for, and sends that back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,11 +27,17 @@ def worker_input(state: State) -> list[dict[str, str]]:
     ]
 
 
-def read_targets(workerinput: list[dict[str, str]]) -> list[Target]:
-    """Return the targets of a controller; in a worker."""
+def read_targets(workerinput: list[dict[str, str]], commands: Sequence[str] = ()) -> list[Target]:
+    """
+    Return the targets of a controller; in a worker.
+
+    Args:
+        workerinput: what the controller sent.
+        commands: the command lines of the run, which the worker reads itself.
+    """
     from pytest_isolation.targets.select import named_target
 
-    return [named_target(one["target"], one["host"]) for one in workerinput]
+    return [named_target(one["target"], one["host"], commands) for one in workerinput]
 
 
 def read_measurements(

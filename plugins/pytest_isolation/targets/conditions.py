@@ -15,7 +15,7 @@ from provisioner.facts.document import Facts
 from provisioner.facts.kernel import KernelState
 from provisioner.hosts.host import Host
 from provisioner.linux.kvm import accelerator
-from provisioner.observed import FactMap, Unobserved, unobserved
+from provisioner.observed import MAX_TEXT, FactMap, Unobserved, unobserved
 from provisioner.runtimes.engine import Engine
 from provisioner.runtimes.locate import EngineSeen, read_engine
 from provisioner.runtimes.render import render_argv
@@ -74,6 +74,7 @@ def describe(target: Target, inner: Host, outer: Host, provider: str = "", unsee
         cannot=_cannot(target),
         conditions=Conditions.model_validate(conditions),
         attached=target.attached is not None,
+        command=target.command[:MAX_TEXT],
         devices=None if runtime.devices is None else list(runtime.devices),
         settings=_settings(runtime, inner, asked),
         engine=_engine(runtime, inner, asked),

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from provisioner.connection.local import find_program
 from provisioner.errors import IsolationError
 from provisioner.files.suggest import nearest, suggest
 from provisioner.limits.limit import limit_names
+from provisioner.runtimes.command_line import read_command
 from provisioner.runtimes.load import load_runtime, runtime_names
 from provisioner.runtimes.runtime import MACHINE, Runtime
 from provisioner.sandboxes.attached import BARE, AttachTarget
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 SELF = "self"
 ATTACHABLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}")
+NAMED = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9_.-]{0,62})=")
+RUN = "run"  # ids of targets that a command line starts: "run:web"
 MAX_PID = (1 << 31) - 1
 
 
@@ -42,6 +47,8 @@ class Target:
         host: where the runtime's commands run: "local", or a machine of lab.yaml.
         named: whether the user named it, so that it is an error if it is missing.
         attached: the running sandbox to attach to, None for targets of which we create the sandboxes.
+        command: the user's command line that starts its sandboxes; "" for targets that a role describes.
+        changed: what was changed of that command line, a phrase for each change.
     """
 
     id: str
@@ -49,6 +56,8 @@ class Target:
     host: str
     named: bool
     attached: AttachTarget | None = None
+    command: str = ""
+    changed: tuple[str, ...] = ()
 
     @property
     def is_machine(self) -> bool:
@@ -82,14 +91,14 @@ def select_targets(options: RunOptions, lab: Lab | None = None) -> tuple[list[Ta
     """
     skipped: list[Skipped] = []
     targets: list[Target] = []
-    for host in () if options.only_attached else options.hosts:
+    for host in () if options.only_named else options.hosts:
         targets += _local(options, skipped) if host == LOCAL else _remote(options, _machine(host, lab))
     targets += [
         Target(name, _load(MACHINE), name, named=True)
         for name in options.machines
         if _machine(name, lab) and _fits(MACHINE, options)
     ]
-    targets += _attached(options)
+    targets += [*_attached(options), *command_targets(options.commands)]
     targets = list({target.id: target for target in targets}.values())
     _check_required(options, targets)
     order = {kind: at for at, kind in enumerate(options.kinds)}
@@ -178,7 +187,7 @@ def _check_required(options: RunOptions, targets: list[Target]) -> None:
     hosts = {target.host for target in targets}
     for name in options.required:
         if name not in (*KINDS, *hosts, *ids) and not any(one.runtime.name == name for one in targets):
-            if name in _required_runtimes(options) and LOCAL in options.hosts and not options.only_attached:
+            if name in _required_runtimes(options) and LOCAL in options.hosts and not options.only_named:
                 continue
             raise pytest.UsageError(f"--isolation-require: '{name}' is none of this run's targets: {', '.join(ids)}")
 
@@ -246,8 +255,49 @@ def _not_ours(runtime: Runtime) -> Runtime:
     return runtime.model_copy(update={"cannot": cannot})
 
 
-def named_target(name: str, host: str) -> Target:
-    """Return a target that was selected before, by its id and host; a worker of pytest-xdist knows no more of it."""
+def command_targets(commands: Sequence[str]) -> list[Target]:
+    """
+    Return the targets that command lines start.
+
+    Args:
+        commands: each as COMMAND, or NAME=COMMAND.
+
+    Raises:
+        pytest.UsageError: a command line cannot be read, has no place for the probe, or two have one name.
+    """
+    targets: dict[str, Target] = {}
+    for text in commands:
+        named = NAMED.match(text)
+        line = text[named.end() :] if named else text
+        try:
+            command = read_command(line)
+        except IsolationError as error:
+            raise pytest.UsageError(f"--isolation-run: {error}") from None
+        lack = _lack(command.runtime)
+        if lack:
+            raise pytest.UsageError(f"--isolation-run: {lack[0]}; {lack[1]}")
+        name = f"{RUN}:{named['name'] if named else command.name}"
+        if named and name in targets:
+            raise pytest.UsageError(f"--isolation-run: two command lines are called '{named['name']}'")
+        names = chain([name], (f"{name}-{number}" for number in count(2)))
+        target_id = next(one for one in names if one not in targets)
+        targets[target_id] = Target(
+            target_id, command.runtime, LOCAL, named=True, command=line, changed=command.changed
+        )
+    return list(targets.values())
+
+
+def named_target(name: str, host: str, commands: Sequence[str] = ()) -> Target:
+    """
+    Return a target that was selected before; a worker of pytest-xdist knows no more of it.
+
+    Args:
+        name: its id.
+        host: its host.
+        commands: the command lines of the run.
+    """
+    if name.startswith(f"{RUN}:"):
+        return next(target for target in command_targets(commands) if target.id == name)
     if ":" in name:
         return attached_target(name)  # its folder is not needed: a worker has its record
     if host == name:

@@ -64,6 +64,9 @@ class Cpu(Limit[CpuLoad]):
         v1 = (CgroupFile("cpu.cfs_period_us", str(PERIOD_US)), CgroupFile("cpu.cfs_quota_us", str(quota)))
         return CgroupSetting(self.argument, "cpu", v1, (CgroupFile("cpu.max", f"{quota} {PERIOD_US}"),))
 
+    def most_pushed(self, host_cpus: int) -> float:
+        return 0.9 * host_cpus  # a load of all processors must be able to go beyond it
+
     def load_argv(self, amount: float, host_cpus: int) -> tuple[str, ...]:
         return ("load", "cpu", str(_spinners(host_cpus)), str(SPIN_MS))
 

@@ -42,6 +42,7 @@ class Memory(Limit[MemoryLoad]):
     unit = "bytes"
     rank = 10
     amount = 64 * MIB
+    pushed = 1024 * MIB
     section = MemoryLimit
     always_in_facts = True
     load = MemoryLoad

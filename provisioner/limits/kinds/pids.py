@@ -36,6 +36,7 @@ class Pids(Limit[PidsLoad]):
     unit = "tasks"
     rank = 30
     amount = 32
+    pushed = MAX_CHILDREN // 2
     section = PidsLimit
     always_in_facts = True
     load = PidsLoad

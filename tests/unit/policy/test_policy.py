@@ -102,11 +102,14 @@ def test_waiver_that_covers_no_cell_is_reported() -> None:
         ("holds", None, "ok"),
     ],
 )
-def test_self_claims_no_wall_until_a_profile_asks(verdict: str, profile: Profile | None, judgement: str) -> None:
-    ruling = judge(Policy(profile), Verdict(verdict), "self")
+@pytest.mark.parametrize("runtime", ["self", "pid", "command"])
+def test_a_runtime_without_policy_claims_no_wall_until_a_profile_asks(
+    verdict: str, profile: Profile | None, judgement: str, runtime: str
+) -> None:
+    ruling = judge(Policy(profile), Verdict(verdict), runtime)
 
     assert judgement == ruling.judgement
-    assert ("self claims no wall" if judgement == "documented" else "") == ruling.source
+    assert (f"{runtime} claims no wall" if judgement == "documented" else "") == ruling.source
 
 
 def test_profile_by_kind_is_required_of_that_kind_only() -> None:

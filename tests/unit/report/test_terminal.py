@@ -180,3 +180,20 @@ def test_a_run_that_was_disturbed_says_so(part: dict[str, tuple[str]], line: str
 
     assert line in lines
     assert lines[-1].startswith(last)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "last"),
+    [
+        ("command", "No findings, but run:box has no policy: 1 open wall listed, 1 not observed, none judged."),
+        ("docker", "No findings. Next: ask for more"),
+    ],
+)
+def test_a_target_without_policy_is_never_told_as_no_findings_alone(runtime: str, last: str) -> None:
+    cells = tuple(
+        Cell(check=check, target="run:box", verdict=verdict, judgement=Judgement.DOCUMENTED)
+        for check, verdict in (("ns.net", Verdict.OPEN), ("img.setuid", Verdict.UNKNOWN))
+    )
+    results = Results(targets=(Target(id="run:box", kind="container", runtime=runtime),), cells=cells)
+
+    assert to_text(draw(results, 80)).splitlines()[-1].startswith(last)

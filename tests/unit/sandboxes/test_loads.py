@@ -14,8 +14,9 @@ from provisioner.limits.limit import limit_named
 from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import CannotLimitError
 from provisioner.observed import Unobserved, unobserved
+from provisioner.probe.request import Reply
 from provisioner.runtimes.load import load_runtime
-from provisioner.sandboxes.loads import _amount_inside, _read, limits_for, measure_loads
+from provisioner.sandboxes.loads import _amount_inside, _read, limits_for, measure_declared, measure_loads
 from provisioner.sandboxes.spec import RefusedError, Spec
 
 MEMORY = ("limits.memory.limit", "system.memory_total")
@@ -110,3 +111,66 @@ def test_a_controller_that_is_missing_hides_no_other_limit(monkeypatch: pytest.M
     assert set(measured) == {"memory", "cpu", "pids"} - lacking
     for name in lacking:
         assert f"no {name} controller is mounted" in str(loads[name])
+
+
+class Declared:
+    """A user's sandbox with the limits that its command line set; it notes which loads are pushed."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.pushed: list[str] = []
+        self.warning = ""
+
+    def __enter__(self) -> Declared:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def outside(self) -> Facts:
+        return self.facts
+
+    def inside(self) -> Facts:
+        return self.facts
+
+    @property
+    def channel(self) -> Any:
+        pushed = self.pushed
+
+        class Channel:
+            def start(self, *argv: str, deadline: float, bound: int) -> list[str]:
+                pushed.append(argv[1])
+                return list(argv)
+
+            def wait(self, pending: list[str]) -> Reply:
+                return Reply("exit 0", b"", b"")
+
+        return Channel()
+
+
+@pytest.mark.parametrize(
+    ("amounts", "pushed", "unobserved_too"),
+    [
+        ({"memory": 64 << 20, "pids": 30}, ["memory", "pids"], []),
+        ({"memory": 2 << 30}, [], ["memory"]),
+        ({"pids": 4096, "memory": 1 << 30}, ["memory"], ["pids"]),
+        ({}, [], []),
+    ],
+)
+def test_the_limits_that_a_command_line_sets_are_pushed_against_as_they_are(
+    facts: Facts, amounts: dict[str, int], pushed: list[str], unobserved_too: list[str]
+) -> None:
+    known = facts
+    for name in ("memory", "pids"):
+        section = known.limits.raw(name).model_copy(update={"limit": amounts.get(name)})
+        known = changed(known, "limits", **{name: section})
+    known = changed(known, "limits", cpu=known.limits.raw("cpu").model_copy(update={"quota_us": None}))
+    sandbox = Declared(known)
+
+    loads = measure_declared(lambda spec: sandbox, host_cpus=2)  # type: ignore[arg-type,return-value]  # a fake
+
+    assert sorted(sandbox.pushed) == sorted(pushed)
+    most = "the most that a load is pushed against"
+    missing = [name for name, load in loads.items() if isinstance(load, Unobserved) and most in load.why]
+    assert missing == unobserved_too
+    assert set(loads) == {*pushed, *unobserved_too}

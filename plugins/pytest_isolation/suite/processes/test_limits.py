@@ -30,7 +30,7 @@ def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
     A child touches memory up to 125 % of the limit, 1 MiB at a time.
     The kernel must kill it below the limit and count the kill.
     The limit of a VM is its memory.
-    An attached sandbox without a limit is open; with one it is unknown: declared, not pushed.
+    A sandbox of a user's own without a limit is open.  A limit of an attached one is unknown: declared, not pushed.
     """
     judge_limit(sandbox, "memory")
 
@@ -52,7 +52,7 @@ def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
 
     One busy process for each CPU of the host runs.
     CPU time divided by elapsed time must stay within 10 % of the limit, and the kernel must have throttled them.
-    An attached sandbox without a limit is open; with one it is unknown: declared, not pushed.
+    A sandbox of a user's own without a limit is open.  A limit of an attached one is unknown: declared, not pushed.
     """
     judge_limit(sandbox, "cpu")
 
@@ -73,7 +73,7 @@ def test_pids_limit_is_in_force(sandbox: SandboxView) -> None:
     A fork storm stops at the limit.
 
     The load forks sleeping children until fork(2) fails with EAGAIN, at most twice the limit, and ends them all.
-    An attached sandbox without a limit is open; with one it is unknown: declared, not pushed.
+    A sandbox of a user's own without a limit is open.  A limit of an attached one is unknown: declared, not pushed.
     """
     judge_limit(sandbox, "pids")
 
@@ -96,6 +96,8 @@ def judge_limit(sandbox: SandboxView, name: str) -> None:
     if sandbox.target.attached:
         _judge_declared(sandbox, name)
         return
+    if sandbox.target.command and limit_named(name).declared(sandbox.outside.limits) is None:
+        raise Open(_no_limit(name))
     load = sandbox.load(name)
     if load.refused:
         raise Refused(load.refused)
@@ -112,7 +114,11 @@ def _judge_declared(sandbox: SandboxView, name: str) -> None:
     limit = limit_named(name)
     amount = limit.declared(sandbox.outside.limits)
     if amount is None:
-        raise Open(f"limit=none: its cgroup and those above set no limit of {limit.unit}")
+        raise Open(_no_limit(name))
     raise UnobservedFact(
         f"whether the {name} limit is in force", "", f"declared: {amount:.12g} {limit.unit}; {NOT_PUSHED}"
     )
+
+
+def _no_limit(name: str) -> str:
+    return f"limit=none: its cgroup and those above set no limit of {limit_named(name).unit}"

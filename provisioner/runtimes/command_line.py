@@ -1,0 +1,183 @@
+"""Makes a runtime of a command line that a user starts a sandbox with.
+
+In: the text of a command line.
+Out: a `Runtime` that starts the sandbox by that command, with the probe in the place of the user's program, and what
+was changed of the command, in words.
+`{probe}` marks the place of the probe.  Without it the command must be an engine's `run` (docker, podman), as the key
+`command_line` of its runtime.yaml describes it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from provisioner.errors import IsolationError
+from provisioner.limits.limit import limit_names
+from provisioner.runtimes.engine_run import CommandLine
+from provisioner.runtimes.load import load_runtime, runtime_names
+from provisioner.runtimes.runtime import Runtime
+
+GENERIC = "command"  # the runtime's name where no engine is known: nobody documents its walls
+PLACE = re.compile(r"\{probe(?::(?P<inside>/[^{}]*)|(?P<file>-file))?\}")
+PROBE_PATH = "/probe"  # where an engine's container shows the probe
+BY_COMMAND = "its command line decides"
+MAX_CHARACTERS = 8192
+
+
+@dataclass(frozen=True)
+class UserCommand:
+    """
+    A command line as a runtime.
+
+    Attributes:
+        name: a short name: of the image for an engine, else of the program.
+        runtime: what starts its sandboxes.
+        changed: what was changed of the command line, one phrase for each change.
+    """
+
+    name: str
+    runtime: Runtime
+    changed: tuple[str, ...] = ()
+
+
+def read_command(text: str) -> UserCommand:
+    """
+    Return the runtime that a command line makes.
+
+    Args:
+        text: the command line, quoted as for a shell; no shell reads it.  `{probe}` is the probe with its arguments,
+            `{probe:/PATH}` the same where the sandbox shows the probe at /PATH, `{probe-file}` the probe's path here.
+
+    Raises:
+        IsolationError: it cannot be read, or has no place for the probe.
+    """
+    words = _split(text)
+    if any(PLACE.search(word) for word in words):
+        return UserCommand(PurePosixPath(words[0]).name, _generic(text, words))
+    engine = PurePosixPath(words[0]).name
+    described = load_runtime(engine) if engine in runtime_names() else None
+    if described is None or described.command_line is None:
+        raise IsolationError(
+            f"cannot put the probe into '{_short(text)}': it has no {{probe}}",
+            f"write {{probe}} where your program stands: '{words[0]} … -- {{probe}}'",
+        )
+    return _engine(described, described.command_line, words, text)
+
+
+def _split(text: str) -> list[str]:
+    if len(text) > MAX_CHARACTERS:
+        raise IsolationError(f"cannot read the command line: it has more than {MAX_CHARACTERS} characters")
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise IsolationError(f"cannot read the command line '{_short(text)}': {error}") from None
+    if not words or not words[0]:
+        raise IsolationError("cannot read the command line: it is empty", "name a program: 'bwrap … -- {probe}'")
+    return words
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:79]}…"
+
+
+def literal(word: str) -> str:
+    """Return the template that renders to a word of the user's as it is, braces included."""
+    if not re.search(r"[{}\r\n]", word):
+        return word
+    quoted = word.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r")
+    return f"{{{{ '{quoted}' }}}}"
+
+
+def _generic(text: str, words: Sequence[str]) -> Runtime:
+    """Return the runtime of a command with the probe's place in it."""
+    create: list[str] = []
+    for word in words:
+        whole = PLACE.fullmatch(word)
+        if whole is None:
+            create.append(_with_places(word))
+        elif whole["file"]:
+            create.append("{{ probe }}")
+        else:
+            create += [literal(whole["inside"]) if whole["inside"] else "{{ probe }}", "serve", "{{ nonce }}"]
+    return Runtime.model_validate(
+        {
+            "name": GENERIC,
+            "title": _short(text),
+            "kind": "container",
+            "class": "container",
+            "boundary": "process",
+            "binary": words[0],
+            "create": create,
+            "folder": os.getcwd(),
+            "network": {"none": {}},
+            "cannot": {"exec": "a command line has no exec of its own", **_cannot()},
+            "install": f"install it, or name a program that is on PATH: '{words[0]}'",
+        }
+    )
+
+
+def _with_places(word: str) -> str:
+    """Return the template of a word that holds the probe's place among other text, for a shell that reads it."""
+    parts: list[str] = []
+    at = 0
+    for place in PLACE.finditer(word):
+        parts.append(literal(word[at : place.start()]))
+        path = shlex.quote(place["inside"]) if place["inside"] else "{{ probe }}"
+        parts.append(path if place["file"] else f"{path} serve {{{{ nonce }}}}")
+        at = place.end()
+    return "".join([*parts, literal(word[at:])])
+
+
+def _cannot() -> dict[str, str]:
+    """Return what cannot be asked of a command line."""
+    return {
+        "volume": f"{BY_COMMAND} which folders it shares",
+        **{f"network.{mode}": f"{BY_COMMAND} its network" for mode in ("none", "private", "host")},
+    }
+
+
+def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: str) -> UserCommand:
+    """Return the runtime of an engine's `run`, with the engine's own exec, state and delete."""
+    taken = how.take(words, text)
+    before = [literal(word) for word in taken.before]
+
+    def beside(argv: Iterable[str]) -> list[str]:
+        return [literal(words[0]), *before, *argv]
+
+    create = [
+        *beside(literal(word) for word in taken.run),
+        *how.add,
+        *(literal(word) for word in taken.options),
+        literal(taken.image),
+        "serve",
+        "{{ nonce }}",
+    ]
+    cannot = {name: why for name, why in described.cannot.items() if name not in {f"limits.{n}" for n in limit_names()}}
+    runtime = described.model_copy(
+        update={
+            "title": _short(text),
+            "binary": words[0],
+            "image": "none",
+            "import_": None,
+            "forget": None,
+            "prepare": None,
+            "folder": os.getcwd(),
+            "create": create,
+            "exec": beside(how.exec),
+            "state": described.state and described.state.model_copy(update={"argv": beside(how.state)}),
+            "delete": beside(how.delete),
+            "list_": None,
+            "limits": {},
+            "network": {"none": described.network["none"].model_copy(update={"flags": [], "remove": []})},
+            "volume": None,
+            "settings": None,
+            "symptoms": [one for one in described.symptoms if not one.instead],
+            "cannot": {**cannot, **_cannot()},
+        }
+    )
+    return UserCommand(taken.name, runtime, taken.changed)
