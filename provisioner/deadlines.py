@@ -1,11 +1,20 @@
 """How long each thing may take: one table of seconds, and the scale for slow machines.
 
+In: the environment variable PYTEST_ISOLATION_TIMEOUT_SCALE, which the option --timeout-scale of both commands sets too.
+
 The base values fit an emulated guest on two cores that a second guest keeps busy: there a test that starts one or two
-containers in docker took 35 to 90 s; `hello.container.remote` is five times that.  `isolation_timeout_scale`, an ini
-key of pytest, multiplies all of them by `set_scale`.
+containers in docker took 35 to 90 s; `hello.container.remote` is five times that.  In pytest the ini key
+`isolation_timeout_scale` counts if the variable is not set.
 """
 
 from __future__ import annotations
+
+import os
+
+from provisioner.errors import IsolationError
+
+VARIABLE = "PYTEST_ISOLATION_TIMEOUT_SCALE"
+MOST = 1000.0
 
 _SECONDS = {
     "hello.container": 60.0,
@@ -47,7 +56,7 @@ _SECONDS = {
     "doctor.look": 30.0,
     "doctor.trial": 75.0,
 }
-_scale = 1.0
+_scale: float | None = None  # until `set_scale`: what the variable says
 
 
 def set_scale(scale: float) -> None:
@@ -58,6 +67,37 @@ def set_scale(scale: float) -> None:
     _scale = scale
 
 
+def scale_of(text: str, name: str) -> float:
+    """
+    Return the factor that a user wrote.
+
+    Args:
+        text: the number.
+        name: of the option, key or variable, for the error.
+
+    Raises:
+        IsolationError: it is no number above 0, or more than 1000.
+    """
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not 0 < scale <= MOST:
+        raise IsolationError(f"{name} must be a number above 0, at most {MOST:.0f}, not '{text}'")
+    return scale
+
+
+def scale() -> float:
+    """Return the factor of all deadlines."""
+    given = os.environ.get(VARIABLE, "").strip()
+    return _scale if _scale is not None else scale_of(given, VARIABLE) if given else 1.0
+
+
 def deadline(name: str) -> float:
     """Return how many seconds `name`, a key of the table, may take."""
-    return _SECONDS[name] * _scale
+    return _SECONDS[name] * scale()
+
+
+def slow_hint() -> str:
+    """Return the hint for a deadline that has passed: it counts in every command, and in pytest."""
+    return f"on a slow machine set {VARIABLE}={min(max(scale(), 1) * 5, MOST):g}"

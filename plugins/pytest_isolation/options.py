@@ -6,6 +6,7 @@ Out: a frozen `RunOptions`, with the source of each setting.  Imports nothing he
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -189,7 +190,7 @@ def read_options(config: pytest.Config) -> RunOptions | None:
         suite=config.getoption("isolation_suite"),
         kernel=Path(config.getoption("isolation_kernel")) if config.getoption("isolation_kernel") else None,
         waivers=config.rootpath / waivers if waivers else (default if default.exists() else None),
-        scale=_scale(config.getini("isolation_timeout_scale")),
+        scale=_scale(config),
         sources=tuple(sources),
         hosts=hosts,
         machines=_names(config.getoption("isolation_machine")),
@@ -226,14 +227,18 @@ def _setting(config: pytest.Config, name: str, sources: list[tuple[str, str]]) -
     return ini
 
 
-def _scale(text: str) -> float:
+def _scale(config: pytest.Config) -> float:
+    """Return the factor of all deadlines: of -o, else of the environment, else of the ini file."""
+    from provisioner.deadlines import VARIABLE, scale_of
+    from provisioner.errors import IsolationError
+
+    name, given = "isolation_timeout_scale", os.environ.get(VARIABLE, "").strip()
+    overridden = any(one.startswith(f"{name}=") for one in config.getoption("override_ini") or ())
+    use = (given, VARIABLE) if given and not overridden else (config.getini(name), name)
     try:
-        scale = float(text)
-    except ValueError:
-        scale = 0.0
-    if not 0 < scale <= 1000:
-        raise pytest.UsageError(f"isolation_timeout_scale must be a number above 0, at most 1000, not '{text}'")
-    return scale
+        return scale_of(*use)
+    except IsolationError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _report(text: str | None) -> Path | None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Sequence
 
 from provisioner.connection.local import Check, CommandTimeout, Completed, Connection, undisturbed
-from provisioner.deadlines import deadline
+from provisioner.deadlines import deadline, slow_hint
 
 _slow: set[tuple[str, str]] = set()  # did not end a deletion in time
 _silent: dict[tuple[str, str], SilentDaemon] = {}
@@ -84,7 +84,7 @@ def ask_daemon(connection: Connection, argv: Sequence[str]) -> None:
             where = "" if connection.name == "local" else f" on '{connection.name}'"
             _silent[connection.name, argv[0]] = SilentDaemon(
                 f"cannot use '{argv[0]}'{where}: its daemon did not answer '{' '.join(argv[:2])}' in {seconds:.0f} s",
-                "restart the daemon; raise isolation_timeout_scale on a slow machine",
+                f"restart the daemon; {slow_hint()}",
                 error.log,
             )
     refuse_silent(argv[0], connection.name)

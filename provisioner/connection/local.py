@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from provisioner.connection.child import start_child
-from provisioner.deadlines import deadline
+from provisioner.deadlines import deadline, slow_hint
 from provisioner.errors import IsolationError
 from provisioner.files.maker import mark
 
@@ -184,7 +184,7 @@ def run_command(
         if status is None:
             raise CommandTimeout(
                 f"cannot run '{argv[0]}': no end after {timeout:.0f} s",
-                hint="raise isolation_timeout_scale on a slow machine",
+                hint=slow_hint(),
                 log=" ".join(argv),
             )
         reader.join(5)

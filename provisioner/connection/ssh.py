@@ -34,7 +34,7 @@ from provisioner.connection.local import (
 )
 from provisioner.connection.login import log_in
 from provisioner.connection.stream import RemoteStream, end_group, send_line
-from provisioner.deadlines import deadline
+from provisioner.deadlines import deadline, slow_hint
 from provisioner.errors import IsolationError
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class SshConnection:
             if status is None:
                 raise CommandTimeout(
                     f"cannot run '{argv[0]}' on '{self.name}': no end after {timeout:.0f} s",
-                    hint="raise isolation_timeout_scale on a slow machine",
+                    hint=slow_hint(),
                     log=" ".join(argv),
                 )
             reader.join(5)  # a child that is left may hold the stream open

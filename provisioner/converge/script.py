@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from provisioner.connection.local import Connection, last_line
+from provisioner.deadlines import slow_hint
 from provisioner.errors import IsolationError
 from provisioner.progress import step
 
@@ -89,7 +90,7 @@ class Answer:
             try:
                 chunk = self._chunks.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
-                hint = "raise isolation_timeout_scale on a slow machine"
+                hint = slow_hint()
                 raise IsolationError(f"cannot {self._what}: no answer after {seconds:.0f} s", hint=hint) from None
             if not chunk:
                 self._chunks.put(b"")

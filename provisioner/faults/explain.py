@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from provisioner.deadlines import slow_hint
 from provisioner.errors import IsolationError
 from provisioner.files.folder import NotWritten
 from provisioner.paths import HOME
@@ -70,7 +71,7 @@ def explain(error: BaseException) -> IsolationError | None:
         return IsolationError(f"cannot write {text[:8]!a}: the encoding '{error.encoding}' does not have it", hint)
     if isinstance(error, subprocess.TimeoutExpired):
         name = error.cmd if isinstance(error.cmd, str) else str(error.cmd[0])
-        hint = "on a slow machine raise isolation_timeout_scale"
+        hint = slow_hint()
         return IsolationError(f"cannot run '{name}': no end after {error.timeout:.0f} s", hint)
     return None
 

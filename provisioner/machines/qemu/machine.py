@@ -16,7 +16,7 @@ from pathlib import Path
 
 from provisioner.connection.address import SshAddress
 from provisioner.connection.local import last_line
-from provisioner.deadlines import deadline
+from provisioner.deadlines import deadline, slow_hint
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
 from provisioner.linux.processes import Process, wait_gone
@@ -259,7 +259,7 @@ class QemuMachine:
         console = self.console()
         raise IsolationError(
             f"cannot reach machine '{self.name}': {why}; its console ends: {last_line(console.encode()) or 'empty'}",
-            hint="raise isolation_timeout_scale on a slow machine",
+            hint=slow_hint(),
             log=console,
         )
 

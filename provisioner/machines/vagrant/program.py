@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, TextIO
 
 from provisioner.connection.local import find_program
-from provisioner.deadlines import deadline
+from provisioner.deadlines import deadline, slow_hint
 from provisioner.errors import IsolationError
 from provisioner.journal.run import Run
 from provisioner.machines.daemonize import end_detached, identify_and_exec, record_undo
@@ -146,7 +146,7 @@ class VagrantProgram:
         except subprocess.TimeoutExpired as error:
             raise IsolationError(
                 f"cannot {what}: Vagrant: {error.output} after {error.timeout:.0f} s",
-                "raise isolation_timeout_scale on a slow machine",
+                slow_hint(),
                 self._stderr[-4000:],
             ) from None
 

@@ -122,7 +122,7 @@ def test_a_machine_that_does_not_answer_is_given_up() -> None:
     machine = ScriptedConnection(words(HEAD), hangs=True)
 
     assert str(error_of(lambda: read_present(machine, ROLES, {}))) == (
-        "cannot read the state of 'web': no answer after 0 s; raise isolation_timeout_scale on a slow machine"
+        "cannot read the state of 'web': no answer after 0 s; on a slow machine set PYTEST_ISOLATION_TIMEOUT_SCALE=5"
     )
 
 
