@@ -102,7 +102,8 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         help="observe a running sandbox and leave it as it is: docker:NAME, podman:NAME, runc:NAME, lxc:NAME, pid:N; "
-        "may be repeated; without --isolation, only attached sandboxes are observed",
+        "docker: without a name stands for all that run; may be repeated; without --isolation, only attached sandboxes "
+        "are observed",
     )
     add(
         "--isolation-run",

@@ -19,6 +19,7 @@ class Attach(BaseModel):
         exec: the runtime's own exec, if it passes descriptor 3 on; else None, with the reason in `cannot` under
             "attach.exec".
         leaves: cgroups that its exec creates below the sandbox's; they are removed unless they existed before.
+        running: prints the names of all that run, separated by white space; [] if they cannot be listed.
         folder: whether a sandbox may be named with `at`.
     """
 
@@ -29,4 +30,5 @@ class Attach(BaseModel):
     id: str | None = Field(default=None, pattern=r"^json:(/|$)")
     exec: list[str] | None = None
     leaves: list[str] = []
+    running: list[str] = []
     folder: bool = False

@@ -25,6 +25,7 @@ from provisioner.runtimes.runtime import MACHINE, Runtime
 from provisioner.sandboxes.attached import BARE, AttachTarget
 from pytest_isolation.options import KINDS, LOCAL, RunOptions
 from pytest_isolation.records.record import ATTACHED
+from pytest_isolation.targets.running import expand_attached
 
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab, MachineSpec
@@ -195,7 +196,7 @@ def _check_required(options: RunOptions, targets: list[Target]) -> None:
 def _attached(options: RunOptions) -> list[Target]:
     """Return the sandboxes to attach to; refuse two with the same id."""
     targets: dict[str, Target] = {}
-    for text in options.attach:
+    for text in expand_attached(options.attach):
         target = attached_target(text)
         if target.id in targets:
             raise pytest.UsageError(f"--isolation-attach: two sandboxes are called '{target.id}': name one at a time")

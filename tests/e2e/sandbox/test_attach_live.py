@@ -86,6 +86,19 @@ def results(home: Home) -> dict[str, Any]:
     return found
 
 
+def test_without_a_name_all_that_run_are_columns(home: Home, make: Callable[..., Other], runtime: str) -> None:
+    if runtime != "docker":
+        pytest.skip("each of these users has a storage of their own: --isolation-runtime=docker")
+    (home.path / "test_own.py").write_text("def test_it(sandbox):\n    assert sandbox.subject.pid\n")
+    users = {make().attach, make().attach}
+
+    done = session(home, "docker:", "test_own.py")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    (named,) = [line for line in done.stdout.splitlines() if line.startswith("isolation: docker:")]
+    assert set(named.removeprefix("isolation: ").partition(" (")[0].split(", ")) == users
+
+
 def test_it_is_seen_and_stays_as_it_is(
     home: Home, make: Callable[..., Other], facts: Callable[[Other], Facts], runtime: str
 ) -> None:
