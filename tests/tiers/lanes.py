@@ -68,7 +68,12 @@ LANES: tuple[Lane, ...] = (
     Lane("container-podman", "full", 180, ("roles/podman/", f"{PLANTS}/podman.py", f"{PLANTS}/engines.py")),
     Lane("container-runc", "full", 72, ("roles/runc/", f"{PLANTS}/runc.py", f"{PLANTS}/runc_files.py")),
     Lane("container-crun", "full", 60, ("roles/crun/",)),
-    Lane("container-lxc", "full", 90, ("roles/lxc/", f"{PLANTS}/lxc.py", f"{PLANTS}/lxc_limits.py")),
+    Lane(
+        "container-lxc",
+        "full",
+        90,
+        ("roles/lxc/", f"{PLANTS}/lxc.py", f"{PLANTS}/lxc_filters.py", f"{PLANTS}/lxc_limits.py"),
+    ),
     Lane("container-rootless", "full", 70, ("roles/podman/", "roles/lxc/"), whole=True),
     Lane("container-more", "full", 37, ("roles/bwrap/", "roles/nspawn/", f"{PLANTS}/bwrap.py", f"{PLANTS}/nspawn.py")),
     Lane("matrix", "full", 150, (f"{PLANTS}/neighbours.py", f"{PLANTS}/views.py")),

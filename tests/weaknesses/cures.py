@@ -12,7 +12,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ground import docker_profile, put, revoke
+from oci_edits import put, revoke
+from profiles import docker_profile
 
 Edit = Callable[[dict[str, Any]], None]
 

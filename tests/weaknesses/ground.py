@@ -1,24 +1,21 @@
 """What a live plant needs: the sandbox to plant, its peer, a folder, and things on the host that end with the plant.
 
-In: the session's sandboxes.  Out: `Ground`, and the edits, profiles and argument lists that plants use.
+In: the session's sandboxes.  Out: `Ground`.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from sound.filters import ALLOWED, REFUSED, WHOLE, rule
+from profiles import deny_list, docker_profile
 
 from provisioner.connection.local import LocalConnection
 from provisioner.deadlines import deadline
@@ -26,17 +23,8 @@ from provisioner.hosts.host import Host
 from provisioner.linux.mounts import read_mounts
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
-from pytest_isolation.walls.seccomp.tries import CALLS as TRIED
 
-Edit = Callable[[dict[str, Any]], None]
 BLOCK = 1 << 20
-
-# Calls that only some of their arguments make dangerous, which a plant's filter allows with these.
-IN_PART = ("clone(CLONE_NEWUSER)", "unshare(CLONE_NEWNET)", "socket(AF_VSOCK)", "personality(READ_IMPLIES_EXEC)")
-# Calls that a plant's filter allows, one at a time: calls with a try, and calls that only the program shows.
-CALLS = (*dict.fromkeys(TRIED.values()), "swapon", "iopl", "kexec_file_load", "keyctl", "process_madvise")
-ALLOW = {"action": "SCMP_ACT_ALLOW"}
-NAMESPACES = 0x7E020000  # CLONE_NEW* without CLONE_NEWTIME, as in docker's profile
 
 
 @dataclass
@@ -173,209 +161,3 @@ def _remove(cgroup: Path) -> None:
 def run(*argv: str) -> str:
     """Run a command that must succeed; return its output."""
     return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=300).stdout.strip()
-
-
-def docker_profile(allowed: str = "", errno: int = 1) -> dict[str, Any]:
-    """
-    Return a docker profile, an allow list without the dangerous calls, except `allowed` (errno 1 is EPERM, 38 ENOSYS).
-
-    Calls that it does not know answer ENOSYS.
-    It covers the machine's own numbers; libseccomp kills callers by other ABIs.
-
-    Args:
-        allowed: a call, or one with arguments as reports name it: "clone(CLONE_NEWUSER)".
-        errno: what the dangerous calls answer.
-    """
-    rules: list[dict[str, Any]] = [{"names": sorted(ALLOWED - {"socketcall"}), **ALLOW}, *_allowed_in_part()]
-    if allowed:
-        rules.append({"names": [allowed.partition("(")[0]], "args": _compared(allowed), **ALLOW})
-    names = [name for name in refused() if name != allowed.partition("(")[0]]
-    rules.append({"names": names, "action": "SCMP_ACT_ERRNO", "errnoRet": errno})
-    return {"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "syscalls": rules}
-
-
-def deny_list() -> dict[str, Any]:
-    """Return a docker profile that refuses every dangerous call and allows by default."""
-    deny = {"action": "SCMP_ACT_ERRNO", "errnoRet": 1}
-    in_part = [one.label for one in REFUSED if one.call not in WHOLE] + ["socket(NETLINK_AUDIT)"]
-    rules = [{"names": [label.partition("(")[0]], "args": _compared(label), **deny} for label in in_part]
-    return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": refused(), **deny}, *rules]}
-
-
-def _allowed_in_part() -> list[dict[str, Any]]:
-    """Return the rules of clone, personality and socket, which docker allows with some arguments."""
-    found: list[tuple[str, list[dict[str, Any]]]] = [("clone", [_compare(0, NAMESPACES, "SCMP_CMP_MASKED_EQ")])]
-    found += [("personality", [_compare(0, value)]) for value in (0, 8)]
-    families = ((16, "SCMP_CMP_LT"), *((family, "SCMP_CMP_EQ") for family in (*range(17, 38), 39)), (40, "SCMP_CMP_GT"))
-    found += [("socket", [_compare(0, family, how)]) for family, how in families]
-    found.append(("socket", [_compare(0, 16), _compare(2, 9, "SCMP_CMP_NE")]))
-    return [{"names": [call], "args": args, **ALLOW} for call, args in found]
-
-
-def _compared(label: str) -> list[dict[str, Any]]:
-    """Return the comparisons that a rule about one label of a question makes; none for a whole call."""
-    _, _, arguments = (rule(label) if "(" in label else label).partition(":")
-    found = []
-    for one in arguments.split(",") if arguments else ():
-        index, value = (int(part, 0) for part in one.replace("&", "=").split("="))
-        compare = _compare(index, value, "SCMP_CMP_MASKED_EQ" if "&" in one else "SCMP_CMP_EQ")
-        found.append({**compare, "valueTwo": value if "&" in one else 0})
-    return found
-
-
-def refused() -> list[str]:
-    """Return the calls that a profile refuses whatever their arguments."""
-    return sorted(WHOLE)
-
-
-def _compare(index: int, value: int, how: str = "SCMP_CMP_EQ") -> dict[str, Any]:
-    return {"index": index, "value": value, "valueTwo": 0, "op": how}
-
-
-# --- edits of an OCI config.json
-
-
-def put(dotted: str, value: Any) -> Edit:
-    """Return the edit that sets a key of nested maps."""
-
-    def edit(config: dict[str, Any]) -> None:
-        *folders, last = dotted.split(".")
-        for folder in folders:
-            config = config.setdefault(folder, {})
-        config[last] = value
-
-    return edit
-
-
-def append(dotted: str, *items: Any) -> Edit:
-    """Return the edit that appends to a list of nested maps."""
-
-    def edit(config: dict[str, Any]) -> None:
-        *folders, last = dotted.split(".")
-        for folder in folders:
-            config = config.setdefault(folder, {})
-        config.setdefault(last, []).extend(items)
-
-    return edit
-
-
-def remove(dotted: str, *items: str) -> Edit:
-    """Return the edit that removes strings from a list of nested maps."""
-
-    def edit(config: dict[str, Any]) -> None:
-        *folders, last = dotted.split(".")
-        for folder in folders:
-            config = config[folder]
-        for item in items:
-            config[last].remove(item)
-
-    return edit
-
-
-def drop_namespace(kind: str) -> Edit:
-    """Return the edit that leaves the sandbox in the host's namespace of that kind."""
-
-    def edit(config: dict[str, Any]) -> None:
-        config["linux"]["namespaces"] = [ns for ns in config["linux"]["namespaces"] if ns["type"] != kind]
-
-    return edit
-
-
-def join_namespace(kind: str, path: str) -> Edit:
-    """Return the edit that puts the sandbox into an existing namespace."""
-
-    def edit(config: dict[str, Any]) -> None:
-        drop_namespace(kind)(config)
-        config["linux"]["namespaces"].append({"type": kind, "path": path})
-
-    return edit
-
-
-def mount_option(target: str, remove: str = "", add: str = "") -> Edit:
-    """Return the edit that changes the options of the mount at `target`."""
-
-    def edit(config: dict[str, Any]) -> None:
-        mount = next(mount for mount in config["mounts"] if mount["destination"] == target)
-        mount["options"] = [one for one in mount["options"] if one != remove] + ([add] if add else [])
-
-    return edit
-
-
-def bind(source: Path | str, target: str, *options: str) -> Edit:
-    """Return the edit that adds a bind mount."""
-    mount = {"destination": target, "type": "bind", "source": str(source), "options": ["bind", *options]}
-    return append("mounts", mount)
-
-
-def grant(*sets: str, names: Sequence[str]) -> Edit:
-    """Return the edit that adds capabilities to these sets."""
-
-    def edit(config: dict[str, Any]) -> None:
-        for set_ in sets:
-            config["process"]["capabilities"].setdefault(set_, []).extend(f"CAP_{name}" for name in names)
-
-    return edit
-
-
-def revoke(*names: str) -> Edit:
-    """Return the edit that removes capabilities from all sets."""
-
-    def edit(config: dict[str, Any]) -> None:
-        for held in config["process"]["capabilities"].values():
-            held[:] = [one for one in held if one.removeprefix("CAP_") not in names]
-
-    return edit
-
-
-# --- argument lists of runtime.yaml
-
-
-def without(argv: Sequence[str], *words: str) -> list[str]:
-    """Return the argument list without these words."""
-    missing = [word for word in words if word not in argv]
-    assert not missing, f"{missing} are not in the runtime's create"
-    return [word for word in argv if word not in words]
-
-
-def replaced(argv: Sequence[str], old: str, new: str) -> list[str]:
-    """Return the argument list with one word replaced."""
-    assert old in argv, f"{old} is not in the runtime's create"
-    return [new if word == old else word for word in argv]
-
-
-def with_descriptor(argv: Sequence[str], path: Path) -> list[str]:
-    """Return the argument list with descriptor 3 open on `path`."""
-    return ["sh", "-c", 'path=$1; shift; exec "$@" 3<"$path"', "sh", str(path), *argv]
-
-
-def with_filters(argv: Sequence[str], *programs: bytes, listener: int = 0) -> list[str]:
-    """Return the argument list under these filters; the listener of the last one is descriptor `listener`, if any."""
-    script = str(Path(__file__).with_name("with_filters.py"))
-    words = [base64.b64encode(program).decode() for program in programs]
-    return [sys.executable, "-I", script, str(listener), *words, "--", *argv]
-
-
-def as_root(argv: Sequence[str]) -> list[str]:
-    """Return the argument list without the words that switch to an unprivileged user."""
-    return [word for word in argv if "--uid" not in word]
-
-
-# --- an exec that is not the runtime's own
-
-
-def nsenter(ground: Ground, sandbox: Sandbox) -> list[str]:
-    """Return an exec that joins only the namespaces, and no other wall."""
-    facts = sandbox.outside()
-    assert facts is not None
-    return ["nsenter", "--target", str(facts.process.pid), "--all", "--root", "--", "{{ argv }}"]
-
-
-def exec_with(*more: str) -> Callable[[Ground, Sandbox], list[str]]:
-    """Return the runtime's own exec with further flags."""
-
-    def make(ground: Ground, sandbox: Sandbox) -> list[str]:
-        argv = list(ground.runtime.exec or ())
-        at = argv.index("exec") + 1
-        return [*argv[:at], *more, *argv[at:]]
-
-    return make

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from facts_factory import INITIAL, SOUND, Dict, mount, record_of
+from fact_parts import INITIAL, Dict, mount
+from facts_factory import SOUND, record_of
 from judging import judge
 from synthetic.tasks import beside
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from facts_factory import SOUND, Dict, record_of
+from fact_parts import Dict
+from facts_factory import SOUND, record_of
 from judging import judge
 
 from pytest_isolation.policy.verdict import Verdict

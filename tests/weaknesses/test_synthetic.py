@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any
 
 import pytest
-from facts_factory import SOUND, Dict, record_of
+from fact_parts import Dict
+from facts_factory import SOUND, record_of
 from fitting import foreign_remedies
 from judging import Found, checks, judge
 from rates import count

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from facts_factory import HOST_BOOT, INITIAL, PEER_BOOT, SOUND, VM_BOOT, Dict, record_of
+from fact_parts import HOST_BOOT, INITIAL, PEER_BOOT, VM_BOOT, Dict
+from facts_factory import SOUND, record_of
 from judging import Found, judge
 
 from provisioner.paths import ROLES

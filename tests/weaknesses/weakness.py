@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from agreeing import agreeing
-from facts_factory import INITIAL, PROC, TMPFS, Dict, mount
+from fact_parts import INITIAL, PROC, TMPFS, Dict, mount
 
 from pytest_isolation.walls.capabilities import mask_of
 

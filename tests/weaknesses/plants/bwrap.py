@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ground import Ground, replaced
+from argument_lists import replaced
+from ground import Ground
 from plant import Plant, flags
 
 BWRAP = ("bwrap",)

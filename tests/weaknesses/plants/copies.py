@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ground import Edit, append, bind, grant
+from oci_edits import Edit, append, bind, grant
 from plant import Make, Plant, edits, flags
 
 RUNC, ENGINES = ("runc", "crun"), ("docker", "podman")

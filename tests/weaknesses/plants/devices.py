@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ground import Edit, append, bind
+from oci_edits import Edit, append, bind
 from plant import Plant, edits, flags
 
 RUNC, ENGINES = ("runc", "crun"), ("docker", "podman")

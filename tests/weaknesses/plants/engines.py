@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ground import CALLS, IN_PART, nsenter
+from argument_lists import nsenter
 from plant import LARGER_QUOTA, Make, Plant, flags, limited, limits_left_out, opened
+from profiles import CALLS, IN_PART
 
 ENGINES = ("docker", "podman")
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ground import Ground, docker_profile, put, with_filters
+from argument_lists import with_filters
+from ground import Ground
+from oci_edits import put
 from plant import Make, Plant, edits, flags
+from profiles import docker_profile
 from programs import ALLOW, ENOSYS, EPERM, EQUAL, LOAD, NOTIFY, RETURN, Rules, assemble, program
 from sound.filters import PODMAN, REFUSED, SOCKETS, rule
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ground import Ground, append, bind, mount_option, put, run, with_descriptor, without
+from argument_lists import with_descriptor, without
+from ground import Ground, run
+from oci_edits import append, bind, mount_option, put
 from plant import Make, Plant, edits, flags, opened
 
 from pytest_isolation.walls.environment import DOCUMENTED, proxies, secrets

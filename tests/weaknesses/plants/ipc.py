@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ground import Edit, Ground, append, bind, docker_profile, drop_namespace, grant, put, revoke
+from ground import Ground
+from oci_edits import Edit, append, bind, drop_namespace, grant, put, revoke
 from plant import Make, Plant, edits, flags, opened
+from profiles import docker_profile
 
 RUNC = ("runc", "crun")
 ENGINES = ("docker", "podman")

@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ground import Edit, Ground, append, bind, docker_profile, grant, put, remove
+from ground import Ground
+from oci_edits import Edit, append, bind, grant, put, remove
 from plant import SYSLOG, Make, Plant, edits, flags, opened
+from profiles import docker_profile
 
 RUNC = ("runc",)
 DOCKER = ("docker",)

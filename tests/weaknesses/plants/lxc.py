@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ground import CALLS, NAMESPACES, Ground, nsenter, refused, replaced, with_descriptor
+from argument_lists import nsenter, replaced, with_descriptor
+from ground import Ground
 from plant import MAY_MOUNT, PROC_SYS, SYSRQ, Make, Plant, flags, opened
-from sound.filters import ALLOWED
 
 from provisioner.sandboxes.sandbox import Sandbox
 
@@ -47,19 +47,6 @@ def attach_with(*more: str) -> Callable[[Ground, Sandbox], list[str]]:
     return lambda ground, sandbox: [*(ground.runtime.exec or ())[:1], *more, *(ground.runtime.exec or ())[1:]]
 
 
-FAMILIES = ((38, "SCMP_CMP_LT"), (39, "SCMP_CMP_EQ"), (40, "SCMP_CMP_GT"))  # all but AF_ALG and AF_VSOCK, as docker
-
-
-def denied(allowed: str = "", errno: int = 1) -> Make:
-    """Return a Spec with a profile, an allow list without the dangerous calls but one."""
-    rules = [*sorted({*ALLOWED, allowed} - {"", "socketcall"}), f"clone allow [0,0,SCMP_CMP_MASKED_EQ,{NAMESPACES}]"]
-    rules += [f"socket allow [0,{family},{how}]" for family, how in FAMILIES]
-    if errno != 38:  # libseccomp refuses a rule that says what the default says
-        rules += [f"{call} errno {errno}" for call in refused() if call != allowed]
-    text = "\n".join(("2", "allowlist errno 38", "[all]", *rules, ""))
-    return lambda ground: define(f"lxc.seccomp.profile={ground.file('denied', text)}")
-
-
 def bound(source: Path | str, target: str, options: str = "bind,ro") -> str:
     """Return the key that binds a path of the host; `target` is there in the rootfs, or is made below /dev, a tmpfs."""
     return f"lxc.mount.entry={source} {target} none {options} 0 0"
@@ -78,22 +65,11 @@ BASES: dict[tuple[str, str], Make] = {
     ("lxc", "user"): define("lxc.init.uid=1000", "lxc.init.gid=1000"),
     ("lxc", "few capabilities"): define("lxc.cap.drop=", f"lxc.cap.keep={FEW}"),
     ("lxc", "nnp"): define("lxc.no_new_privs=1"),
-    ("lxc", "profile"): denied(),
     ("lxc", "no fuse"): define("lxc.mount.entry="),
 }
 
 TIME = {"ns.time": "holds"}  # one is made where others are kept by name, and for an offset
 RULED = ("kern.bpf", "kern.perf", "kern.userfaultfd", "kern.mount_api", "kern.swap_acct_quota", "kern.fanotify")
-BEHIND = {  # what the capabilities that LXC keeps let through once the filter does
-    "bpf": ("kern.bpf",),
-    "perf_event_open": ("kern.perf",),
-    "userfaultfd": ("kern.userfaultfd",),
-    "swapon": ("kern.swap_acct_quota",),
-    "swapoff": ("kern.swap_acct_quota",),
-    "acct": ("kern.swap_acct_quota",),
-    "add_key": ("key.quota",),
-}
-
 PLANTS = (
     # namespaces
     Plant(
@@ -179,35 +155,6 @@ PLANTS = (
         )
     ),
     Plant("lxc.no_new_privs left out", LXC, {"nnp.set": "no_new_privs is off"}, opened("nnp.setuid"), base="nnp"),
-    # seccomp
-    Plant(
-        "lxc.seccomp.profile cleared",
-        LXC,
-        {
-            "seccomp.mode": "no seccomp filter (mode 0)",
-            "seccomp.dangerous": "no filter is installed",
-            "seccomp.abi": "no filter is installed",
-            "seccomp.sockets": "opens AF_VSOCK",
-        },
-        opened(
-            *("kern.bpf", "kern.perf", "kern.userfaultfd", "kern.swap_acct_quota", "kern.io_uring", "kern.mount_api"),
-            *("kern.fanotify", "user.nested_userns", "path.kmsg", "key.quota", *MAY_MOUNT),
-        ),
-        spec=define("lxc.seccomp.profile="),
-        base="profile",
-    ),
-    *(
-        Plant(
-            f"a profile that allows {call}",
-            LXC,
-            # LXC's default filter refuses only this one of them
-            {"seccomp.dangerous": call if call == "open_by_handle_at" else "none beyond its default"},
-            opened(*BEHIND.get(call, ())),
-            spec=denied(allowed=call),
-            base="profile",
-        )
-        for call in CALLS
-    ),
     # kernel files
     Plant("lxc.mount.auto=proc:rw", LXC, {**PROC_SYS, **SYSRQ}, spec=define("lxc.mount.auto=proc:rw")),
     Plant("lxc.mount.auto=sys:rw", LXC, {"path.sys_ro": "writable"}, spec=define("lxc.mount.auto=sys:rw")),
@@ -313,10 +260,6 @@ PLANTS = (
     Plant("its own group once more", LXC, spec=define("lxc.init.groups=0")),
     Plant("the caller's keyring", BOTH, spec=define("lxc.keyring.session=0")),
     Plant("a cgroup one level deeper", LXC, spec=define("lxc.cgroup.dir.container.inner=inner")),
-    *(
-        Plant(f"a filter that answers {name}", LXC, spec=denied(errno=errno), base="profile")
-        for name, errno in (("ENOSYS", 38), ("EACCES", 13))
-    ),
     # in a user namespace
     Plant(
         "no lxc.idmap",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ground import Edit, Ground, append, bind, run
+from ground import Ground, run
+from oci_edits import Edit, append, bind
 from plant import Plant, edits, flags
 
 RUNC, ENGINES = ("runc", "crun"), ("docker", "podman")

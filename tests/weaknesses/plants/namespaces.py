@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from ground import Edit, Ground, append, bind, join_namespace, put, run
+from ground import Ground, run
+from oci_edits import Edit, append, bind, join_namespace, put
 from plant import Make, Plant, edits, flags
 
 ENGINES = ("docker", "podman")

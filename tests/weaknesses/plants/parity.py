@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ground import Ground, exec_with, revoke, with_descriptor
+from argument_lists import exec_with, with_descriptor
+from ground import Ground
+from oci_edits import revoke
 from plant import Plant, edits
 
 from plants.tasks import Beside, executed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ground import exec_with, with_descriptor
+from argument_lists import exec_with, with_descriptor
 from plant import MAY_MOUNT, PROC_SYS, RULES_KERNEL, SYSLOG, SYSRQ, UNMASKED, Make, Plant, flags, limited, opened
 
 PODMAN = ("podman",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ground import Edit, append, bind, drop_namespace, grant, put, revoke
+from oci_edits import Edit, append, bind, drop_namespace, grant, put, revoke
 from plant import Make, Plant, edits, flags, opened
 
 SPEC = ("runc", "crun")

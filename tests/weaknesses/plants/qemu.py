@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ground import Ground, as_root, replaced
+from argument_lists import as_root, replaced
+from ground import Ground
 from plant import KERNEL_FILES, Plant, flags, opened
 
 QEMU = ("qemu",)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ground import Ground, replaced
+from argument_lists import replaced
+from ground import Ground
 from plant import Plant, flags, opened
 
 from plants.qemu import cpio_file, cpio_folder

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from ground import (
-    CALLS,
-    IN_PART,
-    Ground,
-    append,
-    bind,
-    deny_list,
-    docker_profile,
-    drop_namespace,
-    exec_with,
-    grant,
-    join_namespace,
-    nsenter,
-    put,
-    with_descriptor,
-)
+from argument_lists import exec_with, nsenter, with_descriptor
+from ground import Ground
+from oci_edits import append, bind, drop_namespace, grant, join_namespace, put
 from plant import LARGER_QUOTA, MAY_MOUNT, RULES_KERNEL, Make, Plant, edits, flags, limited, limits_left_out, opened
+from profiles import CALLS, IN_PART, deny_list, docker_profile
 
 from provisioner.sandboxes.sandbox import Sandbox
 

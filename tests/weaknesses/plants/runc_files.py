@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ground import Ground, append, bind, mount_option, put, remove
+from ground import Ground
+from oci_edits import append, bind, mount_option, put, remove
 from plant import PROC_SYS, Plant, edits
 
 RUNC = ("runc", "crun")

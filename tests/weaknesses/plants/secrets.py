@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ground import append
+from oci_edits import append
 from plant import Plant, edits, flags
 
 from plants.tasks import executed

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ground import Ground, bind
+from ground import Ground
+from oci_edits import bind
 from plant import Make, Plant, edits, flags
 from serving import serve
 

@@ -6,7 +6,8 @@ import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ground import Ground, put
+from ground import Ground
+from oci_edits import put
 from plant import Plant, edits, flags
 
 from provisioner.runtimes.render import render_argv

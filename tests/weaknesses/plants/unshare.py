@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ground import Ground, as_root, without
+from argument_lists import as_root, without
+from ground import Ground
 from plant import (
     MAY_MOUNT,
     PROC_SYS,

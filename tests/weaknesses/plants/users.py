@@ -6,8 +6,10 @@ import grp
 from collections.abc import Mapping
 from typing import Any
 
-from ground import Edit, Ground, append, docker_profile, grant, mount_option, put, remove
+from ground import Ground
+from oci_edits import Edit, append, grant, mount_option, put, remove
 from plant import Make, Plant, edits, flags, opened
+from profiles import docker_profile
 
 from plants.tasks import executed
 

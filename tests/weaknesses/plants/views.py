@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ground import Ground, bind
+from ground import Ground
+from oci_edits import bind
 from plant import Plant, edits, flags
 
 from provisioner.probe.compilers import compile_static

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import ABSENT, PROC, TMPFS, Dict, mount
+from fact_parts import ABSENT, PROC, TMPFS, Dict, mount
 from weakness import KERNEL_FILE, Edit, Lookalike, add, mounted, put, weak
 
 from pytest_isolation.walls.filesystem.copies import PLACES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from facts_factory import PEER_BOOT, Dict, mount
+from fact_parts import PEER_BOOT, Dict, mount
 from sound.vm import DEVICES, device, disk
 from weakness import UNSEEN, Edit, Lookalike, add, node, put, weak
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import Dict, mount
+from fact_parts import Dict, mount
 from sound.kernel import file
 from weakness import Edit, Lookalike, mounted, put, weak
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import Dict, mount
+from fact_parts import Dict, mount
 from weakness import Edit, Lookalike, add, grant, node, proc, put, weak
 
 DEVICES = ("inside", "system", "devices")

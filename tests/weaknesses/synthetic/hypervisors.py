@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from facts_factory import INITIAL, Dict
+from fact_parts import INITIAL, Dict
 from sound.vm import backing, connection, listener
 from weakness import Edit, Lookalike, add, proc, put, weak
 

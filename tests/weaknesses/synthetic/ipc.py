@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import INITIAL, PROC, Dict, mount
+from fact_parts import INITIAL, PROC, Dict, mount
 from sound.ipc import DOCKER
 from weakness import Edit, Lookalike, add, mounted, ns, put, row, weak
 

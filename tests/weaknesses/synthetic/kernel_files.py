@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import ABSENT, PROC, TMPFS, mount
+from fact_parts import ABSENT, PROC, TMPFS, mount
 from sound.kernel import SYSFS, file, folder
 from weakness import Edit, Lookalike, grant, mounted, path, put, row, weak
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import Dict
+from fact_parts import Dict
 from sound.kernel import file
 from weakness import Edit, Lookalike, proc, put, row, weak
 

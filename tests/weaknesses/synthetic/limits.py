@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import MIB
+from fact_limits import MIB
 from weakness import UNSEEN, Lookalike, load, put, weak
 
 WEAKNESSES = (

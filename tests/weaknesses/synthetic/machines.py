@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import HOST_BOOT, PEER_BOOT, Dict, mount
+from fact_parts import HOST_BOOT, PEER_BOOT, Dict, mount
 from weakness import put, weak
 
 # A container that is judged as a VM: it lacks all that a VM has of its own.

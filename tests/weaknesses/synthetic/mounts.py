@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import STORE, mount
+from fact_parts import STORE, mount
 from weakness import KERNEL_FILE, Lookalike, add, host_bind, mounted, put, weak
 
 from synthetic.copies import again, both

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import INITIAL, PEER_BOOT, Dict, mount
+from fact_parts import INITIAL, PEER_BOOT, Dict, mount
 from weakness import Lookalike, add, mounted, ns, proc, put, weak
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import ABSENT, TMPFS, mount
+from fact_parts import ABSENT, TMPFS, mount
 from weakness import FIFO, KERNEL_FILE, Lookalike, mounted, path, put, weak
 
 WEAKNESSES = (

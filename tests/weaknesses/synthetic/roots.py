@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import Dict, mount
+from fact_parts import Dict, mount
 from weakness import Edit, Lookalike, add, mounted, proc, put, row, weak
 
 ROOT = ("outside", "process", "mounts", 0)

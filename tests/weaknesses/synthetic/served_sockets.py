@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import mount
+from fact_parts import mount
 from sound.ipc import DOCKER
 from weakness import Edit, Lookalike, add, mounted, put, weak
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from facts_factory import INITIAL, Dict
+from fact_parts import INITIAL, Dict
 from weakness import Edit, Lookalike, weak
 
 from pytest_isolation.walls.capabilities import mask_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from facts_factory import INITIAL, Dict
+from fact_parts import INITIAL, Dict
 from weakness import Edit, Lookalike, proc, put, row, weak
 
 from synthetic.tasks import beside

@@ -1,0 +1,61 @@
+"""Limits, loads and reach in made-up facts: those of limits that are in force, and of a peer that is out of reach.
+
+In: counters.  Out: plain dicts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Dict = dict[str, Any]
+MIB = 1 << 20
+
+
+def memory_files(kills: int = 0) -> Dict:
+    return {"limit": 64 * MIB, "usage": MIB, "peak": 64 * MIB, "oom_kills": kills}
+
+
+def cpu_files(throttled: int = 0) -> Dict:
+    return {
+        "quota_us": 50_000,
+        "period_us": 100_000,
+        "usage_us": 1,
+        "nr_periods": throttled,
+        "nr_throttled": throttled,
+    }
+
+
+def pids_files(refusals: int = 0) -> Dict:
+    return {"limit": 64, "current": 1, "refusals": refusals}
+
+
+def limits_of(kills: int = 0, throttled: int = 0, refusals: int = 0) -> Dict:
+    return {
+        "version": 2,
+        "memory": memory_files(kills),
+        "cpu": cpu_files(throttled),
+        "pids": pids_files(refusals),
+    }
+
+
+def load_of(limit: float, ended: str, **seen: Any) -> Dict:
+    nobody = {"unobserved": "", "why": "not this load"}
+    measured = ("steps_mib", "cpu_us", "wall_us", "spinners", "host_cpus", "children", "fork_error")
+    load = {"limit": limit, "refused": "", "warning": "", "shown": limits_of(), "inside": limit, "ended": ended}
+    return load | dict.fromkeys(measured, nobody) | {"after": limits_of(1, 20, 1)} | seen
+
+
+def memory_load() -> Dict:
+    return load_of(float(64 * MIB), "signal SIGKILL", steps_mib=62)
+
+
+def cpu_load() -> Dict:
+    return load_of(0.5, "exit 0", cpu_us=1_020_000, wall_us=2_000_000, spinners=4, host_cpus=4)
+
+
+def pids_load() -> Dict:
+    return load_of(64.0, "exit 0", children=62, fork_error="EAGAIN")
+
+
+def refused_reach() -> Dict:
+    return {"network": "none", "control": "connected", "outcome": "refused", "token_seen": False, "accepted": 1}
