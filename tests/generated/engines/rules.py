@@ -63,6 +63,8 @@ RULES: dict[str, Rule] = {
     "nnp.setuid": open_if(setuid_counts),
     # The canary listens in the host's network namespace, and docker's daemon may live in another.
     "ipc.abstract": lambda world: HOLDS if world.has("network") else HOSTS if world.runtime == "docker" else OPEN,
+    # A network namespace has one superblock of sysfs, read-only if the first container in it mounts it so.
+    "path.sys_ro": lambda world: HOSTS if privileged(world) and not world.has("network") else OCI["path.sys_ro"](world),
     "dev.shm": open_if(lambda world: not world.has("ipc")),
     "dev.fuse_tun": opened_if(
         lambda world: "/dev/fuse" in world.devices or (privileged(world) and exists("/dev/fuse", "/dev/net/tun"))

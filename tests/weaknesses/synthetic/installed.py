@@ -109,6 +109,13 @@ WEAKNESSES = (
         )
     ),
     weak("seccomp.dangerous", "by its try alone", both(UNSEEN_FILTERS, row("kcmp.self", "ok")), "lets through kcmp"),
+    weak(
+        "seccomp.dangerous",
+        "a busy host that ran out of time",
+        put("outside", "process", "filters", to={"unobserved": "ETIMEDOUT", "why": "ask process 42 for its filters"}),
+        "ask process 42 for its filters",
+        verdict="unknown",
+    ),
     # other entries
     *(
         weak(

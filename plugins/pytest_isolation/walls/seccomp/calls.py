@@ -3,7 +3,8 @@
 In: the process seen from outside, the tries inside and on the host.  Out: words for a verdict.  Pure.
 
 The program decides if it was observed: it answers for every call, argument, task and ABI.
-Otherwise the tries decide.
+Otherwise the tries decide, unless this host can read programs and only ran out of time: the tries are few, and a deny
+list of exactly these refuses them all.
 If they differ, the one that says that a call passes counts.
 So neither an error of the interpreter nor a sandbox that forges its answers hides a weakness:
 
@@ -17,9 +18,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from provisioner.errors import UnobservedFact
 from provisioner.facts.process import Process
 from provisioner.facts.status import Seccomp
 from provisioner.facts.system import System
+from provisioner.observed import Unobserved
 from pytest_isolation.walls.seccomp.actions import Passes
 from pytest_isolation.walls.seccomp.program import Installed, in_words, read_installed
 from pytest_isolation.walls.seccomp.reasons import Question, questions
@@ -34,6 +37,7 @@ from pytest_isolation.walls.seccomp.tries import (
 )
 
 ABSENT = "ENOSYS"
+OUT_OF_TIME = ("ETIMEDOUT", "EAGAIN")  # probe/process/filters.c
 OWN_ANSWERS = PROVE_FILTER | PROVE_LACK
 
 
@@ -67,6 +71,9 @@ def dangerous_calls(process: Process, inside: System, host: System, documented: 
         process: the subject, seen from outside if possible.
         inside, host: what a process of the sandbox and one of the host see.
         documented: whether the runtime's default filter lets a call through, by its name and its label.
+
+    Raises:
+        UnobservedFact: no try passed, and the host ran out of time when it read the installed filters.
     """
     tried = read_refusals(inside, host)
     installed = read_installed(process, host.kernel.machine)
@@ -74,6 +81,9 @@ def dangerous_calls(process: Process, inside: System, host: System, documented: 
     if installed is None:
         mode = process.raw("seccomp")
         beyond_default, by_default = _split({call for call, _ in reached}, documented)
+        why = process.raw("filters")
+        if not beyond_default and isinstance(why, Unobserved) and why.unobserved in OUT_OF_TIME:
+            raise UnobservedFact("process.filters", why.unobserved, why.why)
         return Passed(
             tuple(beyond_default),
             documented=tuple(by_default),
