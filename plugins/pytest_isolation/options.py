@@ -7,6 +7,8 @@ Out: a frozen `RunOptions`, with the source of each setting.  Imports nothing he
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 
 KINDS = ("container", "vm")
 LOCAL = "local"
+KIND_OPTION = "--isolation"  # all other options of ours begin with it, too
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,7 @@ def read_options(config: pytest.Config) -> RunOptions | None:
     attach = tuple(dict.fromkeys(config.getoption("isolation_attach")))
     commands = tuple(dict.fromkeys(config.getoption("isolation_run")))
     if given is None and not attach and not commands:
+        _refuse_without_kind(config.invocation_params.args)
         return None
     kinds = ("container",) if given is None else _names(given)
     if not kinds:
@@ -201,6 +205,15 @@ def read_options(config: pytest.Config) -> RunOptions | None:
         commands=commands,
         only_named=given is None,
     )
+
+
+def _refuse_without_kind(args: Iterable[object]) -> None:
+    """Refuse options of ours on a command line without `--isolation`: they would be ignored, and the run be green."""
+    words = [str(word) for word in args]
+    ours = next((word for word in words if word.startswith(f"{KIND_OPTION}-")), None)
+    if ours is not None:
+        option = ours.partition("=")[0]
+        raise pytest.UsageError(f"{option} needs --isolation: pytest --isolation=container {shlex.join(words)}")
 
 
 def _names(text: str) -> tuple[str, ...]:

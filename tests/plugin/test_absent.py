@@ -109,3 +109,21 @@ def import_share(code: str) -> float:
     told = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=True).stderr
     by_name = {name: int(us) for us, name in re.findall(IMPORTED, told, re.MULTILINE)}
     return by_name["pytest_isolation.plugin"] / by_name["pytest"]
+
+
+def test_an_option_without_a_kind_is_refused_with_the_line_to_type(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_one(): pass")
+
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "--isolation-report=a b", "-q")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = [line for line in result.errlines if line.strip()]
+    assert line.startswith("ERROR: --isolation-report needs --isolation: pytest --isolation=container ")
+    assert "'--isolation-report=a b' -q" in line
+
+
+def test_an_option_of_the_ini_file_is_kept_for_runs_with_a_kind(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\naddopts = --isolation-report=report\n")
+    pytester.makepyfile("def test_one(): pass")
+
+    assert pytester.runpytest_subprocess("-p", "no:cacheprovider").ret == pytest.ExitCode.OK
