@@ -68,6 +68,11 @@ class Conditions(BaseModel):
     elsewhere: Text | None = None
 
     @property
+    def attached(self) -> YesOrNo:
+        """Whether the run attached to a sandbox that it did not make."""
+        return "no" if self.unseen is None else "yes"
+
+    @property
     def has_kvm(self) -> bool:
         """Whether KVM runs it."""
         return self.accelerator is not None and self.accelerator.partition(":")[0] == "kvm"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.limits.limit import limit_named
 from provisioner.paths import ROLES
 from pytest_isolation.judge.judge import suite_checks
 from pytest_isolation.policy.conditions import Conditions
@@ -78,11 +79,13 @@ def conditions(entry: Documented | None = None, version: str = "") -> Conditions
     """Return conditions that an entry fits, or the usual ones."""
     wanted = entry.when.model_dump(exclude_none=True) if entry else {}
     kernel, found = wanted.pop("kernel", ""), wanted.pop("version", "")
+    unseen = "it is not entered" if wanted.pop("attached", "") else None
     sample = {"<6.11": "6.1.0", "<23": "20.10.24", "<25": "24.0.0", "<25.0": "24.0.0"}
     values = {
         **{"variant": "default", "user": "root", "env_secrets": "yes", "provider": "qemu", "sys_admin": "no"},
         "version": version or sample.get(found, "1.0"),
         "kernel": sample.get(kernel, "6.1.0"),
+        "unseen": unseen,
         **wanted,
     }
     return Conditions.model_validate(values)
@@ -126,3 +129,15 @@ def test_an_ellipsis_stands_for_text_without_a_semicolon() -> None:
     assert not entry.covers("open", "opens AF_VSOCK; and more; no filter")
     assert not entry.covers("open", "it opens AF_VSOCK; no filter")
     assert not entry.covers("unknown", "opens AF_VSOCK; no filter")
+
+
+@pytest.mark.parametrize("runtime", ["docker", "lxc", "podman", "runc"])
+@pytest.mark.parametrize("limit", ["memory", "cpu"])
+def test_no_limit_is_documented_of_an_attached_sandbox_alone(runtime: str, limit: str) -> None:
+    reason = f"limit=none: its cgroup and those above set no limit of {limit_named(limit).unit}"
+    made = conditions()
+    attached = made.model_copy(update={"unseen": "it is not entered"})
+
+    assert ruled(runtime, f"lim.{limit}", made, "holds", "") is Judgement.OK
+    assert ruled(runtime, f"lim.{limit}", made, "open", reason) is Judgement.FINDING
+    assert ruled(runtime, f"lim.{limit}", attached, "open", reason) is Judgement.DOCUMENTED
