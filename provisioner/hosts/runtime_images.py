@@ -110,6 +110,7 @@ class RuntimeImages:
         }
         for name, argv in runtime.define.items():
             values[name] = render_argv(argv, values, f"{runtime.name}: define.{name}")
+        Engine(runtime, self._files.connection).refuse_other(values)
         made, self._seen[_key(runtime, image)] = self._maker.make(runtime, image, str(values["image"]))
         values |= made
         if runtime.import_:

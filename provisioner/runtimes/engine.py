@@ -1,14 +1,17 @@
 """A runtime's own commands on one host.  If it has a daemon that hangs, they end early, all with the same line.
 
-In: a Runtime and a Connection.  Out: `Completed`; SilentDaemon for a daemon that does not answer.
+In: a Runtime and a Connection.
+Out: `Completed`; SilentDaemon for a daemon that does not answer; an error for another program behind its name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from provisioner.connection.hanging import SilentDaemon, ask_daemon, refuse_silent, run_deletion
 from provisioner.connection.local import Check, Completed, Connection, Stream, wait_checking
+from provisioner.deadlines import deadline
+from provisioner.errors import IsolationError
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime
 
@@ -27,6 +30,7 @@ class Engine:
 
     def __init__(self, runtime: Runtime, connection: Connection) -> None:
         self._connection = connection
+        self._runtime = runtime
         self._program = ""
         self.check: Check | None = None
         if runtime.daemon is not None and runtime.version is not None:
@@ -37,6 +41,25 @@ class Engine:
     def refuse_silent(self) -> None:
         """Raise SilentDaemon if the daemon is known not to answer; it is not asked."""
         refuse_silent(self._program, self._connection.name)
+
+    def refuse_other(self, values: Mapping[str, object]) -> None:
+        """
+        Refuse another program behind the runtime's name: its sandboxes have other walls than the role says.
+
+        Args:
+            values: the values for the runtime's templates.
+
+        Raises:
+            IsolationError: the program, or the service that it asks, is another one.
+        """
+        version = self._runtime.version
+        if version is None or not version.others:
+            return
+        argv = render_argv(version.argv, values, f"{self._runtime.name}: version")
+        done = self.run(argv, deadline("command"))
+        if other := version.other(done.stdout + done.stderr):
+            what = f"cannot start '{self._runtime.name}': what answers as '{argv[0]}' is {other}"
+            raise IsolationError(what, f"name it: --isolation-runtime={other}, --isolation-attach={other}:NAME")
 
     def run(self, argv: Sequence[str], seconds: float, inside: bool = False) -> Completed:
         """

@@ -35,6 +35,10 @@ class Locate(BaseModel):
     by: str | None = Field(default=None, pattern=POINTER)
     variables: list[str] = []
 
+    def is_chosen(self, variables: Mapping[str, str]) -> bool:
+        """Whether a variable names the daemon, which then may be far away."""
+        return any(variables.get(name) for name in self.variables)
+
 
 class EngineSeen(Observed):
     """

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.observed import Observed, Text
+from provisioner.observed import Fact, Observed, Text, unobserved
 
 POINTER = r"^json:(/|$)"
 
@@ -54,10 +54,10 @@ class Settings(BaseModel):
 
 
 class SettingSeen(Observed):
-    """One setting as observed: its value ("" if absent), the pattern of a sound value, and what follows otherwise."""
+    """One setting as observed: its value, the pattern of a sound value, and what follows otherwise."""
 
     name: Text
-    value: Text
+    value: Fact[Text]  # unobserved if the engine does not answer it
     sound: Pattern
     why: Text
 
@@ -96,7 +96,7 @@ def read_settings(settings: Settings, answer: bytes, name: str) -> list[SettingS
     except ValueError as error:
         raise IsolationError(f"cannot read the settings of '{name}': {str(error)[:200]}") from None
     return [
-        SettingSeen(name=key, value=_text(json_at(document, one.value)), sound=one.sound, why=one.why)
+        SettingSeen(name=key, value=_value(json_at(document, one.value), name, key), sound=one.sound, why=one.why)
         for key, one in settings.look.items()
     ]
 
@@ -118,6 +118,12 @@ def ask_settings(settings: Settings, argv: list[str], connection: Any, name: str
     if done.status != 0:
         raise IsolationError(f"cannot ask '{name}' for its settings: {done.last_words}")
     return read_settings(settings, done.stdout, name)
+
+
+def _value(value: Any, name: str, key: str) -> str:
+    """Return a value as one line; unobserved for none: older engines, and others behind their client, lack a key."""
+    nobody: str = unobserved(f"'{name}' does not answer {key}")
+    return nobody if value is None else _text(value)
 
 
 def _text(value: Any) -> str:

@@ -20,6 +20,7 @@ class Version(BaseModel):
         match: a pattern; its first group is the version, its second the package's version, if the output has one.
         of: the name of the program, if it is not the runtime's.
         parts: patterns for further programs in the same output, by name.
+        others: patterns that only another program's output matches, by its name: podman answers behind `docker`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +28,12 @@ class Version(BaseModel):
     match: str
     of: str = ""
     parts: dict[str, str] = {}
+    others: dict[str, str] = {}
+
+    def other(self, answer: bytes) -> str:
+        """Return the name of the program that answers instead of the runtime; "" if it is the runtime itself."""
+        text = answer.decode("utf-8", "replace")
+        return next((name for name, match in self.others.items() if re.search(match, text)), "")
 
     def read(self, answer: bytes) -> str:
         """Return the version in the command's output; "" if there is none."""

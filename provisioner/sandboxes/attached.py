@@ -110,6 +110,7 @@ class Attached:
         if self._named.at and not Path(self._named.at).is_dir():
             raise self._error(f"there is no folder '{self._named.at}'")
         engine = Engine(self.runtime, self.host.connection)
+        engine.refuse_other(self._values)
         done = engine.run(render_argv(attach.state, self._values, "attach.state"), deadline("command"))
         if done.status != 0:
             said = done.stderr.decode("utf-8", "backslashreplace")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import secrets
 import time
 from pathlib import Path
@@ -147,7 +148,9 @@ class Sandbox:
 
     def _connect(self, stream: Stream) -> Channel:
         try:
-            far = "" if self.host.files.remembers else ".remote"
+            locate = self.runtime.locate
+            chosen = locate is not None and locate.is_chosen(os.environ)
+            far = ".remote" if chosen or not self.host.files.remembers else ""
             seconds = deadline(f"hello.{self.runtime.kind}{far}")
             return Channel(stream, self.nonce, self.runtime.name, seconds, self.engine.check)
         except ChannelError as error:

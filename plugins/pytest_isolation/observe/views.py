@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, UnobservedFact
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.reach import Reaches
@@ -104,6 +104,6 @@ def try_observe(look: Callable[[], T]) -> T:
     try:
         with explained():
             return look()
-    except IsolationError as error:
+    except (IsolationError, UnobservedFact) as error:
         nobody: T = unobserved(str(error))
         return nobody

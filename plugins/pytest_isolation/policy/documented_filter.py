@@ -109,20 +109,25 @@ class DefaultFilter:
         return self.weak and not default_filter(STRICTEST, Conditions()).lets_through(call, label)
 
 
-def default_filter(runtime: str, conditions: Conditions) -> DefaultFilter:
+def default_filter(runtime: str, conditions: Conditions, unread: bool = False) -> DefaultFilter:
     """
     Return what a runtime's default filter lets through; a runtime without one is measured by the strictest one.
 
     Args:
         runtime: name of the runtime.
         conditions: what is known of the target.
+        unread: whether entries count whose conditions could not be read.
     """
     documented = refusals_of(runtime)
     if documented is None:
         documented, conditions = refusals_of(STRICTEST), Conditions()  # the version is another program's
     assert documented is not None
     return DefaultFilter(
-        tuple(entry for entry in documented.lets_through if entry.when.fits(conditions)),
+        tuple(
+            entry
+            for entry in documented.lets_through
+            if entry.when.fits(conditions) or (unread and entry.when.unread(conditions))
+        ),
         frozenset(documented.refuses) if documented.allows_by_default else None,
         documented.weak,
     )

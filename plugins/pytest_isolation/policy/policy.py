@@ -18,6 +18,7 @@ from pytest_isolation.policy.waivers import Waiver
 
 # where pytest runs, a process of an unknown runtime, and a user's own command
 CLAIM_NO_WALL = ("self", "pid", "command")
+UNREAD_VERSION = "the version could not be read"  # on which it depends what is documented
 NOT_PUSHED = "attached: not pushed, no load is put on it"  # a limit of a sandbox that this run did not make
 
 
@@ -95,8 +96,9 @@ class Policy:
         unseen = conditions.unseen  # of an attached sandbox: why facts are unobserved
         if unseen and verdict is Verdict.UNKNOWN and unseen in reason and not required:
             return Ruling(Judgement.DOCUMENTED, source=f"attached: {unseen}")
-        if verdict is Verdict.UNKNOWN and reason.endswith(NOT_PUSHED) and not required:
-            return Ruling(Judgement.DOCUMENTED, source=NOT_PUSHED)
+        for why in (NOT_PUSHED, UNREAD_VERSION):
+            if verdict is Verdict.UNKNOWN and reason.endswith(why) and not required:
+                return Ruling(Judgement.DOCUMENTED, source=why)
         # a user's own test may demand anything of these targets
         lacking = verdict in (Verdict.OPEN, Verdict.UNKNOWN) and not required
         if runtime in CLAIM_NO_WALL and not check.is_own and lacking:

@@ -2,7 +2,8 @@
 
 record.py      the record, and its archived file
 read.py        reads archived records
-view.py        the record as a check reads it
+view.py        the sandbox of a record as a check reads it
+host_view.py   the host of a record as a check reads it
 namespaces.py  namespaces as identities that can be compared
 kernels.py     removes what was observed of another kernel than the sandbox's
 initial.py     what a sandbox tells of a host that cannot be asked

@@ -1,7 +1,8 @@
 """The sandbox as a check reads it: both views and reconciled namespaces.
 
 In: a `Record`.
-Out: `SandboxView` and `HostView`.  Touches no machine: `live/sandbox.py` adds what needs a running sandbox.
+Out: `SandboxView`, and `HostView` of host_view.py.
+Touches no machine: `live/sandbox.py` adds what needs a running sandbox.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from provisioner.facts.system import System
 from provisioner.limits.document import Load
 from provisioner.observed import Unobserved
 from provisioner.sandboxes.shared_file import SharedFile
+from pytest_isolation.records.host_view import HostView as HostView  # checks import both views from here
 from pytest_isolation.records.namespaces import NamespaceView
 from pytest_isolation.records.record import Record, TargetInfo
 from pytest_isolation.walls.inside_outside import corrected
@@ -25,57 +27,6 @@ from pytest_isolation.walls.outside_alone import is_refused, may_gain
 from pytest_isolation.walls.privileged_calls import rows_passed
 from pytest_isolation.walls.served_sockets import Reached, reached
 from pytest_isolation.walls.tasks import weakest
-
-
-class HostView:
-    """The host's view of itself."""
-
-    def __init__(self, record: Record) -> None:
-        self._record = record
-
-    @property
-    def facts(self) -> Facts:
-        """
-        The whole document.
-
-        Raises:
-            UnobservedFact: the host could not be observed.
-        """
-        return self._record.host
-
-    @property
-    def namespaces(self) -> NamespaceView:
-        """The namespaces of the host's own processes, as comparable identities."""
-        return NamespaceView(self.facts, self.facts.boot_id)  # of a host elsewhere: those of its kernel
-
-    @property
-    def process(self) -> Process:
-        """The host's probe as a process."""
-        return self.facts.process
-
-    @property
-    def system(self) -> System:
-        """The system as the host's probe sees it, with the same tries as a control."""
-        if self.facts.system is None:
-            why = self._elsewhere or "the host's view holds no system part"
-            raise UnobservedFact("host.system", "", why)
-        return self.facts.system
-
-    @property
-    def boot_id(self) -> str:
-        """
-        The boot id of the host's kernel (random(4)).
-
-        Raises:
-            UnobservedFact: the sandbox is on another machine: its kernel is known only from inside.
-        """
-        if self._elsewhere:
-            raise UnobservedFact("host.boot_id", "", self._elsewhere)
-        return self.facts.boot_id
-
-    @property
-    def _elsewhere(self) -> str:
-        return self._record.target.conditions.elsewhere or ""
 
 
 class SandboxView:

@@ -79,7 +79,8 @@ def test_docker_tells_its_containerd_and_runc(
     components: list[dict[str, Any]], expected: str, parts: dict[str, str]
 ) -> None:
     version = load_runtime("docker").version
-    answer = json.dumps({"Components": components, "Version": "0"}, separators=(",", ":")).encode()
+    server = {"Platform": {"Name": ""}, "Components": components, "Version": "0"}
+    answer = json.dumps({"Client": {"Version": "1"}, "Server": server}, separators=(",", ":")).encode()
 
     assert version is not None
     assert (version.read(answer), version.read_parts(answer)) == (expected, parts)
