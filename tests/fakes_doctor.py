@@ -56,6 +56,10 @@ class FakeSystem:
         self._run = run
         self._folder = folder
 
+    def link(self, path: str) -> str | None:
+        found = self.files.get(path)
+        return found if isinstance(found, str) else None
+
     def read(self, path: str) -> str | None:
         found = self.files.get(path)
         if isinstance(found, OSError):

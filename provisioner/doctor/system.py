@@ -46,6 +46,9 @@ class System(Protocol):
     def read(self, path: str) -> str | None:
         """Return a file's text, None if it does not exist; raises OSError if it cannot be read."""
 
+    def link(self, path: str) -> str | None:
+        """Return where a symbolic link leads, None if it cannot be read."""
+
     def find(self, program: str) -> str | None:
         """Return a program's path, None if it is not installed."""
 
@@ -89,6 +92,12 @@ class LocalSystem:
         try:
             return Path(path).read_text(errors="replace")
         except FileNotFoundError:
+            return None
+
+    def link(self, path: str) -> str | None:
+        try:
+            return os.readlink(path)
+        except OSError:
             return None
 
     def find(self, program: str) -> str | None:

@@ -11,6 +11,7 @@ import re
 from provisioner.doctor.finding import Seen, lacking, limited, ok, unknown
 from provisioner.doctor.look import look
 from provisioner.doctor.system import System, as_root
+from provisioner.facts.namespaces import INITIAL
 
 MIB = 1 << 20
 MACHINE_MIB = 1024  # the default memory of a machine in lab.yaml
@@ -21,16 +22,49 @@ SECURITYFS = "/sys/kernel/security"
 
 @look("host", "nesting")
 def look_at_nesting(system: System) -> Seen:
-    """Look whether this system runs in a VM or a container; other looks try what that forbids."""
-    found = [_detected(system, "--vm"), _detected(system, "--container")]
-    if found == [None, None]:
-        flags = re.search(r"^flags\s*:.*$", system.read("/proc/cpuinfo") or "", re.MULTILINE)
-        if flags is None:
-            return unknown("neither systemd-detect-virt nor /proc/cpuinfo shows it")
-        vendor = (system.read("/sys/class/dmi/id/sys_vendor") or "").strip() or "hypervisor"
-        found = [vendor if " hypervisor" in flags[0] else "none", _container_by_file(system)]
-    told = [f"a {what} ({name})" for what, name in zip(("VM", "container"), found, strict=True) if name != "none"]
+    """
+    Look whether this system runs in a VM or a container; other looks try what that forbids.
+
+    Namespaces decide whether it is a container: the initial ones have fixed inodes (include/linux/proc_ns.h), and the
+    initial pid namespace shows the kernel's thread kthreadd as process 2.  Marker files, which an image may bring into
+    a VM, only name it.
+    """
+    machine = _machine(system)
+    if machine is None:
+        return unknown("neither systemd-detect-virt nor /proc/cpuinfo shows it")
+    told = [*([] if machine == "none" else [f"a VM ({machine})"]), *_container(system)]
     return ok(f"runs in {' and '.join(told)}" if told else "runs on bare metal")
+
+
+def _machine(system: System) -> str | None:
+    """Return the name of the hypervisor below, "none" for none, None if nothing shows it."""
+    if (found := _detected(system, "--vm")) is not None:
+        return found
+    flags = re.search(r"^flags\s*:.*$", system.read("/proc/cpuinfo") or "", re.MULTILINE)
+    if flags is None:
+        return None
+    vendor = (system.read("/sys/class/dmi/id/sys_vendor") or "").strip() or "hypervisor"
+    return vendor if " hypervisor" in flags[0] else "none"
+
+
+def _container(system: System) -> list[str]:
+    """Return the container that this system is, in words; nothing if it is none."""
+    own = [kind for kind, inode in INITIAL.items() if _inode(system, kind) not in (None, inode)]
+    name = _detected(system, "--container")
+    name = _marked(system) if name in (None, "none") else name
+    told = f"a container ({name})" if name else "a container"
+    if "pid" in own or (_inode(system, "pid") is None and not _shows_kernel_threads(system)):
+        return [told]
+    return [f"{told} that shares the host's processes"] if {"user", "ipc", "uts"} & set(own) else []
+
+
+def _inode(system: System, kind: str) -> int | None:
+    found = re.fullmatch(r"[a-z]+:\[([0-9]+)\]", system.link(f"/proc/self/ns/{kind}") or "")
+    return int(found[1]) if found else None
+
+
+def _shows_kernel_threads(system: System) -> bool:
+    return (system.read("/proc/2/comm") or "").strip() == "kthreadd"
 
 
 def _detected(system: System, option: str) -> str | None:
@@ -40,11 +74,10 @@ def _detected(system: System, option: str) -> str | None:
     return system.run(["systemd-detect-virt", option]).stdout.decode().strip() or None
 
 
-def _container_by_file(system: System) -> str:
-    for path, name in (("/.dockerenv", "docker"), ("/run/.containerenv", "podman")):
-        if system.read(path) is not None:
-            return name
-    return "none"
+def _marked(system: System) -> str:
+    """Return the engine that a marker file names, "" if none does."""
+    marks = (("/.dockerenv", "docker"), ("/run/.containerenv", "podman"))
+    return next((name for path, name in marks if system.read(path) is not None), "")
 
 
 @look("host", "processors")

@@ -13,6 +13,7 @@ import pytest
 from fakes_doctor import FakeSystem, ask
 
 from provisioner.doctor.finding import State
+from provisioner.facts.namespaces import INITIAL
 from provisioner.journal.run import Run
 from provisioner.linux.processes import boot_id
 from provisioner.paths import HOME
@@ -33,36 +34,52 @@ def run() -> Iterator[Run]:
 # host
 
 
+NAMES = ("pid", "user", "ipc", "uts")
+
+
+def links(*own: str) -> dict[str, str]:
+    """The namespaces of this process: those named are its own, all others the kernel's initial ones."""
+    return {f"/proc/self/ns/{kind}": f"{kind}:[{INITIAL[kind] + 700 * (kind in own)}]" for kind in NAMES}
+
+
+HYPERVISOR = {"/proc/cpuinfo": "flags\t\t: fpu hypervisor\n"}
+METAL = {"/proc/cpuinfo": "flags\t\t: fpu vmx\n"}
+KERNEL = {"/proc/2/comm": "kthreadd\n"}
+
+
 @pytest.mark.parametrize(
-    ("vm", "container", "seen"),
+    ("files", "detected", "seen"),
     [
-        ("none", "none", "runs on bare metal"),
-        ("kvm", "none", "runs in a VM (kvm)"),
-        ("kvm", "docker", "runs in a VM (kvm) and a container (docker)"),
+        ({**METAL, **links()}, None, "runs on bare metal"),
+        ({**HYPERVISOR, **links(), "/sys/class/dmi/id/sys_vendor": "QEMU\n"}, None, "runs in a VM (QEMU)"),
+        # a marker file in a VM: an image that was made from a container's, or systemd's own
+        ({**HYPERVISOR, **links(), "/.dockerenv": ""}, None, "runs in a VM (hypervisor)"),
+        ({**HYPERVISOR, **links(), "/run/.containerenv": ""}, None, "runs in a VM (hypervisor)"),
+        (links(), ("kvm", "docker"), "runs in a VM (kvm)"),
+        (links(), ("kvm", "container-other"), "runs in a VM (kvm)"),  # /run/host/container-manager
+        (links(), ("none", "none"), "runs on bare metal"),
+        ({**HYPERVISOR, **KERNEL, "/.dockerenv": ""}, None, "runs in a VM (hypervisor)"),  # /proc/self/ns is hidden
+        # namespaces decide without a marker
+        ({**METAL, **links("pid", "uts", "ipc")}, None, "runs in a container"),
+        ({**METAL, **links("pid"), "/.dockerenv": ""}, None, "runs in a container (docker)"),
+        (links(*NAMES), ("kvm", "podman"), "runs in a VM (kvm) and a container (podman)"),
+        (links(*NAMES), ("none", "none"), "runs in a container"),
+        (links("user", "uts"), ("none", "podman"), "runs in a container (podman) that shares the host's processes"),
+        ({**METAL, "/.dockerenv": ""}, None, "runs in a container (docker)"),  # process 2 is no kernel thread
     ],
 )
-def test_nesting_is_what_systemd_detects(vm: str, container: str, seen: str) -> None:
+def test_namespaces_decide_what_it_runs_in_and_markers_only_name(
+    files: dict[str, str], detected: tuple[str, str] | None, seen: str
+) -> None:
     class Detecting(FakeSystem):
         def run(self, argv: Any, env: Any = None) -> Any:
-            self.programs["systemd-detect-virt"] = (1, f"{vm if argv[1] == '--vm' else container}\n", "")
+            assert detected is not None
+            self.programs["systemd-detect-virt"] = (1, f"{detected[argv[1] == '--container']}\n", "")
             return super().run(argv, env)
 
-    assert ask("host", "nesting", Detecting(programs={"systemd-detect-virt": ""})).seen == seen
+    programs = {} if detected is None else {"systemd-detect-virt": ""}
 
-
-@pytest.mark.parametrize(
-    ("files", "seen"),
-    [
-        ({"/proc/cpuinfo": "flags\t\t: fpu vmx\n"}, "runs on bare metal"),
-        ({"/proc/cpuinfo": "flags : hypervisor\n", "/sys/class/dmi/id/sys_vendor": "QEMU\n"}, "runs in a VM (QEMU)"),
-        (
-            {"/proc/cpuinfo": "flags\t\t: fpu hypervisor\n", "/.dockerenv": ""},
-            "runs in a VM (hypervisor) and a container (docker)",
-        ),
-    ],
-)
-def test_nesting_without_systemd_is_read_from_files(files: dict[str, str], seen: str) -> None:
-    assert ask("host", "nesting", FakeSystem(files)).seen == seen
+    assert ask("host", "nesting", Detecting(files, programs=programs)).seen == seen
 
 
 def test_nesting_that_nothing_tells_is_unknown() -> None:
