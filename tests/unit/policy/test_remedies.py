@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,12 @@ from provisioner.paths import ROLES
 from provisioner.runtimes.load import load_runtime
 from pytest_isolation.judge.judge import judge_verdict, suite_checks
 from pytest_isolation.policy.conditions import Conditions
-from pytest_isolation.policy.expected import bundled_ids
+from pytest_isolation.policy.expected import bundled_ids, load_expected
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.remedies import (
     NoSetting,
     RemedyFile,
+    cases_of,
     load_remedies,
     remedies_by_runtime,
     remedy_for,
@@ -196,3 +198,32 @@ def test_remedies_name_only_checks_of_the_runtimes_kind(runtime: str) -> None:
 
 def test_each_check_is_in_the_reference_with_its_remedies() -> None:
     assert remedies_by_runtime().keys() == bundled_ids()
+
+
+VARIABLES = [
+    pytest.param(case.remedy, id=f"{path.parent.name}: {check}")
+    for path in sorted(ROLES.glob("*/remedies.yaml"))
+    for check, remedy in load_remedies(path.parent.name).remedies.items()
+    for case in cases_of(remedy)
+    if isinstance(case.remedy, str) and re.search(r"\bunset [A-Z]", case.remedy)
+]
+
+
+@pytest.mark.parametrize("remedy", VARIABLES)
+def test_a_variable_is_unset_only_where_it_is_set(remedy: str) -> None:
+    assert len(re.findall(r"\bunset [A-Z]", remedy)) == len(re.findall(r"where (it is|they are) set", remedy))
+
+
+def test_what_a_stock_sandbox_leaves_open_is_not_mended_by_a_variable_that_nobody_set() -> None:
+    policy = Policy(expected={path.parent.name: load_expected(path) for path in ROLES.glob("*/expected.yaml")})
+    wrong = [
+        (runtime, check)
+        for runtime, expected in policy.expected.items()
+        for check, entries in expected.root.items()
+        for entry in (entries if isinstance(entries, list) else [entries])
+        for because in ([entry.because] if isinstance(entry.because, str) else entry.because or [""])
+        if entry.verdict == "open"
+        and re.match(r"(where|unset) ", remedy_for(CHECKS[check], runtime, "open", because, Conditions()))
+    ]
+
+    assert wrong == []
