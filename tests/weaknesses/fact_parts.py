@@ -45,7 +45,7 @@ def target_of(name: str, kind: str, class_: str, boundary: str, runtime: str, ca
         "versions": {runtime: "1"},
         "capabilities": capabilities,
         "cannot": {},
-        "conditions": {},
+        "conditions": {"version": "99.0"},  # newer than each documented change of a default
     }
 
 
