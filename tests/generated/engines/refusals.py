@@ -20,14 +20,18 @@ def refused(chosen: Mapping[str, Any], engine: str) -> bool:
         engine: "docker" or "podman".
     """
     sysctls = chosen.get("sysctl", ())
-    everything = chosen.get("privileged") or "+ALL" in chosen.get("capabilities", ())
+    capabilities = chosen.get("capabilities", ())
+    everything = chosen.get("privileged") or "+ALL" in capabilities
+    root = chosen.get("user", "0").startswith("0")
     return any(
         (
             # docker-run(1) --sysctl: not allowed in a namespace of the host
             chosen.get("network") == "host" and any(one.startswith("net.") for one in sysctls),
             chosen.get("ipc") == "host" and any(one.startswith("kernel.msg") for one in sysctls),
             # docker asks for all that the kernel has, podman for what it holds itself; only root gets them
-            engine == "docker" and everything and not EVERY <= HOSTS and chosen.get("user", "0").startswith("0"),
+            engine == "docker" and everything and not EVERY <= HOSTS and root,
+            # podman 4.3: another user than root gets those of --cap-add without --cap-drop, beyond the bounding set
+            engine == "podman" and not root and "+ALL" in capabilities and any(one[0] == "-" for one in capabilities),
             # podman-run(1) --shm-size: not with the host's IPC namespace, nor without /dev/shm
             engine == "podman" and chosen.get("ipc") in ("host", "none") and "shm" in chosen,
             "init" in chosen and not any(Path(one).exists() for one in INIT[engine]),
