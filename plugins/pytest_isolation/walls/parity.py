@@ -18,6 +18,7 @@ from provisioner.facts.system import System
 from pytest_isolation.walls.filesystem.rootfs import folders_outside_root
 from pytest_isolation.walls.inside_outside import same_label
 from pytest_isolation.walls.labels import why_unconfined
+from pytest_isolation.walls.users import mapped_at
 
 PARITY, LIMITS, LABEL = "proc.exec_parity", "proc.exec_limits", "lsm.exec_parity"
 HELPS = frozenset({"landlock.version"})  # a call by which a process confines itself
@@ -55,9 +56,29 @@ def _ids(name: str) -> Callable[[Process, Process], list[str]]:
     return weaker
 
 
+def _more_groups(own: Process, other: Process) -> set[int]:
+    return set(other.groups) - set(own.groups) - set(own.gid)
+
+
+def groups_of_host(own: Process, other: Process, names: Mapping[int, str]) -> list[str]:
+    """
+    Return the host's privileged groups that only the exec'd process is in, in words.
+
+    Args:
+        own, other: the first process and the exec'd one.
+        names: the host's privileged groups, by id (`users.privileged_groups`).
+    """
+    more = _more_groups(own, other)
+    return [
+        f"is in the host's group {name} ({gid})"
+        for gid, name in sorted(names.items())
+        if mapped_at(own.gid_map, gid) in more
+    ]
+
+
 def _groups(own: Process, other: Process) -> list[str]:
     """podman adds a group to /etc/group for a user without one, and exec looks there: podman-run(1) --passwd."""
-    more = set(other.groups) - set(own.groups) - set(own.gid)
+    more = _more_groups(own, other)
     of_user = more & {other.uid[1]} - {0}
     found = [f"is also in the groups {_list(sorted(more - of_user))}"] if more - of_user else []
     return found + [f"is also in the group of its user's number, {gid}" for gid in of_user]

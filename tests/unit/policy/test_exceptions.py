@@ -60,6 +60,8 @@ PAIRS = [
      "/opt/p/kcore is there, an image of the kernel's memory", ""),
     ("podman", "proc.exec_parity", "an exec'd process is also in the group of its user's number, 1000",
      "an exec'd process is also in the groups 999; is also in the group of its user's number, 1000", ""),
+    ("podman", "proc.exec_parity", "an exec'd process is also in the group of its user's number, 1000",
+     "an exec'd process is also in the group of its user's number, 999; is in the host's group docker (999)", ""),
     ("nspawn", "dev.nodes", "it also has /dev/net/tun", "it also has /dev/net/tun, /dev/sda", ""),
     ("nspawn", "dev.cgroup", "a node of its own opens (ENXIO)", "devices.list of its cgroup says 'a *:* rwm'", ""),
     ("nspawn", "mnt.old_root", "the host's root lies beneath its own: it was moved there, not pivoted",

@@ -12,7 +12,7 @@ from provisioner.facts.descriptors import Fd, Handle
 from provisioner.facts.document import Facts
 from provisioner.facts.mounts import Mount
 from provisioner.facts.process import Process
-from provisioner.facts.status import Rlimit
+from provisioner.facts.status import IdRange, Rlimit
 from provisioner.facts.system import System
 from provisioner.observed import FactMap
 from pytest_isolation.walls import parity
@@ -112,6 +112,22 @@ def test_a_group_of_the_users_own_number_is_told_apart(uid: int, groups: list[in
     other = own.model_copy(update={"groups": groups})
 
     assert parity.weaker_than_first(parity.PARITY, own, other, False) == texts
+
+
+@pytest.mark.parametrize(
+    ("groups", "first", "texts"),
+    [
+        ([999], 0, ["is in the host's group docker (999)"]),
+        ([999], 100000, []),
+        ([998], 0, []),
+        ([], 0, []),
+    ],
+)
+def test_a_privileged_group_of_the_host_is_named(groups: list[int], first: int, texts: list[str]) -> None:
+    own = OWN.model_copy(update={"gid_map": [IdRange(inside=0, outside=first, count=65536)]})
+    other = own.model_copy(update={"groups": groups})
+
+    assert parity.groups_of_host(own, other, {999: "docker", 6: "disk"}) == texts
 
 
 def test_an_attached_first_process_may_have_changed_its_ids() -> None:
