@@ -16,6 +16,10 @@ from pytest_isolation.policy.verdict import Check, Verdict
 USER = {"variant": "default", "user": "other", "cgroup": "v1", "kernel": "6.12"}
 # as podman 4.3.1 said them
 SAID = {
+    "Error: unknown flag: --root": (
+        "it asks a service",
+        "unset CONTAINER_HOST and CONTAINER_CONNECTION where they are",
+    ),
     "Error: the specified runroot is longer than 50 characters": ("50 characters", "PYTEST_ISOLATION_HOME"),
     'level=error msg="command required for rootless mode with multiple IDs: exec: \\"newuidmap\\": executable file not '
     'found in $PATH"': ("newuidmap, which maps them, is not installed", "uidmap"),
