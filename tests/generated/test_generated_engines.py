@@ -28,7 +28,7 @@ from pytest_isolation.differential.run import Outcome, run_spec
 from pytest_isolation.fixtures import OFF
 from pytest_isolation.session.state import STATE, State
 
-COUNT = count_of(20, divisor=10)
+COUNT = count_of(15, divisor=10)
 BLOCK = 50
 NONE = "no docker or podman in this session"
 
