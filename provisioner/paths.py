@@ -56,11 +56,22 @@ def _user_run(name: str, appauthor: Literal[False]) -> Path:
 def _choose(part: str, system: str, user: object) -> Path:
     home = os.environ.get(HOME)
     if home:
+        _check(home)
         return Path(os.path.abspath(home)) / part  # without "..", as the paths in journals are
     if os.geteuid() == 0:
         return Path(system) / NAME
     assert callable(user)
     return Path(user(NAME, appauthor=False))
+
+
+def _check(home: str) -> None:
+    """Refuse a home that the user did not mean: a shell expands ~ only where it is not quoted."""
+    if home.startswith("~"):
+        raise IsolationError(
+            f"cannot use {HOME} '{home}': no shell has expanded the ~", f'write it as "$HOME{home[1:]}"'
+        )
+    if not home.isprintable():
+        raise IsolationError(f"cannot use {HOME} '{home}': it contains a control character", "set it to a plain path")
 
 
 def _make(path: Path, mode: int) -> Path:

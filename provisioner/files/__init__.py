@@ -1,5 +1,6 @@
 """Reads and writes the project's own files: strict YAML, JSON Schemas, whole files.
 
+grammars.py       a path in the grammar of QEMU, CSV, fstab, LXC, systemd-nspawn, ssh
 folder.py         a folder held by its descriptor, for all that root does below it
 walk.py           opens a folder, and refuses a path that another user can change
 delete.py         deletes a file or a tree, not through links or mounts

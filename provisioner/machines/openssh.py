@@ -12,6 +12,7 @@ from pathlib import Path
 from provisioner.connection.address import SshAddress
 from provisioner.errors import IsolationError
 from provisioner.files.atomic import write_whole
+from provisioner.files.grammars import ssh
 
 ALIAS = "machine"  # the name of the host key in known_hosts: the address may change
 
@@ -39,19 +40,19 @@ def render_ssh(
         "HostKeyAlias": ALIAS,
         "IdentitiesOnly": "yes",
         "IdentityAgent": "none",
-        "IdentityFile": _plain(address.private_key),
+        "IdentityFile": ssh(address.private_key),
         "LogLevel": "ERROR",
         "PasswordAuthentication": "no",
         "StrictHostKeyChecking": "yes",
         "UpdateHostKeys": "no",
-        "UserKnownHostsFile": _plain(known_hosts),
+        "UserKnownHostsFile": ssh(known_hosts),
     }
     if seconds is not None:
         options |= {"BatchMode": "yes", "ConnectTimeout": str(max(1, int(seconds)))}
     return [
         *(["nsenter", f"--net={address.netns}", "--"] if address.netns else []),
         *("ssh", "-F", "/dev/null", "-p", str(address.port), "-l", address.user),
-        *(part for key, value in options.items() for part in ("-o", f'{key}="{value}"')),
+        *(part for key, value in options.items() for part in ("-o", f"{key}={value}")),
         *("--", address.host),  # without the dashes ssh looks for options in the command too
         *([] if command is None else [command]),
     ]
@@ -67,8 +68,3 @@ def render_remote(command: Sequence[str]) -> str:
     if any("\0" in part for part in command):
         raise IsolationError(f"cannot run '{command[0]}': an argument holds a NUL byte")
     return shlex.join(command)
-
-
-def _plain(path: Path) -> str:
-    """Escape ssh_config(5)'s tokens in a path."""
-    return str(path).replace("%", "%%")

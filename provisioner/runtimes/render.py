@@ -15,10 +15,12 @@ from jinja2.exceptions import TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from provisioner.errors import IsolationError
+from provisioner.files.grammars import FILTERS
 
 EXPRESSION = re.compile(r"\{\{(?P<expression>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\}")
 
 _ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+_ENVIRONMENT.filters.update(FILTERS)
 
 
 def render_value(template: str, values: Mapping[str, object], where: str) -> object:

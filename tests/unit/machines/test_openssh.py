@@ -49,8 +49,8 @@ def test_a_command_is_not_read_as_an_option() -> None:
 
 
 def test_with_a_deadline_ssh_asks_nothing() -> None:
-    assert 'BatchMode="yes"' in render_ssh(ADDRESS, Path("/known"), seconds=5)
-    assert 'BatchMode="yes"' not in render_ssh(ADDRESS, Path("/known"))
+    assert "BatchMode=yes" in render_ssh(ADDRESS, Path("/known"), seconds=5)
+    assert "BatchMode=yes" not in render_ssh(ADDRESS, Path("/known"))
 
 
 def test_each_word_arrives_unchanged() -> None:
