@@ -7,6 +7,9 @@ round each makes a sandbox, takes the views that a run takes of it, and ends it,
 A figure is the median over rounds; the ratio is the median of the rounds' ratios with the 95 % interval that 2,000
 resamples give.  Two processes of this version (A/A) show what the machine cannot measure now.  A busy machine is better
 measured by the processor time that the sandbox's cgroup takes for one more inside view: waiting is no part of it.
+
+Seen on 2026-11-30 on two busy cores, runc, 30 rounds, against 001d95c: processor time 14.2 ms before, 16.2 ms now, 1.16
+times (1.09 to 1.19), A/A 1.01; documents of 37,054 bytes, 1.13 times.
 """
 
 from __future__ import annotations
