@@ -68,6 +68,8 @@ BASES: dict[tuple[str, str], Make] = {
     ("lxc", "no fuse"): define("lxc.mount.entry="),
 }
 
+# lxc-start waits for its first process alone, and cannot remove the cgroup as long as others are in it
+OUTLIVED = {"ns.pid.reap": "there still run process", "run.no_residue": "the cgroup"}
 TIME = {"ns.time": "holds"}  # one is made where others are kept by name, and for an offset
 RULED = ("kern.bpf", "kern.perf", "kern.userfaultfd", "kern.mount_api", "kern.swap_acct_quota", "kern.fanotify")
 PLANTS = (
@@ -80,8 +82,7 @@ PLANTS = (
             "ns.pid.procfs": "host's pid namespace",
             "sig.outside": "signal the host's process",
             "sig.peer": "signal its peer's process",
-            "ns.pid.reap": "there still run process",  # lxc-start waits for its first process alone
-            "run.no_residue": "the cgroup",  # which cannot be removed as long as they are in it
+            **OUTLIVED,
         },
         {**TIME, **opened("kern.kexec_reboot", "ptrace.outside")},
         spec=keep("pid"),
@@ -99,8 +100,19 @@ PLANTS = (
         for kind, also in (("ipc", opened("ipc.sysv_mq")), ("uts", {}), ("cgroup", opened(*MOUNTED)))
     ),
     *(
-        Plant(f"lxc.namespace.share.{kind}=PEER", LXC, {"ns.peer": f"its {kind} namespace"}, also, spec=joined(kind))
-        for kind, also in (("pid", opened("sig.peer", "ptrace.outside")), ("ipc", {}), ("uts", {}))
+        Plant(
+            f"lxc.namespace.share.{kind}=PEER",
+            LXC,
+            {"ns.peer": f"its {kind} namespace", **opens},
+            also,
+            spec=joined(kind),
+            ends=True,  # its peer is no residue
+        )
+        for kind, opens, also in (
+            ("pid", OUTLIVED, opened("sig.peer", "ptrace.outside")),
+            ("ipc", {}, {}),
+            ("uts", {}, {}),
+        )
     ),
     Plant(
         "lxc.namespace.share.net=PEER",

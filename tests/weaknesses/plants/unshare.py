@@ -150,6 +150,7 @@ PLANTS = (
             ]
         },
         reach=True,
+        ends=True,  # its peer is no residue
     ),
     # limits
     *limits_left_out(*UNSHARE),
