@@ -212,4 +212,5 @@ def rule(name: str, verdict: Verdict, reason: str, required: bool) -> Judgement:
     """Judge a limit of an attached docker container as `isolation` does."""
     policy = Policy(parse_profile("baseline") if required else None, {"docker": load_expected(DOCKER)})
     check = Check(id=f"lim.{name}", profile="baseline")
-    return policy.judge(check, "container", "docker:web", "docker", Conditions(), verdict, reason).judgement
+    attached = Conditions(unseen="docker exec passes no descriptor on")
+    return policy.judge(check, "container", "docker:web", "docker", attached, verdict, reason).judgement
