@@ -105,7 +105,7 @@ def _run(command: list[str], env: dict[str, str]) -> int:
 def _has_terminal() -> bool:
     """Tell whether Ctrl-C reaches the command too: it is in the same process group."""
     try:
-        with open("/dev/tty") as terminal:
+        with open("/dev/tty", encoding="utf-8") as terminal:
             return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
     except OSError:
         return False

@@ -90,7 +90,7 @@ class LocalSystem:
 
     def read(self, path: str) -> str | None:
         try:
-            return Path(path).read_text(errors="replace")
+            return Path(path).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return None
 

@@ -30,11 +30,11 @@ def open_closed_streams() -> None:
                 os.dup2(opened, fd)
                 os.close(opened)
     if sys.stdin is None:
-        sys.stdin = open(0, closefd=False)  # noqa: SIM115 - a standard stream
+        sys.stdin = open(0, encoding="locale", closefd=False)  # noqa: SIM115 - a standard stream
     if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - a standard stream
+        sys.stdout = open(1, "w", encoding="locale", closefd=False)  # noqa: SIM115 - a standard stream
     if sys.stderr is None:
-        sys.stderr = open(2, "w", closefd=False, errors="backslashreplace")  # noqa: SIM115 - a standard stream
+        sys.stderr = open(2, "w", encoding="locale", closefd=False, errors="backslashreplace")  # noqa: SIM115 - a standard stream
 
 
 def discard_output(fd: int = 1) -> None:

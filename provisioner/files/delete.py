@@ -117,5 +117,5 @@ def _check_mount(fd: int, outer: int, shown: Path) -> None:
 
 def _mount_id(fd: int) -> str:
     """Return a mount's id; proc_pid_fdinfo(5): field mnt_id."""
-    text = Path(f"/proc/self/fdinfo/{fd}").read_text()
+    text = Path(f"/proc/self/fdinfo/{fd}").read_text(encoding="utf-8")
     return next(line for line in text.splitlines() if line.startswith("mnt_id:"))

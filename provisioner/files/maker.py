@@ -63,8 +63,8 @@ def this_process() -> Maker:
 
 @cache
 def _read_maker(pid: int) -> Maker:
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
-    fields = Path("/proc/self/stat").read_text(errors="replace").rpartition(")")[2].split()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")[:8]
+    fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     return Maker(boot, os.stat("/proc/self/ns/pid").st_ino, pid, int(fields[19]))
 
 

@@ -169,7 +169,7 @@ def _answers(daemon: Daemon, seconds: float) -> bool:
 
 
 def _failure(daemon: Daemon, why: str) -> IsolationError:
-    lines = _log(daemon).read_text(errors="replace").strip().splitlines()[-LOG_LINES:]
+    lines = _log(daemon).read_text("utf-8", errors="replace").strip().splitlines()[-LOG_LINES:]
     last = f": {lines[-1][:300]}" if lines else ""
     return IsolationError(f"cannot start '{daemon.name}': {why}{last}", log="\n".join(lines))
 

@@ -251,7 +251,7 @@ def _enable(controller: str) -> str:
 
 def _own_folder(mount: MountPoint, controller: str) -> Path:
     """Return this process's cgroup in a hierarchy (cgroups(7)), or the mount point if the mount does not show it."""
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    for line in Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines():
         _, controllers, path = line.split(":", 2)
         if controller in controllers.split(","):
             with contextlib.suppress(ValueError):  # the mount shows another part of the hierarchy
@@ -287,13 +287,13 @@ def _v1_mount(mounts: Iterable[MountPoint], controller: str) -> MountPoint | Non
 
 def _words(file: Path) -> list[str]:
     try:
-        return file.read_text().split()
+        return file.read_text(encoding="utf-8").split()
     except OSError:
         return []
 
 
 def _write(file: Path, value: object) -> None:
     try:
-        file.write_text(str(value))
+        file.write_text(str(value), encoding="utf-8")
     except OSError as error:
         raise CannotLimitError(f"cannot limit: '{file}' refuses '{value}': {error.strerror}", hint=_mend()) from None

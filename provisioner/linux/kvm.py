@@ -125,7 +125,7 @@ def _cache_key() -> list[object]:
 
 def _read_cache() -> Accelerator | None:
     try:
-        saved = json.loads((run_dir() / "accelerator.json").read_text())
+        saved = json.loads((run_dir() / "accelerator.json").read_text("utf-8"))
         if saved["key"] == _cache_key() and saved["name"] in ("kvm", "tcg"):
             return Accelerator(saved["name"], str(saved["why"]))
     except (OSError, ValueError, KeyError, TypeError):

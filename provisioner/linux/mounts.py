@@ -43,7 +43,7 @@ def parse_mountinfo(text: str) -> list[MountPoint]:
 
 def read_mounts() -> list[MountPoint]:
     """Return the mounts that this process sees."""
-    return parse_mountinfo(Path("/proc/self/mountinfo").read_text(errors="surrogateescape"))
+    return parse_mountinfo(Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape"))
 
 
 def mounted_below(folder: Path) -> list[Path]:

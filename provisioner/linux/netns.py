@@ -104,7 +104,7 @@ def _bound_sockets(members: list[Process]) -> dict[Path, int]:
             if (folder / "ns" / "mnt").stat().st_ino != here:
                 continue
             held = {os.readlink(fd): fd for fd in (folder / "fd").iterdir()}
-            for line in (folder / "net" / "unix").read_text(errors="surrogateescape").splitlines()[1:]:
+            for line in (folder / "net" / "unix").read_text("utf-8", errors="surrogateescape").splitlines()[1:]:
                 fields = line.split(maxsplit=7)  # Num RefCount Protocol Flags Type St Inode Path
                 if len(fields) == 8 and fields[7].startswith("/") and (fd := held.get(f"socket:[{fields[6]}]")):
                     found[Path(fields[7])] = fd.stat().st_uid

@@ -30,7 +30,7 @@ class Process:
 @cache
 def boot_id() -> str:
     """Return the running kernel's boot id (random(4))."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()
 
 
 def read_process(pid: int) -> Process | None:
@@ -145,7 +145,7 @@ def _pids() -> list[int]:
 def _read_stat(pid: int | str) -> list[str] | None:
     """Return the fields of stat after the command's name: [0] is the state, [1] the parent, [19] the start time."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     return text.rpartition(")")[2].split()

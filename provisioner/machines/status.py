@@ -118,7 +118,7 @@ def _describe_memory(memory: int | None, used: int | None) -> str:
 
 def _resident(pid: int) -> int | None:
     try:
-        resident = RESIDENT.search(Path(f"/proc/{pid}/status").read_text())
+        resident = RESIDENT.search(Path(f"/proc/{pid}/status").read_text(encoding="utf-8"))
     except OSError:
         return None
     return int(resident[1]) >> 10 if resident else None

@@ -130,7 +130,7 @@ def _copy_prebuilt(binary: Path, wanted: str, chosen: str) -> str:
     """Copy a wheel's binary: an unprivileged sandbox may be unable to read site-packages."""
     folder = SOURCES / "prebuilt" / platform.machine()
     with contextlib.suppress(OSError):
-        if not chosen and (folder / "hash").read_text().strip() == wanted:
+        if not chosen and (folder / "hash").read_text("utf-8").strip() == wanted:
             shutil.copyfile(folder / "probe", binary)
             return "prebuilt"
     return ""

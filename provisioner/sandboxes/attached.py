@@ -284,6 +284,6 @@ def is_frozen(cgroups: Sequence[Path]) -> bool:
     for folder in cgroups:
         for name, words in (("freezer.state", ("FROZEN", "FREEZING")), ("cgroup.events", ("frozen 1",))):
             with contextlib.suppress(OSError):
-                if any(line.strip() in words for line in (folder / name).read_text().splitlines()):
+                if any(line.strip() in words for line in (folder / name).read_text("utf-8").splitlines()):
                     return True
     return False

@@ -127,5 +127,5 @@ def _wait(members: list[Process]) -> list[Process]:
 def _described(process: Process) -> str:
     name = ""
     with contextlib.suppress(OSError):
-        name = Path(f"/proc/{process.pid}/comm").read_text(errors="backslashreplace").strip()
+        name = Path(f"/proc/{process.pid}/comm").read_text(encoding="utf-8", errors="backslashreplace").strip()
     return f"process {process.pid} ({name})"

@@ -12,6 +12,7 @@ from pytest_isolation.policy.policy import CLAIM_NO_WALL
 from pytest_isolation.policy.verdict import Cell as CheckedCell
 from pytest_isolation.policy.verdict import Check as CheckedCheck
 from pytest_isolation.policy.verdict import Judgement, Verdict
+from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.report.columns import MAX_ID, Columns, lay_out
 from pytest_isolation.report.finding import finding_lines
 from pytest_isolation.report.matrix import Matrix, Row, arrange, counted, documented, not_applicable, sign_at, totals
@@ -124,8 +125,12 @@ _WORDS = {"ok": "hold", "finding": "findings", "none": "not applicable"}
 
 def _totals(matrix: Matrix, style: Style) -> list[Line]:
     lines = []
-    for target, count in totals(matrix):
+    for place, (target, count) in enumerate(totals(matrix)):
+        cells = [row.cells[place] for row in matrix.rows]
+        attached = sum(cell is not None and cell.reason == ATTACHED for cell in cells)
+        count["none"] -= attached
         counts = [f"{count[name]} {_WORDS.get(name, name)}" for name in _COUNTED if count[name]]
+        counts += [f"{attached} not asked ({ATTACHED})"] if attached else []
         if count["finding"] == 1:
             counts = [text.replace("1 findings", "1 finding") for text in counts]
         markup = {"red": True} if count["finding"] else PLAIN

@@ -64,7 +64,7 @@ def look_at_mirror(system: System) -> Seen:
 def _has_sources() -> bool:
     """Return whether a file of sources.list(5) names a Debian archive."""
     files = [APT / "sources.list", *APT.glob("sources.list.d/*.list"), *APT.glob("sources.list.d/*.sources")]
-    return any(SOURCE.search(file.read_text(errors="replace")) for file in files if file.is_file())
+    return any(SOURCE.search(file.read_text("utf-8", errors="replace")) for file in files if file.is_file())
 
 
 @look(GROUP, "box", needed_for=("lab",))

@@ -96,7 +96,7 @@ def find_box(name: str = "debian12", bake: Sequence[str] = ()) -> Box | None:
     folder = boxes_folder() / f"{name}-{digest}"
     keys = find_keys(_keys_folder(name, digest))
     try:
-        description = json.loads((folder / DESCRIPTION).read_text())
+        description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
         sizes = {part: (folder / part).stat().st_size for part in (DISK, KERNEL, INITRD)}
     except (OSError, ValueError):
         return None
@@ -167,7 +167,7 @@ def package_box(box: Box) -> Path:
     """
     out, length = box.directory / f"{box.name}.box", box.directory / f"{box.name}.box.size"
     with contextlib.suppress(OSError):
-        if out.stat().st_size == int(length.read_text() or -1):
+        if out.stat().st_size == int(length.read_text("utf-8") or -1):
             return out
     with temporary_folder(boxes_folder()) as folder, step(f"pack box '{box.name}'"):
         image, packed = folder / "box.img", folder / out.name
@@ -176,7 +176,7 @@ def package_box(box: Box) -> Path:
         (folder / "metadata.json").write_text(
             json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": load_recipe(box.name).size})
         )
-        (folder / "Vagrantfile").write_text(VAGRANTFILE)
+        (folder / "Vagrantfile").write_text(VAGRANTFILE, "utf-8")
         with tarfile.open(packed, "w") as tar:
             for part in ("metadata.json", "Vagrantfile", "box.img"):
                 tar.add(folder / part, arcname=part)

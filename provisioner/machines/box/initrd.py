@@ -37,7 +37,9 @@ def make_initrd(rootfs: Path, modules: Sequence[str], out: Path) -> None:
         IsolationError: the kernel has no such module, or no compiler works on this host.
     """
     folder = modules_folder(rootfs)
-    files = module_order((folder / "modules.dep").read_text(), modules, (folder / "modules.builtin").read_text())
+    files = module_order(
+        (folder / "modules.dep").read_text("utf-8"), modules, (folder / "modules.builtin").read_text("utf-8")
+    )
     with temporary_folder(cache_dir()) as work:
         init = work / "init"
         compile_static("the box's init", init, [str(SOURCE)], os.environ.get(CHOICE, ""))

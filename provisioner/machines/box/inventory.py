@@ -72,7 +72,7 @@ def _size(folder: Path) -> int:
 def _baked(folder: Path) -> list[str] | None:
     """Return the roles with all packages baked in; None if that is not recorded."""
     try:
-        packages = set(json.loads((folder / BAKED).read_text()))
+        packages = set(json.loads((folder / BAKED).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     roles = sorted(file.parent.name for file in ROLES.glob("*/role.yaml"))

@@ -65,7 +65,7 @@ def find_keys(folder: Path) -> BoxKeys | None:
 
 
 def _read_public(path: Path) -> str:
-    kind, key = path.read_text().split()[:2]
+    kind, key = path.read_text(encoding="utf-8").split()[:2]
     return f"{kind} {key}"
 
 

@@ -146,7 +146,7 @@ def _write_files(rootfs: Path, recipe: Recipe) -> None:
     for name, text in recipe.files.items():
         path = _below(rootfs, name)
         path.unlink(missing_ok=True)
-        path.write_text(text)
+        path.write_text(text, "utf-8")
         path.chmod(0o644)
     for name, target in recipe.links.items():
         path = _below(rootfs, name)
@@ -173,10 +173,10 @@ def _write_keys(rootfs: Path, keys: BoxKeys) -> None:
     host = rootfs / "etc/ssh/ssh_host_ed25519_key"
     shutil.copyfile(keys.host_private, host)
     host.chmod(0o600)
-    host.with_suffix(".pub").write_text(f"{keys.host_public}\n")
+    host.with_suffix(".pub").write_text(f"{keys.host_public}\n", "utf-8")
     allowed = rootfs / "root/.ssh/authorized_keys"
     allowed.parent.mkdir(mode=0o700, exist_ok=True)
-    allowed.write_text(f"{keys.login_public}\n")
+    allowed.write_text(f"{keys.login_public}\n", "utf-8")
     allowed.chmod(0o600)
 
 

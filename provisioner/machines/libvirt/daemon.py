@@ -184,7 +184,7 @@ class Libvirt:
     def vmm_pid(self, domain: str) -> int | None:
         """Return the pid of a running domain.  The pid file outlives a reboot: the namespace must fit too."""
         try:
-            pid = int((self.directory / "run" / "qemu" / f"{domain}.pid").read_text())
+            pid = int((self.directory / "run" / "qemu" / f"{domain}.pid").read_text("utf-8"))
             here = os.stat(f"/proc/{pid}/ns/net").st_ino == self.net.path.stat().st_ino
         except (OSError, ValueError):
             return None
@@ -207,9 +207,9 @@ class Libvirt:
         (self.directory / "lib" / "images").mkdir(mode=0o711, exist_ok=True)
         user, group = _user(kvm)
         (self.directory / "etc" / "qemu.conf").write_text(QEMU_CONF.format(user=user, group=group))
-        (self.directory / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF)
-        (self.directory / "network.xml").write_text(NETWORK_XML)
-        (self.directory / "pool.xml").write_text(POOL_XML)
+        (self.directory / "etc" / "libvirtd.conf").write_text(LIBVIRTD_CONF, "utf-8")
+        (self.directory / "network.xml").write_text(NETWORK_XML, "utf-8")
+        (self.directory / "pool.xml").write_text(POOL_XML, "utf-8")
         (self.directory / "empty").touch(mode=0)
 
     def _start(self, binary: str, run: Run, kvm: bool) -> UndoEntry:

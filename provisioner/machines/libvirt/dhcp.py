@@ -60,7 +60,7 @@ def sees_lease(libvirt: Libvirt, mac: str, address: str) -> bool:
 
 def _read(file: Path) -> list[dict[str, Any]]:
     try:
-        return [lease for lease in json.loads(file.read_text()) if "ip-address" in lease]
+        return [lease for lease in json.loads(file.read_text(encoding="utf-8")) if "ip-address" in lease]
     except (OSError, ValueError, TypeError):
         return []
 

@@ -159,7 +159,7 @@ def write_entry(file: Path, name: str, entry: Entry) -> None:
         entry: its entry.
     """
     try:
-        known = dict(json.loads(file.read_text())["machines"])
+        known = dict(json.loads(file.read_text(encoding="utf-8"))["machines"])
     except (OSError, ValueError, KeyError, TypeError):
         known = {}
     known[name] = entry

@@ -43,7 +43,7 @@ class Login:
 def load_login(file: Path) -> Login | None:
     """Return the saved login, or None if it is missing or invalid."""
     try:
-        entry = json.loads(file.read_text())
+        entry = json.loads(file.read_text(encoding="utf-8"))
         return Login(int(entry["port"]), str(entry["user"]), Path(entry["private_key"]), str(entry["host_key"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

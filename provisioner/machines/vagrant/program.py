@@ -185,13 +185,13 @@ class VagrantProgram:
         errors, identity = self.directory / "errors.log", self.directory / "vagrant.pid"
         record = record_undo(self._run, identity)
         try:
-            with self.log.open("a", errors="replace") as log, errors.open("wb") as stderr:
+            with self.log.open("a", encoding="utf-8", errors="replace") as log, errors.open("wb") as stderr:
                 print(f"--- {time.strftime('%F %T')} vagrant {' '.join(argv)}", file=log, flush=True)
                 output = self._read(command, identity, stderr, log)
         finally:
             self._run.gone(record)
             self._stderr = errors.read_bytes()[-KEPT_BYTES:].decode("utf-8", "replace")
-            with self.log.open("a", errors="replace") as log:
+            with self.log.open("a", encoding="utf-8", errors="replace") as log:
                 log.write(self._stderr)
         return output
 
@@ -231,7 +231,7 @@ class VagrantProgram:
         if self.log.exists() and self.log.stat().st_size > ROTATE_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         if not self.lab_file.exists():
-            self.lab_file.write_text('{"machines": {}}')
+            self.lab_file.write_text('{"machines": {}}', "utf-8")
         shutil.copyfile(VAGRANTFILE, self.directory / "Vagrantfile")
 
     def _environment(self) -> dict[str, str]:

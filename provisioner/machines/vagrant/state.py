@@ -47,7 +47,7 @@ def state_file(directory: Path, name: str) -> Path:
 def load_state(directory: Path, name: str) -> VagrantState | None:
     """Return the saved state, or None if it is missing or invalid."""
     try:
-        entry = json.loads(state_file(directory, name).read_text())
+        entry = json.loads(state_file(directory, name).read_text("utf-8"))
         return VagrantState(**{key: str(value) for key, value in entry.items()})
     except (OSError, ValueError, TypeError, AttributeError):
         return None

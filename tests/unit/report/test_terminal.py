@@ -10,6 +10,7 @@ from sample_results import sample
 
 from provisioner.terminal import takes_unicode
 from pytest_isolation.policy.verdict import Judgement, Verdict
+from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.report.spans import to_text, write_lines
 from pytest_isolation.report.terminal import draw
 from pytest_isolation.results.merge import merge
@@ -134,6 +135,17 @@ def test_totals_are_shown_for_each_target() -> None:
 
     assert "docker (container): 1 hold, 2 documented, 3 findings\n" in text
     assert "qemu (vm, emulation): 2 hold, 1 better, 2 not applicable\n" in text
+
+
+def test_totals_tell_what_was_not_asked_and_why() -> None:
+    results = sample()
+    cells = tuple(
+        cell.model_copy(update={"reason": ATTACHED}) if cell.judgement == "none" else cell for cell in results.cells
+    )
+
+    text = to_text(draw(results.model_copy(update={"cells": cells}), 120))
+
+    assert f"qemu (vm, emulation): 2 hold, 1 better, 2 not asked ({ATTACHED})\n" in text
 
 
 def test_last_line_names_the_next_step() -> None:

@@ -52,7 +52,7 @@ BY_MACHINE = {
 @cache
 def _column(name: str) -> Mapping[str, str]:
     """Return a column of the table: the text of each call that has one."""
-    lines = [line.split() for line in TABLE.read_text().splitlines() if not line.startswith("#")]
+    lines = [line.split() for line in TABLE.read_text("utf-8").splitlines() if not line.startswith("#")]
     column = lines[0].index(name)
     return MappingProxyType({line[0]: line[column] for line in lines[1:] if line[column] != "-"})
 
@@ -95,4 +95,4 @@ def _version(since: str) -> tuple[int, ...]:
 
 def version() -> str:
     """Return the line that names the kernel's list from which the table was made."""
-    return TABLE.read_text().split("\n", 1)[0].removeprefix("# ")
+    return TABLE.read_text("utf-8").split("\n", 1)[0].removeprefix("# ")
