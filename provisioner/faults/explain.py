@@ -67,7 +67,7 @@ def explain(error: BaseException) -> IsolationError | None:
         return IsolationError(f"cannot start a thread: too little memory, or too many processes{limits}", hint)
     if isinstance(error, UnicodeEncodeError):
         text = error.object[error.start : error.end]
-        hint = "use an UTF-8 locale: LC_ALL=C.UTF-8"
+        hint = "unset PYTHONIOENCODING and use an UTF-8 locale: LC_ALL=C.UTF-8"
         return IsolationError(f"cannot write {text[:8]!a}: the encoding '{error.encoding}' does not have it", hint)
     if isinstance(error, subprocess.TimeoutExpired):
         name = error.cmd if isinstance(error.cmd, str) else str(error.cmd[0])

@@ -71,3 +71,13 @@ def test_a_forked_test_acts_on_no_sandbox_and_does_not_hang(pytester: pytest.Pyt
     assert "No findings. " not in text
     if "passed" in text:  # it can send its reports
         assert text.count("cannot act on sandboxes from a forked process") >= 3
+
+
+def test_without_pytests_terminal_the_report_is_written(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(test_own=TESTS.format("assert False"))
+
+    done = pytester.runpytest_subprocess(*ARGS, *SESSION, "-p", "no:terminal", "test_own.py", timeout=600)
+
+    assert done.ret == pytest.ExitCode.TESTS_FAILED
+    assert "INTERNALERROR" not in done.stdout.str() + done.stderr.str()
+    assert len(json.loads((pytester.path / "report" / "results.json").read_text())["cells"]) == 3

@@ -98,16 +98,17 @@ def judge_report(
     skipped = isinstance(error, pytest.skip.Exception) and not isinstance(error, NotAsked)
     if call.when == "setup" and skipped and in_suite(item.path):
         return  # a mark, a fixture or a hook of somebody else skipped the check: it was not judged
+    verbosity = getattr(item.config.option, "verbose", 0)  # of pytest's terminal plugin, which `-p no:terminal` drops
     verdict, reason = verdict_of(call.excinfo)
     check = _check(item)
     cell = judge_verdict(check, state.measurements[target.id].record, state.policy, verdict, reason)
     if call.when == "setup" and verdict is not Verdict.NOT_APPLICABLE:
         # a fault of ours and not of the wall: pytest reports an error, in one line
-        if isinstance(call.excinfo and call.excinfo.value, IsolationError) and item.config.option.verbose < 2:
+        if isinstance(call.excinfo and call.excinfo.value, IsolationError) and verbosity < 2:
             report.longrepr = reason
     else:
         if in_suite(item.path):
             report.__dict__.pop("wasxfail", None)  # a waiver excuses a check, a mark that a hook adds does not
-        apply_judgement(report, cell, item.config.option.verbose)
+        apply_judgement(report, cell, verbosity)
     neutralise(report)
     carry_cell(item, report, cell)
