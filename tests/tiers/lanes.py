@@ -76,7 +76,7 @@ LANES: tuple[Lane, ...] = (
     ),
     Lane("container-rootless", "full", 70, ("roles/podman/", "roles/lxc/"), whole=True),
     Lane("container-more", "full", 37, ("roles/bwrap/", "roles/nspawn/", f"{PLANTS}/bwrap.py", f"{PLANTS}/nspawn.py")),
-    Lane("matrix", "full", 150, (f"{PLANTS}/neighbours.py", f"{PLANTS}/views.py")),
+    Lane("matrix", "full", 110, (f"{PLANTS}/neighbours.py", f"{PLANTS}/views.py")),
     Lane("generated", "full", 90, ("plugins/pytest_isolation/differential/",)),
     Lane("vm-qemu", "full", 300, ("roles/qemu/", f"{PLANTS}/qemu.py", f"{PLANTS}/qemu_guests.py")),
     Lane("lab-ssh", "full", 60, ("provisioner/connection/", "provisioner/hosts/")),
