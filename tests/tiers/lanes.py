@@ -89,6 +89,13 @@ LANES: tuple[Lane, ...] = (
     Lane("debian12-podman", "full", 90, ("roles/podman/",), machine="debian12"),
     Lane("debian12-runc", "full", 27, ("roles/runc/",), machine="debian12"),
     Lane("debian12-lxc", "full", 50, ("roles/lxc/",), machine="debian12"),
+    Lane(
+        "debian12-more",
+        "full",
+        60,
+        ("roles/nspawn/", "roles/bwrap/", "roles/crun/", "roles/unshare/"),
+        machine="debian12",
+    ),
     Lane("debian12-v1-docker", "full", 111),
     Lane("lab-fresh", "release", 600),
     Lane("generated-10000", "release", 7200),

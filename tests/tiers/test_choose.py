@@ -66,7 +66,7 @@ def test_a_changed_test_asks_for_the_lanes_that_name_it() -> None:
 def test_lanes_of_the_most_changes_come_first() -> None:
     asked = asked_for(["roles/crun/a", "roles/qemu/a", "roles/qemu/b"], {})
 
-    assert [lane.name for lane, _ in asked] == ["vm-qemu", "container-crun"]
+    assert [lane.name for lane, _ in asked] == ["vm-qemu", "container-crun", "debian12-more"]
 
 
 def test_what_does_not_fit_a_push_is_told() -> None:

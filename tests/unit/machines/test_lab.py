@@ -45,7 +45,8 @@ def test_the_packaged_lab_has_both_cgroup_versions() -> None:
     lab = load_lab(PACKAGE / "lab.yaml")
 
     assert {name: spec.cgroup for name, spec in lab.machines.items()} == {"debian12": "v2", "debian12-v1": "v1"}
-    assert lab.machines["debian12"].roles == lab.machines["debian12"].bake == ["docker", "podman", "runc", "lxc"]
+    roles = ["docker", "podman", "runc", "lxc", "nspawn", "bwrap", "crun"]
+    assert lab.machines["debian12"].roles == lab.machines["debian12"].bake == roles
 
 
 @pytest.mark.parametrize(
