@@ -196,6 +196,14 @@ DISKS = (
         ("judge", "session", "known"),
         statuses=WORKS,
     ),
+    Row("ioencoding-latin-1", "export PYTHONIOENCODING=latin-1; ", ("session", "judge", "status"), statuses=WORKS),
+    Row(
+        "ioencoding-latin-1-checks",
+        "export PYTHONIOENCODING=latin-1; ",
+        ("checks",),
+        says="the encoding 'latin-1' does not have it",
+        hint="unset PYTHONIOENCODING",
+    ),
     Row("lab-is-a-folder", "cd $H; ", ("lab-folder",), says="cannot read"),
 )
 
