@@ -43,6 +43,7 @@ class Conditions(BaseModel):
         version: the runtime's version.
         provider: of a machine, its provider in lab.yaml.
         unseen: of an attached sandbox, why its inside view is missing or incomplete.
+        command: whether a user's own command line starts it.
         elsewhere: why nothing was observed of the host on which the sandbox runs: its daemon is on another machine.
     """
 
@@ -66,11 +67,12 @@ class Conditions(BaseModel):
     provider: Text | None = None
     unseen: Text | None = None
     elsewhere: Text | None = None
+    command: Literal["yes"] | None = None
 
     @property
-    def attached(self) -> YesOrNo:
-        """Whether the run attached to a sandbox that it did not make."""
-        return "no" if self.unseen is None else "yes"
+    def by_user(self) -> YesOrNo:
+        """Whether the user decides how it is started: it is attached, or a command line of theirs starts it."""
+        return "no" if self.unseen is None and self.command is None else "yes"
 
     @property
     def has_kvm(self) -> bool:

@@ -38,7 +38,9 @@ class When(BaseModel):
     provider: Line | None = None  # of a machine, as in lab.yaml
     sys_admin: Literal["yes", "no"] | None = None  # whether the runtime's commands may make namespaces
     option: Line | None = None
-    attached: Literal["yes"] | None = None  # whether the run attached to it: nothing is asked of it when it starts
+    by_user: Literal["yes"] | None = (
+        None  # whether the user started it, or its command line is theirs: nothing is asked of it
+    )
     # the host's own settings, which no runtime makes
     ptrace_scope: Literal["0"] | None = None
     smt: Literal["on"] | None = None

@@ -61,6 +61,7 @@ def describe(target: Target, inner: Host, outer: Host, provider: str = "", unsee
         "version": version or None,
         "provider": provider or None,
         "unseen": unseen,
+        "command": "yes" if target.command else None,
     }
     return TargetInfo.model_construct(
         id=target.id,

@@ -48,8 +48,10 @@ def test_every_key_of_when_is_a_condition() -> None:
     assert [key for key in When.model_fields if not hasattr(Conditions(), key)] == []
 
 
-def test_what_is_not_seen_of_it_tells_an_attached_sandbox() -> None:
-    assert (Conditions().attached, Conditions(unseen="it is not entered").attached) == ("no", "yes")
+def test_an_attached_sandbox_and_a_command_line_are_the_users() -> None:
+    made = [Conditions(), Conditions(unseen="it is not entered"), Conditions(command="yes")]
+
+    assert [one.by_user for one in made] == ["no", "yes", "yes"]
 
 
 @pytest.mark.parametrize(

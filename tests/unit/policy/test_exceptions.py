@@ -81,7 +81,7 @@ def conditions(entry: Documented | None = None, version: str = "") -> Conditions
     """Return conditions that an entry fits, or the usual ones."""
     wanted = entry.when.model_dump(exclude_none=True) if entry else {}
     kernel, found = wanted.pop("kernel", ""), wanted.pop("version", "")
-    unseen = "it is not entered" if wanted.pop("attached", "") else None
+    unseen = "it is not entered" if wanted.pop("by_user", "") else None
     sample = {"<6.11": "6.1.0", "<23": "20.10.24", "<25": "24.0.0", "<25.0": "24.0.0"}
     values = {
         **{"variant": "default", "user": "root", "env_secrets": "yes", "provider": "qemu", "sys_admin": "no"},
@@ -135,7 +135,7 @@ def test_an_ellipsis_stands_for_text_without_a_semicolon() -> None:
 
 @pytest.mark.parametrize("runtime", ["docker", "lxc", "podman", "runc"])
 @pytest.mark.parametrize("limit", ["memory", "cpu"])
-def test_no_limit_is_documented_of_an_attached_sandbox_alone(runtime: str, limit: str) -> None:
+def test_no_limit_is_documented_of_a_users_own_sandbox_alone(runtime: str, limit: str) -> None:
     reason = f"limit=none: its cgroup and those above set no limit of {limit_named(limit).unit}"
     made = conditions()
     attached = made.model_copy(update={"unseen": "it is not entered"})
@@ -143,3 +143,5 @@ def test_no_limit_is_documented_of_an_attached_sandbox_alone(runtime: str, limit
     assert ruled(runtime, f"lim.{limit}", made, "holds", "") is Judgement.OK
     assert ruled(runtime, f"lim.{limit}", made, "open", reason) is Judgement.FINDING
     assert ruled(runtime, f"lim.{limit}", attached, "open", reason) is Judgement.DOCUMENTED
+    started = made.model_copy(update={"command": "yes"})
+    assert ruled(runtime, f"lim.{limit}", started, "open", reason) is Judgement.DOCUMENTED
