@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from provisioner.sandboxes.sandbox import Sandbox
     from pytest_isolation.live.machine import MachineView
     from pytest_isolation.records.view import HostView, SandboxView
-    from pytest_isolation.targets.select import Target
+    from pytest_isolation.targets.target import Target
 
 OFF = "needs sandboxes: run with --isolation=container, vm, or container,vm"
 

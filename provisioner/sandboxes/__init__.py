@@ -2,6 +2,7 @@
 
 sandbox.py      one created container or VM, and the channel to the probe in it  → Sandbox
 spec.py         what is asked of one sandbox  → Spec
+flags.py        arguments for limits, a network and a shared folder
 config.py       the config file that a runtime reads
 attached.py     a sandbox that this run did not make  → Attached
 loads.py        puts limits under load  → Load

@@ -31,7 +31,8 @@ from provisioner.runtimes.render import render_argv, render_value
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
 from provisioner.sandboxes.config import write_config
-from provisioner.sandboxes.spec import VOLUME, OuterHost, RefusedError, Spec
+from provisioner.sandboxes.flags import limit_flags, network_flags, volume_flags, volume_of
+from provisioner.sandboxes.spec import OuterHost, RefusedError, Spec
 
 _numbers = itertools.count(1)
 
@@ -92,34 +93,14 @@ class Sandbox:
             if (uid := self.host.hypervisor_uid) is not None:
                 self.host.files.hand_over(self._bundle / "console.log", uid)
         values["limits"] = self._limit_flags(values)
-        values["flags"] = [*self.spec.flags, *self._volume_flags(values)]
-        mode = self.runtime.network.get(self.spec.network)
-        if mode is None:
-            what = f"cannot give '{self.runtime.name}' the network '{self.spec.network}'"
-            raise IsolationError(what, hint=f"it has: {', '.join(self.runtime.network)}")
-        values["network"] = render_argv(mode.flags, values, f"{self.runtime.name}: network")
+        if volume := volume_of(self.spec):
+            values["volume"] = volume
+        values["flags"] = [*self.spec.flags, *volume_flags(self.runtime, self.spec, values)]
+        values["network"] = network_flags(self.runtime, self.spec, values)
         return values
 
-    def _volume_flags(self, values: dict[str, object]) -> list[str]:
-        if self.spec.volume is None:
-            return []
-        how = self.runtime.volume
-        if how is None:
-            raise RefusedError(self.runtime.cannot.get("volume", f"'{self.runtime.name}' shares no folder"))
-        values["volume"] = {"source": str(self.spec.volume), "target": VOLUME}
-        return render_argv(how.flags, values, f"{self.runtime.name}: volume")
-
     def _limit_flags(self, values: dict[str, object]) -> list[str]:
-        flags: list[str] = []
-        by_hand: set[str] = set()
-        for name, further in self.spec.limits.template_values().items():
-            how = self.runtime.limits.get(name)
-            if how is None:
-                why = self.runtime.cannot.get(f"limits.{name}", f"'{self.runtime.name}' has no such limit")
-                raise RefusedError(why)
-            flags += render_argv(how.flags, {**values, **further}, f"{self.runtime.name}: limits.{name}")
-            if how.cgroup:
-                by_hand.add(name)
+        flags, by_hand = limit_flags(self.runtime, self.spec, values)
         own_cgroups = self.runtime.own_cgroups and self.host.files.remembers  # they are made on this machine only
         if by_hand or own_cgroups:
             self._cgroups = make_cgroups(

@@ -29,7 +29,7 @@ MARKUP = "<script>alert(1)"
 CONFTEST = """
 import os
 from provisioner.hosts.host import Host
-from pytest_isolation.targets import select as targets
+from pytest_isolation.targets import target as targets
 
 real_values, real_load = Host.values, targets.load_runtime
 

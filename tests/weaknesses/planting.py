@@ -36,7 +36,7 @@ from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.observe.views import observe_sandbox
 from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import Record
-from pytest_isolation.targets.select import Target
+from pytest_isolation.targets.target import Target
 
 ENDED = ("survivors", "residue")
 _bases: dict[tuple[int, str, str], Record] = {}

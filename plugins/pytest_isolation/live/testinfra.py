@@ -20,7 +20,7 @@ from testinfra.host import Host
 
 if TYPE_CHECKING:
     from pytest_isolation.observe.sandboxes import SandboxCache
-    from pytest_isolation.targets.select import Target
+    from pytest_isolation.targets.target import Target
 
 NAME = "isolation"
 BOUND = 4 << 20  # bytes of a command's output

@@ -27,7 +27,7 @@ from provisioner.sandboxes.teardown import TeardownResult, measure_end
 from pytest_isolation.observe.sandboxes import Part, SandboxCache
 from pytest_isolation.observe.views import try_observe
 from pytest_isolation.records.record import Record
-from pytest_isolation.targets.select import Target
+from pytest_isolation.targets.target import Target
 
 
 class Measured(Observed):

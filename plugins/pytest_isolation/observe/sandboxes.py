@@ -19,7 +19,7 @@ from provisioner.sandboxes.spec import Spec
 from pytest_isolation.observe.hosts import Hosts
 from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import ATTACHED
-from pytest_isolation.targets.select import Target
+from pytest_isolation.targets.target import Target
 
 Part = Literal["main", "peer", "shell"]  # of a target's sandboxes
 

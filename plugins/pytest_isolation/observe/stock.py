@@ -22,7 +22,8 @@ from pytest_isolation.observe.measurements import Measurements
 from pytest_isolation.observe.views import observe_sandbox
 from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import Record
-from pytest_isolation.targets.select import Target, other_option
+from pytest_isolation.targets.select import other_option
+from pytest_isolation.targets.target import Target
 
 Stock = Record | str
 

@@ -23,7 +23,7 @@ from pytest_isolation.records.initial import initial_host_facts
 from pytest_isolation.records.kernels import settle
 from pytest_isolation.records.record import Record
 from pytest_isolation.targets.conditions import describe
-from pytest_isolation.targets.select import Target
+from pytest_isolation.targets.target import Target
 
 T = TypeVar("T")
 

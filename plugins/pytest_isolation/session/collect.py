@@ -18,7 +18,7 @@ from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.session.outcome import apply_judgement, carry_cell, cell_of, neutralise
 from pytest_isolation.session.state import State, state_and_target
 from pytest_isolation.session.suite import in_suite
-from pytest_isolation.targets.select import Target
+from pytest_isolation.targets.target import Target
 
 
 class CellCollector:

@@ -33,7 +33,7 @@ def gather_targets(state: State, distributed: bool) -> None:
     """
     from pytest_isolation.observe.gather import gather
     from pytest_isolation.observe.views import why_silent
-    from pytest_isolation.targets.select import Skipped
+    from pytest_isolation.targets.target import Skipped
 
     try:
         gathered = gather(list(state.targets.values()), state.sandboxes)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_isolation.policy.verdict import Cell
     from pytest_isolation.records.record import Record
     from pytest_isolation.records.view import SandboxView
-    from pytest_isolation.targets.select import Skipped, Target
+    from pytest_isolation.targets.target import Skipped, Target
 
 STATE: pytest.StashKey[State] = pytest.StashKey()
 RUNS: pytest.StashKey[bool] = pytest.StashKey()  # set when pytest runs a session: it then handles a KeyboardInterrupt

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_isolation.observe.measurements import Measurements
     from pytest_isolation.observe.sandboxes import SandboxCache
     from pytest_isolation.session.state import State
-    from pytest_isolation.targets.select import Target
+    from pytest_isolation.targets.target import Target
 
 
 def worker_input(state: State) -> list[dict[str, str]]:

@@ -1,5 +1,8 @@
-"""The targets of a run: the columns of the matrix.
+"""The columns of a run, and what is known of each before it is observed.
 
-select.py      which targets there are, from options and the programs on PATH
-conditions.py  describes a target: its versions, and the conditions that hold for it
+target.py      one column, and what a runtime lacks here
+select.py      the targets of a run: kind × runtime × host
+named.py       those that a user names one by one: sandboxes to attach to, command lines
+running.py     the sandboxes of a runtime that run
+conditions.py  versions, what cannot be asked, the conditions that hold
 """

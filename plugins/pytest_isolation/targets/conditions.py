@@ -24,7 +24,7 @@ from provisioner.runtimes.settings import SettingSeen, ask_settings
 from pytest_isolation.options import LOCAL
 from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.records.record import TargetInfo
-from pytest_isolation.targets.select import Target
+from pytest_isolation.targets.target import Target
 from pytest_isolation.walls.capabilities import NAMES
 from pytest_isolation.walls.environment import passed_on, proxies, secrets
 from pytest_isolation.walls.machine.hardware import is_open, is_unknown

@@ -32,7 +32,8 @@ from pytest_isolation.policy.raised import Open
 from pytest_isolation.policy.verdict import Verdict
 from pytest_isolation.records.record import Record
 from pytest_isolation.session.state import STATE, State
-from pytest_isolation.targets.select import Target, attached_target
+from pytest_isolation.targets.named import attached_target
+from pytest_isolation.targets.target import Target
 
 SOCKET = "/run/docker.sock"
 CONNECT = 60.0  # seconds

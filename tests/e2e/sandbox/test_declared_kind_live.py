@@ -15,7 +15,7 @@ from pytest_isolation.policy.verdict import Verdict
 from pytest_isolation.records.view import judge_fixtures
 from pytest_isolation.session.state import STATE, State
 from pytest_isolation.suite.machine import test_vm as suite
-from pytest_isolation.targets.select import Target
+from pytest_isolation.targets.target import Target
 
 CHECKS = {
     "vm.declared": suite.test_it_is_of_the_kind_that_it_is_declared,

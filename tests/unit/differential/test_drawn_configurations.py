@@ -111,7 +111,7 @@ def test_shrinking_without_a_deciding_choice_ends_at_stock() -> None:
 def test_wrong_arguments_give_one_line(
     runtimes: list[str], config: str, cause: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_isolation.targets.select._lack", lambda runtime: None)
+    monkeypatch.setattr("pytest_isolation.targets.select.lack_of", lambda runtime: None)
 
     with pytest.raises(IsolationError) as error:
         compare(runtimes, config, 1, None, print)

@@ -13,7 +13,7 @@ from provisioner.runtimes.load import load_runtime
 from provisioner.sandboxes.teardown import TeardownResult
 from pytest_isolation.live.sandbox import LiveView
 from pytest_isolation.observe.measurements import Measured, Measurements
-from pytest_isolation.targets.select import Target
+from pytest_isolation.targets.target import Target
 
 
 class NoSandboxes:

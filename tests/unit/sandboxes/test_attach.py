@@ -31,8 +31,9 @@ from pytest_isolation.policy.verdict import Check, Judgement, Verdict
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.report.terminal import beside_text
 from pytest_isolation.results.model import AttachedComparison
-from pytest_isolation.targets import select as targets
-from pytest_isolation.targets.select import attached_target, named_target
+from pytest_isolation.targets import named as targets
+from pytest_isolation.targets.named import attached_target
+from pytest_isolation.targets.select import named_target
 
 ATTACHABLE = [name for name in runtime_names() if load_runtime(name).attach is not None]
 V = Verdict

@@ -11,7 +11,7 @@ from pytest_isolation.targets.select import command_targets, named_target
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every program is there but one."""
     monkeypatch.setattr(
-        "pytest_isolation.targets.select.find_program", lambda name: None if name == "absent" else f"/bin/{name}"
+        "pytest_isolation.targets.target.find_program", lambda name: None if name == "absent" else f"/bin/{name}"
     )
 
 

@@ -34,7 +34,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The programs that are there; a test fills it."""
     programs: set[str] = set()
     monkeypatch.setattr(
-        "pytest_isolation.targets.select.find_program", lambda name: f"/bin/{name}" if name in programs else None
+        "pytest_isolation.targets.target.find_program", lambda name: f"/bin/{name}" if name in programs else None
     )
     monkeypatch.setattr("os.geteuid", lambda: 0)
     return programs
