@@ -120,7 +120,8 @@ def default_filter(runtime: str, conditions: Conditions, unread: bool = False) -
     """
     documented = refusals_of(runtime)
     if documented is None:
-        documented, conditions = refusals_of(STRICTEST), Conditions()  # the version is another program's
+        # the version is another program's: its newest filter counts
+        documented, conditions, unread = refusals_of(STRICTEST), Conditions(), False
     assert documented is not None
     return DefaultFilter(
         tuple(

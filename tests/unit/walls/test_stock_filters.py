@@ -143,3 +143,11 @@ def test_no_filter_by_design_does_not_excuse_a_filter(runtime: str, name: str) -
     assert expected.covers(*verdict(name))
     assert not expected.covers(*verdict(name, deny_list))
     assert not expected.covers(*verdict(name, allowing(Question("bpf"), programs(name)[0])))
+
+
+def test_a_runtime_that_documents_no_filter_is_measured_by_the_newest_whatever_its_version() -> None:
+    measure = default_filter("runc", Conditions(version="1.1.5"))
+
+    assert default_filter("runc", Conditions(), unread=True) == measure
+    assert not measure.lets_through("socket", "socket(AF_VSOCK)")
+    assert default_filter("docker", Conditions(), unread=True) != default_filter("docker", Conditions())

@@ -283,7 +283,15 @@ PLANTS = (
         },
         opened(
             *("cap.sys_admin", "cap.sys_module", "cap.sys_ptrace", "cap.net_admin", "cap.dac_read_search", "cap.mknod"),
-            *("cap.rawio_boot_time", "cap.bpf_perfmon", "time.set", "dev.cgroup", "mnt.layers", *KERNEL_FILES),
+            *(
+                "cap.rawio_boot_time",
+                "cap.bpf_perfmon",
+                "time.set",
+                "dev.cgroup",
+                "mnt.layers",
+                "path.release_agent",
+                *KERNEL_FILES,
+            ),
             *(check for check in RULED if check != "kern.mount_api"),
         ),
         spec=define("lxc.idmap="),
