@@ -57,6 +57,17 @@ LANES: tuple[Lane, ...] = (
     Lane("faults-wide", "long", 900),
     Lane("faults-table", "long", 1200),
     Lane("host", "push", 45, alone=True, again=False),
+    Lane(
+        "sessions",
+        "full",
+        170,
+        (
+            "plugins/pytest_isolation/session/",
+            "plugins/pytest_isolation/report/",
+            "plugins/pytest_isolation/fixtures.py",
+            "plugins/pytest_isolation/plugin.py",
+        ),
+    ),
     Lane("usage", "full", 90, ("provisioner/doctor/",)),
     Lane("container-unshare", "full", 90, ("roles/unshare/", f"{PLANTS}/unshare.py")),
     Lane(

@@ -44,7 +44,8 @@ def test_all_is_every_lane_but_those_of_a_release() -> None:
 
 
 def test_a_changed_role_asks_for_its_full_lanes() -> None:
-    choice = choose("push", 0, ["roles/crun/runtime.yaml", "roles/crun/expected.yaml"], {})
+    cheapest = min(range(len(shards())), key=lambda commits: shards()[commits].seconds)
+    choice = choose("push", cheapest, ["roles/crun/runtime.yaml", "roles/crun/expected.yaml"], {})
 
     assert choice.why["container-crun"] == "2 changed paths"
 
