@@ -8,10 +8,10 @@ A figure is the median over rounds; the ratio is the median of the rounds' ratio
 resamples give.  Two processes of this version (A/A) show what the machine cannot measure now.  A busy machine is better
 measured by the processor time that the sandbox's cgroup takes for one more inside view: waiting is no part of it.
 
-Seen on 2026-11-30 on two busy cores, against 001d95c; the interval of wall clock times never decided:
-runc, 30 rounds: both views 47.9 ms before, 56.4 now, 1.09 times; processor time inside 14.8 and 17.9 ms, 1.22 (1.09 to
-1.25); in a run before 14.2 and 16.2 ms, 1.16 (1.09 to 1.19).
-docker, 20 rounds: 56.5 and 59.1 ms, 1.00 times; processor time 17.5 and 20.3 ms, 1.17 (1.09 to 1.28).
+Seen on 2026-11-30 on two quiet cores, against 001d95c, medians of milliseconds and of ratios with their interval:
+runc, 60 rounds: both views 26.6 before, 31.8 now, 1.16 times (1.11 to 1.23); 80 rounds: 25.5 and 30.1, 1.21 (1.18 to
+1.23); the sandbox answers after 48 before and 30 now, so that start and views together take 0.82 times.
+docker, 40 rounds: both views 34.5 and 39.4, 1.07 times (1.02 to 1.18).
 """
 
 from __future__ import annotations
