@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from provisioner.files.folder import Folder
 from pytest_isolation.escape import escape
 from pytest_isolation.policy.verdict import Judgement
-from pytest_isolation.report.matrix import arrange, counted, documented, not_applicable, sign_at, totals
+from pytest_isolation.report.matrix import arrange, counted, documented, not_applicable, sign_at, totals, without_policy
 from pytest_isolation.report.signs import SIGNS
 from pytest_isolation.report.terminal import beside_text
 from pytest_isolation.results.model import Results
@@ -43,6 +43,7 @@ def render_html(results: Results) -> str:
         documented=documented(results),
         not_applicable=not_applicable(results),
         skipped=counted(results.skipped),
+        unjudged=without_policy(results) if set(results.run.policies) <= {"as documented"} else [],
         notes=lines_of(results, len(results.notes)),
         notes_heading=HEADING,
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from pytest_isolation.policy.verdict import Judgement, is_node_id
+from pytest_isolation.policy.policy import CLAIM_NO_WALL
+from pytest_isolation.policy.verdict import Judgement, Verdict, is_node_id
 from pytest_isolation.report.signs import ABSENT, Sign, sign_of
 from pytest_isolation.results.model import Cell, Check, Results, Skipped, Target
 
@@ -137,3 +138,19 @@ def counted(skipped: tuple[Skipped, ...]) -> list[tuple[Skipped, list[str]]]:
     for one in skipped:
         found.setdefault((one.reason, one.mend), []).append(one)
     return [(many[0], [one.what for one in many]) for many in found.values()]
+
+
+def without_policy(results: Results) -> list[str]:
+    """Say of each target without a policy how many walls are open that nothing demands."""
+    texts = []
+    for target in results.targets:
+        listed = [
+            cell.verdict is not Verdict.UNKNOWN
+            for cell in results.cells
+            if cell.target == target.id and cell.judgement is Judgement.DOCUMENTED
+        ]
+        if target.runtime in CLAIM_NO_WALL and listed:
+            unseen = f", {listed.count(False)} not observed" if False in listed else ""
+            walls = "open wall" if listed.count(True) == 1 else "open walls"
+            texts.append(f"{target.id} has no policy: {listed.count(True)} {walls} listed{unseen}, none judged")
+    return texts

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pytest_isolation.policy.policy import CLAIM_NO_WALL
 from pytest_isolation.policy.verdict import Cell as CheckedCell
 from pytest_isolation.policy.verdict import Check as CheckedCheck
-from pytest_isolation.policy.verdict import Judgement, Verdict
+from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.report.columns import MAX_ID, Columns, lay_out
 from pytest_isolation.report.finding import finding_lines
-from pytest_isolation.report.matrix import Matrix, Row, arrange, counted, documented, not_applicable, sign_at, totals
+from pytest_isolation.report.matrix import (
+    Matrix,
+    Row,
+    arrange,
+    counted,
+    documented,
+    not_applicable,
+    sign_at,
+    totals,
+    without_policy,
+)
 from pytest_isolation.report.signs import SIGNS
 from pytest_isolation.report.spans import BOLD, DIM, PLAIN, Line, Style
 from pytest_isolation.results.model import AttachedComparison, Cell, Check, Results, Target
@@ -248,22 +257,6 @@ def _checked(cell: Cell, check: Check, known: Iterable[str]) -> CheckedCell:
     )
 
 
-def _no_policy(results: Results) -> list[str]:
-    """Say of each target without a policy how many walls are open that nothing demands."""
-    texts = []
-    for target in results.targets:
-        listed = [
-            cell.verdict is not Verdict.UNKNOWN
-            for cell in results.cells
-            if cell.target == target.id and cell.judgement is Judgement.DOCUMENTED
-        ]
-        if target.runtime in CLAIM_NO_WALL and listed:
-            unseen = f", {listed.count(False)} not observed" if False in listed else ""
-            walls = "open wall" if listed.count(True) == 1 else "open walls"
-            texts.append(f"{target.id} has no policy: {listed.count(True)} {walls} listed{unseen}, none judged")
-    return texts
-
-
 def _next(results: Results, style: Style) -> list[Line]:
     found = results.findings()
     if results.run.moved and not found:
@@ -282,7 +275,7 @@ def _next(results: Results, style: Style) -> list[Line]:
         return [style.line(f"Nothing was observed. Next: {mends[0] if mends else 'name a runtime that is installed'}.")]
     if any(policy != "as documented" for policy in results.run.policies):
         return [style.line("No findings. Next: keep it so in CI with --isolation-report=DIR.", {"green": True})]
-    if unjudged := _no_policy(results):
+    if unjudged := without_policy(results):
         mend = "Next: judge them with --isolation-profile=baseline@1."
         return [style.line(f"No findings, but {'; '.join(unjudged)}. {mend}", {"yellow": True})]
     return [style.line("No findings. Next: ask for more with --isolation-profile=baseline@1.", {"green": True})]

@@ -39,6 +39,15 @@ def again(line: Dict, **files: Dict) -> Edit:
     return edit
 
 
+def below_its_own(document: Dict) -> None:
+    """Bind the host's /proc first, and stack the sandbox's own procfs on it."""
+    for view in ("inside", "outside"):
+        mounts = document[view]["process"]["mounts"]
+        at, own = next((at, one) for at, one in enumerate(mounts) if one["target"] == "/proc")
+        lower = {**own, "id": 7000, "minor": 20}
+        mounts[at : at + 1] = [lower, {**own, "parent": 7000}]
+
+
 def named(name: str, file: Dict) -> Edit:
     """Return the edit that mounts a second procfs with one file."""
     return again(mount("/opt/p", "proc", 130), **{name: file})
@@ -117,6 +126,12 @@ WEAKNESSES = (
             "mnt.host_paths",
         )
         for root in ("/", "/1")
+    ),
+    weak(  # no path leads to it, so ns.pid.procfs holds
+        "mnt.host_paths",
+        "the host's /proc below its own (bwrap --ro-bind / / --proc /proc)",
+        below_its_own,
+        "/proc is the host's /proc",
     ),
     weak(
         "dev.shm",
