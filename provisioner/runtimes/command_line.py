@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -146,11 +146,14 @@ def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: st
     taken = how.take(words, text)
     before = [literal(word) for word in taken.before]
 
-    def beside(argv: Iterable[str]) -> list[str]:
-        return [literal(words[0]), *before, *argv]
+    def beside(argv: Sequence[str] | None) -> list[str]:
+        """Return another command of the engine, by the user's program and with their options before its verb."""
+        return [literal(words[0]), *before, *(argv or ())[1:]]
 
     create = [
-        *beside(literal(word) for word in taken.run),
+        literal(words[0]),
+        *before,
+        *(literal(word) for word in taken.run),
         *how.add,
         *(literal(word) for word in taken.options),
         literal(taken.image),
@@ -168,14 +171,15 @@ def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: st
             "prepare": None,
             "folder": os.getcwd(),
             "create": create,
-            "exec": beside(how.exec),
-            "state": described.state and described.state.model_copy(update={"argv": beside(how.state)}),
-            "delete": beside(how.delete),
+            "exec": beside(described.exec),
+            "state": described.state and described.state.model_copy(update={"argv": beside(described.state.argv)}),
+            "delete": beside(described.delete),
             "list_": None,
             "limits": {},
             "network": {"none": described.network["none"].model_copy(update={"flags": [], "remove": []})},
             "volume": None,
-            "settings": None,
+            "settings": described.settings
+            and described.settings.model_copy(update={"argv": beside(described.settings.argv)}),
             "symptoms": [one for one in described.symptoms if not one.instead],
             "cannot": {**cannot, **_cannot()},
         }

@@ -56,9 +56,6 @@ class CommandLine(BaseModel):
         drop: options that concern the terminal, the name, detaching and restarting: they are taken out, and that is
             told.
         add: options that are added; templates as in `create`.
-        exec: words of the engine's exec, after the program and its global options.
-        state: words that print a container's state.
-        delete: words that delete a container.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,9 +64,6 @@ class CommandLine(BaseModel):
     global_switches: list[str]
     drop: list[str]
     add: list[str]
-    exec: list[str]
-    state: list[str]
-    delete: list[str]
 
     def take(self, words: Sequence[str], text: str) -> Taken:
         """

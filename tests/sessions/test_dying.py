@@ -56,10 +56,12 @@ def test_a_worker_that_dies_is_one_failed_test(
     assert "INTERNALERROR" not in text + done.stderr.str()
 
 
-@pytest.mark.skipif(not USER_NAMESPACES, reason="makes a sandbox with unshare(1)")
+@pytest.mark.skipif(
+    not USER_NAMESPACES, reason="this user may not make a user namespace: sysctl user.max_user_namespaces"
+)
 def test_a_forked_test_acts_on_no_sandbox_and_does_not_hang(pytester: pytest.Pytester) -> None:
     """Each test of the user runs in a process of its own; pytest-forked 1.7 fails all of them with pytest 9.2."""
-    pytest.importorskip("pytest_forked")
+    pytest.importorskip("pytest_forked", reason="pytest-forked is not installed: pip install '.[test]'")
     pytester.makepyfile(test_own=TESTS.format("os._exit(0)") + ACTS)
     session = (*SESSION, "--isolation-runtime=unshare", "--forked")
 

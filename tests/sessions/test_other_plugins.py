@@ -45,7 +45,7 @@ def test_flaky(sandbox):
 
 def run(pytester: pytest.Pytester, *args: str) -> tuple[pytest.RunResult, dict[str, Any]]:
     for name in PLUGINS:
-        pytest.importorskip(name)
+        pytest.importorskip(name, reason=f"{name} is not installed: pip install '.[test]'")
     done = pytester.runpytest_subprocess(*SESSION, "--isolation-report=report", *args, timeout=600)
     return done, json.loads((pytester.path / "report" / "results.json").read_text())
 

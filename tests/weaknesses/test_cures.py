@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from cures import CURED, edits_after, flags_after
 from fitting import described
-from plant import Make, Plant, named
+from ground import Ground
+from plant import Plant, named
 from planting import try_plant
 from plants import PLANTS
 
@@ -47,14 +49,13 @@ def cured(plant: Plant, remedy: str) -> Plant:
     """Return the plant with its remedy applied; what ends its sandbox is not measured."""
     make = plant.spec
 
-    def spec(ground: object) -> Mapping[str, object]:
-        words = dict(make(ground) if callable(make) else make)  # type: ignore[arg-type]
-        if "edits" in words or ground.runtime.prepare:  # type: ignore[attr-defined]
+    def spec(ground: Ground) -> Mapping[str, Any]:
+        words = dict(make(ground) if callable(make) else make)
+        if "edits" in words or ground.runtime.prepare:
             return {**words, "edits": (*words.get("edits", ()), *edits_after(remedy))}
         return {**words, "flags": flags_after(words.get("flags", ()), remedy)}
 
-    made: Make = spec  # type: ignore[assignment]
-    return replace(plant, spec=made, ends=False)
+    return replace(plant, spec=spec, ends=False)
 
 
 def test_a_remedy_makes_the_check_hold(request: pytest.FixtureRequest, column: str, plant: Plant, check: str) -> None:

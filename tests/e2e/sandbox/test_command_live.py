@@ -62,7 +62,8 @@ def engine(runtime: str, home: Home) -> Iterator[str]:
     with temporary_folder(Path("/tmp")) as folder:
         if runtime == "podman":
             conf = folder / "storage.conf"
-            roots = f'graphroot = "{folder}/root"\nrunroot = "{folder}/run"\n'
+            # podman waits 20 s for a container's end in a folder for its state of more than 50 characters
+            roots = f'graphroot = "{folder}/root"\nrunroot = "{home.path}/run-podman"\n'
             conf.write_text(f'[storage]\ndriver = "vfs"\n{roots}')
             home.environment["CONTAINERS_STORAGE_CONF"] = str(conf)
         archive = folder / "image.tar"

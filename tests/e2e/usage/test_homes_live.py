@@ -47,7 +47,7 @@ def below() -> Iterator[Path]:
 def test_a_sandbox_starts_in_any_home(below: Path, runtime: str, name: str, said: str) -> None:
     loaded = load_runtime(runtime)
     if any(find_program(program) is None for program in [loaded.binary or "", *loaded.needs]):
-        pytest.skip(f"{runtime} is not installed")
+        pytest.skip(f"{runtime} is not installed: script/setup")
     home, built = below / name, probe_binary().path.parent
     shutil.copytree(built, home / "cache" / built.name)
     for folder in (home, home / "cache"):
@@ -69,7 +69,7 @@ def test_a_sandbox_starts_in_any_home(below: Path, runtime: str, name: str, said
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.skipif(find_program("dockerd") is None, reason="dockerd is not installed")
+@pytest.mark.skipif(find_program("dockerd") is None, reason="dockerd is not installed: apt-get install docker.io")
 def test_a_daemon_of_docker_names_the_sign(below: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "provisioner", "daemon", "docker", "--", "true"],

@@ -24,7 +24,7 @@ def lets_more_through(world: World) -> bool:
     if not world.filtered:
         return True
     stock = World({"linux": {"seccomp": default_profile(world.runtime, CAPABILITIES[world.runtime])}}, "", False)
-    return any(stock.refused(*one) and not world.refused(*one) for one in QUESTIONS)  # type: ignore[arg-type]
+    return any(stock.refused(*one) and not world.refused(*one) for one in QUESTIONS)  # type: ignore[arg-type]  # a star hides the types
 
 
 def privileged(world: World) -> bool:

@@ -77,7 +77,9 @@ def test_podman_and_docker_take_no_such_folder(sign: str) -> None:
             write(f"/run/a{sign}b")
 
 
-@pytest.mark.skipif(shutil.which("ssh") is None, reason="asks OpenSSH's ssh")
+@pytest.mark.skipif(
+    shutil.which("ssh") is None, reason="OpenSSH's ssh is not installed: apt-get install openssh-client"
+)
 @pytest.mark.parametrize("name", ["a b", 'a"b', "a\\b", "a'b", "a%h", "a#b", "a,b:c", "é", "$x", "x" * 200])
 def test_ssh_reads_the_path(name: str) -> None:
     option = f"UserKnownHostsFile={grammars.ssh(f'/k/{name}')}"

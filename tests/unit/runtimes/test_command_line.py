@@ -159,6 +159,7 @@ def test_what_is_asked_of_the_engine_beside_it_can_still_be_rendered(engine: str
         values[name] = render_argv(argv, values, name)
     assert runtime.version is not None
     assert runtime.delete is not None
+    assert runtime.settings is not None
 
-    for argv in (runtime.version.argv, runtime.delete, runtime.exec or []):
+    for argv in (runtime.version.argv, runtime.settings.argv, runtime.delete, runtime.exec or []):
         assert render_argv(argv, values, "argv")[0] == engine

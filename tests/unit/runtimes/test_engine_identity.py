@@ -75,7 +75,7 @@ def line(document: Any) -> bytes:
     ],
 )
 def test_another_program_behind_the_name_is_refused(runtime: str, answer: bytes, other: str) -> None:
-    engine = Engine(load_runtime(runtime), OneAnswer(answer))  # type: ignore[arg-type]
+    engine = Engine(load_runtime(runtime), OneAnswer(answer))  # type: ignore[arg-type]  # as much of a connection as it uses
 
     if not other:
         engine.refuse_other({})

@@ -76,7 +76,7 @@ def test_what_a_runtime_documents_as_let_through_is_asked_elsewhere(runtime: str
 
 def lets(runtime: str, call: str, **conditions: str) -> bool:
     name, _, _ = call.partition("(")
-    return default_filter(runtime, Conditions(**conditions)).lets_through(name, call)  # type: ignore[arg-type]
+    return default_filter(runtime, Conditions(**conditions)).lets_through(name, call)  # type: ignore[arg-type]  # words of a table
 
 
 def test_a_runtime_without_a_documented_filter_is_measured_by_dockers_newest() -> None:

@@ -45,7 +45,7 @@ BASES: dict[tuple[str, str], Make] = {
 def with_procfs(runtime_base: str, target: str, *options: str) -> Make:
     """Return a base with a second procfs."""
     return lambda ground: edits(
-        *BASES[ground.runtime.name, runtime_base]["edits"],  # type: ignore[index]
+        *BASES[ground.runtime.name, runtime_base]["edits"],  # type: ignore[index]  # these bases are mappings
         again("proc", target, *options),
     )
 

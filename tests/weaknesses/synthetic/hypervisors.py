@@ -17,7 +17,7 @@ PERMITTED = ("vmm", "process", "capabilities", "permitted")
 
 def listens(*words: object, **more: object) -> Edit:
     """Return the edit that adds a socket to those of the hypervisor's process."""
-    return add("vmm", "listeners", item=listener(*words, **more))  # type: ignore[arg-type]
+    return add("vmm", "listeners", item=listener(*words, **more))  # type: ignore[arg-type]  # a star hides the types
 
 
 def opened(target: str) -> Edit:
@@ -43,7 +43,7 @@ def uses(path: str, type_: str = "file", **more: object) -> Edit:
 
 def connects(*words: object) -> Edit:
     """Return the edit that adds a socket which the hypervisor's process has connected."""
-    return add("vmm", "connections", item=connection(*words))  # type: ignore[arg-type]
+    return add("vmm", "connections", item=connection(*words))  # type: ignore[arg-type]  # a star hides the types
 
 
 READ, BOTH = {"others_read": True, "mode": 0o644}, {"others_read": True, "others_write": True, "mode": 0o666}
