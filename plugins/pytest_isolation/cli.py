@@ -53,10 +53,10 @@ def judge(
 ) -> None:
     """Judge archived records with the bundled suite and your own checks.  Exits with 1 if there is a finding."""
     from pytest_isolation.judge.judge import judge_files, own_checks
-    from pytest_isolation.session.inputs import read_policy
+    from pytest_isolation.session.inputs import read_file, read_policy
 
     own = [function for module in checks or () for function in own_checks(module)]
-    results, records = judge_files(files, read_policy(profile, waivers, expected), own)
+    results, records = judge_files(files, read_policy(profile, read_file(waivers).waivers, expected), own)
     if report is not None:
         from pytest_isolation.report.folder import write_report
 

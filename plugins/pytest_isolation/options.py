@@ -6,6 +6,7 @@ Out: a frozen `RunOptions`, with the source of each setting.  Imports nothing he
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ import pytest
 KINDS = ("container", "vm")
 LOCAL = "local"
 KIND_OPTION = "--isolation"  # all other options of ours begin with it, too
+NAMING = ("isolation_attach", "isolation_run")  # options that name single columns and need no --isolation
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class RunOptions:
         max_skip: the most cells that may be skipped, or None for any number.
         suite: whether the bundled suite is run beside the paths given.
         kernel: the kernel that micro VMs boot, or None for the distribution's.
-        waivers: the file of waivers, or None.
+        waivers: isolation.yaml with targets and waivers, or None.
+        pyproject: the pyproject.toml that may have a table [tool.pytest-isolation], or None.
         scale: the factor of every deadline.
         sources: where each setting came from that is not the default: name, source.
         hosts: where container runtimes run: "local" or machines of lab.yaml, in the order given.
@@ -43,6 +46,7 @@ class RunOptions:
         commands: command lines that start a sandbox, as "docker run me/app" or "web=docker run me/app".
         only_named: whether nothing but attached sandboxes and command lines was asked for.
         expected: the file of the documented exceptions of own checks, or None.
+        targets: the names of isolation.yaml's targets that are columns instead of the installed container runtimes.
     """
 
     kinds: tuple[str, ...]
@@ -63,11 +67,18 @@ class RunOptions:
     commands: tuple[str, ...] = ()
     only_named: bool = False
     expected: Path | None = None
+    pyproject: Path | None = None
+    targets: tuple[str, ...] = ()
 
     @property
     def needs_lab(self) -> bool:
         """Whether a machine of lab.yaml was named."""
         return bool(self.machines) or self.hosts != (LOCAL,)
+
+
+def is_asked(given: argparse.Namespace) -> bool:
+    """Whether a command line asks for a run of ours."""
+    return given.isolation is not None or any(getattr(given, name) for name in NAMING)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -114,8 +125,8 @@ def add_options(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         help="start the sandbox by this command line, with the probe in your program's place: 'docker run me/app:1.4', "
-        "'bwrap --unshare-all --ro-bind / / -- {probe}'; may be repeated; without --isolation, only these and attached "
-        "sandboxes are tested",
+        "'bwrap --unshare-all --ro-bind / / -- {probe}'; or NAME, a target of isolation.yaml; may be repeated; without "
+        "--isolation, only these and attached sandboxes are tested",
     )
     add(
         "--isolation-require",
@@ -145,7 +156,7 @@ def add_options(parser: pytest.Parser) -> None:
     add(
         "--isolation-waivers",
         metavar="FILE",
-        help="read the waivers (accepted findings) here; default: ROOTDIR/isolation.yaml",
+        help="read the targets and the waivers (accepted findings) here; default: ROOTDIR/isolation.yaml",
     )
     parser.addini("isolation_profile", "default of --isolation-profile", default="")
     parser.addini("isolation_runtime", "default of --isolation-runtime", default="")
@@ -164,7 +175,7 @@ def read_options(config: pytest.Config) -> RunOptions | None:
     given = config.getoption("isolation")
     attach = tuple(dict.fromkeys(config.getoption("isolation_attach")))
     commands = tuple(dict.fromkeys(config.getoption("isolation_run")))
-    if given is None and not attach and not commands:
+    if not is_asked(config.option):
         _refuse_without_kind(config.invocation_params.args)
         return None
     kinds = ("container",) if given is None else _names(given)
@@ -182,6 +193,7 @@ def read_options(config: pytest.Config) -> RunOptions | None:
     expected = _setting(config, "isolation_expected", sources)
     default = config.rootpath / "isolation.yaml"
     own = config.rootpath / "isolation-expected.yaml"
+    pyproject = config.rootpath / "pyproject.toml"
     most = config.getoption("isolation_max_skip")
     if most is not None and most < 0:
         raise pytest.UsageError(f"--isolation-max-skip must be 0 or more, not {most}")
@@ -202,6 +214,7 @@ def read_options(config: pytest.Config) -> RunOptions | None:
         lab=Path(config.getoption("isolation_lab")) if config.getoption("isolation_lab") else None,
         attach=attach,
         expected=config.rootpath / expected if expected else (own if own.exists() else None),
+        pyproject=pyproject if pyproject.exists() else None,
         commands=commands,
         only_named=given is None,
     )

@@ -1,7 +1,7 @@
 """pytest's hooks, and nothing else: each calls the module that does the work.
 
 It is loaded in every pytest run, so it imports only pytest, the standard library and modules that do the same.
-Without `--isolation` and `--isolation-attach` it changes nothing.
+Without `--isolation`, `--isolation-attach` and `--isolation-run` it changes nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pytest_isolation.fixtures import (  # noqa: F401 - fixtures are registered 
     sandbox,
     sandbox_factory,
 )
-from pytest_isolation.options import add_options, read_options
+from pytest_isolation.options import add_options, is_asked, read_options
 from pytest_isolation.session.state import RUNS, STATE, TARGET, start_state, state_and_target
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
     A worker of pytest-xdist is known as one only later.
     """
-    known = early_config.known_args_namespace
-    if (known.isolation is not None or known.isolation_attach) and not os.environ.get("PYTEST_XDIST_WORKER"):
+    if is_asked(early_config.known_args_namespace) and not os.environ.get("PYTEST_XDIST_WORKER"):
         from pytest_isolation.session.interrupt import guard_session
 
         guard_session(early_config, worker=False)
@@ -278,8 +277,7 @@ def pytest_isolation_border(
     config: pytest.Config,
 ) -> Generator[None, int | pytest.ExitCode, int | pytest.ExitCode]:
     """Put what the environment does not allow in one line.  A worker of pytest-xdist has a controller that prints."""
-    asked = config.getoption("isolation") is not None or config.getoption("isolation_attach")
-    if not asked or hasattr(config, "workerinput"):
+    if not is_asked(config.option) or hasattr(config, "workerinput"):
         return (yield)
     from pytest_isolation.session.border import Border, run_session
 

@@ -165,6 +165,22 @@ def _explain(error: ValidationError, model: type[BaseModel], document: _Document
     return document.error(document.line_of(first["loc"]), what + (f" (and {more} more)" if more else ""), hint)
 
 
+def describe_first(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
+    """
+    Return one of pydantic's errors in words, for a document whose lines are not known.
+
+    Returns:
+        What is wrong, with the path of keys; and the hint, "" for none.
+    """
+    errors = error.errors(include_url=False)
+    first = max(errors, key=lambda one: (one["type"] == "extra_forbidden", len(one["loc"])))
+    known = _Document("", {tuple(first["loc"][:size]): 1 for size in range(1, len(first["loc"]) + 1)})
+    what, hint = _describe(dict(first), model, known)
+    within = ".".join(str(part) for part in first["loc"][:-1])
+    named = first["type"] in ("extra_forbidden", "missing") and within
+    return (f"{within}: {what}" if named else what), hint
+
+
 def _describe(error: dict[str, Any], model: type[BaseModel], document: _Document) -> tuple[str, str]:
     location: Location = error["loc"]
     last = location[-1] if location else ""

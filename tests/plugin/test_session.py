@@ -221,3 +221,36 @@ def test_a_further_sandbox_lives_for_its_test(pytester: pytest.Pytester, home: P
 
     result.assert_outcomes(passed=2)
     assert nothing_left(home)
+
+
+@pytest.mark.skipif(not USER_NAMESPACES, reason="this user may make no user namespace")
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+def test_the_targets_of_a_project_are_its_columns(pytester: pytest.Pytester, home: Path, workers: str) -> None:
+    pytester.makefile(
+        ".yaml", isolation="targets:\n  box: {run: 'unshare --user --map-root-user --pid --fork -- {probe}'}\n"
+    )
+    pytester.makepyprojecttoml("[tool.pytest-isolation.targets]\nbare.run = 'env A=1 {probe}'\n")
+    pytester.makepyfile(test_own="def test_it(sandbox):\n    assert sandbox.system.tasks\n")
+
+    result = run(pytester, "--isolation=container", "test_own.py", "-v", workers)
+
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines_random(["*test_it?run:box?*PASSED*" if workers == "-n0" else "*PASSED*run:box?*"])
+    result.stdout.fnmatch_lines(["isolation: run:box, run:bare (policy: as documented)", "isolation: targets from *"])
+    assert nothing_left(home)
+
+
+@pytest.mark.parametrize(
+    ("text", "args", "told"),
+    [
+        ("targts: {}", ["--isolation=container"], "isolation.yaml:1: unknown key 'targts'; did you mean 'targets'?"),
+        ("targets: {web: {run: 'env {probe}'}}", ["--isolation-run=wbe"], "no target 'wbe'; did you mean 'web'?"),
+        ("targets: {web: {run: env}}", ["--isolation=container"], "--isolation-run: cannot put the probe into 'env'"),
+    ],
+)
+def test_a_wrong_target_of_a_project_is_one_line(
+    pytester: pytest.Pytester, text: str, args: list[str], told: str
+) -> None:
+    pytester.makefile(".yaml", isolation=f"{text}\n")
+
+    assert told in usage_error(run_here(pytester, *args))

@@ -5,7 +5,8 @@ verdict.py            verdicts, checks, cells; reads the marker `isolation`
 profile.py            the levels that a run can demand
 expected.py           what a runtime documents as open: roles/<name>/expected.yaml
 documented_filter.py  the system calls that a runtime documents as refused or let through: roles/<name>/seccomp.yaml
-waivers.py            findings that are accepted until a day: isolation.yaml
+waivers.py            findings that are accepted until a day
+isolation_file.py     isolation.yaml and [tool.pytest-isolation]: a project's targets and waivers
 policy.py             judges one verdict by all of these
 remedies.py           what fixes a finding on a runtime: roles/<name>/remedies.yaml
 versions.py           compares versions

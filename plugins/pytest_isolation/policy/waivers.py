@@ -1,18 +1,17 @@
-"""Findings that are accepted until a day: isolation.yaml.
+"""Findings that are accepted until a day: the key `waivers` of isolation.yaml.
 
-In: the file and today's date (UTC).  Out: frozen `Waiver`s.  Judges nothing.
+Out: frozen `Waiver`s.  Judges nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from provisioner.errors import IsolationError
-from provisioner.files.yaml import load_yaml
 from pytest_isolation.policy.expected import CheckId, Line
 
 MAX_DAYS = 366
@@ -49,30 +48,22 @@ class Waiver(BaseModel):
         return (today - self.until).days
 
 
-class WaiverFile(BaseModel):
-    """The file isolation.yaml."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, title="isolation.yaml")
-    waivers: list[Waiver] = []
-
-
-def load_waivers(path: Path, today: date | None = None) -> tuple[Waiver, ...]:
+def check_days(waivers: Iterable[Waiver], where: str, today: date | None = None) -> None:
     """
-    Read isolation.yaml.
+    Refuse a waiver that lasts more than a year.
 
     Args:
-        path: the file.
+        waivers: the waivers of one file.
+        where: the file, for the error.
         today: the day to count from; None: today in UTC.
 
     Raises:
-        IsolationError: the file is wrong, with its line; or a waiver lasts more than a year.
+        IsolationError: one does.
     """
     now = today or datetime.now(UTC).date()
-    waivers = tuple(load_yaml(path, WaiverFile).waivers)
     for waiver in waivers:
         if (waiver.until - now).days > MAX_DAYS:
             raise IsolationError(
-                f"{path}: the waiver '{waiver.name}' lasts more than a year",
+                f"{where}: the waiver '{waiver.name}' lasts more than a year",
                 hint="choose a day within a year from today; it can be renewed then",
             )
-    return waivers

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from pytest_isolation.policy.documented_filter import Refusals
 from pytest_isolation.policy.expected import Expected, OwnExpected
+from pytest_isolation.policy.isolation_file import IsolationFile
 from pytest_isolation.policy.remedies import RemedyFile
-from pytest_isolation.policy.waivers import WaiverFile
 from pytest_isolation.results.known import KnownFile
 from pytest_isolation.results.model import Results
 
@@ -21,5 +21,5 @@ MODELS: dict[str, type[BaseModel]] = {
     "remedies.schema.json": RemedyFile,
     "seccomp.schema.json": Refusals,
     "known.schema.json": KnownFile,
-    "waivers.schema.json": WaiverFile,
+    "isolation.schema.json": IsolationFile,
 }

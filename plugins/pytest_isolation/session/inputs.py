@@ -6,7 +6,7 @@ Out: frozen objects.  A file that is wrong is a `pytest.UsageError` in one line,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,9 @@ from pytest_isolation.options import RunOptions
 
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab
+    from pytest_isolation.policy.isolation_file import IsolationFile
     from pytest_isolation.policy.policy import Policy
+    from pytest_isolation.policy.waivers import Waiver
 
 
 def read_lab(options: RunOptions) -> Lab | None:
@@ -41,13 +43,32 @@ def read_lab(options: RunOptions) -> Lab | None:
         raise pytest.UsageError(str(error)) from None
 
 
-def read_policy(profile: str, waivers: Path | None, expected: Path | None = None) -> Policy:
+def read_file(waivers: Path | None, pyproject: Path | None = None) -> IsolationFile:
     """
-    Read the profile, the waivers, and the documented exceptions of every runtime.
+    Read the project's targets and waivers.
+
+    Args:
+        waivers: isolation.yaml, or None.
+        pyproject: the pyproject.toml that may have the table [tool.pytest-isolation], or None.
+
+    Raises:
+        pytest.UsageError: a file is wrong.
+    """
+    from pytest_isolation.policy.isolation_file import load_isolation_file
+
+    try:
+        return load_isolation_file(waivers, pyproject)
+    except IsolationError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def read_policy(profile: str, waivers: Sequence[Waiver] = (), expected: Path | None = None) -> Policy:
+    """
+    Read the profile and the documented exceptions of every runtime.
 
     Args:
         profile: "baseline@1", or "" for the documented exceptions alone.
-        waivers: the file of waivers, or None.
+        waivers: the accepted findings.
         expected: the file of the documented exceptions of a user's own checks, or None.
 
     Raises:
@@ -57,7 +78,6 @@ def read_policy(profile: str, waivers: Path | None, expected: Path | None = None
     from pytest_isolation.policy.expected import join_expected, load_expected, load_own_expected
     from pytest_isolation.policy.policy import Policy
     from pytest_isolation.policy.profile import parse_profile
-    from pytest_isolation.policy.waivers import load_waivers
 
     try:
         documented = {path.parent.name: load_expected(path) for path in sorted(ROLES.glob("*/expected.yaml"))}
@@ -66,7 +86,7 @@ def read_policy(profile: str, waivers: Path | None, expected: Path | None = None
         return Policy(
             profile=parse_profile(profile) if profile else None,
             expected=documented,
-            waivers=load_waivers(waivers) if waivers else (),
+            waivers=tuple(waivers),
         )
     except IsolationError as error:
         raise pytest.UsageError(str(error)) from None

@@ -140,12 +140,15 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     from pytest_isolation.observe.hosts import Hosts
     from pytest_isolation.observe.measurements import BackgroundLoads
     from pytest_isolation.observe.sandboxes import SandboxCache
-    from pytest_isolation.session.inputs import check_remedies, read_lab, read_policy
+    from pytest_isolation.session.inputs import check_remedies, read_file, read_lab, read_policy
     from pytest_isolation.session.worker import read_measurements, read_targets
+    from pytest_isolation.targets.project import with_targets
     from pytest_isolation.targets.select import select_targets
 
     set_scale(options.scale)
-    policy = read_policy(options.profile, options.waivers, options.expected)
+    file = read_file(options.waivers, options.pyproject)
+    options = with_targets(options, file.targets)
+    policy = read_policy(options.profile, file.waivers, options.expected)
     lab = read_lab(options)
     measurements: dict[str, Measurements] = {}
     selected, skipped = (

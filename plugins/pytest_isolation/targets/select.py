@@ -70,6 +70,8 @@ def _local(options: RunOptions, skipped: list[Skipped]) -> list[Target]:
             continue
         if runtime.kind == "vm" and options.machines:
             continue  # the machine is the VM
+        if runtime.kind == "container" and options.targets:
+            continue  # the project says which containers are its own
         lack = lack_of(runtime)
         if lack:
             skipped.append(Skipped(name, *lack))

@@ -26,9 +26,9 @@ from pytest_isolation.policy import remedies
 from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.documented_filter import load_refusals
 from pytest_isolation.policy.expected import load_expected, load_own_expected
+from pytest_isolation.policy.isolation_file import load_isolation_file
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Check, Verdict
-from pytest_isolation.policy.waivers import load_waivers
 from pytest_isolation.results.known import DATA, load_known
 
 TODAY = date(2026, 1, 1)
@@ -89,7 +89,7 @@ def read_own_expected(data: bytes) -> None:
 
 
 def read_waivers(data: bytes) -> None:
-    waivers = load_waivers(written(data, "isolation.yaml"), TODAY)
+    waivers = tuple(load_isolation_file(written(data, "isolation.yaml"), None, TODAY).waivers)
     policy = Policy(waivers=waivers, today=TODAY)
     for check in ("ns.pid", "cap.baseline"):
         policy.judge(Check(check), "container", "debian12/docker", "docker", CONDITIONS, Verdict.OPEN, "open")
