@@ -9,6 +9,7 @@ something: so no other user leads root elsewhere by a path below them, unless ro
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -53,15 +54,23 @@ def _user_run(name: str, appauthor: Literal[False]) -> Path:
     return platformdirs.user_state_path(name, appauthor=appauthor) / "run"
 
 
-def _choose(part: str, system: str, user: object) -> Path:
+def _choose(part: str, system: str, user: Callable[[str, Literal[False]], Path]) -> Path:
     home = os.environ.get(HOME)
     if home:
         _check(home)
         return Path(os.path.abspath(home)) / part  # without "..", as the paths in journals are
     if os.geteuid() == 0:
         return Path(system) / NAME
-    assert callable(user)
-    return Path(user(NAME, appauthor=False))
+    try:
+        path = user(NAME, False)
+    except RuntimeError:  # platformdirs cannot expand ~
+        path = Path("~")
+    if not path.is_absolute():
+        raise IsolationError(
+            f"cannot find the home of uid {os.geteuid()}: HOME is no absolute path, and passwd(5) names none",
+            f"set {HOME} to an empty folder of this user",
+        )
+    return path
 
 
 def _check(home: str) -> None:

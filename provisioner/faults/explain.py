@@ -22,6 +22,7 @@ from provisioner.paths import HOME
 
 LONGEST = 80  # characters of a path that a line shows
 NO_THREAD = "can't start new thread"
+NO_HOME_FOLDER = "home directory"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 ELSEWHERE = f"name another folder (for caches and state: {HOME})"
 FREE = f"free space there, or {ELSEWHERE}"
@@ -65,6 +66,8 @@ def explain(error: BaseException) -> IsolationError | None:
         limits = _limit(resource.RLIMIT_AS) or _limit(resource.RLIMIT_NPROC)
         hint = "raise the limits of memory and processes: ulimit -v, ulimit -u, pids.max of the cgroup"
         return IsolationError(f"cannot start a thread: too little memory, or too many processes{limits}", hint)
+    if isinstance(error, RuntimeError) and NO_HOME_FOLDER in str(error).lower():
+        return IsolationError("cannot find the home of this user: neither HOME nor passwd(5) names one", "set HOME")
     if isinstance(error, UnicodeEncodeError):
         text = error.object[error.start : error.end]
         hint = "unset PYTHONIOENCODING and use an UTF-8 locale: LC_ALL=C.UTF-8"

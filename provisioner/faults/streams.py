@@ -16,6 +16,8 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
+from provisioner.terminal import to_ascii
+
 
 def open_closed_streams() -> None:
     """Open the standard descriptors that are closed, and make Python's streams of them."""
@@ -70,9 +72,9 @@ class Output:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write a text; return its length."""
+        """Write a text, in ASCII where the stream's encoding lacks a character; return its length."""
         try:
-            return self._stream.write(text)
+            return self._write(text)
         except OSError as error:
             self._lose(error)
             return len(text)
@@ -97,6 +99,12 @@ class Output:
         cause = "it is closed" if self.error.errno == errno.EBADF else self.error.strerror
         mend = "free space there, or send it elsewhere" if self.error.errno == errno.ENOSPC else "send it elsewhere"
         return f"cannot write to standard output: {cause}; {mend}"
+
+    def _write(self, text: str) -> int:
+        try:
+            return self._stream.write(text)
+        except UnicodeEncodeError:  # TextIOWrapper encodes first: nothing is written yet
+            return self._stream.write(to_ascii(text))
 
     def _lose(self, error: OSError) -> None:
         self.error = self.error or error

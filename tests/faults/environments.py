@@ -14,6 +14,7 @@ from pathlib import Path
 from faults.home import Home, provisioner, session
 
 RUN = 'exec "$@"'
+NAMELESS = 'exec setpriv --reuid=54321 --regid=54321 --clear-groups "$@"'
 FILL = "dd if=/dev/zero of=$H/{part}/fill bs=4k status=none 2>/dev/null || true; "
 TMPFS = "mkdir -p $H/{part}; mount -t tmpfs -o mode=0711,size={size} none $H/{part}; "
 READ_ONLY = "mkdir -p {path}; mount --bind {path} {path}; mount -o remount,bind,ro {path}; "
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[[Path], Sequence[str]]] = {
     "session-below-file": _session("--isolation-report=test_user.py/report"),
     "session-dev-full": _session("--isolation-report=/dev/full"),
     "checks": lambda record: isolation("checks"),
+    "doctor": lambda record: provisioner("doctor"),
     "known": lambda record: isolation("known"),
     "judge": lambda record: isolation("judge", str(record)),
     "judge-report": lambda record: isolation("judge", str(record), "--report=report"),
@@ -196,13 +198,36 @@ DISKS = (
         ("judge", "session", "known"),
         statuses=WORKS,
     ),
-    Row("ioencoding-latin-1", "export PYTHONIOENCODING=latin-1; ", ("session", "judge", "status"), statuses=WORKS),
+    *(
+        Row(name, f"export {variables}; ", ("checks", "session", "judge", "status", "known", "doctor"), statuses=WORKS)
+        for name, variables in (
+            ("ioencoding-latin-1", "PYTHONIOENCODING=latin-1"),
+            ("locale-latin-1", "LC_ALL=en_US.ISO-8859-1 LANG=en_US.ISO-8859-1 PYTHONUTF8=0"),
+            ("locale-c", "LC_ALL=C PYTHONUTF8=0 PYTHONCOERCECLOCALE=0"),
+            ("locale-posix", "LC_ALL=POSIX"),
+        )
+    ),
     Row(
-        "ioencoding-latin-1-checks",
-        "export PYTHONIOENCODING=latin-1; ",
-        ("checks",),
-        says="the encoding 'latin-1' does not have it",
-        hint="unset PYTHONIOENCODING",
+        "user-without-name-and-home",
+        f"unset HOME {HOME_HINT} XDG_STATE_HOME XDG_CACHE_HOME XDG_RUNTIME_DIR; ",
+        ("session", "prune", "status", "build", "box-list"),
+        says="cannot find the home of uid 54321",
+        hint=HOME_HINT,
+        last=NAMELESS,
+    ),
+    Row(
+        "user-without-name-and-home-reads",
+        f"unset HOME {HOME_HINT} XDG_STATE_HOME XDG_CACHE_HOME XDG_RUNTIME_DIR; ",
+        ("checks", "known", "judge", "doctor"),
+        statuses=WORKS,
+        last=NAMELESS,
+    ),
+    Row(
+        "user-without-name",
+        f"mkdir -m 755 $H/own; chown 54321 $H/own; unset HOME; export {HOME_HINT}=$H/own; ",
+        ("prune", "status", "build", "session"),
+        statuses=(0, 1, 4),  # whether it may make user namespaces depends on the kernel's settings
+        last=NAMELESS,
     ),
     Row("lab-is-a-folder", "cd $H; ", ("lab-folder",), says="cannot read"),
 )

@@ -40,6 +40,7 @@ def system_error(number: int, path: str | None = None) -> OSError:
         (system_error(errno.ENOTDIR, "/x"), "cannot use '/x': Not a directory", "a part of this one is a file"),
         (MemoryError(), "cannot go on: out of memory", "ulimit -v"),
         (RuntimeError("can't start new thread"), "cannot start a thread: too little memory", "ulimit -u"),
+        (RuntimeError("Could not determine home directory."), "cannot find the home of this user", "set HOME"),
         (UnicodeEncodeError("ascii", "a✓", 1, 2, "no"), r"cannot write '\u2713': the encoding 'ascii'", "LC_ALL"),
         (subprocess.TimeoutExpired(["runc", "run"], 7), "cannot run 'runc': no end after 7 s", "TIMEOUT_SCALE"),
         (NotWritten(system_error(errno.ENOSPC), "/dev/shm/x", 4096), "(4096 bytes are needed, ", "free space"),

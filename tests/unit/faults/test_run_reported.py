@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -104,3 +105,34 @@ def test_a_bug_without_a_state_folder_shows_its_traceback(
     printed = capsys.readouterr().err
     assert "in raise_error" in printed
     assert printed.endswith("prog: bug in pytest-isolation: KeyError: 'a'; please report it with the traceback above\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "koi8-r", "cp437"])
+def test_a_character_that_the_output_lacks_is_printed_in_ascii(encoding: str) -> None:
+    program = (
+        "import sys; from provisioner.faults.report import run_reported\n"
+        "sys.exit(run_reported('prog', lambda: print('caf\u00e9 \u2026 \u0416 \u4e16')))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env={"PYTHONIOENCODING": encoding})
+
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"caf\\xe9 ... \\u0416 \\u4e16\n"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user: run as root")
+@pytest.mark.parametrize("home", [{}, {"HOME": ""}, {"HOME": "relative"}])
+def test_a_user_without_a_home_is_told_what_to_set(home: dict[str, str]) -> None:
+    program = (
+        "import os, sys; from provisioner.faults.report import run_reported; from provisioner.paths import state_dir\n"
+        "os.setgid(54321); os.setuid(54321)\n"
+        "sys.exit(run_reported('prog', state_dir))"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=home)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        "prog: cannot find the home of uid 54321: HOME is no absolute path, and passwd(5) names none; "
+        f"set {HOME} to an empty folder of this user\n"
+    )
