@@ -110,7 +110,7 @@ def _generic(text: str, words: Sequence[str]) -> Runtime:
             "title": _short(text),
             "kind": "container",
             "class": "container",
-            "boundary": "process",
+            "boundary": _boundary(words[0]),
             "binary": words[0],
             "create": create,
             "folder": os.getcwd(),
@@ -119,6 +119,13 @@ def _generic(text: str, words: Sequence[str]) -> Runtime:
             "install": f"install it, or name a program that is on PATH: '{words[0]}'",
         }
     )
+
+
+def _boundary(program: str) -> str:
+    """Return what the process on the host is for a program that a role describes (runsc), else the subject."""
+    described = (load_runtime(name) for name in runtime_names())
+    name = PurePosixPath(program).name
+    return next((one.boundary for one in described if one.binary == name and one.kind == "container"), "process")
 
 
 def _with_places(word: str) -> str:

@@ -151,8 +151,8 @@ class Runtime(_Strict):
         title: the name in words.
         kind: what its sandboxes are.
         class_: container, emulation, paravirtualisation or hardware-assisted.
-        boundary: what the process seen from the host is: "process" (the subject), "sentry", "vmm", or "none" for a
-            runtime that claims no wall.
+        boundary: what the process seen from the host is: "process" (the subject), "sentry" (a kernel in a process, as
+            gVisor's: its pid is that of `state`), "vmm", or "none" for a runtime that claims no wall.
         binary: the program that must be on PATH; None: no program.
         needs: further programs that must be on PATH.
         root: whether it needs root.

@@ -216,7 +216,7 @@ class Sandbox:
 
     def outside(self) -> Facts | None:
         """Return the host's view of the subject; None if it is no process of the host, or no wall is claimed."""
-        if self.runtime.boundary == "vmm":
+        if self.runtime.boundary in ("vmm", "sentry"):
             return self.outer.outside_if_there(self.nonce)
         return self.host.outside(self.nonce, filters=True) if self.runtime.boundary == "process" else None
 
@@ -225,7 +225,9 @@ class Sandbox:
         return self.host.served_sockets(self.nonce, self.nonce) if self.runtime.boundary == "process" else []
 
     def vmm(self) -> Facts | None:
-        """Return the host's view of the hypervisor's process; None for a container."""
+        """Return the host's view of the hypervisor's or the sentry's process; None for another container."""
+        if self.runtime.boundary == "sentry":
+            return self.host.outside_pid(self.state_pid(), self.nonce, filters=True, holdings=True)
         if self.runtime.boundary != "vmm" or self._stream is None:
             return None
         pid = self._outer_host.vmm_pid if self._outer_host else self._stream.pid

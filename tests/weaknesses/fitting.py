@@ -35,6 +35,7 @@ OWN: dict[str, set[str]] = {
     "podman": {"podman", "flags of run"},
     "runc": {"oci"},
     "crun": {"oci"},
+    "gvisor": {"oci", "flags of run"},
     "lxc": {"lxc"},
     "nspawn": {"nspawn"},
     "bwrap": {"bwrap"},

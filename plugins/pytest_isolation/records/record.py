@@ -77,7 +77,7 @@ class Record(Observed):
         host: the host's view of itself.
         inside: the sandbox's view of itself.
         outside: the host's view of the sandbox's subject; None for a VM.
-        vmm: the host's view of the hypervisor's process; None for a container.
+        vmm: the host's view of the hypervisor's process, or of the sentry's; None for another container.
         exec_: the view of a process that the runtime's own exec started in the sandbox.
         peer_inside, peer_outside: the views of a second sandbox, created in the same way.
         loads: limits under load, by name.

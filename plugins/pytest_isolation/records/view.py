@@ -8,6 +8,7 @@ Touches no machine: `live/sandbox.py` adds what needs a running sandbox.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from provisioner.errors import UnobservedFact
 from provisioner.facts.document import Facts
@@ -22,7 +23,9 @@ from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.records.host_view import HostView as HostView  # checks import both views from here
 from pytest_isolation.records.namespaces import NamespaceView
 from pytest_isolation.records.record import Record, TargetInfo
+from pytest_isolation.records.sentry import passed_through, sentry_kernel
 from pytest_isolation.walls.inside_outside import corrected
+from pytest_isolation.walls.machine.own_kernel import is_named_apart
 from pytest_isolation.walls.outside_alone import is_refused, may_gain
 from pytest_isolation.walls.privileged_calls import rows_passed
 from pytest_isolation.walls.served_sockets import Reached, reached
@@ -99,7 +102,7 @@ class SandboxView:
     @property
     def vmm(self) -> Facts:
         """
-        The host's view of the hypervisor's process.
+        The host's view of the hypervisor's process, or of the sentry's.
 
         Raises:
             UnobservedFact: a container has none.
@@ -149,20 +152,41 @@ class SandboxView:
 
         It does if the host sees the subject as one of its processes, or if the runtime confines processes.  The boot id
         does not count then: systemd-nspawn and LXD mount a made-up one over /proc/sys/kernel/random/boot_id.  So what
-        a runtime says of itself can only remove walls here.  Otherwise, and behind a sentry, the boot id decides.
+        a runtime says of itself can only remove walls here.  Otherwise the boot id decides; a sentry (gVisor) has none,
+        and its kernel tells another name than the host's by uname(2) and in /proc/version.
         """
-        boundary = self.target.boundary
-        if boundary == "process" or (self.has_outside and boundary != "sentry"):
+        if self.target.boundary == "process" or self.has_outside:
             return True
+        if self.target.boundary == "sentry":
+            return not is_named_apart(self.inside, self.record.host)
         return self.inside.boot_id == self.record.host.boot_id
+
+    @property
+    def is_behind_sentry(self) -> bool:
+        """Whether a process of the host is its kernel (gVisor)."""
+        return self.target.boundary == "sentry" and not self.shares_kernel
+
+    @property
+    def confined_name(self) -> str:
+        """The words for the process that `confined` is."""
+        if self.has_outside or self.shares_kernel:
+            return "its process"
+        return "its sentry's process" if self.target.boundary == "sentry" else "the hypervisor's process"
+
+    @property
+    def _kernel(self) -> str:
+        """The identity of the kernel that it runs on: its boot id, or its sentry."""
+        if self.shares_kernel:
+            return self.record.host.boot_id
+        return sentry_kernel(self.record, self._peer) if self.is_behind_sentry else self.inside.boot_id
 
     @property
     def confined(self) -> Process:
         """
-        The process of the host's kernel that the boundary confines: the subject, or the hypervisor's process.
+        The process of the host's kernel that the boundary confines: the subject, the hypervisor's or the sentry's.
 
         Raises:
-            UnobservedFact: the sandbox has its own kernel, and its hypervisor's process was not observed.
+            UnobservedFact: the sandbox has its own kernel, and its hypervisor's or sentry's process was not observed.
         """
         if self.has_outside or self.shares_kernel:
             return self.process
@@ -219,10 +243,12 @@ class SandboxView:
         The sandbox's namespaces, from outside if that was observed, with the boot id of their kernel.
 
         They are the subject's; of a kind in which another task of the sandbox is in the host's namespace, the host's.
+        Behind a sentry in the host's network namespace, the network is the host's (gVisor, --network=host).
         """
         if self.has_outside:
             return NamespaceView(self.outside, self.record.host.boot_id, self._host_inode)
-        return NamespaceView(self.inside, self.record.host.boot_id if self.shares_kernel else self.inside.boot_id)
+        through = partial(passed_through, self.record) if self.is_behind_sentry else None
+        return NamespaceView(self.inside, self._kernel, through, self.record.host.boot_id)
 
     @property
     def capabilities_over_host(self) -> int:

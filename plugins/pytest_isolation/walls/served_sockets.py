@@ -13,6 +13,7 @@ from provisioner.facts.ipc import Socket
 from provisioner.facts.mounts import Mount
 from provisioner.facts.served_sockets import ServedSocket, Server
 from pytest_isolation.walls.filesystem.host_tree import is_at_or_below
+from pytest_isolation.walls.filesystem.mounts import SHARED_FOLDERS
 from pytest_isolation.walls.filesystem.origins import hidden
 
 # Programs that start what they are told to, as root or as the user whose containers they run: names of processes.
@@ -115,6 +116,12 @@ def mount_of(path: str, mounts: Sequence[Mount]) -> Mount | None:
     """Return the mount that a path lies on: that with the longest mount point, of several the last."""
     above = [mount for mount in mounts if is_at_or_below(path, mount.target)]
     return max(reversed(above), key=lambda mount: len(mount.target), default=None)
+
+
+def in_shared_folders(sockets: Iterable[Socket], mounts: Sequence[Mount]) -> list[str]:
+    """Return the sockets that lie in a folder of the host which another kernel shows."""
+    lies_on = ((socket, mount_of(socket.path, mounts)) for socket in sockets)
+    return [socket.path for socket, mount in lies_on if mount is not None and mount.fstype in SHARED_FOLDERS]
 
 
 def relative(path: str, top: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from provisioner.errors import UnobservedFact
 from pytest_isolation.policy.raised import Open
+from pytest_isolation.records.sentry import refuse_passed_on
 from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls import management_sockets
 from pytest_isolation.walls.outside_alone import sockets_of_host
@@ -55,6 +56,7 @@ def test_no_engine_socket_is_there(sandbox: SandboxView, host_facts: HostView) -
         return
     sockets = sandbox.system.sockets
     if not sandbox.shares_kernel:
+        refuse_passed_on(sandbox)
         return  # its own engine's
     shares_net = sandbox.namespaces.net == host_facts.namespaces.net
     mounts = sandbox.process.mounts

@@ -75,8 +75,8 @@ def test_threads_of_a_core_are_not_shared(sandbox: SandboxView, peer: SandboxVie
         return
     everything = frozenset().union(*(parse_cpus(core) for core in state.cores))
     if everything <= parse_cpus(mine):
-        raise Open("its hypervisor's process may run on the threads of every core")
-    raise UnobservedFact("peer.vmm", "", "the CPUs of the second VM were not observed")
+        raise Open(f"{sandbox.confined_name} may run on the threads of every core")
+    raise UnobservedFact("peer.vmm", "", "the CPUs of the second sandbox's process were not observed")
 
 
 @pytest.mark.isolation(

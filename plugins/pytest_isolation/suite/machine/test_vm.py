@@ -45,7 +45,7 @@ def test_it_runs_its_own_kernel(sandbox: SandboxView) -> None:
 )
 def test_it_is_of_the_kind_that_it_is_declared(sandbox: SandboxView) -> None:
     """
-    The sandbox is of the kind that its runtime declares: a container, or a VM.
+    The sandbox is of the kind that its runtime declares: a container, one behind a sentry, or a VM.
 
     The host's kernel, the boot id, what is mounted over it, /proc/version and kernel threads show which kernel it runs
     on.
@@ -60,6 +60,8 @@ def test_it_is_of_the_kind_that_it_is_declared(sandbox: SandboxView) -> None:
         shared = signs_of_hosts_kernel(sandbox.inside, host, seen)
         if shared:
             raise Open(f"it is declared a VM, and runs on the host's kernel: {shared[0]}")
+    elif sandbox.target.boundary == "sentry" and sandbox.shares_kernel:
+        raise Open("it is declared to run behind a sentry, and runs on the host's kernel")
     elif sandbox.target.boundary == "process" and not sandbox.has_outside:
         own = signs_of_its_own_kernel(sandbox.inside, host)
         if own and not may_be_elsewhere(sandbox.target):

@@ -38,11 +38,11 @@ def test_root_inside_is_not_root_outside(sandbox: SandboxView) -> None:
     The host's ids decide: a user namespace that maps 0 to 0 (`unshare -Ur` run by root) is no wall.
     The host's uid 0 and gid 0 count at any id inside: a process that may change its ids becomes the host's root there.
     An image that this run made must hold no file with capabilities of the host's root if the sandbox has its own users.
-    The root of a VM belongs to its own kernel, so its hypervisor's process must not be root.
+    The root of a VM belongs to its own kernel, so its hypervisor's process must not be root, nor a sentry's.
     """
     if not sandbox.shares_kernel and not sandbox.has_outside:
         if 0 in sandbox.vmm.process.uid:
-            raise Open("the hypervisor's process runs as root on the host")
+            raise Open(f"{sandbox.confined_name} runs as root on the host")
         return
     process = sandbox.outside.process
     if 0 in process.uid:

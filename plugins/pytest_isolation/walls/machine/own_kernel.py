@@ -48,6 +48,19 @@ def signs_of_its_own_kernel(inside: Facts, host: Facts) -> list[str]:
     return found
 
 
+def is_named_apart(inside: Facts, host: Facts) -> bool:
+    """
+    Return whether the sandbox's kernel has other names than the host's, by uname(2) and in /proc/version.
+
+    A namespace changes the node name alone (uts_namespaces(7)), and a mount /proc/version alone.
+
+    Args:
+        inside, host: both views.
+    """
+    own, hosts = _system(inside).kernel, _system(host).kernel
+    return own.version != hosts.version and own.release != hosts.release and own.banner != hosts.banner
+
+
 def _is_forged(inside: Facts) -> bool:
     """Whether something is mounted where the kernel shows its boot id (systemd-nspawn, LXD)."""
     return any(mount.target == BOOT_ID for mount in inside.process.mounts)
