@@ -17,9 +17,10 @@ from pytest_isolation.policy.raised import NotAsked
 from pytest_isolation.session.state import STATE, State
 
 if TYPE_CHECKING:
-    from provisioner.sandboxes.sandbox import Sandbox
+    from pytest_isolation.live.further import FurtherSandbox
     from pytest_isolation.live.machine import MachineView
-    from pytest_isolation.records.view import HostView, SandboxView
+    from pytest_isolation.live.sandbox import LiveView
+    from pytest_isolation.records.view import HostView
     from pytest_isolation.targets.target import Target
 
 OFF = "needs sandboxes: run with --isolation=container, vm, or container,vm"
@@ -61,9 +62,9 @@ def isolation_target(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def sandbox(request: pytest.FixtureRequest, isolation_target: str) -> SandboxView:
+def sandbox(request: pytest.FixtureRequest, isolation_target: str) -> LiveView:
     """
-    The sandbox of the target: what was observed of it from inside and from outside, and `run` to act in it.
+    The sandbox of the target: what was observed of it from inside and from outside, and ways to act in it.
 
     It is shared by all tests of the session; a sandbox that died is created again.
 
@@ -77,7 +78,7 @@ def sandbox(request: pytest.FixtureRequest, isolation_target: str) -> SandboxVie
 
 
 @pytest.fixture
-def peer(request: pytest.FixtureRequest, isolation_target: str) -> SandboxView:
+def peer(request: pytest.FixtureRequest, isolation_target: str) -> LiveView:
     """
     A second sandbox of the target, created in the same way as `sandbox` and beside it.
 
@@ -124,34 +125,44 @@ def machine(request: pytest.FixtureRequest, isolation_target: str) -> MachineVie
 
 
 @pytest.fixture
-def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> Iterator[Callable[..., Sandbox]]:
+def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> Iterator[Callable[..., FurtherSandbox]]:
     """
-    A function that creates a further sandbox of the target.  All of them are closed at the end of the test.
+    A function that makes a further sandbox of the target.  All of them are ended at the end of the test.
 
-    Its arguments, all of them optional, are the limits `memory` (bytes), `cpus` and `pids`, `network` ("none",
-    "private" or "host"), `flags` (further arguments for the runtime), and `image` ("probe", or "shell" for one with
-    BusyBox).  It returns a `provisioner.sandboxes.sandbox.Sandbox`.  On an attached target the test is skipped.
+    What it returns is used like `sandbox`: its facts, `run`, `read_text` and so on; `live` is the running sandbox.
+    On an attached target the test is skipped.
+
+    Args:
+        image: "probe" (nothing but the probe), "shell" (BusyBox), "debian" (python3, ps, dpkg, ip, ping; made once on
+            this host), a `provisioner.images.image.Image` with files of your own, or the name of an image that the
+            engine (docker, podman) has, such as "python:3.12-slim".
+        memory: the memory limit, such as "64MiB"; a micro VM needs at least "192MiB".
+        cpus: the CPU limit in processors, such as 0.5.
+        pids: the limit on tasks, such as 32.
+        network: "none", "private" or "host".
+        volumes: folders of the host that are shared, such as {tmp_path: "/tmp"}.
+        flags: further arguments for the runtime, such as ["--cap-drop", "ALL"].
+
+    Raises:
+        IsolationError: the runtime cannot do it, or refuses: the test is `unknown`.
 
     Example:
         def test_small_sandbox_answers(sandbox_factory):
-            small = sandbox_factory(memory=64 << 20)
-            assert small.request("echo", data=b"hello").data == b"hello"
+            small = sandbox_factory(memory="256MiB", image="shell")
+            assert small.run("sh", "-c", "exit 3").returncode == 3
     """
     state, target = _state_and_target(request, isolation_target)
     if target.attached is not None:
         from pytest_isolation.records.record import ATTACHED
 
         raise NotAsked(ATTACHED)
-    made: list[Sandbox] = []
+    made: list[FurtherSandbox] = []
 
-    def make(*, network: str = "none", flags: tuple[str, ...] = (), **asked: Any) -> Sandbox:
-        from provisioner.limits.limits import Limits
-        from provisioner.sandboxes.spec import Spec
+    def make(**asked: Any) -> FurtherSandbox:
+        from pytest_isolation.live.further import make_further
 
-        limits = Limits(**{name: asked.pop(name) for name in Limits().by_argument() if name in asked})
-        spec = Spec(limits=limits, network=network, flags=tuple(flags), **asked)
         with _explained():
-            made.append(state.sandboxes.create(target, spec))
+            made.append(make_further(target, state.sandboxes, **asked))
         return made[-1]
 
     yield make

@@ -16,9 +16,17 @@ from pathlib import Path
 import pytest
 
 KINDS = ("container", "vm")
+USERLANDS = ("busybox", "debian")
 LOCAL = "local"
 KIND_OPTION = "--isolation"  # all other options of ours begin with it, too
 NAMING = ("isolation_attach", "isolation_run")  # options that name single columns and need no --isolation
+MARKERS = (
+    "isolation(id, *, severity, profile, refs, gains, remedy, shows, reproduce, kinds, kinds_reason): this test is "
+    "a check: it tests one named part of the wall between a sandbox and its host",
+    "isolation_active: this test acts on the sandbox (load, reach) instead of reading facts",
+    "isolation_destructive: this test changes the sandbox or its machine; afterwards the sandbox is created again, "
+    "and the machine is restored from its snapshot",
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class RunOptions:
         only_named: whether nothing but attached sandboxes and command lines was asked for.
         expected: the file of the documented exceptions of own checks, or None.
         targets: the names of isolation.yaml's targets that are columns instead of the installed container runtimes.
+        userland: the programs of the sandboxes that testinfra asks: "busybox" or "debian".
     """
 
     kinds: tuple[str, ...]
@@ -69,6 +78,7 @@ class RunOptions:
     expected: Path | None = None
     pyproject: Path | None = None
     targets: tuple[str, ...] = ()
+    userland: str = "busybox"
 
     @property
     def needs_lab(self) -> bool:
@@ -158,6 +168,13 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="FILE",
         help="read the targets and the waivers (accepted findings) here; default: ROOTDIR/isolation.yaml",
     )
+    add(
+        "--isolation-userland",
+        metavar="NAME",
+        help="give testinfra's sandboxes these programs: busybox (default), or debian (python3, ps, getent, dpkg, "
+        "ip, ping), which is built once",
+    )
+    parser.addini("isolation_userland", "default of --isolation-userland", default="")
     parser.addini("isolation_profile", "default of --isolation-profile", default="")
     parser.addini("isolation_runtime", "default of --isolation-runtime", default="")
     parser.addini("isolation_expected", "default of --isolation-expected", default="")
@@ -191,6 +208,8 @@ def read_options(config: pytest.Config) -> RunOptions | None:
     runtimes = _names(_setting(config, "isolation_runtime", sources))
     waivers = _setting(config, "isolation_waivers", sources)
     expected = _setting(config, "isolation_expected", sources)
+    userland = _setting(config, "isolation_userland", sources) or USERLANDS[0]
+    _known(userland, USERLANDS, "--isolation-userland", "userland")
     default = config.rootpath / "isolation.yaml"
     own = config.rootpath / "isolation-expected.yaml"
     pyproject = config.rootpath / "pyproject.toml"
@@ -217,6 +236,7 @@ def read_options(config: pytest.Config) -> RunOptions | None:
         pyproject=pyproject if pyproject.exists() else None,
         commands=commands,
         only_named=given is None,
+        userland=userland,
     )
 
 

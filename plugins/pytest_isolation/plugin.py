@@ -22,7 +22,7 @@ from pytest_isolation.fixtures import (  # noqa: F401 - fixtures are registered 
     sandbox,
     sandbox_factory,
 )
-from pytest_isolation.options import add_options, is_asked, read_options
+from pytest_isolation.options import MARKERS, add_options, is_asked, read_options
 from pytest_isolation.session.state import RUNS, STATE, TARGET, start_state, state_and_target
 
 if TYPE_CHECKING:
@@ -56,13 +56,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for line in (
-        "isolation(id, *, severity, profile, refs, gains, remedy, shows, reproduce, kinds, kinds_reason): this test is "
-        "a check: it tests one named part of the wall between a sandbox and its host",
-        "isolation_active: this test acts on the sandbox (load, reach) instead of reading facts",
-        "isolation_destructive: this test changes the sandbox or its machine; afterwards the sandbox is created again, "
-        "and the machine is restored from its snapshot",
-    ):
+    for line in MARKERS:
         config.addinivalue_line("markers", line)
     options = read_options(config)
     if options is None:
@@ -108,7 +102,7 @@ def pytest_collection(session: pytest.Session) -> None:
     if state is not None and config.pluginmanager.hasplugin(TESTINFRA):
         from pytest_isolation.live.testinfra import register
 
-        register(state.targets, state.sandboxes, config.option)
+        register(state.targets, state.sandboxes, config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from provisioner.facts.capabilities import CapabilitySet
 from provisioner.facts.forms import U32, Id
 from provisioner.observed import Number, Observed
 
@@ -18,14 +19,17 @@ class IdRange(Observed):
     count: Annotated[int, Field(ge=1, le=U32)]
 
 
-class Capabilities(Observed):
-    """The five sets of capabilities(7) as bit masks."""
+Mask = Annotated[Number, AfterValidator(CapabilitySet)]
 
-    inheritable: Number
-    permitted: Number
-    effective: Number
-    bounding: Number
-    ambient: Number
+
+class Capabilities(Observed):
+    """The five sets of capabilities(7): bit masks that print as names."""
+
+    inheritable: Mask
+    permitted: Mask
+    effective: Mask
+    bounding: Mask
+    ambient: Mask
 
 
 class Seccomp(Observed):

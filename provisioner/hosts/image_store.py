@@ -15,6 +15,7 @@ from provisioner.facts.image import ImageSeen, read_archive
 from provisioner.hosts.files_local import HostFiles, rootfs_name
 from provisioner.images import image as images
 from provisioner.images.busybox import Shell, find_shell
+from provisioner.images.debian import debian_archive, debian_initramfs, debian_rootfs
 from provisioner.images.image import Image
 from provisioner.images.kernel import guest_kernel
 from provisioner.journal.entry import UndoEntry
@@ -75,6 +76,8 @@ class ImageMaker:
             IsolationError: it cannot be made.
         """
         shell = find_shell() if image.shell and runtime.image != "none" else None
+        if image.debian and runtime.image != "none":
+            return self._debian(runtime, ref)
         if runtime.image == "archive":
             data = images.archive(self._probe.path, ref, shell=shell, image=image)
             path = self._directory / f"{runtime.name}-{image.name}.tar"
@@ -84,6 +87,22 @@ class ImageMaker:
             folder = self._rootfs(image, shell)
             return {"rootfs": str(folder)}, _seen(lambda: self._look_at(folder))
         return (self._guest(image, shell) if runtime.image == "initramfs" else {}), None
+
+    def _debian(self, runtime: Runtime, ref: str) -> Made:
+        """Make the image with Debian's userland."""
+        unread = IsolationError("the image 'debian' is not read before its start")
+        if runtime.image == "initramfs":
+            return self._boot(debian_initramfs(self._probe.path, self._probe.hash)), None
+        if runtime.image == "archive":
+            path = self._directory / f"{runtime.name}-debian.tar"
+            self._files.write(path, debian_archive(self._probe.path, ref))
+            return {"archive": str(path)}, unread
+        if not self._files.remembers:
+            raise IsolationError(
+                f"cannot make the image 'debian' for '{runtime.name}' on a machine: its root folder is made here only",
+                'use image="shell" there',
+            )
+        return {"rootfs": str(debian_rootfs(self._probe.path, self._probe.hash))}, unread
 
     def _rootfs(self, image: Image, shell: Shell | None) -> Path:
         """Make the root folder unless it exists; one with additional entries is deleted at the run's end."""
@@ -101,9 +120,12 @@ class ImageMaker:
         path = (self._directory / image.name if image.items else cache_dir() / name).with_suffix(".cpio")
         if not path.exists():
             images.initramfs(self._probe.path, path, shell, image.items)
+        return self._boot(path)
+
+    def _boot(self, initramfs: Path) -> dict[str, object]:
         chosen = accelerator().name
         return {
-            "initramfs": str(path),
+            "initramfs": str(initramfs),
             "kernel": str(guest_kernel(self._kernel)),
             "accelerator": chosen,
             # /dev/kvm belongs to root and a group (50-udev-default.rules); the hypervisor is another user

@@ -26,7 +26,7 @@ from provisioner.runtimes.engine import Engine
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime, symptom_in
 
-ImageName = Literal["probe", "shell"]
+ImageName = Literal["probe", "shell", "debian"]
 
 
 class RuntimeImages:
@@ -65,7 +65,7 @@ class RuntimeImages:
 
         Args:
             runtime: the runtime.
-            image: "probe" (the probe alone), "shell" (with a BusyBox), or an Image.
+            image: "probe" (the probe alone), "shell" (with a BusyBox), "debian" (with its userland), or an Image.
 
         Raises:
             IsolationError: the image cannot be made or imported.
@@ -155,4 +155,4 @@ def remembered(files: HostFiles, runtime: Runtime) -> dict[str, str]:
 
 
 def _key(runtime: Runtime, image: Image) -> str:
-    return f"{runtime.name}/{runtime.conditions}/{image.name}"
+    return f"{runtime.name}/{runtime.conditions}/{runtime.image}/{image.name}"

@@ -61,6 +61,7 @@ class Image:
 
     Attributes:
         shell: whether it contains a BusyBox.
+        debian: whether it contains Debian's userland.
         items: additional entries; each replaces the entry of the same name.  No link may lead out of the image.
         user: the user in an archive's config ("USER" of a Dockerfile), "" for none.
     """
@@ -68,16 +69,17 @@ class Image:
     shell: bool = False
     items: tuple[Item, ...] = ()
     user: str = ""
+    debian: bool = False
 
     @property
     def name(self) -> str:
         """The image's name, unique within a run."""
         if not self.items and not self.user:
-            return "shell" if self.shell else "probe"
+            return "debian" if self.debian else "shell" if self.shell else "probe"
         return f"own-{hashlib.sha256(repr(self).encode()).hexdigest()[:12]}"
 
 
-IMAGES = {image.name: image for image in (Image(), Image(shell=True))}
+IMAGES = {image.name: image for image in (Image(), Image(shell=True), Image(debian=True))}
 
 
 def contents(probe: Path, shell: Shell | None = None, name: str = "probe", further: Sequence[Item] = ()) -> list[Item]:
@@ -91,7 +93,7 @@ def contents(probe: Path, shell: Shell | None = None, name: str = "probe", furth
         further: additional entries; each replaces the entry of the same name.
     """
     items = [Item(folder, stat.S_IFDIR | mode) for folder, mode in FOLDERS.items()]
-    items.append(Item(name, stat.S_IFREG | 0o755, probe.read_bytes()))
+    items.append(_probe_item(probe, name))
     if shell is not None:
         items.append(Item("bin", stat.S_IFDIR | 0o755))
         items.append(Item("bin/busybox", stat.S_IFREG | 0o755, shell.path.read_bytes()))
@@ -108,6 +110,7 @@ def archive(
     machine: str | None = None,
     shell: Shell | None = None,
     image: Image = IMAGES["probe"],
+    below: bytes = b"",
 ) -> bytes:
     """
     Return a docker-archive tar that `docker load` and `podman load` accept.
@@ -118,30 +121,36 @@ def archive(
         machine: the architecture as uname(2) names it; this machine's by default.
         shell: a BusyBox for /bin, None for none.
         image: the image's additional entries and user.
+        below: the tar of a layer below the probe's; b"" for none.
 
     Raises:
         IsolationError: the probe cannot be read, or is for another machine.
     """
     machine = machine or platform.machine()
     check_architecture(probe, machine)
-    layer = _tar(contents(probe, shell, further=image.items))
-    digest = hashlib.sha256(layer).hexdigest()
+    top = _tar(contents(probe, shell, further=image.items) if not below else [_probe_item(probe)])
+    layers = {hashlib.sha256(layer).hexdigest(): layer for layer in (below, top) if layer}
     config = _json(
         {
             "architecture": OCI_MACHINES.get(machine, machine),
             "config": {"Labels": LABELS} | ({"User": image.user} if image.user else {}),
             "created": "1970-01-01T00:00:00Z",
-            "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "pytest-isolation"}],
+            "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "pytest-isolation"} for _ in layers],
             "os": "linux",
-            "rootfs": {"diff_ids": [f"sha256:{digest}"], "type": "layers"},
+            "rootfs": {"diff_ids": [f"sha256:{digest}" for digest in layers], "type": "layers"},
         }
     )
     name = f"{hashlib.sha256(config).hexdigest()}.json"
-    manifest = _json([{"Config": name, "Layers": [f"{digest}/layer.tar"], "RepoTags": [ref]}])
+    manifest = _json([{"Config": name, "Layers": [f"{digest}/layer.tar" for digest in layers], "RepoTags": [ref]}])
     file_mode = stat.S_IFREG | 0o644
-    folder = Item(digest, stat.S_IFDIR | 0o755)
-    files = [Item(name, file_mode, config), folder, Item(f"{digest}/layer.tar", file_mode, layer)]
+    files = [Item(name, file_mode, config)]
+    for digest, layer in layers.items():
+        files += [Item(digest, stat.S_IFDIR | 0o755), Item(f"{digest}/layer.tar", file_mode, layer)]
     return _tar([*files, Item("manifest.json", file_mode, manifest)])
+
+
+def _probe_item(probe: Path, name: str = "probe") -> Item:
+    return Item(name, stat.S_IFREG | 0o755, probe.read_bytes())
 
 
 def rootfs_tar(probe: Path, shell: Shell | None = None, further: Sequence[Item] = ()) -> bytes:
@@ -172,7 +181,7 @@ def rootfs(probe: Path, out: Path, shell: Shell | None = None, further: Sequence
         IsolationError: the probe cannot be read, or the folder cannot be made.
     """
     probe_architecture(probe)
-    if _is_rootfs(out, probe):
+    if is_rootfs(out, probe):
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     made = out.with_name(temporary_name())
@@ -181,7 +190,7 @@ def rootfs(probe: Path, out: Path, shell: Shell | None = None, further: Sequence
         _fill_rootfs(made, contents(probe, shell, further=further))
         replace_folder(made, out)
     except OSError as error:
-        if not _is_rootfs(out, probe):  # else another process made it first
+        if not is_rootfs(out, probe):  # else another process made it first
             raise failed(f"cannot make '{out}'", error) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -197,8 +206,23 @@ def initramfs(probe: Path, out: Path, shell: Shell | None = None, further: Seque
         shell: a BusyBox for /bin, None for none.
         further: additional entries, as in `contents`.
     """
+    write_initramfs(
+        probe, out, [(item.name, item.mode, 0, 0, item.data) for item in contents(probe, shell, "init", further)]
+    )
+
+
+def write_initramfs(probe: Path, out: Path, entries: Sequence[Entry]) -> None:
+    """
+    Write an initramfs of these entries, the probe's own and the device nodes of a guest.
+
+    Args:
+        probe: the executable; it becomes /init.
+        out: the file to write; it is replaced whole.
+        entries: the entries, folders before what is in them.
+    """
     probe_architecture(probe)
-    entries = [(item.name, item.mode, 0, 0, item.data) for item in contents(probe, shell, "init", further)]
+    first = [(item.name, item.mode, 0, 0, item.data) for item in contents(probe, name="init")]
+    entries = [*first, *(entry for entry in entries if entry[0] not in {name for name, *_ in first})]
     entries += [(name, stat.S_IFCHR | mode, major, minor, b"") for name, mode, major, minor in NODES]
     write_cpio(entries, out)
 
@@ -219,7 +243,7 @@ def _cpio(number: int, name: str, mode: int, major: int, minor: int, data: bytes
     return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
 
-def _is_rootfs(folder: Path, probe: Path) -> bool:
+def is_rootfs(folder: Path, probe: Path) -> bool:
     """Tell whether a folder is whole and still as it was made: the root of a container may have written it."""
     wanted = {"probe": stat.S_IFREG | 0o755} | {name: stat.S_IFDIR | mode for name, mode in FOLDERS.items()}
     try:

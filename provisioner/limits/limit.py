@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import pkgutil
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
+from provisioner.errors import IsolationError
 from provisioner.limits import kinds
 from provisioner.limits.cgroup import CgroupSetting
 from provisioner.limits.measured import CgroupFilesBase, LoadBase
 from provisioner.observed import Observed
 
 L = TypeVar("L", bound=LoadBase)
+_AMOUNT = re.compile(r"(-?\d+(?:\.\d+)?(?:e\+?\d+)?|nan|inf) *([A-Za-z]*)", re.ASCII)
 
 
 class Limit(ABC, Generic[L]):
@@ -29,6 +33,8 @@ class Limit(ABC, Generic[L]):
         name: its name in runtime.yaml, in facts and loads, and in its check's id: "cpu".
         argument: the keyword by which `Limits` and `sandbox_factory` take its amount: "cpus".
         unit: the unit of its amounts, in words.
+        units: the units that may end an amount in text, in lower case, each with its factor.
+        example: amounts as a user may write them.
         number: int where only whole amounts make sense, else float.
         rank: its place among the limits: loads run in this order.
         amount: the amount that sandboxes are measured with.
@@ -44,6 +50,8 @@ class Limit(ABC, Generic[L]):
     name: ClassVar[str]
     argument: ClassVar[str]
     unit: ClassVar[str]
+    units: ClassVar[Mapping[str, int]] = {}
+    example: ClassVar[str]
     number: ClassVar[type[int] | type[float]] = int
     rank: ClassVar[int]
     amount: ClassVar[float]
@@ -53,6 +61,33 @@ class Limit(ABC, Generic[L]):
     load: type[L]
     shown_inside: ClassVar[tuple[str, ...]] = ()
     tries: ClassVar[int] = 1
+
+    def read_amount(self, given: object) -> float:
+        """
+        Return an amount that a user wrote: a number, or text such as "64MiB".
+
+        Raises:
+            IsolationError: it is no amount of this limit's unit, or not more than zero.
+        """
+        match = _AMOUNT.fullmatch(str(given).strip()) if isinstance(given, (str, int, float)) else None
+        factor = None if match is None else 1 if not match[2] else self.units.get(match[2].lower())
+        if match is None or factor is None or isinstance(given, bool):
+            raise IsolationError(
+                f"cannot limit {self.argument} to {given!r}: it is counted in {self.unit}", f"write {self.example}"
+            )
+        amount = float(match[1]) * factor
+        if not 0 < amount < math.inf:
+            raise IsolationError(f"cannot limit {self.argument} to {given!r}: it must be more than zero")
+        if self.number is int and amount != int(amount):
+            raise IsolationError(
+                f"cannot limit {self.argument} to {given!r}: it is no whole number of {self.unit}",
+                f"write {self.example}",
+            )
+        return self.number(amount)
+
+    def show_amount(self, amount: float) -> str:
+        """Return an amount with its unit, as a user may write it: "192MiB", "0.5 processors"."""
+        return f"{amount:g} {self.unit}"
 
     def measured_amount(self, step: float) -> float:
         """

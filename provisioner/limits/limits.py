@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import suggest_and_list
 from provisioner.limits.cgroup import CgroupSetting
 from provisioner.limits.limit import find_limits, limit_named
 
@@ -18,8 +19,8 @@ class Limits:
     What a sandbox may take.
 
     Args:
-        asked: an amount for each limit by its argument, in the limit's unit: `memory` in bytes, `cpus` in processors'
-            worth of time, `pids` in tasks.  None asks for no limit.
+        asked: an amount for each limit by its argument, a number in the limit's unit or text: `memory` in bytes or as
+            "64MiB", `cpus` in processors' worth of time, `pids` in tasks.  None asks for no limit.
 
     Attributes:
         amounts: the amounts that are asked for, by the limit's name, in the order of `find_limits()`.
@@ -28,20 +29,23 @@ class Limits:
         IsolationError: there is no such limit, or an amount is not more than zero.
 
     Example:
-        >>> Limits(memory=64 << 20, cpus=0.5).amounts
+        >>> Limits(memory="64MiB", cpus=0.5).amounts
         {'memory': 67108864, 'cpu': 0.5}
     """
 
     amounts: Mapping[str, float] = field(hash=False)
 
-    def __init__(self, **asked: float | None) -> None:
-        known = {limit.argument: limit.name for limit in find_limits()}
-        for argument, amount in asked.items():
+    def __init__(self, **asked: str | float | None) -> None:
+        known = {limit.argument: limit for limit in find_limits()}
+        for argument in asked:
             if argument not in known:
-                raise IsolationError(f"cannot limit '{argument}'", hint=f"there are: {', '.join(known)}")
-            if amount is not None and not amount > 0:
-                raise IsolationError(f"cannot limit '{argument}' to {amount}: it must be more than zero")
-        amounts = {name: amount for argument, name in known.items() if (amount := asked.get(argument)) is not None}
+                listed = f"there are: {', '.join(known)}"
+                raise IsolationError(f"cannot limit '{argument}'", suggest_and_list(argument, known, listed))
+        amounts = {
+            limit.name: limit.read_amount(given)
+            for argument, limit in known.items()
+            if (given := asked.get(argument)) is not None
+        }
         object.__setattr__(self, "amounts", amounts)
 
     @classmethod

@@ -44,12 +44,20 @@ def write_config(
     for name, further in asked.items():
         for key, template in runtime.limits[name].config.items():
             set_key(config, key, render_value(template, {**values, **further}, f"{runtime.name}: {key}"))
-    if "volume" in values and runtime.volume is not None:
-        for key, template in runtime.volume.config.items():
-            set_key(config, key, render_value(template, {**values, "config": config}, f"{runtime.name}: {key}"))
+    _set_volumes(config, runtime, values)
     for edit in edits:
         edit(config)
     host.files.write(path, json.dumps(config, indent=1).encode())
+
+
+def _set_volumes(config: dict[str, Any], runtime: Runtime, values: dict[str, object]) -> None:
+    volumes = values.get("volumes")
+    if runtime.volume is None or not isinstance(volumes, list):
+        return
+    for volume in volumes:
+        for key, template in runtime.volume.config.items():
+            further = {"config": config, "volume": volume}
+            set_key(config, key, render_value(template, {**values, **further}, f"{runtime.name}: {key}"))
 
 
 def _default_config(host: Host, runtime: Runtime, values: dict[str, object], path: Path) -> dict[str, Any]:

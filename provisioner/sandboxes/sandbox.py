@@ -31,7 +31,7 @@ from provisioner.runtimes.render import render_argv, render_value
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
 from provisioner.sandboxes.config import write_config
-from provisioner.sandboxes.flags import limit_flags, network_flags, volume_flags, volume_of
+from provisioner.sandboxes.flags import amounts_of, limit_flags, network_flags, volume_flags, volumes_of
 from provisioner.sandboxes.spec import OuterHost, RefusedError, Spec
 
 _numbers = itertools.count(1)
@@ -85,7 +85,7 @@ class Sandbox:
             "nonce": self.nonce,
             "bundle": str(self._bundle),
             "console": str(self._bundle / "console.log"),
-            "limit": self.spec.limits.by_argument(),
+            "limit": amounts_of(self.runtime, self.spec),
             "cgroups": [],
         }
         if self.runtime.image == "initramfs":
@@ -93,8 +93,7 @@ class Sandbox:
             if (uid := self.host.hypervisor_uid) is not None:
                 self.host.files.hand_over(self._bundle / "console.log", uid)
         values["limits"] = self._limit_flags(values)
-        if volume := volume_of(self.spec):
-            values["volume"] = volume
+        values["volumes"] = volumes_of(self.spec)
         values["flags"] = [*self.spec.flags, *volume_flags(self.runtime, self.spec, values)]
         values["network"] = network_flags(self.runtime, self.spec, values)
         return values

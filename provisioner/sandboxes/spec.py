@@ -30,8 +30,8 @@ class Spec:
     Attributes:
         limits: the limits to set.
         network: "none", "private" or "host".
-        image: "probe" (only the probe), "shell" (with BusyBox), or an Image.
-        volume: a folder of the host that is shared with it at VOLUME.
+        image: "probe" (only the probe), "shell" (with BusyBox), "debian", or an Image.
+        volumes: folders of the host that are shared with it, each with its path inside.
         flags: further arguments for `create`, before the image.
         edits: functions that change the runtime's config before it is used (for runtimes with a `prepare`).
     """
@@ -39,7 +39,7 @@ class Spec:
     limits: Limits = field(default_factory=Limits)
     network: str = "none"
     image: ImageName | Image = "probe"
-    volume: Path | None = None
+    volumes: tuple[tuple[Path, str], ...] = ()
     flags: tuple[str, ...] = ()
     edits: tuple[Edit, ...] = ()
 

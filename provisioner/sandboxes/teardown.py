@@ -29,7 +29,7 @@ from provisioner.sandboxes.earlier import Earlier, own_cgroups, own_namespaces, 
 from provisioner.sandboxes.init_death import end_first
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import SharedFile, make_shared_file
-from provisioner.sandboxes.spec import Spec
+from provisioner.sandboxes.spec import VOLUME, Spec
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ def measure_end(
         IsolationError: it could not be created or looked at.
     """
     earlier = read_earlier()
-    with create(Spec(volume=folder)) as sandbox:
+    with create(Spec(volumes=((folder, VOLUME),) if folder else ())) as sandbox:
         subject, vmm = sandbox.outside(), sandbox.vmm()
         host = sandbox.host.outside_pid(sandbox.host.pid, sandbox.nonce)
         shared_file = None if folder is None else _seen(lambda: make_shared_file(sandbox, folder))

@@ -19,7 +19,7 @@ from provisioner.deadlines import deadline
 
 AFTER = """
 def test_after(sandbox_factory):
-    assert sandbox_factory().request("echo", data=b"x").data == b"x"
+    assert sandbox_factory().live.request("echo", data=b"x").data == b"x"
 """
 KEEP = "echo $DOCKER_HOST >$MARKS/host.new; mv $MARKS/host.new $MARKS/host; exec sleep 600"
 ASKS = """
@@ -33,7 +33,7 @@ def test_a_new_one_is_asked(sandbox_factory):
     Path(os.environ["MARKS"], "tests").touch()
     while not Path(os.environ["MARKS"], "struck").exists():
         time.sleep(0.1)
-    sandbox_factory().inside()
+    sandbox_factory().inside
 """
 pytestmark = [wide, needs_root, needs("dockerd")]
 

@@ -130,3 +130,62 @@ def test_a_target_on_a_machine_is_named_so_that_a_url_holds_it() -> None:
 
     assert named == "isolation://docker,isolation://podman+runc@debian12,isolation://debian12"
     assert target_of("podman+runc@debian12") == target_of("debian12%2Fpodman+runc") == "debian12/podman+runc"
+
+
+MOLECULE = """
+import os
+import testinfra.utils.ansible_runner
+
+testinfra_hosts = testinfra.utils.ansible_runner.AnsibleRunner(os.environ["MOLECULE_INVENTORY_FILE"]).get_hosts("all")
+
+def test_shell(host):
+    assert host.run("exit 3").rc == 3
+    assert os.environ["MOLECULE_SCENARIO_NAME"] == "default"
+    assert os.path.isfile(os.environ["MOLECULE_FILE"])
+"""
+
+
+def test_the_tests_of_a_molecule_scenario_run_unchanged(pytester: pytest.Pytester) -> None:
+    scenario = pytester.mkdir("molecule") / "default"
+    (scenario / "tests").mkdir(parents=True)
+    (scenario / "molecule.yml").write_text("driver: {name: docker}\n")
+    (scenario / "tests/test_default.py").write_text(MOLECULE)
+
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", *on("self"), str(scenario), timeout=900)
+
+    result.assert_outcomes(passed=1)
+
+
+def test_variables_that_molecule_set_are_kept(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOLECULE_INVENTORY_FILE", "/molecules/own")
+    pytester.makepyfile(
+        test_own="""
+        import os
+        def test_kept(sandbox): assert os.environ["MOLECULE_INVENTORY_FILE"] == "/molecules/own"
+        """
+    )
+
+    run(pytester, *on("self")).assert_outcomes(passed=1)
+
+
+@pytest.mark.skipif(not USER_NAMESPACES, reason="this host allows no user namespaces: sysctl user.max_user_namespaces")
+def test_what_busybox_cannot_answer_is_unknown_with_the_mend(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_own="""
+        def test_getent(host): assert host.user("root").shell == "/bin/sh"
+        def test_option(host): assert host.check_output("ps -Aww")
+        """
+    )
+
+    result = run(pytester, *on("unshare"))
+
+    result.assert_outcomes(failed=2)
+    mend = "*is unknown: cannot ask BusyBox in 'unshare': {}; run with --isolation-userland=debian"
+    result.stdout.fnmatch_lines_random([mend.format("it has no 'getent'"), mend.format("its ps has no such option")])
+
+
+def test_an_unknown_userland_names_the_nearest_one(pytester: pytest.Pytester) -> None:
+    result = run(pytester, *on("self"), "--isolation-userland=debain")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*unknown userland 'debain'; did you mean 'debian'?*"])

@@ -29,7 +29,7 @@ from provisioner.sandboxes.loads import measure_loads
 from provisioner.sandboxes.reach import measure_reach
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import SharedFile, make_shared_file, shared_folder
-from provisioner.sandboxes.spec import Spec
+from provisioner.sandboxes.spec import VOLUME, Spec
 from provisioner.sandboxes.teardown import TeardownResult, measure_end
 from pytest_isolation.observe.measurements import Measurements
 from pytest_isolation.observe.sandboxes import SandboxCache
@@ -198,7 +198,7 @@ def _file_made(ground: Ground, runtime: Runtime, spec: Spec) -> SharedFile:
     """Let a sandbox made like that make a file in a folder that is shared with it."""
     with (
         shared_folder(ground.host) as folder,
-        Sandbox(ground.host, runtime, replace(spec, volume=folder)) as sandbox,
+        Sandbox(ground.host, runtime, replace(spec, volumes=((folder, VOLUME),))) as sandbox,
     ):
         return make_shared_file(sandbox, folder)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner.deadlines import deadline
 from provisioner.machines.lab import MachineSpec
-from pytest_isolation.live.sandbox import Ran
+from pytest_isolation.live.acting import Completed
 
 if TYPE_CHECKING:
     from provisioner.hosts.host import Host
@@ -37,13 +37,13 @@ class MachineView:
         """The machine's name in lab.yaml."""
         return self.spec.name
 
-    def run(self, *argv: str, seconds: float | None = None) -> Ran:
+    def run(self, *argv: str, timeout: float | None = None) -> Completed:
         """
         Run a program on the machine, as root.
 
         Args:
             argv: the program and its arguments; no shell interprets them.
-            seconds: the most seconds that it may take; None for the default deadline.
+            timeout: the most seconds that it may take; None for the default deadline.
 
         Raises:
             IsolationError: the machine does not answer, or has no such program.
@@ -52,9 +52,9 @@ class MachineView:
             def test_its_own_kernel(machine):
                 assert machine.run("uname", "-s").stdout == "Linux\\n"
         """
-        done = self._ready.connection.run(argv, seconds or deadline("command"))
-        ended = f"exit {done.status}" if done.status >= 0 else f"signal {-done.status}"
-        return Ran(ended, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
+        done = self._ready.connection.run(argv, timeout or deadline("command"))
+        stdout, stderr = (part.decode("utf-8", "replace") for part in (done.stdout, done.stderr))
+        return Completed(argv, done.status, stdout, stderr)
 
     @property
     def testinfra(self) -> Any:

@@ -6,30 +6,23 @@ Out: `LiveView`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from provisioner.facts.reach import Reach
 from provisioner.limits.document import Load
+from provisioner.probe.request import Reply
 from provisioner.sandboxes.sandbox import Sandbox
+from pytest_isolation.live.acting import Acting
 from pytest_isolation.observe.measurements import Measurements
 from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.records.record import ATTACHED, Record
 from pytest_isolation.records.view import SandboxView
 
 
-@dataclass(frozen=True)
-class Ran:
-    """How a program ended ("exit 0", "signal 9") and what it wrote."""
-
-    ended: str
-    stdout: str
-    stderr: str
-
-
-class LiveView(SandboxView):
+class LiveView(Acting, SandboxView):
     """
     A sandbox of the running session.  What is not measured yet is measured when a test asks for it.
 
@@ -89,21 +82,10 @@ class LiveView(SandboxView):
         self._require_ours()
         return testinfra_host(self.measurements.target.id)
 
-    def run(self, *argv: str, stdin: bytes = b"", seconds: float = 30.0) -> Ran:
-        """
-        Run a program in the sandbox.
+    @property
+    def acting_name(self) -> str:
+        return self.target.id
 
-        Args:
-            argv: the program and its arguments; no shell interprets them.
-            stdin: the bytes of its standard input.
-            seconds: the most seconds that it may take.
-
-        Raises:
-            IsolationError: the sandbox does not answer.
-
-        Example:
-            def test_probe_runs_inside(sandbox):
-                assert sandbox.run("/probe", "facts", "mine").ended == "exit 0"
-        """
-        reply = self.live.request("run", *argv, data=stdin, bound=1 << 20, seconds=seconds)
-        return Ran(reply.ended, reply.data.decode("utf-8", "replace"), reply.log.decode("utf-8", "replace"))
+    @property
+    def send(self) -> Callable[..., Reply]:
+        return self.live.request

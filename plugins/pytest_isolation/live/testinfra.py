@@ -18,13 +18,21 @@ import testinfra.backend
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host
 
+from provisioner.errors import IsolationError
+from pytest_isolation.live.molecule import set_variables
+
 if TYPE_CHECKING:
+    from provisioner.probe.request import Reply
     from pytest_isolation.observe.sandboxes import SandboxCache
     from pytest_isolation.targets.target import Target
 
 NAME = "isolation"
 BOUND = 4 << 20  # bytes of a command's output
 SECONDS = 300.0  # enough to install a package
+LACKING = re.compile(r"(\S+): (?:command )?not found\s*$")  # sh(1) of BusyBox, dash and bash
+BUSYBOX_USAGE = re.compile(r"^(\S+): (?:unrecognized|invalid) option.*\n(?:BusyBox v)?", re.MULTILINE)
+OPTIONAL = ("lsb_release", "sw_vers")  # testinfra does without it: modules/systeminfo.py
+MEND = "run with --isolation-userland=debian"
 
 
 class IsolationBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes without types
@@ -73,7 +81,22 @@ class IsolationBackend(BaseBackend):  # type: ignore[misc]  # testinfra comes wi
         line = self.get_command(command, *args)
         shell = self.sandboxes.shell(self.target)
         reply = shell.request("run", "/bin/sh", "-c", line, bound=BOUND, seconds=SECONDS)
+        if self.target.runtime.image != "none":
+            self._require_program(reply)
         return self.result(exit_status(reply.ended), self.encode(line), reply.data, reply.log)
+
+    def _require_program(self, reply: Reply) -> None:
+        """Raise IsolationError for a program that our image lacks: its status is no answer about the sandbox."""
+        assert self.sandboxes is not None
+        log = reply.log.decode("utf-8", "replace")
+        lacking = LACKING.search(log) if reply.ended == "exit 127" else None
+        unknown = BUSYBOX_USAGE.search(log) if reply.ended != "exit 0" else None
+        if (lacking is None and unknown is None) or (lacking and lacking[1] in OPTIONAL):
+            return
+        image = "Debian's image" if self.sandboxes.userland == "debian" else "BusyBox"
+        what = f"it has no '{lacking[1]}'" if lacking else f"its {unknown[1] if unknown else ''} has no such option"
+        mend = "sandbox_factory(image=…) with an image that has it" if image != "BusyBox" else MEND
+        raise IsolationError(f"cannot ask {image} in '{self.target.id}': {what}", mend)
 
 
 def target_of(hostname: str) -> str:
@@ -99,15 +122,17 @@ def hosts_of(targets: Iterable[str]) -> str:
     )
 
 
-def register(targets: Mapping[str, Target], sandboxes: SandboxCache, option: Any) -> None:
+def register(targets: Mapping[str, Target], sandboxes: SandboxCache, config: pytest.Config) -> None:
     """
-    Register the backend with testinfra, and make it the default of --hosts.
+    Register the backend with testinfra, make it the default of --hosts, and set molecule's variables.
 
     Args:
         targets: the session's targets by id.
         sandboxes: the session's sandboxes.
-        option: pytest's options; `hosts` is set unless the user gave it.
+        config: pytest's config; its option `hosts` is set unless the user gave it.
     """
+    set_variables(config, targets)
+    option = config.option
     testinfra.backend.BACKENDS[NAME] = f"{__name__}.{IsolationBackend.__name__}"
     IsolationBackend.targets, IsolationBackend.sandboxes = targets, sandboxes
     given = option.hosts

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from provisioner.errors import IsolationError
+from provisioner.hosts.runtime_images import ImageName
 from provisioner.progress import step
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
@@ -36,13 +37,15 @@ class SandboxCache:
 
     Args:
         hosts: the hosts to create them on; each is started on first use.
+        userland: the image of the sandboxes with a shell: "shell" (BusyBox) or "debian".
 
     Attributes:
         recreated: how many sandboxes died and were made again.
     """
 
-    def __init__(self, hosts: Hosts) -> None:
+    def __init__(self, hosts: Hosts, userland: ImageName = "shell") -> None:
         self.hosts = hosts
+        self.userland = userland
         self.recreated = 0
         self._live: dict[tuple[str, Part], _Live] = {}
         self._further: list[Sandbox] = []
@@ -69,7 +72,7 @@ class SandboxCache:
 
         Args:
             target: the target.
-            part: the target's own ("main"), the second one beside it ("peer"), or one with a BusyBox ("shell").
+            part: the target's own ("main"), the second one beside it ("peer"), or one with a userland ("shell").
 
         Raises:
             IsolationError: it cannot be created, or the session ends.
@@ -87,12 +90,12 @@ class SandboxCache:
             if known is not None:
                 known.sandbox.close()
                 self.recreated += 1
-            sandbox = self.make(target, Spec(image="shell" if part == "shell" else "probe"))
+            sandbox = self.make(target, Spec(image=self.userland if part == "shell" else "probe"))
             self._live[key] = _Live(target, sandbox)
             return sandbox
 
     def shell(self, target: Target) -> Sandbox:
-        """Return a live sandbox in which /bin/sh is: one with a BusyBox, or the target's own where no image is made."""
+        """Return a live sandbox with /bin/sh: one with a userland, or the target's own where no image is made."""
         return self.live(target, "main" if target.runtime.image == "none" else "shell")
 
     def make(self, target: Target, spec: Spec) -> Sandbox:

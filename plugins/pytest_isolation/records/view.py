@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from provisioner.errors import UnobservedFact
+from provisioner.facts.capabilities import CapabilitySet
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.process import Process, TaskState
@@ -251,14 +252,14 @@ class SandboxView:
         return NamespaceView(self.inside, self._kernel, through, self.record.host.boot_id)
 
     @property
-    def capabilities_over_host(self) -> int:
+    def capabilities_over_host(self) -> CapabilitySet:
         """
         The capabilities over the host, effective and permitted, of any task of the sandbox, as a mask.
 
         A capability counts only in the user namespace that holds it (user_namespaces(7)): a process in its own user
         namespace, or on its own kernel, has none over the host.
         """
-        mask = 0
+        mask = CapabilitySet(0)
         if self.shares_kernel:
             for one in (self.subject, *self._tasks()):
                 if one.namespaces.user == self.host.process.namespaces.user:

@@ -1,6 +1,7 @@
 """Reference pages and schemas, made from the code by `script/reference` and `isolation schemas`.
 
 checks.py     all that is known of each check and each known flaw: for the command line and checks.md
+fixtures.py   the fixtures and what they return, from docstrings: fixtures.md
 runtimes.py   what each runtime is documented to leave open, and what it cannot do: runtimes.md
 schemas.py    the models that are published as JSON Schemas
 """

@@ -15,6 +15,7 @@ import pytest
 from pytest_isolation.options import LOCAL, RunOptions
 
 if TYPE_CHECKING:
+    from pytest_isolation.live.sandbox import LiveView
     from pytest_isolation.observe.hosts import Hosts
     from pytest_isolation.observe.measurements import BackgroundLoads, Measurements
     from pytest_isolation.observe.sandboxes import SandboxCache
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pytest_isolation.policy.policy import Policy
     from pytest_isolation.policy.verdict import Cell
     from pytest_isolation.records.record import Record
-    from pytest_isolation.records.view import SandboxView
     from pytest_isolation.targets.target import Skipped, Target
 
 STATE: pytest.StashKey[State] = pytest.StashKey()
@@ -88,7 +88,7 @@ class State:
         """All that is known of the targets by now."""
         return [one.record for one in self.measurements.values()]
 
-    def view(self, target: Target, peer: bool = False) -> SandboxView:
+    def view(self, target: Target, peer: bool = False) -> LiveView:
         """
         Return the sandbox of a target as a test sees it.
 
@@ -157,7 +157,8 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     targets = {target.id: target for target in selected}
     programs = frozenset(name for one in selected if one.host == LOCAL for name in one.runtime.programs)
     needs = Needs(programs, machines=lab is not None)
-    sandboxes = SandboxCache(Hosts(options.kernel, lab, worker=workerinput is not None, needs=needs))
+    hosts = Hosts(options.kernel, lab, worker=workerinput is not None, needs=needs)
+    sandboxes = SandboxCache(hosts, "debian" if options.userland == "debian" else "shell")
     if workerinput is not None:
         measurements = read_measurements(workerinput, targets, sandboxes)
     check_remedies({target.runtime.name for target in targets.values()})

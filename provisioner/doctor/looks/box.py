@@ -14,9 +14,10 @@ from provisioner.doctor.finding import Seen, lacking, limited, ok
 from provisioner.doctor.look import Ask, Look, look
 from provisioner.doctor.system import System, as_root
 from provisioner.errors import IsolationError
+from provisioner.images.mmdebstrap import read_mirrors
 from provisioner.machines.box.build import ROOM
 from provisioner.machines.box.recipe import load_recipe, recipe_names
-from provisioner.machines.box.rootfs import TOOLS, read_mirrors
+from provisioner.machines.box.rootfs import TOOLS
 from provisioner.machines.find import box_of
 from provisioner.machines.lab import load_lab
 from provisioner.paths import cache_dir

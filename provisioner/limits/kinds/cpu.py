@@ -47,6 +47,7 @@ class Cpu(Limit[CpuLoad]):
     name = "cpu"
     argument = "cpus"
     unit = "processors"
+    example = "0.5 or 2"
     number = float
     rank = 20
     amount = 0.25  # little enough to be reached on a busy host, which gives it no more without a weight of its own

@@ -12,6 +12,12 @@ from provisioner.limits.measured import LoadBase, amount_inside, counter, counte
 from provisioner.observed import Fact, Number, Observed
 
 MIB = 1 << 20
+# as of docker-run(1) and podman-run(1), "m" is a binary unit; kubernetes' "Mi" and the SI's "MB" are accepted too
+UNITS = {
+    "b": 1,
+    **{f"{letter}{end}": 1024**power for power, letter in enumerate("kmgt", 1) for end in ("", "i", "ib")},
+    **{f"{letter}b": 1000**power for power, letter in enumerate("kmgt", 1)},
+}
 OVERLOAD = 1.25
 LARGEST_PAGE = 1 << 16  # memory.max is rounded down to whole pages, 64 KiB on some arm64 kernels
 ENDED_BY_LIMIT = ("signal SIGKILL", "end of stream")
@@ -40,6 +46,8 @@ class Memory(Limit[MemoryLoad]):
 
     name = argument = "memory"
     unit = "bytes"
+    units = UNITS
+    example = "64MiB, 1GiB or 67108864"
     rank = 10
     amount = 64 * MIB
     pushed = 1024 * MIB
@@ -47,6 +55,9 @@ class Memory(Limit[MemoryLoad]):
     always_in_facts = True
     load = MemoryLoad
     shown_inside = ("limits.memory.limit", "system.memory_total")
+
+    def show_amount(self, amount: float) -> str:
+        return f"{amount / MIB:g}MiB"
 
     def template_values(self, amount: int) -> dict[str, object]:
         return {"bytes": amount, "mib": amount // MIB}

@@ -34,6 +34,7 @@ class Pids(Limit[PidsLoad]):
 
     name = argument = "pids"
     unit = "tasks"
+    example = "32"
     rank = 30
     amount = 32
     pushed = MAX_CHILDREN // 2

@@ -18,7 +18,7 @@ from provisioner.files.yaml import load_yaml
 
 FOLDER = Path(__file__).parent / "boxes"
 # these files decide a box's content too
-MAKERS = ("init.c", "initrd.py", "kernel.sh", "rootfs.py")
+MAKERS = ("init.c", "initrd.py", "kernel.sh", "rootfs.py", "../../images/mmdebstrap.py")
 
 
 class Recipe(BaseModel):

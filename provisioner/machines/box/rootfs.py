@@ -1,31 +1,23 @@
 """Makes the root folder of a box: Debian by mmdebstrap, with the recipe's packages, files and units.
 
-In: a `Recipe`, packages to bake in, and the keys.  Out: a folder with the root file system.  Needs root.  Packages come
-from the Debian mirrors that this host's apt uses.  No service starts in the chroot: mmdebstrap installs a policy-rc.d
-there that refuses with 101.
+In: a `Recipe`, packages to bake in, and the keys.  Out: a folder with the root file system.  Needs root.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from provisioner.connection.local import LocalConnection, last_line
-from provisioner.deadlines import deadline
+from provisioner.connection.local import LocalConnection
 from provisioner.errors import IsolationError
+from provisioner.images.mmdebstrap import run_mmdebstrap
 from provisioner.machines.box.keys import BoxKeys
 from provisioner.machines.box.recipe import Recipe
 from provisioner.progress import step
 
-MIRROR = "PYTEST_ISOLATION_MIRROR"
 HOOK = Path(__file__).with_name("kernel.sh")
-TARGETS = "$(CREATED_BY)|$(REPO_URI)|$(RELEASE)|$(COMPONENT)|$(ORIGIN)"
-# options that the host's apt needs for its mirror, and the box's apt too
-APT_OPTIONS = re.compile(r'^Acquire::(Check-Valid-Until|Check-Date|Retries|https?::Proxy) "[^"]+";$', re.MULTILINE)
 TOOLS = {"mmdebstrap": "mmdebstrap", "mke2fs": "e2fsprogs", "qemu-img": "qemu-utils", "ssh-keygen": "openssh-client"}
 
 
@@ -64,82 +56,19 @@ def make_rootfs(rootfs: Path, recipe: Recipe, bake: Sequence[str], keys: BoxKeys
     _write_keys(rootfs, keys)
 
 
-def read_mirrors(suite: str) -> list[str]:
-    """
-    Return the lines of sources.list(5): the release, its updates, its security updates.
-
-    Raises:
-        IsolationError: this host's apt uses no Debian mirror, and PYTEST_ISOLATION_MIRROR is not set.
-    """
-    named = os.environ.get(MIRROR, "").split()
-    if named:
-        return [f"deb {uri} {suite}{'-security' if number else ''} main" for number, uri in enumerate(named[:2])]
-    argv = ["apt-get", "indextargets", "--format", TARGETS]
-    try:
-        done = subprocess.run(argv, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
-        lines = parse_targets(done.stdout, suite)
-    except (OSError, subprocess.TimeoutExpired):
-        lines = []
-    if not lines:
-        raise IsolationError(
-            "cannot build a box: this host's apt has no Debian mirror",
-            hint=f"apt-get update, or set {MIRROR} to the address of a mirror's folder 'debian'",
-        )
-    return lines
-
-
-def parse_targets(text: str, suite: str) -> list[str]:
-    """
-    Choose Debian's archives among apt's index targets, and return sources.list lines for the box's release.
-
-    Before its first update apt knows no origin, so an archive is also recognised by its address.  The host may run
-    another release than the box: only the addresses are taken from its archives.
-
-    Args:
-        text: the output of `apt-get indextargets --format TARGETS`.
-        suite: the box's release.
-    """
-    addresses: dict[str, str] = {}
-    for line in text.splitlines():
-        kind, uri, release, component, origin = line.split("|") if line.count("|") == 4 else ("",) * 5
-        ours = origin == "Debian" or (origin.startswith("$") and re.search(r"/debian(-security)?/?$", uri))
-        if kind == "Packages" and component == "main" and ours and not release.endswith("-backports"):
-            part = next((part for part in ("-security", "-updates") if release.endswith(part)), "")
-            addresses.setdefault(part, uri)
-    return [f"deb {addresses[part]} {suite}{part} main" for part in ("", "-updates", "-security") if part in addresses]
-
-
 def _run_mmdebstrap(rootfs: Path, recipe: Recipe, packages: Sequence[str]) -> None:
-    settings = subprocess.run(
-        ["apt-config", "dump"], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
+    run_mmdebstrap(
+        rootfs,
+        recipe.suite,
+        packages,
+        "a box",
+        (
+            *("--format=directory", '--aptopt=Acquire::GzipIndexes "true";'),
+            *(f"--dpkgopt={line}" for line in recipe.dpkg.splitlines()),
+            "--skip=cleanup/apt/lists",  # fetching the lists again takes an emulated guest 30 s
+            f'--customize-hook=sh {HOOK} "$1" {recipe.kernel}',
+        ),
     )
-    options = [*(option[0] for option in APT_OPTIONS.finditer(settings.stdout)), 'Acquire::Languages "none";']
-    argv = [
-        # everything ends with this process, mounts included: a pid and a mount namespace of their own
-        *("setpriv", "--pdeathsig", "KILL"),
-        *("unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "--mount-proc"),
-        *("mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--format=directory"),
-        f"--include={','.join(packages)}",
-        *(f"--aptopt={option}" for option in (*options, 'Acquire::GzipIndexes "true";')),
-        *(f"--dpkgopt={line}" for line in recipe.dpkg.splitlines()),
-        "--skip=cleanup/apt/lists",  # fetching the lists again takes an emulated guest 30 s
-        f'--customize-hook=sh {HOOK} "$1" {recipe.kernel}',
-        *(recipe.suite, str(rootfs), *read_mirrors(recipe.suite)),
-    ]
-    environment = {"LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive", "TMPDIR": str(rootfs.parent)}
-    done = LocalConnection().run(argv, deadline("box.tree"), environment)
-    if done.status != 0:
-        raise IsolationError(
-            f"cannot build a box: mmdebstrap: {_reason(done.stderr)}",
-            hint="check that the mirror answers: apt-get update",
-            log=done.stderr.decode("utf-8", "backslashreplace")[-4000:],
-        )
-
-
-def _reason(stderr: bytes) -> str:
-    """Return the first error line of apt or dpkg; mmdebstrap's own last line gives no reason."""
-    errors = [line for line in stderr.splitlines() if line.startswith((b"E: ", b"dpkg: error"))]
-    return last_line(errors[0]) if errors else last_line(stderr)
 
 
 def _write_files(rootfs: Path, recipe: Recipe) -> None:

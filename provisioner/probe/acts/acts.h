@@ -14,5 +14,8 @@ int verb_touch(const struct call *call);
 int verb_canaries(const struct call *call);
 int verb_served_sockets(const struct call *call);
 int verb_run(const struct call *call);
+int verb_read(const struct call *call);
+int verb_write(const struct call *call);
+int verb_exists(const struct call *call);
 
 #endif

@@ -10,11 +10,13 @@
 #include "start/start.h"
 
 static const struct verb verbs[] = {
-	{ "facts", verb_facts, false }, { "outside", verb_outside, false },
-	{ "image", verb_image, false }, { "echo", verb_echo, true },
-	{ "load", verb_load, false },	{ "net", verb_net, false },
-	{ "touch", verb_touch, false }, { "canaries", verb_canaries, false },
-	{ "run", verb_run, true },	{ "served_sockets", verb_served_sockets, false },
+	{ "facts", verb_facts, false },	  { "outside", verb_outside, false },
+	{ "image", verb_image, false },	  { "echo", verb_echo, true },
+	{ "load", verb_load, false },	  { "net", verb_net, false },
+	{ "touch", verb_touch, false },	  { "canaries", verb_canaries, false },
+	{ "run", verb_run, true },	  { "served_sockets", verb_served_sockets, false },
+	{ "read", verb_read, false },	  { "write", verb_write, true },
+	{ "exists", verb_exists, false },
 };
 
 static const struct {
@@ -41,7 +43,7 @@ int main(int argc, char **argv)
 	record_descriptors();
 	if (argc < 2)
 		return usage("serve|launch|facts|outside|image|echo|load|net|touch|canaries|run|"
-			     "served_sockets [ARG]...");
+			     "served_sockets|read|write|exists [ARG]...");
 	for (size_t i = 0; i < COUNT(commands); i++)
 		if (strcmp(commands[i].name, argv[1]) == 0)
 			return commands[i].run(argc - 1, argv + 1);

@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from cpio_archive import parse_cpio
 
 from provisioner.errors import IsolationError
 from provisioner.images import image
@@ -101,20 +102,6 @@ def test_rootfs_stays_until_the_probe_changes(probe: Path, tmp_path: Path) -> No
     assert sorted(path.name for path in tmp_path.iterdir()) == ["built", "rootfs"]
 
 
-def parse_cpio(data: bytes) -> dict[str, tuple[int, tuple[int, int], bytes]]:
-    found, at = {}, 0
-    while True:
-        assert data[at : at + 6] == b"070701"
-        numbers = [int(data[at + 6 + 8 * n : at + 14 + 8 * n], 16) for n in range(13)]
-        name = data[at + 110 : at + 110 + numbers[11] - 1].decode()
-        start = (at + 110 + numbers[11] + 3) & ~3
-        found[name] = (numbers[1], (numbers[9], numbers[10]), data[start : start + numbers[6]])
-        at = (start + numbers[6] + 3) & ~3
-        if name == "TRAILER!!!":
-            assert at == len(data)
-            return found
-
-
 def test_initramfs_holds_init_and_the_nodes_of_both_serial_lines(probe: Path, tmp_path: Path) -> None:
     image.initramfs(probe, tmp_path / "initramfs")
 
@@ -142,7 +129,7 @@ def test_additional_entries_replace_those_of_the_same_name(probe: Path, tmp_path
 def test_images_with_different_contents_have_different_names() -> None:
     asked = [image.Image(), image.Image(shell=True), image.Image(user="1000"), image.Image(items=(link("a", "b"),))]
 
-    assert list(image.IMAGES) == ["probe", "shell"]
+    assert list(image.IMAGES) == ["probe", "shell", "debian"]
     assert len({one.name for one in asked}) == len(asked)
 
 

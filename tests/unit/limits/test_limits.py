@@ -31,8 +31,8 @@ def test_a_limit_of_nothing_is_refused(limits: dict[str, float]) -> None:
 def test_an_unknown_limit_names_those_that_there_are() -> None:
     known = ", ".join(limit.argument for limit in find_limits())
     assert known.startswith("memory, cpus, pids")
-    with pytest.raises(IsolationError, match=f"cannot limit 'memroy'; there are: {known}$"):
-        Limits(memroy=1)
+    with pytest.raises(IsolationError, match=f"cannot limit 'zzz'; there are: {known}$"):
+        Limits(zzz=1)
 
 
 def test_templates_get_the_values_of_each_limit_that_is_asked_for() -> None:

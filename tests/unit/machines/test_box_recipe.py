@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import IsolationError
+from provisioner.images import mmdebstrap
 from provisioner.machines.box import build as box_module
 from provisioner.machines.box import recipe as recipe_module
 from provisioner.machines.box import rootfs
@@ -66,7 +67,7 @@ def test_a_missing_module_is_named() -> None:
 
 
 def test_only_debians_archives_are_used() -> None:
-    assert rootfs.parse_targets(TARGETS, "bookworm") == [
+    assert mmdebstrap.parse_targets(TARGETS, "bookworm") == [
         "deb http://mirror.test/debian/ bookworm main",
         "deb http://mirror.test/debian/ bookworm-updates main",
         "deb http://mirror.test/debian-security/ bookworm-security main",
@@ -74,7 +75,7 @@ def test_only_debians_archives_are_used() -> None:
 
 
 def test_a_host_of_another_release_gives_only_addresses() -> None:
-    lines = rootfs.parse_targets(TARGETS.replace("bookworm", "trixie"), "bookworm")
+    lines = mmdebstrap.parse_targets(TARGETS.replace("bookworm", "trixie"), "bookworm")
 
     assert lines[0] == "deb http://mirror.test/debian/ bookworm main"
 
@@ -82,21 +83,21 @@ def test_a_host_of_another_release_gives_only_addresses() -> None:
 def test_before_the_first_update_archives_are_recognised_by_address() -> None:
     text = "Packages|http://mirror.test/debian|bookworm|main|$(ORIGIN)\nPackages|http://v.test/x|any|main|$(ORIGIN)\n"
 
-    assert rootfs.parse_targets(text, "bookworm") == ["deb http://mirror.test/debian bookworm main"]
+    assert mmdebstrap.parse_targets(text, "bookworm") == ["deb http://mirror.test/debian bookworm main"]
 
 
 def test_without_a_debian_mirror_the_error_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(rootfs.MIRROR, raising=False)
-    monkeypatch.setattr(rootfs, "parse_targets", lambda text, suite: [])
+    monkeypatch.delenv(mmdebstrap.MIRROR, raising=False)
+    monkeypatch.setattr(mmdebstrap, "parse_targets", lambda text, suite: [])
 
-    with pytest.raises(IsolationError, match=rootfs.MIRROR):
-        rootfs.read_mirrors("bookworm")
+    with pytest.raises(IsolationError, match=mmdebstrap.MIRROR):
+        mmdebstrap.read_mirrors("bookworm")
 
 
 def test_the_variables_mirror_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(rootfs.MIRROR, "http://a.test/debian http://a.test/security")
+    monkeypatch.setenv(mmdebstrap.MIRROR, "http://a.test/debian http://a.test/security")
 
-    assert rootfs.read_mirrors("bookworm") == [
+    assert mmdebstrap.read_mirrors("bookworm") == [
         "deb http://a.test/debian bookworm main",
         "deb http://a.test/security bookworm-security main",
     ]
@@ -105,7 +106,7 @@ def test_the_variables_mirror_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_apts_first_error_is_the_reason() -> None:
     text = b"I: chroot\nE: Unable to locate package nosuch\nE: apt-get failed\nI: removing tempdir\n"
 
-    assert rootfs._reason(text) == "E: Unable to locate package nosuch"
+    assert mmdebstrap._reason(text) == "E: Unable to locate package nosuch"
 
 
 def test_baked_packages_change_the_hash_whatever_their_order() -> None:
