@@ -209,10 +209,10 @@ def test_a_further_sandbox_lives_for_its_test(pytester: pytest.Pytester, home: P
 
         def test_two_more(sandbox_factory, sandbox):
             made.extend([sandbox_factory(), sandbox_factory()])
-            assert len({one.inside().nonce for one in made} | {sandbox.live.nonce}) == 3
+            assert len({one.inside.nonce for one in made} | {sandbox.live.nonce}) == 3
 
         def test_they_are_gone(sandbox):
-            assert not any(one._stream for one in made)
+            assert not any(one.live._stream for one in made)
             assert sandbox.live.alive
         """
     )

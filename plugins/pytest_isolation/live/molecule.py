@@ -12,15 +12,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra.utils.ansible_runner as ansible
-
-from provisioner.files.maker import temporary_folder
-from provisioner.paths import cache_dir
 
 INVENTORY = "MOLECULE_INVENTORY_FILE"
 NAME = "isolation"
@@ -38,7 +36,7 @@ def set_variables(config: pytest.Config, targets: Iterable[str]) -> None:
         return
     undo = contextlib.ExitStack()
     config.add_cleanup(undo.close)
-    folder = undo.enter_context(temporary_folder(cache_dir()))
+    folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="isolation-molecule-")))
     inventory = {"all": {"hosts": {name: {"ansible_connection": NAME} for name in targets}}}
     file = folder / "ansible_inventory.yml"
     file.write_text(json.dumps(inventory, indent=1), "utf-8")  # JSON is YAML
