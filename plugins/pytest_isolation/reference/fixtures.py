@@ -9,13 +9,9 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from pytest_isolation import fixtures
-from pytest_isolation.live.acting import Acting, Completed, NotStarted, TimedOut
-from pytest_isolation.live.further import FurtherSandbox
-from pytest_isolation.live.machine import MachineView
-from pytest_isolation.live.sandbox import LiveView
 from pytest_isolation.options import MARKERS
 from pytest_isolation.records.host_view import HostView
 from pytest_isolation.records.view import SandboxView
@@ -33,19 +29,43 @@ NAMES = ("sandbox", "peer", "sandbox_factory", "host_facts", "machine", "isolati
 SECTION = re.compile(r"^(Args|Returns|Raises|Attributes|Example):$", re.MULTILINE)
 
 
-def render_fixtures() -> str:
+@dataclass(frozen=True)
+class Sources:
+    """
+    What the page describes; this room does not import the rooms above it.
+
+    Attributes:
+        fixtures: the module of the fixtures.
+        acting: what `sandbox`, `peer` and further sandboxes share.
+        live: the class of `sandbox` and `peer`.
+        further: the class of what `sandbox_factory` makes.
+        machine: the class of `machine`.
+        completed: the class of what `run` returns.
+        errors: the errors of its own that `run` raises.
+    """
+
+    fixtures: Any
+    acting: type
+    live: Any
+    further: Any
+    machine: Any
+    completed: type
+    errors: tuple[type, ...]
+
+
+def render_fixtures(sources: Sources) -> str:
     """Return the page."""
     parts = [HEAD, "## Fixtures\n"]
     for name in NAMES:
-        parts += [f"### {name}\n", *_doc(_function(getattr(fixtures, name)))]
+        parts += [f"### {name}\n", *_doc(_function(getattr(sources.fixtures, name)))]
     parts += ["## Act in a sandbox\n", "Methods of `sandbox`, of `peer` and of what `sandbox_factory` makes.\n"]
-    parts += _methods(Acting)
-    parts += ["`testinfra` (of `sandbox` and `peer`):\n", *_doc(LiveView.testinfra)]
-    parts += ["`close()` (of what `sandbox_factory` makes):\n", *_doc(FurtherSandbox.close)]
-    parts += ["### What a program came to\n", *_doc(Completed), _errors()]
+    parts += _methods(sources.acting)
+    parts += ["`testinfra` (of `sandbox` and `peer`):\n", *_doc(sources.live.testinfra)]
+    parts += ["`close()` (of what `sandbox_factory` makes):\n", *_doc(sources.further.close)]
+    parts += ["### What a program came to\n", *_doc(sources.completed), _errors(sources.errors)]
     parts += ["## Facts of a sandbox\n", "Attributes of the same objects.\n", _attributes(SandboxView)]
     parts += ["## Facts of its host\n", "Attributes of `host_facts`.\n", _attributes(HostView)]
-    parts += ["## A machine\n", *_doc(MachineView.run), _attributes(MachineView)]
+    parts += ["## A machine\n", *_doc(sources.machine.run), _attributes(sources.machine)]
     parts += ["## Markers\n", "\n".join(f"- `{name}`: {what}" for name, what in _markers()), ""]
     return "\n".join(parts)
 
@@ -59,8 +79,8 @@ def _markers() -> list[tuple[str, str]]:
     return [(name, what) for name, _, what in pairs]
 
 
-def _errors() -> str:
-    lines = [f"- `{one.__name__}`: {_first(one)}." for one in (NotStarted, TimedOut)]
+def _errors(errors: tuple[type, ...]) -> str:
+    lines = [f"- `{one.__name__}`: {_first(one)}." for one in errors]
     return "\n".join(["Errors, all of them `provisioner.errors.IsolationError`:\n", *lines, ""])
 
 
