@@ -18,7 +18,9 @@ def main() -> None:
 
 def _main() -> None:
     from provisioner.cli.main import app
+    from provisioner.role_folders import find_own_roles
 
+    find_own_roles()
     app()
 
 

@@ -17,8 +17,10 @@ def main() -> None:
 
 
 def _main() -> None:
+    from provisioner.role_folders import find_own_roles
     from pytest_isolation.cli import main as run_command_line
 
+    find_own_roles()
     run_command_line()
 
 

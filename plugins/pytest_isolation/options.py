@@ -56,6 +56,7 @@ class RunOptions:
         expected: the file of the documented exceptions of own checks, or None.
         targets: the names of isolation.yaml's targets that are columns instead of the installed container runtimes.
         userland: the programs of the sandboxes that testinfra asks: "busybox" or "debian".
+        roles: folders of own roles, the first that has a role decides.
     """
 
     kinds: tuple[str, ...]
@@ -79,6 +80,7 @@ class RunOptions:
     pyproject: Path | None = None
     targets: tuple[str, ...] = ()
     userland: str = "busybox"
+    roles: tuple[Path, ...] = ()
 
     @property
     def needs_lab(self) -> bool:
@@ -175,6 +177,14 @@ def add_options(parser: pytest.Parser) -> None:
         "ip, ping), which is built once",
     )
     parser.addini("isolation_userland", "default of --isolation-userland", default="")
+    add(
+        "--isolation-roles",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="find roles here before the packaged ones: DIR/NAME/runtime.yaml; may be repeated; default: the folder "
+        "roles beside isolation.yaml or lab.yaml",
+    )
     parser.addini("isolation_profile", "default of --isolation-profile", default="")
     parser.addini("isolation_runtime", "default of --isolation-runtime", default="")
     parser.addini("isolation_expected", "default of --isolation-expected", default="")
@@ -235,6 +245,7 @@ def read_options(config: pytest.Config) -> RunOptions | None:
         expected=config.rootpath / expected if expected else (own if own.exists() else None),
         pyproject=pyproject if pyproject.exists() else None,
         commands=commands,
+        roles=tuple(Path(text) for text in config.getoption("isolation_roles")),
         only_named=given is None,
         userland=userland,
     )

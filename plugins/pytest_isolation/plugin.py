@@ -61,8 +61,10 @@ def pytest_configure(config: pytest.Config) -> None:
     options = read_options(config)
     if options is None:
         return
+    from pytest_isolation.session.inputs import read_roles
     from pytest_isolation.session.interrupt import guard_session
 
+    config.add_cleanup(read_roles(options, config.rootpath))
     workerinput = getattr(config, "workerinput", None)
     guard_session(config, worker=workerinput is not None)
     state = start_state(options, workerinput["isolation"] if workerinput else None)

@@ -21,8 +21,9 @@ from provisioner.converge.templates import Scalar
 from provisioner.errors import IsolationError
 from provisioner.files.suggest import suggest, suggest_and_list
 from provisioner.files.yaml import load_yaml
-from provisioner.paths import ROLES
+from provisioner.role_folders import role_folders
 
+FILE = "role.yaml"
 MAX_TEMPLATE = 256 << 10  # bytes
 
 VariableName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -130,13 +131,13 @@ def role_model(known: tuple[str, ...] = ()) -> type[RoleFile]:
     return create_model("RoleDocument", __base__=RoleFile, **fields)
 
 
-def load_roles(names: Sequence[str], roles: Path = ROLES) -> tuple[Role, ...]:
+def load_roles(names: Sequence[str], roles: Path | None = None) -> tuple[Role, ...]:
     """
     Load roles and the roles that they need.
 
     Args:
         names: names of role folders.
-        roles: the folder of the role folders.
+        roles: the only folder of roles to look in; None: a user's own ones, then the packaged one.
 
     Returns:
         Each role once, after the roles that it needs.
@@ -161,19 +162,20 @@ def load_roles(names: Sequence[str], roles: Path = ROLES) -> tuple[Role, ...]:
     return tuple(loaded.values())
 
 
-def load_role(name: str, roles: Path = ROLES) -> Role:
+def load_role(name: str, roles: Path | None = None) -> Role:
     """Load one role without the roles that it needs; raises as `load_roles`."""
-    known = sorted(path.parent.name for path in roles.glob("*/role.yaml"))
+    folders = role_folders(FILE, roles)
+    known = list(folders)
     if name not in known:
         listed = f"there are: {', '.join(known) or 'none'}"
         raise IsolationError(f"cannot find role '{name}'", hint=suggest_and_list(name, known, listed))
-    file = load_yaml(roles / name / "role.yaml", role_model(tuple(known)))
+    file = load_yaml(folders[name] / FILE, role_model(tuple(known)))
     return Role(
         name,
         tuple(file.needs),
         file.variables,
         {kind.NAME: getattr(file, kind.KEY) for kind in find_kinds()},
-        _load_templates(roles / name / "templates"),
+        _load_templates(folders[name] / "templates"),
         tuple(file.verify),
     )
 

@@ -7,6 +7,7 @@ that are not strings, and files over 256 KiB.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,13 +52,30 @@ class _Document:
         return IsolationError(f"{self.name}:{line}: {what}", hint=hint)
 
 
-def load_yaml(path: Path, model: type[Model]) -> Model:
+@dataclass(frozen=True)
+class Fault:
+    """
+    What is wrong at a place of a file beyond its model.
+
+    Attributes:
+        location: the keys and the numbers of items that lead to the place.
+        what: what is wrong.
+        hint: how to fix it, or "".
+    """
+
+    location: Location
+    what: str
+    hint: str = ""
+
+
+def load_yaml(path: Path, model: type[Model], find_faults: Callable[[Model], Iterable[Fault]] | None = None) -> Model:
     """
     Read a file strictly.
 
     Args:
         path: the file; errors quote it as given.
         model: a pydantic model that forbids unknown keys; a RootModel for a list or a free mapping.
+        find_faults: returns what is wrong with the model's content; the first in the file is the error.
 
     Raises:
         IsolationError: the file cannot be read, is not such YAML, or does not fit the model; with file and line.
@@ -67,10 +85,12 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise IsolationError(f"cannot read '{path}': {error.strerror}") from None
-    return parse_yaml(data, model, str(path))
+    return parse_yaml(data, model, str(path), find_faults)
 
 
-def parse_yaml(data: bytes, model: type[Model], name: str) -> Model:
+def parse_yaml(
+    data: bytes, model: type[Model], name: str, find_faults: Callable[[Model], Iterable[Fault]] | None = None
+) -> Model:
     """
     Like `load_yaml`, for the bytes of a file.
 
@@ -78,6 +98,7 @@ def parse_yaml(data: bytes, model: type[Model], name: str) -> Model:
         data: the bytes, at most MAX_BYTES.
         model: the pydantic model of the document.
         name: the name of the file, for errors.
+        find_faults: as in `load_yaml`.
 
     Raises:
         IsolationError: as `load_yaml`.
@@ -87,9 +108,15 @@ def parse_yaml(data: bytes, model: type[Model], name: str) -> Model:
     document = _Document(name)
     value = _compose(data, document)
     try:
-        return model.model_validate({} if value is None else value)
+        read = model.model_validate({} if value is None else value)
     except ValidationError as error:
         raise _explain(error, model, document) from None
+    faults = [(document.line_of(fault.location), fault) for fault in (find_faults(read) if find_faults else ())]
+    if not faults:
+        return read
+    line, first = min(faults, key=lambda one: one[0])
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    raise document.error(line, f"{'.'.join(map(str, first.location))}: {first.what}{more}", first.hint)
 
 
 def _compose(data: bytes, document: _Document) -> Any:

@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from provisioner.errors import IsolationError
 from provisioner.files.suggest import suggest, suggest_and_list
 from provisioner.files.yaml import load_yaml
-from provisioner.paths import PACKAGE, PASSABLE, ROLES, state_dir
+from provisioner.paths import PACKAGE, PASSABLE, state_dir
+from provisioner.role_folders import add_roles_beside, role_folders
 
 FILE = "lab.yaml"
 BOXES = PACKAGE / "machines" / "box" / "boxes"
@@ -64,7 +65,7 @@ class MachineEntry(BaseModel):
     @field_validator("roles", "bake")
     @classmethod
     def _are_known_roles(cls, roles: list[str]) -> list[str]:
-        known = sorted(path.name for path in ROLES.iterdir() if path.is_dir() and not path.name.startswith("."))
+        known = list(role_folders("role.yaml"))
         for at, role in enumerate(roles):
             if role not in known:
                 raise ValueError(", ".join(filter(None, [f"no such role '{role}'", suggest(role, known)])))
@@ -163,7 +164,8 @@ def load_lab(path: Path | None = None) -> Lab:
     Load a lab.
 
     Args:
-        path: a lab.yaml; None for the nearest upwards, else the packaged one.
+        path: a lab.yaml; None for the nearest upwards, else the packaged one.  Roles in the folder `roles` beside it
+            are known too.
 
     Raises:
         IsolationError: the file cannot be read or is invalid; with file, line and the nearest key.
@@ -173,6 +175,7 @@ def load_lab(path: Path | None = None) -> Lab:
         'v2'
     """
     file = path or find_lab()
+    add_roles_beside(file)
     entries = load_yaml(file, LabFile).machines
     machines = {name: MachineSpec(name=name, **dict(entry)) for name, entry in entries.items()}
     return Lab(path=file.resolve(), machines=machines)

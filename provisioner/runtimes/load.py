@@ -13,22 +13,25 @@ from provisioner.errors import IsolationError
 from provisioner.files.suggest import suggest_and_list
 from provisioner.files.yaml import load_yaml
 from provisioner.limits.limit import limit_names
-from provisioner.paths import ROLES
+from provisioner.role_folders import role_folders
+from provisioner.runtimes.check_templates import find_faults
 from provisioner.runtimes.runtime import MACHINE, Runtime
 
+FILE = "runtime.yaml"
 
-def runtime_names(roles: Path = ROLES) -> list[str]:
+
+def runtime_names(roles: Path | None = None) -> list[str]:
     """Return the names of the roles with a runtime.yaml, sorted, without MACHINE."""
-    return sorted(name for path in roles.glob("*/runtime.yaml") if (name := path.parent.name) != MACHINE)
+    return [name for name in role_folders(FILE, roles) if name != MACHINE]
 
 
-def load_runtime(name: str, roles: Path = ROLES) -> Runtime:
+def load_runtime(name: str, roles: Path | None = None) -> Runtime:
     """
     Load a runtime.
 
     Args:
         name: "docker", with an option "podman+runc", with a variant "podman-rootless".
-        roles: the folder of the role folders.
+        roles: the only folder of roles to look in; None: a user's own ones, then the packaged one.
 
     Raises:
         IsolationError: there is no such runtime, option or variant (the hint names the nearest), or the file has a
@@ -36,7 +39,7 @@ def load_runtime(name: str, roles: Path = ROLES) -> Runtime:
     """
     base, _, option = name.partition("+")
     folder, variant = _folder_of(base, roles)
-    runtime = load_yaml(roles / folder / "runtime.yaml", Runtime)
+    runtime = load_yaml(role_folders(FILE, roles)[folder] / FILE, Runtime, find_faults)
     assert isinstance(runtime, Runtime)
     conditions = {"variant": variant or "default", "option": option or "default"}
     for kind, known, wanted in (("variant", runtime.variants, variant), ("option", runtime.options, option)):
@@ -89,7 +92,7 @@ def _extended(old: Any, more: Any, where: str) -> Any:
     raise IsolationError(f"cannot read {where}: only a list can extend a list, and a map a map")
 
 
-def _folder_of(base: str, roles: Path) -> tuple[str, str]:
+def _folder_of(base: str, roles: Path | None) -> tuple[str, str]:
     names = runtime_names(roles)
     if base in (*names, MACHINE):
         return base, ""

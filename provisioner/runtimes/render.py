@@ -16,11 +16,12 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from provisioner.errors import IsolationError
 from provisioner.files.grammars import FILTERS
+from provisioner.files.suggest import suggest
 
 EXPRESSION = re.compile(r"\{\{(?P<expression>[^{}]*(?:\{[^{}]*\}[^{}]*)*)\}\}")
 
-_ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
-_ENVIRONMENT.filters.update(FILTERS)
+ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+ENVIRONMENT.filters.update(FILTERS)
 
 
 def render_value(template: str, values: Mapping[str, object], where: str) -> object:
@@ -41,7 +42,10 @@ def render_value(template: str, values: Mapping[str, object], where: str) -> obj
         value = _compiled(template)(**values)
         return str(value) if isinstance(value, StrictUndefined) else value
     except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:  # what an expression raises
-        raise IsolationError(f"cannot render {where}: '{template}': {error}") from None
+        undefined = re.match(r"'(\w+)' is undefined", str(error))
+        raise IsolationError(
+            f"cannot render {where}: '{template}': {error}", suggest(undefined[1], values) if undefined else ""
+        ) from None
 
 
 @lru_cache(maxsize=1024)
@@ -49,8 +53,8 @@ def _compiled(template: str) -> Callable[..., object]:
     """Compile a template, once: each sandbox renders the same dozens."""
     whole = EXPRESSION.fullmatch(template.strip())
     if whole:
-        return _ENVIRONMENT.compile_expression(whole["expression"], undefined_to_none=False)
-    return _ENVIRONMENT.from_string(template).render
+        return ENVIRONMENT.compile_expression(whole["expression"], undefined_to_none=False)
+    return ENVIRONMENT.from_string(template).render
 
 
 def render_argv(templates: Sequence[str], values: Mapping[str, object], where: str) -> list[str]:

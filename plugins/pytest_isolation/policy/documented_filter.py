@@ -14,12 +14,13 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from provisioner.files.yaml import load_yaml
-from provisioner.paths import ROLES
+from provisioner.role_folders import role_folders
 from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import When
 
 Call = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$", max_length=64)]
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x1f\x7f]+$")]
+FILE = "seccomp.yaml"
 STRICTEST = "docker"  # its newest filter is the measure for runtimes that document none of their own
 
 
@@ -68,8 +69,8 @@ def load_refusals(path: Path) -> Refusals:
 @cache
 def refusals_of(runtime: str) -> Refusals | None:
     """Return the refusals that a runtime documents, None if it documents no filter."""
-    path = ROLES / runtime / "seccomp.yaml"
-    return load_refusals(path) if path.is_file() else None
+    folder = role_folders(FILE).get(runtime)
+    return load_refusals(folder / FILE) if folder else None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ Out: one line for a finding on a runtime, by its cause; the check's general line
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from provisioner.errors import IsolationError
 from provisioner.files.suggest import suggest
 from provisioner.files.yaml import load_yaml
-from provisioner.paths import ROLES
+from provisioner.role_folders import role_folders
 from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import CheckId, Line, When, bundled_ids
 from pytest_isolation.policy.verdict import Check
@@ -157,24 +158,25 @@ def cases_of(remedy: str | NoSetting | list[Case]) -> list[Case]:
 
 
 @cache
-def load_remedies(runtime: str, roles: Path = ROLES) -> RemedyFile:
+def load_remedies(runtime: str, roles: Path | None = None) -> RemedyFile:
     """
     Return the remedies of a runtime, with those of the roles that it is like; none if its role has no such file.
 
     Args:
         runtime: name of the runtime.
-        roles: folder of the roles.
+        roles: the only folder of roles to look in; None: a user's own ones, then the packaged one.
 
     Raises:
         IsolationError: with file and line; or `like` names no role with such a file, or leads in a circle.
     """
     found = RemedyFile()
-    if not (roles / runtime / FILE).exists():
+    folders = role_folders(FILE, roles)
+    if runtime not in folders:
         return found
     passed: list[str] = []
     name: str | None = runtime
     while name is not None:
-        path = roles / name / FILE
+        path = folders[name] / FILE
         passed.append(name)
         file = _load(path)
         found = RemedyFile.model_construct(
@@ -185,7 +187,7 @@ def load_remedies(runtime: str, roles: Path = ROLES) -> RemedyFile:
         )
         name = file.like
         if name is not None:
-            _require(path, name, passed, roles)
+            _require(path, name, passed, folders)
     return found
 
 
@@ -194,11 +196,10 @@ def _load(path: Path) -> RemedyFile:
     return load_yaml(path, RemedyFile)
 
 
-def _require(path: Path, name: str, passed: list[str], roles: Path) -> None:
+def _require(path: Path, name: str, passed: list[str], known: Collection[str]) -> None:
     if name in passed:
         raise IsolationError(f"cannot read {path}: like: {name} leads in a circle: {' → '.join([*passed, name])}")
-    if not (roles / name / FILE).exists():
-        known = sorted(file.parent.name for file in roles.glob(f"*/{FILE}"))
+    if name not in known:
         hint = suggest(name, known, f"there are: {', '.join(known)}")
         raise IsolationError(f"cannot read {path}: like: no role '{name}' has a {FILE}", hint)
 
@@ -214,11 +215,10 @@ def _tell_all(cases: list[Case], runtime: str) -> str:
     return "; ".join([*texts, f"{'otherwise: ' if named else ''}{_tell(last.remedy, runtime)}"])
 
 
-def remedies_by_runtime(roles: Path = ROLES) -> dict[str, dict[str, str]]:
+def remedies_by_runtime(roles: Path | None = None) -> dict[str, dict[str, str]]:
     """Return the remedies of all roles, by check and runtime, those by cause in one line."""
     found: dict[str, dict[str, str]] = {}
-    for path in sorted(roles.glob(f"*/{FILE}")):
-        runtime = path.parent.name
+    for runtime in role_folders(FILE, roles):
         for check, remedy in load_remedies(runtime, roles).remedies.items():
             found.setdefault(check, {})[runtime] = _tell_all(cases_of(remedy), runtime)
     return found

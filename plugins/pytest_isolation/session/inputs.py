@@ -6,7 +6,8 @@ Out: frozen objects.  A file that is wrong is a `pytest.UsageError` in one line,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ import pytest
 
 from provisioner.errors import IsolationError
 from pytest_isolation.options import RunOptions
+
+EXPECTED = "expected.yaml"
 
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab
@@ -41,6 +44,35 @@ def read_lab(options: RunOptions) -> Lab | None:
         return load_lab(options.lab)
     except IsolationError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def read_roles(options: RunOptions, rootdir: Path) -> Callable[[], None]:
+    """
+    Look for roles in the folders that the options name, and beside isolation.yaml and lab.yaml of the root folder.
+
+    Returns:
+        A function that undoes it, for the session's end.
+
+    Raises:
+        pytest.UsageError: a folder holds no role, or belongs to another user.
+    """
+    from provisioner.role_folders import VARIABLE, add_roles, find_own_roles
+
+    before = os.environ.get(VARIABLE)
+
+    def forget() -> None:
+        os.environ.pop(VARIABLE, None)
+        if before is not None:
+            os.environ[VARIABLE] = before
+
+    try:
+        find_own_roles(rootdir)
+        for folder in reversed(options.roles):
+            add_roles(folder)
+    except IsolationError as error:
+        forget()
+        raise pytest.UsageError(f"--isolation-roles: {error}" if options.roles else str(error)) from None
+    return forget
 
 
 def read_file(waivers: Path | None, pyproject: Path | None = None) -> IsolationFile:
@@ -74,13 +106,13 @@ def read_policy(profile: str, waivers: Sequence[Waiver] = (), expected: Path | N
     Raises:
         pytest.UsageError: the profile is unknown, or a file cannot be read.
     """
-    from provisioner.paths import ROLES
+    from provisioner.role_folders import role_folders
     from pytest_isolation.policy.expected import join_expected, load_expected, load_own_expected
     from pytest_isolation.policy.policy import Policy
     from pytest_isolation.policy.profile import parse_profile
 
     try:
-        documented = {path.parent.name: load_expected(path) for path in sorted(ROLES.glob("*/expected.yaml"))}
+        documented = {name: load_expected(folder / EXPECTED) for name, folder in role_folders(EXPECTED).items()}
         if expected is not None:
             documented = join_expected(documented, load_own_expected(expected, [*documented, "pid"]))
         return Policy(

@@ -14,7 +14,8 @@ from provisioner.machines.box.build import BAKED
 from provisioner.machines.box.recipe import recipe_hash, recipe_names
 from provisioner.machines.find import baked_packages, role_packages
 from provisioner.machines.lab import Lab
-from provisioner.paths import ROLES, cache_dir
+from provisioner.paths import cache_dir
+from provisioner.role_folders import role_folders
 
 FOLDER = re.compile(r"(.+)-([0-9a-f]{12})")
 
@@ -75,5 +76,4 @@ def _baked(folder: Path) -> list[str] | None:
         packages = set(json.loads((folder / BAKED).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-    roles = sorted(file.parent.name for file in ROLES.glob("*/role.yaml"))
-    return [role for role in roles if (needed := set(role_packages([role]))) and needed <= packages]
+    return [role for role in role_folders("role.yaml") if (needed := set(role_packages([role]))) and needed <= packages]
