@@ -16,7 +16,7 @@ VARIABLE = "PYTEST_ISOLATION_ROLES"
 FILES = ("runtime.yaml", "role.yaml", "expected.yaml", "remedies.yaml", "seccomp.yaml")
 
 
-def role_folders(file: str, roles: Path | None = None) -> dict[str, Path]:
+def role_folders(file: str, *roots: Path | None) -> dict[str, Path]:
     """
     Return the folders of the roles that have a file, by the role's name, sorted.
 
@@ -24,10 +24,10 @@ def role_folders(file: str, roles: Path | None = None) -> dict[str, Path]:
 
     Args:
         file: one of FILES.
-        roles: the only folder of roles to look in; None: those that PYTEST_ISOLATION_ROLES lists, then the packaged.
+        roots: the only folders of roles to look in, the first that has a role decides; none, or None: `role_roots`.
     """
     folders: dict[str, Path] = {}
-    for root in [roles] if roles is not None else reversed(role_roots()):
+    for root in reversed([root for root in roots if root is not None] or role_roots()):
         folders |= {path.parent.name: path.parent for each in FILES for path in root.glob(f"*/{each}")}
     return {name: folder for name, folder in sorted(folders.items()) if (folder / file).exists()}
 

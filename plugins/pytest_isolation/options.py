@@ -185,6 +185,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="find roles here before the packaged ones: DIR/NAME/runtime.yaml; may be repeated; default: the folder "
         "roles beside isolation.yaml or lab.yaml",
     )
+    add(
+        "--isolation-check-runtime",
+        metavar="NAME",
+        help="test nothing but whether the role of this runtime describes it rightly, such as that of your own",
+    )
     parser.addini("isolation_profile", "default of --isolation-profile", default="")
     parser.addini("isolation_runtime", "default of --isolation-runtime", default="")
     parser.addini("isolation_expected", "default of --isolation-expected", default="")

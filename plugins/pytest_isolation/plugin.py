@@ -58,13 +58,18 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for line in MARKERS:
         config.addinivalue_line("markers", line)
+    if config.option.isolation_check_runtime:
+        from pytest_isolation.session.conformance import run_conformance
+
+        run_conformance(config)
+        return
     options = read_options(config)
     if options is None:
         return
     from pytest_isolation.session.inputs import read_roles
     from pytest_isolation.session.interrupt import guard_session
 
-    config.add_cleanup(read_roles(options, config.rootpath))
+    config.add_cleanup(read_roles(options.roles, config.rootpath))
     workerinput = getattr(config, "workerinput", None)
     guard_session(config, worker=workerinput is not None)
     state = start_state(options, workerinput["isolation"] if workerinput else None)

@@ -16,6 +16,7 @@ from provisioner.cli import lab as lab_cli
 from provisioner.cli import machine as machine_cli
 from provisioner.cli.daemon import daemon
 from provisioner.cli.doctor import doctor
+from provisioner.cli.new_runtime import new_runtime
 from provisioner.version import add_version
 
 app = typer.Typer(
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 add_version(app, "provisioner")
 app.command()(doctor)
+app.command()(new_runtime)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(daemon)
 app.add_typer(box_cli.app, name="box")
 lab_cli.add_to(app)

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from provisioner.files.attributes import read_attributes
 from provisioner.files.folder import Folder
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -20,7 +21,20 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 def render_schema(model: type[BaseModel]) -> str:
     """Return a model's schema as the text of a file."""
     schema: dict[str, Any] = {"$schema": DRAFT, **model.model_json_schema(by_alias=True)}
+    for part in (schema, *schema.get("$defs", {}).values()):
+        _describe(part)
     return json.dumps(schema, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _describe(part: dict[str, Any]) -> None:
+    """Move what the description of an object says about its keys to the keys: an editor shows it there."""
+    about, texts = read_attributes(part.get("description", ""))
+    for name, text in texts.items():
+        key = name if name in part.get("properties", {}) else name.removesuffix("_")  # class_ is `class` in the file
+        if (described := part.get("properties", {}).get(key)) is not None:
+            described.setdefault("description", text)
+    if about:
+        part["description"] = about
 
 
 def write_schemas(models: Mapping[str, type[BaseModel]], directory: Path) -> list[Path]:

@@ -9,8 +9,6 @@ class Attach(BaseModel):
     """
     Commands that look at a user's sandbox without changing it.
 
-    Templates may name `name`, the sandbox's name, and `at`, the runtime's state folder ("" for its default).
-
     Attributes:
         state: prints the sandbox's state as JSON.
         pid: a JSON pointer to the pid of its first process: "json:/0/State/Pid" (RFC 6901).

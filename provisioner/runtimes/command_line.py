@@ -183,7 +183,7 @@ def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: st
             "delete": beside(described.delete),
             "list_": None,
             "limits": {},
-            "network": {"none": described.network["none"].model_copy(update={"flags": [], "remove": []})},
+            "network": {"none": described.network["none"].model_copy(update={"flags": []})},
             "volume": None,
             "settings": described.settings
             and described.settings.model_copy(update={"argv": beside(described.settings.argv)}),

@@ -39,9 +39,11 @@ class _Strict(BaseModel):
 
 class State(_Strict):
     """
-    How to learn the pid of a sandbox: a command, and a JSON pointer into its answer (RFC 6901).
+    How to learn the pid of a sandbox.
 
-    Examples of pointers: "json:/0/State/Pid", or "json:" if the answer is only the number.
+    Attributes:
+        argv: a command that prints JSON.
+        pid: a JSON pointer into it (RFC 6901): "json:/0/State/Pid", or "json:" if it is only the number.
     """
 
     argv: Argv
@@ -49,7 +51,12 @@ class State(_Strict):
 
 
 class Listing(_Strict):
-    """How to list the sandboxes of a run: a command that prints a name on each line."""
+    """
+    How to list the sandboxes of a run.
+
+    Attributes:
+        argv: a command that prints a name on each line, or JSON that contains the names.
+    """
 
     argv: Argv
 
@@ -92,7 +99,9 @@ class VolumeMap(_Strict):
     """
     How a folder of the host is shared with a sandbox.
 
-    Templates may name `volume.source` and `volume.target`; those of `config` also `config`, the present config.
+    Attributes:
+        flags: arguments for `create`.
+        config: dotted keys of the runtime's config, with templates.
     """
 
     flags: Argv = []
@@ -100,10 +109,14 @@ class VolumeMap(_Strict):
 
 
 class NetworkMap(_Strict):
-    """How a runtime is asked for one network mode."""
+    """
+    How a runtime is asked for one network mode.
+
+    Attributes:
+        flags: arguments for `create`.
+    """
 
     flags: Argv = []
-    remove: list[str] = []
 
 
 class Config(_Strict):
@@ -122,7 +135,18 @@ class Config(_Strict):
 
 
 class DaemonMap(_Strict):
-    """How to start the runtime's daemon with a data root and a network namespace of its own."""
+    """
+    How `provisioner daemon` starts the runtime's daemon, with a data root and a network namespace of its own.
+
+    Attributes:
+        binary: the daemon's program.
+        argv: its arguments.
+        files: files that are written into its folder before it starts: name and content.
+        ready: a command that succeeds when the daemon answers.
+        env: variables by which the runtime's client finds this daemon.
+        timeout: how long it may take until it is ready, in seconds.
+        cgroups: names of top-level cgroups that it makes and does not delete.
+    """
 
     binary: str
     argv: Argv
@@ -134,7 +158,15 @@ class DaemonMap(_Strict):
 
 
 class Verified(_Strict):
-    """A system on which this data was tested."""
+    """
+    A system on which this data was tested.
+
+    Attributes:
+        where: the distribution.
+        version: the runtime's version.
+        cgroup: the cgroup mode of the host.
+        on: the date, as "2026-11-24".
+    """
 
     where: str
     version: str

@@ -46,7 +46,13 @@ class Setting(BaseModel):
 
 
 class Settings(BaseModel):
-    """A command that prints JSON, and the settings in it by name."""
+    """
+    How to learn the engine's own settings.
+
+    Attributes:
+        argv: a command that prints JSON.
+        look: the settings in it by name.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     argv: list[str]

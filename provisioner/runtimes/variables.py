@@ -1,12 +1,11 @@
 """The variables that the templates of a runtime.yaml may name, and at which keys.
 
-In: nothing.  Out: `VARIABLES`, `PLACES` and `variables_at`, for the check of a file and for its reference page.
+In: nothing.  Out: `GROUPS`, `PLACES` and `variables_at`, for the check of a file and for its reference page.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.limits.limit import find_limits, limit_named
@@ -14,40 +13,43 @@ from provisioner.limits.limit import find_limits, limit_named
 # A place in the file: keys, "*" for any key, "#" for any item of a list
 Place = tuple[str, ...]
 
-RUN = {
-    "run": "the id of this run: it belongs into each name that the runtime keeps",
-    "probe": "the path of the probe on the host",
-    "state": "a folder for what the runtime keeps; it outlives the run",
-    "run_dir": "a folder for sockets and locks; it does not outlive a boot",
-    "image": "a name for the image in an engine, with this run's id as its tag",
-    "host": "the host: its attributes are below",
+# Variables by group, with their values in words
+GROUPS: dict[str, dict[str, str]] = {
+    "run": {
+        "run": "the id of this run: it belongs into each name that the runtime keeps",
+        "probe": "the path of the probe on the host",
+        "state": "a folder for what the runtime keeps; it outlives the run",
+        "run_dir": "a folder for sockets and locks; it does not outlive a boot",
+        "image": "a name for the image in an engine, with this run's id as its tag",
+        "host": "the host: its attributes are below",
+    },
+    "image": {
+        "archive": "with `image: archive`: the path of a docker-archive tar",
+        "rootfs": "with `image: rootfs`: the path of a root folder, which sandboxes share and must not change",
+        "initramfs": "with `image: initramfs`: the path of an initramfs for a micro VM",
+        "kernel": "with `image: initramfs`: the path of the kernel that it boots",
+        "accelerator": "with `image: initramfs`: kvm or tcg",
+        "kvm_gid": "with `image: initramfs`: the group that may use /dev/kvm",
+    },
+    "sandbox": {
+        "name": "the sandbox's name: isolation-RUN-N",
+        "nonce": "a random number, by which the host finds the probe's process: the last argument of `/probe serve`",
+        "bundle": "the sandbox's own folder, which is deleted with it",
+        "console": "with `image: initramfs`: the file that the guest's console is written to",
+        "limit": "the limits that are asked for, by argument; none where one is not asked for: `limit.memory`",
+        "cgroups": "arguments of the probe's `launch` that enter the cgroups made by hand, one list",
+    },
+    "asked": {
+        "limits": "the arguments of `limits` for the limits that are asked for, one list",
+        "flags": "further arguments: those of a test, and those of `volume`; one list",
+        "network": "the arguments of `network` for the mode that is asked for, one list",
+    },
+    "volume": {"volume": "the shared folder: `volume.source` on the host, `volume.target` inside"},
+    "config": {"config": "the config as it is before this key is set"},
+    "exec": {"argv": "the command that is to run inside, one list"},
+    "attach": {"at": 'the runtime\'s state folder as the user named it, "" for its default'},
+    "daemon": {"dir": "the daemon's own folder, for its data, sockets and files"},
 }
-IMAGE = {
-    "archive": "with `image: archive`: the path of a docker-archive tar",
-    "rootfs": "with `image: rootfs`: the path of a root folder, which sandboxes share and must not change",
-    "initramfs": "with `image: initramfs`: the path of an initramfs for a micro VM",
-    "kernel": "with `image: initramfs`: the path of the kernel that it boots",
-    "accelerator": "with `image: initramfs`: kvm or tcg",
-    "kvm_gid": "with `image: initramfs`: the group that may use /dev/kvm",
-}
-SANDBOX = {
-    "name": "the sandbox's name: isolation-RUN-N",
-    "nonce": "a random number, by which the host finds the probe's process: the last argument of `/probe serve`",
-    "bundle": "the sandbox's own folder, which is deleted with it",
-    "console": "with `image: initramfs`: the file that the guest's console is written to",
-    "limit": "the limits that are asked for, by argument; none where one is not asked for: `limit.memory`",
-    "cgroups": "arguments of the probe's `launch` that enter the cgroups made by hand, one list",
-}
-ASKED = {
-    "limits": "the arguments of `limits` for the limits that are asked for, one list",
-    "flags": "further arguments: those of a test, and those of `volume`; one list",
-    "network": "the arguments of `network` for the mode that is asked for, one list",
-}
-VOLUME = {"volume": "the shared folder: `volume.source` on the host, `volume.target` inside"}
-CONFIG = {"config": "the config as it is before this key is set"}
-EXEC = {"argv": "the command that is to run inside, one list"}
-ATTACH = {"name": "the sandbox's name", "at": 'the runtime\'s state folder as the user named it, "" for its default'}
-DAEMON = {"dir": "the daemon's own folder, for its data, sockets and files"}
 
 ATTRIBUTES: dict[str, dict[str, str]] = {
     "host": {
@@ -63,50 +65,34 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
 }
 
 
-@dataclass(frozen=True)
-class Scope:
-    """
-    What the templates at a place may name.
-
-    Attributes:
-        variables: names with their meanings, beside those of `define`.
-        define: whether the names of `define` are known.
-    """
-
-    variables: Mapping[str, str]
-    define: bool = True
-
-
-_HOST = {**RUN, **IMAGE}
-_ALL = {**_HOST, **SANDBOX, **ASKED}
-
-PLACES: dict[Place, Scope] = {
-    ("define", "*", "#"): Scope(RUN),
-    ("import", "#"): Scope(_HOST),
-    ("forget", "#"): Scope(_HOST),
-    ("create", "#"): Scope(_ALL),
-    ("environment", "*"): Scope(_ALL),
-    ("prepare", "argv", "#"): Scope(_ALL),
-    ("prepare", "set", "*"): Scope(_ALL),
-    ("exec", "#"): Scope({**_ALL, **EXEC}),
-    ("state", "argv", "#"): Scope(_ALL),
-    ("delete", "#"): Scope(_ALL),
-    ("list", "argv", "#"): Scope({**_HOST, "name": SANDBOX["name"]}),
-    ("limits", "*", "flags", "#"): Scope({**_HOST, **SANDBOX}),
-    ("limits", "*", "config", "*"): Scope(_ALL),
-    ("network", "*", "flags", "#"): Scope({**_HOST, **SANDBOX, "limits": ASKED["limits"], "flags": ASKED["flags"]}),
-    ("volume", "flags", "#"): Scope({**_HOST, **SANDBOX, "limits": ASKED["limits"], **VOLUME}),
-    ("volume", "config", "*"): Scope({**_ALL, **VOLUME, **CONFIG}),
-    ("command_line", "add", "#"): Scope(_ALL),
-    ("version", "argv", "#"): Scope(_HOST),
-    ("settings", "argv", "#"): Scope(_HOST),
-    ("locate", "argv", "#"): Scope(_HOST),
-    ("attach", "state", "#"): Scope(ATTACH, define=False),
-    ("attach", "running", "#"): Scope({"at": ATTACH["at"]}, define=False),
-    ("attach", "exec", "#"): Scope({**ATTACH, **EXEC}, define=False),
-    ("daemon", "argv", "#"): Scope(DAEMON, define=False),
-    ("daemon", "ready", "#"): Scope(DAEMON, define=False),
-    ("daemon", "env", "*"): Scope(DAEMON, define=False),
+# What the templates at a place may name: groups, single variables, and `define` for the names of the key `define`
+PLACES: dict[Place, str] = {
+    ("define", "*", "#"): "run define",
+    ("import", "#"): "run image define",
+    ("forget", "#"): "run image define",
+    ("create", "#"): "run image sandbox asked define",
+    ("environment", "*"): "run image sandbox asked define",
+    ("prepare", "argv", "#"): "run image sandbox asked define",
+    ("prepare", "set", "*"): "run image sandbox asked define",
+    ("exec", "#"): "run image sandbox asked exec define",
+    ("state", "argv", "#"): "run image sandbox asked define",
+    ("delete", "#"): "run image sandbox asked define",
+    ("list", "argv", "#"): "run image name define",
+    ("limits", "*", "flags", "#"): "run image sandbox define",
+    ("limits", "*", "config", "*"): "run image sandbox asked define",
+    ("network", "*", "flags", "#"): "run image sandbox limits flags define",
+    ("volume", "flags", "#"): "run image sandbox limits volume define",
+    ("volume", "config", "*"): "run image sandbox asked volume config define",
+    ("command_line", "add", "#"): "run image sandbox asked define",
+    ("version", "argv", "#"): "run image define",
+    ("settings", "argv", "#"): "run image define",
+    ("locate", "argv", "#"): "run image define",
+    ("attach", "state", "#"): "name attach",
+    ("attach", "running", "#"): "attach",
+    ("attach", "exec", "#"): "name attach exec",
+    ("daemon", "argv", "#"): "daemon",
+    ("daemon", "ready", "#"): "daemon",
+    ("daemon", "env", "*"): "daemon",
 }
 
 
@@ -126,11 +112,12 @@ def variables_at(place: Place, names: tuple[str, ...], defined: frozenset[str], 
         defined: the names of `define`.
         has_daemon: whether the runtime has the key `daemon`; then its version is asked before anything is known.
     """
-    scope = PLACES[place]
     if place[0] == "version" and has_daemon:
         return frozenset()
-    own = limit_variables(names[0]) if place[0] == "limits" else frozenset()
-    return frozenset(scope.variables) | own | (defined if scope.define else frozenset())
+    known: set[str] = set(limit_variables(names[0])) if place[0] == "limits" else set()
+    for word in PLACES[place].split():
+        known |= defined if word == "define" else set(GROUPS.get(word, [word]))
+    return frozenset(known)
 
 
 def find_templates(document: Mapping[str, Any]) -> list[tuple[Place, tuple[str | int, ...], str]]:

@@ -117,8 +117,7 @@ class Sandbox:
         self.engine.refuse_silent()
         if runtime.prepare:
             write_config(self.host, runtime, self._values, self.spec.limits.template_values(), self.spec.edits)
-        if runtime.delete:
-            delete = render_argv(runtime.delete, self._values, f"{runtime.name}: delete")
+        if delete := self.delete_argv():
             self._undo_entries.append(
                 self.host.files.made_command(self.host.run, delete, self.host.remembered(runtime))
             )
@@ -263,6 +262,10 @@ class Sandbox:
         except (ValueError, TypeError):
             raise IsolationError(f"cannot read the state of '{self.runtime.name}': {done.last_words}") from None
 
+    def delete_argv(self) -> list[str]:
+        """Return the command that deletes it; [] if its runtime has none."""
+        return render_argv(self.runtime.delete or [], self._values, f"{self.runtime.name}: delete")
+
     def close(self) -> None:
         """End it and remove all that it left; may be repeated."""
         stream, self._stream = self._stream, None
@@ -288,9 +291,9 @@ class Sandbox:
 
     def _delete(self) -> bool:
         """Let the runtime delete it; False if the outcome is unknown, so that the run's end tries again."""
-        if not self.runtime.delete or not self._undo_entries:
+        argv = self.delete_argv()
+        if not argv or not self._undo_entries:
             return True
-        argv = render_argv(self.runtime.delete, self._values, f"{self.runtime.name}: delete")
         with contextlib.suppress(IsolationError):
             return self.engine.delete(argv).status >= 0  # else a signal ended it
         return False

@@ -131,7 +131,8 @@ def _traces(sandbox: Sandbox, own: _Own | None, vmm: Facts | None, ended: int) -
     for mount in read_mounts():
         if sandbox.name in str(mount.target):
             yield f"the mount {mount.target}"
-    yield from _listed(sandbox)
+    if is_listed(sandbox):
+        yield f"{sandbox.runtime.name} still lists it"
 
 
 def _in_namespaces(own: dict[str, int], ended: int) -> Iterator[str]:
@@ -154,13 +155,18 @@ def _in_namespaces(own: dict[str, int], ended: int) -> Iterator[str]:
                     break
 
 
-def _listed(sandbox: Sandbox) -> Iterator[str]:
+def is_listed(sandbox: Sandbox) -> bool | None:
+    """
+    Tell whether its runtime lists a sandbox; None if the runtime lists none at all.
+
+    Raises:
+        IsolationError: the runtime cannot list them.
+    """
     runtime = sandbox.runtime
     if runtime.list_ is None:
-        return
+        return None
     values = sandbox.host.values(runtime, sandbox.spec.image) | {"name": sandbox.name}
     done = sandbox.engine.run(render_argv(runtime.list_.argv, values, "list"), deadline("command"))
     if done.status != 0:
         raise IsolationError(f"cannot list the sandboxes of '{runtime.name}': {done.last_words}")
-    if sandbox.name in json.dumps(done.stdout.decode("utf-8", "replace")):
-        yield f"{runtime.name} still lists it"
+    return sandbox.name in json.dumps(done.stdout.decode("utf-8", "replace"))

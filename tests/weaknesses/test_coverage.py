@@ -82,3 +82,4 @@ def test_the_reference_pages_are_those_of_the_code() -> None:
     assert module.PAGE.read_text() == module.page(), "run script/reference"
     assert module.RUNTIMES.read_text() == module.runtimes(), "run script/reference"
     assert module.FIXTURES.read_text() == module.fixtures_page(), "run script/reference"
+    assert module.RUNTIME_KEYS.read_text() == module.render_runtime_keys(), "run script/reference"

@@ -14,7 +14,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from provisioner.files.yaml import load_yaml
-from provisioner.role_folders import role_folders
+from provisioner.role_folders import role_folders, role_roots
 from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import When
 
@@ -66,10 +66,14 @@ def load_refusals(path: Path) -> Refusals:
     return load_yaml(path, Refusals)
 
 
-@cache
 def refusals_of(runtime: str) -> Refusals | None:
     """Return the refusals that a runtime documents, None if it documents no filter."""
-    folder = role_folders(FILE).get(runtime)
+    return _refusals(runtime, tuple(role_roots()))
+
+
+@cache
+def _refusals(runtime: str, roots: tuple[Path, ...]) -> Refusals | None:
+    folder = role_folders(FILE, *roots).get(runtime)
     return load_refusals(folder / FILE) if folder else None
 
 

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from provisioner.errors import IsolationError
 from provisioner.files.suggest import suggest
 from provisioner.files.yaml import load_yaml
-from provisioner.role_folders import role_folders
+from provisioner.role_folders import role_folders, role_roots
 from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.expected import CheckId, Line, When, bundled_ids
 from pytest_isolation.policy.verdict import Check
@@ -157,7 +157,6 @@ def cases_of(remedy: str | NoSetting | list[Case]) -> list[Case]:
     return remedy if isinstance(remedy, list) else [Case.model_construct(remedy=remedy)]
 
 
-@cache
 def load_remedies(runtime: str, roles: Path | None = None) -> RemedyFile:
     """
     Return the remedies of a runtime, with those of the roles that it is like; none if its role has no such file.
@@ -169,8 +168,13 @@ def load_remedies(runtime: str, roles: Path | None = None) -> RemedyFile:
     Raises:
         IsolationError: with file and line; or `like` names no role with such a file, or leads in a circle.
     """
+    return _join_remedies(runtime, (roles,) if roles is not None else tuple(role_roots()))
+
+
+@cache
+def _join_remedies(runtime: str, roots: tuple[Path, ...]) -> RemedyFile:
     found = RemedyFile()
-    folders = role_folders(FILE, roles)
+    folders = role_folders(FILE, *roots)
     if runtime not in folders:
         return found
     passed: list[str] = []

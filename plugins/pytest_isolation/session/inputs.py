@@ -46,9 +46,13 @@ def read_lab(options: RunOptions) -> Lab | None:
         raise pytest.UsageError(str(error)) from None
 
 
-def read_roles(options: RunOptions, rootdir: Path) -> Callable[[], None]:
+def read_roles(roles: Sequence[Path], rootdir: Path) -> Callable[[], None]:
     """
-    Look for roles in the folders that the options name, and beside isolation.yaml and lab.yaml of the root folder.
+    Look for roles in folders, and beside isolation.yaml and lab.yaml of the root folder.
+
+    Args:
+        roles: the folders, the first that has a role decides.
+        rootdir: pytest's root folder.
 
     Returns:
         A function that undoes it, for the session's end.
@@ -67,11 +71,11 @@ def read_roles(options: RunOptions, rootdir: Path) -> Callable[[], None]:
 
     try:
         find_own_roles(rootdir)
-        for folder in reversed(options.roles):
+        for folder in reversed(roles):
             add_roles(folder)
     except IsolationError as error:
         forget()
-        raise pytest.UsageError(f"--isolation-roles: {error}" if options.roles else str(error)) from None
+        raise pytest.UsageError(f"--isolation-roles: {error}" if roles else str(error)) from None
     return forget
 
 

@@ -31,25 +31,38 @@ class SuiteModule(pytest.Module):
 
 
 class SuiteCollector:
-    """Collects all modules of the suite: python_files, norecursedirs and a user's hooks do not count there."""
+    """
+    Collects all modules of the suite: python_files, norecursedirs and a user's hooks do not count there.
+
+    Args:
+        folder: the suite's folder.
+    """
+
+    def __init__(self, folder: Path = SUITE) -> None:
+        self._folder = folder
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
-        return False if in_suite(collection_path) and collection_path.name != "__pycache__" else None
+        return False if is_below(collection_path, self._folder) and collection_path.name != "__pycache__" else None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collect_file(
         self, file_path: Path, parent: pytest.Collector
     ) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
         found = yield
-        if in_suite(file_path) and file_path.name.startswith("test_") and file_path.suffix == ".py":
+        if is_below(file_path, self._folder) and file_path.name.startswith("test_") and file_path.suffix == ".py":
             return [SuiteModule.from_parent(parent, path=file_path)]
         return found
 
 
+def is_below(path: Path, folder: Path) -> bool:
+    """Tell whether a path is a folder, or below it."""
+    return path == folder or folder in path.parents
+
+
 def in_suite(path: Path) -> bool:
     """Tell whether a file or folder is a part of the bundled suite."""
-    return path == SUITE or SUITE in path.parents
+    return is_below(path, SUITE)
 
 
 def add_suite(config: pytest.Config, always: bool) -> bool:

@@ -99,7 +99,7 @@ def read_waivers(data: bytes) -> None:
 def read_remedies(data: bytes) -> None:
     roles = written(data, "remedies", "x", "remedies.yaml").parents[1]
     written(b"remedies: {ns.pid: x}\n", "remedies", "runc", "remedies.yaml")
-    remedies.load_remedies.cache_clear()
+    remedies._join_remedies.cache_clear()
     remedies._load.cache_clear()
     remedies.load_remedies("x", roles)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import re
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,13 @@ from ruamel.yaml import YAML
 
 from provisioner.errors import IsolationError
 from provisioner.files.grammars import FILTERS
+from provisioner.files.schemas import render_schema
 from provisioner.limits.limit import limit_names
 from provisioner.paths import ROLES
 from provisioner.role_folders import role_folders
 from provisioner.runtimes.load import load_runtime
-from provisioner.runtimes.variables import PLACES, find_templates, limit_variables
+from provisioner.runtimes.runtime import Runtime
+from provisioner.runtimes.variables import GROUPS, PLACES, find_templates, limit_variables
 
 MINIMAL = """\
 title: mine
@@ -129,7 +131,20 @@ def test_the_variables_of_each_limit_are_those_that_its_templates_get() -> None:
     }
 
 
-def test_each_variable_has_a_meaning_and_each_filter_too() -> None:
-    for place, scope in PLACES.items():
-        assert all(re.search(r"\w", meaning) for meaning in scope.variables.values()), place
-    assert all((inspect.getdoc(filter_) or "").startswith("Return ") for filter_ in FILTERS.values())
+def test_each_word_of_a_place_is_a_group_or_a_variable() -> None:
+    variables = {name for group in GROUPS.values() for name in group}
+
+    for place, words in PLACES.items():
+        assert set(words.split()) <= {*GROUPS, *variables, "define"}, place
+
+
+def test_each_filter_says_what_it_gives() -> None:
+    assert all((inspect.getdoc(one) or "").startswith("Return ") for one in FILTERS.values())
+
+
+def test_every_key_is_described_in_the_schema() -> None:
+    schema = json.loads(render_schema(Runtime))
+
+    for name, part in {"Runtime": schema, **schema["$defs"]}.items():
+        lacking = [key for key, described in part["properties"].items() if not described.get("description")]
+        assert lacking == [], name
