@@ -60,6 +60,7 @@ class System(Observed):
     kernel: Kernel
     hostname: Text
     proc_self: Fact[Text]  # readlink /proc/self
+    init_maps: Fact[Answer] = since_schema()  # opening those of its pid namespace's process 1: ptrace(2)'s access
     processes: Fact[Number]  # numeric entries of /proc
     tasks: Fact[Items[Task]]  # the first 64 of them
     lsms: Fact[Text]  # /sys/kernel/security/lsm

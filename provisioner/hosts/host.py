@@ -162,18 +162,20 @@ class Host:
         process = self.facts.process.model_copy(update={"mounts": now.process.raw("mounts")})
         return self.facts.model_copy(update={"process": process})
 
-    def outside(self, nonce: str, filters: bool = False) -> Facts:
+    def outside(self, nonce: str, filters: bool = False, command: int | None = None) -> Facts:
         """
         Return the outside view of a sandbox's subject.
 
         Args:
             nonce: the nonce of the probe that serves in the sandbox.
             filters: whether to read the seccomp filters of its tasks, which stops each task for less than 1 ms.
+            command: the process that runs the command which started it, if the sandbox may descend from it.
 
         Raises:
             IsolationError: there is no such process, or the host's probe does not answer.
         """
-        return self._ask("outside", nonce, nonce, *(["filters"] if filters else []), view_nonce=nonce)
+        words = [*(["filters"] if filters else []), *([f"command={command}"] if command else [])]
+        return self._ask("outside", nonce, nonce, *words, view_nonce=nonce)
 
     def outside_if_there(self, nonce: str) -> Facts | None:
         """

@@ -216,7 +216,9 @@ class Sandbox:
         """Return the host's view of the subject; None if it is no process of the host, or no wall is claimed."""
         if self.runtime.boundary in ("vmm", "sentry"):
             return self.outer.outside_if_there(self.nonce)
-        return self.host.outside(self.nonce, filters=True) if self.runtime.boundary == "process" else None
+        if self.runtime.boundary != "process":
+            return None
+        return self.host.outside(self.nonce, filters=True, command=self._stream.pid if self._stream else None)
 
     def served_sockets(self) -> list[ServedSocket]:
         """Return the sockets on which processes of the host serve; none if its kernel is not the host's."""

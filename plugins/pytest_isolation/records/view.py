@@ -30,6 +30,7 @@ from pytest_isolation.walls.machine.own_kernel import is_named_apart
 from pytest_isolation.walls.outside_alone import is_refused, may_gain
 from pytest_isolation.walls.privileged_calls import rows_passed
 from pytest_isolation.walls.served_sockets import Reached, reached
+from pytest_isolation.walls.supervisor import without_supervisor
 from pytest_isolation.walls.tasks import weakest
 
 
@@ -227,11 +228,17 @@ class SandboxView:
 
     @property
     def tasks(self) -> Sequence[TaskState]:
-        """The other tasks of the sandbox with another state than its subject, each distinct state once."""
+        """
+        The other tasks of the sandbox with another state than its subject, each distinct state once.
+
+        The program that started it inside, out of its reach, is none of them (walls/supervisor.py).
+        """
         return self._tasks()
 
     def _tasks(self) -> Sequence[TaskState]:
-        return (self.outside.tasks or ()) if self.has_outside else ()
+        if not self.has_outside:
+            return ()
+        return without_supervisor(self.outside, self.record.raw("peer_inside" if self._peer else "inside"))
 
     def _host_inode(self, kind: str) -> int | None:
         tasks = self._tasks()

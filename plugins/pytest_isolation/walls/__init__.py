@@ -11,6 +11,7 @@ management_sockets.py  sockets and ports of engines and other management planes
 parity.py              an exec'd process against the first one, fact by fact
 privileged_calls.py    system calls that pass their privilege check
 served_sockets.py      sockets on which processes of the host serve
+supervisor.py          the program that starts a sandbox from inside, out of its reach
 tasks.py               the weakest task of a sandbox
 users.py               ids of the host that a sandbox holds or maps
 filesystem/            devices, images, mounts, kernel files, the root directory

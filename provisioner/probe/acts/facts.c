@@ -19,7 +19,7 @@
 #include "process/process.h"
 #include "system/system.h"
 
-#define OUTSIDE "outside NONCE SUBJECT|pid:N [filters] [holdings]"
+#define OUTSIDE "outside NONCE SUBJECT|pid:N [filters] [holdings] [command=PID]"
 
 static void json_head(const char *view, const char *nonce)
 {
@@ -114,14 +114,23 @@ int verb_outside(const struct call *call)
 {
 	char **argv = call->argv;
 	uint64_t number, before, after;
-	bool filters = call->argc > 3 && strcmp(argv[3], "filters") == 0;
-	bool holdings = call->argc > 3 && strcmp(argv[call->argc - 1], "holdings") == 0;
+	bool filters = false, holdings = false;
 	char path[32];
 	pid_t pid;
 	int proc;
 
-	if (call->argc != 3 + filters + holdings)
+	if (call->argc < 3)
 		return usage(OUTSIDE);
+	for (int i = 3; i < call->argc; i++)
+		if (strcmp(argv[i], "filters") == 0)
+			filters = true;
+		else if (strcmp(argv[i], "holdings") == 0)
+			holdings = true;
+		else if (starts_with(argv[i], "command=") &&
+			 parse_number(argv[i] + 8, INT32_MAX, &number) && number)
+			set_command((pid_t)number);
+		else
+			return usage(OUTSIDE);
 	if (!starts_with(argv[2], "pid:"))
 		pid = find_subject(argv[2]);
 	else if (parse_number(argv[2] + 4, INT32_MAX, &number) && number)

@@ -4,7 +4,8 @@
  * namespaces of its own, which are then what it calls the host's.
  *
  * unshare(1) shares the namespaces that it makes.  So one counts only if a further process outside
- * lives in it, which is none of those that started the sandbox.
+ * lives in it, which is none of those that started the sandbox.  What the command that starts it
+ * made in a namespace of its own does not count either: srt starts a proxy beside the sandbox.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,7 @@ static const struct member *members;
 static size_t count;
 static pid_t starters[MOST_STARTERS];
 static size_t nstarters;
+static pid_t command; /* that starts the sandbox; 0: not known */
 
 static bool is_inside(pid_t pid)
 {
@@ -67,6 +69,29 @@ static pid_t find_starters(pid_t subject)
 	return pid;
 }
 
+/* The first process of the command that lives in the namespace; 0 if there is none. */
+static pid_t find_maker(int dir, const char *kind, uint64_t inode)
+{
+	char name[16];
+	pid_t maker = 0;
+
+	for (size_t i = 0; command && i < nstarters; i++) {
+		snprintf(name, sizeof(name), "%d", starters[i]);
+		if (namespace_in(dir, name, kind) == inode)
+			maker = starters[i];
+		if (starters[i] == command)
+			return maker == command ? 0 : maker;
+	}
+	return 0;
+}
+
+static bool descends_from(pid_t pid, pid_t ancestor)
+{
+	while (pid > 1 && pid != ancestor)
+		pid = parent_of(pid);
+	return pid == ancestor;
+}
+
 /* A process outside that did not start the sandbox and lives in the namespace; 0 if there is none.
  */
 static pid_t find_other(int dir, const char *kind, uint64_t inode)
@@ -74,13 +99,14 @@ static pid_t find_other(int dir, const char *kind, uint64_t inode)
 	struct folder f;
 	const char *name;
 	uint64_t pid;
-	pid_t found = 0;
+	pid_t found = 0, maker = find_maker(dir, kind, inode);
 
 	if (folder_open(&f, dir, ".") < 0)
 		return 0;
 	while (!found && (name = folder_next(&f)))
 		if (parse_number(name, INT32_MAX, &pid) && namespace_in(dir, name, kind) == inode &&
-		    !is_inside((pid_t)pid) && !is_starter((pid_t)pid))
+		    !is_inside((pid_t)pid) && !is_starter((pid_t)pid) &&
+		    !(maker && descends_from((pid_t)pid, maker)))
 			found = (pid_t)pid;
 	close_fd(&f.fd);
 	return found;
@@ -101,6 +127,11 @@ static void json_shared(int dir, const char *kind, pid_t pid)
 	json_key("name");
 	json_text(trim(name));
 	json_close('}');
+}
+
+void set_command(pid_t pid)
+{
+	command = pid;
 }
 
 void json_keeper(pid_t subject, bool self)

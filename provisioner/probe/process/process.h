@@ -18,6 +18,10 @@ pid_t find_subject(const char *subject);
 /* The value of `process`.  `filters` asks its tasks for their seccomp filters, which stops them. */
 void json_process(int proc, pid_t pid, bool self, bool filters);
 
+/* The process that runs the command which starts the sandbox, before json_process() of its subject.
+ */
+void set_command(pid_t pid);
+
 /* The value of `limits`. */
 void json_limits(int proc);
 

@@ -88,8 +88,8 @@ static bool is_young(uint64_t start)
 	return start + YOUNG * ticks > (uint64_t)now.tv_sec * ticks;
 }
 
-/* Whether it is the first process of its pid namespace: it was not added to a sandbox. */
-static bool is_init(int proc)
+/* It was not added to a sandbox. */
+bool is_init(int proc)
 {
 	char text[4096], *line, *last;
 

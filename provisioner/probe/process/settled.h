@@ -23,4 +23,7 @@ int settle_tasks(int proc, pid_t subject, const struct task **found, size_t *num
 /* Whether the last settle_tasks() found that the task counts; true if it failed. */
 bool task_counts(pid_t task);
 
+/* Whether it is the first process of its pid namespace: proc_pid_status(5), NSpid. */
+bool is_init(int proc);
+
 #endif

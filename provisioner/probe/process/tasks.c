@@ -94,8 +94,12 @@ static int json_task(const struct task *t, bool same_state)
 	}
 	if (distinct == COUNT(states))
 		return E2BIG;
-	states[distinct].at = mark;
-	states[distinct++].size = size;
+	/* one that starts the sandbox from inside may not count: others with its state are told too
+	 */
+	if (!is_init(proc)) {
+		states[distinct].at = mark;
+		states[distinct++].size = size;
+	}
 	json_key("pid");
 	json_i64(t->task);
 	json_key("process");

@@ -16,6 +16,7 @@ void json_tries(bool untouched);      /* tries */
 void json_rights(bool untouched);     /* device_node, root_access, legacy_tiocsti */
 void json_kernel_state(void);	      /* kernel_state */
 void json_canary(const char *canary); /* canary */
+void json_init_maps(void);	      /* init_maps */
 void json_peers(const char *const *peers, size_t count);   /* peers */
 void json_others(const char *const *others, size_t count); /* canaries */
 void json_platform(void);				   /* platform */

@@ -191,6 +191,7 @@ void json_system(const struct system_options *options)
 	json_key("hostname");
 	json_text(u.nodename);
 	json_proc_self();
+	json_init_maps();
 	json_tasks();
 	json_file("lsms", "/sys/kernel/security/lsm", false);
 	json_interfaces();

@@ -70,7 +70,7 @@ JAILS = (
         "firejail --quiet --noprofile --net=none --caps.drop=all --nonewprivs --seccomp -- {probe}",
         "firejail --quiet --noprofile --caps.drop=all --nonewprivs --seccomp -- {probe}",
         "ns.net",
-        (*NAMESPACES, "nnp.set"),
+        (*NAMESPACES, "seccomp.mode", "nnp.set", "cap.baseline"),
     ),
     Jail(
         "nsjail",
@@ -87,7 +87,7 @@ JAILS = (
         f"{SRT} --settings {{home}}/closed.json {{probe}}",
         f"{SRT} --settings {{home}}/opened.json {{probe}}",
         "mnt.rootfs_ro",
-        ("ns.pid", "nnp.set"),
+        ("ns.net", "ns.pid", "nnp.set", "seccomp.mode"),
     ),
     # Landlock and seccomp alone: the namespaces are the host's
     Jail(

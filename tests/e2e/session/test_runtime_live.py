@@ -36,6 +36,8 @@ def test_subject_descends_from_the_pid_that_the_runtime_names(sandbox: LiveView)
     if sandbox.live.runtime.state is None:
         pytest.skip("this runtime names no pid")
     outside = sandbox.live.outside()
+    if sandbox.live.runtime.boundary == "sentry":
+        pytest.skip("the pid is the sentry's, behind which the host sees no process")
     assert outside is not None
 
     assert sandbox.live.state_pid() in ancestors(outside.process.pid)
@@ -54,6 +56,9 @@ def test_hypervisor_is_the_process_that_was_started(sandbox: LiveView) -> None:
     vmm = sandbox.live.vmm()
     if vmm is None:
         pytest.skip("no hypervisor: its processes are the host's")
+    if sandbox.live.runtime.boundary == "sentry":
+        assert "runsc" in vmm.process.name or vmm.process.name == "exe"
+        return
     assert sandbox.live._stream is not None
 
     assert vmm.process.pid == sandbox.live._stream.pid
