@@ -61,7 +61,6 @@ WEAKNESSES = (
         "a sentry that is none",
         put("target", "boundary", to="sentry"),
         "it is declared to run behind a sentry, and runs on the host's kernel",
-        VIEW,
     ),
 )
 
