@@ -19,7 +19,7 @@ KINDS = ("container", "vm")
 USERLANDS = ("busybox", "debian")
 LOCAL = "local"
 KIND_OPTION = "--isolation"  # all other options of ours begin with it, too
-NAMING = ("isolation_attach", "isolation_run")  # options that name single columns and need no --isolation
+NAMING = ("isolation_attach", "isolation_run", "isolation_image")  # they name single columns: no --isolation needed
 MARKERS = (
     "isolation(id, *, severity, profile, refs, gains, remedy, shows, reproduce, kinds, kinds_reason): this test is "
     "a check: it tests one named part of the wall between a sandbox and its host",
@@ -52,6 +52,7 @@ class RunOptions:
         lab: the lab.yaml, or None for the nearest.
         attach: running sandboxes to attach to, as "docker:NAME".
         commands: command lines that start a sandbox, as "docker run me/app" or "web=docker run me/app".
+        images: images that each engine starts, as "me/app:1.4" or "web=app.tar".
         only_named: whether nothing but attached sandboxes and command lines was asked for.
         expected: the file of the documented exceptions of own checks, or None.
         targets: the names of isolation.yaml's targets that are columns instead of the installed container runtimes.
@@ -75,6 +76,7 @@ class RunOptions:
     lab: Path | None = None
     attach: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
     only_named: bool = False
     expected: Path | None = None
     pyproject: Path | None = None
@@ -141,6 +143,14 @@ def add_options(parser: pytest.Parser) -> None:
         "--isolation, only these and attached sandboxes are tested",
     )
     add(
+        "--isolation-image",
+        metavar="[NAME=]IMAGE",
+        action="append",
+        default=[],
+        help="start this image by every engine here that has it, as its plain 'run' would: me/app:1.4, or app.tar, an "
+        "archive that 'docker save' wrote; a column for each engine; may be repeated",
+    )
+    add(
         "--isolation-require",
         metavar="NAMES",
         default="",
@@ -199,14 +209,12 @@ def add_options(parser: pytest.Parser) -> None:
 
 def read_options(config: pytest.Config) -> RunOptions | None:
     """
-    Return the options, or None without `--isolation`, `--isolation-attach` and `--isolation-run`.
+    Return the options, or None without `--isolation` and the options that name single columns.
 
     Raises:
         pytest.UsageError: a value is unknown or out of range; the error names the nearest known one.
     """
     given = config.getoption("isolation")
-    attach = tuple(dict.fromkeys(config.getoption("isolation_attach")))
-    commands = tuple(dict.fromkeys(config.getoption("isolation_run")))
     if not is_asked(config.option):
         _refuse_without_kind(config.invocation_params.args)
         return None
@@ -246,10 +254,11 @@ def read_options(config: pytest.Config) -> RunOptions | None:
         hosts=hosts,
         machines=_names(config.getoption("isolation_machine")),
         lab=Path(config.getoption("isolation_lab")) if config.getoption("isolation_lab") else None,
-        attach=attach,
+        attach=tuple(dict.fromkeys(config.getoption("isolation_attach"))),
         expected=config.rootpath / expected if expected else (own if own.exists() else None),
         pyproject=pyproject if pyproject.exists() else None,
-        commands=commands,
+        commands=tuple(dict.fromkeys(config.getoption("isolation_run"))),
+        images=tuple(dict.fromkeys(config.getoption("isolation_image"))),
         roles=tuple(Path(text) for text in config.getoption("isolation_roles")),
         only_named=given is None,
         userland=userland,

@@ -1,7 +1,7 @@
 """pytest's hooks, and nothing else: each calls the module that does the work.
 
 It is loaded in every pytest run, so it imports only pytest, the standard library and modules that do the same.
-Without `--isolation`, `--isolation-attach` and `--isolation-run` it changes nothing.
+Without `--isolation` and the options that name single columns it changes nothing.
 """
 
 from __future__ import annotations

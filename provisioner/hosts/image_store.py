@@ -18,6 +18,7 @@ from provisioner.images.busybox import Shell, find_shell
 from provisioner.images.debian import debian_archive, debian_initramfs, debian_rootfs
 from provisioner.images.image import Image
 from provisioner.images.kernel import guest_kernel
+from provisioner.images.own_archive import rename_archive
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
 from provisioner.linux.kvm import DEVICE, accelerator
@@ -76,6 +77,10 @@ class ImageMaker:
             IsolationError: it cannot be made.
         """
         shell = find_shell() if image.shell and runtime.image != "none" else None
+        if runtime.own_archive:
+            path = self._directory / f"{runtime.name}-{ref.rpartition('/')[2].partition(':')[0]}.tar"
+            rename_archive(Path(runtime.own_archive), path, ref)
+            return {"archive": str(path)}, None
         if image.debian and runtime.image != "none":
             return self._debian(runtime, ref)
         if runtime.image == "archive":

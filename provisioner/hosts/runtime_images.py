@@ -6,6 +6,7 @@ In: the host's files, the journal, an ImageMaker.  Out: the values that the temp
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -105,7 +106,7 @@ class RuntimeImages:
             "probe": str(self._probe_path),
             "state": str(state),
             "run_dir": str(self._files.run / runtime.name),
-            "image": f"localhost/isolation-{image.name}:{self._run.id}",
+            "image": f"localhost/isolation-{_image_name(runtime, image)}:{self._run.id}",
             "host": self._host_values(),
         }
         for name, argv in runtime.define.items():
@@ -148,6 +149,12 @@ class RuntimeImages:
         self._maker.close()
 
 
+def _image_name(runtime: Runtime, image: Image) -> str:
+    """Return the image's name in an engine; one for each archive of a user's."""
+    own = hashlib.sha256(runtime.own_archive.encode()).hexdigest()[:12]
+    return f"archive-{own}" if runtime.own_archive else image.name
+
+
 def remembered(files: HostFiles, runtime: Runtime) -> dict[str, str]:
     """Return the variables by which a client finds its daemon, for the journal's commands."""
     names = runtime.remember if files.remembers else []
@@ -155,4 +162,5 @@ def remembered(files: HostFiles, runtime: Runtime) -> dict[str, str]:
 
 
 def _key(runtime: Runtime, image: Image) -> str:
-    return f"{runtime.name}/{runtime.conditions}/{runtime.image}/{image.name}"
+    """Return the same text for runtimes that share an image: one of a user's command line has no image of ours."""
+    return f"{runtime.name}/{runtime.conditions}/{runtime.image}/{runtime.own_archive}/{image.name}"

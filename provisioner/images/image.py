@@ -14,7 +14,7 @@ import platform
 import shutil
 import stat
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,22 +128,42 @@ def archive(
     """
     machine = machine or platform.machine()
     check_architecture(probe, machine)
+    config = {"Labels": LABELS} | ({"User": image.user} if image.user else {})
     top = _tar(contents(probe, shell, further=image.items) if not below else [_probe_item(probe)])
-    layers = {hashlib.sha256(layer).hexdigest(): layer for layer in (below, top) if layer}
-    config = _json(
+    return _archive([layer for layer in (below, top) if layer], ref, config, machine)
+
+
+def archive_of(
+    items: Sequence[Item], ref: str, config: Mapping[str, object] | None = None, machine: str | None = None
+) -> bytes:
+    """
+    Return a docker-archive tar of one image with one layer.
+
+    Args:
+        items: the entries of its layer, each after its folder.
+        ref: the image's name with its tag.
+        config: the key `config` of the image's configuration (OCI image-spec, config.md): User, Volumes, StopSignal.
+        machine: the architecture as uname(2) names it; this machine's by default.
+    """
+    return _archive([_tar(items)], ref, config or {}, machine or platform.machine())
+
+
+def _archive(contents_of_layers: Sequence[bytes], ref: str, config: Mapping[str, object], machine: str) -> bytes:
+    layers = {hashlib.sha256(layer).hexdigest(): layer for layer in contents_of_layers}
+    document = _json(
         {
             "architecture": OCI_MACHINES.get(machine, machine),
-            "config": {"Labels": LABELS} | ({"User": image.user} if image.user else {}),
+            "config": config,
             "created": "1970-01-01T00:00:00Z",
             "history": [{"created": "1970-01-01T00:00:00Z", "created_by": "pytest-isolation"} for _ in layers],
             "os": "linux",
             "rootfs": {"diff_ids": [f"sha256:{digest}" for digest in layers], "type": "layers"},
         }
     )
-    name = f"{hashlib.sha256(config).hexdigest()}.json"
+    name = f"{hashlib.sha256(document).hexdigest()}.json"
     manifest = _json([{"Config": name, "Layers": [f"{digest}/layer.tar" for digest in layers], "RepoTags": [ref]}])
     file_mode = stat.S_IFREG | 0o644
-    files = [Item(name, file_mode, config)]
+    files = [Item(name, file_mode, document)]
     for digest, layer in layers.items():
         files += [Item(digest, stat.S_IFDIR | 0o755), Item(f"{digest}/layer.tar", file_mode, layer)]
     return _tar([*files, Item("manifest.json", file_mode, manifest)])
@@ -272,7 +292,7 @@ def _fill_rootfs(folder: Path, items: list[Item]) -> None:
     folder.chmod(0o755)
 
 
-def _tar(items: list[Item]) -> bytes:
+def _tar(items: Sequence[Item]) -> bytes:
     """Return a tar without times and owners."""
     types = {stat.S_IFDIR: tarfile.DIRTYPE, stat.S_IFREG: tarfile.REGTYPE, stat.S_IFLNK: tarfile.SYMTYPE}
     buffer = io.BytesIO()

@@ -18,7 +18,7 @@ from pathlib import PurePosixPath
 
 from provisioner.errors import IsolationError
 from provisioner.limits.limit import limit_names
-from provisioner.runtimes.engine_run import CommandLine
+from provisioner.runtimes.engine_run import CommandLine, image_name
 from provisioner.runtimes.load import load_runtime, runtime_names
 from provisioner.runtimes.runtime import Runtime
 
@@ -27,6 +27,7 @@ PLACE = re.compile(r"\{probe(?::(?P<inside>/[^{}]*)|(?P<file>-file))?\}")
 PROBE_PATH = "/probe"  # where an engine's container shows the probe
 BY_COMMAND = "its command line decides"
 MAX_CHARACTERS = 8192
+ARCHIVES = ("docker-archive", "oci-archive")  # containers-transports(5)
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def _cannot() -> dict[str, str]:
 def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: str) -> UserCommand:
     """Return the runtime of an engine's `run`, with the engine's own exec, state and delete."""
     taken = how.take(words, text)
+    archive = _archive_of(taken.image)
     before = [literal(word) for word in taken.before]
 
     def beside(argv: Sequence[str] | None) -> list[str]:
@@ -163,7 +165,7 @@ def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: st
         *(literal(word) for word in taken.run),
         *how.add,
         *(literal(word) for word in taken.options),
-        literal(taken.image),
+        literal(taken.image) if not archive else "{{ image }}",
         "serve",
         "{{ nonce }}",
     ]
@@ -173,8 +175,9 @@ def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: st
             "title": _short(text),
             "binary": words[0],
             "image": "none",
-            "import_": None,
-            "forget": None,
+            "own_archive": archive,
+            "import_": beside(described.import_) if archive else None,
+            "forget": beside(described.forget) if archive else None,
             "prepare": None,
             "folder": os.getcwd(),
             "create": create,
@@ -191,4 +194,20 @@ def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: st
             "cannot": {**cannot, **_cannot()},
         }
     )
-    return UserCommand(taken.name, runtime, taken.changed)
+    loaded = (f"{archive} loaded for the run",) if archive else ()
+    return UserCommand(image_name(taken.image), runtime, (*loaded, *taken.changed))
+
+
+def _archive_of(image: str) -> str:
+    """
+    Return the absolute path of an image that is an archive, "" for an image in the engine's storage.
+
+    Raises:
+        IsolationError: there is no such file.
+    """
+    kind, colon, path = image.partition(":")
+    if not colon or kind not in ARCHIVES:
+        return ""
+    if not os.path.isfile(path):
+        raise IsolationError(f"cannot find the image archive '{path}'", f"save one: docker save --output {path} IMAGE")
+    return os.path.abspath(path)

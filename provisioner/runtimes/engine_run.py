@@ -37,11 +37,11 @@ class Taken:
     image: str
     changed: tuple[str, ...]
 
-    @property
-    def name(self) -> str:
-        """The image's name without its registry, tag and digest: "me/app:1.4" is "app"."""
-        last = self.image.rpartition("/")[2].partition("@")[0].partition(":")[0]
-        return re.sub(r"[^A-Za-z0-9_.-]", "-", last) or "image"
+
+def image_name(image: str) -> str:
+    """Return an image's name without its registry, tag, digest and ending: "me/app:1.4" and "/x/app.tar" are "app"."""
+    last = image.rpartition("/")[2].partition("@")[0].partition(":")[0].removesuffix(".tar")
+    return re.sub(r"[^A-Za-z0-9_.-]", "-", last).lstrip("_.-") or "image"
 
 
 class CommandLine(BaseModel):
@@ -56,6 +56,7 @@ class CommandLine(BaseModel):
         drop: options that concern the terminal, the name, detaching and restarting: they are taken out, and that is
             told.
         add: options that are added; templates as in `create`.
+        stored: a command that succeeds if the image `name` is in the engine's storage.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +65,7 @@ class CommandLine(BaseModel):
     global_switches: list[str]
     drop: list[str]
     add: list[str]
+    stored: list[str]
 
     def take(self, words: Sequence[str], text: str) -> Taken:
         """

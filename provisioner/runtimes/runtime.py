@@ -189,6 +189,7 @@ class Runtime(_Strict):
         needs: further programs that must be on PATH.
         root: whether it needs root.
         image: what is made for it: "archive" (docker-archive tar), "rootfs" (folder), "initramfs", "none".
+        own_archive: a user's image archive that is imported in the place of an image of ours, "" for none.
         define: named argument lists that the other templates may use.
         environment: variables for `create`.
         remember: variables that select the client's daemon.  The journal keeps them for a later clean-up.
@@ -231,6 +232,7 @@ class Runtime(_Strict):
     needs: list[str] = []
     root: bool = False
     image: Literal["archive", "rootfs", "initramfs", "none"] = "none"
+    own_archive: str = ""
     define: dict[str, Argv] = {}
     environment: dict[str, str] = {}
     remember: list[str] = []

@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from provisioner.errors import IsolationError
 from provisioner.files.toml import load_table
@@ -23,10 +23,19 @@ CommandText = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 
 
 class TargetSpec(BaseModel):
-    """One sandbox of the project, and how it is started."""
+    """One sandbox of the project, and how it is started: exactly one of the keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-    run: CommandText = Field(description="the command line that starts it, as for --isolation-run")
+    run: CommandText | None = Field(default=None, description="the command line that starts it, as for --isolation-run")
+    image: CommandText | None = Field(
+        default=None, description="the image that each engine here starts, as for --isolation-image"
+    )
+
+    @model_validator(mode="after")
+    def _is_one(self) -> TargetSpec:
+        if len(self.model_dump(exclude_none=True)) != 1:
+            raise ValueError(f"should have one of these keys: {', '.join(type(self).model_fields)}")
+        return self
 
 
 class IsolationFile(BaseModel):

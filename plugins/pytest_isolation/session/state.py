@@ -142,18 +142,20 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     from pytest_isolation.observe.sandboxes import SandboxCache
     from pytest_isolation.session.inputs import check_remedies, read_file, read_lab, read_policy
     from pytest_isolation.session.worker import read_measurements, read_targets
+    from pytest_isolation.targets.images import with_images
     from pytest_isolation.targets.project import with_targets
     from pytest_isolation.targets.select import select_targets
 
     set_scale(options.scale)
     file = read_file(options.waivers, options.pyproject)
-    options = with_targets(options, file.targets)
+    missing: list[Skipped] = []
+    if workerinput is None:
+        options = with_targets(options, file.targets)
+        options, missing = with_images(options)
     policy = read_policy(options.profile, file.waivers, options.expected)
     lab = read_lab(options)
     measurements: dict[str, Measurements] = {}
-    selected, skipped = (
-        select_targets(options, lab) if workerinput is None else (read_targets(workerinput, options.commands), [])
-    )
+    selected, skipped = select_targets(options, lab) if workerinput is None else (read_targets(workerinput), [])
     targets = {target.id: target for target in selected}
     programs = frozenset(name for one in selected if one.host == LOCAL for name in one.runtime.programs)
     needs = Needs(programs, machines=lab is not None)
@@ -162,4 +164,4 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     if workerinput is not None:
         measurements = read_measurements(workerinput, targets, sandboxes)
     check_remedies({target.runtime.name for target in targets.values()})
-    return State(options, policy, targets, skipped, sandboxes, BackgroundLoads(), measurements)
+    return State(options, policy, targets, [*missing, *skipped], sandboxes, BackgroundLoads(), measurements)

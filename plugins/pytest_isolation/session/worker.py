@@ -7,7 +7,7 @@ what its tests ask for, and sends that back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,22 +22,21 @@ def worker_input(state: State) -> list[dict[str, str]]:
     from pytest_isolation.records.record import dump_record
 
     return [
-        {"target": one.target.id, "host": one.target.host, "record": dump_record(one.record).decode()}
+        {
+            "target": one.target.id,
+            "host": one.target.host,
+            "command": one.target.command,
+            "record": dump_record(one.record).decode(),
+        }
         for one in state.measurements.values()
     ]
 
 
-def read_targets(workerinput: list[dict[str, str]], commands: Sequence[str] = ()) -> list[Target]:
-    """
-    Return the targets of a controller; in a worker.
-
-    Args:
-        workerinput: what the controller sent.
-        commands: the command lines of the run, which the worker reads itself.
-    """
+def read_targets(workerinput: list[dict[str, str]]) -> list[Target]:
+    """Return the targets of a controller; in a worker."""
     from pytest_isolation.targets.select import named_target
 
-    return [named_target(one["target"], one["host"], commands) for one in workerinput]
+    return [named_target(one["target"], one["host"], one["command"]) for one in workerinput]
 
 
 def read_measurements(

@@ -1,6 +1,6 @@
 """Adds the targets of isolation.yaml to what the user asked for.
 
-In: `RunOptions` and the targets of the file.  Out: `RunOptions` with their command lines.  Starts nothing.
+In: `RunOptions` and the targets of the file.  Out: `RunOptions` with their command lines and images.  Starts nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 def with_targets(options: RunOptions, targets: Mapping[str, TargetSpec]) -> RunOptions:
     """
-    Return the options with the command lines of the file's targets.
+    Return the options with the command lines and images of the file's targets.
 
     `--isolation=container` without a runtime runs all of them, instead of the installed container runtimes.
     `--isolation-run=NAME` runs one.
@@ -34,23 +34,27 @@ def with_targets(options: RunOptions, targets: Mapping[str, TargetSpec]) -> RunO
     """
     if not targets:
         return options
-    lines = {name: f"{name}={spec.run}" for name, spec in targets.items()}
-    commands = [_line_of(text, lines) for text in options.commands]
-    if options.only_named or options.runtimes or "container" not in options.kinds or LOCAL not in options.hosts:
-        return replace(options, commands=tuple(dict.fromkeys(commands)))
+    named = [_named(text, targets) for text in options.commands]
+    commands = [text for text in named if text not in targets]
+    chosen = [text for text in named if text in targets]
+    every = not (
+        options.only_named or options.runtimes or "container" not in options.kinds or LOCAL not in options.hosts
+    )
+    names = tuple(targets) if every else tuple(dict.fromkeys(chosen))
+    lines = [f"{name}={targets[name].run}" for name in names if targets[name].run]
+    images = [f"{name}={targets[name].image}" for name in names if targets[name].image]
     return replace(
         options,
-        commands=tuple(dict.fromkeys([*lines.values(), *commands])),
-        targets=tuple(targets),
-        sources=(*options.sources, ("isolation_targets", "isolation.yaml")),
+        commands=(*lines, *commands),
+        images=(*images, *options.images),
+        targets=names if every else (),
+        sources=(*options.sources, ("isolation_targets", "isolation.yaml")) if every else options.sources,
     )
 
 
-def _line_of(text: str, lines: Mapping[str, str]) -> str:
-    """Return the command line of a target that is named alone; any other text is a command line already."""
-    if not NAME.fullmatch(text):
-        return text
-    if text not in lines:
-        mend = suggest(text, lines, f"there are: {', '.join(lines)}")
+def _named(text: str, targets: Mapping[str, TargetSpec]) -> str:
+    """Return the text of --isolation-run; raise pytest.UsageError for a lone name that is no target."""
+    if NAME.fullmatch(text) and text not in targets:
+        mend = suggest(text, targets, f"there are: {', '.join(targets)}")
         raise pytest.UsageError(f"--isolation-run: isolation.yaml has no target '{text}'; {mend}")
-    return lines[text]
+    return text

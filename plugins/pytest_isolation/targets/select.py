@@ -6,7 +6,6 @@ Out: `Target`s, and what is left out, with reason and remedy.  Starts nothing: `
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -146,17 +145,17 @@ def _check_required(options: RunOptions, targets: list[Target]) -> None:
             raise pytest.UsageError(f"--isolation-require: '{name}' is none of this run's targets: {', '.join(ids)}")
 
 
-def named_target(name: str, host: str, commands: Sequence[str] = ()) -> Target:
+def named_target(name: str, host: str, command: str = "") -> Target:
     """
     Return a target that was selected before; a worker of pytest-xdist knows no more of it.
 
     Args:
         name: its id.
         host: its host.
-        commands: the command lines of the run.
+        command: the command line that starts it, "" for a target that a role describes.
     """
-    if name.startswith(f"{RUN}:"):
-        return next(target for target in command_targets(commands) if target.id == name)
+    if command:
+        return command_targets([f"{name.removeprefix(f'{RUN}:')}={command}"])[0]
     if ":" in name:
         return attached_target(name)  # its folder is not needed: a worker has its record
     if host == name:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from others import PODMAN, RLIMITS, run
-from residue import ARGS, Home
+from residue import Home
+from users_engine import UsersEngine, pytest_run, session, users_engine
 
-from provisioner.files.maker import temporary_folder
 from provisioner.images import image
 from provisioner.images.busybox import find_shell
 from provisioner.probe.build import probe_binary
@@ -26,7 +21,6 @@ UNSHARE = "unshare --user --map-root-user --mount --pid --ipc --uts --net --fork
 BWRAP = "bwrap --unshare-all --ro-bind / / --dev /dev --proc /proc"
 JAILS = {"unshare": UNSHARE, "bwrap": BWRAP}
 OPENED = {"unshare": UNSHARE.replace(" --net", ""), "bwrap": f"{BWRAP} --share-net"}
-Cells = dict[tuple[str, str], dict[str, Any]]
 
 
 @pytest.fixture
@@ -54,43 +48,13 @@ def jail(runtime: str) -> str:
 
 
 @pytest.fixture
-def engine(runtime: str, home: Home) -> Iterator[str]:
-    """An engine's command line up to its options, with a user's image in the engine's storage."""
+def engine(runtime: str, home: Home) -> Iterator[UsersEngine]:
+    """An engine with a user's image in its storage."""
     if runtime not in ("docker", "podman"):
         pytest.skip(f"'{runtime}' is no engine: --isolation-runtime=docker or podman+runc")
-    words = ["docker"] if runtime == "docker" else list(PODMAN)
-    with temporary_folder(Path("/tmp")) as folder:
-        if runtime == "podman":
-            conf = folder / "storage.conf"
-            # podman waits 20 s for a container's end in a folder for its state of more than 50 characters
-            roots = f'graphroot = "{folder}/root"\nrunroot = "{home.path}/run-podman"\n'
-            conf.write_text(f'[storage]\ndriver = "vfs"\n{roots}')
-            home.environment["CONTAINERS_STORAGE_CONF"] = str(conf)
-        archive = folder / "image.tar"
-        archive.write_bytes(image.archive(probe_binary().path, IMAGE, shell=find_shell()))
-        run([*words, "load", "--quiet", "--input", str(archive)], home.environment)
-        try:
-            yield " ".join([*words, "run", *(RLIMITS if runtime == "podman" else ())])
-        finally:
-            subprocess.run([*words, "rmi", IMAGE], capture_output=True, timeout=300, env=home.environment)
-
-
-def session(home: Home, *args: str) -> tuple[subprocess.CompletedProcess[str], Cells]:
-    """Run the bundled suite; return the run, and its cells by check and target."""
-    argv = [sys.executable, "-m", "pytest", *ARGS, f"--rootdir={home.path}", "--isolation-report=report", *args]
-    done = subprocess.run(
-        [*argv, "--pyargs", "pytest_isolation.suite"],
-        capture_output=True,
-        text=True,
-        timeout=900,
-        cwd=home.path,
-        env=home.environment,
-        stdin=subprocess.DEVNULL,
-    )
-    file = Path(home.path, "report", "results.json")
-    assert file.exists(), done.stdout + done.stderr
-    document = json.loads(file.read_text())
-    return done, {(cell["check"], cell["target"]): cell for cell in document["cells"]}
+    with users_engine(runtime, home) as engine:
+        engine.load(IMAGE, image.archive(probe_binary().path, IMAGE, shell=find_shell()))
+        yield engine
 
 
 def test_a_program_that_nobody_described_is_looked_at_and_not_judged(home: Home, runtime: str, jail: str) -> None:
@@ -128,17 +92,8 @@ def test_a_profile_judges_it_and_workers_of_xdist_know_it(home: Home, runtime: s
     ],
 )
 def test_what_wrappers_do_is_survived_or_told(home: Home, jail: str, wrapper: str) -> None:
-    argv = [sys.executable, "-m", "pytest", *ARGS, f"--rootdir={home.path}", f"--isolation-run=box={jail} -- {wrapper}"]
     (home.path / "test_own.py").write_text("def test_it(sandbox):\n    assert sandbox.system.tasks\n")
-    done = subprocess.run(
-        [*argv, "test_own.py"],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        cwd=home.path,
-        env=home.environment,
-        stdin=subprocess.DEVNULL,
-    )
+    done = pytest_run(home, f"--isolation-run=box={jail} -- {wrapper}", "test_own.py")
 
     if wrapper.endswith("serve"):
         assert done.returncode == 4, done.stdout + done.stderr
@@ -148,9 +103,9 @@ def test_what_wrappers_do_is_survived_or_told(home: Home, jail: str, wrapper: st
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_an_engines_run_is_judged_as_the_user_starts_it(home: Home, runtime: str, engine: str) -> None:
-    sound = f"{engine} -d --restart=no --network none --memory 64m --pids-limit 30 --read-only {IMAGE} /bin/sh"
-    weak = f"{engine} -it --network none --pid=host {IMAGE}"
+def test_an_engines_run_is_judged_as_the_user_starts_it(home: Home, engine: UsersEngine) -> None:
+    sound = f"{engine.run} -d --restart=no --network none --memory 64m --pids-limit 30 --read-only {IMAGE} /bin/sh"
+    weak = f"{engine.run} -it --network none --pid=host {IMAGE}"
     done, cells = session(home, f"--isolation-run={sound}", f"--isolation-run=weak={weak}")
     column = "run:isolation-users-app"
 
@@ -165,5 +120,5 @@ def test_an_engines_run_is_judged_as_the_user_starts_it(home: Home, runtime: str
     assert not [one for one in cells.values() if one["target"] == column and one["judgement"] == "finding"]
     assert f"{column}: --restart=no taken out" in done.stdout
     assert f"{column}: /bin/sh replaced by the probe" in done.stdout
-    listed = [*engine.split()[: engine.split().index("run")], "ps", "--all", "--quiet", "--filter", f"ancestor={IMAGE}"]
-    assert run(listed, home.environment) == ""  # the daemon may have containers of others
+    assert re.search(rf"run:weak: \d+ weaker than a fresh {engine.name}(\+runc)? \(ns.pid, ", done.stdout), done.stdout
+    assert engine.containers(IMAGE) == ""  # the daemon may have containers of others

@@ -72,10 +72,14 @@ def test_without_a_table_or_file_there_is_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (TARGETS.replace("run: docker", "rum: docker"), ":2: unknown key 'rum' (and 1 more); did you mean 'run'?"),
+        (TARGETS.replace("run: docker", "rum: docker"), ":2: unknown key 'rum'; did you mean 'run'?"),
         (TARGETS.replace("targets", "target"), ":1: unknown key 'target'; did you mean 'targets'?"),
         (TARGETS.replace("agent", "a b"), ":3: the key 'a b' is not allowed"),
-        (TARGETS.replace("run: srt -- {probe}", "{}"), ":3: missing key 'run'"),
+        (TARGETS.replace("run: srt -- {probe}", "{}"), ":3: targets.agent: should have one of these keys: run, image"),
+        (
+            TARGETS.replace("{run: docker run me/app}", "{run: a, image: b}"),
+            ":2: targets.web: should have one of these",
+        ),
         (TARGETS.replace("srt -- {probe}", "7"), ":4: targets.agent.run: should be a valid string, not 7"),
     ],
 )

@@ -34,7 +34,7 @@ def test_each_command_line_is_a_column(commands: list[str], ids: list[str]) -> N
 
     assert [target.id for target in targets] == ids
     assert all(target.named and target.host == "local" and target.command for target in targets)
-    assert [named_target(one, "local", commands) for one in ids] == targets
+    assert [named_target(one.id, "local", one.command) for one in targets] == targets
 
 
 def test_a_column_keeps_the_command_line_and_what_was_changed_of_it() -> None:

@@ -58,6 +58,14 @@ def test_the_projects_targets_stand_in_for_the_installed_containers(options: Run
     assert [target.id for target in select_targets(asked)[0]] == ids
 
 
+def test_an_image_of_the_file_goes_to_each_engine() -> None:
+    asked = with_targets(NAMED, {"app": TargetSpec(image="me/app:1"), **FILE})
+    one = with_targets(replace(NAMED, commands=("app",)), {"app": TargetSpec(image="me/app:1"), **FILE})
+
+    assert asked.images == ()
+    assert (one.images, one.commands) == (("app=me/app:1",), ())
+
+
 def test_without_a_file_the_installed_runtimes_are_the_columns() -> None:
     assert with_targets(PLAIN, {}) == PLAIN
     assert [target.id for target in select_targets(PLAIN)[0]] == ["bwrap", "docker", "unshare"]
