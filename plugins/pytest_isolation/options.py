@@ -54,6 +54,7 @@ class RunOptions:
         commands: command lines that start a sandbox, as "docker run me/app" or "web=docker run me/app".
         images: images that each engine starts, as "me/app:1.4" or "web=app.tar".
         only_named: whether nothing but attached sandboxes and command lines was asked for.
+        helper: whether helpers may look at the hosts of engines that are elsewhere.
         expected: the file of the documented exceptions of own checks, or None.
         targets: the names of isolation.yaml's targets that are columns instead of the installed container runtimes.
         userland: the programs of the sandboxes that testinfra asks: "busybox" or "debian".
@@ -79,6 +80,7 @@ class RunOptions:
     images: tuple[str, ...] = ()
     only_named: bool = False
     expected: Path | None = None
+    helper: bool = False
     pyproject: Path | None = None
     targets: tuple[str, ...] = ()
     userland: str = "busybox"
@@ -112,6 +114,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NAMES",
         default=LOCAL,
         help="run container runtimes on these hosts: local, or machines of lab.yaml (extra: lab); default: local",
+    )
+    add(
+        "--isolation-helper",
+        action="store_true",
+        help="where docker's daemon is on another machine, look at that machine by a privileged container with all its "
+        "namespaces: it is root there",
     )
     add(
         "--isolation-machine",
@@ -262,6 +270,7 @@ def read_options(config: pytest.Config) -> RunOptions | None:
         roles=tuple(Path(text) for text in config.getoption("isolation_roles")),
         only_named=given is None,
         userland=userland,
+        helper=config.getoption("isolation_helper"),
     )
 
 

@@ -1,6 +1,8 @@
 """A host on which sandboxes are made: this machine, or a machine over SSH.
 
-host.py              a run on a host: the host's facts, the outside view, what templates need
+host.py              a run on a host: its images and cgroups, the commands of sandboxes, what templates need
+outside.py           what the host shows of itself and of sandboxes: facts, canaries
+helper.py            the same from a container in the namespaces of a daemon's host
 files_local.py       the interface `HostFiles`, and the files of this machine
 files_ssh.py         the files of a machine over SSH
 ssh_undo.py          undoes a journal's entry on a machine

@@ -13,11 +13,12 @@ import json
 import secrets
 import time
 from pathlib import Path
+from typing import Protocol
 
 from provisioner.connection.local import last_line
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.hosts.files_local import HostFiles
+from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
 from provisioner.probe.channel import Channel
 from provisioner.probe.frames import ChannelError
@@ -26,6 +27,18 @@ from provisioner.probe.request import Pending
 HOLD = 40 * 86400.0  # seconds: longer than a run; a request's deadline is at most 2**32 ms
 TAKEN = "exit 75"  # EX_TEMPFAIL: another segment has the key
 TRIES = 16
+NO_FILE = "-"
+
+
+class Watched(Protocol):
+    """The part of `HostFiles` that canaries need."""
+
+    @property
+    def watched(self) -> tuple[str, ...]: ...
+
+    def read(self, path: Path) -> bytes: ...
+
+    def made_canaries(self, run: Run, probe: Path, key: int, name: str) -> UndoEntry: ...
 
 
 def key_of(name: str, number: int) -> int:
@@ -52,7 +65,7 @@ class Canaries:
         run: the journal.
         channel: to the host's probe.
         probe: the probe's path on the host.
-        folder: the run's folder on the host; the canary file is deleted with it.
+        folder: the run's folder on the host; the canary file is deleted with it.  None: no file is made.
 
     Attributes:
         key: the segment's key.
@@ -63,11 +76,11 @@ class Canaries:
         IsolationError: the host cannot make one.
     """
 
-    def __init__(self, files: HostFiles, run: Run, channel: Channel, probe: Path, folder: Path) -> None:
+    def __init__(self, files: Watched, run: Run, channel: Channel, probe: Path, folder: Path | None) -> None:
         self._files, self._run, self._channel = files, run, channel
         token = secrets.token_hex(4)
         self.name = f"isolation-{run.id}-{token}"
-        self.file = folder / f"canary-{token}"
+        self.file = Path(NO_FILE) if folder is None else folder / f"canary-{token}"
         self._hold(probe)
         self._before = self._look_at_objects() | self._look_at_settings()
 

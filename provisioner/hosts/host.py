@@ -7,39 +7,32 @@ that templates need.  No sandbox is created here.
 from __future__ import annotations
 
 import contextlib
+import copy
 import secrets
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from provisioner.connection.local import ConnectionLost, Stream, last_line
+from provisioner.connection.local import ConnectionLost, Stream
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen, parse_image
-from provisioner.facts.served_sockets import ServedSocket, parse_sockets
-from provisioner.faults.explain import hint_in
 from provisioner.hosts.canaries import Canaries
-from provisioner.hosts.canary_processes import canary_processes
 from provisioner.hosts.files_local import HostFiles
 from provisioner.hosts.image_store import UNPRIVILEGED, ImageMaker
+from provisioner.hosts.outside import FACTS_BYTES, OutsideView, checked
 from provisioner.hosts.runtime_images import ImageName, RuntimeImages, remembered
 from provisioner.images.image import Image
 from provisioner.journal.run import Run
 from provisioner.linux.cgroups import PREFIX, Mode, mode_of
 from provisioner.paths import PASSABLE
 from provisioner.probe.build import BuiltProbe
-from provisioner.probe.channel import Channel
-from provisioner.probe.request import Reply
 from provisioner.runtimes.runtime import Runtime
 
-FACTS_BYTES = 1 << 20
-NOT_THERE = "no process serves"  # probe/process/subject.c
-CAP_SYS_ADMIN = 21
 CAP_SYS_RESOURCE = 24
 
 
-class Host:
+class Host(OutsideView):
     """
     A host, and what this run makes on it.  Close it at the end of the run.
 
@@ -61,7 +54,6 @@ class Host:
         self.connection = files.connection
         self.run = run
         self.probe = probe
-        self.nonce = secrets.token_hex(8)
         self.default_configs: dict[tuple[str, ...], str] = {}
         self.directory = files.run / run.id
         self._entries = [files.made_folder(run, self.directory)]
@@ -74,16 +66,16 @@ class Host:
         maker = ImageMaker(files, run, probe, self.directory, kernel, self._look_at)
         self._lock = threading.Lock()
         self._streams: list[Stream] = []
-        self._aborted = False
+        self._aborted = threading.Event()
         self.probe_path = files.install_probe(probe)
         self._images = RuntimeImages(files, run, maker, self.probe_path, lambda: self.facts_for_templates)
-        self._stream = self.connection.start([str(self.probe_path), "serve", self.nonce])
+        nonce = secrets.token_hex(8)
+        stream = self.connection.start([str(self.probe_path), "serve", nonce])
+        super().__init__(self.connection.name, stream, nonce, deadline("hello.container"))
         try:
-            self._channel = Channel(self._stream, self.nonce, self.connection.name, deadline("hello.container"))
-            self.facts = self.look()
-            self._canaries = Canaries(files, run, self._channel, self.probe_path, self.directory)
+            self.canaries = Canaries(files, run, self._channel, self.probe_path, self.directory)
         except BaseException:
-            self._stream.kill()
+            stream.kill()
             raise
 
     def _read_words(self, path: Path) -> list[str]:
@@ -91,44 +83,6 @@ class Host:
             return self.files.read(path).decode("utf-8", "replace").split()
         except IsolationError:
             return []
-
-    @property
-    def pid(self) -> int:
-        """The pid of the host's probe: a process outside of every sandbox, also the canary process."""
-        return self._stream.pid
-
-    @property
-    def canary_words(self) -> list[str]:
-        """Arguments of the verb `facts` that name what a sandbox must not reach: first a process, then IPC objects."""
-        return [f"canary={self.pid}:{self.nonce}", f"objects={self._canaries.words}"]
-
-    def canary_processes(self, seen: Facts | None) -> contextlib.AbstractContextManager[list[str]]:
-        """
-        Start processes that a sandbox must not look into: `hosts/canary_processes.py`.
-
-        Args:
-            seen: this host's view of the sandbox's first process; None: start none.
-        """
-        return contextlib.nullcontext([]) if seen is None else canary_processes(self._channel, seen.process, self.nonce)
-
-    def moved(self) -> list[str]:
-        """Return one line for each canary that changed since this run began."""
-        return self._canaries.moved()
-
-    @property
-    def is_root(self) -> bool:
-        """Whether commands run as root on the host."""
-        return self.facts.process.uid[1] == 0
-
-    @property
-    def sys_admin(self) -> bool:
-        """Whether commands may make namespaces: root in a container often lacks CAP_SYS_ADMIN."""
-        return bool(self.facts.process.capabilities.effective >> CAP_SYS_ADMIN & 1)
-
-    @property
-    def cpus(self) -> int:
-        """The number of processors that are online."""
-        return self.facts.system.cpus if self.facts.system else 1
 
     @property
     def hypervisor_uid(self) -> int | None:
@@ -146,81 +100,6 @@ class Host:
             "cgroup": self.cgroup_mode,
             "machine": self.facts.system.kernel.machine if self.facts.system else "",
         }
-
-    def look(self) -> Facts:
-        """Return the host's facts as they are now; `facts` holds those of the run's start."""
-        return self._ask("facts", self.nonce, view_nonce=self.nonce)
-
-    def facts_beside(self) -> Facts:
-        """
-        Return `facts` with the present mounts, for a comparison with those of a running sandbox.
-
-        Equal device numbers mean one file system, but the kernel reuses the number of a file system that is gone: with
-        an old table a mount of the sandbox could be mistaken for one of the host.
-        """
-        now = self.outside_pid(self.pid, self.nonce)
-        process = self.facts.process.model_copy(update={"mounts": now.process.raw("mounts")})
-        return self.facts.model_copy(update={"process": process})
-
-    def outside(self, nonce: str, filters: bool = False, command: int | None = None) -> Facts:
-        """
-        Return the outside view of a sandbox's subject.
-
-        Args:
-            nonce: the nonce of the probe that serves in the sandbox.
-            filters: whether to read the seccomp filters of its tasks, which stops each task for less than 1 ms.
-            command: the process that runs the command which started it, if the sandbox may descend from it.
-
-        Raises:
-            IsolationError: there is no such process, or the host's probe does not answer.
-        """
-        words = [*(["filters"] if filters else []), *([f"command={command}"] if command else [])]
-        return self._ask("outside", nonce, nonce, *words, view_nonce=nonce)
-
-    def outside_if_there(self, nonce: str) -> Facts | None:
-        """
-        Like `outside`, for a subject that should be no process of this host: then there is none, and it is None.
-
-        Args:
-            nonce: the nonce of the probe that serves in the sandbox.
-        """
-        try:
-            return self.outside(nonce, filters=True)
-        except IsolationError as error:
-            if NOT_THERE in error.what:
-                return None
-            raise
-
-    def outside_pid(self, pid: int, nonce: str, filters: bool = False, holdings: bool = False) -> Facts:
-        """
-        Like `outside`, for a process by its pid.
-
-        Args:
-            pid: the process.
-            nonce: the nonce that the answer carries.
-            filters: whether to read the seccomp filters of its tasks, which stops each task for less than 1 ms.
-            holdings: whether to look at its files and connections as those of a hypervisor.
-        """
-        words = [word for word, asked in (("filters", filters), ("holdings", holdings)) if asked]
-        return self._ask("outside", nonce, f"pid:{pid}", *words, view_nonce=nonce)
-
-    def served_sockets(self, subject: str, nonce: str) -> list[ServedSocket]:
-        """
-        Return the unix sockets with a path on which processes of the host serve.
-
-        Args:
-            subject: the nonce of the probe that serves in a sandbox, or "pid:N"; its own sockets are told apart.
-            nonce: the nonce that the answer carries.
-
-        Raises:
-            IsolationError: there is no such process, or the host's probe could not look.
-        """
-        reply = self._channel.request("served_sockets", nonce, subject, deadline=deadline("outside"), bound=FACTS_BYTES)
-        return parse_sockets(checked(reply, "served_sockets", self.connection.name), nonce)
-
-    def _ask(self, *argv: str, view_nonce: str) -> Facts:
-        reply = self._channel.request(*argv, deadline=deadline("outside"), bound=FACTS_BYTES)
-        return parse_facts(checked(reply, argv[0], self.connection.name), view_nonce)
 
     def _look_at(self, folder: Path) -> ImageSeen:
         argv = ("image", self.nonce, str(folder))
@@ -254,16 +133,30 @@ class Host:
         stream = self.connection.start(argv, env, str(cwd))
         with self._lock:
             self._streams.append(stream)
-            late = self._aborted
+            late = self._aborted.is_set()
         if late:
             stream.kill()
             raise IsolationError(f"cannot run '{argv[0]}': this run was aborted")
         return stream
 
+    def seen_by(self, view: OutsideView, cgroup_mode: Mode) -> Host:
+        """
+        Return this host, whose commands and images stay, with another outside view.
+
+        Args:
+            view: the view of the machine on which the runtime's daemon makes sandboxes.
+            cgroup_mode: that of the machine.
+        """
+        seen = copy.copy(self)
+        vars(seen).update(vars(view))
+        seen.cgroup_mode = cgroup_mode
+        seen.here = view.here
+        return seen
+
     def abort(self) -> None:
         """Kill every command started by `start`, and each that is started later, so that nothing waits for one."""
         with self._lock:
-            self._aborted = True
+            self._aborted.set()
             streams = list(self._streams)
         for stream in streams:
             stream.kill()
@@ -275,32 +168,10 @@ class Host:
         If the connection is lost, what is left stays in the journal; a machine that was rolled back has nothing left.
         """
         self._images.forget()
-        self._canaries.close()
-        self._stream.end_input()
-        with contextlib.suppress(ConnectionLost):
-            self._stream.wait(deadline("close"))
-        self._stream.kill()
+        self.close_view()
         with contextlib.suppress(ConnectionLost):
             self.files.delete_cgroups(self._cgroups)
             deleted = self.files.delete(self.directory)
             self._images.close()
             for entry in self._entries if deleted else self._entries[1:]:  # the first is the folder's
                 self.run.gone(entry)
-
-
-def checked(reply: Reply, verb: str, name: str) -> bytes:
-    """
-    Return the output of a successful request.
-
-    Args:
-        reply: the answer.
-        verb: the request, for errors.
-        name: the host, for errors.
-
-    Raises:
-        IsolationError: the request failed, with its reason.
-    """
-    if reply.ok:
-        return reply.data
-    cause = last_line(reply.log) or reply.ended
-    raise IsolationError(f"cannot get '{verb}' from '{name}': {cause}", hint_in(cause))

@@ -202,6 +202,7 @@ class Runtime(_Strict):
         exec: the runtime's own exec.
         state: how to learn the sandbox's pid.
         attach: how to look at sandboxes that this run did not make; None if that is unknown.
+        helper: the command that starts the probe in the namespaces of the daemon's host; None if there is none.
         locate: how to learn where its daemon is; None if its commands make the sandboxes themselves, on this machine.
         settings: the engine's settings, which apply to each of its sandboxes; None if it has none.
         delete: the command that deletes a sandbox.
@@ -245,6 +246,7 @@ class Runtime(_Strict):
     exec: Argv | None = None
     state: State | None = None
     attach: Attach | None = None
+    helper: Argv | None = None
     locate: Locate | None = None
     settings: Settings | None = None
     delete: Argv | None = None

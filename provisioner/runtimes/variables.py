@@ -87,6 +87,7 @@ PLACES: dict[Place, str] = {
     ("command_line", "stored", "#"): "name",
     ("version", "argv", "#"): "run image define",
     ("settings", "argv", "#"): "run image define",
+    ("helper", "#"): "run image name exec define",
     ("locate", "argv", "#"): "run image define",
     ("attach", "state", "#"): "name attach",
     ("attach", "running", "#"): "attach",

@@ -19,7 +19,8 @@ from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.facts.image import ImageSeen
 from provisioner.facts.served_sockets import ServedSocket
-from provisioner.hosts.host import FACTS_BYTES, Host, checked
+from provisioner.hosts.host import Host
+from provisioner.hosts.outside import FACTS_BYTES, checked
 from provisioner.journal.entry import UndoEntry
 from provisioner.linux.cgroups import Cgroups, make_cgroups
 from provisioner.probe.channel import Channel
@@ -218,7 +219,8 @@ class Sandbox:
             return self.outer.outside_if_there(self.nonce)
         if self.runtime.boundary != "process":
             return None
-        return self.host.outside(self.nonce, filters=True, command=self._stream.pid if self._stream else None)
+        command = self._stream.pid if self._stream and self.host.here else None
+        return self.host.outside(self.nonce, filters=True, command=command)
 
     def served_sockets(self) -> list[ServedSocket]:
         """Return the sockets on which processes of the host serve; none if its kernel is not the host's."""

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from provisioner.errors import IsolationError
 from provisioner.facts.status import IdRange
-from provisioner.hosts.host import Host, checked
+from provisioner.hosts.host import Host
+from provisioner.hosts.outside import checked
 from provisioner.observed import Fact, Items, Number, Observed
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import VOLUME

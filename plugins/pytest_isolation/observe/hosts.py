@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from provisioner.connection.local import end_commands
 from provisioner.errors import IsolationError
 from provisioner.hosts.files_local import LocalFiles
+from provisioner.hosts.helper import Helpers
 from provisioner.hosts.host import Host
 from provisioner.journal.beside import Leftovers
 from provisioner.journal.needs import NOTHING, Needs
@@ -28,6 +29,7 @@ from provisioner.probe.build import BuiltProbe, probe_binary
 from provisioner.progress import step
 from provisioner.sandboxes.spec import OuterHost
 from pytest_isolation.options import LOCAL
+from pytest_isolation.targets.target import Target
 
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab, MachineSpec
@@ -43,10 +45,16 @@ class Hosts:
         lab: the lab of the machines, or None if no machine was asked for.
         worker: whether this is a worker.
         needs: what the session uses; what killed runs left of all else is undone beside the session.
+        helper: whether helpers may look at the hosts of engines that are elsewhere.
     """
 
     def __init__(
-        self, kernel: Path | None = None, lab: Lab | None = None, worker: bool = False, needs: Needs = NOTHING
+        self,
+        kernel: Path | None = None,
+        lab: Lab | None = None,
+        worker: bool = False,
+        needs: Needs = NOTHING,
+        helper: bool = False,
     ) -> None:
         self._kernel = kernel
         self._lab = lab
@@ -54,6 +62,7 @@ class Hosts:
         self._lock = threading.RLock()
         self._locks: dict[str, threading.Lock] = {}
         self._hosts: dict[str, Host] = {}
+        self._helpers = Helpers() if helper else None
         self._machines: dict[str, ReadyMachine] = {}
         self._last = contextlib.ExitStack()  # stops the machines that we started, after their hosts are closed
         self._run: Run | None = None
@@ -88,6 +97,21 @@ class Hosts:
                     made.abort()
             return self._hosts[name]
 
+    def host_of(self, target: Target) -> Host:
+        """
+        Return the host on which a target's sandboxes are made, with the view of a helper if that was allowed.
+
+        Args:
+            target: the target.
+
+        Raises:
+            IsolationError: as `host` does, or the helper cannot be started.
+        """
+        host = self.host(target.host)
+        if self._helpers is None or target.host != LOCAL:
+            return host
+        return self._helpers.seen(host, target.runtime)
+
     @property
     def local(self) -> Host:
         """This machine as a host."""
@@ -117,7 +141,8 @@ class Hosts:
         """Return one line for each thing outside that changed since its host was started, and must not have."""
         with self._lock:
             hosts = dict(self._hosts)
-        return [f"{name}: {line}" for name, host in hosts.items() for line in host.moved()]
+        lines = [f"{name}: {line}" for name, host in hosts.items() for line in host.moved()]
+        return lines + (self._helpers.moved() if self._helpers else [])
 
     def roll_back(self, name: str) -> None:
         """Restore a machine from its snapshot; the host on it is started again on its next use."""
@@ -174,6 +199,8 @@ class Hosts:
                 last.callback(ready.connection.close)
             for host in hosts.values():
                 last.callback(host.close)
+            if self._helpers is not None:
+                last.callback(self._helpers.close)
 
     def _open_run(self) -> tuple[Run, BuiltProbe]:
         """Remove what dead runs left, start the journal of this run and build the probe; only the first call does."""

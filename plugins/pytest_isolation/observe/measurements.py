@@ -145,7 +145,7 @@ class Measurements:
             return {str(name): unobserved(why) for name in target.runtime.limits}
         try:
             with explained():
-                cpus = self._sandboxes.hosts.host(target.host).cpus
+                cpus = self._sandboxes.hosts.host_of(target).cpus
                 if target.command:
                     return measure_declared(lambda spec: self._sandboxes.create(target, spec), cpus)
                 return measure_loads(lambda spec: self._sandboxes.create(target, spec), target.runtime, cpus)

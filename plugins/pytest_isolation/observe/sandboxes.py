@@ -104,7 +104,7 @@ class SandboxCache:
         if target.attached is not None:
             raise IsolationError(f"cannot start anything for '{target.id}': {ATTACHED}")
         outer = self.hosts.outer(target.host) if target.is_machine else None
-        return Sandbox(self.hosts.host(target.host), target.runtime, spec, outer)
+        return Sandbox(self.hosts.host_of(target), target.runtime, spec, outer)
 
     def create(self, target: Target, spec: Spec) -> Sandbox:
         """Create a further sandbox of a target; it is ended with all others at the latest."""

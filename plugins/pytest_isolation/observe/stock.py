@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from provisioner.errors import IsolationError
-from provisioner.hosts.host import Host
 from provisioner.progress import step
 from provisioner.runtimes.command_line import GENERIC
 from provisioner.runtimes.load import load_runtime
@@ -69,17 +68,18 @@ def _stock_of(name: str, runtime: Runtime, observed: Sequence[Measurements], hos
 
 def _make(name: str, runtime: Runtime, hosts: Hosts) -> Stock:
     try:
-        return _observe(name, runtime, hosts.local)
+        return _observe(name, runtime, hosts)
     except IsolationError as error:
         option = other_option(runtime, error)
         if option is None:
             return str(error)
     try:
-        return _observe(f"{name}+{option}", load_runtime(f"{name}+{option}"), hosts.local)
+        return _observe(f"{name}+{option}", load_runtime(f"{name}+{option}"), hosts)
     except IsolationError as error:
         return str(error)
 
 
-def _observe(name: str, runtime: Runtime, host: Host) -> Record:
-    with Sandbox(host, runtime, Spec()) as sandbox:
-        return observe_sandbox(Target(name, runtime, LOCAL, named=False), sandbox, None)
+def _observe(name: str, runtime: Runtime, hosts: Hosts) -> Record:
+    target = Target(name, runtime, LOCAL, named=False)
+    with Sandbox(hosts.host_of(target), runtime, Spec()) as sandbox:
+        return observe_sandbox(target, sandbox, None)

@@ -159,7 +159,7 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     targets = {target.id: target for target in selected}
     programs = frozenset(name for one in selected if one.host == LOCAL for name in one.runtime.programs)
     needs = Needs(programs, machines=lab is not None)
-    hosts = Hosts(options.kernel, lab, worker=workerinput is not None, needs=needs)
+    hosts = Hosts(options.kernel, lab, workerinput is not None, needs, options.helper)
     sandboxes = SandboxCache(hosts, "debian" if options.userland == "debian" else "shell")
     if workerinput is not None:
         measurements = read_measurements(workerinput, targets, sandboxes)

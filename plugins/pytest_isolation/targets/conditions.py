@@ -68,11 +68,11 @@ def describe(target: Target, inner: Host, outer: Host, provider: str = "", unsee
         kind=runtime.kind,
         class_="emulation" if chosen and chosen.name == "tcg" else runtime.class_,
         runtime=runtime.name,
-        host=LOCAL if target.is_machine else target.host,
+        host=_host_name(target, outer),
         boundary=runtime.boundary,
         versions=parts,
         capabilities=list(NAMES) if capabilities == "all" else capabilities,
-        cannot=_cannot(target),
+        cannot=_cannot(target, outer.here),
         conditions=Conditions.model_validate(conditions),
         attached=target.attached is not None,
         command=target.command[:MAX_TEXT],
@@ -82,12 +82,18 @@ def describe(target: Target, inner: Host, outer: Host, provider: str = "", unsee
     )
 
 
-def _cannot(target: Target) -> dict[str, str]:
+def _host_name(target: Target, outer: Host) -> str:
+    if not outer.here:
+        return outer.seen_from
+    return LOCAL if target.is_machine else target.host
+
+
+def _cannot(target: Target, here: bool) -> dict[str, str]:
     """Return what cannot be asked of a target, with the reasons."""
     cannot = dict(target.runtime.cannot)
     if target.runtime.boundary == "none" or target.is_machine:
         cannot["residue"] = "this target is not created by the run"
-    elif target.host != LOCAL:
+    elif target.host != LOCAL or not here:
         cannot["residue"] = "residue is looked for on this machine only"
     return cannot
 

@@ -28,7 +28,7 @@
 #define MARK	     "canary " PREFIX
 #define MAX_NAME     64
 #define SEGMENT_SIZE 4096
-#define NONE	     "-" /* in place of a name: no queue */
+#define NONE	     "-" /* in place of a name: no queue; of a file: no file */
 
 /* struct mq_attr of linux/mqueue.h; the kernel takes names without a slash before them. */
 struct queue_attributes {
@@ -114,7 +114,8 @@ static int hold(const struct canaries *c)
 		return status;
 	make_queue(c);
 	make_listener(c);
-	make_file(c);
+	if (strcmp(c->file, NONE) != 0)
+		make_file(c);
 	if (write_all(1, "made\n", 5) < 0)
 		die(EX_OSERR, "cannot write");
 	for (;;)

@@ -36,6 +36,7 @@ from pytest_isolation.targets.named import attached_target
 from pytest_isolation.targets.target import Target
 
 SOCKET = "/run/docker.sock"
+PLANTED = ("ns.net", "ns.pid", "ns.ipc", "ipc.abstract", "ipc.sysv_mq", "sig.outside")
 CONNECT = 60.0  # seconds
 
 
@@ -72,9 +73,9 @@ def daemon(
         forward.wait()
 
 
-def observed(sandbox: Sandbox) -> Record:
+def observed(sandbox: Sandbox, peer: Sandbox | None = None) -> Record:
     runtime = sandbox.runtime.model_copy(update={"cannot": {**sandbox.runtime.cannot, "peer": "none was made"}})
-    return observe_sandbox(Target("docker", runtime, LOCAL, named=True), sandbox, None)
+    return observe_sandbox(Target("docker", runtime, LOCAL, named=True), sandbox, peer)
 
 
 @pytest.fixture
@@ -112,3 +113,32 @@ def test_nothing_compares_two_kernels(daemon: str, hosts: Hosts, machine: Machin
     assert found["ns.net"][0] is Verdict.UNKNOWN
     assert ELSEWHERE in found["ns.net"][1]
     assert found["ns.pid"][0] is Verdict.OPEN
+
+
+def test_a_helper_compares_with_the_daemons_host(daemon: str, machine: MachineView) -> None:
+    runtime, policy = load_runtime("docker"), Policy(expected={"docker": load_expected(ROLES / "docker/expected.yaml")})
+    hosts = Hosts(helper=True)
+    try:
+        host = hosts.host_of(Target("docker", runtime, LOCAL, named=True))
+        with Sandbox(host, runtime, Spec()) as sandbox, Sandbox(host, runtime, Spec()) as peer:
+            stock = observed(sandbox, peer)
+        with Sandbox(host, runtime, Spec(network="host", flags=("--pid=host", "--ipc=host"))) as sandbox:
+            planted = observed(sandbox)
+        moved = hosts.moved()
+    finally:
+        hosts.close()
+    left = machine.run("docker", "ps", "--all", "--quiet", "--filter", f"label=isolation.run={host.run.id}")
+
+    judged = judge_records([stock], policy)
+    found = {cell.check: (cell.verdict, cell.reason) for cell in judge_records([planted], policy).cells}
+
+    assert stock.host.boot_id == stock.outside.boot_id == machine.host.facts.boot_id
+    wrong = [f"{cell.check}: {cell.reason}" for cell in judged.findings() if not cell.reason.endswith(NOT_HELD)]
+    if wrong:
+        raise Open("; ".join(wrong))
+    assert (judged.hosts[0].id, judged.hosts[0].unseen) == ("docker's daemon", "")
+    missed = {name: found[name] for name in PLANTED if found[name][0] is not Verdict.OPEN}
+    if missed:
+        raise Open(str(missed))
+    assert moved == []
+    assert left.stdout == ""
