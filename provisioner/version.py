@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,16 @@ def own_version() -> str:
         return "unknown"
 
 
-def add_version(app: typer.Typer, command: str) -> None:
+def add_version(app: typer.Typer, command: str, before: Callable[[str], None] | None = None) -> None:
     """
     Add the options of all commands to a Typer app.
 
     --version prints `COMMAND VERSION (Python VERSION)` and exits with 0; --timeout-scale N multiplies every deadline.
+
+    Args:
+        app: the app.
+        command: its name.
+        before: called with the name of a subcommand before it runs.
     """
     import typer
     from typer.core import TyperGroup
@@ -40,6 +45,12 @@ def add_version(app: typer.Typer, command: str) -> None:
 
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
             return super().parse_args(ctx, scale_first(args))
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            name, found, rest = super().resolve_command(ctx, args)
+            if before is not None and name is not None and "--help" not in rest:
+                before(name)
+            return name, found, rest
 
     def show(asked: bool) -> None:
         if asked:

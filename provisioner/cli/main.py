@@ -17,12 +17,21 @@ from provisioner.cli import machine as machine_cli
 from provisioner.cli.daemon import daemon
 from provisioner.cli.doctor import doctor
 from provisioner.cli.new_runtime import new_runtime
+from provisioner.faults.platforms import require_linux
 from provisioner.version import add_version
+
+ANYWHERE = ("schemas", "new-runtime")  # commands that need no Linux
+
+
+def _before(command: str) -> None:
+    if command not in ANYWHERE:
+        require_linux(f"cannot run 'provisioner {command}'")
+
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help=__doc__.splitlines()[0], pretty_exceptions_enable=False
 )
-add_version(app, "provisioner")
+add_version(app, "provisioner", _before)
 app.command()(doctor)
 app.command()(new_runtime)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(daemon)

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from provisioner.errors import IsolationError
 from provisioner.files.folder import Folder, NotWritten
+from provisioner.files.walk import LOOK
 
 
 def write_whole(path: Path, data: bytes | str, mode: int | None = None) -> None:
@@ -79,4 +80,4 @@ def replace_folder(fresh: Path, path: Path) -> None:
 
 def _hold(path: Path) -> Folder:
     """Hold a folder by its descriptor, whoever can change the path to it."""
-    return Folder(path, os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+    return Folder(path, os.open(path, LOOK | os.O_DIRECTORY))

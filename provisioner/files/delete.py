@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,6 +117,8 @@ def _check_mount(fd: int, outer: int, shown: Path) -> None:
 
 
 def _mount_id(fd: int) -> str:
-    """Return a mount's id; proc_pid_fdinfo(5): field mnt_id."""
+    """Return a mount's id; proc_pid_fdinfo(5): field mnt_id.  On macOS, without bind mounts, the device."""
+    if sys.platform != "linux":
+        return str(os.fstat(fd).st_dev)
     text = Path(f"/proc/self/fdinfo/{fd}").read_text(encoding="utf-8")
     return next(line for line in text.splitlines() if line.startswith("mnt_id:"))

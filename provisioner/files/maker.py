@@ -13,6 +13,7 @@ import contextlib
 import os
 import re
 import secrets
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -63,6 +64,8 @@ def this_process() -> Maker:
 
 @cache
 def _read_maker(pid: int) -> Maker:
+    if sys.platform != "linux":  # macOS is a client, on which nothing is pruned
+        return Maker("0" * 8, 0, pid, 0)
     boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8")[:8]
     fields = Path("/proc/self/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     return Maker(boot, os.stat("/proc/self/ns/pid").st_ino, pid, int(fields[19]))

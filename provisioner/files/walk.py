@@ -16,7 +16,9 @@ from pathlib import Path
 
 from provisioner.errors import IsolationError
 
-LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+# O_PATH is Linux's (open(2)); without it, as on macOS, links are read by their name, and a folder must be readable
+HAS_PATH = hasattr(os, "O_PATH")
+LOOK = getattr(os, "O_PATH", getattr(os, "O_SYMLINK", 0)) | os.O_NOFOLLOW | os.O_CLOEXEC
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 MAX_LINKS = 40  # path_resolution(7)
 ANYONE = "any user"
@@ -67,7 +69,8 @@ def _walk(path: Path, only_links: bool) -> tuple[int, dict[str, str]]:
             fd = _look(name, held)
             status = os.fstat(fd)
             if stat.S_ISLNK(status.st_mode):
-                pending += reversed(Path(_read_link(fd)).parts)
+                target = _read_link(fd) if HAS_PATH else os.readlink(name, dir_fd=held)
+                pending += reversed(Path(target).parts)
                 setters = _strangers(status) | (_writers(held) if only_links else set())
                 leaders |= dict.fromkeys(setters, f"the link '{here / name}'")
                 if (links := links + 1) > MAX_LINKS:
@@ -112,6 +115,8 @@ def _writers(fd: int) -> set[str]:
 def _group_writers(fd: int, status: os.stat_result) -> set[str]:
     """Return whom the group's bits let write: the group, or with a list those in it, up to its mask (acl(5))."""
     try:
+        if not hasattr(os, "getxattr"):
+            raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
         acl = os.getxattr(f"/proc/self/fd/{fd}", ACL)  # fgetxattr(2) takes no O_PATH descriptor
     except OSError:  # no list, or a file system without lists
         return {f"gid {status.st_gid}"} if status.st_gid else set()

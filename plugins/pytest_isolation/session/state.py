@@ -136,6 +136,7 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
         pytest.UsageError: something asked for is unknown or cannot be read.
     """
     from provisioner.deadlines import set_scale
+    from provisioner.faults.platforms import require_linux
     from provisioner.journal.needs import Needs
     from pytest_isolation.observe.hosts import Hosts
     from pytest_isolation.observe.measurements import BackgroundLoads
@@ -146,6 +147,7 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     from pytest_isolation.targets.project import with_targets
     from pytest_isolation.targets.select import select_targets
 
+    require_linux("cannot test sandboxes")
     set_scale(options.scale)
     file = read_file(options.waivers, options.pyproject)
     missing: list[Skipped] = []
