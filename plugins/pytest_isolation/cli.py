@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FINDING = 1
 USAGE = 4
 CLICK_USAGE = 2
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="show also why cells are documented or not applicable")]
 
 app = typer.Typer(
     help="Judge and show what pytest --isolation observed, later and on any machine.",
@@ -50,6 +51,7 @@ def judge(
         Path | None,
         typer.Option(help="a file of the documented exceptions of your own checks: isolation-expected.yaml"),
     ] = None,
+    verbose: Verbose = False,
 ) -> None:
     """Judge archived records with the bundled suite and your own checks.  Exits with 1 if there is a finding."""
     from pytest_isolation.judge.judge import judge_files, own_checks
@@ -61,7 +63,7 @@ def judge(
         from pytest_isolation.report.folder import write_report
 
         write_report(report, records, results, clean=False)
-    _print(results)
+    _print(results, verbose)
     if results.findings():
         raise typer.Exit(FINDING)
 
@@ -71,6 +73,7 @@ def report(
     directory: Annotated[
         Path, typer.Argument(help="the folder that pytest --isolation-report=DIR wrote, or a results.json")
     ],
+    verbose: Verbose = False,
 ) -> None:
     """Draw the matrix and the HTML page of a results.json again."""
     from pytest_isolation.report.folder import draw_again
@@ -78,7 +81,7 @@ def report(
 
     results = load_results(directory)
     draw_again(directory if directory.is_dir() else directory.parent, results)
-    _print(results)
+    _print(results, verbose)
 
 
 @app.command("filter")
@@ -174,13 +177,13 @@ def schemas(
         typer.echo(str(path))
 
 
-def _print(results: Results) -> None:
+def _print(results: Results, verbose: bool) -> None:
     from provisioner.terminal import takes_unicode
     from pytest_isolation.report.spans import write_lines
     from pytest_isolation.report.terminal import draw
 
     width = shutil.get_terminal_size().columns
-    write_lines(_Out(), draw(results, width, takes_unicode(sys.stdout.encoding)))
+    write_lines(_Out(), draw(results, width, takes_unicode(sys.stdout.encoding), verbosity=int(verbose)))
 
 
 class _Out:

@@ -46,7 +46,13 @@ def run(pytester: pytest.Pytester, closed: bool, known: bool, *args: str) -> pyt
         pytester.makeconftest(CONFTEST)
         (pytester.path / "known.yaml").write_text(KNOWN)
     return pytester.runpytest_subprocess(
-        *ARGS, "--isolation=container", "--isolation-runtime=self", "--isolation-report=report", "test_own.py", *args
+        *ARGS,
+        "--isolation=container",
+        "--isolation-runtime=self",
+        "--isolation-report=report",
+        "-v",
+        "test_own.py",
+        *args,
     )
 
 

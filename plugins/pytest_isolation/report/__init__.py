@@ -5,6 +5,7 @@ signs.py      the sign, the word and the colour of a cell
 finding.py    one finding as lines of text
 columns.py    fits the matrix's columns into a terminal's width
 spans.py      lines with pytest's markup, and writing them
+totals.py     counts of each target
 terminal.py   the whole report for a terminal
 html.py       the whole report as one HTML page; templates/ has its template
 folder.py     writes the folder of a report: facts/, results.json, index.html

@@ -44,6 +44,7 @@ AREAS = {
     "img": "image",
 }
 OWN = "own tests"
+UNOBSERVED = "not observed"  # documented, and it could not be observed: no wall was seen to be open
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,31 @@ def sign_at(cell: Cell | None) -> Sign:
     return ABSENT if cell is None else sign_of(cell.verdict, cell.judgement)
 
 
-def totals(matrix: Matrix) -> list[tuple[Target, Counter[str]]]:
-    """Count each target's cells by judgement."""
-    return [
-        (target, Counter(str(row.cells[index].judgement) for row in matrix.rows if row.cells[index] is not None))  # type: ignore[union-attr]  # mypy does not narrow an indexed item
-        for index, target in enumerate(matrix.targets)
+def only_findings(matrix: Matrix) -> Matrix:
+    """Return the matrix with the rows that have a finding."""
+    areas = [
+        Area(area.name, area.title, tuple(row for row in area.rows if any(map(_is_finding, row.cells))))
+        for area in matrix.areas
     ]
+    return Matrix(matrix.targets, tuple(area for area in areas if area.rows))
+
+
+def _is_finding(cell: Cell | None) -> bool:
+    return cell is not None and cell.judgement is Judgement.FINDING
+
+
+def totals(matrix: Matrix) -> list[tuple[Target, Counter[str]]]:
+    """Count each target's cells by judgement; what is documented and was not observed counts as UNOBSERVED."""
+    cells = [[row.cells[index] for row in matrix.rows] for index in range(len(matrix.targets))]
+    return [
+        (target, Counter(_counted_as(cell) for cell in column if cell is not None))
+        for target, column in zip(matrix.targets, cells, strict=True)
+    ]
+
+
+def _counted_as(cell: Cell) -> str:
+    unseen = cell.judgement is Judgement.DOCUMENTED and cell.verdict is Verdict.UNKNOWN
+    return UNOBSERVED if unseen else str(cell.judgement)
 
 
 def documented(results: Results) -> list[tuple[str, list[Cell]]]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from pytest_isolation.policy.verdict import Cell as CheckedCell
 from pytest_isolation.policy.verdict import Check as CheckedCheck
 from pytest_isolation.policy.verdict import Judgement
-from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.report.columns import MAX_ID, Columns, lay_out
 from pytest_isolation.report.finding import finding_lines
 from pytest_isolation.report.matrix import (
@@ -21,42 +20,47 @@ from pytest_isolation.report.matrix import (
     counted,
     documented,
     not_applicable,
+    only_findings,
     sign_at,
-    totals,
     without_policy,
 )
 from pytest_isolation.report.signs import SIGNS
 from pytest_isolation.report.spans import BOLD, DIM, PLAIN, Line, Style
-from pytest_isolation.results.model import AttachedComparison, Cell, Check, Results, Target
+from pytest_isolation.report.totals import draw_totals, withheld
+from pytest_isolation.results.model import AttachedComparison, Cell, Check, Results
 from pytest_isolation.results.notes import HEADING, lines_of, notes_on
 
 MIN_WIDTH = 40
 
 
-def draw(results: Results, width: int = 80, unicode: bool = True, findings: bool = True) -> list[Line]:
+def draw(
+    results: Results, width: int = 80, unicode: bool = True, findings: bool = True, verbosity: int = 1
+) -> list[Line]:
     """
-    Draw the whole report.
+    Draw the report: the matrix, the findings, the totals and the next step; with `-v` the reasons of all other cells.
 
     Args:
         results: what to draw.
         width: of the terminal, in characters; at least 40.
         unicode: False for ASCII signs; see `provisioner.terminal.takes_unicode`.
         findings: False if pytest has already reported each as a failure.
+        verbosity: pytest's: 1 or more (-v) for all, 0, or less (-q) for findings, totals and the next step alone.
 
     Returns:
         Lines; `spans.write_lines` writes them.
     """
     style = Style(max(width, MIN_WIDTH), unicode)
     matrix = arrange(results)
+    every, some = verbosity > 0, verbosity >= 0
     parts = [
-        _header(results, style),
-        _draw_matrix(matrix, style),
-        _totals(matrix, style),
+        _header(results, style) if some else [],
+        _draw_matrix(matrix if some else only_findings(matrix), style),
+        [*draw_totals(matrix, style), *([] if every else withheld(results, style))],
         _beside(results, style),
-        _documented(results, style),
-        _better(results, style),
-        _skipped(results, style),
-        _notes(results, style),
+        _documented(results, style) if every else [],
+        _better(results, style) if every else [],
+        _skipped(results, style, every) if some else [],
+        _notes(results, style) if every else [],
         _moved(results, style),
         _partial(results, style),
         _findings(results, style) if findings else [],
@@ -109,12 +113,21 @@ def _draw_matrix(matrix: Matrix, style: Style) -> list[Line]:
 
 
 def _row(row: Row, columns: Columns, block: range, style: Style) -> Line:
-    name = style.text(row.check.id, columns.first)
+    name = _name(row.check.id, columns.first, style)
     line: Line = [(f"  {name:<{columns.first}}", PLAIN)]
     for number in block:
         sign = sign_at(row.cells[number])
         line.append((f"{style.mark(sign):>{columns.wide[number]}}", dict(sign.markup)))
     return line
+
+
+def _name(check: str, width: int, style: Style) -> str:
+    """Return a check's id in at most `width` characters; of a test's node id the end stays, which names the test."""
+    full = style.text(check)
+    if len(full) <= width or "::" not in full:
+        return style.text(check, width)
+    dots = "…" if style.unicode else "..."
+    return dots + full[len(dots) - width :]
 
 
 def _wrap(head: str, parts: Iterable[str], style: Style) -> list[Line]:
@@ -126,29 +139,6 @@ def _wrap(head: str, parts: Iterable[str], style: Style) -> list[Line]:
         else:
             lines.append((head if not lines else " " * len(head)) + part)
     return [style.line(text) for text in lines]
-
-
-_COUNTED = ("ok", "better", "documented", "waived", "finding", "none")
-_WORDS = {"ok": "hold", "finding": "findings", "none": "not applicable"}
-
-
-def _totals(matrix: Matrix, style: Style) -> list[Line]:
-    lines = []
-    for place, (target, count) in enumerate(totals(matrix)):
-        cells = [row.cells[place] for row in matrix.rows]
-        attached = sum(cell is not None and cell.reason == ATTACHED for cell in cells)
-        count["none"] -= attached
-        counts = [f"{count[name]} {_WORDS.get(name, name)}" for name in _COUNTED if count[name]]
-        counts += [f"{attached} not asked ({ATTACHED})"] if attached else []
-        if count["finding"] == 1:
-            counts = [text.replace("1 findings", "1 finding") for text in counts]
-        markup = {"red": True} if count["finding"] else PLAIN
-        lines.append(style.line(f"{target.id} ({_class(target)}): {', '.join(counts) or 'nothing ran'}", markup))
-    return lines
-
-
-def _class(target: Target) -> str:
-    return target.kind if not target.class_ or target.class_ == target.kind else f"{target.kind}, {target.class_}"
 
 
 def _beside(results: Results, style: Style) -> list[Line]:
@@ -211,10 +201,10 @@ def _better(results: Results, style: Style) -> list[Line]:
     return [style.line("Better than documented or waived: expected.yaml or the waiver can be tightened", BOLD), *rows]
 
 
-def _skipped(results: Results, style: Style) -> list[Line]:
+def _skipped(results: Results, style: Style, every: bool) -> list[Line]:
     lines = [
         style.line(f"  {len(cells)} × not applicable: {reason} ({_few(sorted({cell.target for cell in cells}))})")
-        for reason, cells in not_applicable(results)
+        for reason, cells in (not_applicable(results) if every else ())
     ]
     for one, whats in counted(results.skipped):
         lines.append(style.line(f"  {len(whats)} × {_few(whats)}: {one.reason}"))

@@ -107,7 +107,8 @@ def print_results(reporter: pytest.TerminalReporter, state: State) -> None:
     reporter.section("isolation")
     writer = reporter._tw
     shown = reporter.config.option.tbstyle != "no"  # pytest's own section of failures shows each finding
-    write_lines(writer, draw(make_results(state), writer.fullwidth, takes_unicode(_encoding(reporter)), not shown))
+    unicode, verbosity = takes_unicode(_encoding(reporter)), reporter.config.option.verbose
+    write_lines(writer, draw(make_results(state), writer.fullwidth, unicode, not shown, verbosity))
     if state.not_written:
         reporter.write_line(f"isolation: {state.not_written}", red=True)
     elif state.options.report is not None:

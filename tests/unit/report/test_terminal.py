@@ -209,3 +209,50 @@ def test_a_target_without_policy_is_never_told_as_no_findings_alone(runtime: str
     results = Results(targets=(Target(id="run:box", kind="container", runtime=runtime),), cells=cells)
 
     assert to_text(draw(results, 80)).splitlines()[-1].startswith(last)
+
+
+def test_without_v_there_are_matrix_findings_totals_and_the_next_step() -> None:
+    text = to_text(draw(sample(), 120, verbosity=0))
+
+    assert "Not holding, as documented" not in text
+    assert "not applicable: a VM's tasks" not in text
+    assert "vm.kernel" in text
+    assert "  2 × podman, runc: not on PATH\n      mend: apt-get install podman\n" in text, "a missing target is told"
+    assert (
+        "-v shows why walls are open as documented, what holds better than documented, why checks do not apply\n"
+        in text
+    )
+
+
+def test_quiet_shows_only_the_rows_with_findings() -> None:
+    text = to_text(draw(sample(), 120, verbosity=-1))
+
+    assert "vm.kernel" not in text
+    assert "docker (container): 1 hold, 2 documented, 3 findings\n" in text
+    assert "policy:" not in text
+
+
+def test_what_was_not_observed_is_counted_apart() -> None:
+    results = sample()
+    first = next(cell for cell in results.cells if cell.judgement == "documented" and cell.target == "docker")
+    cells = tuple(
+        cell.model_copy(update={"verdict": Verdict.UNKNOWN}) if cell is first else cell for cell in results.cells
+    )
+
+    text = to_text(draw(results.model_copy(update={"cells": cells}), 120))
+
+    assert "docker (container): 1 hold, 1 documented, 1 not observed, 3 findings\n" in text
+
+
+def test_the_rows_of_own_tests_keep_the_names_of_the_tests() -> None:
+    results = sample()
+    cell, check = results.cells[0], results.checks[0]
+    name = f"{'a/very/long/path/' * 4}test_file.py::test_this_one"
+    other = results.model_copy(
+        update={
+            "cells": (cell.model_copy(update={"check": name}),),
+            "checks": (check.model_copy(update={"id": name, "version": cell.version}),),
+        }
+    )
+
+    assert "test_file.py::test_this_one " in to_text(draw(other, 80))

@@ -187,7 +187,7 @@ def test_hostile_versions_are_escaped() -> None:
 def test_notes_on_archived_facts_change_no_exit_status(tmp_path: Path) -> None:
     old, new = made_with("20.10.12"), made_with("28.0.2")
     done = [
-        isolation("judge", archived(record, tmp_path / version), "--report", tmp_path / version)
+        isolation("judge", "-v", archived(record, tmp_path / version), "--report", tmp_path / version)
         for record, version in ((old, "old"), (new, "new"))
     ]
 
