@@ -88,6 +88,7 @@ class Observed(BaseModel):
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
         if type(value) is Unobserved:
+            __tracebackhide__ = True  # a test's own line is what pytest shows
             raise UnobservedFact(name, value.unobserved, value.why)
         return value
 

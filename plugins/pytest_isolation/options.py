@@ -57,6 +57,7 @@ class RunOptions:
         helper: whether helpers may look at the hosts of engines that are elsewhere.
         expected: the file of the documented exceptions of own checks, or None.
         targets: the names of isolation.yaml's targets that are columns instead of the installed container runtimes.
+        checks: ids or globs of the checks that are run; empty for all.
         userland: the programs of the sandboxes that testinfra asks: "busybox" or "debian".
         roles: folders of own roles, the first that has a role decides.
     """
@@ -84,6 +85,7 @@ class RunOptions:
     pyproject: Path | None = None
     targets: tuple[str, ...] = ()
     userland: str = "busybox"
+    checks: tuple[str, ...] = ()
     roles: tuple[Path, ...] = ()
 
     @property
@@ -189,6 +191,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="read the targets and the waivers (accepted findings) here; default: ROOTDIR/isolation.yaml",
     )
     add(
+        "--isolation-check",
+        metavar="IDS",
+        default="",
+        help="run only these checks, such as lim.memory or 'ns.*,cap.*'",
+    )
+    add(
         "--isolation-userland",
         metavar="NAME",
         help="give testinfra's sandboxes these programs: busybox (default), or debian (python3, ps, getent, dpkg, "
@@ -271,6 +279,7 @@ def read_options(config: pytest.Config) -> RunOptions | None:
         only_named=given is None,
         userland=userland,
         helper=config.getoption("isolation_helper"),
+        checks=_names(config.getoption("isolation_check")),
     )
 
 

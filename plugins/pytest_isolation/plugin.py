@@ -80,10 +80,13 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_isolation.session.collect import CellCollector
 
         config.pluginmanager.register(CellCollector(state), "isolation-cells")
+    from pytest_isolation.session.selection import refuse_unknown, resolve_arguments
     from pytest_isolation.session.suite import SuiteCollector, add_suite
 
     # in a worker too: xdist passes it the arguments as the user typed them
     config.pluginmanager.register(SuiteCollector(), "isolation-suite")
+    refuse_unknown(options.checks, alone=config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR)
+    config.args = resolve_arguments(config.args, config.invocation_params.dir)
     state.suite = add_suite(config, options.suite)
 
 
@@ -127,6 +130,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     state = metafunc.config.stash.get(STATE, None)
     if state is not None and TARGET in metafunc.fixturenames:
         metafunc.parametrize(TARGET, list(state.targets), indirect=True, scope="session")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if item.config.stash.get(STATE, None) is not None:
+        from pytest_isolation.session.selection import name_item
+
+        name_item(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse markers that cannot mean what they seem to, and keep what --isolation-check names."""
+    state = config.stash.get(STATE, None)
+    if state is not None:
+        from pytest_isolation.session.selection import check_own, select_items
+
+        check_own(items, state)
+        select_items(config, items, state.options.checks)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

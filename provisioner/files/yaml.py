@@ -149,7 +149,10 @@ def _value(node: Any, path: Location, document: _Document, loader: YAML) -> Any:
         return _mapping(node, path, document, loader)
     if tag not in PLAIN:
         raise document.error(line, f"the tag '{tag}' is not allowed")
-    value = loader.constructor.construct_object(node)
+    try:
+        value = loader.constructor.construct_object(node)
+    except ValueError as error:  # a date such as 2026-02-30
+        raise document.error(line, f"'{node.value}' cannot be read: {error}") from None
     if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
         raise document.error(line, "half a character: an escape from \\ud800 to \\udfff")
     return value

@@ -73,6 +73,7 @@ def completed(argv: tuple[str, ...], reply: Reply, where: str, timeout: float) -
         TimedOut: it did not end in time.
         IsolationError: the sandbox ended, or the program wrote too much.
     """
+    __tracebackhide__ = True
     stdout, stderr = (part.decode("utf-8", "replace") for part in (reply.data, reply.log))
     if reply.ended in _NOT_STARTED_STATUS and (refused := _NOT_STARTED.fullmatch(stderr)):
         raise NotStarted(f"{refused[1]} in '{where}'", USERLAND if reply.ended == "exit 69" else "", stderr)
@@ -123,6 +124,7 @@ class Acting:
                 shell = sandbox_factory(image="shell")
                 assert shell.run("sh", "-c", "echo $((6 * 7))").stdout == "42\\n"
         """
+        __tracebackhide__ = True  # the test's own line is what counts
         data = stdin.encode() if isinstance(stdin, str) else stdin
         reply = self.send("run", *argv, data=data, bound=OUTPUT, seconds=timeout)
         return completed(argv, reply, self.acting_name, timeout)
@@ -137,6 +139,7 @@ class Acting:
         Raises:
             IsolationError: it cannot be read: the test is `unknown`.
         """
+        __tracebackhide__ = True
         return self._file("read", os.fspath(path), bound=CONTENT)
 
     def read_text(self, path: str | os.PathLike[str]) -> str:
@@ -153,6 +156,7 @@ class Acting:
             def test_its_own_hostname(sandbox):
                 assert sandbox.read_text("/proc/sys/kernel/ostype") == "Linux\\n"
         """
+        __tracebackhide__ = True
         return self.read_bytes(path).decode("utf-8", "replace")
 
     def write_bytes(self, path: str | os.PathLike[str], data: bytes, mode: int = 0o644) -> None:
@@ -167,6 +171,7 @@ class Acting:
         Raises:
             IsolationError: it cannot be written: the test is `unknown`.
         """
+        __tracebackhide__ = True
         self._file("write", os.fspath(path), str(mode), data=data)
 
     def write_text(self, path: str | os.PathLike[str], text: str, mode: int = 0o644) -> None:
@@ -186,6 +191,7 @@ class Acting:
                 sandbox.write_text("/dev/shm/mine", "x")
                 assert not peer.exists("/dev/shm/mine")
         """
+        __tracebackhide__ = True
         self.write_bytes(path, text.encode(), mode)
 
     def exists(self, path: str | os.PathLike[str]) -> bool:
@@ -198,6 +204,7 @@ class Acting:
         Raises:
             IsolationError: that cannot be told, because a folder may not be searched, say: the test is `unknown`.
         """
+        __tracebackhide__ = True
         return self._file("exists", os.fspath(path)) == b"yes"
 
     def put(self, source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
@@ -235,6 +242,7 @@ class Acting:
             raise IsolationError(f"cannot write '{os.fspath(target)}': {error.strerror}") from None
 
     def _file(self, verb: str, *words: str, data: bytes | None = None, bound: int = 1 << 12) -> bytes:
+        __tracebackhide__ = True
         reply = self.send(verb, *words, data=data, bound=bound)
         if reply.ok:
             return reply.data

@@ -51,6 +51,9 @@ class FurtherSandbox(Acting, SandboxView):
         self._target = target
         self._peer = False
 
+    def __repr__(self) -> str:
+        return f"<further sandbox of {self._target.id}>"
+
     @functools.cached_property
     def _observed(self) -> Record:
         return observe_sandbox(self._target, self.live, None)

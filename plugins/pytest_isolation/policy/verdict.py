@@ -244,7 +244,7 @@ def check_of(test: Any) -> Check:
     title = doc[0].strip().removesuffix(".") if doc else str(getattr(function, "__name__", base)).replace("_", " ")
     mark = next((m for m in marks if m.name == "isolation"), None)
     active = any(m.name == "isolation_active" and not m.kwargs.get("only_own") for m in marks)
-    if mark is None or not (mark.args or mark.kwargs):
+    if mark is None:
         return Check(id=base + suffix, title=title, active=active, nodeid=base)
     _check_marker(mark, base)
     values = dict(mark.kwargs)
@@ -253,8 +253,7 @@ def check_of(test: Any) -> Check:
             values[key] = tuple(values[key])
     if isinstance(values.get("profile"), Mapping):
         values["profile"] = tuple(sorted(values["profile"].items()))
-    name = mark.args[0] if mark.args else base
-    return Check(id=name + suffix, title=title, active=active, nodeid=base, **values)
+    return Check(id=mark.args[0] + suffix, title=title, active=active, nodeid=base, **values)
 
 
 def _marks(test: Any) -> Iterable[pytest.Mark]:
@@ -266,6 +265,8 @@ def _marks(test: Any) -> Iterable[pytest.Mark]:
 
 
 def _check_marker(mark: pytest.Mark, nodeid: str) -> None:
+    if not mark.args:
+        raise pytest.UsageError(f"{nodeid}: @pytest.mark.isolation needs an id such as 'mine.no_root'")
     if len(mark.args) > 1 or not all(isinstance(arg, str) and _CHECK_ID.fullmatch(arg) for arg in mark.args):
         raise pytest.UsageError(f"{nodeid}: @pytest.mark.isolation takes one id such as 'ns.pid', not {mark.args!r}")
     for key in mark.kwargs:

@@ -20,6 +20,9 @@ class HostView:
     def __init__(self, record: Record) -> None:
         self._record = record
 
+    def __repr__(self) -> str:
+        return f"<host of {self._record.target.id}>"
+
     @property
     def facts(self) -> Facts:
         """

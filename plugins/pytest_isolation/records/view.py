@@ -47,6 +47,9 @@ class SandboxView:
         self._record = record
         self._peer = peer
 
+    def __repr__(self) -> str:
+        return f"<{'peer' if self._peer else 'sandbox'} of {self.target.id}>"
+
     @property
     def record(self) -> Record:
         """All that was observed and measured of the target."""

@@ -109,6 +109,6 @@ def judge_report(
     else:
         if in_suite(item.path):
             report.__dict__.pop("wasxfail", None)  # a waiver excuses a check, a mark that a hook adds does not
-        apply_judgement(report, cell, verbosity)
+        apply_judgement(report, cell, verbosity, own=not in_suite(item.path))
     neutralise(report)
     carry_cell(item, report, cell)

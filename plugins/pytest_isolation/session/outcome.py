@@ -19,7 +19,7 @@ from pytest_isolation.report.finding import MAX_LINE, finding_lines, xfail_reaso
 PROPERTY = "isolation"
 
 
-def apply_judgement(report: pytest.TestReport, cell: Cell, verbosity: int = 0) -> None:
+def apply_judgement(report: pytest.TestReport, cell: Cell, verbosity: int = 0, own: bool = False) -> None:
     """
     Give the report the outcome of the cell's judgement.
 
@@ -29,6 +29,7 @@ def apply_judgement(report: pytest.TestReport, cell: Cell, verbosity: int = 0) -
         report: of the phase that ended the test: "call", or "setup" if a fixture ended it.
         cell: what was observed, and the judgement.
         verbosity: pytest's -v count; from 2 on the traceback stays, with the finding in a section below it.
+        own: whether it is a test of the user, which fails as any pytest test: its traceback always stays.
     """
     if hasattr(report, "wasxfail"):
         return
@@ -44,7 +45,7 @@ def apply_judgement(report: pytest.TestReport, cell: Cell, verbosity: int = 0) -
         report.longrepr = (path, (line or 0) + 1, f"Skipped: {escape(cell.reason, MAX_LINE)}")
     else:
         report.outcome = "failed"
-        _show_finding(report, cell, verbosity)
+        _show_finding(report, cell, verbosity, own)
 
 
 def neutralise(report: pytest.TestReport) -> None:
@@ -70,10 +71,10 @@ def neutralise(report: pytest.TestReport) -> None:
         )
 
 
-def _show_finding(report: pytest.TestReport, cell: Cell, verbosity: int) -> None:
+def _show_finding(report: pytest.TestReport, cell: Cell, verbosity: int, own: bool) -> None:
     lines = finding_lines(cell)
     add_section = getattr(report.longrepr, "addsection", None)
-    if verbosity >= 2 and add_section is not None and cell.verdict is not Verdict.UNKNOWN:
+    if add_section is not None and (own or (verbosity >= 2 and cell.verdict is not Verdict.UNKNOWN)):
         add_section("isolation", "\n".join(lines))
         return
     path, line, _ = report.location

@@ -18,7 +18,7 @@ from pytest_isolation.session.state import State
 
 SUITE = Path(__file__).resolve().parents[1] / "suite"
 # options by which a command line asks for some of the tests, by their names in pytest's namespace
-SELECTING = ("keyword", "markexpr", "deselect", "lf", "stepwise")
+SELECTING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "isolation_check")
 NAMED = 5  # checks that a line names
 
 
@@ -87,7 +87,7 @@ def add_suite(config: pytest.Config, always: bool) -> bool:
 
 
 def is_selected(config: pytest.Config) -> bool:
-    """Tell whether the command line itself asks for some of the tests: by -k, -m, --deselect, --lf or --sw."""
+    """Tell whether the command line itself asks for some of the tests: by -k, -m, --lf, --isolation-check."""
     given = config._parser.parse_known_args(list(config.invocation_params.args))
     return any(getattr(given, name, None) for name in SELECTING)
 
