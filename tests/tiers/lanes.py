@@ -50,6 +50,7 @@ LANES: tuple[Lane, ...] = (
     Lane("lint", "quick", 50, again=False),
     Lane("unit", "quick", 240),
     Lane("probe", "push", 30, whole=True),
+    Lane("probe-arm64", "full", 90, ("provisioner/probe/",), whole=True),
     Lane("together", "push", 200),
     Lane("channel", "push", 100),
     Lane("debian12", "push", 350, machine="debian12"),

@@ -19,6 +19,7 @@ static _Noreturn void child(void (*call)(const void *, void *), const void *in, 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	signal(SIGALRM, SIG_DFL);
 	alarm(1);
+	dup2(2, 1); /* an emulator that crashes prints; the answer on 1 is the parent's */
 	call(in, out);
 	_exit(write_all(to, out, size) < 0);
 }
