@@ -51,18 +51,32 @@ def judge(
         Path | None,
         typer.Option(help="a file of the documented exceptions of your own checks: isolation-expected.yaml"),
     ] = None,
+    ignore_settings: Annotated[
+        bool, typer.Option(help="judge by the options given here alone, and with every check of the suite")
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Judge archived records with the bundled suite and your own checks.  Exits with 1 if there is a finding."""
-    from pytest_isolation.judge.judge import judge_files, own_checks
+    """
+    Judge archived records with the bundled suite and your own checks.  Exits with 1 if there is a finding.
+
+    The profile, the waivers, the exceptions and the checks are those of the run, unless an option names others.
+    """
+    from pytest_isolation.judge.judge import check_ids, judge_files, own_checks
+    from pytest_isolation.policy.archived import PolicyFile, dump_policy, load_policy
+    from pytest_isolation.policy.verdict import is_node_id
     from pytest_isolation.session.inputs import read_file, read_policy
 
+    run = PolicyFile() if ignore_settings else load_policy(files)
     own = [function for module in checks or () for function in own_checks(module)]
-    results, records = judge_files(files, read_policy(profile, read_file(waivers).waivers, expected), own)
+    accepted = read_file(waivers).waivers if waivers else run.waivers
+    policy = read_policy(profile or run.profile, accepted, expected, run.expected)
+    results, records = judge_files(files, policy, own, run.checks)
+    for name in sorted({one.partition("[")[0] for one in run.own if not is_node_id(one)} - check_ids(own)):
+        typer.echo(f"not judged: {name}, a check of your own; name its module: --checks FILE", err=True)
     if report is not None:
         from pytest_isolation.report.folder import write_report
 
-        write_report(report, records, results, clean=False)
+        write_report(report, records, results, clean=False, policy=dump_policy(policy, run.checks, check_ids(own)))
     _print(results, verbose)
     if results.findings():
         raise typer.Exit(FINDING)

@@ -1,6 +1,6 @@
 """Judges archived records again, without a host and without a pytest run.
 
-In: facts/<sha256>.json files and a `Policy`.
+In: facts/<target>-<hash>.json files and a `Policy`.
 Out: `Results`.  Calls the functions of the checks; their arguments are fixtures that are made from a record.
 """
 
@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -35,7 +35,7 @@ SOUND = (Verdict.HOLDS, Verdict.NOT_APPLICABLE)  # nothing needs a remedy
 
 
 def judge_files(
-    paths: Iterable[Path], policy: Policy, own: Iterable[CheckFunction] = ()
+    paths: Iterable[Path], policy: Policy, own: Iterable[CheckFunction] = (), only: Collection[str] | None = None
 ) -> tuple[r.Results, list[Record]]:
     """
     Read records and judge each with every check of the bundled suite.
@@ -44,6 +44,7 @@ def judge_files(
         paths: the archived records.
         policy: how verdicts are judged.
         own: further checks of the user.
+        only: the checks of the suite that are run; None for all.
 
     Returns:
         The results, and the records that were read.
@@ -52,10 +53,15 @@ def judge_files(
         IsolationError: a file is not a record.
     """
     records = [load_record(path) for path in paths]
-    return judge_records(records, policy, own), records
+    return judge_records(records, policy, own, only), records
 
 
-def judge_records(records: Sequence[Record], policy: Policy, own: Iterable[CheckFunction] = ()) -> r.Results:
+def judge_records(
+    records: Sequence[Record],
+    policy: Policy,
+    own: Iterable[CheckFunction] = (),
+    only: Collection[str] | None = None,
+) -> r.Results:
     """
     Judge each record with every check of the bundled suite.
 
@@ -63,8 +69,10 @@ def judge_records(records: Sequence[Record], policy: Policy, own: Iterable[Check
         records: what was observed.
         policy: how verdicts are judged.
         own: further checks of the user.
+        only: the checks of the suite that are run; None for all.
     """
-    functions = [*suite_checks(), *own]
+    suite = suite_checks()
+    functions = [*(one for one in suite if only is None or _check_of(one).id in only), *own]
     cells: list[Cell] = []
     skipped: list[r.Skipped] = []
     for record in records:
@@ -96,6 +104,11 @@ def _bundled_checks() -> tuple[CheckFunction, ...]:
 def suite_ids() -> tuple[str, ...]:
     """Return the ids of all checks of the suite."""
     return tuple(_check_of(function).id for function in suite_checks())
+
+
+def check_ids(functions: Iterable[CheckFunction]) -> set[str]:
+    """Return the ids of these checks."""
+    return {_check_of(function).id for function in functions}
 
 
 def own_checks(file: Path) -> list[CheckFunction]:

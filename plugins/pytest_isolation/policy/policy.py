@@ -47,12 +47,14 @@ class Policy:
         expected: the documented exceptions, by runtime.
         waivers: findings that are accepted until a day.
         today: the day, in UTC, that waivers are compared with.
+        own: the part of `expected` that the user's own file holds.
     """
 
     profile: Profile | None = None
     expected: Mapping[str, Expected] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
+    own: Mapping[str, Expected] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return str(self.profile) if self.profile else "as documented"

@@ -1,4 +1,4 @@
-"""Reads archived records: facts/<sha256>.json.
+"""Reads archived records: facts/<target>-<hash>.json.
 
 In: bytes that a sandbox may have chosen parts of.
 Out: a frozen `Record`.

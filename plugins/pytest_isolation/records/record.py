@@ -1,7 +1,7 @@
 """All that was observed of one target, as one archived document.
 
 In: facts, loads and reaches of a target.
-Out: a frozen `Record`, and its JSON (facts/<sha256>.json).  read.py reads it again.
+Out: a frozen `Record`, and its JSON (facts/<target>-<hash>.json).  read.py reads it again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.policy.conditions import Conditions
 
 ATTACHED = "attached: nothing is started in a sandbox that this run did not create"
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+-]+")
 _WIDE = re.compile("[^\x00-\x7e]")
 
 
@@ -125,8 +126,9 @@ def _spell(match: re.Match[str]) -> str:
 
 
 def save_record(record: Record, folder: Folder) -> str:
-    """Write the record to FOLDER/<sha256>.json, whole or not at all; return the file's name."""
+    """Write the record to FOLDER/<target>-<hash>.json, whole or not at all; return the file's name."""
     data = dump_record(record)
-    name = f"{hashlib.sha256(data).hexdigest()}.json"
+    target = _UNSAFE.sub("-", record.target.id)[:80].lstrip(".-") or "target"
+    name = f"{target}-{hashlib.sha256(data).hexdigest()[:12]}.json"
     folder.write_whole(name, data)
     return name

@@ -15,14 +15,17 @@ from pathlib import Path
 
 from provisioner.files.folder import Folder
 from provisioner.interrupt.program import undoing
+from pytest_isolation.policy.archived import NAME
 from pytest_isolation.records.record import Record, save_record
 from pytest_isolation.report.html import PAGE, render_html, write_page
 from pytest_isolation.results.model import RESULTS, Results, dump_results
 
-RECORD = re.compile(r"[0-9a-f]{64}\.json")
+RECORD = re.compile(r"([0-9a-f]{64}|[A-Za-z0-9._+-]+-[0-9a-f]{12})\.json")  # of older versions, and of this one
 
 
-def write_report(directory: Path, records: Iterable[Record], results: Results, clean: bool) -> None:
+def write_report(
+    directory: Path, records: Iterable[Record], results: Results, clean: bool, policy: bytes | None = None
+) -> None:
     """
     Write a report.
 
@@ -31,6 +34,7 @@ def write_report(directory: Path, records: Iterable[Record], results: Results, c
         records: the records for facts/.
         results: the results.
         clean: whether to delete the facts of an older run.
+        policy: the settings of the run, which travel with its facts; None to leave those that are there.
 
     Raises:
         IsolationError: this process is root, and another user can lead it elsewhere.
@@ -41,6 +45,8 @@ def write_report(directory: Path, records: Iterable[Record], results: Results, c
         Folder.make(directory, None, shared=True) as folder,
         folder.make_folder("facts", None) as facts,
     ):
+        if policy is not None:
+            facts.write_whole(NAME, policy)
         kept = {save_record(record, facts) for record in records}
         _write_both(folder, results)
         for name in facts.names() if clean else ():

@@ -13,6 +13,8 @@ from provisioner.faults.explain import explained
 from provisioner.terminal import takes_unicode
 from pytest_isolation.escape import escape
 from pytest_isolation.judge.compare import compare_attached
+from pytest_isolation.policy.archived import dump_policy
+from pytest_isolation.policy.expected import bundled_ids
 from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.report.folder import write_report
 from pytest_isolation.report.spans import write_lines
@@ -67,10 +69,19 @@ def _write(session: pytest.Session, state: State) -> None:
         return
     try:
         with explained():
-            write_report(directory, state.records, make_results(state), clean=True)
+            policy = _settings(session, state)
+            write_report(directory, state.records, make_results(state), clean=True, policy=policy)
     except IsolationError as error:
         state.not_written = f"the report '{directory}' is not complete: {escape(str(error))}"
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
+def _settings(session: pytest.Session, state: State) -> bytes:
+    """Return the settings of the run, by which `isolation judge` judges its facts again."""
+    ids = {cell.check.id for cell in state.cells.values()}
+    own = {one for one in ids if one.partition("[")[0] not in bundled_ids()}
+    whole = state.suite and not state.not_judged and not state.interrupted and not is_selected(session.config)
+    return dump_policy(state.policy, None if whole else ids - own, own)
 
 
 def make_results(state: State) -> r.Results:

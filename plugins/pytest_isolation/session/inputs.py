@@ -7,7 +7,7 @@ Out: frozen objects.  A file that is wrong is a `pytest.UsageError` in one line,
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ EXPECTED = "expected.yaml"
 
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab
+    from pytest_isolation.policy.expected import Expected
     from pytest_isolation.policy.isolation_file import IsolationFile
     from pytest_isolation.policy.policy import Policy
     from pytest_isolation.policy.waivers import Waiver
@@ -98,7 +99,12 @@ def read_file(waivers: Path | None, pyproject: Path | None = None) -> IsolationF
         raise pytest.UsageError(str(error)) from None
 
 
-def read_policy(profile: str, waivers: Sequence[Waiver] = (), expected: Path | None = None) -> Policy:
+def read_policy(
+    profile: str,
+    waivers: Sequence[Waiver] = (),
+    expected: Path | None = None,
+    archived: Mapping[str, Expected] | None = None,
+) -> Policy:
     """
     Read the profile and the documented exceptions of every runtime.
 
@@ -106,6 +112,7 @@ def read_policy(profile: str, waivers: Sequence[Waiver] = (), expected: Path | N
         profile: "baseline@1", or "" for the documented exceptions alone.
         waivers: the accepted findings.
         expected: the file of the documented exceptions of a user's own checks, or None.
+        archived: the same as a run had them, for records that are judged again without the file.
 
     Raises:
         pytest.UsageError: the profile is unknown, or a file cannot be read.
@@ -117,12 +124,14 @@ def read_policy(profile: str, waivers: Sequence[Waiver] = (), expected: Path | N
 
     try:
         documented = {name: load_expected(folder / EXPECTED) for name, folder in role_folders(EXPECTED).items()}
+        own = archived or {}
         if expected is not None:
-            documented = join_expected(documented, load_own_expected(expected, [*documented, "pid"]))
+            own = load_own_expected(expected, [*documented, "pid"])
         return Policy(
             profile=parse_profile(profile) if profile else None,
-            expected=documented,
+            expected=join_expected(documented, own),
             waivers=tuple(waivers),
+            own=own,
         )
     except IsolationError as error:
         raise pytest.UsageError(str(error)) from None
