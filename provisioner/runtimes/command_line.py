@@ -169,6 +169,15 @@ def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: st
         "serve",
         "{{ nonce }}",
     ]
+    untouched = [
+        literal(words[0]),
+        *before,
+        "create",
+        *how.untouched.add,
+        *(literal(word) for word in taken.untouched),
+        "{{ image }}" if archive else literal(taken.image),
+        *(literal(word) for word in taken.command or [PROBE_PATH]),  # an image may have no command
+    ]
     cannot = {name: why for name, why in described.cannot.items() if name not in {f"limits.{n}" for n in limit_names()}}
     runtime = described.model_copy(
         update={
@@ -181,6 +190,7 @@ def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: st
             "prepare": None,
             "folder": os.getcwd(),
             "create": create,
+            "untouched": untouched,
             "exec": beside(described.exec),
             "state": described.state and described.state.model_copy(update={"argv": beside(described.state.argv)}),
             "delete": beside(described.delete),

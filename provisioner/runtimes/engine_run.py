@@ -29,6 +29,8 @@ class Taken:
         options: the user's options that stay.
         image: the image.
         changed: what was taken out or replaced, a phrase each.
+        untouched: the user's options for the engine's `create`.
+        command: the words after the image.
     """
 
     before: tuple[str, ...]
@@ -36,12 +38,33 @@ class Taken:
     options: tuple[str, ...]
     image: str
     changed: tuple[str, ...]
+    untouched: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
 
 
 def image_name(image: str) -> str:
     """Return an image's name without its registry, tag, digest and ending: "me/app:1.4" and "/x/app.tar" are "app"."""
     last = image.rpartition("/")[2].partition("@")[0].partition(":")[0].removesuffix(".tar")
     return re.sub(r"[^A-Za-z0-9_.-]", "-", last).lstrip("_.-") or "image"
+
+
+class Comparison(BaseModel):
+    """
+    How the untouched command line is compared with what the probe's command makes.
+
+    Attributes:
+        drop: options that the engine's `create` does not take, or that would act beyond a container.
+        add: options that are added to `create`; templates as in `create`.
+        look: the keys of the state's answer that are compared.
+        apart: paths in it, "Config.Cmd", that the probe's command changes.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    drop: list[str]
+    add: list[str]
+    look: list[str]
+    apart: list[str]
 
 
 class CommandLine(BaseModel):
@@ -56,6 +79,7 @@ class CommandLine(BaseModel):
         drop: options that concern the terminal, the name, detaching and restarting: they are taken out, and that is
             told.
         add: options that are added; templates as in `create`.
+        untouched: how the user's command is compared with ours.
         stored: a command that succeeds if the image `name` is in the engine's storage.
     """
 
@@ -65,6 +89,7 @@ class CommandLine(BaseModel):
     global_switches: list[str]
     drop: list[str]
     add: list[str]
+    untouched: Comparison
     stored: list[str]
 
     def take(self, words: Sequence[str], text: str) -> Taken:
@@ -87,12 +112,14 @@ class CommandLine(BaseModel):
             raise IsolationError(f"cannot put the probe into '{text[:80]}': '{words[0]} {wrong}' is no run", mend)
         at += len(verb)
         kept: list[str] = []
+        untouched: list[str] = []
         changed: list[str] = []
         for option, size in _options(words, at, self.switches):
             part = words[at : at + size]
             at += size
-            rest = self._without_dropped(option, part)
+            rest = _without(option, part, (*self.drop, ENTRYPOINT))
             kept += rest
+            untouched += _without(option, part, self.untouched.drop)
             if rest != list(part):
                 changed.append(f"{' '.join(part)} {'replaced by the probe' if option == ENTRYPOINT else 'taken out'}")
         at += at < len(words) and words[at] == "--"
@@ -100,16 +127,18 @@ class CommandLine(BaseModel):
             raise IsolationError(f"cannot put the probe into '{text[:80]}': it names no image")
         if at + 1 < len(words):
             changed.append(f"{' '.join(words[at + 1 :])[:80]} replaced by the probe")
-        return Taken(before, tuple(verb), tuple(kept), words[at], tuple(changed))
+        further = tuple(words[at + 1 :])
+        return Taken(before, tuple(verb), tuple(kept), words[at], tuple(changed), tuple(untouched), further)
 
-    def _without_dropped(self, option: str, part: Sequence[str]) -> list[str]:
-        """Return the words of one option that stay; of joined short switches (-dit) those letters that stay."""
-        if option in (*self.drop, ENTRYPOINT):
-            return []
-        if re.fullmatch(r"-[A-Za-z]{2,}", option) and len(part) == 1:
-            letters = "".join(letter for letter in option[1:] if f"-{letter}" not in self.drop)
-            return [f"-{letters}"] if letters else []
-        return list(part)
+
+def _without(option: str, part: Sequence[str], dropped: Sequence[str]) -> list[str]:
+    """Return the words of one option that stay; of joined short switches (-dit) those letters that stay."""
+    if option in dropped:
+        return []
+    if re.fullmatch(r"-[A-Za-z]{2,}", option) and len(part) == 1:
+        letters = "".join(letter for letter in option[1:] if f"-{letter}" not in dropped)
+        return [f"-{letters}"] if letters else []
+    return list(part)
 
 
 def _options(words: Sequence[str], at: int, switches: Sequence[str]) -> Iterator[tuple[str, int]]:

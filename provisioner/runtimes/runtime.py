@@ -197,6 +197,7 @@ class Runtime(_Strict):
         forget: the command that deletes an imported image.
         prepare: the config file that the runtime reads.
         create: the command that creates a sandbox.  It stays attached: its standard streams are the probe's.
+        untouched: of a user's command line, the command that creates what it would start, without the probe.
         folder: where `create` runs, "" for the sandbox's own folder.
         command_line: how a user's own `run` of this engine is taken over; None if it cannot be.
         exec: the runtime's own exec.
@@ -241,6 +242,7 @@ class Runtime(_Strict):
     forget: Argv | None = None
     prepare: Config | None = None
     create: Argv
+    untouched: Argv | None = None
     folder: str = ""
     command_line: CommandLine | None = None
     exec: Argv | None = None

@@ -84,6 +84,8 @@ PLACES: dict[Place, str] = {
     ("volume", "flags", "#"): "run image sandbox limits volume define",
     ("volume", "config", "*"): "run image sandbox asked volume config define",
     ("command_line", "add", "#"): "run image sandbox asked define",
+    ("command_line", "untouched", "add", "#"): "run image sandbox asked define",
+    ("untouched", "#"): "run image sandbox asked define",
     ("command_line", "stored", "#"): "name",
     ("version", "argv", "#"): "run image define",
     ("settings", "argv", "#"): "run image define",

@@ -4,6 +4,7 @@ sandbox.py      one created container or VM, and the channel to the probe in it 
 spec.py         what is asked of one sandbox  → Spec
 flags.py        arguments for limits, a network and a shared folder
 config.py       the config file that a runtime reads
+untouched.py    compares a user's untouched command line with the sandbox that it started
 attached.py     a sandbox that this run did not make  → Attached
 loads.py        puts limits under load  → Load
 reach.py        tries to reach a peer over the network  → Reach

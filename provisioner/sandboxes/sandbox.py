@@ -266,9 +266,13 @@ class Sandbox:
         except (ValueError, TypeError):
             raise IsolationError(f"cannot read the state of '{self.runtime.name}': {done.last_words}") from None
 
+    def render(self, argv: list[str], **changed: str) -> list[str]:
+        """Return one of the runtime's commands with this sandbox's values, some of them changed."""
+        return render_argv(argv, {**self._values, **changed}, f"{self.runtime.name}: {argv[0] if argv else ''}")
+
     def delete_argv(self) -> list[str]:
         """Return the command that deletes it; [] if its runtime has none."""
-        return render_argv(self.runtime.delete or [], self._values, f"{self.runtime.name}: delete")
+        return self.render(self.runtime.delete or [])
 
     def close(self) -> None:
         """End it and remove all that it left; may be repeated."""

@@ -19,6 +19,7 @@ from provisioner.faults.explain import explained
 from provisioner.progress import step
 from provisioner.sandboxes.attached import Attached, AttachTarget
 from provisioner.sandboxes.sandbox import Sandbox
+from provisioner.sandboxes.untouched import refuse_changed
 from pytest_isolation.observe.measurements import Measurements
 from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.observe.stock import Stock, observe_stock
@@ -145,6 +146,7 @@ class _Gathering:
     def _start_command(self, target: Target) -> tuple[Target, Sandbox, Sandbox | None]:
         """Start a user's command twice; where it does not start beside itself the target has no peer."""
         main = self._sandboxes.live(target, "main")
+        refuse_changed(main)
         try:
             return target, main, self._sandboxes.live(target, "peer")
         except IsolationError as error:

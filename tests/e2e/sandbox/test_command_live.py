@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,7 @@ from users_engine import UsersEngine, pytest_run, session, users_engine
 
 from provisioner.images import image
 from provisioner.images.busybox import find_shell
+from provisioner.paths import ROLES
 from provisioner.probe.build import probe_binary
 from pytest_isolation.fixtures import OFF
 from pytest_isolation.session.state import STATE
@@ -122,3 +124,23 @@ def test_an_engines_run_is_judged_as_the_user_starts_it(home: Home, engine: User
     assert f"{column}: /bin/sh replaced by the probe" in done.stdout
     assert re.search(rf"run:weak: \d+ weaker than a fresh {engine.name}(\+runc)? \(ns.pid, ", done.stdout), done.stdout
     assert engine.containers(IMAGE) == ""  # the daemon may have containers of others
+
+
+def test_a_container_that_differs_from_the_untouched_command_line_is_one_line(home: Home, engine: UsersEngine) -> None:
+    shutil.copytree(ROLES / engine.name, home.path / "roles" / engine.name)
+    role = home.path / "roles" / engine.name / "runtime.yaml"
+    role.write_text(
+        role.read_text().replace("    - --interactive\n", "    - --interactive\n    - --cap-add=SYS_ADMIN\n")
+    )
+    (home.path / "test_own.py").write_text("def test_it(sandbox):\n    assert sandbox.system.tasks\n")
+    command = f"--isolation-run=app={engine.run} --network none --memory 64m -v /srv:/srv:ro {IMAGE} /bin/sh"
+
+    sound = pytest_run(home, command, "test_own.py")
+    done = pytest_run(home, command, f"--isolation-roles={home.path}/roles", "test_own.py")
+
+    assert sound.returncode == 0, sound.stdout + sound.stderr
+    assert done.returncode == 4, done.stdout + done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.strip()]
+    assert "with the probe it makes another container of the command line: " in line
+    assert "SYS_ADMIN" in line
+    assert engine.containers(IMAGE) == ""
