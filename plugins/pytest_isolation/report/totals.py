@@ -5,6 +5,8 @@ In: the matrix, the results.  Out: lines.  Pure.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.report.matrix import UNOBSERVED, Matrix, totals
@@ -13,6 +15,7 @@ from pytest_isolation.results.model import Results, Target
 from pytest_isolation.results.notes import lines_of
 
 _COUNTED = ("ok", "better", "documented", UNOBSERVED, "waived", "finding", "none")
+MOST_REASONS = 3  # of the checks that were not asked
 _WORDS = {"ok": "hold", "finding": "findings", "none": "not applicable"}
 
 
@@ -27,15 +30,26 @@ def draw_totals(matrix: Matrix, style: Style) -> list[Line]:
     lines = []
     for place, (target, count) in enumerate(totals(matrix)):
         cells = [row.cells[place] for row in matrix.rows]
-        attached = sum(cell is not None and cell.reason == ATTACHED for cell in cells)
-        count["none"] -= attached
+        reasons = Counter(cell.reason for cell in cells if cell and cell.judgement == Judgement.NONE)
+        not_asked = Counter({reason: reasons[reason] for reason in (ATTACHED, *target.not_asked) if reasons[reason]})
+        count["none"] -= not_asked.total()
         counts = [f"{count[name]} {_WORDS.get(name, name)}" for name in _COUNTED if count[name]]
-        counts += [f"{attached} not asked ({ATTACHED})"] if attached else []
+        counts += [_told(not_asked)] if not_asked else []
         if count["finding"] == 1:
             counts = [text.replace("1 findings", "1 finding") for text in counts]
         markup = {"red": True} if count["finding"] else PLAIN
         lines.append(style.line(f"{target.id} ({_class(target)}): {', '.join(counts) or 'nothing ran'}", markup))
     return lines
+
+
+def _told(not_asked: Counter[str]) -> str:
+    """Return how many checks were not asked, with the most frequent reasons."""
+    if len(not_asked) == 1:
+        return f"{not_asked.total()} not asked ({next(iter(not_asked))})"
+    named = [f"{number} × {reason}" for reason, number in not_asked.most_common(MOST_REASONS)]
+    more = len(not_asked) - len(named)
+    rest = [f"{more} more reason{'s' if more > 1 else ''}"] if more else []
+    return f"{not_asked.total()} not asked ({'; '.join([*named, *rest])})"
 
 
 def _class(target: Target) -> str:

@@ -13,7 +13,7 @@ from provisioner.runtimes.locate import EngineSeen
 from provisioner.version import own_version
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Cell, Check
-from pytest_isolation.records.record import Record, TargetInfo
+from pytest_isolation.records.record import ATTACHED, Record, TargetInfo
 from pytest_isolation.results import model as r
 from pytest_isolation.results.merge import normal
 from pytest_isolation.results.notes import notes_of
@@ -158,6 +158,14 @@ def _why_unseen(target: TargetInfo) -> str:
     return f"{target.conditions.elsewhere}{at}: nothing was observed from outside"
 
 
+def _not_asked(target: TargetInfo) -> tuple[str, ...]:
+    """Return why checks were not asked of a target that this run did not make as a role says."""
+    reasons = sorted(set(target.cannot.values()))
+    if target.attached:
+        return (ATTACHED, *reasons)
+    return tuple(reasons) if target.command or target.boundary == "none" else ()
+
+
 def _target(record: Record, times: Mapping[str, float]) -> r.Target:
     target = record.target
     return r.Target.model_validate(
@@ -169,5 +177,6 @@ def _target(record: Record, times: Mapping[str, float]) -> r.Target:
             "host": target.host,
             "versions": target.versions,
             "times": {name: round(seconds, 4) for name, seconds in times.items()},
+            "not_asked": _not_asked(target),
         }
     )

@@ -74,7 +74,12 @@ class Host(Part):
 
 
 class Target(Part):
-    """A column of the matrix: kind x runtime x host.  `times` are seconds by name: "hello", "facts"."""
+    """
+    A column of the matrix: kind x runtime x host.
+
+    `times` are seconds by name: "hello", "facts".  `not_asked` are the reasons why checks were not asked of a target
+    that this run did not make as a role says: an attached sandbox, the place that pytest runs in, a command line.
+    """
 
     id: Line
     kind: Literal["container", "vm"]
@@ -83,6 +88,7 @@ class Target(Part):
     host: Line = ""
     versions: dict[Line, Line] = {}
     times: dict[Line, float] = {}
+    not_asked: tuple[Line, ...] = ()
 
 
 class Check(Part):

@@ -148,6 +148,32 @@ def test_totals_tell_what_was_not_asked_and_why() -> None:
     assert f"qemu (vm, emulation): 2 hold, 1 better, 2 not asked ({ATTACHED})\n" in text
 
 
+@pytest.mark.parametrize(
+    ("reasons", "told"),
+    [
+        (("no exec",), "2 not asked (no exec)"),
+        (("no exec", "no peer"), "2 not asked (1 × no exec; 1 × no peer)"),
+        (("no peer", "a VM's tasks are the guest's own"), "1 not applicable, 1 not asked (no peer)"),
+    ],
+)
+def test_totals_tell_what_was_not_asked_of_a_place_that_the_run_did_not_make(
+    reasons: tuple[str, ...], told: str
+) -> None:
+    results, left = sample(), [*reasons, *reasons]
+    cells = tuple(
+        cell.model_copy(update={"reason": left.pop(0)}) if (cell.target, cell.judgement) == ("qemu", "none") else cell
+        for cell in results.cells
+    )
+    targets = tuple(
+        one.model_copy(update={"not_asked": tuple(reason for reason in reasons if reason.startswith("no "))})
+        for one in results.targets
+    )
+
+    text = to_text(draw(results.model_copy(update={"cells": cells, "targets": targets}), 120))
+
+    assert f"qemu (vm, emulation): 2 hold, 1 better, {told}\n" in text
+
+
 def test_last_line_names_the_next_step() -> None:
     last = to_text(draw(sample(), 120)).splitlines()[-1]
     nothing = Results(skipped=(Skipped(what="docker", reason="no daemon", mend="systemctl start docker"),))
