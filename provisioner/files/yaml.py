@@ -223,6 +223,8 @@ def _describe(error: dict[str, Any], model: type[BaseModel], document: _Document
         return f"the key '{location[-2]}' is not allowed: {str(error['msg']).removeprefix('Value error, ')}", ""
     where = ".".join(str(part) for part in document.standing(location))
     message = str(error["msg"]).removeprefix("Value error, ").replace("Input should be", "should be")
+    if error["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        message = "should be keys with values"  # pydantic names a class of Python
     given = error.get("input")
     shown = f", not {given!r}" if isinstance(given, str | int | float | bool) and len(repr(given)) < 60 else ""
     choices = re.findall(r"'([^']*)'", str(error.get("ctx", {}).get("expected", "")))

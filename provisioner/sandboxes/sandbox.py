@@ -299,8 +299,8 @@ class Sandbox:
 
     def _delete(self) -> bool:
         """Let the runtime delete it; False if the outcome is unknown, so that the run's end tries again."""
-        argv = self.delete_argv()
-        if not argv or not self._undo_entries:
+        argv = self.delete_argv() if self._undo_entries else []  # without one, nothing was started
+        if not argv:
             return True
         with contextlib.suppress(IsolationError):
             return self.engine.delete(argv).status >= 0  # else a signal ended it

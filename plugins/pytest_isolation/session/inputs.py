@@ -6,6 +6,7 @@ Out: frozen objects.  A file that is wrong is a `pytest.UsageError` in one line,
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner.errors import IsolationError
+from provisioner.faults.explain import explained
+from provisioner.files.folder import Folder
+from provisioner.files.suggest import nearest
+from pytest_isolation.escape import escape
 from pytest_isolation.options import RunOptions
 
 EXPECTED = "expected.yaml"
@@ -24,6 +29,52 @@ if TYPE_CHECKING:
     from pytest_isolation.policy.isolation_file import IsolationFile
     from pytest_isolation.policy.policy import Policy
     from pytest_isolation.policy.waivers import Waiver
+
+
+def check_paths(options: RunOptions) -> None:
+    """
+    Refuse files and folders of options that cannot be used, before anything starts.
+
+    Raises:
+        pytest.UsageError: the kernel or the lab.yaml is no file, or the report's folder cannot be written.
+    """
+    for option, path in (("--isolation-kernel", options.kernel), ("--isolation-lab", options.lab)):
+        if path is not None and not path.is_file():
+            why = "is no file" if path.exists() else "does not exist"
+            raise pytest.UsageError(f"{option}: '{escape(str(path))}' {why}{_near_file(path)}")
+    if options.report is not None:
+        _check_writable(options.report)
+
+
+def _near_file(path: Path) -> str:
+    """Return "; did you mean …" for a file beside it with nearly the same name."""
+    try:
+        names = [one.name for one in path.parent.iterdir()]
+    except OSError:
+        return ""
+    near = nearest(path.name, names, 0.75)
+    return f"; did you mean '{escape(str(path.with_name(near)))}'?" if near else ""
+
+
+def _check_writable(report: Path) -> None:
+    """Make the folders that are missing, and remove them again."""
+    missing = [folder for folder in (report, *report.parents) if not folder.exists()]
+    try:
+        with explained():
+            Folder.make(report, None, shared=True).close()
+        writable = os.access(report, os.W_OK | os.X_OK)
+    except (OSError, IsolationError) as error:
+        raise pytest.UsageError(f"--isolation-report: cannot make '{escape(str(report))}': {_why(error)}") from None
+    finally:
+        with contextlib.suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
+    if not writable:
+        raise pytest.UsageError(f"--isolation-report: this user may not write to '{escape(str(report))}'")
+
+
+def _why(error: OSError | IsolationError) -> str:
+    return escape(str(error) if isinstance(error, IsolationError) else error.strerror or type(error).__name__)
 
 
 def read_lab(options: RunOptions) -> Lab | None:

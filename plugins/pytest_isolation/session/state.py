@@ -141,7 +141,7 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     from pytest_isolation.observe.hosts import Hosts
     from pytest_isolation.observe.measurements import BackgroundLoads
     from pytest_isolation.observe.sandboxes import SandboxCache
-    from pytest_isolation.session.inputs import check_remedies, read_file, read_lab, read_policy
+    from pytest_isolation.session.inputs import check_paths, check_remedies, read_file, read_lab, read_policy
     from pytest_isolation.session.worker import read_measurements, read_targets
     from pytest_isolation.targets.images import with_images
     from pytest_isolation.targets.project import with_targets
@@ -155,6 +155,8 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
         options = with_targets(options, file.targets)
         options, missing = with_images(options)
     policy = read_policy(options.profile, file.waivers, options.expected)
+    if workerinput is None:
+        check_paths(options)
     lab = read_lab(options)
     measurements: dict[str, Measurements] = {}
     selected, skipped = select_targets(options, lab) if workerinput is None else (read_targets(workerinput), [])

@@ -52,6 +52,7 @@ def select_targets(options: RunOptions, lab: Lab | None = None) -> tuple[list[Ta
     targets += [*attached_targets(options), *command_targets(options.commands)]
     targets = list({target.id: target for target in targets}.values())
     _check_required(options, targets)
+    _check_kinds(options, targets, skipped)
     order = {kind: at for at, kind in enumerate(options.kinds)}
     targets.sort(key=lambda target: order.get(target.runtime.kind, -1))
     return targets, skipped
@@ -143,6 +144,17 @@ def _check_required(options: RunOptions, targets: list[Target]) -> None:
             if name in _required_runtimes(options) and LOCAL in options.hosts and not options.only_named:
                 continue
             raise pytest.UsageError(f"--isolation-require: '{name}' is none of this run's targets: {', '.join(ids)}")
+
+
+def _check_kinds(options: RunOptions, targets: list[Target], skipped: list[Skipped]) -> None:
+    """Refuse --isolation-require of a kind of which there is no target."""
+    present = {target.runtime.kind for target in targets}
+    for kind in KINDS:
+        if kind in options.required and kind not in present:
+            reasons = "; ".join(f"{one.what}: {one.reason} ({one.mend})" for one in skipped)
+            asked = "" if kind in options.kinds else f"ask for it: --isolation={','.join((*options.kinds, kind))}"
+            why = asked or reasons or "none was asked for"
+            raise pytest.UsageError(f"--isolation-require: no target of the kind {kind}: {why}")
 
 
 def named_target(name: str, host: str, command: str = "") -> Target:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from provisioner.connection.local import LocalConnection
+from provisioner.errors import IsolationError
 from provisioner.hosts.host import Host
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.config import write_config
@@ -71,3 +72,22 @@ def test_a_default_that_names_the_sandbox_is_written_for_each(host: Host, tmp_pa
 
     assert [written(host, runtime, tmp_path, name)["of"] for name in ("one", "two")] == ["of one", "of two"]
     assert cast("Counted", host.connection).ran == 2
+
+
+def test_a_sandbox_that_cannot_be_prepared_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from provisioner.runtimes.load import load_runtime
+    from provisioner.sandboxes.sandbox import Sandbox
+    from provisioner.sandboxes.spec import Spec
+
+    def refuse(*_: object) -> None:
+        raise IsolationError("cannot make the image")
+
+    unprepared = cast(
+        "Host",
+        SimpleNamespace(
+            connection=None, run=SimpleNamespace(id="r"), directory=Path("/none"), values=refuse,
+            files=SimpleNamespace(delete=lambda path: True),
+        ),
+    )  # fmt: skip
+    with pytest.raises(IsolationError, match="cannot make the image"):
+        Sandbox(unprepared, load_runtime("runc"), Spec())
