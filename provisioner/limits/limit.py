@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from provisioner.errors import IsolationError
 from provisioner.limits import kinds
 from provisioner.limits.cgroup import CgroupSetting
-from provisioner.limits.measured import CgroupFilesBase, LoadBase
+from provisioner.limits.measured import DEADLINE, CgroupFilesBase, LoadBase
 from provisioner.observed import Observed
 
 L = TypeVar("L", bound=LoadBase)
@@ -60,7 +60,7 @@ class Limit(ABC, Generic[L]):
     always_in_facts: ClassVar[bool] = False
     load: type[L]
     shown_inside: ClassVar[tuple[str, ...]] = ()
-    tries: ClassVar[int] = 1
+    tries: ClassVar[int] = 3
 
     def read_amount(self, given: object) -> float:
         """
@@ -162,7 +162,7 @@ class Limit(ABC, Generic[L]):
 
     def was_disturbed(self, load: L) -> bool:
         """Tell whether other work on the host decided how the load came out, so that it is worth another try."""
-        return False
+        return load.raw("ended") == DEADLINE
 
     @abstractmethod
     def why_not_in_force(self, load: L) -> str | None:

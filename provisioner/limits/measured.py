@@ -15,6 +15,10 @@ from provisioner.observed import NOT_HELD, U64, Fact, Number, Observed, Text, Un
 Amount = Annotated[float, Field(ge=0, le=U64, allow_inf_nan=False)]
 
 
+BUSY = "the host was too busy"  # begins the reason of a load that other work on the host kept from its limit
+DEADLINE = "deadline"  # how a load ends that took too long
+
+
 class CgroupFilesBase(Observed):
     """The cgroup files that rule the process; `version` is that of the hierarchy with the controllers, 0 for none."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from provisioner.limits.measured import BUSY
 from pytest_isolation.policy.verdict import Cell as CheckedCell
 from pytest_isolation.policy.verdict import Check as CheckedCheck
 from pytest_isolation.policy.verdict import Judgement
@@ -251,8 +252,15 @@ def _next(results: Results, style: Style) -> list[Line]:
     found = results.findings()
     if results.run.moved and not found:
         return [style.line("The host changed during the run. Next: find out who did it, and run again.", {"red": True})]
+    busy = [cell for cell in found if BUSY in cell.reason]
+    if found and len(busy) == len(found):
+        checks = ",".join(sorted({cell.check for cell in busy}))
+        text = (
+            f"The host was too busy for {checks}. Next: run it again on an idle host, with --isolation-check={checks}."
+        )
+        return [style.line(text, {"yellow": True})]
     if found:
-        worst = found[0]
+        worst = next(cell for cell in found if cell not in busy)
         count = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
         text = f"{count}. Next: mend {worst.check} on {worst.target}, or waive it in isolation.yaml until a date."
         return [style.line(text, {"red": True})]

@@ -9,7 +9,7 @@ from typing import Any
 from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
-from provisioner.limits.measured import CgroupFilesBase, LoadBase, amount_inside, counter, counter_rose, or_none
+from provisioner.limits.measured import BUSY, CgroupFilesBase, LoadBase, amount_inside, counter, counter_rose, or_none
 from provisioner.observed import Fact, Number, Observed
 
 PERIOD_US = 100_000
@@ -87,7 +87,7 @@ class Cpu(Limit[CpuLoad]):
         """Tell whether it used less than its quota, or about that without ever being throttled."""
         cpu_us, wall_us = load.raw("cpu_us"), load.raw("wall_us")
         if not isinstance(cpu_us, int) or not isinstance(wall_us, int) or wall_us == 0:
-            return False
+            return super().was_disturbed(load)
         used = cpu_us / wall_us
         if used < PRESSED * load.limit:
             return True
@@ -114,7 +114,7 @@ class Cpu(Limit[CpuLoad]):
         if _is_enforced(load):
             return None  # less than the quota, because other work left no more
         if used < load.limit * REACHED:
-            why = f"the load did not reach the limit: {used:.2f} of {load.limit:g} CPUs"
+            why = f"{BUSY}: the load reached {used:.2f} of {load.limit:g} CPUs in {self.tries} tries"
             raise UnobservedFact("loads[cpu]", "", why)
         if load.shown is not None and not counter_rose(load, "cpu", "nr_throttled"):
             raise UnobservedFact("loads[cpu]", "", "something else held it: nr_throttled did not rise")

@@ -8,7 +8,7 @@ from typing import Any
 from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
-from provisioner.limits.measured import LoadBase, amount_inside, counter, counter_rose, or_none
+from provisioner.limits.measured import BUSY, DEADLINE, LoadBase, amount_inside, counter, counter_rose, or_none
 from provisioner.observed import Fact, Number, Observed
 
 MIB = 1 << 20
@@ -84,6 +84,8 @@ class Memory(Limit[MemoryLoad]):
             return f"it took {steps} MiB of {asked / MIB:.0f}"
         if why := _why_not_shown(load, asked):
             return why
+        if load.ended == DEADLINE:
+            raise UnobservedFact("loads[memory]", "", f"{BUSY}: the load took {load.steps_mib} MiB in its time")
         if load.ended not in ENDED_BY_LIMIT:
             raise UnobservedFact("loads[memory]", "", f"the load ended by '{load.ended}' after {load.steps_mib} MiB")
         if load.shown is None:

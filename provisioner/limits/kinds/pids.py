@@ -8,7 +8,7 @@ from typing import Any
 from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
-from provisioner.limits.measured import LoadBase, amount_inside, counter_rose, or_none
+from provisioner.limits.measured import BUSY, DEADLINE, LoadBase, amount_inside, counter_rose, or_none
 from provisioner.observed import Answer, Fact, Number, Observed
 
 MAX_CHILDREN = 4096
@@ -65,6 +65,8 @@ class Pids(Limit[PidsLoad]):
         shown = amount_inside(load) if load.shown is None else load.shown.pids.limit
         if shown != asked:
             return f"a limit of {or_none(shown)} tasks is shown, {asked} were asked for"
+        if load.ended == DEADLINE:
+            raise UnobservedFact("loads[pids]", "", f"{BUSY}: the load did not end in its time")
         if load.children >= asked or load.fork_error == "ok":
             return f"{load.children} children came up under a limit of {asked} tasks"
         if load.fork_error != "EAGAIN":

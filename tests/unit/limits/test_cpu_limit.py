@@ -7,6 +7,9 @@ import pytest
 from provisioner.errors import UnobservedFact
 from provisioner.limits.document import CgroupFiles, Load
 from provisioner.limits.kinds.cpu import LIMIT, CpuLimit
+from provisioner.limits.kinds.memory import MemoryLimit
+from provisioner.limits.kinds.pids import PidsLimit
+from provisioner.limits.limit import limit_named
 from provisioner.observed import unobserved
 
 GONE = unobserved("its cgroup is gone")
@@ -47,7 +50,27 @@ def test_without_a_view_from_outside_the_used_time_decides() -> None:
 
 
 def test_a_load_that_measured_no_time_is_not_repeated() -> None:
-    assert not LIMIT.was_disturbed(Load.model_construct(limit=0.25, cpu_us=GONE, wall_us=GONE))
+    assert not LIMIT.was_disturbed(Load.model_construct(limit=0.25, ended="exit 0", cpu_us=GONE, wall_us=GONE))
+
+
+def test_a_load_that_did_not_end_in_its_time_is_repeated() -> None:
+    assert LIMIT.was_disturbed(Load.model_construct(limit=0.25, ended="deadline", cpu_us=GONE, wall_us=GONE))
+    for name in ("memory", "pids"):
+        assert limit_named(name).was_disturbed(Load.model_construct(limit=1.0, ended="deadline"))
+        assert not limit_named(name).was_disturbed(Load.model_construct(limit=1.0, ended="exit 0"))
+
+
+@pytest.mark.parametrize("name", ["memory", "pids"])
+def test_a_load_that_never_ended_in_its_time_says_that_the_host_was_busy(name: str) -> None:
+    shown = CgroupFiles.model_construct(
+        version=1, memory=MemoryLimit.model_construct(limit=64 << 20), pids=PidsLimit.model_construct(limit=64 << 20)
+    )
+    one = Load.model_construct(
+        limit=float(64 << 20), ended="deadline", shown=shown, steps_mib=3, children=3, fork_error=GONE
+    )
+
+    with pytest.raises(UnobservedFact, match="the host was too busy"):
+        limit_named(name).why_not_in_force(one)
 
 
 def counted(used: float, throttled: int | None, periods: int | None, quota: int = 25_000) -> Load:

@@ -282,3 +282,19 @@ def test_the_rows_of_own_tests_keep_the_names_of_the_tests() -> None:
     )
 
     assert "test_file.py::test_this_one " in to_text(draw(other, 80))
+
+
+def test_a_busy_host_asks_for_another_run_and_for_no_waiver() -> None:
+    results = sample()
+    finding = results.findings()[0]
+    busy = finding.model_copy(update={"verdict": Verdict.UNKNOWN, "reason": "loads[cpu] …: the host was too busy: …"})
+    alone = results.model_copy(update={"cells": (busy,)})
+
+    last = to_text(draw(alone, 200)).splitlines()[-1]
+
+    assert last.startswith(
+        f"The host was too busy for {finding.check}. Next: run it again on an idle host, with --isolation-check="
+    )
+    assert "waive" not in last
+    worst = to_text(draw(results.model_copy(update={"cells": (busy, *results.cells)}), 200)).splitlines()[-1]
+    assert "or waive it" in worst, "another finding comes first"
