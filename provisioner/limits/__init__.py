@@ -1,6 +1,6 @@
 """Limits of a sandbox: what is asked for, set, shown, and in force under a load.
 
-kinds/*.py    one module for each limit: name, unit, cgroup files, template values, load, facts, "in force"
+kinds/*.py    one module for each limit: name, unit, cgroup files or none, template values, load, facts, "in force"
 limit.py      what a limit is, and how the modules are found
 limits.py     the amounts that one sandbox is asked to keep  → Limits
 cgroup.py     what is written into a cgroup to set one limit by hand

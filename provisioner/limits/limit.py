@@ -102,9 +102,9 @@ class Limit(ABC, Generic[L]):
     def template_values(self, amount: Any) -> Mapping[str, object]:
         """Return the values that a runtime's templates for this limit may name."""
 
-    @abstractmethod
-    def cgroup_setting(self, amount: Any) -> CgroupSetting:
-        """Return what is written into a cgroup to set this limit by hand."""
+    def cgroup_setting(self, amount: Any) -> CgroupSetting | None:
+        """Return what is written into a cgroup to set this limit by hand; None if no cgroup sets it."""
+        return None
 
     @abstractmethod
     def load_argv(self, amount: Any, host_cpus: int) -> tuple[str, ...]:

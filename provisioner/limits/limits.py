@@ -69,6 +69,5 @@ class Limits:
             names: the limits that are set by hand; None: all.
         """
         by_hand = self.amounts if names is None else names
-        return tuple(
-            limit_named(name).cgroup_setting(amount) for name, amount in self.amounts.items() if name in by_hand
-        )
+        found = (limit_named(name).cgroup_setting(amount) for name, amount in self.amounts.items() if name in by_hand)
+        return tuple(setting for setting in found if setting is not None)

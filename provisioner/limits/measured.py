@@ -20,7 +20,11 @@ DEADLINE = "deadline"  # how a load ends that took too long
 
 
 class CgroupFilesBase(Observed):
-    """The cgroup files that rule the process; `version` is that of the hierarchy with the controllers, 0 for none."""
+    """
+    The cgroup files and resource limits that rule the process.
+
+    `version` is that of the hierarchy with the controllers, 0 for none.
+    """
 
     version: Annotated[int, Field(ge=0, le=2)]
 

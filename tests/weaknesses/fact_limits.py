@@ -29,18 +29,33 @@ def pids_files(refusals: int = 0) -> Dict:
     return {"limit": 64, "current": 1, "refusals": refusals}
 
 
+def files_limit() -> Dict:
+    return {"soft": 256, "limit": 256}
+
+
 def limits_of(kills: int = 0, throttled: int = 0, refusals: int = 0) -> Dict:
     return {
         "version": 2,
         "memory": memory_files(kills),
         "cpu": cpu_files(throttled),
         "pids": pids_files(refusals),
+        "files": files_limit(),
     }
 
 
 def load_of(limit: float, ended: str, **seen: Any) -> Dict:
     nobody = {"unobserved": "", "why": "not this load"}
-    measured = ("steps_mib", "cpu_us", "wall_us", "spinners", "host_cpus", "children", "fork_error")
+    measured = (
+        "steps_mib",
+        "cpu_us",
+        "wall_us",
+        "spinners",
+        "host_cpus",
+        "children",
+        "fork_error",
+        "descriptors",
+        "open_error",
+    )
     load = {"limit": limit, "refused": "", "warning": "", "shown": limits_of(), "inside": limit, "ended": ended}
     return load | dict.fromkeys(measured, nobody) | {"after": limits_of(1, 20, 1)} | seen
 
@@ -55,6 +70,10 @@ def cpu_load() -> Dict:
 
 def pids_load() -> Dict:
     return load_of(64.0, "exit 0", children=62, fork_error="EAGAIN")
+
+
+def files_load() -> Dict:
+    return load_of(256.0, "exit 0", descriptors=256, open_error="EMFILE")
 
 
 def refused_reach() -> Dict:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from fact_answers import UNFILTERED, try_of
-from fact_limits import cpu_files, memory_files, pids_files
+from fact_limits import limits_of
 
 from pytest_isolation.walls.capabilities import mask_of
 from pytest_isolation.walls.seccomp.tries import ROWS
@@ -58,7 +58,7 @@ def facts_of(view: str, boot_id: str, process: Dict, system: Dict | None) -> Dic
         "boot_id": boot_id,
         "time": 1,
         "process": process,
-        "limits": {"version": 2, "memory": memory_files(), "cpu": cpu_files(), "pids": pids_files()},
+        "limits": limits_of(),
         "system": system,
     }
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 
 from fact_answers import try_of
-from fact_limits import MIB, cpu_load, memory_load, pids_load, refused_reach
+from fact_limits import MIB, cpu_load, files_load, memory_load, pids_load, refused_reach
 from fact_parts import (
     HOST_BOOT,
     INITIAL,
@@ -65,7 +65,7 @@ def container() -> Dict:
         "exec": facts_of("inside", HOST_BOOT, inside | {"pid": 9, "nspid": [9]}, system_inside()),
         "peer_inside": facts_of("inside", HOST_BOOT, inside | {"namespaces": peer_inodes}, system_inside()),
         "peer_outside": facts_of("outside", HOST_BOOT, outside | {"namespaces": peer_inodes, "pid": 4343}, None),
-        "loads": {"memory": memory_load(), "cpu": cpu_load(), "pids": pids_load()},
+        "loads": {"memory": memory_load(), "cpu": cpu_load(), "pids": pids_load(), "files": files_load()},
         "reaches": {"none": refused_reach()},
     }
     return _apart(document)
@@ -128,7 +128,13 @@ def vm() -> Dict:
         "schema": 1,
         "run": "r",
         "target": target_of("qemu", "vm", "emulation", "vmm", "qemu", None)
-        | {"cannot": {"limits.pids": "a VM has no limit of tasks", "exec": "QEMU starts no process inside"}},
+        | {
+            "cannot": {
+                "limits.pids": "a VM has no limit of tasks",
+                "limits.files": "a VM opens files of its own kernel",
+                "exec": "QEMU starts no process inside",
+            }
+        },
         "host": host_facts(),
         "inside": facts_of("inside", VM_BOOT, guest, system),
         "outside": None,

@@ -16,6 +16,7 @@ from provisioner.doctor.look import Look, look
 from provisioner.doctor.system import System
 from provisioner.errors import IsolationError
 from provisioner.limits.limit import Limit, find_limits
+from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import cgroup_mode, make_cgroups
 
 GROUP = "limits"
@@ -51,7 +52,7 @@ def _try(system: System, limit: Limit[Any]) -> Seen:
 
     try:
         # Looks run side by side: each has a parent cgroup of its own, and can remove it.
-        settings = (limit.cgroup_setting(limit.amount),)
+        settings = Limits.of({limit.name: limit.amount}).cgroup_settings()
         made = make_cgroups(f"{run.id}-{limit.name}", "doctor", settings, before=record)
     except IsolationError as error:
         return _refused(system, limit.name, error.what.replace(f"/isolation-{run.id}-{limit.name}/doctor", ""))
@@ -60,8 +61,9 @@ def _try(system: System, limit: Limit[Any]) -> Seen:
 
 
 def more_looks(also: Iterable[str]) -> list[Look]:
-    """Return a look for each limit: it is tried by a cgroup that has it."""
-    return [Look(GROUP, limit.name, partial(_try, limit=limit)) for limit in find_limits()]
+    """Return a look for each limit of a cgroup: it is tried by a cgroup that has it."""
+    by_cgroup = [limit for limit in find_limits() if limit.cgroup_setting(limit.amount) is not None]
+    return [Look(GROUP, limit.name, partial(_try, limit=limit)) for limit in by_cgroup]
 
 
 def _refused(system: System, controller: str, why: str) -> Seen:

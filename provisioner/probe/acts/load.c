@@ -21,6 +21,7 @@
 
 #define MIB		   (1ul << 20)
 #define MAX_CHILDREN	   4096
+#define MAX_FILES	   ((1u << 20) + 64)
 #define MAX_ORPHANS	   16
 #define MAX_ORPHAN_SECONDS 60
 
@@ -143,6 +144,36 @@ static int load_pids(char **argv)
 	return 0;
 }
 
+/*
+ * Opens files until the bound: the soft limit is no bound, for any process may raise it to the hard
+ * one, and with CAP_SYS_RESOURCE beyond (getrlimit(2)).  A duplicate needs no file that can be opened.
+ */
+static int load_files(char **argv)
+{
+	uint64_t wanted;
+	struct rlimit now;
+	int last = -1, error = 0;
+
+	if (!parse_number(argv[0], MAX_FILES, &wanted))
+		return usage("load files COUNT (at most 1048640)");
+	if (getrlimit(RLIMIT_NOFILE, &now) < 0)
+		die(EX_OSERR, "getrlimit");
+	if (now.rlim_max < wanted)
+		(void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ wanted, wanted });
+	if (getrlimit(RLIMIT_NOFILE, &now) == 0)
+		(void)setrlimit(RLIMIT_NOFILE, &(struct rlimit){ now.rlim_max, now.rlim_max });
+	while (!error && (last < 0 || (uint64_t)last + 1 < wanted)) {
+		int fd = dup(1);
+
+		if (fd < 0)
+			error = errno;
+		else
+			last = fd;
+	}
+	dprintf(1, "descriptors %d errno %s\n", last + 1, error ? errno_name(error) : "ok");
+	return 0;
+}
+
 /* Closes its descriptors, so that the request's pipes end, and ends after that time. */
 static _Noreturn void orphan(unsigned int seconds)
 {
@@ -192,11 +223,13 @@ int verb_load(const struct call *call)
 		{ "memory", load_memory },
 		{ "cpu", load_cpu },
 		{ "pids", load_pids },
+		{ "files", load_files },
 		{ "orphans", load_orphans },
 	};
 
 	for (size_t i = 0; call->argc > 2 && i < COUNT(loads); i++)
 		if (strcmp(call->argv[1], loads[i].name) == 0)
 			return loads[i].run(call->argv + 2);
-	return usage("load memory BYTES | cpu THREADS MS | pids COUNT | orphans COUNT SECONDS");
+	return usage("load memory BYTES | cpu THREADS MS | pids COUNT | files COUNT | orphans "
+		     "COUNT SECONDS");
 }

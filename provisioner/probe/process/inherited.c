@@ -57,7 +57,9 @@ static char *json_bound(const char *key, char *at)
 	return end;
 }
 
-/* The lines of /proc/PID/limits: the name fills 25 columns (fs/proc/base.c, proc_pid_limits). */
+/* The name fills 25 columns of a line of /proc/PID/limits (fs/proc/base.c, proc_pid_limits). */
+#define NAME_COLUMNS 26
+
 static void json_rlimits(int proc)
 {
 	static const struct {
@@ -93,8 +95,8 @@ static void json_rlimits(int proc)
 	json_open('{');
 	while (reader_line(&r, line, sizeof(line)) > 0)
 		for (size_t i = 0; i < COUNT(names); i++)
-			if (starts_with(line, names[i].line) && strlen(line) > 26) {
-				char *at = line + 26;
+			if (starts_with(line, names[i].line) && strlen(line) > NAME_COLUMNS) {
+				char *at = line + NAME_COLUMNS;
 
 				json_key(names[i].name);
 				json_open('{');
@@ -106,6 +108,35 @@ static void json_rlimits(int proc)
 			}
 	json_close('}');
 	close_fd(&r.fd);
+}
+
+/* The bounds on open files alone, as a section of the limits. */
+void json_open_files(int proc)
+{
+	static const char name[] = "Max open files";
+	size_t mark = json_mark();
+	struct reader r;
+	char line[256];
+
+	if (proc < 0 || reader_open(&r, proc, "limits") < 0) {
+		json_fail(mark, proc < 0 ? -proc : errno, "open limits");
+		return;
+	}
+	bool found = false;
+
+	while (!found && reader_line(&r, line, sizeof(line)) > 0)
+		found = starts_with(line, name) && strlen(line) > NAME_COLUMNS;
+	close_fd(&r.fd);
+	if (!found) {
+		json_fail(mark, 0, "limits names no open files");
+		return;
+	}
+	json_open('{');
+	char *at = json_bound("soft", line + NAME_COLUMNS);
+
+	if (at)
+		json_bound("limit", at);
+	json_close('}');
 }
 
 /* Only the process itself can ask (PR_GET_SECUREBITS(2const), PR_GET_DUMPABLE(2const)). */

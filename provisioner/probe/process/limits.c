@@ -1,5 +1,5 @@
 /*
- * The cgroup files that limit a process: cgroup-v2.rst and cgroup-v1/{memory,cpuacct,pids}.rst in
+ * What limits a process: its RLIMIT_NOFILE (getrlimit(2)), and the cgroup files of cgroup-v2.rst and cgroup-v1/{memory,cpuacct,pids}.rst in
  * the kernel's Documentation/admin-guide, sched-bwc.rst in its Documentation/scheduler.
  */
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "process/cgroup_place.h"
+#include "process/parts.h"
 #include "process/process.h"
 
 enum kind {
@@ -254,5 +255,7 @@ void json_limits(int proc)
 	json_i64(version);
 	for (size_t i = 0; i < COUNT(limits); i++)
 		json_limit(proc, &places[i], &limits[i]);
+	json_key("files");
+	json_open_files(proc);
 	json_close('}');
 }

@@ -55,7 +55,7 @@ def test_processors_are_numbers(given: str | float, amount: float) -> None:
         ({"pids": 1.5}, "cannot limit pids to 1.5: it is no whole number of tasks; write 32"),
         ({"pids": True}, "cannot limit pids to True"),
         ({"memory": 0}, "cannot limit memory to 0: it must be more than zero"),
-        ({"memroy": 1}, "cannot limit 'memroy'; did you mean 'memory'? (there are: memory, cpus, pids)"),
+        ({"memroy": 1}, "cannot limit 'memroy'; did you mean 'memory'? (there are: memory, cpus, pids, "),
     ],
 )
 def test_a_wrong_amount_names_the_unit(asked: dict[str, str | float], message: str) -> None:

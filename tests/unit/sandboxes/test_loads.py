@@ -10,7 +10,7 @@ from fakes import NONCE, facts_document
 
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
-from provisioner.limits.limit import limit_named
+from provisioner.limits.limit import find_limits, limit_named, limit_names
 from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import CannotLimitError
 from provisioner.observed import Unobserved, unobserved
@@ -32,7 +32,7 @@ def facts() -> Facts:
 
 
 def test_a_runtime_is_measured_with_its_own_limits_and_never_below_its_step() -> None:
-    assert limits_for(load_runtime("runc")) == Limits(memory=64 << 20, cpus=0.25, pids=32)
+    assert limits_for(load_runtime("runc")) == Limits.of({limit.name: limit.amount for limit in find_limits()})
     assert limits_for(load_runtime("qemu")) == Limits(memory=192 << 20, cpus=1)
     assert limits_for(load_runtime("self")) == Limits()
 
@@ -76,9 +76,11 @@ def refusing(*errors: IsolationError) -> tuple[list[Limits], Callable[[Spec], An
 
 
 def test_limits_that_are_refused_together_are_asked_for_alone() -> None:
+    runtime = load_runtime("runc")
+    runtime = runtime.model_copy(update={"limits": {name: runtime.limits[name] for name in ("memory", "cpu", "pids")}})
     asked, create = refusing(*(RefusedError(f"no {what}") for what in ("all", "memory", "cpu")), IsolationError("lost"))
 
-    loads = measure_loads(create, load_runtime("runc"), 4)
+    loads = measure_loads(create, runtime, 4)
 
     assert asked[1:] == [Limits(memory=64 << 20), Limits(cpus=0.25), Limits(pids=32)]
     assert (loads["memory"].refused, loads["cpu"].refused) == ("no memory", "no cpu")
@@ -108,7 +110,7 @@ def test_a_controller_that_is_missing_hides_no_other_limit(monkeypatch: pytest.M
 
     loads = measure_loads(Made, load_runtime("unshare"), 4)  # type: ignore[arg-type]  # as much of a sandbox as it uses
 
-    assert set(measured) == {"memory", "cpu", "pids"} - lacking
+    assert set(measured) == set(limit_names()) - lacking
     for name in lacking:
         assert f"no {name} controller is mounted" in str(loads[name])
 
@@ -165,6 +167,7 @@ def test_the_limits_that_a_command_line_sets_are_pushed_against_as_they_are(
         section = known.limits.raw(name).model_copy(update={"limit": amounts.get(name)})
         known = changed(known, "limits", **{name: section})
     known = changed(known, "limits", cpu=known.limits.raw("cpu").model_copy(update={"quota_us": None}))
+    known = changed(known, "limits", files=known.limits.raw("files").model_copy(update={"limit": None}))
     sandbox = Declared(known)
 
     loads = measure_declared(lambda spec: sandbox, host_cpus=2)  # type: ignore[arg-type,return-value]  # a fake

@@ -202,6 +202,7 @@ PLANTS = (
             ("memory", "bytes", ("--memory", "{{ bytes + 4096 }}", "--memory-swap", "{{ bytes + 4096 }}")),
             ("cpu", LARGER_QUOTA, ("--cpus", "{{ cpus + 0.1 }}")),
             ("pids", "a limit of 33 tasks", ("--pids-limit", "{{ count + 1 }}")),
+            ("files", "its hard limit is 257 open files", ("--ulimit", "nofile={{ count }}:{{ count + 1 }}")),
         )
     ),
     # look-alikes

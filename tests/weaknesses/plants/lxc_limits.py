@@ -22,7 +22,7 @@ PLANTS = (
             overlay=limited(name, flags=["--define", f"lxc.{OTHER}.{key}"]),
         )
         for (name, fragment), key in zip(
-            NOT_ENFORCED,
+            NOT_ENFORCED[:3],  # those of a cgroup
             ("memory.max={{ bytes }}", "cpu.max={{ quota }} {{ period }}", "pids.max={{ count }}"),
             strict=True,
         )

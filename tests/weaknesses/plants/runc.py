@@ -187,12 +187,23 @@ PLANTS = (
             {f"lim.{name}": fragment},
             limit=name,
             verdict="ignored",
-            overlay=limited(name, config={f"linux.resources.{name}": template}),
+            overlay=limited(name, config={key: template}),
         )
-        for name, fragment, template in (
-            ("memory", "the cgroup shows 67112960 bytes", "{{ {'limit': bytes + 4096, 'swap': bytes + 4096} }}"),
-            ("cpu", LARGER_QUOTA, "{{ {'quota': quota + 10000, 'period': period} }}"),
-            ("pids", "a limit of 33 tasks", "{{ {'limit': count + 1} }}"),
+        for name, fragment, key, template in (
+            (
+                "memory",
+                "the cgroup shows 67112960 bytes",
+                "linux.resources.memory",
+                "{{ {'limit': bytes + 4096, 'swap': bytes + 4096} }}",
+            ),
+            ("cpu", LARGER_QUOTA, "linux.resources.cpu", "{{ {'quota': quota + 10000, 'period': period} }}"),
+            ("pids", "a limit of 33 tasks", "linux.resources.pids", "{{ {'limit': count + 1} }}"),
+            (
+                "files",
+                "its hard limit is 257 open files",
+                "process.rlimits",
+                "{{ [{'type': 'RLIMIT_NOFILE', 'hard': count + 1, 'soft': count}] }}",
+            ),
         )
     ),
     Plant(

@@ -59,6 +59,24 @@ WEAKNESSES = (
         verdict="ignored",
     ),
     weak("lim.pids", "refused", load("pids", "refused", "no pids controller"), "no pids", verdict="refused"),
+    weak(
+        "lim.files", "more opened", load("files", "descriptors", 320), "it opened 320 files of 256", verdict="ignored"
+    ),
+    weak(
+        "lim.files",
+        "one more shown",
+        put("loads", "files", "shown", "files", "limit", to=257),
+        "its hard limit is 257 open files",
+        verdict="ignored",
+    ),
+    weak(
+        "lim.files",
+        "unlimited",
+        put("loads", "files", "shown", "files", "limit", to=None),
+        "its hard limit is no limit",
+        verdict="ignored",
+    ),
+    weak("lim.files", "refused", load("files", "refused", "no such ulimit"), "no such", verdict="refused"),
 )
 
 LOOKALIKES = (
@@ -101,6 +119,11 @@ LOOKALIKES = (
         (("lim.memory", "unknown"),),
     ),
     Lookalike("a load that timed out", "container", load("memory", "ended", "deadline"), (("lim.memory", "unknown"),)),
+    Lookalike("a soft limit below the hard one", "container", put("loads", "files", "shown", "files", "soft", to=64)),
+    Lookalike("another bound on files", "container", load("files", "descriptors", 5), (("lim.files", "unknown"),)),
+    Lookalike(
+        "the host's table of files", "container", load("files", "open_error", "ENFILE"), (("lim.files", "unknown"),)
+    ),
     Lookalike("another bound on forks", "container", load("pids", "children", 5), (("lim.pids", "unknown"),)),
     Lookalike(
         "a listener that was not there",

@@ -78,6 +78,29 @@ def test_pids_limit_is_in_force(sandbox: SandboxView) -> None:
     judge_limit(sandbox, "pids")
 
 
+@pytest.mark.isolation_active(only_own=True)
+@pytest.mark.isolation(
+    "lim.files",
+    severity="medium",
+    profile="restricted",
+    gains="opens files until the host's table of open files is full",
+    refs=["getrlimit(2)", "proc_sys_fs(5)", "CIS Docker 5.19"],
+    shows=["limits.files"],
+    reproduce="grep 'open files' /proc/PID/limits    # on the host",
+    remedy="set RLIMIT_NOFILE, the hard value too, and leave CAP_SYS_RESOURCE out",
+)
+def test_file_limit_is_in_force(sandbox: SandboxView) -> None:
+    """
+    A process opens no more files than its hard limit.
+
+    The load raises its soft limit to the hard one, tries to raise the hard one, and duplicates a descriptor until
+    that fails with EMFILE.
+    With CAP_SYS_RESOURCE over the host a process raises its own limits.
+    A limit of an attached sandbox is unknown: declared, not pushed.
+    """
+    judge_limit(sandbox, "files")
+
+
 def judge_limit(sandbox: SandboxView, name: str) -> None:
     """
     Check one limit, for the check of each limit.
