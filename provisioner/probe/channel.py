@@ -18,6 +18,7 @@ from provisioner.probe.frames import (
     CANCEL,
     CREDIT,
     DATA,
+    END,
     ERROR,
     HEADER,
     HELLO,
@@ -131,6 +132,11 @@ class Channel:
         """Kill the process group of a request."""
         self._send(CANCEL, pending.id, b"")
 
+    def end(self) -> None:
+        """End the probe: a terminal between has no end of input."""
+        if self.alive:
+            self._send(END, 0, b"")
+
     @property
     def alive(self) -> bool:
         """Whether requests can still be sent."""
@@ -236,7 +242,7 @@ class Channel:
         while len(buffer) >= HEADER.size:
             length, identity, kind = HEADER.unpack_from(buffer)
             if length > MAX_PAYLOAD or kind > LOG:
-                return "sent bytes outside a frame"
+                return f"sent bytes outside a frame: {_shown(buffer)}"
             if len(buffer) < HEADER.size + length:
                 return None
             payload = bytes(buffer[HEADER.size : HEADER.size + length])
@@ -276,3 +282,9 @@ class Channel:
     def _end(self, pending: Pending, how: str) -> None:
         pending.ended = how
         del self._pending[pending.id]
+
+
+def _shown(data: bytearray) -> str:
+    """Return the first line of foreign bytes, for an error."""
+    line = bytes(data[:200]).split(b"\n")[0]
+    return repr(line[:60].decode("utf-8", "backslashreplace"))

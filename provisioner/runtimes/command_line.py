@@ -17,16 +17,32 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from provisioner.errors import IsolationError
+from provisioner.files.suggest import suggest
 from provisioner.limits.limit import limit_names
 from provisioner.runtimes.engine_run import CommandLine, image_name
 from provisioner.runtimes.load import load_runtime, runtime_names
 from provisioner.runtimes.runtime import Runtime
 
 GENERIC = "command"  # the runtime's name where no engine is known: nobody documents its walls
-PLACE = re.compile(r"\{probe(?::(?P<inside>/[^{}]*)|(?P<file>-file))?\}")
+PLACE = re.compile(
+    r"\{probe(?:(?P<tty>-tty)?(?::(?P<inside>/[^{}]*))?|-(?P<file>file)|-(?P<fd>fd)"
+    r"|-copy:(?P<folder>/[^{}=]*)=(?P<shown>/[^{}]*))\}"
+)
+MEANT = re.compile(r"\{probe[^{}]*\}")
+MARKS = ("{probe}", "{probe:/PATH}", "{probe-tty}", "{probe-fd}", "{probe-copy:/FOLDER=/INSIDE}", "{probe-file}")
+COPY = "isolation-probe-{{ nonce }}"
 PROBE_PATH = "/probe"  # where an engine's container shows the probe
 BY_COMMAND = "its command line decides"
+MEMFD_PATH = "/proc/self/fd/3"  # probe/start/start.h
 MAX_CHARACTERS = 8192
+SYMPTOMS = [
+    {
+        "match": r"(?i)not a (tty|terminal|typewriter)|no tty present|inappropriate ioctl"
+        r"|(requires?|needs?|without) a (tty|terminal)",
+        "cause": "its command wants a terminal",
+        "mend": "write {probe-tty} instead of {probe}: the command then runs on a terminal of its own",
+    },
+]
 ARCHIVES = ("docker-archive", "oci-archive")  # containers-transports(5)
 
 
@@ -52,13 +68,15 @@ def read_command(text: str) -> UserCommand:
 
     Args:
         text: the command line, quoted as for a shell; no shell reads it.  `{probe}` is the probe with its arguments,
-            `{probe:/PATH}` the same where the sandbox shows the probe at /PATH, `{probe-file}` the probe's path here.
+            `{probe:/PATH}` the same where the sandbox shows the probe at /PATH, `{probe-tty}` on a terminal,
+            `{probe-fd}` by an inherited descriptor, `{probe-copy:/FOLDER=/INSIDE}` from a copy in a folder,
+            `{probe-file}` the probe's path here.
 
     Raises:
         IsolationError: it cannot be read, or has no place for the probe.
     """
     words = _split(text)
-    if any(PLACE.search(word) for word in words):
+    if any(MEANT.search(word) for word in words):
         return UserCommand(PurePosixPath(words[0]).name, _generic(text, words))
     engine = PurePosixPath(words[0]).name
     described = load_runtime(engine) if engine in runtime_names() else None
@@ -96,15 +114,22 @@ def literal(word: str) -> str:
 
 def _generic(text: str, words: Sequence[str]) -> Runtime:
     """Return the runtime of a command with the probe's place in it."""
-    create: list[str] = []
+    _refuse_unknown_marks(words)
+    places = [place for word in words for place in PLACE.finditer(word)]
+    folders = {place["folder"].rstrip("/") for place in places if place["folder"]}
+    if len(folders) > 1:
+        raise IsolationError(f"cannot put the probe into '{_short(text)}': it is copied to one folder, not to several")
+    create = ["{{ probe }}", "launch", "--supervise"]
+    create += ["--terminal"] if any(place["tty"] for place in places) else []
+    create += ["--memfd-exec"] if any(place["fd"] for place in places) else []
+    create += ["--copy", f"{literal(folders.pop())}/{COPY}"] if folders else []
+    create.append("--")
     for word in words:
         whole = PLACE.fullmatch(word)
         if whole is None:
             create.append(_with_places(word))
-        elif whole["file"]:
-            create.append("{{ probe }}")
         else:
-            create += [literal(whole["inside"]) if whole["inside"] else "{{ probe }}", "serve", "{{ nonce }}"]
+            create += [_path(whole), *([] if whole["file"] else ["serve", "{{ nonce }}"])]
     return Runtime.model_validate(
         {
             "name": GENERIC,
@@ -116,10 +141,28 @@ def _generic(text: str, words: Sequence[str]) -> Runtime:
             "create": create,
             "folder": os.getcwd(),
             "network": {"none": {}},
+            "symptoms": SYMPTOMS,
             "cannot": {"exec": "a command line has no exec of its own", **_cannot()},
             "install": f"install it, or name a program that is on PATH: '{words[0]}'",
         }
     )
+
+
+def _refuse_unknown_marks(words: Sequence[str]) -> None:
+    for word in words:
+        for mark in MEANT.findall(word):
+            if not PLACE.fullmatch(mark):
+                mend = suggest(mark, MARKS, f"there are: {', '.join(MARKS)}")
+                raise IsolationError(f"cannot put the probe into the command line: '{mark}' is no mark for it", mend)
+
+
+def _path(place: re.Match[str]) -> str:
+    """Return the template of the probe's path at a place."""
+    if place["fd"]:
+        return MEMFD_PATH
+    if place["folder"]:
+        return f"{literal(place['shown'].rstrip('/'))}/{COPY}"
+    return literal(place["inside"]) if place["inside"] else "{{ probe }}"
 
 
 def _boundary(program: str) -> str:
@@ -135,7 +178,7 @@ def _with_places(word: str) -> str:
     at = 0
     for place in PLACE.finditer(word):
         parts.append(literal(word[at : place.start()]))
-        path = shlex.quote(place["inside"]) if place["inside"] else "{{ probe }}"
+        path = shlex.quote(place["inside"]) if place["inside"] else _path(place)
         parts.append(path if place["file"] else f"{path} serve {{{{ nonce }}}}")
         at = place.end()
     return "".join([*parts, literal(word[at:])])

@@ -282,6 +282,8 @@ class Sandbox:
             # nothing reads what a probe still sends that broke the protocol: it may never end by itself
             broken = hasattr(self, "channel") and self.channel.broken
             if self.runtime.kind == "container" and not broken:
+                if hasattr(self, "channel"):
+                    self.channel.end()
                 stream.end_input()  # it ends the probe, and with it the sandbox
                 ended = self.engine.wait(stream, deadline("close"))
             stream.kill()

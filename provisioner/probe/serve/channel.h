@@ -19,7 +19,8 @@ enum frame {
 	FRAME_CANCEL,
 	FRAME_INPUT,
 	FRAME_CREDIT,
-	FRAME_LOG
+	FRAME_LOG,
+	FRAME_END
 };
 
 #define HEADER	    9

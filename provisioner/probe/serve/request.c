@@ -144,6 +144,8 @@ bool request_frame(uint32_t id, int type, unsigned char *payload, size_t size)
 {
 	struct request *r = find(id);
 
+	if (type == FRAME_END)
+		return false; /* a terminal between has no end of input */
 	if (type == FRAME_REQUEST)
 		return open_request(id, payload, size);
 	if (type == FRAME_CANCEL && r)

@@ -58,22 +58,28 @@ void init_start(void)
 }
 
 /* Raw: the line discipline must not echo frames.  CLOCAL: open() must not wait for a carrier. */
-int open_raw_tty(const char *path)
+int make_raw(int fd)
 {
-	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 	struct termios mode;
 
-	if (fd < 0)
-		die(EX_UNAVAILABLE, "cannot open %s", path);
 	if (tcgetattr(fd, &mode) < 0)
-		die(EX_UNAVAILABLE, "%s is not a terminal", path);
+		return -1;
 	cfmakeraw(&mode);
 	mode.c_cflag |= CLOCAL | CREAD;
 	mode.c_cflag &= ~(tcflag_t)(CRTSCTS | HUPCL);
 	mode.c_cc[VMIN] = 1;
 	mode.c_cc[VTIME] = 0;
-	if (tcsetattr(fd, TCSANOW, &mode) < 0)
-		die(EX_OSERR, "cannot make %s raw", path);
+	return tcsetattr(fd, TCSANOW, &mode);
+}
+
+int open_raw_tty(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		die(EX_UNAVAILABLE, "cannot open %s", path);
+	if (make_raw(fd) < 0)
+		die(EX_UNAVAILABLE, "cannot make %s a raw terminal", path);
 	fcntl(fd, F_SETFL, O_RDWR);
 	return fd;
 }

@@ -26,13 +26,15 @@
 #endif
 
 static const char synopsis[] = "launch [--cgroup DIR]... [--without-mount TARGET] [--uid N] "
-			       "[--gid N] [--pivot ROOT] [--loopback] [--memfd-exec] -- ARGV...";
+			       "[--gid N] [--pivot ROOT] [--loopback] [--memfd-exec] "
+			       "[--supervise [--terminal] [--copy PATH]] -- ARGV...";
 
 struct plan {
 	const char *cgroups[64];
 	size_t ncgroups;
 	const char *uid, *gid, *pivot, *without;
-	bool loopback, memfd_exec;
+	bool loopback, memfd_exec, supervise;
+	struct supervision how;
 };
 
 static void join_cgroup(const char *folder)
@@ -143,21 +145,25 @@ static int take_option(struct plan *plan, char **argv)
 		const char *name;
 		const char **value;
 	} options[] = {
-		{ "--uid", &plan->uid },
-		{ "--gid", &plan->gid },
-		{ "--pivot", &plan->pivot },
-		{ "--without-mount", &plan->without },
-		{ "--cgroup", &plan->cgroups[plan->ncgroups] },
+		{ "--uid", &plan->uid },       { "--gid", &plan->gid },
+		{ "--pivot", &plan->pivot },   { "--without-mount", &plan->without },
+		{ "--copy", &plan->how.copy }, { "--cgroup", &plan->cgroups[plan->ncgroups] },
+	};
+	const struct {
+		const char *name;
+		bool *set;
+	} switches[] = {
+		{ "--loopback", &plan->loopback },
+		{ "--memfd-exec", &plan->memfd_exec },
+		{ "--supervise", &plan->supervise },
+		{ "--terminal", &plan->how.terminal },
 	};
 
-	if (strcmp(argv[0], "--loopback") == 0) {
-		plan->loopback = true;
-		return 1;
-	}
-	if (strcmp(argv[0], "--memfd-exec") == 0) {
-		plan->memfd_exec = true;
-		return 1;
-	}
+	for (size_t i = 0; i < COUNT(switches); i++)
+		if (strcmp(argv[0], switches[i].name) == 0) {
+			*switches[i].set = true;
+			return 1;
+		}
 	for (size_t i = 0; i < COUNT(options); i++) {
 		if (strcmp(argv[0], options[i].name) != 0 || !argv[1])
 			continue;
@@ -205,6 +211,8 @@ int cmd_launch(int argc, char **argv)
 		die(EX_OSERR, "prctl");
 	if (getppid() != parent)
 		return EX_UNAVAILABLE; /* the parent ended before the signal was set */
+	if (plan.supervise)
+		return supervise(&plan.how, argv + at + 1);
 	execvp(argv[at + 1], argv + at + 1);
 	die(errno == ENOENT ? EX_UNAVAILABLE : EX_OSERR, "cannot execute %s", argv[at + 1]);
 }

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "acts/acts.h"
 #include "base/text.h"
@@ -39,6 +40,8 @@ int main(int argc, char **argv)
 {
 	const struct verb *verb;
 
+	if (strcmp(argc ? argv[0] : "", MEMFD_PATH) == 0)
+		close(MEMFD_FD); /* this program itself */
 	record_fds();
 	record_descriptors();
 	if (argc < 2)

@@ -60,6 +60,8 @@ int cmd_serve(int argc, char **argv)
 	fill_standard_fds();
 	if (tty)
 		in = out = open_raw_tty(tty);
+	else
+		make_raw(in); /* a wrapper may have made a terminal; else it does nothing */
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	serve(argv[1], in, out, find_verb);
 	if (init)

@@ -17,6 +17,9 @@ ADDED = (
 )
 
 
+SUPERVISED = ["/cache/probe", "launch", "--supervise", "--"]
+
+
 def started(text: str) -> list[str]:
     """Return what a command line starts, with the probe in it."""
     return render_argv(read_command(text).runtime.create, VALUES, "create")
@@ -35,7 +38,52 @@ def started(text: str) -> list[str]:
     ],
 )
 def test_the_probe_comes_in_at_its_place(text: str, argv: list[str]) -> None:
-    assert started(text) == argv
+    assert started(text) == [*SUPERVISED, *argv]
+
+
+@pytest.mark.parametrize(
+    ("text", "argv"),
+    [
+        ("jail {probe-tty}", ["--terminal", "--", "jail", "/cache/probe", "serve", "00ff"]),
+        ("jail {probe-tty:/p}", ["--terminal", "--", "jail", "/p", "serve", "00ff"]),
+        ("jail {probe-fd}", ["--memfd-exec", "--", "jail", "/proc/self/fd/3", "serve", "00ff"]),
+        (
+            "chroot /srv {probe-copy:/srv/bin=/bin}",
+            [
+                "--copy",
+                "/srv/bin/isolation-probe-00ff",
+                "--",
+                "chroot",
+                "/srv",
+                "/bin/isolation-probe-00ff",
+                "serve",
+                "00ff",
+            ],
+        ),
+        (
+            "sh -c 'exec chroot /srv {probe-copy:/srv/=/}'",
+            [
+                *("--copy", "/srv/isolation-probe-00ff", "--", "sh", "-c"),
+                "exec chroot /srv /isolation-probe-00ff serve 00ff",
+            ],
+        ),
+    ],
+)
+def test_the_probe_comes_in_by_a_terminal_a_descriptor_or_a_copy(text: str, argv: list[str]) -> None:
+    assert started(text) == [*SUPERVISED[:-1], *argv]
+
+
+@pytest.mark.parametrize("mark", ["{probe-ttyy}", "{probe:p}", "{probe-copy:/srv}"])
+def test_an_unknown_mark_names_the_known_ones(mark: str) -> None:
+    with pytest.raises(IsolationError, match="is no mark for it") as raised:
+        read_command(f"jail {mark}")
+
+    assert "{probe" in (raised.value.hint or "")
+
+
+def test_the_probe_is_copied_to_one_folder() -> None:
+    with pytest.raises(IsolationError, match="copied to one folder"):
+        read_command("jail {probe-copy:/a=/} {probe-copy:/b=/}")
 
 
 def test_a_command_of_an_unknown_program_claims_no_policy_and_has_no_exec() -> None:
