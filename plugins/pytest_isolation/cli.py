@@ -181,13 +181,15 @@ def diff(
 
 @app.command()
 def schemas(
-    directory: Annotated[Path | None, typer.Argument(help="where to write; default: the package's own folder")] = None,
+    directory: Annotated[
+        Path | None, typer.Argument(help="where to write; default: the package's own folder, in a checkout")
+    ] = None,
 ) -> None:
     """Write the JSON Schemas of results.json, isolation.yaml, the files of roles and the known flaws."""
-    from provisioner.files.schemas import write_schemas
+    from provisioner.files.schemas import schemas_folder, write_schemas
     from pytest_isolation.reference.schemas import DIRECTORY, MODELS
 
-    for path in write_schemas(MODELS, directory or DIRECTORY):
+    for path in write_schemas(MODELS, schemas_folder(directory, DIRECTORY)):
         typer.echo(str(path))
 
 

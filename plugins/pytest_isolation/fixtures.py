@@ -130,7 +130,7 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
     A function that makes a further sandbox of the target.  All of them are ended at the end of the test.
 
     What it returns is used like `sandbox`: its facts, `run`, `read_text` and so on; `live` is the running sandbox.
-    On an attached target the test is skipped.
+    On an attached target the test is skipped, and where the role says that its runtime cannot do it.
 
     Args:
         image: "probe" (nothing but the probe), "shell" (BusyBox), "debian" (python3, ps, dpkg, ip, ping; made once on
@@ -144,7 +144,7 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
         flags: further arguments for the runtime, such as ["--cap-drop", "ALL"].
 
     Raises:
-        IsolationError: the runtime cannot do it, or refuses: the test is `unknown`.
+        IsolationError: an argument is wrong, or the runtime refuses: the test is `unknown`.
 
     Example:
         def test_small_sandbox_answers(sandbox_factory):

@@ -23,6 +23,8 @@ NAMING = ("isolation_attach", "isolation_run", "isolation_image")  # they name s
 MARKERS = (
     "isolation(id, *, severity, profile, refs, gains, remedy, shows, reproduce, kinds, kinds_reason): this test is "
     "a check: it tests one named part of the wall between a sandbox and its host",
+    "isolation_documented(id): where the runtime documents that this bundled check's wall is open, it documents it for "
+    "this test, too",
     "isolation_active: this test acts on the sandbox (load, reach) instead of reading facts",
     "isolation_destructive: this test changes the sandbox or its machine; afterwards the sandbox is created again, "
     "and the machine is restored from its snapshot",

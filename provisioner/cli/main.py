@@ -79,14 +79,16 @@ def kernel() -> None:
 
 @app.command()
 def schemas(
-    directory: Annotated[Path | None, typer.Argument(help="the folder to write to; default: the package's")] = None,
+    directory: Annotated[
+        Path | None, typer.Argument(help="the folder to write to; default: the package's, in a checkout")
+    ] = None,
 ) -> None:
     """Write the JSON Schemas of the probe's facts, runtime.yaml, role.yaml, lab.yaml and the doctor's report."""
     from provisioner.cli.schemas import MODELS
-    from provisioner.files.schemas import write_schemas
+    from provisioner.files.schemas import schemas_folder, write_schemas
     from provisioner.paths import PACKAGE
 
-    for path in write_schemas(MODELS, directory or PACKAGE):
+    for path in write_schemas(MODELS, schemas_folder(directory, PACKAGE)):
         typer.echo(str(path))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from provisioner.errors import IsolationError
 from provisioner.files.attributes import read_attributes
 from provisioner.files.folder import Folder
 
@@ -35,6 +36,24 @@ def _describe(part: dict[str, Any]) -> None:
             described.setdefault("description", text)
     if about:
         part["description"] = about
+
+
+def schemas_folder(given: Path | None, package: Path) -> Path:
+    """
+    Return the folder to write schemas to: the one that is named, else the package's own in a checkout.
+
+    Args:
+        given: the folder that the user named, or None.
+        package: the package's own.
+
+    Raises:
+        IsolationError: none was named, and the package is installed.
+    """
+    if given is not None:
+        return given
+    if {"site-packages", "dist-packages"} & set(package.parts):
+        raise IsolationError("cannot write schemas into the installed package", "name a folder: schemas DIRECTORY")
+    return package
 
 
 def write_schemas(models: Mapping[str, type[BaseModel]], directory: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from typing import Any
 import pytest_isolation.suite
 from provisioner.errors import IsolationError
 from pytest_isolation.judge.evidence import show_evidence
-from pytest_isolation.policy.policy import Policy
+from pytest_isolation.policy.policy import Policy, Ruling
 from pytest_isolation.policy.remedies import remedy_for, reproduce_for
 from pytest_isolation.policy.verdict import Cell, Check, Judgement, Verdict, check_of, verdict_of
 from pytest_isolation.records.read import load_record
@@ -227,6 +227,8 @@ def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict
     """
     target = record.target
     ruling = policy.judge(check, target.kind, target.id, target.runtime, target.conditions, verdict, reason)
+    if ruling.judgement is Judgement.FINDING and check.documented_as and verdict is not Verdict.UNKNOWN:
+        ruling = _documented_as(check.documented_as, record, policy) or ruling
     inside, outside = show_evidence(record, check.shows)
     verdict = ruling.verdict or verdict
     lost = ruling.judgement is Judgement.FINDING and verdict is not Verdict.UNKNOWN
@@ -244,6 +246,18 @@ def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict
         remedy="" if verdict in SOUND else remedy_for(check, target.runtime, verdict, reason, target.conditions),
         known=known_by(check.id, record) if lost else (),
     )
+
+
+def _documented_as(name: str, record: Record, policy: Policy) -> Ruling | None:
+    """Return the ruling of a bundled check on this target if its open wall is documented."""
+    function = next(one for one in _bundled_checks() if _check_of(one).id == name)
+    fixtures = judge_fixtures(record)
+    if not fixtures.keys() >= set(_asked_by(function)):
+        return None
+    cell = judge_check(function, record, fixtures, policy)
+    if cell.judgement is not Judgement.DOCUMENTED or cell.verdict is Verdict.UNKNOWN:
+        return None
+    return Ruling(Judgement.DOCUMENTED, source=f"as {name}: {cell.source}")
 
 
 def _needs_sandbox(function: CheckFunction, lacking: list[str]) -> r.Skipped:

@@ -17,6 +17,7 @@ from provisioner.errors import IsolationError
 from provisioner.files.suggest import nearest
 from provisioner.hosts.runtime_images import ImageName
 from provisioner.images.image import Image
+from provisioner.limits.limit import find_limits
 from provisioner.limits.limits import Limits
 from provisioner.probe.request import Reply
 from provisioner.runtimes.own_image import with_image
@@ -24,6 +25,7 @@ from provisioner.sandboxes.spec import Spec
 from pytest_isolation.live.acting import Acting
 from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.observe.views import observe_sandbox
+from pytest_isolation.policy.raised import NotAsked
 from pytest_isolation.records.record import Record
 from pytest_isolation.records.view import SandboxView
 from pytest_isolation.targets.target import Target
@@ -110,8 +112,18 @@ def make_further(
         if near is not None and not {":", "/"} & set(image):
             raise IsolationError(f"cannot make a sandbox from '{image}'", f"did you mean '{near}'?")
         target, image = replace(target, runtime=with_image(target.runtime, image)), "probe"
+    _require_possible(target, network, bool(volumes), limits)
     spec = Spec(asked, network, cast("ImageName | Image", image), shared, tuple(flags))
     return FurtherSandbox(target, sandboxes.create(target, spec))
+
+
+def _require_possible(target: Target, network: str, volumes: bool, limits: Mapping[str, object]) -> None:
+    """Skip the test if the role says that the runtime cannot do it: that is no answer about its walls."""
+    asked = {f"network.{network}", *(["volume"] if volumes else [])}
+    asked |= {f"limits.{one.name}" for one in find_limits() if limits.get(one.argument) is not None}
+    for name in sorted(asked):
+        if name in target.runtime.cannot:
+            raise NotAsked(f"{target.id}: {target.runtime.cannot[name]}")
 
 
 def _folder(source: str | os.PathLike[str]) -> Path:

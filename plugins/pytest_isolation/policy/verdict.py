@@ -81,6 +81,7 @@ class Check:
             run's own sandboxes and reads facts of an attached one (`isolation_active(only_own=True)`) is not.
         nodeid: pytest's node id, without parameters.
         version: of the check's meaning.
+        documented_as: a bundled check; where its open wall is documented, that of this test is, too.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Check:
     active: bool = False
     nodeid: str = ""
     version: int = 1
+    documented_as: str = ""
 
     @property
     def is_own(self) -> bool:
@@ -221,7 +223,7 @@ def _one_line(text: str) -> str:
     return line if len(line) <= MAX_REASON else line[: MAX_REASON - 1] + "…"
 
 
-_DERIVED = ("id", "title", "active", "nodeid")
+_DERIVED = ("id", "title", "active", "nodeid", "documented_as")
 _MARKER_KEYS = tuple(field.name for field in dataclasses.fields(Check) if field.name not in _DERIVED)
 
 
@@ -244,8 +246,10 @@ def check_of(test: Any) -> Check:
     title = doc[0].strip().removesuffix(".") if doc else str(getattr(function, "__name__", base)).replace("_", " ")
     mark = next((m for m in marks if m.name == "isolation"), None)
     active = any(m.name == "isolation_active" and not m.kwargs.get("only_own") for m in marks)
+    documented_as = _documented_as(marks, base)
+    plain = Check(id=base + suffix, title=title, active=active, nodeid=base, documented_as=documented_as)
     if mark is None:
-        return Check(id=base + suffix, title=title, active=active, nodeid=base)
+        return plain
     _check_marker(mark, base)
     values = dict(mark.kwargs)
     for key in ("refs", "shows", "kinds"):
@@ -253,7 +257,21 @@ def check_of(test: Any) -> Check:
             values[key] = tuple(values[key])
     if isinstance(values.get("profile"), Mapping):
         values["profile"] = tuple(sorted(values["profile"].items()))
-    return Check(id=mark.args[0] + suffix, title=title, active=active, nodeid=base, **values)
+    return dataclasses.replace(plain, id=mark.args[0] + suffix, **values)
+
+
+def _documented_as(marks: Iterable[pytest.Mark], nodeid: str) -> str:
+    mark = next((m for m in marks if m.name == "isolation_documented"), None)
+    if mark is None:
+        return ""
+    if mark.kwargs or len(mark.args) != 1 or not isinstance(mark.args[0], str):
+        raise pytest.UsageError(f"{nodeid}: @pytest.mark.isolation_documented takes the id of one bundled check")
+    from pytest_isolation.policy.expected import bundled_ids
+
+    if mark.args[0] not in bundled_ids():
+        near = suggest(mark.args[0], bundled_ids(), "`isolation checks` lists them")
+        raise pytest.UsageError(f"{nodeid}: isolation_documented: there is no bundled check '{mark.args[0]}'; {near}")
+    return str(mark.args[0])
 
 
 def _marks(test: Any) -> Iterable[pytest.Mark]:

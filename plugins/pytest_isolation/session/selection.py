@@ -128,9 +128,11 @@ def check_own(items: Iterable[pytest.Item], state: State) -> None:
     """
     names: dict[str, str] = {}
     for item in items:
-        if in_suite(item.path) or item.get_closest_marker("isolation") is None:
+        if in_suite(item.path):
             continue
         check = check_of(item)
+        if item.get_closest_marker("isolation") is None:
+            continue
         base = check.id.partition("[")[0]
         if base in bundled_ids():
             raise pytest.UsageError(f"{check.nodeid}: '{base}' is a check of the bundled suite; choose another id")

@@ -40,7 +40,7 @@ def look_at_hierarchy(system: System) -> Seen:
         return lacking("no controllers are mounted", cost, note=OUTSIDE)
     if mode == "v1":
         return limited("v1", "nothing is delegated to users: rootless sandboxes have no limits", note=V2_AT_BOOT)
-    cost = "crun refuses it, and rootless sandboxes have no limits"
+    cost = "podman refuses it with crun (podman+runc does not), and rootless sandboxes have no limits"
     return limited("v1 has the controllers, v2 is mounted beside it", cost, note=V2_AT_BOOT)
 
 
