@@ -54,6 +54,13 @@ def _is_mount_point(text: str) -> str:
     return text
 
 
+def _is_link_to_file(text: str) -> str:
+    """Accept "/probe", "/probe (deleted)" and "(unreachable)/probe" of proc_pid_exe(5); "xxxx" is no path."""
+    if text and not text.startswith(("/", "(unreachable)")):
+        raise ValueError("should be a path; a kernel on an emulated processor may need -cpu max,la57=off")
+    return text
+
+
 def _is_cpu_list(text: str) -> str:
     """Accept "0-3,8", and "" for no processor (cpuset(7), List format)."""
     for part in text.split(",") if text else ():
@@ -65,5 +72,6 @@ def _is_cpu_list(text: str) -> str:
 
 
 CpuList = Annotated[Text, AfterValidator(_is_cpu_list)]
+LinkToFile = Annotated[Text, AfterValidator(_is_link_to_file)]
 MountPoint = Annotated[Text, AfterValidator(_is_mount_point)]
 MountTag = Annotated[Text, AfterValidator(_is_mount_tag)]

@@ -10,7 +10,7 @@ from typing import Literal
 from provisioner.facts.descriptors import Fd, Handle, Lead
 from provisioner.facts.devices import DeviceRules
 from provisioner.facts.filters import Filters
-from provisioner.facts.forms import AbsolutePath, Bit, CpuList, Id, Ids, NestedPids, Pid
+from provisioner.facts.forms import AbsolutePath, Bit, CpuList, Id, Ids, LinkToFile, NestedPids, Pid
 from provisioner.facts.mounts import Mount, Superblock
 from provisioner.facts.namespaces import InCommon, Namespaces, Owners
 from provisioner.facts.session import Terminal
@@ -52,7 +52,7 @@ class Process(Observed):
     fds: Fact[Items[Fd]]  # inside: those that were open when the server started
     cwd: Fact[Text]
     root: Fact[Text]
-    exe: Fact[Text]
+    exe: Fact[LinkToFile]
     filters: Fact[Filters] = since_schema()  # only outside, and of a sandbox that this run made
     handles: Fact[FactMap[Fact[Handle]]] = since_schema()  # by descriptor's number, and cwd, root, exe
     environment: Fact[Items[Text]] = since_schema()  # only names

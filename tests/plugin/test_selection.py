@@ -99,7 +99,7 @@ def test_one_id_on_two_tests_is_refused(pytester: pytest.Pytester) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "where"),
     [
-        ("isolation-expected", "self:\n  mine.xx: {verdict: open, source: a}\n", "*isolation-expected.yaml"),
+        ("isolation-expected", "self:\n  ns.piid: {verdict: open, source: a}\n", "*isolation-expected.yaml"),
         (
             "isolation",
             "waivers:\n  - {check: ns.pidd, target: self, reason: r, owner: o, until: 2026-12-31}\n",
@@ -117,6 +117,16 @@ def test_a_check_that_there_is_not_is_refused_in_a_users_file(
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {where} names the check '*', which there is not; did you mean '*'?"])
+
+
+def test_files_may_name_own_checks_that_are_not_collected_now(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(OWN.format(marker='"mine.one"'))
+    waiver = "waivers:\n  - {check: mine.two, target: self, reason: r, owner: o, until: 2026-12-31}\n"
+    pytester.makefile(
+        ".yaml", **{"isolation": waiver, "isolation-expected": "self:\n  mine.on: {verdict: open, source: a}\n"}
+    )
+
+    assert run(pytester, ".").ret == 0
 
 
 def test_an_unknown_check_of_the_option_names_the_nearest_one(pytester: pytest.Pytester) -> None:

@@ -134,6 +134,8 @@ def own_checks(file: Path) -> list[CheckFunction]:
     finally:
         sys.path.pop(0)
     found = [function for function in _tests_of(module) if not _check_of(function).is_own]
+    for taken in sorted(check_ids(found) & set(suite_ids())):
+        raise IsolationError(f"cannot use {file}: '{taken}' is a check of the bundled suite", "choose another id")
     if not found:
         raise IsolationError(f"{file} holds no test with the marker 'isolation' and an id", mend)
     return found

@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, RootModel, StringConstraints, Tag, field_validator
 
 from provisioner.errors import IsolationError
-from provisioner.files.suggest import suggest
-from provisioner.files.yaml import load_yaml
+from provisioner.files.suggest import nearest, suggest
+from provisioner.files.yaml import Fault, load_yaml
 from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.policy.versions import in_range, is_range
 
@@ -157,7 +157,15 @@ def load_expected(path: Path) -> Expected:
     Raises:
         IsolationError: the file is wrong; names file, line and nearest key.
     """
-    return load_yaml(path, Expected)
+    return load_yaml(path, Expected, _unknown_checks)
+
+
+def _unknown_checks(expected: Expected) -> Iterable[Fault]:
+    """Find the ids that are nearly those of bundled checks; others may be those of a user's own checks."""
+    for check in expected.root:
+        near = None if check in bundled_ids() else nearest(check, bundled_ids(), 0.85)
+        if near is not None:
+            yield Fault((check,), "there is no such check", f"did you mean '{near}'?")
 
 
 class OwnExpected(RootModel[dict[str, Expected]]):

@@ -8,14 +8,14 @@ what is wrong, before a test runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from provisioner.files.suggest import suggest
+from provisioner.files.suggest import nearest, suggest
 from pytest_isolation.judge.fact_paths import unknown_fact
 from pytest_isolation.policy.expected import bundled_ids
 from pytest_isolation.policy.verdict import Check, check_of
@@ -23,6 +23,8 @@ from pytest_isolation.session.state import State
 from pytest_isolation.session.suite import SUITE, in_suite
 
 _TEST = re.compile(r'mark\.isolation\(\s*"(?P<id>[a-z0-9_.]+)".*?^def (?P<name>test_\w+)', re.DOTALL | re.MULTILINE)
+
+NEAR = 0.85  # the least similarity of an id that was mistyped
 
 
 def name_item(item: pytest.Item) -> None:
@@ -139,8 +141,7 @@ def check_own(items: Iterable[pytest.Item], state: State) -> None:
         if names.setdefault(base, check.nodeid) != check.nodeid:
             raise pytest.UsageError(f"{check.nodeid}: '{base}' is the id of {names[base]} too; choose another id")
         _check_shows(check)
-    if names:
-        _check_files(state, {*names, *bundled_ids()})
+    _check_files(state, names)
 
 
 def _check_shows(check: Check) -> None:
@@ -149,13 +150,19 @@ def _check_shows(check: Check) -> None:
             raise pytest.UsageError(f"{check.nodeid}: shows: {wrong}")
 
 
-def _check_files(state: State, known: set[str]) -> None:
-    """Refuse ids in the files of the user that no check has; called where own checks are collected."""
+def _check_files(state: State, own: Container[str]) -> None:
+    """
+    Refuse ids in the files of the user that are nearly those of bundled checks.
+
+    An id that is nearly that of an own check may be another own check that is not collected now.
+    """
     named = {"a waiver": [waiver.check for waiver in state.policy.waivers]}
     if state.options.expected is not None:
-        own = [check for one in state.policy.expected.values() for check in one.root]
-        named[str(state.options.expected)] = own
+        named[str(state.options.expected)] = [check for one in state.policy.own.values() for check in one.root]
     for where, ids in named.items():
         for check in ids:
-            if check not in known and (near := suggest(check, known)):
-                raise pytest.UsageError(f"{where} names the check '{check}', which there is not; {near}")
+            near = nearest(check, bundled_ids(), NEAR)
+            if near is not None and check not in own and check not in bundled_ids():
+                raise pytest.UsageError(
+                    f"{where} names the check '{check}', which there is not; did you mean '{near}'?"
+                )

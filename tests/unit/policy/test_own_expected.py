@@ -9,7 +9,7 @@ import pytest
 from provisioner.errors import IsolationError
 from pytest_isolation.judge.judge import suite_checks
 from pytest_isolation.policy.conditions import Conditions
-from pytest_isolation.policy.expected import bundled_ids, join_expected, load_own_expected
+from pytest_isolation.policy.expected import bundled_ids, join_expected, load_expected, load_own_expected
 from pytest_isolation.policy.verdict import check_of
 
 RUNTIMES = ("docker", "runc")
@@ -53,3 +53,13 @@ def test_what_cannot_be_meant_is_one_line(tmp_path: Path, text: str, told: str) 
 
 def test_bundled_ids_are_those_of_the_suite() -> None:
     assert bundled_ids() == {check_of(function).id for function in suite_checks()}
+
+
+def test_a_check_of_a_role_that_there_is_not_names_line_and_nearest(tmp_path: Path) -> None:
+    file = tmp_path / "expected.yaml"
+    file.write_text("ns.pid: {verdict: open, source: a}\nns.pidd: {verdict: open, source: a}\n")
+
+    with pytest.raises(
+        IsolationError, match=r"expected.yaml:2: ns.pidd: there is no such check; did you mean 'ns.pid'"
+    ):
+        load_expected(file)
