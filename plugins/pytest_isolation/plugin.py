@@ -68,7 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from pytest_isolation.session.inputs import read_roles
     from pytest_isolation.session.interrupt import guard_session
+    from pytest_isolation.session.suite import refuse_listing
 
+    refuse_listing(config)
     config.add_cleanup(read_roles(options.roles, config.rootpath))
     workerinput = getattr(config, "workerinput", None)
     guard_session(config, worker=workerinput is not None)

@@ -55,9 +55,9 @@ def podman_folder(path: str | PurePath) -> str:
     Return a folder of podman's storage: overlayfs's options and conmon's arguments are made of it, without escapes.
 
     Raises:
-        IsolationError: it has a sign that they need for themselves.
+        IsolationError: it has a sign that they need for themselves, or one that is not ASCII: conmon ends at once.
     """
-    if taken := sorted({sign for sign in str(path) if sign in ",:\\" or sign.isspace()}):
+    if taken := sorted({sign for sign in str(path) if sign in ",:\\" or sign.isspace() or not sign.isascii()}):
         raise IsolationError(f"cannot keep podman's storage in '{path}': it contains '{''.join(taken)}'", ELSEWHERE)
     return str(path)
 

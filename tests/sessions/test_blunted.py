@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-import textwrap
 from typing import Any
 
 import pytest
+from blunting import BLUNTINGS, Blunting
 from isolation_session import ARGS
 
 pytest_plugins = ["pytester"]
@@ -45,79 +45,43 @@ def expected(whole: dict[str, str], pytester: pytest.Pytester) -> dict[str, str]
     return whole
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        """
-        python_files = it_*.py
-        python_functions = it_*
-        python_classes = Nothing
-        norecursedirs = * suite kernel privileges
-        testpaths = own
-        collect_imported_tests = false
-        addopts = --ignore-glob=*test_s* --ignore-glob=*suite* --assert=plain
-        """,
-        """
-        addopts = --doctest-modules --import-mode=importlib --runxfail -p no:warnings -p no:logging
-        strict = true
-        """,
-    ],
-)
-def test_no_setting_drops_or_blunts_a_check(pytester: pytest.Pytester, expected: dict[str, str], settings: str) -> None:
-    pytester.makeini(f"[pytest]\n{textwrap.dedent(settings)}\n")
+ALONE = [one for one in BLUNTINGS if not (one.ini and one.outcome == "whole")]  # the others are tried at once
+
+
+@pytest.mark.parametrize("blunting", ALONE, ids=lambda blunting: blunting.name)
+def test_no_check_is_lost_silently(
+    pytester: pytest.Pytester, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch, blunting: Blunting
+) -> None:
+    pytester.makeini(f"[pytest]\n{blunting.ini}\n")
     pytester.mkdir("own").joinpath("test_own.py").write_text(OWN)
+    pytester.makepyfile(drops=blunting.plugin)
+    for name, value in blunting.env.items():
+        monkeypatch.setenv(name, value)
+
+    status, text, results = run_suite(pytester, *(("-p", "drops") if blunting.plugin else ()), *blunting.args)
+
+    if blunting.outcome == "whole":
+        assert verdicts(results) == expected, text
+        assert (results["run"].get("not_judged", []), status) == ([], 0), text
+    elif blunting.outcome == "refused":
+        assert (status, results) == (4, {}), text
+    elif "--pyargs" in blunting.args:  # the bundled checks were not asked for
+        assert 0 < len(results["cells"]) < len(expected)
+    else:
+        reason = "the command line selects tests" if blunting.outcome == "chosen" else "a setting, a conftest.py or"
+        assert re.search(rf"not judged: \d+ of \d+ checks on self \(.*\): {reason}", text), text
+        assert results.get("run", {}).get("not_judged", ["none"])
+        assert (status == 0) is (blunting.outcome == "chosen"), text
+
+
+def test_all_settings_at_once_blunt_no_check(pytester: pytest.Pytester, expected: dict[str, str]) -> None:
+    whole = [one.ini.split(" = ") for one in BLUNTINGS if one.ini and one.outcome == "whole"]
+    lines = {key: " ".join(value for other, value in whole if other == key) for key, _ in whole}
+    pytester.makeini("\n".join(["[pytest]", *(f"{key} = {value}" for key, value in lines.items()), ""]))
 
     status, text, results = run_suite(pytester)
 
-    assert verdicts(results) == expected
-    assert results["run"].get("not_judged", []) == [], text
-    assert status == 0, text
-
-
-@pytest.mark.parametrize("optimize", ["1", "2"])
-def test_optimized_bytecode_keeps_the_checks_teeth(
-    pytester: pytest.Pytester, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch, optimize: str
-) -> None:
-    monkeypatch.setenv("PYTHONOPTIMIZE", optimize)
-
-    _, text, results = run_suite(pytester, "--assert=plain")
-
-    assert verdicts(results) == expected, text
-
-
-@pytest.mark.parametrize(
-    ("ini", "plugin"),
-    [
-        ("addopts = -k ns.", ""),
-        ("addopts = -m nothing", ""),
-        ("addopts = --setup-only", ""),
-        ("addopts = --setup-plan", ""),
-        ("usefixtures = skips", "import pytest\n\n@pytest.fixture\ndef skips(): pytest.skip('not here')\n"),
-        ("", "def pytest_collection_modifyitems(items): del items[7:]\n"),
-        ("", "import pytest\n\ndef pytest_collection_modifyitems(items): items[0].add_marker(pytest.mark.skip)\n"),
-        ("", "import pytest\n\ndef pytest_runtest_setup(item): pytest.skip('slow')\n"),
-    ],
-)
-def test_checks_that_are_left_out_are_told_and_the_run_fails(pytester: pytest.Pytester, ini: str, plugin: str) -> None:
-    pytester.makeini(f"[pytest]\n{ini}\n")
-    pytester.makepyfile(drops=plugin)
-
-    status, text, results = run_suite(pytester, "-p", "drops")
-
-    assert status != 0, text
-    assert re.search(
-        r"not judged: \d+ of \d+ checks on self \(.*\): a setting, a conftest.py or a plugin left them", text
-    )
-    if results:
-        assert results["run"]["not_judged"]
-
-
-def test_checks_that_the_command_line_leaves_out_are_told_and_the_run_passes(pytester: pytest.Pytester) -> None:
-    status, text, results = run_suite(pytester, "-k", "test_a_filter_is_active")
-
-    assert len(results["cells"]) == 1
-    assert "the command line selects tests" in text
-    assert status == 0, text
+    assert (verdicts(results), status) == (expected, 0), text
 
 
 def test_a_mark_of_a_hook_excuses_no_finding(pytester: pytest.Pytester, expected: dict[str, str]) -> None:

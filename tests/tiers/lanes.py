@@ -61,7 +61,7 @@ LANES: tuple[Lane, ...] = (
     Lane(
         "sessions",
         "full",
-        170,
+        330,
         (
             "plugins/pytest_isolation/session/",
             "plugins/pytest_isolation/report/",

@@ -83,3 +83,4 @@ def test_the_reference_pages_are_those_of_the_code() -> None:
     assert module.RUNTIMES.read_text() == module.runtimes(), "run script/reference"
     assert module.FIXTURES.read_text() == module.fixtures_page(), "run script/reference"
     assert module.RUNTIME_KEYS.read_text() == module.render_runtime_keys(), "run script/reference"
+    assert module.ENVIRONMENTS.read_text() == module.render_environments(), "run script/reference"

@@ -19,6 +19,12 @@ from pytest_isolation.session.state import State
 SUITE = Path(__file__).resolve().parents[1] / "suite"
 # options by which a command line asks for some of the tests, by their names in pytest's namespace
 SELECTING = ("keyword", "markexpr", "deselect", "lf", "stepwise", "isolation_check")
+# options by which pytest lists instead of testing, by their names in pytest's namespace
+LISTING = {
+    "collectonly": "--collect-only",
+    "showfixtures": "--fixtures",
+    "show_fixtures_per_test": "--fixtures-per-test",
+}
 NAMED = 5  # checks that a line names
 
 
@@ -84,6 +90,14 @@ def add_suite(config: pytest.Config, always: bool) -> bool:
     else:
         return False
     return True
+
+
+def refuse_listing(config: pytest.Config) -> None:
+    """Refuse an ini file or PYTEST_ADDOPTS by which pytest only lists tests: the run would be green, nothing judged."""
+    given = config._parser.parse_known_args(list(config.invocation_params.args))
+    for name, option in LISTING.items():
+        if getattr(config.option, name, False) and not getattr(given, name, False):
+            raise pytest.UsageError(f"{option} is in addopts or PYTEST_ADDOPTS: nothing would be judged; drop it there")
 
 
 def is_selected(config: pytest.Config) -> bool:

@@ -42,6 +42,7 @@ def below() -> Iterator[Path]:
         ("lxc", QUOTED, ""),
         ("podman+runc", WORST, "cannot keep podman's storage in "),
         ("podman+runc", QUOTED, ""),
+        ("podman+runc", "h\u00e9", "cannot keep podman's storage in "),
     ],
 )
 def test_a_sandbox_starts_in_any_home(below: Path, runtime: str, name: str, said: str) -> None:

@@ -77,6 +77,16 @@ def test_podman_and_docker_take_no_such_folder(sign: str) -> None:
             write(f"/run/a{sign}b")
 
 
+@pytest.mark.parametrize("name", ["a'b", 'a"b', "a%c", "a$b", "a#b", "x" * 200])
+def test_podman_takes_plain_and_quoted_folders(name: str) -> None:
+    assert grammars.podman_folder(f"/run/{name}") == f"/run/{name}"
+
+
+def test_podman_takes_no_folder_beyond_ascii() -> None:
+    with pytest.raises(IsolationError, match=r"in '/run/n\u00f6n': it contains '\u00f6'; set "):
+        grammars.podman_folder("/run/n\u00f6n")
+
+
 @pytest.mark.skipif(
     shutil.which("ssh") is None, reason="OpenSSH's ssh is not installed: apt-get install openssh-client"
 )

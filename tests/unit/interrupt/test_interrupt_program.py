@@ -228,6 +228,8 @@ def test_an_interrupt_that_a_finalizer_swallows_is_raised_again(start: Start) ->
 
 
 FORKS = """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # since Python 3.12: a process with threads forks
 pid = os.fork()
 if not pid:
     say("child")

@@ -110,7 +110,7 @@ def test_only_loopback_is_the_hosts(address: object, port: int) -> None:
 
 @pytest.mark.parametrize(
     ("address", "name"),
-    [("127.0.0.9", "port 127.0.0.9:80"), ("::1", "port [::1]:80"), ("::ffff:127.0.0.1", "port [::ffff:7f00:1]:80")],
+    [("127.0.0.9", "port 127.0.0.9:80"), ("::1", "port [::1]:80"), ("::ffff:127.0.0.1", "port [::ffff:127.0.0.1]:80")],
 )
 def test_a_port_of_loopback_is_named(address: str, name: str) -> None:
     assert services([connection("tcp6" if ":" in address else "tcp", address, port=80)]) == [name]

@@ -107,4 +107,5 @@ def _port(one: Connection) -> Iterator[str]:
     address = ip_address(one.address)
     mapped = getattr(address, "ipv4_mapped", None)
     if (mapped or address).is_loopback:
-        yield f"port {f'[{address}]' if one.family == 'tcp6' else address}:{one.port}"
+        shown = f"::ffff:{mapped}" if mapped else str(address)  # Python 3.13 writes it so, older ones in hex
+        yield f"port {f'[{shown}]' if one.family == 'tcp6' else shown}:{one.port}"
