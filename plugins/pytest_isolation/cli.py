@@ -68,8 +68,8 @@ def judge(
 
     run = PolicyFile() if ignore_settings else load_policy(files)
     own = [function for module in checks or () for function in own_checks(module)]
-    accepted = read_file(waivers).waivers if waivers else run.waivers
-    policy = read_policy(profile or run.profile, accepted, expected, run.expected)
+    file = read_file(waivers) if waivers else run
+    policy = read_policy(profile or run.profile, file.waivers, expected, run.expected, file.accepted)
     results, records = judge_files(files, policy, own, run.checks)
     for name in sorted({one.partition("[")[0] for one in run.own if not is_node_id(one)} - check_ids(own)):
         typer.echo(f"not judged: {name}, a check of your own; name its module: --checks FILE", err=True)
@@ -96,6 +96,30 @@ def report(
     results = load_results(directory)
     draw_again(directory if directory.is_dir() else directory.parent, results)
     _print(results, verbose)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def init(
+    context: typer.Context,
+    report: Annotated[
+        Path | None, typer.Option(help="take the state of this folder, which --isolation-report=DIR wrote; run nothing")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="the file to write; run it in the root folder of the tests")] = Path(
+        "isolation.yaml"
+    ),
+) -> None:
+    """
+    Write isolation.yaml: the targets by name, and today's state as the accepted one.
+
+    All further arguments are pytest's: isolation init --isolation-run='web=docker run me/app'.
+    The next run tells what was lost or gained since.
+    """
+    from pytest_isolation.session.init import observe_state, write_state
+
+    if report is not None and context.args:
+        raise IsolationError(f"cannot use --report with '{context.args[0]}': with a report nothing is run")
+    for line in write_state(report, output) if report else observe_state(context.args, output):
+        typer.echo(line)
 
 
 @app.command("filter")

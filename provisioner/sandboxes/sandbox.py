@@ -65,6 +65,7 @@ class Sandbox:
         self.nonce = secrets.token_hex(8)
         self._cgroups: Cgroups | None = None
         self._undo_entries: list[UndoEntry] = []
+        self._values: dict[str, object] = {}
         self._stream: Stream | None = None
         self._bundle = host.directory / self.name
         try:

@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner.errors import IsolationError
+from pytest_isolation.policy.accepted import States
 from pytest_isolation.policy.expected import Expected
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.waivers import Waiver
@@ -28,6 +29,7 @@ class PolicyFile(BaseModel):
     Attributes:
         profile: the profile that had to hold, "" for none.
         waivers: the findings that were accepted.
+        accepted: the accepted state of targets, by id.
         expected: the documented exceptions of the user's own checks, by runtime.
         checks: the checks of the bundled suite that ran; None if it ran as a whole.
         own: the ids of the user's own checks and tests that ran.
@@ -37,6 +39,7 @@ class PolicyFile(BaseModel):
     schema_: Literal[1] = Field(default=1, alias="schema")
     profile: str = ""
     waivers: tuple[Waiver, ...] = ()
+    accepted: States = {}
     expected: dict[str, Expected] = {}
     checks: tuple[str, ...] | None = None
     own: tuple[str, ...] = ()
@@ -54,6 +57,7 @@ def dump_policy(policy: Policy, checks: Iterable[str] | None, own: Iterable[str]
     file = PolicyFile(
         profile=str(policy.profile or ""),
         waivers=policy.waivers,
+        accepted={target: dict(state) for target, state in policy.accepted.items()},
         expected=dict(policy.own),
         checks=None if checks is None else tuple(sorted(checks)),
         own=tuple(sorted(own)),

@@ -1,4 +1,4 @@
-"""Reads isolation.yaml and the table [tool.pytest-isolation] of pyproject.toml: a project's targets and waivers.
+"""Reads a project's targets, waivers and accepted state: isolation.yaml, [tool.pytest-isolation] of pyproject.toml.
 
 In: the two paths and today's date (UTC).
 Out: one frozen `IsolationFile`.  Starts nothing, judges nothing.
@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from provisioner.errors import IsolationError
 from provisioner.files.toml import load_table
 from provisioner.files.yaml import load_yaml
+from pytest_isolation.policy.accepted import States
 from pytest_isolation.policy.waivers import Waiver, check_days
 
 TABLE = "pytest-isolation"
@@ -46,6 +47,9 @@ class IsolationFile(BaseModel):
         default={}, description="the project's sandboxes by name; `web` is the column run:web"
     )
     waivers: list[Waiver] = Field(default=[], description="findings that are accepted until a day")
+    accepted: States = Field(
+        default={}, description="the accepted state of targets by their ids, run:web; `isolation init` writes it"
+    )
 
 
 def load_isolation_file(path: Path | None, pyproject: Path | None = None, today: date | None = None) -> IsolationFile:
@@ -66,7 +70,11 @@ def load_isolation_file(path: Path | None, pyproject: Path | None = None, today:
     if table is None:
         return main
     check_days(table.waivers, str(pyproject), today)
-    for name in table.targets:
-        if name in main.targets:
+    for name in [*table.targets, *table.accepted]:
+        if name in main.targets or name in main.accepted:
             raise IsolationError(f"the target '{name}' stands in {path} and in {pyproject}", "rename or delete one")
-    return IsolationFile(targets={**main.targets, **table.targets}, waivers=[*main.waivers, *table.waivers])
+    return IsolationFile(
+        targets={**main.targets, **table.targets},
+        waivers=[*main.waivers, *table.waivers],
+        accepted={**main.accepted, **table.accepted},
+    )

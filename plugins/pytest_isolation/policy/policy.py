@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
+from pytest_isolation.policy.accepted import BY_PROJECT, Accepted
 from pytest_isolation.policy.conditions import BEHIND, ELSEWHERE, Conditions
 from pytest_isolation.policy.expected import Documented, Expected
 from pytest_isolation.policy.profile import Profile
@@ -46,6 +47,7 @@ class Policy:
         profile: what must hold beyond the documented state; None: nothing more.
         expected: the documented exceptions, by runtime.
         waivers: findings that are accepted until a day.
+        accepted: by a target's id, its accepted state: every other wall of that target must hold.
         today: the day, in UTC, that waivers are compared with.
         own: the part of `expected` that the user's own file holds.
     """
@@ -55,6 +57,7 @@ class Policy:
     waivers: tuple[Waiver, ...] = ()
     today: date = field(default_factory=lambda: datetime.now(UTC).date())
     own: Mapping[str, Expected] = field(default_factory=dict)
+    accepted: Mapping[str, Mapping[str, Accepted]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return str(self.profile) if self.profile else "as documented"
@@ -83,6 +86,8 @@ class Policy:
         """
         if verdict is Verdict.NOT_APPLICABLE:
             return Ruling(Judgement.NONE)
+        if target in self.accepted and not check.is_own:
+            return self._judge_state(check, kind, target, self.accepted[target], verdict, reason)
         expected = self.expected.get(runtime)
         documented = expected.find(check.id, conditions, verdict.value, reason) if expected is not None else None
         waiver = next((w for w in self.waivers if w.covers(check.id, target) and w.days_expired(self.today) <= 0), None)
@@ -114,6 +119,42 @@ class Policy:
                 why = f"whether that is documented depends on its {undecided[1]}, which could not be read"
                 return Ruling(Judgement.DOCUMENTED, why, undecided[0].source, verdict=Verdict.UNKNOWN)
         return self._rule_finding(check, target, required, documented if named else None)
+
+    def _judge_state(
+        self, check: Check, kind: str, target: str, state: Mapping[str, Accepted], verdict: Verdict, reason: str
+    ) -> Ruling:
+        """
+        Judge a verdict of a target with an accepted state: what its runtime documents does not count.
+
+        Args:
+            check: the check.
+            kind: "container" or "vm".
+            target: the target's id.
+            state: what is accepted of it.
+            verdict: what was observed.
+            reason: the check's reason.
+        """
+        entry = state.get(check.id)
+        waiver = next((w for w in self.waivers if w.covers(check.id, target) and w.days_expired(self.today) <= 0), None)
+        if verdict is Verdict.HOLDS:
+            gained = f"gained: it holds, though isolation.yaml accepts it as {entry.verdict}" if entry else ""
+            return Ruling(Judgement.BETTER, gained) if entry else _rule_held(None, waiver)
+        required = self.profile is not None and self.profile.requires(check, kind)
+        if entry is not None and entry.covers(verdict.value, reason) and not required:
+            return Ruling(Judgement.DOCUMENTED, source=f"{BY_PROJECT}: {entry.reason or 'no reason yet'}")
+        if waiver is not None:
+            reason = f"waived until {waiver.until.isoformat()} by {waiver.owner}: {waiver.reason}"
+            return Ruling(Judgement.WAIVED, reason, waiver=waiver.name)
+        if required or any(one.covers(check.id, target) for one in self.waivers):
+            return self._rule_finding(check, target, required, None)
+        if entry is None:
+            return Ruling(Judgement.FINDING, "lost: isolation.yaml does not accept it")
+        accepted = f"{entry.verdict}: {entry.because}" if entry.because else entry.verdict
+        return Ruling(Judgement.FINDING, f"lost: isolation.yaml accepts another state: {accepted}")
+
+    def without_reason(self, targets: Iterable[str]) -> int:
+        """Return how many accepted lines of these targets have no reason yet."""
+        return sum(not entry.reason for target in targets for entry in self.accepted.get(target, {}).values())
 
     def unused_waivers(self, used: Iterable[str]) -> tuple[Waiver, ...]:
         """

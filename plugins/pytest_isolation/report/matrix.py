@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from pytest_isolation.policy.accepted import BY_PROJECT
 from pytest_isolation.policy.policy import CLAIM_NO_WALL
 from pytest_isolation.policy.verdict import Judgement, Verdict, is_node_id
 from pytest_isolation.report.signs import ABSENT, Sign, sign_of
@@ -167,7 +168,7 @@ def without_policy(results: Results) -> list[str]:
         listed = [
             cell.verdict is not Verdict.UNKNOWN
             for cell in results.cells
-            if cell.target == target.id and cell.judgement is Judgement.DOCUMENTED
+            if cell.target == target.id and cell.judgement is Judgement.DOCUMENTED and BY_PROJECT not in cell.source
         ]
         if target.runtime in CLAIM_NO_WALL and listed:
             unseen = f", {listed.count(False)} not observed" if False in listed else ""

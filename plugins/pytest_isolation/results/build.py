@@ -51,6 +51,10 @@ def assemble(
         r.Skipped(what=waiver.name, reason="the waiver covers no cell", mend="remove it from isolation.yaml")
         for waiver in policy.unused_waivers(cell.waiver for cell in cells)
     ]
+    bare = policy.without_reason(record.target.id for record in records)
+    if bare:
+        lines = f"{bare} accepted line{'s' if bare > 1 else ''} without a reason"
+        unused.append(r.Skipped(what="isolation.yaml", reason=lines, mend="fill in `reason:`"))
     looked = [facts.time for record in records if isinstance(facts := record.raw("inside"), Facts)]
     run = r.Run(
         ids=tuple(record.run for record in records),

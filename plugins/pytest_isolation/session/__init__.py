@@ -8,6 +8,7 @@ collect.py    judges the end of each test, and collects the cells
 outcome.py    maps a judgement to pytest's outcome
 finish.py     draws the matrix and writes the report
 interrupt.py  how Ctrl-C, SIGTERM and SIGHUP end a session
+init.py       writes isolation.yaml for `isolation init`
 worker.py     what the controller and the workers of pytest-xdist tell each other
 xdist.py      keeps each target on one worker
 """

@@ -25,6 +25,7 @@ EXPECTED = "expected.yaml"
 
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab
+    from pytest_isolation.policy.accepted import Accepted
     from pytest_isolation.policy.expected import Expected
     from pytest_isolation.policy.isolation_file import IsolationFile
     from pytest_isolation.policy.policy import Policy
@@ -155,6 +156,7 @@ def read_policy(
     waivers: Sequence[Waiver] = (),
     expected: Path | None = None,
     archived: Mapping[str, Expected] | None = None,
+    accepted: Mapping[str, Mapping[str, Accepted]] | None = None,
 ) -> Policy:
     """
     Read the profile and the documented exceptions of every runtime.
@@ -164,6 +166,7 @@ def read_policy(
         waivers: the accepted findings.
         expected: the file of the documented exceptions of a user's own checks, or None.
         archived: the same as a run had them, for records that are judged again without the file.
+        accepted: the accepted state of targets, by id.
 
     Raises:
         pytest.UsageError: the profile is unknown, or a file cannot be read.
@@ -182,6 +185,7 @@ def read_policy(
             profile=parse_profile(profile) if profile else None,
             expected=join_expected(documented, own),
             waivers=tuple(waivers),
+            accepted=accepted or {},
             own=own,
         )
     except IsolationError as error:

@@ -154,7 +154,7 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     if workerinput is None:
         options = with_targets(options, file.targets)
         options, missing = with_images(options)
-    policy = read_policy(options.profile, file.waivers, options.expected)
+    policy = read_policy(options.profile, file.waivers, options.expected, accepted=file.accepted)
     if workerinput is None:
         check_paths(options)
     lab = read_lab(options)
