@@ -56,9 +56,9 @@ class Other:
     weaker: str = ""
 
 
-def run(argv: list[str], environment: Mapping[str, str] | None = None) -> str:
+def run(argv: list[str], environment: Mapping[str, str] | None = None, folder: Path | None = None) -> str:
     """Run a user's command, which must succeed; returns what it printed."""
-    done = subprocess.run(argv, capture_output=True, timeout=900, stdin=subprocess.DEVNULL, env=environment)
+    done = subprocess.run(argv, capture_output=True, timeout=900, stdin=subprocess.DEVNULL, env=environment, cwd=folder)
     assert done.returncode == 0, (argv, done.stderr.decode())
     return done.stdout.decode()
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 
 import pytest
-from residue import Home
+from others import run
+from residue import ARGS, Home
 from users_engine import UsersEngine, pytest_run, session, users_engine
 
 from provisioner.images import image
@@ -81,6 +83,24 @@ def test_a_profile_judges_it_and_workers_of_xdist_know_it(home: Home, runtime: s
 
     assert done.returncode == 1, done.stdout + done.stderr
     assert cells["ns.net", "run:box"]["judgement"] == "finding"
+    assert cells["ns.pid", "run:box"]["judgement"] == "ok"
+
+
+def test_init_accepts_todays_state_and_the_next_run_tells_what_was_lost(home: Home, runtime: str, jail: str) -> None:
+    args = [*ARGS, f"--rootdir={home.path}"]
+    argv = [sys.executable, "-m", "pytest_isolation", "init", f"--isolation-run=box={jail} -- {{probe}}", *args]
+    run(argv, home.environment, home.path)
+    file = home.path / "isolation.yaml"
+
+    same, _ = session(home, "--isolation=container")
+    file.write_text(file.read_text().replace(jail, OPENED[runtime]))
+    weaker, cells = session(home, "--isolation=container")
+
+    assert same.returncode == 0, same.stdout + same.stderr
+    assert "accepted lines without a reason" in same.stdout
+    assert weaker.returncode == 1, weaker.stdout + weaker.stderr
+    assert cells["ns.net", "run:box"]["judgement"] == "finding"
+    assert cells["ns.net", "run:box"]["reason"].endswith("lost: isolation.yaml does not accept it")
     assert cells["ns.pid", "run:box"]["judgement"] == "ok"
 
 
