@@ -62,7 +62,7 @@ def judge(
     The profile, the waivers, the exceptions and the checks are those of the run, unless an option names others.
     """
     from pytest_isolation.judge.judge import check_ids, judge_files, own_checks
-    from pytest_isolation.policy.archived import PolicyFile, dump_policy, load_policy
+    from pytest_isolation.policy.archived import NAME, PolicyFile, dump_policy, load_policy
     from pytest_isolation.policy.verdict import is_node_id
     from pytest_isolation.session.inputs import read_file, read_policy
 
@@ -70,7 +70,8 @@ def judge(
     own = [function for module in checks or () for function in own_checks(module)]
     file = read_file(waivers) if waivers else run
     policy = read_policy(profile or run.profile, file.waivers, expected, run.expected, file.accepted)
-    results, records = judge_files(files, policy, own, run.checks)
+    archived = [path for path in files if path.name != NAME]  # a shell's facts/* names the settings too
+    results, records = judge_files(archived, policy, own, run.checks)
     for name in sorted({one.partition("[")[0] for one in run.own if not is_node_id(one)} - check_ids(own)):
         typer.echo(f"not judged: {name}, a check of your own; name its module: --checks FILE", err=True)
     if report is not None:
