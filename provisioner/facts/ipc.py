@@ -64,6 +64,21 @@ class Socket(Observed):
     bound: bool
 
 
+class UserFile(Observed):
+    """
+    A file or folder of the user who starts the sandbox, by the path that it has on the host.
+
+    `read` and `write` are the results of opening it (open(2)); None if it is neither a file nor a folder, or a folder
+    that would be written.  `device` and `inode` tell whether it is the host's.
+    """
+
+    path: AbsolutePath
+    device: DeviceNumber
+    inode: Number
+    read: Answer | None
+    write: Answer | None
+
+
 class EnginePort(Observed):
     """
     A TCP port of an engine's API that a process listens on.

@@ -9,7 +9,7 @@ from provisioner.facts.accounts import Group
 from provisioner.facts.devices import Device, Nodes
 from provisioner.facts.forms import Bit, DeviceNumber, FileType, Pid, Sha256
 from provisioner.facts.image import Privileged
-from provisioner.facts.ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket
+from provisioner.facts.ipc import Canary, EnginePort, GuestApi, Keys, Objects, Socket, UserFile
 from provisioner.facts.kernel import Kernel, KernelState
 from provisioner.facts.platform import Disk, Platform, SshKeys
 from provisioner.facts.values import Value
@@ -61,6 +61,8 @@ class System(Observed):
     hostname: Text
     proc_self: Fact[Text]  # readlink /proc/self
     init_maps: Fact[Answer] = since_schema()  # opening those of its pid namespace's process 1: ptrace(2)'s access
+    # files of the user who starts the sandbox that it sees; None: none was named
+    user_files: Fact[Items[UserFile] | None] = since_schema()
     processes: Fact[Number]  # numeric entries of /proc
     tasks: Fact[Items[Task]]  # the first 64 of them
     lsms: Fact[Text]  # /sys/kernel/security/lsm

@@ -16,6 +16,7 @@ from provisioner.facts.served_sockets import ServedSocket, parse_sockets
 from provisioner.faults.explain import hint_in
 from provisioner.hosts.canaries import Canaries
 from provisioner.hosts.canary_processes import canary_processes
+from provisioner.hosts.user_files import user_file_words
 from provisioner.probe.channel import Channel
 from provisioner.probe.request import Reply
 
@@ -95,7 +96,7 @@ class OutsideView:
 
     def look(self) -> Facts:
         """Return the host's facts as they are now; `facts` holds those of the run's start."""
-        return self._ask("facts", self.nonce, view_nonce=self.nonce)
+        return self._ask("facts", self.nonce, *user_file_words(), view_nonce=self.nonce)
 
     def facts_beside(self) -> Facts:
         """

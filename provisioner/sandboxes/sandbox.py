@@ -21,6 +21,7 @@ from provisioner.facts.image import ImageSeen
 from provisioner.facts.served_sockets import ServedSocket
 from provisioner.hosts.host import Host
 from provisioner.hosts.outside import FACTS_BYTES, checked
+from provisioner.hosts.user_files import user_file_words
 from provisioner.journal.entry import UndoEntry
 from provisioner.linux.cgroups import Cgroups, make_cgroups
 from provisioner.probe.channel import Channel
@@ -201,6 +202,8 @@ class Sandbox:
             words.append("disks")
         else:
             words.append("nodes")
+            if self.runtime.boundary != "none" and self.host.files.remembers:
+                words += user_file_words()
         # other images are read before the start; a machine's whole file system is too large for one request
         machine = self.runtime.kind == "vm" and self.runtime.image == "none"
         if self.runtime.image in ("initramfs", "none") and not machine:

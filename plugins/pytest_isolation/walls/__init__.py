@@ -13,6 +13,7 @@ privileged_calls.py    system calls that pass their privilege check
 served_sockets.py      sockets on which processes of the host serve
 supervisor.py          the program that starts a sandbox from inside, out of its reach
 tasks.py               the weakest task of a sandbox
+user_files.py          files of the user who starts a sandbox
 users.py               ids of the host that a sandbox holds or maps
 filesystem/            devices, images, mounts, kernel files, the root directory
 machine/               hardware, hypervisors, platforms of VMs

@@ -232,12 +232,13 @@ SYSTEM: Mapping[str, Callable[[System, System], list[str]] | Skipped] = {
     **dict.fromkeys(
         (
             *("kernel", "hostname", "proc_self", "processes", "tasks", "lsms", "interfaces", "legacy_tiocsti"),
+            "init_maps",  # the reach of the sandbox's own first process
             *("kernel_state", "memory_total", "swap_total", "cpus", "machine_id", "platform", "ssh", "entropy"),
             *("guest_api", "sockets", "ports", "nodes", "groups", "values"),
         ),
         OF_SYSTEM,
     ),
-    **dict.fromkeys(("canary", "canaries", "peers", "objects", "disks", "privileged"), NOT_ASKED),
+    **dict.fromkeys(("canary", "canaries", "peers", "objects", "disks", "privileged", "user_files"), NOT_ASKED),
     "keys": Skipped("a session keyring of its own is no difference; the calls are compared as tries"),
     "devices": _devices,
     "device_node": _device_node,

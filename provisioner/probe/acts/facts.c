@@ -54,6 +54,8 @@ static bool take_option(struct system_options *o, const char *word)
 		o->peers[o->npeers++] = word + strlen("peer=");
 	else if (starts_with(word, "process=") && o->nothers < COUNT(o->others))
 		o->others[o->nothers++] = word + strlen("process=");
+	else if (starts_with(word, "user=/") && o->nuser_files < COUNT(o->user_files))
+		o->user_files[o->nuser_files++] = word + strlen("user=");
 	else if (strcmp(word, "untouched") == 0)
 		o->untouched = true;
 	else if (strcmp(word, "disks") == 0)
@@ -88,9 +90,10 @@ int verb_facts(const struct call *call)
 	for (int i = 2; i < call->argc; i++)
 		valid = take_option(&options, argv[i]) && valid;
 	if (!valid)
-		return usage("facts NONCE [canary=PID:NONCE] [objects=KEY:NAME] "
-			     "[peer=PID:NONCE]... [process=NAME:PID:NONCE]... [untouched] "
-			     "[disks] [nodes] [files]");
+		return usage(
+			"facts NONCE [canary=PID:NONCE] [objects=KEY:NAME] "
+			"[peer=PID:NONCE]... [process=NAME:PID:NONCE]... [user=PATH]... [untouched] "
+			"[disks] [nodes] [files]");
 	json_head("inside", argv[1]);
 	proc = open_self();
 	json_key("process");

@@ -146,7 +146,8 @@ static int load_pids(char **argv)
 
 /*
  * Opens files until the bound: the soft limit is no bound, for any process may raise it to the hard
- * one, and with CAP_SYS_RESOURCE beyond (getrlimit(2)).  A duplicate needs no file that can be opened.
+ * one, and with CAP_SYS_RESOURCE beyond (getrlimit(2)).  A duplicate needs no file that can be
+ * opened.
  */
 static int load_files(char **argv)
 {
@@ -220,11 +221,8 @@ int verb_load(const struct call *call)
 		const char *name;
 		int (*run)(char **argv);
 	} loads[] = {
-		{ "memory", load_memory },
-		{ "cpu", load_cpu },
-		{ "pids", load_pids },
-		{ "files", load_files },
-		{ "orphans", load_orphans },
+		{ "memory", load_memory }, { "cpu", load_cpu },		{ "pids", load_pids },
+		{ "files", load_files },   { "orphans", load_orphans },
 	};
 
 	for (size_t i = 0; call->argc > 2 && i < COUNT(loads); i++)

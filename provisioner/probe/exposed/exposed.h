@@ -2,6 +2,8 @@
 #ifndef EXPOSED_EXPOSED_H
 #define EXPOSED_EXPOSED_H
 
+#include <stddef.h>
+
 #include <stdbool.h>
 
 void json_groups_file(void); /* groups */
@@ -22,5 +24,8 @@ void json_backings(int proc);
 void json_connections(int proc);
 
 void json_engine_ports(void); /* ports */
+
+/* `user_files`: which of these paths this process opens; null if none was named. */
+void json_user_files(const char *const *paths, size_t count);
 
 #endif

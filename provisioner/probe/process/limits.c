@@ -1,6 +1,7 @@
 /*
- * What limits a process: its RLIMIT_NOFILE (getrlimit(2)), and the cgroup files of cgroup-v2.rst and cgroup-v1/{memory,cpuacct,pids}.rst in
- * the kernel's Documentation/admin-guide, sched-bwc.rst in its Documentation/scheduler.
+ * What limits a process: its RLIMIT_NOFILE (getrlimit(2)), and the cgroup files of cgroup-v2.rst
+ * and cgroup-v1/{memory,cpuacct,pids}.rst in the kernel's Documentation/admin-guide, sched-bwc.rst
+ * in its Documentation/scheduler.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -194,6 +194,7 @@ void json_system(const struct system_options *options)
 	json_init_maps();
 	json_tasks();
 	json_file("lsms", "/sys/kernel/security/lsm", false);
+	json_user_files(options->user_files, options->nuser_files);
 	json_interfaces();
 	json_devices();
 	json_nodes(options->nodes);

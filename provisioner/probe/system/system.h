@@ -10,8 +10,10 @@
 
 /* What the caller asks for besides the facts that every document has. */
 struct system_options {
-	bool untouched;		      /* create nothing, not even for a moment */
-	bool disks;		      /* read samples of unused disks: for a guest */
+	bool untouched;		    /* create nothing, not even for a moment */
+	bool disks;		    /* read samples of unused disks: for a guest */
+	const char *user_files[48]; /* of the user who starts the sandbox */
+	size_t nuser_files;
 	bool nodes;		      /* search its root for device nodes */
 	bool files;		      /* search its root for files that give more rights */
 	const char *canary;	      /* PID:NONCE of a process outside; or NULL */

@@ -49,3 +49,6 @@ PLANTS = (
     Plant("an innocent folder", BWRAP, spec=lambda ground: flags("--ro-bind", str(ground.directory("data")), "/usr")),
     Plant("another host name", BWRAP, spec=flags("--hostname", "other")),
 )
+
+HOME = "the user who starts the session may have none of these files; tests/e2e/jails/test_home_live.py makes some"
+ONLY_SYNTHETIC = {"mnt.user_secrets": HOME, "mnt.user_startup": HOME}

@@ -20,6 +20,8 @@ DOCKER = {
     "mode": 0o660,
     "bound": True,
 }
+SSH = {"path": "/root/.ssh", "device": [8, 1], "inode": 801, "read": "ok", "write": None}
+BASHRC = {"path": "/root/.bashrc", "device": [8, 1], "inode": 802, "read": "ok", "write": "ok"}
 OBJECTS = {"name": "isolation-r-1", "shm": "ENOENT", "mqueue": "ENOENT", "abstract": "ECONNREFUSED"}
 
 
@@ -38,6 +40,7 @@ def complete(document: dict[str, Any], name: str) -> None:
             {"session": "ok", "serial": serial} if outside or name == "vm" else {"session": "EPERM", "serial": None}
         )
         system["sockets"] = [dict(DOCKER)] if outside else []
+        system["user_files"] = [dict(SSH), dict(BASHRC)] if outside else [] if named and name != "vm" else None
         system["paths"] |= {path: dict(ABSENT) for path in TOKENS}
         system["peers"], system["canaries"] = None, {}
         if system["canary"] is not None:
