@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError, unless_root
@@ -96,6 +96,7 @@ class Attached:
         self.host = self.outer = host
         self.provider = ""
         self.runtime = named.runtime
+        self.oci = ""  # the name of the OCI runtime that made it
         self.nonce = secrets.token_hex(8)
         self._named = named
         self._values = {"name": named.name, "at": named.at}
@@ -120,6 +121,7 @@ class Attached:
         if not pid:
             raise self._error("it does not run")
         self._container = text_in(done.stdout, attach.id) if attach.id else None
+        self.oci = PurePosixPath(text_in(done.stdout, attach.oci)).name if attach.oci else ""
         return pid
 
     def _look(self) -> Facts:

@@ -69,10 +69,11 @@ def observe_sandbox(target: Target, main: Observable, peer: Peer | None) -> Reco
     own = outside if isinstance(outside, Facts) else None
     lenient = target.attached or (target.named and target.runtime.boundary != "none")
     inside = try_observe(lambda: main.inside(named, own)) if lenient else main.inside(named, own)
+    unseen = _why_unseen(inside) if target.attached else None
     record = Record.model_construct(
         schema_=1,
         run=main.host.run.id,
-        target=describe(target, main.host, main.outer, main.provider, _why_unseen(inside) if target.attached else None),
+        target=describe(target, main.host, main.outer, main.provider, unseen, getattr(main, "oci", "")),
         host=initial_host_facts(inside) if target.runtime.boundary == "none" else main.outer.facts_beside(),
         inside=inside,
         outside=outside,

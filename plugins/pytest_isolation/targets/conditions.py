@@ -29,10 +29,13 @@ from pytest_isolation.walls.capabilities import NAMES
 from pytest_isolation.walls.environment import passed_on, proxies, secrets
 from pytest_isolation.walls.machine.hardware import is_open, is_unknown
 
+OCI_RUNTIMES = ("runc", "crun")  # the components of versions that are OCI runtimes
 CONFINING = ("apparmor", "selinux", "smack", "tomoyo")
 
 
-def describe(target: Target, inner: Host, outer: Host, provider: str = "", unseen: str | None = None) -> TargetInfo:
+def describe(
+    target: Target, inner: Host, outer: Host, provider: str = "", unseen: str | None = None, oci: str = ""
+) -> TargetInfo:
     """
     Return what reports and checks may know of a target.
 
@@ -42,6 +45,7 @@ def describe(target: Target, inner: Host, outer: Host, provider: str = "", unsee
         outer: the host that it is on: for a machine the host of the machine, else `inner`.
         provider: of a machine, its provider in lab.yaml; else "".
         unseen: of an attached target, why its inside view is missing or incomplete; else None.
+        oci: of an attached target, the OCI runtime that made it; "" if that is unknown, and for others.
     """
     runtime = target.runtime
     asked = _Once(Engine(runtime, inner.connection))
@@ -70,7 +74,7 @@ def describe(target: Target, inner: Host, outer: Host, provider: str = "", unsee
         runtime=runtime.name,
         host=_host_name(target, outer),
         boundary=runtime.boundary,
-        versions=parts,
+        versions=with_oci(parts, oci),
         capabilities=list(NAMES) if capabilities == "all" else capabilities,
         cannot=_cannot(target, outer.here),
         conditions=Conditions.model_validate(conditions),
@@ -160,6 +164,20 @@ def runtime_versions(runtime: Runtime, host: Host, asked: _Once) -> tuple[str, d
     version = runtime.version.read(answer)
     named = {runtime.version.of or runtime.name: version} if version else {}
     return version, {**named, **runtime.version.read_parts(answer)}
+
+
+def with_oci(parts: dict[str, str], oci: str) -> dict[str, str]:
+    """
+    Return versions by component with the OCI runtime that an attached container really has.
+
+    Args:
+        parts: versions as the engine tells them, with that of its default OCI runtime.
+        oci: the OCI runtime's name, "" if it is unknown.
+    """
+    if not oci or oci in parts:
+        return {name: version for name, version in parts.items() if not oci or name == oci or name not in OCI_RUNTIMES}
+    known = {name: version for name, version in parts.items() if name not in OCI_RUNTIMES}
+    return {**known, oci: ""}
 
 
 def confining_lsm(facts: Facts) -> str:
