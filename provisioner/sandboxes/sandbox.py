@@ -305,7 +305,7 @@ class Sandbox:
 
     def _delete(self) -> bool:
         """Let the runtime delete it; False if the outcome is unknown, so that the run's end tries again."""
-        argv = self.delete_argv() if self._undo_entries else []  # without one, nothing was started
+        argv = self.delete_argv() if self._undo_entries and self._values else []  # without them, nothing was started
         if not argv:
             return True
         with contextlib.suppress(IsolationError):
