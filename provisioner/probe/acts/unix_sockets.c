@@ -21,6 +21,7 @@
 #include "base/file.h"
 #include "base/fork_call.h"
 #include "base/json.h"
+#include "base/proc.h"
 #include "base/text.h"
 #include "process/members.h"
 #include "process/parts.h"
@@ -28,13 +29,12 @@
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
-#define IN_ROOT	   0x12	   /* RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS */
-#define ACCEPTS	   0x10000 /* __SO_ACCEPTCON */
-#define DATAGRAM   2
-#define MOST	   384
-#define NETS	   128
-#define HOLDERS	   3
-#define MOST_TASKS 65536
+#define IN_ROOT	 0x12	 /* RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS */
+#define ACCEPTS	 0x10000 /* __SO_ACCEPTCON */
+#define DATAGRAM 2
+#define MOST	 384
+#define NETS	 128
+#define HOLDERS	 3
 
 struct served {
 	uint64_t socket, inode;
@@ -101,31 +101,6 @@ static void read_table(int proc)
 	close_fd(&r.fd);
 }
 
-/* Calls `each` with every process's number and a descriptor of its folder. */
-static void each_process(void (*each)(int proc, pid_t pid))
-{
-	struct folder f;
-	const char *name;
-	uint64_t pid;
-	int count = 0;
-
-	if (folder_open(&f, AT_FDCWD, "/proc") < 0) {
-		look.error = errno;
-		look.what = "list /proc";
-		return;
-	}
-	while (count++ < MOST_TASKS && (name = folder_next(&f))) {
-		cleanup_fd int proc = -1;
-
-		if (!parse_number(name, INT32_MAX, &pid))
-			continue;
-		proc = openat(f.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (proc >= 0)
-			each(proc, (pid_t)pid);
-	}
-	close_fd(&f.fd);
-}
-
 static void look_at_net(int proc, pid_t pid)
 {
 	(void)pid;
@@ -187,34 +162,25 @@ static void note_holder(struct served *s, int proc, pid_t pid)
 	s->holders++;
 }
 
+static void note_socket(uint64_t inode, int proc, pid_t pid)
+{
+	for (size_t i = 0; i < look.count; i++)
+		if (look.list[i].socket == inode)
+			note_holder(&look.list[i], proc, pid);
+}
+
 static void look_at_process(int proc, pid_t pid)
 {
-	struct folder f;
-	const char *name;
-	char text[64];
-
-	if (folder_open(&f, proc, "fd") < 0)
-		return;
-	while ((name = folder_next(&f))) {
-		ssize_t n = readlinkat(f.fd, name, text, sizeof(text) - 1);
-		uint64_t inode;
-
-		text[n > 0 ? n : 0] = 0;
-		if (!starts_with(text, "socket:["))
-			continue;
-		inode = strtoull(text + 8, NULL, 10);
-		for (size_t i = 0; i < look.count; i++)
-			if (look.list[i].socket == inode)
-				note_holder(&look.list[i], proc, pid);
-	}
-	close_fd(&f.fd);
+	each_socket(proc, pid, note_socket);
 }
 
 static void look_around(const void *in, void *out)
 {
 	(void)in;
-	each_process(look_at_net);
-	each_process(look_at_process);
+	if (each_process(look_at_net) < 0 || each_process(look_at_process) < 0) {
+		look.error = errno;
+		look.what = "list /proc";
+	}
 	memcpy(out, &look, sizeof(look));
 }
 

@@ -8,10 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "base/text.h"
 
-#define EXITING 0x4 /* PF_EXITING in field 9 of stat */
+#define MOST_ENTRIES 65536 /* of /proc */
+#define EXITING	     0x4   /* PF_EXITING in field 9 of stat */
 
 int open_self(void)
 {
@@ -27,6 +30,46 @@ pid_t parent_of(pid_t pid)
 
 	snprintf(path, sizeof(path), "/proc/%d/status", pid);
 	return read_key(AT_FDCWD, path, "PPid", &parent) == 0 ? (pid_t)parent : 0;
+}
+
+int each_process(void (*each)(int proc, pid_t pid))
+{
+	struct folder f;
+	const char *name;
+	uint64_t pid;
+	int count = 0;
+
+	if (folder_open(&f, AT_FDCWD, "/proc") < 0)
+		return -1;
+	while (count++ < MOST_ENTRIES && (name = folder_next(&f))) {
+		cleanup_fd int proc = -1;
+
+		if (!parse_number(name, INT32_MAX, &pid))
+			continue;
+		proc = openat(f.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (proc >= 0)
+			each(proc, (pid_t)pid);
+	}
+	close_fd(&f.fd);
+	return 0;
+}
+
+void each_socket(int proc, pid_t pid, void (*each)(uint64_t inode, int proc, pid_t pid))
+{
+	struct folder f;
+	const char *name;
+	char text[64];
+
+	if (folder_open(&f, proc, "fd") < 0)
+		return; /* ended meanwhile, or it may not be looked at */
+	while ((name = folder_next(&f))) {
+		ssize_t n = readlinkat(f.fd, name, text, sizeof(text) - 1);
+
+		text[n > 0 ? n : 0] = 0;
+		if (starts_with(text, "socket:["))
+			each(strtoull(text + 8, NULL, 10), proc, pid);
+	}
+	close_fd(&f.fd);
 }
 
 /* Field 22 of stat.  The name in field 2 may contain anything: count from its last parenthesis. */

@@ -12,6 +12,15 @@ int open_self(void);
 /* The parent of a process; 0 if it is unknown. */
 pid_t parent_of(pid_t pid);
 
+/*
+ * Calls `each` for every process, with a descriptor of its folder; -1 with errno if /proc cannot be
+ * listed.  At most 65,536 entries are read.
+ */
+int each_process(void (*each)(int proc, pid_t pid));
+
+/* Calls `each` for every socket that a process holds: its inode, and what was passed. */
+void each_socket(int proc, pid_t pid, void (*each)(uint64_t inode, int proc, pid_t pid));
+
 /* The start time in clock ticks; `proc` is a descriptor of /proc/PID or a negative errno. */
 int read_start_time(int proc, uint64_t *ticks);
 

@@ -17,13 +17,13 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/net_table.h"
+#include "base/proc.h"
 #include "base/text.h"
 #include "exposed/exposed.h"
 #include "exposed/own_sockets.h"
 #include "exposed/unix_peers.h"
 
-#define MOST	   64 /* ports that it listens on */
-#define MOST_TASKS 65536
+#define MOST 64 /* ports that it listens on */
 
 struct pair {
 	uint64_t own, peer;
@@ -88,51 +88,28 @@ static void note_server(struct pair *p, int proc)
 	snprintf(p->server, sizeof(p->server), "%.63s", slash ? slash + 1 : exe);
 }
 
-static void look_at_process(int proc)
+static void note_socket(uint64_t inode, int proc, pid_t pid)
 {
-	struct folder f;
-	const char *name;
-	char text[64];
+	(void)pid;
+	for (size_t i = 0; i < pairs.count; i++)
+		if (pairs.list[i].peer && pairs.list[i].peer == inode)
+			note_server(&pairs.list[i], proc);
+}
 
-	if (folder_open(&f, proc, "fd") < 0)
-		return;
-	while ((name = folder_next(&f))) {
-		ssize_t n = readlinkat(f.fd, name, text, sizeof(text) - 1);
-
-		text[n > 0 ? n : 0] = 0;
-		if (!starts_with(text, "socket:["))
-			continue;
-		for (size_t i = 0; i < pairs.count; i++)
-			if (pairs.list[i].peer &&
-			    pairs.list[i].peer == strtoull(text + 8, NULL, 10))
-				note_server(&pairs.list[i], proc);
-	}
-	close_fd(&f.fd);
+static void look_at_process(int proc, pid_t pid)
+{
+	each_socket(proc, pid, note_socket);
 }
 
 /* Looks at every process, if there is a connection whose server is to be found. */
 static void find_servers(void)
 {
-	struct folder f;
-	const char *name;
-	uint64_t pid;
-	int looked = 0;
 	bool any = false;
 
 	for (size_t i = 0; i < pairs.count; i++)
 		any = any || is_outgoing(&pairs.list[i]);
-	if (!any || folder_open(&f, AT_FDCWD, "/proc") < 0)
-		return;
-	while (looked++ < MOST_TASKS && (name = folder_next(&f))) {
-		cleanup_fd int proc = -1;
-
-		if (!parse_number(name, INT32_MAX, &pid))
-			continue;
-		proc = openat(f.fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (proc >= 0)
-			look_at_process(proc);
-	}
-	close_fd(&f.fd);
+	if (any)
+		each_process(look_at_process);
 }
 
 static void json_connection(const char *family, const char *address, uint16_t port,
