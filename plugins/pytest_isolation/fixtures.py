@@ -159,10 +159,15 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
     made: list[FurtherSandbox] = []
 
     def make(**asked: Any) -> FurtherSandbox:
+        __tracebackhide__ = True  # the test's own line is what counts
+        from provisioner.errors import IsolationError
         from pytest_isolation.live.further import make_further
 
-        with _explained():
-            made.append(make_further(target, state.sandboxes, **asked))
+        try:
+            with _explained():
+                made.append(make_further(target, state.sandboxes, **asked))
+        except IsolationError as error:
+            raise error.with_traceback(None) from None
         return made[-1]
 
     yield make

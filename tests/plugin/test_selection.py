@@ -168,6 +168,9 @@ def test_an_own_test_fails_as_any_pytest_test_with_our_lines_below(pytester: pyt
 
         def test_program(sandbox):
             sandbox.run("/no/such/program")
+
+        def test_factory(sandbox_factory):
+            sandbox_factory(memory="1 parsec")
         """
     )
 
@@ -186,6 +189,8 @@ def test_an_own_test_fails_as_any_pytest_test_with_our_lines_below(pytester: pyt
             ">       sandbox.run(?/no/such/program?)",
             "E       *NotStarted: cannot execute /no/such/program*",
             "test_own.py:9: NotStarted",
+            "E       *cannot limit memory to '1 parsec'*",
+            "test_own.py:12: IsolationError",
         ]
     )
-    assert "acting.py" not in result.stdout.str()
+    assert not any(name in result.stdout.str() for name in ("acting.py", "further.py", "fixtures.py"))

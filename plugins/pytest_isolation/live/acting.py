@@ -14,6 +14,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from provisioner.errors import IsolationError
 from provisioner.probe.request import Reply
@@ -126,7 +127,7 @@ class Acting:
         """
         __tracebackhide__ = True  # the test's own line is what counts
         data = stdin.encode() if isinstance(stdin, str) else stdin
-        reply = self.send("run", *argv, data=data, bound=OUTPUT, seconds=timeout)
+        reply = self._sent("run", *argv, data=data, bound=OUTPUT, seconds=timeout)
         return completed(argv, reply, self.acting_name, timeout)
 
     def read_bytes(self, path: str | os.PathLike[str]) -> bytes:
@@ -243,9 +244,17 @@ class Acting:
 
     def _file(self, verb: str, *words: str, data: bytes | None = None, bound: int = 1 << 12) -> bytes:
         __tracebackhide__ = True
-        reply = self.send(verb, *words, data=data, bound=bound)
+        reply = self._sent(verb, *words, data=data, bound=bound)
         if reply.ok:
             return reply.data
         said = reply.log.decode("utf-8", "replace").strip().removeprefix("probe: ")
         what = said or f"cannot {verb} {words[0]}: {reply.ended}"
         raise IsolationError(f"{what} in '{self.acting_name}'")
+
+    def _sent(self, *words: str, **how: Any) -> Reply:
+        """Send a request; an error begins here, for the test's own line is what counts."""
+        __tracebackhide__ = True
+        try:
+            return self.send(*words, **how)
+        except IsolationError as error:
+            raise error.with_traceback(None) from None
