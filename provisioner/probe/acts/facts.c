@@ -90,10 +90,9 @@ int verb_facts(const struct call *call)
 	for (int i = 2; i < call->argc; i++)
 		valid = take_option(&options, argv[i]) && valid;
 	if (!valid)
-		return usage(
-			"facts NONCE [canary=PID:NONCE] [objects=KEY:NAME] "
-			"[peer=PID:NONCE]... [process=NAME:PID:NONCE]... [user=PATH]... [untouched] "
-			"[disks] [nodes] [files]");
+		return usage("facts NONCE [canary=PID:NONCE] [objects=KEY:NAME] "
+			     "[peer=PID:NONCE]... [process=NAME:PID:NONCE]... [user=PATH]... "
+			     "[untouched] [disks] [nodes] [files]");
 	json_head("inside", argv[1]);
 	proc = open_self();
 	json_key("process");
