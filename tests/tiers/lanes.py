@@ -52,7 +52,7 @@ LANES: tuple[Lane, ...] = (
     Lane("probe", "push", 30, whole=True),
     Lane("probe-arm64", "full", 90, ("provisioner/probe/",), whole=True),
     Lane("together", "push", 200),
-    Lane("channel", "push", 170),
+    Lane("channel", "push", 100),
     Lane("debian12", "push", 350, machine="debian12"),
     Lane("faults", "push", 120),
     Lane("faults-wide", "long", 900),
