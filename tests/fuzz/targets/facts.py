@@ -49,7 +49,7 @@ def images() -> tuple[Sample, ...]:
 
 @cache
 def policy() -> Policy:
-    return read_policy("restricted@1", None)
+    return read_policy("restricted@1")
 
 
 def judge(data: bytes) -> None:
