@@ -22,7 +22,8 @@ from pytest_isolation.fixtures import (  # noqa: F401 - fixtures are registered 
     sandbox,
     sandbox_factory,
 )
-from pytest_isolation.options import MARKERS, add_options, is_asked, read_options
+from pytest_isolation.options.declared import MARKERS, add_options
+from pytest_isolation.options.read import is_asked, read_options
 from pytest_isolation.session.state import RUNS, STATE, TARGET, start_state, state_and_target
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from sample_records import archived, blank
 from sample_results import sample
 
 from provisioner.errors import IsolationError
-from pytest_isolation.options import _report
+from pytest_isolation.options.read import _report
 from pytest_isolation.report.folder import write_report
 
 NOBODY = 65534

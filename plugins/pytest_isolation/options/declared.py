@@ -1,0 +1,144 @@
+"""The options, ini keys and markers of the plugin, as pytest learns them.
+
+In: pytest's parser.  All names start with `isolation`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_isolation.options.run import LOCAL
+
+MARKERS = (
+    "isolation(id, *, severity, profile, refs, gains, remedy, shows, reproduce, kinds, kinds_reason): this test is "
+    "a check: it tests one named part of the wall between a sandbox and its host",
+    "isolation_documented(id): where the runtime documents that this bundled check's wall is open, it documents it for "
+    "this test, too",
+    "isolation_active: this test acts on the sandbox (load, reach) instead of reading facts",
+    "isolation_destructive: this test changes the sandbox or its machine; afterwards the sandbox is created again, "
+    "and the machine is restored from its snapshot",
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register the options and ini keys; all their names start with `isolation`."""
+    group = parser.getgroup("isolation", "isolation: test the boundary of containers and virtual machines")
+    add = group.addoption
+    add(
+        "--isolation", metavar="KINDS", help="run the tests in sandboxes of these kinds: container, vm, or container,vm"
+    )
+    add(
+        "--isolation-runtime",
+        metavar="NAMES",
+        help="use only these runtimes, such as docker,podman+runc,qemu,self; default: all that are installed",
+    )
+    add(
+        "--isolation-host",
+        metavar="NAMES",
+        default=LOCAL,
+        help="run container runtimes on these hosts: local, or machines of lab.yaml (extra: lab); default: local",
+    )
+    add(
+        "--isolation-helper",
+        action="store_true",
+        help="where docker's daemon is on another machine, look at that machine by a privileged container with all its "
+        "namespaces: it is root there",
+    )
+    add(
+        "--isolation-machine",
+        metavar="NAMES",
+        default="",
+        help="use these machines of lab.yaml as sandboxes of the kind vm (extra: lab)",
+    )
+    add(
+        "--isolation-lab",
+        metavar="FILE",
+        help="read this lab.yaml; default: the nearest in this folder or above, else the packaged one",
+    )
+    add(
+        "--isolation-attach",
+        metavar="RUNTIME:NAME",
+        action="append",
+        default=[],
+        help="observe a running sandbox and leave it as it is: docker:NAME, podman:NAME, runc:NAME, lxc:NAME, pid:N; "
+        "docker: without a name stands for all that run; may be repeated; without --isolation, only attached sandboxes "
+        "are observed",
+    )
+    add(
+        "--isolation-run",
+        metavar="[NAME=]COMMAND",
+        action="append",
+        default=[],
+        help="start the sandbox by this command line, with the probe in your program's place: 'docker run me/app:1.4', "
+        "'bwrap --unshare-all --ro-bind / / -- {probe}'; or NAME, a target of isolation.yaml; may be repeated; without "
+        "--isolation, only these and attached sandboxes are tested",
+    )
+    add(
+        "--isolation-image",
+        metavar="[NAME=]IMAGE",
+        action="append",
+        default=[],
+        help="start this image by every engine here that has it, as its plain 'run' would: me/app:1.4, or app.tar, an "
+        "archive that 'docker save' wrote; a column for each engine; may be repeated",
+    )
+    add(
+        "--isolation-require",
+        metavar="NAMES",
+        default="",
+        help="fail with a usage error if one of these runtimes, kinds or targets is missing; by default it is skipped",
+    )
+    add(
+        "--isolation-profile",
+        metavar="NAME@N",
+        help="require the walls of this profile: privileged@1, baseline@1, restricted@1",
+    )
+    add("--isolation-report", metavar="DIR", help="write facts/, results.json and index.html to this folder")
+    add(
+        "--isolation-max-skip",
+        metavar="N",
+        type=int,
+        help="fail if more than N checks were skipped, counted on each target",
+    )
+    add("--isolation-suite", action="store_true", help="also run the bundled suite when test files are named")
+    add("--isolation-kernel", metavar="FILE", help="boot this kernel in micro VMs; default: the distribution's")
+    add(
+        "--isolation-expected",
+        metavar="FILE",
+        help="read the documented exceptions of own checks here; default: ROOTDIR/isolation-expected.yaml",
+    )
+    add(
+        "--isolation-waivers",
+        metavar="FILE",
+        help="read the targets and the waivers (accepted findings) here; default: ROOTDIR/isolation.yaml",
+    )
+    add(
+        "--isolation-check",
+        metavar="IDS",
+        default="",
+        help="run only these checks, such as lim.memory or 'ns.*,cap.*'",
+    )
+    add(
+        "--isolation-userland",
+        metavar="NAME",
+        help="give testinfra's sandboxes these programs: busybox (default), or debian (python3, ps, getent, dpkg, "
+        "ip, ping), which is built once",
+    )
+    parser.addini("isolation_userland", "default of --isolation-userland", default="")
+    add(
+        "--isolation-roles",
+        metavar="DIR",
+        action="append",
+        default=[],
+        help="find roles here before the packaged ones: DIR/NAME/runtime.yaml; may be repeated; default: the folder "
+        "roles beside isolation.yaml or lab.yaml",
+    )
+    add(
+        "--isolation-check-runtime",
+        metavar="NAME",
+        help="test nothing but whether the role of this runtime describes it rightly, such as that of your own",
+    )
+    parser.addini("isolation_profile", "default of --isolation-profile", default="")
+    parser.addini("isolation_runtime", "default of --isolation-runtime", default="")
+    parser.addini("isolation_expected", "default of --isolation-expected", default="")
+    parser.addini("isolation_waivers", "default of --isolation-waivers", default="")
+    parser.addini("isolation_timeout_scale", "factor of every deadline, for slow machines; default: 1", default="1")
