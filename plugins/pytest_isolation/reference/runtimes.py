@@ -5,11 +5,13 @@ In: the roles' runtime.yaml and expected.yaml.  Out: Markdown.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from provisioner.runtimes.runtime import Runtime
 from pytest_isolation.policy.expected import Documented, Expected, When
 from pytest_isolation.reference.checks import plain
+
+Seen = Mapping[str, Sequence[str]]
 
 HEAD = """\
 # The runtimes
@@ -17,6 +19,8 @@ HEAD = """\
 What the default configuration of each runtime leaves open, with the source that documents it.
 The matrix shows these as `~`; they are no findings.
 Every other check must hold.
+*Seen on* names the hosts on which a run of the suite met the exception (`script/exceptions`).
+An empty cell is documented and was not met: its condition, or a file of the kernel, is on none of these hosts.
 This page is made from `roles/*/runtime.yaml` and `roles/*/expected.yaml` by `script/reference`.
 """
 WORDS = {
@@ -30,19 +34,25 @@ WORDS = {
 }
 
 
-def render_runtimes(runtimes: Iterable[Runtime], expected: Mapping[str, Expected]) -> str:
+def render_runtimes(
+    runtimes: Iterable[Runtime], expected: Mapping[str, Expected], seen: Mapping[str, Seen] | None = None
+) -> str:
     """
     Return the page of all runtimes.
 
     Args:
         runtimes: all of them.
         expected: their documented exceptions, by name; a runtime may have none.
+        seen: on which hosts each exception was met, by the runtime's name.
     """
-    sections = ("\n".join(_section(runtime, expected.get(runtime.name))) for runtime in runtimes)
+    known = seen or {}
+    sections = (
+        "\n".join(_section(runtime, expected.get(runtime.name), known.get(runtime.name, {}))) for runtime in runtimes
+    )
     return "\n".join([HEAD, *sections])
 
 
-def _section(runtime: Runtime, expected: Expected | None) -> Iterator[str]:
+def _section(runtime: Runtime, expected: Expected | None, seen: Seen) -> Iterator[str]:
     yield f"## {runtime.name}\n"
     yield f"{plain(runtime.title)}: a {runtime.kind}; on the host it is {_BOUNDARIES[runtime.boundary]}.\n"
     yield f"- install: `{runtime.install}`"
@@ -53,17 +63,29 @@ def _section(runtime: Runtime, expected: Expected | None) -> Iterator[str]:
     for symptom in runtime.symptoms:
         yield f"- when {plain(symptom.cause)}: {plain(symptom.mend)}"
     yield ""
-    rows = list(_rows(expected))
+    rows = list(_rows(expected, seen))
     if rows:
-        yield "| check | verdict | when | source |\n|---|---|---|---|"
+        yield "| check | verdict | when | source | seen on |\n|---|---|---|---|---|"
         yield from rows
         yield ""
 
 
-def _rows(expected: Expected | None) -> Iterator[str]:
-    for check, entries in sorted((expected.root if expected else {}).items()):
+def _rows(expected: Expected | None, seen: Seen) -> Iterator[str]:
+    for check, entry in entries_of(expected) if expected else ():
+        where = plain("; ".join(seen.get(key_of(check, entry), ())))
+        yield f"| {check} | {_verdict(entry)} | {_when(entry.when)} | {plain(entry.source)} | {where} |"
+
+
+def entries_of(expected: Expected) -> Iterator[tuple[str, Documented]]:
+    """Yield each documented exception with the id of its check, sorted by the id."""
+    for check, entries in sorted(expected.root.items()):
         for entry in entries if isinstance(entries, list) else [entries]:
-            yield f"| {check} | {_verdict(entry)} | {_when(entry.when)} | {plain(entry.source)} |"
+            yield check, entry
+
+
+def key_of(check: str, entry: Documented) -> str:
+    """Return a text that names one exception: it changes when the exception does."""
+    return " | ".join(filter(None, [check, _verdict(entry), _when(entry.when), entry.source]))
 
 
 def _verdict(entry: Documented) -> str:

@@ -40,8 +40,9 @@ int main(int argc, char **argv)
 {
 	const struct verb *verb;
 
-	if (strcmp(argc ? argv[0] : "", MEMFD_PATH) == 0)
-		close(MEMFD_FD); /* this program itself */
+	/* this program itself, if it is the sealed copy; a file of the host there is a finding */
+	if (strcmp(argc ? argv[0] : "", MEMFD_PATH) == 0 && is_sealed(MEMFD_FD))
+		close(MEMFD_FD);
 	record_fds();
 	record_descriptors();
 	if (argc < 2)

@@ -12,11 +12,19 @@
 #ifndef F_ADD_SEALS
 #define F_ADD_SEALS 1033
 #endif
+#ifndef F_GET_SEALS
+#define F_GET_SEALS 1034
+#endif
 
 #define MEMORY_CLOEXEC	0x01u
 #define MEMORY_SEALABLE 0x02u
 #define MEMORY_EXEC	0x10u /* since Linux 6.3; required if vm.memfd_noexec is 1 */
 #define SEALS		0x0f  /* seal, shrink, grow, write */
+
+bool is_sealed(int fd)
+{
+	return fcntl(fd, F_GET_SEALS) == SEALS;
+}
 
 /* A sealed copy, because a sandbox could write to the program itself (CVE-2019-5736). */
 int copy_program(void)

@@ -40,6 +40,9 @@ int open_raw_tty(const char *path);
 /* Powers the machine off after `out` has been drained. */
 _Noreturn void init_stop(int out);
 
+/* Whether a descriptor is one of a sealed copy of this program. */
+bool is_sealed(int fd);
+
 /*
  * A descriptor of a sealed copy of this program in memory, open for reading only; -1 with errno.
  */
