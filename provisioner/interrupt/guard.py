@@ -6,6 +6,7 @@ the third signal also ends a program whose main thread hangs in a system call or
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import signal
@@ -79,7 +80,18 @@ class Guard:
             if handler in (signal.SIG_DFL, signal.default_int_handler):
                 self._before[number] = handler
                 signal.signal(number, self._on_signal)
+        atexit.register(self._end)
         return True
+
+    def _end(self) -> None:
+        """
+        Ignore further signals of an interrupted program: its exit status is decided.
+
+        The interpreter's end sets the default handlers again, and ignored signals stay ignored.
+        """
+        for number in self._before if self.number is not None else ():
+            if signal.getsignal(number) == self._on_signal:
+                signal.signal(number, signal.SIG_IGN)
 
     def hold(self) -> None:
         """Raise nothing from now on: the program undoes things until its end."""

@@ -181,6 +181,23 @@ def test_an_interrupt_is_raised_after_what_must_not_be_interrupted(start: Start)
     assert program.said.read_text() == "ready\nundone\n"
 
 
+LATE = """
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+        kill(pid, number)
+sys.last = Last()  # deleted when the interpreter has set the default handlers again
+say("ready")
+time.sleep(20)
+"""
+
+
+def test_a_signal_at_the_interpreters_end_does_not_change_the_status(start: Start) -> None:
+    program = start(LATE)
+    program.send(signal.SIGINT)
+
+    assert program.end() == (130, "")
+
+
 FORWARD = """
 script = "trap 'exit 7' TERM; echo ready; for _ in $(seq 200); do sleep 0.05; done"
 with undoing():
