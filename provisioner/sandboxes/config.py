@@ -6,22 +6,19 @@ In: a host, a Runtime with a `prepare`, the values of one sandbox.  Out: the fil
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.hosts.host import Host
-from provisioner.limits.limits import LimitValues
 from provisioner.runtimes.render import render_argv, render_value
 from provisioner.runtimes.runtime import Runtime
-from provisioner.sandboxes.spec import Edit
+from provisioner.sandboxes.flags import volumes_of
+from provisioner.sandboxes.spec import Spec
 
 
-def write_config(
-    host: Host, runtime: Runtime, values: dict[str, object], asked: LimitValues, edits: Sequence[Edit] = ()
-) -> None:
+def write_config(host: Host, runtime: Runtime, values: dict[str, object], spec: Spec) -> None:
     """
     Write the runtime's default config, set the sandbox's values in it, and apply the edits.
 
@@ -29,8 +26,7 @@ def write_config(
         host: the host that the sandbox is created on.
         runtime: the runtime, which must have a `prepare`.
         values: what templates may name, among it the sandbox's folder `bundle`.
-        asked: the limits, with further values for their templates.
-        edits: functions that change the config.
+        spec: what is asked of the sandbox: limits, volumes, edits.
 
     Raises:
         IsolationError: the runtime does not write its default config, or a template cannot be rendered.
@@ -41,23 +37,17 @@ def write_config(
     config = _default_config(host, runtime, values, path)
     for key, template in prepare.set.items():
         set_key(config, key, render_value(template, values, f"{runtime.name}: prepare.set.{key}"))
-    for name, further in asked.items():
+    for name, further in spec.limits.template_values().items():
         for key, template in runtime.limits[name].config.items():
             set_key(config, key, render_value(template, {**values, **further}, f"{runtime.name}: {key}"))
-    _set_volumes(config, runtime, values)
-    for edit in edits:
-        edit(config)
-    host.files.write(path, json.dumps(config, indent=1).encode())
-
-
-def _set_volumes(config: dict[str, Any], runtime: Runtime, values: dict[str, object]) -> None:
-    volumes = values.get("volumes")
-    if runtime.volume is None or not isinstance(volumes, list):
-        return
-    for volume in volumes:
-        for key, template in runtime.volume.config.items():
+    shared = runtime.volume.config if runtime.volume else {}
+    for volume in volumes_of(spec):
+        for key, template in shared.items():
             further = {"config": config, "volume": volume}
             set_key(config, key, render_value(template, {**values, **further}, f"{runtime.name}: {key}"))
+    for edit in spec.edits:
+        edit(config)
+    host.files.write(path, json.dumps(config, indent=1).encode())
 
 
 def _default_config(host: Host, runtime: Runtime, values: dict[str, object], path: Path) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from provisioner.runtimes.render import render_argv, render_value
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
 from provisioner.sandboxes.config import write_config
-from provisioner.sandboxes.flags import amounts_of, limit_flags, network_flags, volume_flags, volumes_of
+from provisioner.sandboxes.flags import amounts_of, limit_flags, network_flags, volume_flags
 from provisioner.sandboxes.spec import OuterHost, RefusedError, Spec
 
 _numbers = itertools.count(1)
@@ -96,7 +96,6 @@ class Sandbox:
             if (uid := self.host.hypervisor_uid) is not None:
                 self.host.files.hand_over(self._bundle / "console.log", uid)
         values["limits"] = self._limit_flags(values)
-        values["volumes"] = volumes_of(self.spec)
         values["flags"] = [*self.spec.flags, *volume_flags(self.runtime, self.spec, values)]
         values["network"] = network_flags(self.runtime, self.spec, values)
         return values
@@ -119,7 +118,7 @@ class Sandbox:
         runtime = self.runtime
         self.engine.refuse_silent()
         if runtime.prepare:
-            write_config(self.host, runtime, self._values, self.spec.limits.template_values(), self.spec.edits)
+            write_config(self.host, runtime, self._values, self.spec)
         if delete := self.delete_argv():
             self._undo_entries.append(
                 self.host.files.made_command(self.host.run, delete, self.host.remembered(runtime))

@@ -15,6 +15,7 @@ from provisioner.errors import IsolationError
 from provisioner.hosts.host import Host
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.config import write_config
+from provisioner.sandboxes.spec import Spec
 
 SPEC = "import sys, json; open(sys.argv[1] + '/config.json', 'w').write(json.dumps({'of': sys.argv[2], 'list': []}))"
 
@@ -54,7 +55,7 @@ def written(host: Host, runtime: Runtime, folder: Path, name: str) -> dict[str, 
     bundle = folder / name
     bundle.mkdir()
     values: dict[str, object] = {"bundle": str(bundle), "name": name, "nonce": "0123"}
-    write_config(host, runtime, values, {}, [lambda config: config["list"].append(name)])
+    write_config(host, runtime, values, Spec(edits=(lambda config: config["list"].append(name),)))
     found: dict[str, Any] = json.loads((bundle / "config.json").read_text())
     return found
 
