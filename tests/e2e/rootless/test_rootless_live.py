@@ -26,7 +26,7 @@ NEEDED = {
 PRIVATE = """
 def test_a_network_of_its_own(sandbox_factory):
     sandbox = sandbox_factory(network="private")
-    assert sandbox.inside().nonce == sandbox.nonce
+    assert sandbox.inside.nonce == sandbox.live.nonce
 """
 
 MakeAccount = Callable[..., Account]
