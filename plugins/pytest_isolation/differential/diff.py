@@ -22,7 +22,7 @@ from pytest_isolation.observe.gather import gather
 from pytest_isolation.observe.hosts import Hosts
 from pytest_isolation.observe.measurements import Measurements
 from pytest_isolation.observe.sandboxes import SandboxCache
-from pytest_isolation.options.run import LOCAL, RunOptions
+from pytest_isolation.options.run import RunOptions
 from pytest_isolation.targets.select import select_targets
 from pytest_isolation.targets.target import Target
 
@@ -119,20 +119,7 @@ def _differing(outcomes: Sequence[Outcome]) -> dict[str, tuple[str, ...]]:
 
 
 def _targets(runtimes: Sequence[str]) -> list[Target]:
-    asked = RunOptions(
-        kinds=("container",),
-        runtimes=tuple(runtimes),
-        required=tuple(runtimes),
-        profile="",
-        report=None,
-        max_skip=None,
-        suite=False,
-        kernel=None,
-        waivers=None,
-        scale=1.0,
-        sources=(),
-        hosts=(LOCAL,),
-    )
+    asked = RunOptions(kinds=("container",), runtimes=tuple(runtimes), required=tuple(runtimes))
     try:
         targets, _ = select_targets(asked)
     except pytest.UsageError as error:

@@ -44,16 +44,16 @@ class RunOptions:
     """
 
     kinds: tuple[str, ...]
-    runtimes: tuple[str, ...]
-    required: tuple[str, ...]
-    profile: str
-    report: Path | None
-    max_skip: int | None
-    suite: bool
-    kernel: Path | None
-    waivers: Path | None
-    scale: float
-    sources: tuple[tuple[str, str], ...]
+    runtimes: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    profile: str = ""
+    report: Path | None = None
+    max_skip: int | None = None
+    suite: bool = False
+    kernel: Path | None = None
+    waivers: Path | None = None
+    scale: float = 1.0
+    sources: tuple[tuple[str, str], ...] = ()
     hosts: tuple[str, ...] = (LOCAL,)
     machines: tuple[str, ...] = ()
     lab: Path | None = None

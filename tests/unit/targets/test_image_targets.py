@@ -16,21 +16,7 @@ Answer = Callable[[Sequence[str]], tuple[int, str]]
 
 
 def asked(*images: str) -> RunOptions:
-    return RunOptions(
-        kinds=("container",),
-        runtimes=(),
-        required=(),
-        profile="",
-        report=None,
-        max_skip=None,
-        suite=False,
-        kernel=None,
-        waivers=None,
-        scale=1.0,
-        sources=(),
-        images=images,
-        only_named=True,
-    )
+    return RunOptions(kinds=("container",), images=images, only_named=True)
 
 
 @pytest.fixture

@@ -12,19 +12,7 @@ from pytest_isolation.targets.project import with_targets
 from pytest_isolation.targets.select import select_targets
 
 FILE = {"web": TargetSpec(run="docker run me/app"), "jail": TargetSpec(run="bwrap -- {probe}")}
-PLAIN = RunOptions(
-    kinds=("container",),
-    runtimes=(),
-    required=(),
-    profile="",
-    report=None,
-    max_skip=None,
-    suite=False,
-    kernel=None,
-    waivers=None,
-    scale=1.0,
-    sources=(),
-)
+PLAIN = RunOptions(kinds=("container",))
 NAMED = replace(PLAIN, only_named=True)
 
 

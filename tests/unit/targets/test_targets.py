@@ -14,19 +14,7 @@ from pytest_isolation.targets.select import instead_of, named_target, select_tar
 
 
 def asked(*kinds: str, runtimes: tuple[str, ...] = (), required: tuple[str, ...] = ()) -> RunOptions:
-    return RunOptions(
-        kinds=kinds,
-        runtimes=runtimes,
-        required=required,
-        profile="",
-        report=None,
-        max_skip=None,
-        suite=False,
-        kernel=None,
-        waivers=None,
-        scale=1.0,
-        sources=(),
-    )
+    return RunOptions(kinds=kinds, runtimes=runtimes, required=required)
 
 
 @pytest.fixture
