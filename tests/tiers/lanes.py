@@ -61,7 +61,7 @@ LANES: tuple[Lane, ...] = (
     Lane(
         "sessions",
         "full",
-        330,
+        200,
         (
             "plugins/pytest_isolation/session/",
             "plugins/pytest_isolation/report/",
