@@ -70,9 +70,10 @@ class UsersEngine:
         asked = [*self.words, "ps", "--all", "--quiet", "--filter", f"ancestor={image}"]
         return run(asked, self.home.environment)
 
-    def images(self) -> str:
-        """Return the names of all images."""
-        return run([*self.words, "images", "--format", "{{.Repository}}:{{.Tag}}"], self.home.environment)
+    def images(self) -> list[str]:
+        """Return the names of all images, sorted: the engine orders those of one age as it likes."""
+        names = run([*self.words, "images", "--format", "{{.Repository}}:{{.Tag}}"], self.home.environment)
+        return sorted(names.splitlines())
 
     def remove_images(self) -> None:
         """Take the images away."""
