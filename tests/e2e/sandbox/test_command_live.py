@@ -92,11 +92,14 @@ def test_init_accepts_todays_state_and_the_next_run_tells_what_was_lost(home: Ho
     run(argv, home.environment, home.path)
     file = home.path / "isolation.yaml"
 
-    same, _ = session(home, "--isolation=container")
+    same, seen = session(home, "--isolation=container")
     file.write_text(file.read_text().replace(jail, OPENED[runtime]))
     weaker, cells = session(home, "--isolation=container")
 
-    assert same.returncode == 0, same.stdout + same.stderr
+    # other tests mount on this host meanwhile: then the reason names another mount, and that is a change
+    changed = {check for (check, _), cell in seen.items() if cell["judgement"] == "finding"}
+    assert changed <= {"nnp.setuid"}, same.stdout + same.stderr
+    assert same.returncode == bool(changed)
     assert "accepted lines without a reason" in same.stdout
     assert weaker.returncode == 1, weaker.stdout + weaker.stderr
     assert cells["ns.net", "run:box"]["judgement"] == "finding"
