@@ -33,7 +33,7 @@ from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.observe.hosts import Hosts
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 
 FLOOR = "the runtime's own command"
 FACTS = "ours, all facts of both sides"

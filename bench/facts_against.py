@@ -41,7 +41,7 @@ from provisioner.runtimes.load import load_runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.observe.hosts import Hosts
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 
 import inspect, provisioner
 own = "own" in inspect.signature(Sandbox.inside).parameters

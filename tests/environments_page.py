@@ -20,7 +20,7 @@ Each row is a test of the lane `faults-wide`, with each of its commands; `faults
 
 `session` is `pytest --isolation=container`; `judge`, `checks` and `known` are commands of `isolation`,
 the others of `provisioner`.
-`$H` is PYTEST_ISOLATION_HOME.
+`$H` is PYTEST_ISOLATION_HOME, `$W` the working folder.
 """
 PARTS = (
     ("Folders, users and locales", DISKS),
@@ -80,7 +80,8 @@ def _promise(row: Row) -> str:
 
 
 def _code(text: str) -> str:
-    return "`" + text.replace("|", "\\|").replace("\n", " ") + "`"
+    """Return a shell text as code; the working folder of the tests is in their home."""
+    return "`" + text.replace("$H/work", "$W").replace("|", "\\|").replace("\n", " ") + "`"
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> str:

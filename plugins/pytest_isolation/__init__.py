@@ -2,7 +2,7 @@
 
 plugin.py      pytest's hooks; each one calls the module that does the work
 fixtures.py    sandbox, peer, host_facts, sandbox_factory, machine
-options/       the command-line options and ini keys
+options.py     the command-line options and ini keys
 cli.py         the command `isolation`
 escape.py      makes text from a sandbox safe to print
 session/       one run: observes the targets, judges the tests, writes the report

@@ -22,8 +22,7 @@ from pytest_isolation.fixtures import (  # noqa: F401 - fixtures are registered 
     sandbox,
     sandbox_factory,
 )
-from pytest_isolation.options.declared import MARKERS, add_options
-from pytest_isolation.options.read import is_asked, read_options
+from pytest_isolation.options import MARKERS, add_options, is_asked, refuse_without_kind
 from pytest_isolation.session.state import RUNS, STATE, TARGET, start_state, state_and_target
 
 if TYPE_CHECKING:
@@ -64,9 +63,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
         run_conformance(config)
         return
-    options = read_options(config)
-    if options is None:
+    if not is_asked(config.option):
+        refuse_without_kind(config.invocation_params.args)
         return
+    from pytest_isolation.session.read_options import read_options
+
+    options = read_options(config)
     from pytest_isolation.session.inputs import read_roles
     from pytest_isolation.session.interrupt import guard_session
     from pytest_isolation.session.suite import refuse_listing

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fakes import wait_for
 from others import PODMAN, RLIMITS, run
 from residue import ARGS, Home
 
@@ -102,18 +103,30 @@ def users_engine(name: str, home: Home) -> Iterator[UsersEngine]:
             engine.remove_images()
 
 
-def session(home: Home, *args: str) -> tuple[subprocess.CompletedProcess[str], Cells]:
-    """Run the bundled suite; return the run, and its cells by check and target."""
-    done = pytest_run(home, "--isolation-report=report", *args, "--pyargs", "pytest_isolation.suite")
+@contextlib.contextmanager
+def still_mounts(home: Home) -> Iterator[tuple[str, ...]]:
+    """Yield the words that run a command where no mount of the host's other tests comes or goes; root only."""
+    with subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sleep", "900"]) as holder:
+        try:
+            mounts = Path(f"/proc/{holder.pid}/ns/mnt")
+            wait_for(lambda: mounts.readlink() != Path("/proc/self/ns/mnt").readlink())
+            yield ("nsenter", f"--mount={mounts}", f"--wdns={home.path}")
+        finally:
+            holder.kill()
+
+
+def session(home: Home, *args: str, within: tuple[str, ...] = ()) -> tuple[subprocess.CompletedProcess[str], Cells]:
+    """Run the bundled suite, with words before the command; return the run, and its cells by check and target."""
+    done = pytest_run(home, "--isolation-report=report", *args, "--pyargs", "pytest_isolation.suite", within=within)
     file = Path(home.path, "report", "results.json")
     assert file.exists(), done.stdout + done.stderr
     document = json.loads(file.read_text())
     return done, {(cell["check"], cell["target"]): cell for cell in document["cells"]}
 
 
-def pytest_run(home: Home, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run pytest in a home, as a user would."""
-    argv = [sys.executable, "-m", "pytest", *ARGS, f"--rootdir={home.path}", *args]
+def pytest_run(home: Home, *args: str, within: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run pytest in a home, as a user would, with words before the command."""
+    argv = [*within, sys.executable, "-m", "pytest", *ARGS, f"--rootdir={home.path}", *args]
     return subprocess.run(
         argv,
         capture_output=True,

@@ -11,7 +11,7 @@ import pytest
 pytest_plugins = ["pytester"]
 
 HEAVY = ("pydantic", "jinja2", "ruamel", "fabric", "rich", "typer", "filelock")
-OWN_MODULES = 11
+OWN_MODULES = 8
 BUDGET = 0.25  # of what pytest's own import takes
 IMPORTED = r"^import time:\s+\d+ \|\s+(\d+) \| +(pytest|pytest_isolation\.plugin)$"
 ARGS = ("-p", "no:cacheprovider", "-p", "no:randomly")

@@ -40,7 +40,7 @@ def test_a_report_that_cannot_be_written_is_refused_at_the_start(pytester: pytes
     refused(run(pytester, f"--isolation-report={path}"), f"--isolation-report: cannot make '{path}':*")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run as another user")
 def test_a_folder_of_another_user_is_refused_at_the_start(pytester: pytest.Pytester) -> None:
     refused(run(pytester, "--isolation-report=/usr"), "--isolation-report: this user may not write to '/usr'")
 

@@ -223,7 +223,7 @@ def test_a_further_sandbox_lives_for_its_test(pytester: pytest.Pytester, home: P
     assert nothing_left(home)
 
 
-@pytest.mark.skipif(not USER_NAMESPACES, reason="this user may make no user namespace")
+@pytest.mark.skipif(not USER_NAMESPACES, reason="this host allows no user namespaces: sysctl user.max_user_namespaces")
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
 def test_the_targets_of_a_project_are_its_columns(pytester: pytest.Pytester, home: Path, workers: str) -> None:
     pytester.makefile(

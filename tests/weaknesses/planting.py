@@ -34,7 +34,7 @@ from provisioner.sandboxes.teardown import TeardownResult, measure_end
 from pytest_isolation.observe.measurements import Measurements
 from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.observe.views import observe_sandbox
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import Record
 from pytest_isolation.targets.target import Target
 

@@ -21,7 +21,7 @@ from plants import PLANTS, rootless
 
 from provisioner.sandboxes.spec import RefusedError
 from pytest_isolation.fixtures import OFF
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 from pytest_isolation.policy.verdict import Verdict
 from pytest_isolation.session.state import STATE, State
 

@@ -24,7 +24,7 @@ from provisioner.sandboxes.teardown import TeardownResult
 from pytest_isolation.fixtures import OFF
 from pytest_isolation.observe.measurements import Measurements
 from pytest_isolation.observe.views import observe_sandbox
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 from pytest_isolation.policy.verdict import Verdict
 from pytest_isolation.records.record import Record
 from pytest_isolation.session.state import STATE, State

@@ -22,7 +22,7 @@ from pytest_isolation.observe.gather import gather
 from pytest_isolation.observe.hosts import Hosts
 from pytest_isolation.observe.measurements import Measurements
 from pytest_isolation.observe.sandboxes import SandboxCache
-from pytest_isolation.options.run import RunOptions
+from pytest_isolation.options import RunOptions
 from pytest_isolation.targets.select import select_targets
 from pytest_isolation.targets.target import Target
 

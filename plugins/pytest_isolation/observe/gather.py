@@ -24,7 +24,7 @@ from pytest_isolation.observe.measurements import Measurements
 from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.observe.stock import Stock, observe_stock
 from pytest_isolation.observe.views import observe_sandbox
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 from pytest_isolation.targets.select import instead_of, other_option
 from pytest_isolation.targets.target import Target
 

@@ -28,7 +28,7 @@ from provisioner.linux.processes import read_process, send_signal
 from provisioner.probe.build import BuiltProbe, probe_binary
 from provisioner.progress import step
 from provisioner.sandboxes.spec import OuterHost
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 from pytest_isolation.targets.target import Target
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from provisioner.progress import step
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.observe.hosts import Hosts
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.targets.target import Target
 

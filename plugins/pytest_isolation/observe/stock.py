@@ -19,7 +19,7 @@ from provisioner.sandboxes.spec import Spec
 from pytest_isolation.observe.hosts import Hosts
 from pytest_isolation.observe.measurements import Measurements
 from pytest_isolation.observe.views import observe_sandbox
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import Record
 from pytest_isolation.targets.select import other_option
 from pytest_isolation.targets.target import Target

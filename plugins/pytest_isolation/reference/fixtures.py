@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_isolation.options.declared import MARKERS
+from pytest_isolation.options import MARKERS
 from pytest_isolation.records.host_view import HostView
 from pytest_isolation.records.view import SandboxView
 

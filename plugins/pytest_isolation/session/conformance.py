@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_isolation.options.read import is_asked
+from pytest_isolation.options import is_asked
 from pytest_isolation.session.inputs import read_roles
 from pytest_isolation.session.suite import SuiteCollector
 

@@ -19,7 +19,7 @@ from provisioner.faults.explain import explained
 from provisioner.files.folder import Folder
 from provisioner.files.suggest import nearest
 from pytest_isolation.escape import escape
-from pytest_isolation.options.run import RunOptions
+from pytest_isolation.options import RunOptions
 
 EXPECTED = "expected.yaml"
 

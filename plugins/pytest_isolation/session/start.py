@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.errors import IsolationError
 from pytest_isolation.escape import escape
-from pytest_isolation.options.run import KINDS
+from pytest_isolation.options import KINDS
 from pytest_isolation.session.state import State
 
 DISTRUST = "find out what answers in its place: the image, its entrypoint, what is mounted over the probe"

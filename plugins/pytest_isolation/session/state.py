@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_isolation.options.run import LOCAL, RunOptions
+from pytest_isolation.options import LOCAL, RunOptions
 
 if TYPE_CHECKING:
     from pytest_isolation.live.sandbox import LiveView

@@ -21,7 +21,7 @@ from provisioner.runtimes.locate import EngineSeen, read_engine
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime
 from provisioner.runtimes.settings import SettingSeen, ask_settings
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 from pytest_isolation.policy.conditions import Conditions
 from pytest_isolation.records.record import TargetInfo
 from pytest_isolation.targets.target import Target

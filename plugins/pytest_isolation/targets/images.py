@@ -22,7 +22,7 @@ from provisioner.runtimes.engine_run import image_name
 from provisioner.runtimes.load import runtime_names
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime, symptom_in
-from pytest_isolation.options.run import RunOptions
+from pytest_isolation.options import RunOptions
 from pytest_isolation.targets.named import NAMED
 from pytest_isolation.targets.target import Skipped, lack_of, load_or_refuse
 

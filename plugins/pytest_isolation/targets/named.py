@@ -20,7 +20,7 @@ from provisioner.runtimes.command_line import read_command
 from provisioner.runtimes.load import runtime_names
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.attached import BARE, AttachTarget
-from pytest_isolation.options.run import LOCAL, RunOptions
+from pytest_isolation.options import LOCAL, RunOptions
 from pytest_isolation.records.record import ATTACHED
 from pytest_isolation.targets.running import expand_attached
 from pytest_isolation.targets.target import Target, lack_of, load_or_refuse

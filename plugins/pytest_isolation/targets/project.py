@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from provisioner.files.suggest import suggest
-from pytest_isolation.options.run import LOCAL, RunOptions
+from pytest_isolation.options import LOCAL, RunOptions
 from pytest_isolation.policy.isolation_file import TargetSpec
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")

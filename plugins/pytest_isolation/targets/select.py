@@ -15,7 +15,7 @@ from provisioner.errors import IsolationError
 from provisioner.files.suggest import nearest
 from provisioner.runtimes.load import runtime_names
 from provisioner.runtimes.runtime import MACHINE, Runtime
-from pytest_isolation.options.run import KINDS, LOCAL, RunOptions
+from pytest_isolation.options import KINDS, LOCAL, RunOptions
 from pytest_isolation.targets.named import RUN, attached_target, attached_targets, command_targets
 from pytest_isolation.targets.target import Skipped, Target, lack_of, load_or_refuse
 

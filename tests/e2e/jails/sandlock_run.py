@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from sandlock import Sandbox  # type: ignore[import-not-found]
+from sandlock import Sandbox  # type: ignore[import-not-found]  # script/jails installs it, in a folder of its own
 
 words = sys.argv[1:]
 writable = ["/dev"]

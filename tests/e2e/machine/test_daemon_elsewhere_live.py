@@ -24,7 +24,7 @@ from pytest_isolation.judge.judge import judge_records
 from pytest_isolation.live.machine import MachineView
 from pytest_isolation.observe.hosts import Hosts
 from pytest_isolation.observe.views import observe_sandbox
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 from pytest_isolation.policy.conditions import ELSEWHERE
 from pytest_isolation.policy.expected import load_expected
 from pytest_isolation.policy.policy import Policy

@@ -10,7 +10,7 @@ from provisioner.sandboxes.spec import Spec
 from pytest_isolation.fixtures import OFF
 from pytest_isolation.judge.judge import observed_by
 from pytest_isolation.observe.views import observe_sandbox
-from pytest_isolation.options.run import LOCAL
+from pytest_isolation.options import LOCAL
 from pytest_isolation.policy.verdict import Verdict
 from pytest_isolation.records.view import judge_fixtures
 from pytest_isolation.session.state import STATE, State

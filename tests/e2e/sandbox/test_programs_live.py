@@ -11,11 +11,13 @@ import re
 import shutil
 import stat
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from provisioner.images.image import Image, Item
+from pytest_isolation.live.further import FurtherSandbox
 
 SOURCE = """
 #include <stdio.h>
@@ -33,7 +35,7 @@ int main(void) {
 def programs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Item, ...]:
     """Two programs, and the libraries of the dynamic one at their paths on this host."""
     if shutil.which("gcc") is None:
-        pytest.skip("needs gcc")
+        pytest.skip("needs gcc: apt-get install gcc libc6-dev")
     folder = tmp_path_factory.mktemp("programs")
     (folder / "main.c").write_text(SOURCE)
     for name, options in (("static", ["-static"]), ("dynamic", [])):
@@ -51,7 +53,9 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Item, ...]:
 
 
 @pytest.mark.parametrize("name", ["static", "dynamic"])
-def test_an_ordinary_program_of_glibc_runs(sandbox_factory, programs, name) -> None:  # type: ignore[no-untyped-def]
+def test_an_ordinary_program_of_glibc_runs(
+    sandbox_factory: Callable[..., FurtherSandbox], programs: tuple[Item, ...], name: str
+) -> None:
     done = sandbox_factory(image=Image(items=programs)).run(f"/{name}")
 
     assert (done.returncode, done.stdout) == (0, f"42 /{name}\n"), done

@@ -16,7 +16,7 @@ MATRIX = (ROOT / "docs/reference/matrix.md").read_text("utf-8")
 
 
 def test_every_option_is_listed_and_every_listed_one_exists() -> None:
-    source = (ROOT / "plugins/pytest_isolation/options/declared.py").read_text("utf-8")
+    source = (ROOT / "plugins/pytest_isolation/options.py").read_text("utf-8")
 
     assert set(re.findall(r'"(--isolation[a-z-]*)"', source)) == set(
         re.findall(r"^\| `(--isolation[a-z-]*)", README, re.M)

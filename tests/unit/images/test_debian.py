@@ -43,9 +43,9 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def test_the_archive_has_debian_as_its_lower_layer(small: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(debian.debian_archive(probe_binary().path, "x:1"))) as tar:
-        manifest = json.loads(tar.extractfile("manifest.json").read())[0]  # type: ignore[union-attr]
-        config = json.loads(tar.extractfile(manifest["Config"]).read())  # type: ignore[union-attr]
-        layers = [tar.extractfile(name).read() for name in manifest["Layers"]]  # type: ignore[union-attr]
+        manifest = json.loads(tar.extractfile("manifest.json").read())[0]  # type: ignore[union-attr]  # a plain file
+        config = json.loads(tar.extractfile(manifest["Config"]).read())  # type: ignore[union-attr]  # a plain file
+        layers = [tar.extractfile(name).read() for name in manifest["Layers"]]  # type: ignore[union-attr]  # a plain file
 
     assert layers[0] == small.read_bytes()
     assert [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers] == config["rootfs"]["diff_ids"]

@@ -10,8 +10,8 @@ from sample_records import archived, blank
 from sample_results import sample
 
 from provisioner.errors import IsolationError
-from pytest_isolation.options.read import _report
 from pytest_isolation.report.folder import write_report
+from pytest_isolation.session.read_options import _report
 
 NOBODY = 65534
 root = pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another user: run as root")

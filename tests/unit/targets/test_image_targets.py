@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.connection.local import Completed
-from pytest_isolation.options.run import RunOptions
+from pytest_isolation.options import RunOptions
 from pytest_isolation.targets.images import with_images
 from pytest_isolation.targets.select import select_targets
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_isolation.options.run import RunOptions
+from pytest_isolation.options import RunOptions
 from pytest_isolation.policy.isolation_file import TargetSpec
 from pytest_isolation.targets.project import with_targets
 from pytest_isolation.targets.select import select_targets

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from provisioner.machines.lab import Lab, MachineSpec
-from pytest_isolation.options.run import RunOptions
+from pytest_isolation.options import RunOptions
 from pytest_isolation.targets.select import instead_of, named_target, select_targets
 
 

@@ -1,41 +1,27 @@
 """Reads the plugin's options and ini keys.
 
-In: pytest's config.
+In: pytest's config, of a run of ours.
 Out: a frozen `RunOptions`, with the source of each setting.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
-import shlex
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from pytest_isolation.options.run import KINDS, USERLANDS, RunOptions
-
-KIND_OPTION = "--isolation"  # all other options of ours begin with it, too
-NAMING = ("isolation_attach", "isolation_run", "isolation_image")  # they name single columns: no --isolation needed
+from pytest_isolation.options import KINDS, USERLANDS, RunOptions
 
 
-def is_asked(given: argparse.Namespace) -> bool:
-    """Whether a command line asks for a run of ours."""
-    return given.isolation is not None or any(getattr(given, name) for name in NAMING)
-
-
-def read_options(config: pytest.Config) -> RunOptions | None:
+def read_options(config: pytest.Config) -> RunOptions:
     """
-    Return the options, or None without `--isolation` and the options that name single columns.
+    Return the options of a run that `is_asked`.
 
     Raises:
         pytest.UsageError: a value is unknown or out of range; the error names the nearest known one.
     """
     given = config.getoption("isolation")
-    if not is_asked(config.option):
-        _refuse_without_kind(config.invocation_params.args)
-        return None
     kinds = ("container",) if given is None else _names(given)
     if not kinds:
         raise pytest.UsageError(f"--isolation needs a kind: {', '.join(KINDS)}")
@@ -83,15 +69,6 @@ def read_options(config: pytest.Config) -> RunOptions | None:
         helper=config.getoption("isolation_helper"),
         checks=_names(config.getoption("isolation_check")),
     )
-
-
-def _refuse_without_kind(args: Iterable[object]) -> None:
-    """Refuse options of ours on a command line without `--isolation`: they would be ignored, and the run be green."""
-    words = [str(word) for word in args]
-    ours = next((word for word in words if word.startswith(f"{KIND_OPTION}-")), None)
-    if ours is not None:
-        option = ours.partition("=")[0]
-        raise pytest.UsageError(f"{option} needs --isolation: pytest --isolation=container {shlex.join(words)}")
 
 
 def _names(text: str) -> tuple[str, ...]:

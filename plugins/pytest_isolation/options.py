@@ -1,14 +1,24 @@
-"""The options, ini keys and markers of the plugin, as pytest learns them.
+"""The plugin's options and ini keys: what they are, and what a user asked for by them.
 
-In: pytest's parser.  All names start with `isolation`.
+In: pytest's parser.
+Out: `RunOptions`, which session/read_options.py fills.  Imports nothing heavy: it is loaded in every pytest run.
 """
 
 from __future__ import annotations
 
+import argparse
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 
-from pytest_isolation.options.run import LOCAL
-
+KINDS = ("container", "vm")
+USERLANDS = ("busybox", "debian")
+LOCAL = "local"
+KIND_OPTION = "--isolation"  # all other options of ours begin with it, too
+NAMING = ("isolation_attach", "isolation_run", "isolation_image")  # they name single columns: no --isolation needed
 MARKERS = (
     "isolation(id, *, severity, profile, refs, gains, remedy, shows, reproduce, kinds, kinds_reason): this test is "
     "a check: it tests one named part of the wall between a sandbox and its host",
@@ -18,6 +28,85 @@ MARKERS = (
     "isolation_destructive: this test changes the sandbox or its machine; afterwards the sandbox is created again, "
     "and the machine is restored from its snapshot",
 )
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """
+    What the user asked for.
+
+    Attributes:
+        kinds: "container", "vm" or both, in the order given.
+        runtimes: the runtimes that were named; empty for all that are installed.
+        required: runtimes, kinds or targets without which the run is a usage error.
+        profile: the profile that must hold, as "baseline@1"; "" for none.
+        report: the folder for facts/, results.json and index.html, or None.
+        max_skip: the most cells that may be skipped, or None for any number.
+        suite: whether the bundled suite is run beside the paths given.
+        kernel: the kernel that micro VMs boot, or None for the distribution's.
+        waivers: isolation.yaml with targets and waivers, or None.
+        pyproject: the pyproject.toml that may have a table [tool.pytest-isolation], or None.
+        scale: the factor of every deadline.
+        sources: where each setting came from that is not the default: name, source.
+        hosts: where container runtimes run: "local" or machines of lab.yaml, in the order given.
+        machines: the machines of lab.yaml that are sandboxes themselves.
+        lab: the lab.yaml, or None for the nearest.
+        attach: running sandboxes to attach to, as "docker:NAME".
+        commands: command lines that start a sandbox, as "docker run me/app" or "web=docker run me/app".
+        images: images that each engine starts, as "me/app:1.4" or "web=app.tar".
+        only_named: whether nothing but attached sandboxes and command lines was asked for.
+        helper: whether helpers may look at the hosts of engines that are elsewhere.
+        expected: the file of the documented exceptions of own checks, or None.
+        targets: the names of isolation.yaml's targets that are columns instead of the installed container runtimes.
+        checks: ids or globs of the checks that are run; empty for all.
+        userland: the programs of the sandboxes that testinfra asks: "busybox" or "debian".
+        roles: folders of own roles, the first that has a role decides.
+    """
+
+    kinds: tuple[str, ...]
+    runtimes: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    profile: str = ""
+    report: Path | None = None
+    max_skip: int | None = None
+    suite: bool = False
+    kernel: Path | None = None
+    waivers: Path | None = None
+    scale: float = 1.0
+    sources: tuple[tuple[str, str], ...] = ()
+    hosts: tuple[str, ...] = (LOCAL,)
+    machines: tuple[str, ...] = ()
+    lab: Path | None = None
+    attach: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    only_named: bool = False
+    expected: Path | None = None
+    helper: bool = False
+    pyproject: Path | None = None
+    targets: tuple[str, ...] = ()
+    userland: str = "busybox"
+    checks: tuple[str, ...] = ()
+    roles: tuple[Path, ...] = ()
+
+    @property
+    def needs_lab(self) -> bool:
+        """Whether a machine of lab.yaml was named."""
+        return bool(self.machines) or self.hosts != (LOCAL,)
+
+
+def is_asked(given: argparse.Namespace) -> bool:
+    """Whether a command line asks for a run of ours."""
+    return given.isolation is not None or any(getattr(given, name) for name in NAMING)
+
+
+def refuse_without_kind(args: Iterable[object]) -> None:
+    """Refuse options of ours on a command line without `--isolation`: they would be ignored, and the run be green."""
+    words = [str(word) for word in args]
+    ours = next((word for word in words if word.startswith(f"{KIND_OPTION}-")), None)
+    if ours is not None:
+        option = ours.partition("=")[0]
+        raise pytest.UsageError(f"{option} needs --isolation: pytest --isolation=container {shlex.join(words)}")
 
 
 def add_options(parser: pytest.Parser) -> None:
