@@ -232,12 +232,12 @@ PLANTS = (
         base="userns",
     ),
     Plant("the default user", ("runc",), {"user.nonroot": "uid 0 inside"}, base="user"),
-    Plant(  # crun 1.8.1 gives what it execs as another user than root the capabilities that the first process has not
+    Plant(  # crun 1.8.1 execs as root, whoever the first process is, and with capabilities that it has not
         "the default user",
         ("crun",),
         {"user.nonroot": "uid 0 inside"},
         base="user",
-        also={"cap.exec_parity": "holds"},
+        also={"cap.exec_parity": "holds", "proc.exec_parity": "holds"},
     ),
     Plant(  # crun is started by `probe launch`, which closes descriptors
         "--preserve-fds",
