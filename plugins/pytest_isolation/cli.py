@@ -99,6 +99,23 @@ def report(
     _print(results, verbose)
 
 
+@app.command("limits")
+def limits_(
+    files: Annotated[
+        list[Path], typer.Argument(help="the folder of a report, a results.json, or archived records: DIR/facts/*.json")
+    ],
+) -> None:
+    """Print each limit on each target: allotted, shown, measured, by how much it was exceeded, and what set it."""
+    from provisioner.cli.table import print_table
+    from pytest_isolation.judge.again import results_from
+    from pytest_isolation.results.limits import HEADINGS, table_rows
+
+    rows = table_rows(results_from(files))
+    print_table(HEADINGS, rows)
+    if not rows:
+        typer.echo("no limit was put under load: run pytest --isolation=container --isolation-check='lim.*'", err=True)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def init(
     context: typer.Context,

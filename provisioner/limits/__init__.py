@@ -5,6 +5,7 @@ limit.py      what a limit is, and how the modules are found
 limits.py     the amounts that one sandbox is asked to keep  → Limits
 cgroup.py     what is written into a cgroup to set one limit by hand
 measured.py   the base models of cgroup files and loads, and arithmetic that limits share
+figures.py    allotted, shown, measured and overshoot of one limit, as people quote them
 document.py   the models of all limits together, as facts documents and archives hold them
 
 How to add a limit:
@@ -17,6 +18,8 @@ How to add a limit:
 4. Its section in the probe's document: one table in provisioner/probe/process/limits.c.  Documents of older probes
    leave it unobserved; the probe of today must write it (tests/unit/facts).
 5. `provisioner schemas` and script/reference write anew what is generated.
+
+6. `used`: the most that its load came to.  Reports show it beside the amount, with the overshoot in per cent.
 
 `why_not_in_force` is arithmetic on what was measured.  The verdict is the plugin's: ignored, refused, unknown.
 """

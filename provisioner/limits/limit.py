@@ -15,9 +15,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
-from provisioner.errors import IsolationError
+from provisioner.errors import IsolationError, UnobservedFact
 from provisioner.limits import kinds
 from provisioner.limits.cgroup import CgroupSetting
+from provisioner.limits.figures import Figures, overshoot_of, show_overshoot
 from provisioner.limits.measured import DEADLINE, CgroupFilesBase, LoadBase
 from provisioner.observed import Observed
 
@@ -45,6 +46,7 @@ class Limit(ABC, Generic[L]):
             has the default `since_schema()`.
         shown_inside: facts by which the sandbox itself may see the amount, as dotted paths; the first number counts.
         tries: how often a load is repeated while others disturb it.
+        word: what the amount is called in a sentence: "quota".
     """
 
     name: ClassVar[str]
@@ -61,6 +63,7 @@ class Limit(ABC, Generic[L]):
     load: type[L]
     shown_inside: ClassVar[tuple[str, ...]] = ()
     tries: ClassVar[int] = 3
+    word: ClassVar[str] = "limit"
 
     def read_amount(self, given: object) -> float:
         """
@@ -88,6 +91,10 @@ class Limit(ABC, Generic[L]):
     def show_amount(self, amount: float) -> str:
         """Return an amount with its unit, as a user may write it: "192MiB", "0.5 processors"."""
         return f"{amount:g} {self.unit}"
+
+    def show_used(self, load: L, used: float) -> str:
+        """Return what the load came to, in the words of the sentence: "used 0.502 over 2 s"."""
+        return f"used {self.show_amount(used)}"
 
     def measured_amount(self, step: float) -> float:
         """
@@ -164,6 +171,28 @@ class Limit(ABC, Generic[L]):
         """Tell whether other work on the host decided how the load came out, so that it is worth another try."""
         return load.raw("ended") == DEADLINE
 
+    def used(self, load: L) -> float | None:
+        """Return the most that the load came to, in the limit's unit; None if it measured nothing.  Pure."""
+        return None
+
+    def measured(self, load: L) -> Figures:
+        """Return the figures of a load as people quote them.  Pure; what was not observed is left out."""
+        inside, used = load.raw("inside"), self.used(load)
+        overshoot = overshoot_of(load.limit, used)
+        text = f"{self.word} {self.show_amount(load.limit)}"
+        if used is not None:
+            text += f", {self.show_used(load, used)} ({show_overshoot(overshoot)})"
+        return Figures(
+            unit=self.unit,
+            allotted=load.limit,
+            inside=float(inside) if isinstance(inside, int | float) else None,
+            outside=_shown(self, load),
+            measured=used,
+            overshoot=overshoot,
+            text=text,
+            set_by=load.set_by,
+        )
+
     @abstractmethod
     def why_not_in_force(self, load: L) -> str | None:
         """
@@ -172,6 +201,15 @@ class Limit(ABC, Generic[L]):
         Raises:
             UnobservedFact: the load cannot tell: it never came near the limit, or something else ended it.
         """
+
+
+def _shown(limit: Limit[Any], load: LoadBase) -> float | None:
+    """Return the amount that the host shows; None if it shows none, or was not asked."""
+    files = load.raw("shown")
+    try:
+        return limit.declared(files) if isinstance(files, CgroupFilesBase) else None
+    except UnobservedFact:
+        return None
 
 
 @functools.cache

@@ -55,6 +55,7 @@ class LoadBase(Observed):
         inside: the amount that the sandbox itself sees; None where it sees none.
         ended: how the load ended: "exit N", "signal SIGKILL", "end of stream", or the error frame's text.
         host_cpus: processors that the host has online.
+        set_by: what set the limit: arguments of the runtime, a key of its config, or files of a cgroup.
     """
 
     limit: Annotated[Amount, Field(gt=0)]
@@ -65,6 +66,7 @@ class LoadBase(Observed):
     inside: Fact[Amount | None]
     ended: Text
     host_cpus: Fact[Number]
+    set_by: Text = ""
 
 
 def amount_inside(load: LoadBase) -> float:
@@ -77,6 +79,12 @@ def amount_inside(load: LoadBase) -> float:
     if load.inside is None:
         raise UnobservedFact("loads.inside", "", "neither the host nor the sandbox shows the limit")
     return load.inside
+
+
+def measured_number(load: LoadBase, name: str) -> int | None:
+    """Return a whole number that the load measured; None if it was not observed."""
+    value = load.raw(name)
+    return value if isinstance(value, int) else None
 
 
 def counter_rose(load: LoadBase, section: str, name: str) -> bool:

@@ -158,6 +158,7 @@ def _measure(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int)
         "warning": sandbox.warning,
         "inside": _amount_inside(sandbox.inside(), limit.shown_inside) if limit.shown_inside else None,
         "host_cpus": host_cpus,
+        "set_by": sandbox.set_by(limit.name, amount),
     }
     for attempt in range(limit.tries):
         with _processors.taken(limit.processors(amount, host_cpus, attempt), host_cpus):
@@ -185,7 +186,7 @@ def _load(**known: Any) -> Load:
     missing = unobserved("this load does not measure it")
     bounded = {name: value[:MAX_TEXT] if isinstance(value, str) else value for name, value in known.items()}
     fields: dict[str, Any] = dict.fromkeys(Load.model_fields, missing)
-    return Load.model_validate({**fields, "warning": "", "refused": "", "ended": "not run", **bounded})
+    return Load.model_validate({**fields, "warning": "", "refused": "", "set_by": "", "ended": "not run", **bounded})
 
 
 def _after(sandbox: Sandbox) -> CgroupFiles | None:

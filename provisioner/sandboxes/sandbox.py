@@ -34,6 +34,7 @@ from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
 from provisioner.sandboxes.config import write_config
 from provisioner.sandboxes.flags import amounts_of, limit_flags, network_flags, volume_flags
+from provisioner.sandboxes.set_by import what_set
 from provisioner.sandboxes.spec import OuterHost, RefusedError, Spec
 
 _numbers = itertools.count(1)
@@ -164,6 +165,17 @@ class Sandbox:
     def warning(self) -> str:
         """The last line of the runtime's error stream so far."""
         return last_line(self._stream.errors()) if self._stream else ""
+
+    def set_by(self, limit: str, amount: float) -> str:
+        """
+        Return what set one of its limits, in one line.
+
+        Args:
+            limit: the limit's name.
+            amount: the limit's amount.
+        """
+        dirs = self._cgroups.dirs if self._cgroups else ()
+        return what_set(self.runtime, limit, amount, self._values, dirs)
 
     @property
     def alive(self) -> bool:

@@ -15,11 +15,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from provisioner.files.folder import Folder
+from provisioner.limits.figures import show_overshoot
 from pytest_isolation.escape import escape
 from pytest_isolation.policy.verdict import Judgement
 from pytest_isolation.report.matrix import arrange, counted, documented, not_applicable, sign_at, totals, without_policy
 from pytest_isolation.report.signs import SIGNS
 from pytest_isolation.report.terminal import beside_text
+from pytest_isolation.results.limits import limit_cells, show_amount
 from pytest_isolation.results.model import Results
 from pytest_isolation.results.notes import HEADING, lines_of, notes_on
 
@@ -40,6 +42,7 @@ def render_html(results: Results) -> str:
         findings=results.findings(),
         checks={(check.id, check.version): check for check in results.checks},
         better=[cell for cell in results.cells if cell.judgement is Judgement.BETTER],
+        limits=[cell for cell in limit_cells(results) if cell.figures],
         documented=documented(results),
         not_applicable=not_applicable(results),
         skipped=counted(results.skipped),
@@ -59,7 +62,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(safe_text=_text, beside_text=beside_text, day=_day, is_link=_is_link)
-    environment.globals.update(sign_at=sign_at, notes_on=notes_on)
+    environment.globals.update(sign_at=sign_at, notes_on=notes_on, show_amount=show_amount, overshoot=show_overshoot)
     return environment.get_template("report.html.j2")
 
 

@@ -28,6 +28,7 @@ from pytest_isolation.report.matrix import (
 from pytest_isolation.report.signs import SIGNS
 from pytest_isolation.report.spans import BOLD, DIM, PLAIN, Line, Style
 from pytest_isolation.report.totals import draw_totals, withheld
+from pytest_isolation.results.limits import lines_of_limits
 from pytest_isolation.results.model import AttachedComparison, Cell, Check, Results
 from pytest_isolation.results.notes import HEADING, lines_of, notes_on
 
@@ -58,6 +59,7 @@ def draw(
         _draw_matrix(matrix if some else only_findings(matrix), style),
         [*draw_totals(matrix, style), *([] if every else withheld(results, style))],
         _beside(results, style),
+        _limits(results, style) if every else [],
         _documented(results, style) if every else [],
         _better(results, style) if every else [],
         _skipped(results, style, every) if some else [],
@@ -171,6 +173,11 @@ def _partial(results: Results, style: Style) -> list[Line]:
     words = [f"interrupted: {text}" for text in results.run.interrupted]
     words += [f"not judged: {text}" for text in results.run.not_judged]
     return [style.line(text, {"yellow": True, "bold": True}) for text in words]
+
+
+def _limits(results: Results, style: Style) -> list[Line]:
+    lines = [style.line(f"  {text}") for text in lines_of_limits(results)]
+    return [style.line("Limits under load: allotted and measured", BOLD), *lines] if lines else []
 
 
 def _documented(results: Results, style: Style) -> list[Line]:

@@ -61,6 +61,7 @@ def withheld(results: Results, style: Style) -> list[Line]:
     kinds = [cell.judgement for cell in results.cells]
     notes = len(lines_of(results))
     parts = [
+        "what limits came to" if any(cell.figures for cell in results.cells) else "",
         "why walls are open as documented" if Judgement.DOCUMENTED in kinds else "",
         "what holds better than documented" if Judgement.BETTER in kinds else "",
         "why checks do not apply" if Judgement.NONE in kinds else "",

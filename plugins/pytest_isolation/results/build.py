@@ -15,6 +15,7 @@ from pytest_isolation.policy.policy import Policy
 from pytest_isolation.policy.verdict import Cell, Check
 from pytest_isolation.records.record import ATTACHED, Record, TargetInfo
 from pytest_isolation.results import model as r
+from pytest_isolation.results.limits import figures_of
 from pytest_isolation.results.merge import normal
 from pytest_isolation.results.notes import notes_of
 
@@ -69,7 +70,8 @@ def assemble(
     )
     targets = [_target(record, (times or {}).get(record.target.id, {})) for record in records]
     notes = [note for record in records for note in notes_of(record)]
-    return results_of(cells, run, map(_host, records), targets, [*skipped, *unused], beside, notes)
+    figures = {(record.target.id, check): one for record in records for check, one in figures_of(record).items()}
+    return results_of(cells, run, map(_host, records), targets, [*skipped, *unused], beside, notes, figures)
 
 
 def results_of(
@@ -80,6 +82,7 @@ def results_of(
     skipped: Iterable[r.Skipped] = (),
     beside: Iterable[r.AttachedComparison] = (),
     notes: Iterable[r.Note] = (),
+    figures: Mapping[tuple[str, str], r.Figures] | None = None,
 ) -> r.Results:
     """
     Return the results of these parts.
@@ -92,6 +95,7 @@ def results_of(
         skipped: what was left out.
         beside: how attached sandboxes compare with stock ones.
         notes: known flaws.
+        figures: of limits, by target and check.
     """
     listed = list(cells)
     return normal(
@@ -99,7 +103,7 @@ def results_of(
         hosts=tuple(hosts),
         targets=tuple(targets),
         checks=tuple(_check(cell.check) for cell in listed),
-        cells=tuple(_cell(cell) for cell in listed),
+        cells=tuple(_cell(cell, (figures or {}).get((cell.target, cell.check.id))) for cell in listed),
         skipped=tuple(skipped),
         beside=tuple(beside),
         notes=tuple(notes),
@@ -121,7 +125,7 @@ def _check(check: Check) -> r.Check:
     )
 
 
-def _cell(cell: Cell) -> r.Cell:
+def _cell(cell: Cell, figures: r.Figures | None) -> r.Cell:
     return r.Cell(
         check=cell.check.id,
         version=cell.check.version,
@@ -134,6 +138,7 @@ def _cell(cell: Cell) -> r.Cell:
         evidence=r.Evidence(inside=cell.inside, outside=cell.outside),
         reproduce=cell.reproduce,
         remedy=cell.remedy,
+        figures=figures,
     )
 
 

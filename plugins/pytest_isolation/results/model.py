@@ -111,8 +111,25 @@ class Evidence(Part):
     outside: tuple[Line, ...] = ()
 
 
+class Figures(Part):
+    """
+    What a limit came to under its load (provisioner/limits/figures.py); amounts are in `unit`.
+
+    An amount is null where there is none, or where it was not observed.
+    """
+
+    unit: Line
+    allotted: float
+    inside: float | None = None
+    outside: float | None = None
+    measured: float | None = None
+    overshoot: float | None = None
+    text: Line = ""
+    set_by: Line = ""
+
+
 class Cell(Part):
-    """One check on one target."""
+    """One check on one target.  `figures` are those of a check of a limit that was put under load."""
 
     check: Line
     version: int = 1
@@ -125,6 +142,7 @@ class Cell(Part):
     evidence: Evidence = Evidence()
     reproduce: Line = ""
     remedy: Line = ""  # for the target's runtime; "" if there is nothing to do
+    figures: Figures | None = None
 
 
 class Skipped(Part):

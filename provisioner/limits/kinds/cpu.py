@@ -9,7 +9,16 @@ from typing import Any
 from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
-from provisioner.limits.measured import BUSY, CgroupFilesBase, LoadBase, amount_inside, counter, counter_rose, or_none
+from provisioner.limits.measured import (
+    BUSY,
+    CgroupFilesBase,
+    LoadBase,
+    amount_inside,
+    counter,
+    counter_rose,
+    measured_number,
+    or_none,
+)
 from provisioner.observed import Fact, Number, Observed
 
 PERIOD_US = 100_000
@@ -56,6 +65,7 @@ class Cpu(Limit[CpuLoad]):
     load = CpuLoad
     shown_inside = ("system.cpus",)
     tries = 5
+    word = "quota"
 
     def template_values(self, amount: float) -> dict[str, object]:
         return {"cpus": amount, "quota": int(amount * PERIOD_US), "period": PERIOD_US}
@@ -93,6 +103,13 @@ class Cpu(Limit[CpuLoad]):
             return True
         before, after = (counter(load.raw(files), "cpu", "nr_throttled") for files in ("shown", "after"))
         return used < OVERLOAD * load.limit and before is not None and before == after
+
+    def used(self, load: CpuLoad) -> float | None:
+        cpu_us, wall_us = measured_number(load, "cpu_us"), measured_number(load, "wall_us")
+        return round(cpu_us / wall_us, 4) if cpu_us is not None and wall_us else None
+
+    def show_used(self, load: CpuLoad, used: float) -> str:
+        return f"used {used:.3f} over {load.wall_us / 1e6:.1f} s"
 
     def why_not_in_force(self, load: CpuLoad) -> str | None:
         """

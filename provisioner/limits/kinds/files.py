@@ -7,7 +7,7 @@ from typing import Any
 
 from provisioner.errors import UnobservedFact
 from provisioner.limits.limit import Limit
-from provisioner.limits.measured import LoadBase, amount_inside, or_none
+from provisioner.limits.measured import LoadBase, amount_inside, measured_number, or_none
 from provisioner.observed import Answer, Fact, Number, Observed, since_schema
 
 MOST = 1 << 20  # as many as fs.nr_open lets any process have by default (proc_sys_fs(5))
@@ -54,6 +54,12 @@ class Files(Limit[FilesLoad]):
     def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
         opened = re.search(rb"descriptors (\d+) errno (\w+)", output)
         return {"descriptors": int(opened[1]), "open_error": opened[2].decode()} if opened else {}
+
+    def used(self, load: FilesLoad) -> float | None:
+        return measured_number(load, "descriptors")
+
+    def show_used(self, load: FilesLoad, used: float) -> str:
+        return f"opened {used:g}"
 
     def why_not_in_force(self, load: FilesLoad) -> str | None:
         """Not in force: another limit is shown, or a process opened more files than the limit."""

@@ -8,7 +8,16 @@ from typing import Any
 from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
-from provisioner.limits.measured import BUSY, DEADLINE, LoadBase, amount_inside, counter, counter_rose, or_none
+from provisioner.limits.measured import (
+    BUSY,
+    DEADLINE,
+    LoadBase,
+    amount_inside,
+    counter,
+    counter_rose,
+    measured_number,
+    or_none,
+)
 from provisioner.observed import Fact, Number, Observed
 
 MIB = 1 << 20
@@ -57,7 +66,7 @@ class Memory(Limit[MemoryLoad]):
     shown_inside = ("limits.memory.limit", "system.memory_total")
 
     def show_amount(self, amount: float) -> str:
-        return f"{amount / MIB:g}MiB"
+        return f"{round(amount / MIB, 2):.10g}MiB"
 
     def template_values(self, amount: int) -> dict[str, object]:
         return {"bytes": amount, "mib": amount // MIB}
@@ -75,6 +84,12 @@ class Memory(Limit[MemoryLoad]):
     def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
         steps = re.findall(rb"^step (\d+)$", output, re.MULTILINE)
         return {"steps_mib": int(steps[-1]) if steps else 0}
+
+    def used(self, load: MemoryLoad) -> float | None:
+        """Return what the cgroup held at its peak, or what the load touched if that is more or all that is known."""
+        touched, peak = measured_number(load, "steps_mib"), counter(load.raw("after"), "memory", "peak")
+        known = [amount for amount in (touched and touched * MIB, peak) if amount is not None]
+        return max(known, default=None)
 
     def why_not_in_force(self, load: MemoryLoad) -> str | None:
         """Not in force: more was touched, another limit is shown, or the cgroup's peak is above the limit."""

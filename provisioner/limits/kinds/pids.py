@@ -8,7 +8,7 @@ from typing import Any
 from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
-from provisioner.limits.measured import BUSY, DEADLINE, LoadBase, amount_inside, counter_rose, or_none
+from provisioner.limits.measured import BUSY, DEADLINE, LoadBase, amount_inside, counter_rose, measured_number, or_none
 from provisioner.observed import Answer, Fact, Number, Observed
 
 MAX_CHILDREN = 4096
@@ -55,6 +55,12 @@ class Pids(Limit[PidsLoad]):
     def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
         forks = re.search(rb"children (\d+) errno (\w+)", output)
         return {"children": int(forks[1]), "fork_error": forks[2].decode()} if forks else {}
+
+    def used(self, load: PidsLoad) -> float | None:
+        return measured_number(load, "children")
+
+    def show_used(self, load: PidsLoad, used: float) -> str:
+        return f"{used:g} children came up beside the probe"
 
     def why_not_in_force(self, load: PidsLoad) -> str | None:
         """Not in force: as many children as the limit were forked, or another limit is shown."""

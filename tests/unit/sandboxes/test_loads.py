@@ -135,6 +135,9 @@ class Declared:
     def inside(self) -> Facts:
         return self.facts
 
+    def set_by(self, limit: str, amount: float) -> str:
+        return "docker run"
+
     @property
     def channel(self) -> Any:
         pushed = self.pushed
