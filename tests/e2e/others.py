@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from fakes import wait_for
+from own_folder import delete_folder
 from residue import Home
 
 from provisioner.facts.document import Facts
@@ -75,7 +76,7 @@ def other(runtime: str, home: Home, name: str, weak: bool = False) -> Iterator[O
         root = Path(f"/proc/{made.pid}/root")
         wait_for(lambda: runtime == "unshare" or any((root / name / "mine").exists() for name in ("tmp", "dev/shm")))
         yield made
-    shutil.rmtree(folder, ignore_errors=True)
+    delete_folder(folder)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fakes import wait_for
+from own_folder import delete_folder
 
 from provisioner.images.kernel import guest_kernel
 from provisioner.linux.mounts import read_mounts
@@ -189,7 +190,7 @@ class Home:
         for pid in self.processes():
             os.kill(pid, signal.SIGKILL)
         self.prune()
-        shutil.rmtree(self.path, ignore_errors=True)
+        delete_folder(self.path)
 
 
 def _lines(argv: list[str]) -> list[str]:

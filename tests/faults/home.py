@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from own_folder import delete_folder
+
 from faults.running import Running
 from provisioner.images.image import rootfs
 from provisioner.images.kernel import guest_kernel
@@ -216,4 +218,4 @@ class Home:
         if not self.pruned or any((self.path / "run" / "runs").glob("*.jsonl")):
             with suppress(AssertionError, subprocess.TimeoutExpired):
                 self.prune(120)
-        shutil.rmtree(self.path, ignore_errors=True)
+        delete_folder(self.path)

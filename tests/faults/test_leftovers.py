@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,17 @@ trap '' INT TERM HUP
 echo $$ >>{marks}/podman
 sleep 3600
 exit 1
+"""
+INVENTORY = """
+import os, time
+from pathlib import Path
+
+def test_it_waits(sandbox):
+    marks = Path(os.environ["MARKS"])
+    (marks / "tests").write_text(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (marks / "struck").exists():
+        time.sleep(0.1)
 """
 STAYS = "a killed run's things stay: cannot run 'podman rm "
 PATIENT = ("-o", "isolation_timeout_scale=10")  # podman is not given up before the session ends
@@ -102,3 +114,30 @@ def test_two_sessions_ask_a_runtime_that_hangs_once(home: Home) -> None:
     assert len((home.marks / "podman").read_text().split()) == 1
     assert STAYS in first.text
     assert "a killed run's things stay: " not in second.text
+
+
+def test_the_inventory_of_a_killed_session_is_in_the_run_folder_and_the_next_session_deletes_it(home: Home) -> None:
+    pytest.importorskip("testinfra", reason="pip install 'pytest-isolation[lab]'")
+    argv = session("unshare")
+    at = argv.index("no:testinfra")
+    del argv[at - 1 : at + 1]
+    temporary = home.path / "tmp"
+    temporary.mkdir()
+    home.write_test(INVENTORY)
+    with home.start(argv, {"TMPDIR": str(temporary)}) as program:
+        program.await_(lambda: home.reached("tests") and (home.marks / "tests").read_text(), "its test waits")
+        folder = Path((home.marks / "tests").read_text())
+        assert (folder / "ansible_inventory.yml").exists()
+        program.process.send_signal(signal.SIGKILL)
+        program.process.wait(60)
+
+    assert folder.parent == home.path / "run"
+    assert folder.exists(), "what is there now must be seen, or nothing proves that it goes"
+    assert list(temporary.iterdir()) == []
+    home.mark("struck")
+    with home.start(argv, {"TMPDIR": str(temporary)}) as program:
+        program.finish()
+    assert program.broken({0}) == []
+    assert not folder.exists()
+    assert list((home.path / "run").glob(".tmp-*")) == []
+    assert list(temporary.iterdir()) == []

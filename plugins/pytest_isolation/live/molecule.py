@@ -1,7 +1,7 @@
 """The variables that molecule's verifier sets, so that its testinfra tests run on the targets of a session.
 
 In: the targets, and pytest's config.
-Out: environment variables until the session ends, and an inventory of the targets.
+Out: environment variables until the session ends, and an inventory of the targets in the run folder.
 The tests of a scenario begin with `AnsibleRunner(os.environ["MOLECULE_INVENTORY_FILE"]).get_hosts("all")`.
 Ansible need not be installed: testinfra is answered from the inventory that was written here.  Variables that are set
 already, by `molecule verify`, are kept.  Their names are those of Config.env in molecule's src/molecule/config.py.
@@ -12,13 +12,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import testinfra.utils.ansible_runner as ansible
+
+from provisioner.files.maker import temporary_folder
+from provisioner.paths import run_dir
 
 INVENTORY = "MOLECULE_INVENTORY_FILE"
 NAME = "isolation"
@@ -36,7 +38,7 @@ def set_variables(config: pytest.Config, targets: Iterable[str]) -> None:
         return
     undo = contextlib.ExitStack()
     config.add_cleanup(undo.close)
-    folder = Path(undo.enter_context(tempfile.TemporaryDirectory(prefix="isolation-molecule-")))
+    folder = undo.enter_context(temporary_folder(run_dir()))  # after a SIGKILL the next run deletes it
     inventory = {"all": {"hosts": {name: {"ansible_connection": NAME} for name in targets}}}
     file = folder / "ansible_inventory.yml"
     file.write_text(json.dumps(inventory, indent=1), "utf-8")  # JSON is YAML
