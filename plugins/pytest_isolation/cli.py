@@ -61,15 +61,18 @@ def judge(
 
     The profile, the waivers, the exceptions and the checks are those of the run, unless an option names others.
     """
-    from pytest_isolation.judge.judge import check_ids, judge_files, own_checks
+    from pytest_isolation.judge.judge import check_ids, judge_files
+    from pytest_isolation.judge.own import own_checks
     from pytest_isolation.policy.archived import NAME, PolicyFile, dump_policy, load_policy
     from pytest_isolation.policy.verdict import is_node_id
-    from pytest_isolation.session.inputs import read_file, read_policy
+    from pytest_isolation.session.inputs import check_files, read_file, read_policy
 
     run = PolicyFile() if ignore_settings else load_policy(files)
     own = [function for module in checks or () for function in own_checks(module)]
     file = read_file(waivers) if waivers else run
     policy = read_policy(profile or run.profile, file.waivers, expected, run.expected, file.accepted)
+    known = {one.partition("[")[0] for one in run.own} | check_ids(own)
+    check_files(policy, known, waivers=waivers is not None, expected=expected)
     archived = [path for path in files if path.name != NAME]  # a shell's facts/* names the settings too
     results, records = judge_files(archived, policy, own, run.checks)
     for name in sorted({one.partition("[")[0] for one in run.own if not is_node_id(one)} - check_ids(own)):

@@ -12,7 +12,8 @@ from provisioner.errors import UnobservedFact
 from provisioner.facts.document import Facts, parse_facts
 from provisioner.observed import FactsError
 from pytest_isolation.judge.evidence import show_fact
-from pytest_isolation.judge.judge import judge_check, own_checks
+from pytest_isolation.judge.judge import judge_check
+from pytest_isolation.judge.own import own_checks
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.records.read import parse_record
 from pytest_isolation.records.record import Record, dump_record

@@ -18,7 +18,8 @@ from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.loads import limits_for
 from provisioner.sandboxes.spec import Spec
 from pytest_isolation.judge.evidence import show_fact
-from pytest_isolation.judge.judge import judge_check, own_checks
+from pytest_isolation.judge.judge import judge_check
+from pytest_isolation.judge.own import own_checks
 from pytest_isolation.policy.policy import Policy
 from pytest_isolation.records.record import Record
 from pytest_isolation.records.view import judge_fixtures

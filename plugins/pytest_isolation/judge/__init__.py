@@ -2,6 +2,7 @@
 
 judge.py       runs the checks and judges their verdicts
 again.py       the results of reports and of archived records
+own.py         the checks of a user's module
 evidence.py    the facts that a check names, as lines of a report
 filters.py     the installed seccomp filter, as lines of a report
 denied_by.py   which wall refused a try

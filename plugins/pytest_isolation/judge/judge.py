@@ -7,10 +7,8 @@ Out: `Results`.  Calls the functions of the checks; their arguments are fixtures
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import pkgutil
-import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,7 +16,6 @@ from types import ModuleType
 from typing import Any
 
 import pytest_isolation.suite
-from provisioner.errors import IsolationError
 from pytest_isolation.judge.evidence import show_evidence
 from pytest_isolation.policy.policy import Policy, Ruling
 from pytest_isolation.policy.remedies import remedy_for, reproduce_for
@@ -72,7 +69,7 @@ def judge_records(
         only: the checks of the suite that are run; None for all.
     """
     suite = suite_checks()
-    functions = [*(one for one in suite if only is None or _check_of(one).id in only), *own]
+    functions = [*(one for one in suite if only is None or check_of_function(one).id in only), *own]
     cells: list[Cell] = []
     skipped: list[r.Skipped] = []
     for record in records:
@@ -80,7 +77,7 @@ def judge_records(
         for function in functions:
             lacking = [name for name in _asked_by(function) if name not in fixtures]
             if lacking:
-                skipped.append(_needs_sandbox(function, lacking))
+                skipped.append(_left_out(function, lacking, fixtures))
             else:
                 cells.append(judge_check(function, record, fixtures, policy))
     return assemble(cells, records, skipped, policy)
@@ -92,7 +89,7 @@ def suite_checks(package: ModuleType = pytest_isolation.suite) -> list[CheckFunc
     found = pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=importlib.import_module)
     names = (info.name for info in found)
     modules = (name for name in names if name.rpartition(".")[2].startswith("test_"))
-    return [function for name in modules for function in _tests_of(importlib.import_module(name))]
+    return [function for name in modules for function in tests_of(importlib.import_module(name))]
 
 
 @cache
@@ -103,45 +100,16 @@ def _bundled_checks() -> tuple[CheckFunction, ...]:
 @cache
 def suite_ids() -> tuple[str, ...]:
     """Return the ids of all checks of the suite."""
-    return tuple(_check_of(function).id for function in suite_checks())
+    return tuple(check_of_function(function).id for function in suite_checks())
 
 
 def check_ids(functions: Iterable[CheckFunction]) -> set[str]:
-    """Return the ids of these checks."""
-    return {_check_of(function).id for function in functions}
+    """Return the ids of these checks, without parameters."""
+    return {check_of_function(function).id.partition("[")[0] for function in functions}
 
 
-def own_checks(file: Path) -> list[CheckFunction]:
-    """
-    Return the checks of a user's module: its tests with the marker `isolation`.
-
-    Args:
-        file: the module.
-
-    Raises:
-        IsolationError: the module cannot be imported, or holds no check.
-    """
-    mend = "name the module that pytest --isolation ran"
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None or not file.is_file():
-        raise IsolationError(f"cannot read {file}: no such Python module", mend)
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(file.resolve().parent))  # as pytest does: a module may import its neighbours
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # a module of a user may raise anything
-        raise IsolationError(f"cannot import {file}: {type(error).__name__}: {error}", mend) from error
-    finally:
-        sys.path.pop(0)
-    found = [function for function in _tests_of(module) if not _check_of(function).is_own]
-    for taken in sorted(check_ids(found) & set(suite_ids())):
-        raise IsolationError(f"cannot use {file}: '{taken}' is a check of the bundled suite", "choose another id")
-    if not found:
-        raise IsolationError(f"{file} holds no test with the marker 'isolation' and an id", mend)
-    return found
-
-
-def _tests_of(module: ModuleType) -> list[CheckFunction]:
+def tests_of(module: ModuleType) -> list[CheckFunction]:
+    """Return the tests of a module, in the order of lines."""
     functions = [
         value
         for name, value in vars(module).items()
@@ -160,14 +128,14 @@ def judge_check(function: CheckFunction, record: Record, fixtures: dict[str, obj
         fixtures: the record's fixtures by name, from `judge_fixtures`.
         policy: how the verdict is judged.
     """
-    return judge_verdict(_check_of(function), record, policy, *observed_by(function, record, fixtures))
+    return judge_verdict(check_of_function(function), record, policy, *observed_by(function, record, fixtures))
 
 
 def judge_record(record: Record) -> dict[str, tuple[Verdict, str]]:
     """Return the verdict and reason of each check of the bundled suite that needs only facts, by check."""
     fixtures = judge_fixtures(record)
     return {
-        _check_of(function).id: observed_by(function, record, fixtures)
+        check_of_function(function).id: observed_by(function, record, fixtures)
         for function in _bundled_checks()
         if fixtures.keys() >= set(_asked_by(function))
     }
@@ -182,7 +150,7 @@ def observed_by(function: CheckFunction, record: Record, fixtures: dict[str, obj
         record: the record.
         fixtures: the record's fixtures by name, from `judge_fixtures`.
     """
-    check = _check_of(function)
+    check = check_of_function(function)
     why = not_meant(check, record.target.kind) or (ATTACHED if check.active and record.target.attached else "")
     if why:
         return Verdict.NOT_APPLICABLE, why
@@ -200,13 +168,16 @@ def observed_by(function: CheckFunction, record: Record, fixtures: dict[str, obj
 
 
 @cache
-def _check_of(function: CheckFunction) -> Check:
-    return check_of(function)
+def check_of_function(function: CheckFunction) -> Check:
+    """Return the check that a function is; of a parametrised one (own.py), with its parameters in the id."""
+    return check_of(getattr(function, "item", function))
 
 
 @cache
 def _asked_by(function: CheckFunction) -> tuple[str, ...]:
-    return tuple(inspect.signature(function).parameters)
+    """Return the fixtures that a check asks for: a parameter with a default is none, as in pytest."""
+    parameters = inspect.signature(function).parameters.values()
+    return tuple(one.name for one in parameters if one.default is inspect.Parameter.empty)
 
 
 def not_meant(check: Check, kind: str) -> str:
@@ -252,7 +223,7 @@ def judge_verdict(check: Check, record: Record, policy: Policy, verdict: Verdict
 
 def _documented_as(name: str, record: Record, policy: Policy) -> Ruling | None:
     """Return the ruling of a bundled check on this target if its open wall is documented."""
-    function = next(one for one in _bundled_checks() if _check_of(one).id == name)
+    function = next(one for one in _bundled_checks() if check_of_function(one).id == name)
     fixtures = judge_fixtures(record)
     if not fixtures.keys() >= set(_asked_by(function)):
         return None
@@ -262,9 +233,9 @@ def _documented_as(name: str, record: Record, policy: Policy) -> Ruling | None:
     return Ruling(Judgement.DOCUMENTED, source=f"as {name}: {cell.source}")
 
 
-def _needs_sandbox(function: CheckFunction, lacking: list[str]) -> r.Skipped:
+def _left_out(function: CheckFunction, lacking: Iterable[str], there: Iterable[str]) -> r.Skipped:
     return r.Skipped(
-        what=_check_of(function).id,
-        reason=f"needs {', '.join(lacking)}: an archive holds no running sandbox",
+        what=check_of_function(function).id,
+        reason=f"asks for {', '.join(lacking)}: an archive has only {', '.join(there)}",
         mend="run it with pytest --isolation",
     )

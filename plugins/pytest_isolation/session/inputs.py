@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from pytest_isolation.escape import escape
 from pytest_isolation.options import RunOptions
 
 EXPECTED = "expected.yaml"
+NEAR = 0.85  # the least similarity of an id that was mistyped
 
 if TYPE_CHECKING:
     from provisioner.machines.lab import Lab
@@ -206,3 +207,32 @@ def check_remedies(runtimes: Iterable[str]) -> None:
             load_remedies(runtime)
     except IsolationError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def check_files(policy: Policy, own: Container[str], waivers: bool, expected: Path | None) -> None:
+    """
+    Refuse ids in the files of the user that are nearly those of bundled checks.
+
+    An id that is nearly that of an own check may be another own check that is not collected now.
+
+    Args:
+        policy: the waivers, and the documented exceptions of own checks.
+        own: the ids of the user's own checks.
+        waivers: whether the waivers are looked at.
+        expected: the file of the documented exceptions of own checks; None if they are not looked at.
+
+    Raises:
+        pytest.UsageError: there is such an id.
+    """
+    from pytest_isolation.policy.expected import bundled_ids
+
+    named = {"a waiver": [waiver.check for waiver in policy.waivers]} if waivers else {}
+    if expected is not None:
+        named[str(expected)] = [check for one in policy.own.values() for check in one.root]
+    for where, ids in named.items():
+        for check in ids:
+            near = nearest(check, bundled_ids(), NEAR)
+            if near is not None and check not in own and check not in bundled_ids():
+                raise pytest.UsageError(
+                    f"{where} names the check '{check}', which there is not; did you mean '{near}'?"
+                )

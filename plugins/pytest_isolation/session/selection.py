@@ -8,23 +8,22 @@ what is wrong, before a test runs.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from provisioner.files.suggest import nearest, suggest
+from provisioner.files.suggest import suggest
 from pytest_isolation.judge.fact_paths import unknown_fact
 from pytest_isolation.policy.expected import bundled_ids
 from pytest_isolation.policy.verdict import Check, check_of
+from pytest_isolation.session.inputs import check_files
 from pytest_isolation.session.state import State
 from pytest_isolation.session.suite import SUITE, in_suite
 
 _TEST = re.compile(r'mark\.isolation\(\s*"(?P<id>[a-z0-9_.]+)".*?^def (?P<name>test_\w+)', re.DOTALL | re.MULTILINE)
-
-NEAR = 0.85  # the least similarity of an id that was mistyped
 
 
 def name_item(item: pytest.Item) -> None:
@@ -141,28 +140,10 @@ def check_own(items: Iterable[pytest.Item], state: State) -> None:
         if names.setdefault(base, check.nodeid) != check.nodeid:
             raise pytest.UsageError(f"{check.nodeid}: '{base}' is the id of {names[base]} too; choose another id")
         _check_shows(check)
-    _check_files(state, names)
+    check_files(state.policy, names, waivers=True, expected=state.options.expected)
 
 
 def _check_shows(check: Check) -> None:
     for path in check.shows:
         if wrong := unknown_fact(path):
             raise pytest.UsageError(f"{check.nodeid}: shows: {wrong}")
-
-
-def _check_files(state: State, own: Container[str]) -> None:
-    """
-    Refuse ids in the files of the user that are nearly those of bundled checks.
-
-    An id that is nearly that of an own check may be another own check that is not collected now.
-    """
-    named = {"a waiver": [waiver.check for waiver in state.policy.waivers]}
-    if state.options.expected is not None:
-        named[str(state.options.expected)] = [check for one in state.policy.own.values() for check in one.root]
-    for where, ids in named.items():
-        for check in ids:
-            near = nearest(check, bundled_ids(), NEAR)
-            if near is not None and check not in own and check not in bundled_ids():
-                raise pytest.UsageError(
-                    f"{where} names the check '{check}', which there is not; did you mean '{near}'?"
-                )

@@ -134,11 +134,110 @@ def test_own_checks_and_own_exceptions_are_judged_too(tmp_path: Path) -> None:
     assert len(found["open"].cells) > len(suite_checks()) - 10
 
 
+PARAMETRISED = """
+import pytest
+
+@pytest.fixture
+def mine(request):
+    return request.param
+
+@pytest.mark.isolation("mine.name", severity="high")
+@pytest.mark.parametrize("name", ["docker", pytest.param("lxc", id="no where")])
+@pytest.mark.parametrize(("number", "word"), [(1, "[ä"), (2.5, None)])
+def test_name(name, sandbox, number, word):
+    \"\"\"It has another name.\"\"\"
+    assert sandbox.target.id != name, f"it is called {name}, {number}"
+
+@pytest.mark.isolation("mine.default")
+def test_default(sandbox, number=3):
+    \"\"\"It has four.\"\"\"
+    assert number == 4, f"it has {number}"
+
+@pytest.mark.isolation("mine.indirect")
+@pytest.mark.parametrize("mine", [1, 2], indirect=True)
+def test_indirect(sandbox, mine):
+    pass
+"""
+
+
+def test_a_parametrised_check_is_judged_with_the_ids_and_reasons_of_the_run(tmp_path: Path) -> None:
+    module = tmp_path / "test_mine.py"
+    module.write_text(PARAMETRISED)
+
+    done = isolation(
+        "judge", archived(blank(), tmp_path / "facts"), "--checks", module, "--report", tmp_path / "report"
+    )
+    results = load_results(tmp_path / "report")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert {c.check: (c.verdict, c.reason) for c in results.cells if c.check.startswith("mine.")} == {
+        r"mine.name[1-[\xe4-docker]": ("open", "it is called docker, 1"),
+        r"mine.name[1-[\xe4-no where]": ("holds", ""),
+        "mine.name[2.5-None-docker]": ("open", "it is called docker, 2.5"),
+        "mine.name[2.5-None-no where]": ("holds", ""),
+        "mine.default": ("open", "it has 3"),
+    }
+    left_out = "asks for mine: an archive has only sandbox, host_facts, peer"
+    assert {one.what: one.reason for one in results.skipped if one.what.startswith("mine.")} == {
+        "mine.indirect[1]": left_out,
+        "mine.indirect[2]": left_out,
+    }
+
+
+def test_the_users_settings_of_pytest_do_not_reach_the_parameters(tmp_path: Path) -> None:
+    (tmp_path / "test_mine.py").write_text(PARAMETRISED)
+    (tmp_path / "conftest.py").write_text("raise RuntimeError('a conftest.py runs')\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --isolation=container\npython_functions = it_*\n")
+
+    done = isolation("judge", archived(blank(), tmp_path / "facts"), "--checks", tmp_path / "test_mine.py")
+
+    assert (done.returncode, done.stderr) == (1, "")
+    assert "mine.name[2.5-None-docker]" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "where"),
+    [
+        ("--expected", "docker:\n  ns.piid: {verdict: open, source: a}\n", "mine.yaml"),
+        (
+            "--waivers",
+            "waivers:\n  - {check: ns.pidd, target: docker, reason: r, owner: o, until: 2026-12-31}\n",
+            "a waiver",
+        ),
+    ],
+)
+def test_a_check_that_there_is_not_is_refused_in_a_users_file_as_in_a_session(
+    tmp_path: Path, option: str, text: str, where: str
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+
+    done = isolation("judge", archived(blank(), tmp_path / "facts"), option, file)
+
+    assert done.returncode == 4
+    assert f"{where} names the check 'ns.pi" in done.stderr
+    assert "', which there is not; did you mean 'ns.pid'?" in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_waiver_may_name_a_check_of_the_users_own(tmp_path: Path) -> None:
+    module, waivers = tmp_path / "test_mine.py", tmp_path / "isolation.yaml"
+    module.write_text(PARAMETRISED.replace("mine.default", "ns.pidd"))
+    waivers.write_text("waivers:\n  - {check: ns.pidd, target: docker, reason: r, owner: o, until: 2026-12-31}\n")
+    facts = archived(blank(), tmp_path / "facts")
+
+    assert isolation("judge", facts, "--waivers", waivers, "--checks", module).returncode == 1
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (None, "no such Python module"),
         ("import nowhere_at_all\n", "No module named 'nowhere_at_all'"),
+        (
+            "import pytest\n@pytest.mark.isolation('a.b')\n@pytest.mark.parametrize('y', [1])\ndef test_x(): pass\n",
+            "In test_mine.py::test_x: function uses no argument 'y'",
+        ),
         ("def test_x(sandbox): pass\n", "holds no test with the marker 'isolation' and an id"),
         ("import pytest\n@pytest.mark.isolation('a.b', severty='low')\ndef test_x(): pass\n", "unknown key 'severty'"),
     ],
