@@ -93,6 +93,7 @@ class Plant:
         exec: an argument list instead of the runtime's own exec.
         beside: starts something in the sandbox before it is observed; returns what ends it.
         verdict: of the checks in `opens`.
+        confined: of checks in `opens`, the fragment of the reason where AppArmor confines the planted sandbox.
         limit: the limit with a load to measure in the planted sandbox; reach: whether the peer is tried.
         volume: whether a file is made in a shared folder.
         leave: leaves something behind while the sandbox is deleted; then residue is measured.
@@ -118,6 +119,7 @@ class Plant:
     exec: Callable[[Ground, Sandbox], list[str]] | None = None
     beside: Callable[[Ground, Sandbox], Callable[[], object]] | None = None
     verdict: str = "open"
+    confined: Mapping[str, str] = field(default_factory=dict)
     limit: str = ""
     reach: bool = False
     volume: bool = False

@@ -14,7 +14,7 @@ from typing import Any
 
 from ground import Ground
 from judging import Found, judge
-from plant import Make, Plant, named
+from plant import Make, Plant, alone, named
 from plants import BASES
 from rates import Areas, count
 from turns import network_turn
@@ -37,6 +37,7 @@ from pytest_isolation.observe.views import observe_sandbox
 from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import Record
 from pytest_isolation.targets.target import Target
+from pytest_isolation.walls.labels import is_selinux, why_unconfined
 
 ENDED = ("survivors", "residue")
 _bases: dict[tuple[int, str, str], Record] = {}
@@ -44,11 +45,20 @@ _bases: dict[tuple[int, str, str], Record] = {}
 
 @dataclass(frozen=True)
 class Outcome:
-    """The verdicts of the sound sandbox and of the planted one, and the expected differences."""
+    """
+    The verdicts of the sound sandbox and of the planted one, and the expected differences.
+
+    Attributes:
+        before: verdict and reason of each check in the sound sandbox.
+        after: the same in the planted one.
+        expected: the verdicts of the checks that must move.
+        confined: whether the kernel says that AppArmor confines the planted sandbox (proc_pid_attr(5)).
+    """
 
     before: dict[str, Found]
     after: dict[str, Found]
     expected: dict[str, str]
+    confined: bool
 
     @property
     def moved(self) -> dict[str, str]:
@@ -108,7 +118,8 @@ def try_plant(
             before = before.model_copy(update={"reaches": measurements.record.reaches})
         if plant.limit:
             measurements.load(plant.limit)
-            before = before.model_copy(update={"loads": measurements.record.loads})
+            loads = measurements.record.loads.root | (_base_load(ground, plant) if plant.base else {})
+            before = before.model_copy(update={"loads": Loads(loads)})
         if plant.leave or (plant.ends and target.host == LOCAL):  # residue is measured only on this host
             before = _ended(before, measurements.teardown())
         if plant.volume:
@@ -130,7 +141,13 @@ def try_plant(
     first, second = (
         {check: found for check, found in judge(one).items() if check not in apart} for one in (before, after)
     )
-    return Outcome(first, second, expected)
+    return Outcome(first, second, expected, _is_confined(after))
+
+
+def _is_confined(record: Record) -> bool:
+    """Tell whether AppArmor confines a sandbox, as the host sees it."""
+    label = record.outside.process.lsm if record.outside is not None else ""
+    return isinstance(label, str) and not is_selinux(label) and why_unconfined(label, "") is None
 
 
 def _ground(sandboxes: SandboxCache, target: Target, undo: ExitStack) -> Ground:
@@ -232,6 +249,13 @@ def _limited(ground: Ground, target: Target, plant: Plant, before: Record, meanw
     loads: dict[str, Load] = measure_loads(create, runtime, ground.host.cpus, **_words(plant.spec, ground))
     assert set(loads) == {plant.limit}, f"the overlay of plant '{plant.name}' leaves the limits {sorted(loads)}"
     return _with(seen[-1] if seen else before, before, before.loads.root | loads, before.reaches.root)
+
+
+def _base_load(ground: Ground, plant: Plant) -> dict[str, Load]:
+    """Put the limit under load in the sound sandbox that a plant is compared with."""
+    runtime = overlay(ground.runtime, alone(plant.limit)(ground), f"base '{plant.base}'")
+    words = _words(BASES[named(ground.runtime), plant.base], ground)
+    return measure_loads(lambda spec: Sandbox(ground.host, runtime, spec), runtime, ground.host.cpus, **words)
 
 
 def _left(ground: Ground, plant: Plant, before: Record, meanwhile: Callable[[], object]) -> Record:

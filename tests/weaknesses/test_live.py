@@ -92,6 +92,8 @@ def test_a_plant_moves_its_own_checks_and_no_other(
     note_seen(state, column, plant, time.monotonic() - started)
     for check, fragment in opens.items():
         assert outcome.before[check][0] in (Verdict.HOLDS, Verdict.NOT_APPLICABLE)
+        if outcome.confined:
+            fragment = plant.confined.get(check, fragment)
         assert fragment in outcome.after[check][1]
 
 

@@ -19,6 +19,11 @@ def beside_peer(kind: str) -> Make:
     return lambda ground: flags(f"--{kind}=container:{ground.peer.name}")
 
 
+# The engines' profiles refuse to look into processes of other profiles, and let pass those of their own: "ptrace
+# (trace,read,tracedby,readby) peer={{.Name}}" in moby's profiles/apparmor/template.go, and in containers/common's
+# pkg/apparmor/apparmor_linux_template.go.
+LOOKS_AT_OWN = {"ptrace.outside": "of its peer's process"}
+
 BASES: dict[tuple[str, str], Make] = {
     **{(engine, "cgroupns"): flags("--cgroupns=private") for engine in ENGINES},
     **{(engine, "user"): flags("--user", "1000:1000") for engine in ENGINES},
@@ -42,6 +47,7 @@ PLANTS = (
         spec=flags("--pid=host"),
         ends=True,  # ns.pid.reap holds: containerd's shim and runc signal all that is in the cgroup
         where="both",
+        confined=LOOKS_AT_OWN,
     ),
     Plant(
         "--pid=host for another user, whom the uid keeps from signalling",
@@ -66,6 +72,7 @@ PLANTS = (
         spec=flags("--pid=host", "--user", "1000:1000"),
         base="user",
         planted_peer=True,
+        confined=LOOKS_AT_OWN,
     ),
     Plant(
         "--ipc=host",

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from plant import NOT_ENFORCED, Plant, limited, limits_left_out, limits_too_large
+from collections.abc import Mapping
+from dataclasses import replace
+
+from plant import NOT_ENFORCED, Make, Plant, flags, limited, limits_left_out, limits_too_large
 
 LXC, BOTH = ("lxc",), ("lxc", "lxc-unprivileged")
 OWN = "{{ 'cgroup2' if host.cgroup == 'v2' else 'cgroup' }}"
 OTHER = "{{ 'cgroup' if host.cgroup == 'v2' else 'cgroup2' }}"
 
 
+# common.conf keeps CAP_SYS_RESOURCE, with which a process raises its own limits: the limit on open files is open before
+DROPPED = flags("--define", "lxc.cap.drop=sys_resource")
+BASES: dict[tuple[str, str], Make] = {("lxc", "without CAP_SYS_RESOURCE"): DROPPED}
+
+
+def _bounded(plant: Plant) -> tuple[Plant, ...]:
+    """Return a plant; where a privileged sandbox may raise the limit, for one that may not."""
+    if plant.limit != "files":
+        return (plant,)
+    assert isinstance(plant.spec, Mapping)
+    bounded = replace(plant, runtimes=LXC, base="without CAP_SYS_RESOURCE", spec={**plant.spec, **DROPPED})
+    return bounded, replace(plant, runtimes=("lxc-unprivileged",))
+
+
 PLANTS = (
-    *limits_left_out(*BOTH),
-    *limits_too_large(*BOTH),
+    *(one for plant in (*limits_left_out(*BOTH), *limits_too_large(*BOTH)) for one in _bounded(plant)),
     *(
         Plant(
             f"{name} limit in the other cgroup version's key",

@@ -51,6 +51,20 @@ PLANTS = (
         spec=flags("--security-opt", "apparmor=unconfined"),
         where="machine",
     ),
+    Plant(
+        "--pid=host, without AppArmor",
+        ENGINES,
+        {
+            "ns.pid": "host's pid namespace",
+            "ns.pid.procfs": "host's pid namespace",
+            "sig.outside": "signal the host's process",
+            "sig.peer": "signal its peer's process",
+            "ptrace.outside": "with its own user and no capability",
+        },
+        spec=flags("--security-opt", "apparmor=unconfined", "--pid=host"),
+        base="no profile",
+        where="machine",
+    ),
     # AppArmor's docker-default denies most of these by itself: compared without it
     Plant(
         "systempaths=unconfined, without AppArmor",
