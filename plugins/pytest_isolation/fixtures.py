@@ -130,13 +130,17 @@ def sandbox_factory(request: pytest.FixtureRequest, isolation_target: str) -> It
     A function that makes a further sandbox of the target.  All of them are ended at the end of the test.
 
     What it returns is used like `sandbox`: its facts, `run`, `read_text` and so on; `live` is the running sandbox.
+    `load` pushes against one of its limits.
     On an attached target the test is skipped, and where the role says that its runtime cannot do it.
 
     Args:
+        limits: the limits that it must keep: `Limits(memory="64MiB", pids=32, cpus=0.5)` of
+            `provisioner.limits.limits`.
         image: "probe" (nothing but the probe), "shell" (BusyBox), "debian" (python3, ps, dpkg, ip, ping; made once on
             this host), a `provisioner.images.image.Image` with files of your own, or the name of an image that the
             engine (docker, podman) has, such as "python:3.12-slim".
-        memory: the memory limit, such as "64MiB"; a micro VM needs at least "192MiB".
+        memory: the memory limit, such as "64MiB"; a micro VM needs at least "192MiB".  It is a shorter way to write
+            `limits`, as the next ones are.
         cpus: the CPU limit in processors, such as 0.5.
         pids: the limit on tasks, such as 32.
         network: "none", "private" or "host".

@@ -65,27 +65,27 @@ class Limit(ABC, Generic[L]):
     tries: ClassVar[int] = 3
     word: ClassVar[str] = "limit"
 
-    def read_amount(self, given: object) -> float:
+    def read_amount(self, given: object, doing: str = "limit {} to") -> float:
         """
         Return an amount that a user wrote: a number, or text such as "64MiB".
+
+        Args:
+            given: what the user wrote.
+            doing: what the amount is for, in the words of an error; {} is the limit's argument.
 
         Raises:
             IsolationError: it is no amount of this limit's unit, or not more than zero.
         """
+        what = f"cannot {doing.format(self.argument)} {given!r}"
         match = _AMOUNT.fullmatch(str(given).strip()) if isinstance(given, (str, int, float)) else None
         factor = None if match is None else 1 if not match[2] else self.units.get(match[2].lower())
         if match is None or factor is None or isinstance(given, bool):
-            raise IsolationError(
-                f"cannot limit {self.argument} to {given!r}: it is counted in {self.unit}", f"write {self.example}"
-            )
+            raise IsolationError(f"{what}: it is counted in {self.unit}", f"write {self.example}")
         amount = float(match[1]) * factor
         if not 0 < amount < math.inf:
-            raise IsolationError(f"cannot limit {self.argument} to {given!r}: it must be more than zero")
+            raise IsolationError(f"{what}: it must be more than zero")
         if self.number is int and amount != int(amount):
-            raise IsolationError(
-                f"cannot limit {self.argument} to {given!r}: it is no whole number of {self.unit}",
-                f"write {self.example}",
-            )
+            raise IsolationError(f"{what}: it is no whole number of {self.unit}", f"write {self.example}")
         return self.number(amount)
 
     def show_amount(self, amount: float) -> str:
@@ -122,6 +122,19 @@ class Limit(ABC, Generic[L]):
             amount: the limit's.
             host_cpus: processors online on the host.
         """
+
+    def push_argv(self, pushed: Any, host_cpus: int) -> tuple[str, ...]:
+        """
+        Return the probe's request that takes up to an amount which a test chose, whatever the limit is.
+
+        Args:
+            pushed: the amount, in the limit's unit.
+            host_cpus: processors online on the host.
+
+        Raises:
+            IsolationError: the load of this limit takes no amount.
+        """
+        raise IsolationError(f"cannot push an amount of {self.argument}: its load takes none")
 
     @abstractmethod
     def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:

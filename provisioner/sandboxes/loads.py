@@ -22,7 +22,7 @@ from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import CannotLimitError
 from provisioner.observed import MAX_TEXT, FactMap, Observed, Unobserved, first_fault, unobserved
 from provisioner.probe.frames import ChannelError
-from provisioner.probe.request import Reply
+from provisioner.probe.request import Pending, Reply
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import RefusedError, Spec
@@ -30,6 +30,7 @@ from provisioner.sandboxes.spec import RefusedError, Spec
 Create = Callable[[Spec], Sandbox]
 
 SPARE = 0.5  # processors left to everything else while loads run
+MOST_BEYOND = 2  # times the largest amount of a limit that is pushed against: what one load takes at most
 
 
 class _Processors:
@@ -151,8 +152,20 @@ def _try_measure(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: 
 
 
 def _measure(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int) -> Load:
+    before = _before(sandbox, limit, amount, host_cpus)
+    for attempt in range(limit.tries):
+        with _processors.taken(limit.processors(amount, host_cpus, attempt), host_cpus):
+            reply = _run(sandbox, *limit.load_argv(amount, host_cpus))
+        load = _ended(sandbox, limit, reply, before)
+        if not limit.was_disturbed(load):
+            break
+    return load
+
+
+def _before(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int) -> dict[str, Any]:
+    """Return what is known of a load before it runs."""
     outside = sandbox.outside()
-    known = {
+    return {
         "limit": float(amount),
         "shown": outside.limits if outside else None,
         "warning": sandbox.warning,
@@ -160,14 +173,42 @@ def _measure(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int)
         "host_cpus": host_cpus,
         "set_by": sandbox.set_by(limit.name, amount),
     }
-    for attempt in range(limit.tries):
-        with _processors.taken(limit.processors(amount, host_cpus, attempt), host_cpus):
-            reply = _run(sandbox, *limit.load_argv(amount, host_cpus))
-        ended = reply.ended.replace("signal 9", "signal SIGKILL")
-        load = _read(limit, reply.data, host_cpus, {**known, "ended": ended, "after": _after(sandbox)})
-        if not limit.was_disturbed(load):
-            break
-    return load
+
+
+def _ended(sandbox: Sandbox, limit: Limit[Any], reply: Reply, before: Mapping[str, Any]) -> Load:
+    ended = reply.ended.replace("signal 9", "signal SIGKILL")
+    known = {**before, "ended": ended, "after": _after(sandbox)}
+    return _read(limit, reply.data, before["host_cpus"], known)
+
+
+class RunningLoad:
+    """
+    A load that a test started in a sandbox of its own.
+
+    Args:
+        sandbox: the sandbox.
+        limit: the limit that it pushes against.
+        amount: the limit's amount.
+        pushed: how much it takes at most, in the limit's unit.
+        host_cpus: processors online on the host.
+
+    Raises:
+        IsolationError: the load takes no amount, or it would take more from the host than a test may.
+    """
+
+    def __init__(self, sandbox: Sandbox, limit: Limit[Any], amount: float, pushed: float, host_cpus: int) -> None:
+        most = limit.most_pushed(host_cpus) * MOST_BEYOND
+        if pushed > most:
+            shown, at_most = limit.show_amount(pushed), limit.show_amount(limit.number(most))
+            raise IsolationError(f"cannot push {shown} of {limit.argument}: a load takes at most {at_most}")
+        argv = limit.push_argv(pushed, host_cpus)
+        self._sandbox, self._limit = sandbox, limit
+        self._before = _before(sandbox, limit, amount, host_cpus)
+        self._pending = sandbox.channel.start(*argv, deadline=deadline("load"), bound=1 << 20)
+
+    def wait(self) -> Load:
+        """Wait until it has ended, and return what was measured."""
+        return _ended(self._sandbox, self._limit, _reply(self._sandbox, self._pending), self._before)
 
 
 def _read(limit: Limit[Any], output: bytes, host_cpus: int, known: Mapping[str, Any]) -> Load:
@@ -199,8 +240,11 @@ def _after(sandbox: Sandbox) -> CgroupFiles | None:
 
 
 def _run(sandbox: Sandbox, *argv: str) -> Reply:
-    """Run a load; that the whole sandbox ends under it is one of its normal ends."""
-    pending = sandbox.channel.start(*argv, deadline=deadline("load"), bound=1 << 20)
+    return _reply(sandbox, sandbox.channel.start(*argv, deadline=deadline("load"), bound=1 << 20))
+
+
+def _reply(sandbox: Sandbox, pending: Pending) -> Reply:
+    """Wait for the end of a load; that the whole sandbox ends under it is one of its normal ends."""
     try:
         return sandbox.channel.wait(pending)
     except ChannelError:

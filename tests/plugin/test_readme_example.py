@@ -1,5 +1,5 @@
 """
-The first example of README.md is green, and documented exceptions apply to own tests by a marker.
+The examples of README.md and of docs/how-to/limits.md are green, and documented exceptions apply by a marker.
 
 On `unshare` and what else this host has without a daemon.
 """
@@ -18,7 +18,9 @@ from fakes import USER_NAMESPACES
 pytest_plugins = ["pytester"]
 pytestmark = pytest.mark.usefixtures("plain")
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+LIMITS = (ROOT / "docs/how-to/limits.md").read_text("utf-8")
 STOCK = [name for name in ("bwrap", "runc", "crun") if shutil.which(name) and os.geteuid() == 0]
 MARKED = """
 import pytest
@@ -45,6 +47,17 @@ def test_the_first_example_is_green_on_stock_runtimes(pytester: pytest.Pytester)
 
     assert result.ret == 0, result.stdout.str()
     assert result.parseoutcomes()["passed"] >= 3
+
+
+@pytest.mark.skipif(not STOCK, reason="sets limits: needs root, and runc, crun or bwrap")
+def test_the_example_of_limits_is_green_on_stock_runtimes(pytester: pytest.Pytester) -> None:
+    example = re.search(r"^    # test_limits\.py\n(.*?)^    pytest ", LIMITS, re.MULTILINE | re.DOTALL)
+    assert example is not None
+    pytester.makepyfile(test_limits=textwrap.dedent(example[1]))
+
+    result = run(pytester, ",".join(name for name in STOCK if name != "crun"))
+
+    result.assert_outcomes(passed=3 * len([name for name in STOCK if name != "crun"]))
 
 
 @pytest.mark.parametrize(

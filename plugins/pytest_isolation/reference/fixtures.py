@@ -40,6 +40,8 @@ class Sources:
         live: the class of `sandbox` and `peer`.
         further: the class of what `sandbox_factory` makes.
         machine: the class of `machine`.
+        load: the class of what `load` of a further sandbox returns.
+        figures: the class of what its `result()` returns.
         completed: the class of what `run` returns.
         errors: the errors of its own that `run` raises.
     """
@@ -49,6 +51,8 @@ class Sources:
     live: Any
     further: Any
     machine: Any
+    load: Any
+    figures: type
     completed: type
     errors: tuple[type, ...]
 
@@ -62,6 +66,9 @@ def render_fixtures(sources: Sources) -> str:
     parts += _methods(sources.acting)
     parts += ["`testinfra` (of `sandbox` and `peer`):\n", *_doc(sources.live.testinfra)]
     parts += ["`close()` (of what `sandbox_factory` makes):\n", *_doc(sources.further.close)]
+    parts += [f"### load\n\n    load{_signature(sources.further.load)}\n", *_doc(sources.further.load)]
+    parts += ["What `load` returns:\n", _attributes(sources.load), "What its `result()` returns:\n"]
+    parts += _doc(sources.figures)
     parts += ["### What a program came to\n", *_doc(sources.completed), _errors(sources.errors)]
     parts += ["## Facts of a sandbox\n", "Attributes of the same objects.\n", _attributes(SandboxView)]
     parts += ["## Facts of its host\n", "Attributes of `host_facts`.\n", _attributes(HostView)]

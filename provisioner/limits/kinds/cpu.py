@@ -79,7 +79,10 @@ class Cpu(Limit[CpuLoad]):
         return 0.9 * host_cpus  # a load of all processors must be able to go beyond it
 
     def load_argv(self, amount: float, host_cpus: int) -> tuple[str, ...]:
-        return ("load", "cpu", str(_spinners(host_cpus)), str(SPIN_MS))
+        return self.push_argv(_spinners(host_cpus), host_cpus)
+
+    def push_argv(self, pushed: float, host_cpus: int) -> tuple[str, ...]:
+        return ("load", "cpu", str(math.ceil(pushed)), str(SPIN_MS))
 
     def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
         times = re.search(rb"cpu_us (\d+) wall_us (\d+)", output)

@@ -49,7 +49,10 @@ class Files(Limit[FilesLoad]):
         return {"count": amount}
 
     def load_argv(self, amount: int, host_cpus: int) -> tuple[str, ...]:
-        return ("load", "files", str(min(amount, MOST) + BEYOND))
+        return self.push_argv(min(amount, MOST) + BEYOND, host_cpus)
+
+    def push_argv(self, pushed: int, host_cpus: int) -> tuple[str, ...]:
+        return ("load", "files", str(min(pushed, MOST + BEYOND)))
 
     def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
         opened = re.search(rb"descriptors (\d+) errno (\w+)", output)

@@ -79,7 +79,10 @@ class Memory(Limit[MemoryLoad]):
         return CgroupSetting(self.argument, "memory", (v1, v1_with_swap), (v2, v2_swap))
 
     def load_argv(self, amount: int, host_cpus: int) -> tuple[str, ...]:
-        return ("load", "memory", str(int(amount * OVERLOAD)))
+        return self.push_argv(int(amount * OVERLOAD), host_cpus)
+
+    def push_argv(self, pushed: int, host_cpus: int) -> tuple[str, ...]:
+        return ("load", "memory", str(pushed))
 
     def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
         steps = re.findall(rb"^step (\d+)$", output, re.MULTILINE)

@@ -50,7 +50,10 @@ class Pids(Limit[PidsLoad]):
         return CgroupSetting(self.argument, "pids", files, files)
 
     def load_argv(self, amount: int, host_cpus: int) -> tuple[str, ...]:
-        return ("load", "pids", str(min(amount * 2, MAX_CHILDREN)))
+        return self.push_argv(min(amount * 2, MAX_CHILDREN), host_cpus)
+
+    def push_argv(self, pushed: int, host_cpus: int) -> tuple[str, ...]:
+        return ("load", "pids", str(pushed))
 
     def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
         forks = re.search(rb"children (\d+) errno (\w+)", output)
