@@ -47,6 +47,7 @@ class Limit(ABC, Generic[L]):
         shown_inside: facts by which the sandbox itself may see the amount, as dotted paths; the first number counts.
         tries: how often a load is repeated while others disturb it.
         word: what the amount is called in a sentence: "quota".
+        needs: the name of the limit without which this one means nothing; "" if it stands alone.
     """
 
     name: ClassVar[str]
@@ -64,6 +65,7 @@ class Limit(ABC, Generic[L]):
     shown_inside: ClassVar[tuple[str, ...]] = ()
     tries: ClassVar[int] = 3
     word: ClassVar[str] = "limit"
+    needs: ClassVar[str] = ""
 
     def read_amount(self, given: object, doing: str = "limit {} to") -> float:
         """
@@ -113,6 +115,16 @@ class Limit(ABC, Generic[L]):
         """Return what is written into a cgroup to set this limit by hand; None if no cgroup sets it."""
         return None
 
+    def cgroup_setting_beside(self, amount: Any, beside: Mapping[str, float]) -> CgroupSetting | None:
+        """
+        Return what is written into a cgroup to set this limit by hand beside others; None if no cgroup sets it.
+
+        Args:
+            amount: the limit's.
+            beside: the amounts of all limits that are asked for, by their names.
+        """
+        return self.cgroup_setting(amount)
+
     @abstractmethod
     def load_argv(self, amount: Any, host_cpus: int) -> tuple[str, ...]:
         """
@@ -157,6 +169,17 @@ class Limit(ABC, Generic[L]):
         """
         amount: float | None = getattr(files, self.name).limit
         return amount
+
+    def why_unbounded(self, files: CgroupFilesBase) -> str | None:
+        """
+        Return why a sandbox with these files has no such limit, or None if they declare one.
+
+        Raises:
+            UnobservedFact: it was not observed.
+        """
+        if self.declared(files) is not None:
+            return None
+        return f"limit=none: its cgroup and those above set no limit of {self.unit}"
 
     def most_pushed(self, host_cpus: int) -> float:
         """
@@ -205,6 +228,10 @@ class Limit(ABC, Generic[L]):
             text=text,
             set_by=load.set_by,
         )
+
+    def why_not_applicable(self, load: L) -> str | None:
+        """Return why there is nothing to limit on this host, or None.  Pure."""
+        return None
 
     @abstractmethod
     def why_not_in_force(self, load: L) -> str | None:

@@ -20,13 +20,14 @@ class Limits:
 
     Args:
         asked: an amount for each limit by its argument, a number in the limit's unit or text: `memory` in bytes or as
-            "64MiB", `cpus` in processors' worth of time, `pids` in tasks.  None asks for no limit.
+            "64MiB", `memory_swap` as bytes of memory and swap together, `cpus` in processors' worth of time, `pids` in
+            tasks.  None asks for no limit.
 
     Attributes:
         amounts: the amounts that are asked for, by the limit's name, in the order of `find_limits()`.
 
     Raises:
-        IsolationError: there is no such limit, or an amount is not more than zero.
+        IsolationError: there is no such limit, an amount is not more than zero, or a limit needs another one.
 
     Example:
         >>> Limits(memory="64MiB", cpus=0.5).amounts
@@ -46,6 +47,10 @@ class Limits:
             for argument, limit in known.items()
             if (given := asked.get(argument)) is not None
         }
+        for limit in known.values():
+            if limit.name in amounts and limit.needs and limit.needs not in amounts:
+                needed = limit_named(limit.needs).argument
+                raise IsolationError(f"cannot limit {limit.argument} alone", f"give {needed} too")
         object.__setattr__(self, "amounts", amounts)
 
     @classmethod
@@ -69,5 +74,9 @@ class Limits:
             names: the limits that are set by hand; None: all.
         """
         by_hand = self.amounts if names is None else names
-        found = (limit_named(name).cgroup_setting(amount) for name, amount in self.amounts.items() if name in by_hand)
+        found = (
+            limit_named(name).cgroup_setting_beside(amount, self.amounts)
+            for name, amount in self.amounts.items()
+            if name in by_hand
+        )
         return tuple(setting for setting in found if setting is not None)

@@ -68,7 +68,7 @@ def limits_for(runtime: Runtime) -> Limits:
         {
             limit.name: limit.measured_amount(runtime.limits[limit.name].step or 0)
             for limit in find_limits()
-            if limit.name in runtime.limits
+            if limit.name in runtime.limits and (not limit.needs or limit.needs in runtime.limits)
         }
     )
 
@@ -96,10 +96,7 @@ def measure_loads(create: Create, runtime: Runtime, host_cpus: int, **replaced: 
                 for name, amount in wanted.amounts.items()
             }
     except (RefusedError, CannotLimitError):
-        return {
-            name: _measure_alone(create, limit_named(name), amount, host_cpus, replaced)
-            for name, amount in wanted.amounts.items()
-        }
+        return {name: _measure_alone(create, name, wanted, host_cpus, replaced) for name in wanted.amounts}
 
 
 def measure_declared(create: Create, host_cpus: int) -> dict[str, Load]:
@@ -132,11 +129,12 @@ def measure_declared(create: Create, host_cpus: int) -> dict[str, Load]:
     return loads
 
 
-def _measure_alone(
-    create: Create, limit: Limit[Any], amount: float, host_cpus: int, replaced: Mapping[str, Any]
-) -> Load:
+def _measure_alone(create: Create, name: str, wanted: Limits, host_cpus: int, replaced: Mapping[str, Any]) -> Load:
+    """Measure one limit in a sandbox that has no other one, but that which it needs."""
+    limit, amount = limit_named(name), wanted.amounts[name]
+    amounts = {one: wanted.amounts[one] for one in (name, limit.needs) if one}
     try:
-        with create(Spec(**{"limits": Limits.of({limit.name: amount}), **replaced})) as sandbox:
+        with create(Spec(**{"limits": Limits.of(amounts), **replaced})) as sandbox:
             return _try_measure(sandbox, limit, amount, host_cpus)
     except RefusedError as error:
         return _load(limit=float(amount), refused=error.what, host_cpus=host_cpus)

@@ -15,6 +15,10 @@ def memory_files(kills: int = 0) -> Dict:
     return {"limit": 64 * MIB, "usage": MIB, "peak": 64 * MIB, "oom_kills": kills}
 
 
+def swap_files() -> Dict:
+    return {"limit": 64 * MIB, "swapped": 0}
+
+
 def cpu_files(throttled: int = 0) -> Dict:
     return {
         "quota_us": 50_000,
@@ -37,6 +41,7 @@ def limits_of(kills: int = 0, throttled: int = 0, refusals: int = 0) -> Dict:
     return {
         "version": 2,
         "memory": memory_files(kills),
+        "swap": swap_files(),
         "cpu": cpu_files(throttled),
         "pids": pids_files(refusals),
         "files": files_limit(),
@@ -55,6 +60,8 @@ def load_of(limit: float, ended: str, **seen: Any) -> Dict:
         "fork_error",
         "descriptors",
         "open_error",
+        "swap_steps_mib",
+        "swap_total",
     )
     load = {"limit": limit, "refused": "", "warning": "", "shown": limits_of(), "inside": limit, "ended": ended}
     return load | dict.fromkeys(measured, nobody) | {"after": limits_of(1, 20, 1)} | seen
@@ -62,6 +69,10 @@ def load_of(limit: float, ended: str, **seen: Any) -> Dict:
 
 def memory_load() -> Dict:
     return load_of(float(64 * MIB), "signal SIGKILL", steps_mib=62)
+
+
+def swap_load() -> Dict:
+    return load_of(float(64 * MIB), "signal SIGKILL", swap_steps_mib=62, swap_total=0)
 
 
 def cpu_load() -> Dict:

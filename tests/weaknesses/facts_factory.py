@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 
 from fact_answers import try_of
-from fact_limits import MIB, cpu_load, files_load, memory_load, pids_load, refused_reach
+from fact_limits import MIB, cpu_load, files_load, memory_load, pids_load, refused_reach, swap_load
 from fact_parts import (
     HOST_BOOT,
     INITIAL,
@@ -65,7 +65,13 @@ def container() -> Dict:
         "exec": facts_of("inside", HOST_BOOT, inside | {"pid": 9, "nspid": [9]}, system_inside()),
         "peer_inside": facts_of("inside", HOST_BOOT, inside | {"namespaces": peer_inodes}, system_inside()),
         "peer_outside": facts_of("outside", HOST_BOOT, outside | {"namespaces": peer_inodes, "pid": 4343}, None),
-        "loads": {"memory": memory_load(), "cpu": cpu_load(), "pids": pids_load(), "files": files_load()},
+        "loads": {
+            "memory": memory_load(),
+            "swap": swap_load(),
+            "cpu": cpu_load(),
+            "pids": pids_load(),
+            "files": files_load(),
+        },
         "reaches": {"none": refused_reach()},
     }
     return _apart(document)
@@ -131,6 +137,7 @@ def vm() -> Dict:
         | {
             "cannot": {
                 "limits.pids": "a VM has no limit of tasks",
+                "limits.swap": "a VM swaps to its own disks",
                 "limits.files": "a VM opens files of its own kernel",
                 "exec": "QEMU starts no process inside",
             }

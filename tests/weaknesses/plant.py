@@ -67,6 +67,11 @@ MEMORY, CPUS, PIDS, FILES = (limit_named(name).amount for name in ("memory", "cp
 LARGER_QUOTA = f"a quota of {round((CPUS + 0.1) * 100000)}"
 TOO_LARGE = (
     ("memory", "the cgroup shows 67112960 bytes", Limits(memory=MEMORY + 4096)),
+    (
+        "swap",
+        "memory and swap get 67112960 together",
+        Limits(memory=MEMORY, memory_swap=MEMORY + 4096),
+    ),
     ("cpu", LARGER_QUOTA, Limits(cpus=CPUS + 0.1)),
     ("pids", "a limit of 33 tasks", Limits(pids=PIDS + 1)),
     ("files", "its hard limit is 257 open files", Limits(files=FILES + 1)),
@@ -179,6 +184,13 @@ def limited(name: str, **how: Any) -> Callable[[Ground], Mapping[str, Any]]:
     return lambda ground: {"limits": {name: how}}
 
 
+def limited_beside(
+    name: str, needed: Mapping[str, Any], how: Mapping[str, Any]
+) -> Callable[[Ground], Mapping[str, Any]]:
+    """Return the overlay that keeps one limit and that which it needs, each set in another way."""
+    return lambda ground: {"limits": {limit_named(name).needs: needed, name: how}}
+
+
 def limits_left_out(*runtimes: str) -> tuple[Plant, ...]:
     """Return plants of sandboxes without their limit."""
     return tuple(
@@ -215,4 +227,5 @@ def limits_too_large(*runtimes: str) -> tuple[Plant, ...]:
 
 def alone(name: str) -> Callable[[Ground], Mapping[str, Any]]:
     """Return the overlay that keeps one limit, as the role sets it."""
-    return lambda ground: {"limits": {name: ground.runtime.limits[name].model_dump()}}
+    kept = [one for one in (limit_named(name).needs, name) if one]
+    return lambda ground: {"limits": {one: ground.runtime.limits[one].model_dump() for one in kept}}

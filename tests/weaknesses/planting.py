@@ -22,6 +22,7 @@ from turns import network_turn
 from provisioner.facts.reach import Reach, Reaches
 from provisioner.files.maker import temporary_folder
 from provisioner.limits.document import Load, Loads
+from provisioner.limits.limit import limit_named
 from provisioner.paths import cache_dir
 from provisioner.runtimes.load import overlay
 from provisioner.runtimes.runtime import Runtime
@@ -247,8 +248,10 @@ def _limited(ground: Ground, target: Target, plant: Plant, before: Record, meanw
         return sandbox
 
     loads: dict[str, Load] = measure_loads(create, runtime, ground.host.cpus, **_words(plant.spec, ground))
-    assert set(loads) == {plant.limit}, f"the overlay of plant '{plant.name}' leaves the limits {sorted(loads)}"
-    return _with(seen[-1] if seen else before, before, before.loads.root | loads, before.reaches.root)
+    needed = {plant.limit, limit_named(plant.limit).needs} - {""}
+    assert set(loads) == needed, f"the overlay of plant '{plant.name}' leaves the limits {sorted(loads)}"
+    loads = before.loads.root | {plant.limit: loads[plant.limit]}
+    return _with(seen[-1] if seen else before, before, loads, before.reaches.root)
 
 
 def _base_load(ground: Ground, plant: Plant) -> dict[str, Load]:

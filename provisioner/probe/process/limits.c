@@ -21,6 +21,7 @@ enum kind {
 	VALUE,	     /* a number */
 	OPTIONAL,    /* the same; null on kernels that do not have it */
 	LIMIT,	     /* the least number of the cgroup and its ancestors */
+	SUM,	     /* the same; the sum of those of two files */
 	QUOTA,	     /* the least share of a processor of the cgroup and its ancestors */
 	PERIOD,	     /* the period of that quota */
 	QUOTA_VALUE, /* a number, read in the cgroup that has that quota */
@@ -30,6 +31,7 @@ enum kind {
 struct source {
 	const char *file;
 	const char *key;	/* the start of a line; NULL: the file holds one number */
+	const char *plus;	/* the second file of a sum; NULL: the first has it all */
 	const char *controller; /* if not the limit's own */
 	uint64_t divisor;	/* 0: 1 */
 };
@@ -47,6 +49,12 @@ static const struct fact memory[] = {
 	{ "peak", OPTIONAL, { .file = "memory.max_usage_in_bytes" }, { .file = "memory.peak" } },
 	{ "oom_kills", OPTIONAL, { "memory.oom_control", .key = "oom_kill" },
 				 { "memory.events", .key = "oom_kill" } },
+};
+
+static const struct fact swap[] = {
+	{ "limit", SUM, { .file = "memory.memsw.limit_in_bytes" },
+			{ .file = "memory.max", .plus = "memory.swap.max" } },
+	{ "swapped", OPTIONAL, { "memory.stat", .key = "swap" }, { .file = "memory.swap.current" } },
 };
 
 static const struct fact cpu[] = {
@@ -72,6 +80,7 @@ static const struct limit {
 	size_t count;
 } limits[] = {
 	{ "memory", "memory", "memory", memory, COUNT(memory) },
+	{ "swap", "memory", "memory", swap, COUNT(swap) },
 	{ "cpu", "cpu", "cpu", cpu, COUNT(cpu) },
 	{ "pids", "pids", "pids", pids, COUNT(pids) },
 };
@@ -121,18 +130,22 @@ static void json_value(const struct cgroup_place *p, size_t length, const struct
 			  s->key ? s->key : "");
 }
 
-/* "max" and the huge numbers of version 1 mean that there is no limit. */
-static void json_least(const struct cgroup_place *p, const char *name)
+/*
+ * The least number of a file in the cgroup and those above; UINT64_MAX for none.  False: unobserved
+ * was written.  "max" and the huge numbers of version 1 mean that there is no limit.
+ */
+static bool find_least(const struct cgroup_place *p, const char *name, uint64_t *least)
 {
-	uint64_t least = UINT64_MAX, number;
+	uint64_t number;
 	bool seen = false;
 	int error = 0;
 
+	*least = UINT64_MAX;
 	for (size_t at = strlen(p->path); at; at = parent(p, at)) {
 		int got = read_number(AT_FDCWD, file_in(p, at, name), &number);
 
-		if (got == 0 && number < least && number < 1ull << 62)
-			least = number;
+		if (got == 0 && number < *least && number < 1ull << 62)
+			*least = number;
 		if (got == 0 || errno == ERANGE)
 			seen = true;
 		else if (errno != ENOENT || !error)
@@ -144,10 +157,19 @@ static void json_least(const struct cgroup_place *p, const char *name)
 	}
 	if (!seen)
 		json_fail(json_mark(), error, "read %s", name);
-	else if (least == UINT64_MAX)
+	return seen;
+}
+
+static void json_least(const struct cgroup_place *p, const struct source *s)
+{
+	uint64_t least, more = 0;
+
+	if (!find_least(p, s->file, &least) || (s->plus && !find_least(p, s->plus, &more)))
+		return;
+	if (least == UINT64_MAX || more == UINT64_MAX)
 		json_null();
 	else
-		json_u64(least);
+		json_u64(least + more);
 }
 
 /* Quota and period of one cgroup: 1; 0 without a quota; -1 with errno. */
@@ -207,8 +229,8 @@ static void json_fact(int proc, const struct cgroup_place *p, const struct fact 
 	}
 	if (f->kind == QUOTA)
 		find_quota(p, quota);
-	if (f->kind == LIMIT)
-		json_least(p, s->file);
+	if (f->kind == LIMIT || f->kind == SUM)
+		json_least(p, s);
 	else if (f->kind == VALUE || f->kind == OPTIONAL)
 		json_value(p, strlen(p->path), s, f->kind == OPTIONAL);
 	else if (f->kind == QUOTA_VALUE)

@@ -106,7 +106,9 @@ def test_the_table_is_printed_from_archived_records(tmp_path: Path) -> None:
     lines = [line.split("  ") for line in done.stdout.splitlines()]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
     assert cells[0] == list(HEADINGS)
-    assert ["lim.files", "docker", *["256 open files"] * 2, "-", "256 open files", "+0.0 %"] == cells[-1][:7]
+    assert ["lim.files", "docker", *["256 open files"] * 2, "-", "256 open files", "+0.0 %"] in [
+        line[:7] for line in cells
+    ]
 
 
 def test_without_limits_under_load_the_command_says_how_to_measure(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argument_lists import nsenter
-from plant import LARGER_QUOTA, Make, Plant, flags, limited, limits_left_out, opened
+from plant import LARGER_QUOTA, Make, Plant, flags, limited, limited_beside, limits_left_out, opened
 from profiles import CALLS, IN_PART
 
 ENGINES = ("docker", "podman")
@@ -211,6 +211,33 @@ PLANTS = (
             ("pids", "a limit of 33 tasks", ("--pids-limit", "{{ count + 1 }}")),
             ("files", "its hard limit is 257 open files", ("--ulimit", "nofile={{ count }}:{{ count + 1 }}")),
         )
+    ),
+    Plant(
+        "memory limit without swap",
+        ENGINES,
+        {"lim.swap": "memory and swap get 134217728 together"},
+        limit="swap",
+        verdict="ignored",
+        overlay=limited_beside("swap", {"flags": ["--memory", "{{ bytes }}"]}, {}),
+        where="both",
+    ),
+    Plant(
+        "swap without a limit",
+        ENGINES,
+        {"lim.swap": "memory and swap get no limit together"},
+        limit="swap",
+        verdict="ignored",
+        overlay=limited_beside("swap", {"flags": ["--memory", "{{ bytes }}"]}, {"flags": ["--memory-swap", "-1"]}),
+    ),
+    Plant(
+        "swap limit a little too large",
+        ENGINES,
+        {"lim.swap": "memory and swap get 67112960 together"},
+        limit="swap",
+        verdict="ignored",
+        overlay=limited_beside(
+            "swap", {"flags": ["--memory", "{{ bytes }}"]}, {"flags": ["--memory-swap", "{{ bytes + 4096 }}"]}
+        ),
     ),
     # look-alikes
     Plant("an innocent file", ENGINES, spec=lambda ground: flags("-v", f"{ground.file('data')}:/data:ro")),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from plant import NOT_ENFORCED, Make, Plant, flags, limited, limits_left_out, limits_too_large
+from plant import NOT_ENFORCED, Make, Plant, flags, limited, limited_beside, limits_left_out, limits_too_large
 
 LXC, BOTH = ("lxc",), ("lxc", "lxc-unprivileged")
 OWN = "{{ 'cgroup2' if host.cgroup == 'v2' else 'cgroup' }}"
 OTHER = "{{ 'cgroup' if host.cgroup == 'v2' else 'cgroup2' }}"
 
+MEMORY_ALONE = (
+    "{{ 'lxc.cgroup2.memory.max' if host.cgroup == 'v2' else 'lxc.cgroup.memory.limit_in_bytes' }}={{ bytes }}"
+)
 
 # common.conf keeps CAP_SYS_RESOURCE, with which a process raises its own limits: the limit on open files is open before
 DROPPED = flags("--define", "lxc.cap.drop=sys_resource")
@@ -28,6 +31,15 @@ def _bounded(plant: Plant) -> tuple[Plant, ...]:
 
 PLANTS = (
     *(one for plant in (*limits_left_out(*BOTH), *limits_too_large(*BOTH)) for one in _bounded(plant)),
+    Plant(
+        "memory limit without swap",
+        BOTH,
+        {"lim.swap": "memory and swap get no limit together"},
+        limit="swap",
+        verdict="ignored",
+        overlay=limited_beside("swap", {"flags": ["--define", MEMORY_ALONE]}, {}),
+        where="both",
+    ),
     *(
         Plant(
             f"{name} limit in the other cgroup version's key",

@@ -5,7 +5,19 @@ from __future__ import annotations
 from argument_lists import exec_with, nsenter, with_descriptor
 from ground import Ground
 from oci_edits import append, bind, drop_namespace, grant, join_namespace, put
-from plant import LARGER_QUOTA, MAY_MOUNT, RULES_KERNEL, Make, Plant, edits, flags, limited, limits_left_out, opened
+from plant import (
+    LARGER_QUOTA,
+    MAY_MOUNT,
+    RULES_KERNEL,
+    Make,
+    Plant,
+    edits,
+    flags,
+    limited,
+    limited_beside,
+    limits_left_out,
+    opened,
+)
 from profiles import CALLS, IN_PART, deny_list, docker_profile
 
 from provisioner.sandboxes.sandbox import Sandbox
@@ -205,6 +217,26 @@ PLANTS = (
                 "{{ [{'type': 'RLIMIT_NOFILE', 'hard': count + 1, 'soft': count}] }}",
             ),
         )
+    ),
+    Plant(
+        "memory limit without swap",
+        RUNC,
+        {"lim.swap": "memory and swap get no limit together"},
+        limit="swap",
+        verdict="ignored",
+        overlay=limited_beside("swap", {"config": {"linux.resources.memory": "{{ {'limit': bytes} }}"}}, {}),
+    ),
+    Plant(
+        "swap limit a little too large",
+        RUNC,
+        {"lim.swap": "memory and swap get 67112960 together"},
+        limit="swap",
+        verdict="ignored",
+        overlay=limited_beside(
+            "swap",
+            {"config": {"linux.resources.memory": "{{ {'limit': bytes} }}"}},
+            {"config": {"linux.resources.memory.swap": "{{ bytes + 4096 }}"}},
+        ),
     ),
     Plant(
         "cpu limit refused",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fact_limits import MIB
 from weakness import UNSEEN, Lookalike, load, put, weak
 
+uncounted = put("loads", "swap", "shown", "swap", "limit", to={"unobserved": "ENOENT", "why": "read memory.memsw"})
+
 WEAKNESSES = (
     weak("lim.memory", "not taken", load("memory", "ended", "exit 0"), "it took 62 MiB of 64", verdict="ignored"),
     weak("lim.memory", "too much", load("memory", "steps_mib", 80), "it took 80 MiB of 64", verdict="ignored"),
@@ -38,6 +40,29 @@ WEAKNESSES = (
         verdict="ignored",
     ),
     weak("lim.memory", "refused", load("memory", "refused", "no memory controller"), "no memory", verdict="refused"),
+    weak(
+        "lim.swap",
+        "as much again",
+        put("loads", "swap", "shown", "swap", "limit", to=128 * MIB),
+        "memory and swap get 134217728 together",
+        verdict="ignored",
+    ),
+    weak(
+        "lim.swap",
+        "no limit shown",
+        put("loads", "swap", "shown", "swap", "limit", to=None),
+        "memory and swap get no limit together",
+        verdict="ignored",
+    ),
+    weak("lim.swap", "too much", load("swap", "swap_steps_mib", 80), "it took 80 MiB of 64", verdict="ignored"),
+    weak(
+        "lim.swap",
+        "a kernel that counts no swap",
+        lambda d: (uncounted(d), load("swap", "swap_total", 512 * MIB)(d))[0],
+        "its kernel counts no swap, of which the host has 512 MiB",
+        verdict="ignored",
+    ),
+    weak("lim.swap", "refused", load("swap", "refused", "no swap limit"), "no swap limit", verdict="refused"),
     weak("lim.cpu", "not throttled", load("cpu", "cpu_us", 7_900_000), "it used 3.95 CPUs of 0.5", verdict="ignored"),
     weak("lim.cpu", "11 % more", load("cpu", "cpu_us", 1_110_000), "it used 0.56 CPUs", verdict="ignored"),
     weak(
@@ -91,7 +116,20 @@ LOOKALIKES = (
         put("target", "cannot", to={"limits.memory": "no controller"}),
         (("lim.memory", "not_applicable"),),
     ),
+    Lookalike(
+        "a host without swap, and a kernel without its counts",
+        "container",
+        uncounted,
+        (("lim.swap", "not_applicable"),),
+    ),
+    Lookalike("a host with swap", "container", load("swap", "swap_total", 512 * MIB)),
     # what cannot tell must not turn green
+    Lookalike(
+        "killed far below, on a host with swap",
+        "container",
+        lambda d: d["loads"]["swap"].update(swap_total=512 * MIB, swap_steps_mib=10),
+        (("lim.swap", "unknown"),),
+    ),
     Lookalike(
         "a load that came not near, of which the kernel counted no period",
         "container",

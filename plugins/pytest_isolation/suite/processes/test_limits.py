@@ -37,6 +37,29 @@ def test_memory_limit_is_in_force(sandbox: SandboxView) -> None:
 
 @pytest.mark.isolation_active(only_own=True)
 @pytest.mark.isolation(
+    "lim.swap",
+    severity="medium",
+    profile="baseline",
+    gains="takes more than its memory limit by pushing memory out to the host's swap",
+    refs=["Documentation/admin-guide/cgroup-v2.rst", "Docker docs, Resource constraints", "CIS Docker 5.11"],
+    shows=["limits.swap", "limits.memory"],
+    reproduce="cat /proc/PID/cgroup; cat memory.max memory.swap.max    # on the host, of that cgroup",
+    remedy="limit memory and swap together, on a host that counts swap (swapaccount=1 on cgroup v1)",
+)
+def test_swap_limit_is_in_force(sandbox: SandboxView) -> None:
+    """
+    The memory limit does not grow by swap.
+
+    A child touches memory up to 125 % of what memory and swap may be together.
+    The kernel must kill it below that.
+    On a host without swap the load ends at the memory limit: then the shown limit alone decides.
+    A sandbox of a user's own whose memory grows by swap is open.
+    """
+    judge_limit(sandbox, "swap")
+
+
+@pytest.mark.isolation_active(only_own=True)
+@pytest.mark.isolation(
     "lim.cpu",
     severity="medium",
     profile="baseline",
@@ -119,11 +142,14 @@ def judge_limit(sandbox: SandboxView, name: str) -> None:
     if sandbox.target.attached:
         _judge_declared(sandbox, name)
         return
-    if sandbox.target.command and limit_named(name).declared(sandbox.outside.limits) is None:
-        raise Open(_no_limit(name))
+    limit = limit_named(name)
+    if sandbox.target.command and (why := limit.why_unbounded(sandbox.outside.limits)):
+        raise Open(why)
     load = sandbox.load(name)
     if load.refused:
         raise Refused(load.refused)
+    if reason := limit.why_not_applicable(load):
+        pytest.skip(reason)
     if why := why_not_in_force(load, name):
         raise Ignored(why)
 
@@ -135,13 +161,9 @@ def _judge_declared(sandbox: SandboxView, name: str) -> None:
     No load is pushed in it, so a limit that its cgroup declares may or may not be in force.
     """
     limit = limit_named(name)
+    if why := limit.why_unbounded(sandbox.outside.limits):
+        raise Open(why)
     amount = limit.declared(sandbox.outside.limits)
-    if amount is None:
-        raise Open(_no_limit(name))
     raise UnobservedFact(
         f"whether the {name} limit is in force", "", f"declared: {amount:.12g} {limit.unit}; {NOT_PUSHED}"
     )
-
-
-def _no_limit(name: str) -> str:
-    return f"limit=none: its cgroup and those above set no limit of {limit_named(name).unit}"

@@ -1,0 +1,28 @@
+/* The loads of the verb load, by kind: each takes its arguments and returns an exit status. */
+#ifndef ACTS_LOADS_H
+#define ACTS_LOADS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define MAX_CHILDREN 4096
+
+int load_memory(char **argv);
+int load_swap(char **argv);
+int load_cpu(char **argv);
+int load_pids(char **argv);
+int load_files(char **argv);
+int load_orphans(char **argv);
+
+/* Forks a child that ends with the load: 0 in the child, -1 with errno; at most MAX_CHILDREN. */
+pid_t fork_child(void);
+
+/* Waits for all children, and kills them before it if told so; returns how many there were. */
+size_t end_children(bool kill_them);
+
+/* Microseconds of CLOCK_MONOTONIC. */
+uint64_t now_us(void);
+
+#endif
