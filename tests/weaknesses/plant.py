@@ -6,7 +6,7 @@ In: nothing.  Out: `Plant`, and functions that make Specs and overlays.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -107,6 +107,7 @@ class Plant:
         planted_peer: whether the peer is planted too; peer: another Spec for the peer.
         kind: the kind as which the sandbox is judged.
         needs: a path of the host that the plant needs; when: whether this host can express it.
+        version: the versions of the runtime that it is for, as a range: ">=25"; "" for all.
         where: whether it is planted on this host, in machines of lab.yaml, or on both; plants that need files of the
             test or this host's kernel are for "here".
         mended_by: why newer runtimes refuse it.
@@ -136,6 +137,7 @@ class Plant:
     kind: str = ""
     needs: str = ""
     when: bool = True
+    version: str = ""
     where: Literal["here", "machine", "both"] = "here"
     mended_by: str = ""
     user: Literal["root", "other"] = "root"
@@ -156,6 +158,19 @@ class Plant:
     def look_alike(self) -> bool:
         """Whether it is no weakness: no check may move."""
         return not self.opens
+
+
+def from_version(bound: str, plant: Plant, **newer: Any) -> tuple[Plant, Plant]:
+    """
+    Return a plant for runtimes before a version, and the same with changes from this version on.
+
+    Args:
+        bound: the version, such as "25".
+        plant: the plant before it.
+        newer: attributes that differ from this version on; the name by default, which says the version.
+    """
+    changed: dict[str, Any] = {"name": f"{plant.name}, from {bound} on", **newer}
+    return replace(plant, version=f"<{bound}"), replace(plant, version=f">={bound}", **changed)
 
 
 def named(runtime: Runtime) -> str:

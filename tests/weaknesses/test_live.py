@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from provisioner.sandboxes.spec import RefusedError
 from pytest_isolation.fixtures import OFF
 from pytest_isolation.options import LOCAL
 from pytest_isolation.policy.verdict import Verdict
+from pytest_isolation.policy.versions import in_range
 from pytest_isolation.session.state import STATE, State
 
 NONE = "no plant is for the runtimes of this session"
@@ -31,30 +32,38 @@ NONE = "no plant is for the runtimes of this session"
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Pair each of the session's targets with the plants of its runtime."""
     state = metafunc.config.stash.get(STATE, None)
-    runtimes = {} if state is None else {name: named(target.runtime) for name, target in state.targets.items()}
     found = [
         pytest.param(name, plant, id=f"{name}: {plant.name}")
         for here in (True, False)
-        for name, plants in _plants(
-            {name: runtime for name, runtime in runtimes.items() if (state.targets[name].host == LOCAL) == here}, here
-        ).items()
+        for name, plants in (_plants(state, here) if state else {}).items()
         for plant in plants
     ]
     off = pytest.param("", None, id="off", marks=pytest.mark.skip(reason=OFF if state is None else NONE))
     metafunc.parametrize(("column", "plant"), found or [off])
 
 
-def _plants(runtimes: Mapping[str, str], here: bool) -> dict[str, list[Plant]]:
-    """Return the plants to try in each target on this machine, or on machines; `runtimes`: target to runtime."""
+def _plants(state: State, here: bool) -> dict[str, list[Plant]]:
+    """Return the plants to try in each target on this machine, or on machines."""
+    runtimes = {name: named(one.runtime) for name, one in state.targets.items() if (one.host == LOCAL) == here}
     found = {
-        runtime: [plant for plant in PLANTS if runtime in plant.runtimes and _is_for(plant, here)]
-        for runtime in runtimes.values()
+        runtime: [
+            plant for plant in PLANTS if runtime in plant.runtimes and _is_for(plant, here, _version(state, name))
+        ]
+        for name, runtime in runtimes.items()
     }
     chosen = choose(found, here, os.environ.get("PYTEST_ISOLATION_PLANTS", "all"))
     return {name: chosen[runtime] for name, runtime in runtimes.items()}
 
 
-def _is_for(plant: Plant, here: bool) -> bool:
+def _version(state: State, name: str) -> str:
+    """Return the version of a target's runtime; "" if it was not observed."""
+    measured = state.measurements.get(name)
+    return (measured.record.target.conditions.version if measured else None) or ""
+
+
+def _is_for(plant: Plant, here: bool, version: str) -> bool:
+    if plant.version and version and not in_range(version, plant.version):
+        return False
     if not here:
         return plant.where != "here"
     # `os.access` and not `Path.exists`, which raises for a user who may not look into the folder.

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import os
 
-from plant import MAY_MOUNT, PROC_SYS, RULES_KERNEL, SYSLOG, SYSRQ, UNMASKED, Make, Plant, flags, limited, opened
+from plant import (
+    MAY_MOUNT,
+    PROC_SYS,
+    RULES_KERNEL,
+    SYSLOG,
+    SYSRQ,
+    UNMASKED,
+    Make,
+    Plant,
+    flags,
+    from_version,
+    limited,
+    opened,
+)
 
 DOCKER = ("docker",)
 # whether docker's daemon is the one that `provisioner daemon docker` starts
@@ -73,27 +86,38 @@ PLANTS = (
         {"cap.net_raw": "socket.packet_raw", "cap.baseline": "NET_RAW"},
         base="no raw",
     ),
-    Plant(
-        "--cap-add=ALL but what the host has not",
-        DOCKER,
-        {
-            "cap.bounding": "SYS_ADMIN",
-            "cap.baseline": "SYS_ADMIN",
-            "cap.sys_admin": "CAP_SYS_ADMIN",
-            "cap.sys_module": "CAP_SYS_MODULE",
-            "cap.net_raw": "socket.packet_raw",
-            "seccomp.dangerous": "lets through",
-            "user.nested_userns": "user namespace",
-            **MAY_MOUNT,
-            **RULES_KERNEL,
-            **SYSLOG,
-        },
-        spec=flags("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
-        base="no raw",
-        also=opened(
-            *("cap.sys_ptrace", "cap.net_admin", "cap.dac_read_search", "cap.rawio_boot_time", "kern.swap_acct_quota"),
-            "time.set",
+    *from_version(
+        "23",  # from which ALL is what the daemon has, and a drop of another one is refused: moby pull request 42933
+        Plant(
+            "--cap-add=ALL but what the host has not",
+            DOCKER,
+            {
+                "cap.bounding": "SYS_ADMIN",
+                "cap.baseline": "SYS_ADMIN",
+                "cap.sys_admin": "CAP_SYS_ADMIN",
+                "cap.sys_module": "CAP_SYS_MODULE",
+                "cap.net_raw": "socket.packet_raw",
+                "seccomp.dangerous": "lets through",
+                "user.nested_userns": "user namespace",
+                **MAY_MOUNT,
+                **RULES_KERNEL,
+                **SYSLOG,
+            },
+            spec=flags("--cap-add", "ALL", "--cap-drop", "SYS_RESOURCE"),
+            base="no raw",
+            also=opened(
+                *(
+                    "cap.sys_ptrace",
+                    "cap.net_admin",
+                    "cap.dac_read_search",
+                    "cap.rawio_boot_time",
+                    "kern.swap_acct_quota",
+                ),
+                "time.set",
+            ),
         ),
+        name="--cap-add=ALL",
+        spec=flags("--cap-add", "ALL"),
     ),
     # kernel files
     Plant(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from argument_lists import nsenter
-from plant import LARGER_QUOTA, Make, Plant, flags, limited, limited_beside, limits_left_out, opened
+from plant import LARGER_QUOTA, Make, Plant, flags, from_version, limited, limited_beside, limits_left_out, opened
 from profiles import CALLS, IN_PART
 
 ENGINES = ("docker", "podman")
@@ -31,6 +33,37 @@ BASES: dict[tuple[str, str], Make] = {
     **{(engine, "host's network"): {"network": "host"} for engine in ENGINES},
     **{(engine, "profile"): profiled() for engine in ENGINES},
 }
+
+UNCONFINED = {
+    "seccomp.mode": "no seccomp filter (mode 0)",
+    "seccomp.dangerous": "no filter is installed",
+    "seccomp.abi": "no filter is installed",
+}
+NESTED = {"user.nested_userns": "user namespace"}
+IO_URING = {"kern.io_uring": "io_uring_setup is reached"}
+
+
+def _unconfined(engine: str, more: Mapping[str, str]) -> Plant:
+    return Plant(
+        "seccomp=unconfined",
+        (engine,),
+        {**UNCONFINED, **more},
+        also=opened("key.quota"),
+        spec=flags("--security-opt", "seccomp=unconfined"),
+        where="both",
+    )
+
+
+def _allowing(engine: str, also: Mapping[str, str]) -> Plant:
+    return Plant(
+        "a profile that allows by default",
+        (engine,),
+        {"seccomp.dangerous": "the filter allows by default every call that it does not name"},
+        also=also,
+        spec=lambda ground: {"flags": ("--security-opt", f"seccomp={ground.deny_list()}")},
+        base="profile",
+    )
+
 
 PLANTS = (
     # namespaces
@@ -133,26 +166,12 @@ PLANTS = (
         base="nnp",
     ),
     # seccomp
-    *(
-        Plant(
-            "seccomp=unconfined",
-            (engine,),
-            {
-                "seccomp.mode": "no seccomp filter (mode 0)",
-                "seccomp.dangerous": "no filter is installed",
-                "seccomp.abi": "no filter is installed",
-                **more,
-            },
-            also=opened("key.quota"),
-            spec=flags("--security-opt", "seccomp=unconfined"),
-            where="both",
-        )
-        # podman's own profile allows user namespaces within
-        for engine, more in (
-            ("docker", {"user.nested_userns": "user namespace"}),
-            ("podman", {"kern.io_uring": "io_uring_setup is reached"}),
-        )
+    *from_version(
+        "25",  # whose profile has no io_uring any more: moby pull request 46762
+        _unconfined("docker", NESTED),  # podman's own profile allows user namespaces within
+        opens={**UNCONFINED, **NESTED, **IO_URING},
     ),
+    _unconfined("podman", IO_URING),
     # kernel files
     Plant(
         "/dev/null is another device (CVE-2025-31133)",
@@ -275,18 +294,12 @@ PLANTS = (
         for label in (*IN_PART, "clone3")
         if label != "socket(AF_VSOCK)"
     ),
-    *(
-        Plant(
-            "a profile that allows by default",
-            (engine,),
-            {"seccomp.dangerous": "the filter allows by default every call that it does not name"},
-            also=also,
-            spec=lambda ground: {"flags": ("--security-opt", f"seccomp={ground.deny_list()}")},
-            base="profile",
-        )
-        # docker 20.10 ignores defaultErrnoRet, so that its base answers EPERM to unknown calls
-        for engine, also in (("docker", {"seccomp.unknown": "holds"}), ("podman", {}))
+    *from_version(
+        "23",  # docker 20.10 ignores defaultErrnoRet, so that its base answers EPERM to unknown calls
+        _allowing("docker", {"seccomp.unknown": "holds"}),
+        also={},
     ),
+    _allowing("podman", {}),
     *(
         Plant(f"a filter that answers {name}", ENGINES, spec=profiled(errno=errno), base="profile")
         for name, errno in (("ENOSYS", 38), ("EACCES", 13))

@@ -12,7 +12,7 @@ from typing import Any
 from argument_lists import with_filters
 from ground import Ground
 from oci_edits import put
-from plant import Make, Plant, edits, flags
+from plant import Make, Plant, edits, flags, from_version
 from profiles import docker_profile
 from programs import ALLOW, ENOSYS, EPERM, EQUAL, LOAD, NOTIFY, RETURN, Rules, assemble, program
 from sound.filters import PODMAN, REFUSED, SOCKETS, rule
@@ -46,6 +46,16 @@ def but(*left_out: str, first: Rules | None = None) -> bytes:
 def by_hand(name: str, opens: Mapping[str, str], *programs: bytes) -> Plant:
     """Return the plant of a sandbox that its runtime was started for under these filters."""
     return Plant(f"under a filter {name}", BY_HAND, opens, overlay=under(*programs), base="under a filter")
+
+
+def _without_sockets(engine: str, more: Mapping[str, str]) -> Plant:
+    return Plant(
+        "a profile without rules for sockets",
+        (engine,),
+        {"seccomp.sockets": "opens AF_VSOCK", **more},
+        spec=profiled(allowed="socket"),
+        base="profile",
+    )
 
 
 # A runtime makes namespaces, mounts and names under its own filter, so that seccomp.dangerous is open in each of these.
@@ -87,16 +97,12 @@ PLANTS = (
         base="under a filter",
     ),
     # the runtimes' own profiles
-    *(
-        Plant(
-            "a profile without rules for sockets",
-            (runtime,),
-            {"seccomp.sockets": "opens AF_VSOCK", **more},
-            spec=profiled(allowed="socket"),
-            base="profile",
-        )
-        for runtime, more in (("docker", {}), ("podman", {"seccomp.dangerous": "socket(NETLINK_AUDIT)"}))
+    *from_version(
+        "23",  # whose own profile refuses AF_VSOCK: roles/docker/seccomp.yaml
+        _without_sockets("docker", {}),
+        opens={"seccomp.sockets": "opens AF_VSOCK", "seccomp.dangerous": "AF_VSOCK"},
     ),
+    _without_sockets("podman", {"seccomp.dangerous": "socket(NETLINK_AUDIT)"}),
     Plant(
         "a profile without rules for sockets",
         ("runc",),

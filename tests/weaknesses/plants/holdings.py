@@ -10,7 +10,7 @@ from typing import Any
 from argument_lists import with_descriptor, without
 from ground import Ground, run
 from oci_edits import append, bind, mount_option, put
-from plant import Make, Plant, edits, flags, opened
+from plant import Make, Plant, edits, flags, from_version, opened
 
 from pytest_isolation.walls.environment import DOCUMENTED, proxies, secrets
 
@@ -108,6 +108,15 @@ def started(config: dict[str, Any]) -> None:
     config["process"]["args"][0] = "/proc/self/fd/3"
 
 
+def _bound(engine: str) -> Plant:
+    return Plant(
+        "-v DIR:/d:ro with a mount below",
+        (engine,),
+        {"mnt.locked_ro": "/d/below is writable below the read-only /d"},
+        spec=lambda ground: flags("-v", f"{with_submount(ground)}:/d:ro"),
+    )
+
+
 BASES: dict[tuple[str, str], Make] = {
     **{(engine, "read-only"): flags("--read-only") for engine in ENGINES},
     **{(engine, "may make nodes"): flags("--cap-add", "MKNOD") for engine in ENGINES},
@@ -159,12 +168,12 @@ PLANTS = (
         ("runc",),
         spec=lambda ground: edits(bind(with_submount(ground), "/d", "rbind", "ro", "rro")),
     ),
-    Plant(
-        "-v DIR:/d:ro with a mount below",
-        ("docker", "podman"),
-        {"mnt.locked_ro": "/d/below is writable below the read-only /d"},
-        spec=lambda ground: flags("-v", f"{with_submount(ground)}:/d:ro"),
+    *from_version(
+        "25",  # from which a read-only bind is recursively so, on Linux 5.12 and runc 1.1: moby pull request 45278
+        _bound("docker"),
+        opens={},
     ),
+    _bound("podman"),
     Plant(
         "a prepared tree in the place of the host's root",
         ENGINES,

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from argument_lists import exec_with, with_descriptor
-from plant import MAY_MOUNT, PROC_SYS, RULES_KERNEL, SYSLOG, SYSRQ, UNMASKED, Make, Plant, flags, limited, opened
+from plant import (
+    MAY_MOUNT,
+    PROC_SYS,
+    RULES_KERNEL,
+    SYSLOG,
+    SYSRQ,
+    UNMASKED,
+    Make,
+    Plant,
+    flags,
+    from_version,
+    limited,
+    opened,
+)
 
 PODMAN = ("podman",)
 USERNS = ("--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")
@@ -11,6 +24,16 @@ USERNS = ("--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536")
 
 # what --privileged lets in of this host, by number
 REACHING = {"dev.kvm_vhost": "/dev/kvm opens", "dev.fuse_tun": "/dev/fuse opens"}
+
+# what the capability opens whatever the version
+ADMIN = {
+    "cap.bounding": "SYS_ADMIN",
+    "cap.baseline": "SYS_ADMIN",
+    "cap.sys_admin": "CAP_SYS_ADMIN",
+    "seccomp.dangerous": "quotactl",
+    **MAY_MOUNT,
+    **{check: fragment for check, fragment in RULES_KERNEL.items() if check != "kern.perf"},
+}
 
 BASES: dict[tuple[str, str], Make] = {("podman", "userns"): flags(*USERNS)}
 
@@ -44,18 +67,10 @@ PLANTS = (
         exec=exec_with("--privileged"),
     ),
     # capabilities and no_new_privs
-    Plant(
-        "--cap-add=SYS_ADMIN",
-        PODMAN,
-        {
-            "cap.bounding": "SYS_ADMIN",
-            "cap.baseline": "SYS_ADMIN",
-            "cap.sys_admin": "CAP_SYS_ADMIN",
-            "seccomp.dangerous": "quotactl",
-            **MAY_MOUNT,
-            **RULES_KERNEL,
-        },
-        spec=flags("--cap-add", "SYS_ADMIN"),
+    *from_version(
+        "5.2",  # whose profile allows perf_event_open only with CAP_PERFMON too: containers/common daa81f13 (0.60)
+        Plant("--cap-add=SYS_ADMIN", PODMAN, {**ADMIN, **RULES_KERNEL}, spec=flags("--cap-add", "SYS_ADMIN")),
+        opens=ADMIN,
     ),
     Plant(
         "--cap-add=SYS_ADMIN in a user namespace, which is none over the host",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from oci_edits import Edit, append, bind, drop_namespace, grant, put, revoke
-from plant import Make, Plant, edits, flags, opened
+from plant import Make, Plant, edits, flags, from_version, opened
 
 SPEC = ("runc", "crun")
 ENGINES = ("docker", "podman")
@@ -30,7 +30,7 @@ ALONE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "SYS_PACCT": ("kern.swap_acct_quota", "acct.no_such_path", ()),
 }
 # what an engine's filter lets through once the capability is granted: "includes" of moby profiles/seccomp and of
-# containers/common pkg/seccomp; podman 4.3's does not know BPF and PERFMON, docker 20.10 knows neither capability
+# containers/common pkg/seccomp; podman's does not know BPF before 5.2, docker 20.10 does not know the capability
 FILTERED = ("seccomp.dangerous",)
 BY_ENGINE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "SYS_PTRACE": ("cap.sys_ptrace", "SYS_PTRACE", FILTERED),
@@ -39,10 +39,9 @@ BY_ENGINE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "SYS_TIME": ("cap.rawio_boot_time", "SYS_TIME", ("time.set", *FILTERED)),
     "SYS_BOOT": ("cap.rawio_boot_time", "SYS_BOOT", FILTERED),
     "SYS_PACCT": ("kern.swap_acct_quota", "acct.no_such_path", FILTERED),
-    "BPF": ("cap.bpf_perfmon", "BPF", ()),
-    "PERFMON": ("cap.bpf_perfmon", "PERFMON", ()),
+    "PERFMON": ("cap.bpf_perfmon", "PERFMON", ()),  # podman's refuses it with and without a rule
 }
-OLDER = ("BPF", "PERFMON")
+OLDER = ("PERFMON",)
 ANYWAY = (("podman", "SYS_BOOT"),)  # podman 4.3 lets reboot(2) through without it: roles/podman/seccomp.yaml
 
 
@@ -153,6 +152,19 @@ PLANTS = (
         )
         for name, (check, fragment, more) in BY_ENGINE.items()
         for engine in (ENGINES if name not in OLDER else ("podman",))
+    ),
+    *from_version(
+        "5.2",  # whose profile allows bpf with CAP_BPF: containers/common daa81f13 (0.60)
+        Plant(
+            "--cap-add=BPF alone",
+            ("podman",),
+            {"cap.bpf_perfmon": "BPF"},
+            spec=flags("--cap-drop=NET_RAW", "--cap-add=BPF"),
+            base="no raw, a filter",
+            also=WIDER,
+        ),
+        opens={"cap.bpf_perfmon": "BPF", "kern.bpf": SAYS["kern.bpf"]},
+        also={**WIDER, **opened(*FILTERED)},
     ),
     Plant(
         "CAP_MKNOD alone",
