@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import subprocess
+from pathlib import Path
 
 import pytest
 from fakes_converge import aspects
@@ -51,6 +53,42 @@ def test_dpkgs_words_are_read() -> None:
         },
         interrupted=True,
     )
+
+
+@pytest.mark.parametrize(
+    ("release", "installed"),
+    [
+        ("!debian 12\n", ["docker.io"]),
+        ("!debian 13\n", ["docker.io", "docker-cli"]),
+        ("!debian 13.1\n", ["docker.io", "docker-cli"]),
+        ("!debian 999\n", ["docker.io", "docker-cli"]),  # testing and unstable
+        ("", ["docker.io"]),  # Ubuntu 24.04's docker.io has its client
+    ],
+)
+def test_a_package_of_a_later_debian_is_wanted_there(release: str, installed: list[str]) -> None:
+    wanted = ("docker.io", package.LaterPackage(name="docker-cli", debian=13))
+    changes = package.diff_state(wanted, package.parse_present(f"{release}jq ii \n"), ())
+
+    assert [change.name for change in changes] == installed
+    titles = [step.title for step in package.make_steps(wanted, changes)]
+    assert titles == ["install " + ", ".join(f"'{name}'" for name in installed)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ID=debian\nVERSION_ID=13\n", "!debian 13"),
+        ("ID=debian\n", "!debian 999"),
+        ("ID=ubuntu\nVERSION_ID=24.04\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_script_reads_the_version_of_debian(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "os-release").write_text(text)
+    script = package.READ.replace("/etc/os-release", str(tmp_path / "os-release"))
+    run = subprocess.run(["sh", "-ec", script], capture_output=True, text=True, check=True)
+
+    assert [line for line in run.stdout.splitlines() if line.startswith("!debian")] == ([said] if said else [])
 
 
 def test_a_package_of_two_architectures_is_there_when_one_is() -> None:

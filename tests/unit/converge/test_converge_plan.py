@@ -13,7 +13,7 @@ from provisioner.converge.kinds import Aspect, Change
 from provisioner.converge.plan import Plan, plan_wanted, render_diff
 from provisioner.converge.resources.file import PresentFile, WantedFile
 from provisioner.converge.resources.module import Modules
-from provisioner.converge.resources.package import Packages
+from provisioner.converge.resources.package import LaterPackage, Packages
 from provisioner.converge.resources.service.units import PresentService, Services, WantedService
 from provisioner.converge.resources.sysctl import Sysctls
 from provisioner.converge.state import Present, Wanted
@@ -23,6 +23,7 @@ VALUES = st.sampled_from(["0", "1"])
 FILES = st.sampled_from(["/etc/a", "/etc/systemd/system/a.service"])
 STATUS = st.sampled_from(["absent", "installed", "unpacked", "half-configured", "triggers pending"])
 HAPPENED = st.booleans()
+LATER = st.builds(LaterPackage, name=NAMES.map("{0}{0}".format), debian=st.sampled_from([12, 13]))
 
 
 def wanted_states() -> st.SearchStrategy[Wanted]:
@@ -37,7 +38,7 @@ def wanted_states() -> st.SearchStrategy[Wanted]:
         Wanted,
         st.fixed_dictionaries(
             {
-                "package": st.lists(NAMES, unique=True).map(tuple),
+                "package": st.lists(NAMES | LATER, unique=True).map(tuple),
                 "module": st.lists(NAMES, unique=True).map(lambda names: tuple(sorted(names))),
                 "file": st.dictionaries(FILES, files),
                 "sysctl": st.dictionaries(NAMES, VALUES),
@@ -63,7 +64,12 @@ def present_states() -> st.SearchStrategy[Present]:
         st.just("web"),
         st.fixed_dictionaries(
             {
-                "package": st.builds(Packages, st.dictionaries(st.sampled_from(["a", "b", "z"]), STATUS), HAPPENED),
+                "package": st.builds(
+                    Packages,
+                    st.dictionaries(st.sampled_from(["a", "b", "z"]), STATUS),
+                    HAPPENED,
+                    st.sampled_from([0, 12, 13]),
+                ),
                 "module": st.builds(Modules, st.frozensets(NAMES), st.lists(NAMES).map(tuple)),
                 "file": st.dictionaries(FILES, found),
                 "sysctl": st.builds(Sysctls, st.dictionaries(NAMES, VALUES), st.dictionaries(NAMES, VALUES)),

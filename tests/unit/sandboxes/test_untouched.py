@@ -81,6 +81,21 @@ def test_every_other_difference_is_told(changed: dict[str, Any], told: list[str]
     assert found(made(**changed)) == told
 
 
+def test_annotations_that_podman_5_adds_at_the_start_are_no_difference() -> None:
+    own = {
+        "io.container.manager": "libpod",
+        "io.podman.annotations.autoremove": "TRUE",
+        "org.opencontainers.image.stopSignal": "15",
+        "org.systemd.property.KillSignal": "15",
+        "org.systemd.property.TimeoutStopUSec": "uint64 10000000",
+    }
+
+    assert found(made(Annotations=own), "podman") == []
+    assert found(made(Annotations={**own, "run.oci.hooks.stdout": "/x"}), "podman") == [
+        "HostConfig.Annotations.run.oci.hooks.stdout is /x, not nothing"
+    ]
+
+
 def test_another_user_is_told() -> None:
     other = made()
     other["Config"]["User"] = "root"
