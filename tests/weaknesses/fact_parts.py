@@ -155,6 +155,8 @@ def system_inside() -> Dict:
         "/sys/firmware": path_of("dir", TMPFS, entries=0, read_only=True),
         "/proc/kmsg": dict(ABSENT),
         "cgroup.procs:/sys/fs/cgroup": path_of("file", CGROUP2, write="EROFS", read_only=True),
+        "/sys/fs/cgroup/cgroup.procs": path_of("file", CGROUP2, write="EROFS", read_only=True),
+        "/sys/fs/cgroup/memory.max": path_of("file", CGROUP2, write="EROFS", read_only=True),
     }
     refused = {"unshare.newuser", "clone3.null", "adjtimex.bad_tick", "syscall.unknown"}
     system["tries"] = {row: try_of("ENOSYS" if row in refused else "EPERM") for row in ROWS}
@@ -223,7 +225,7 @@ def sandbox_mounts() -> list[Dict]:
         mount("/dev/null", "devtmpfs", 5, root="/null"),
         mount("/dev/mqueue", "mqueue", 122),
         mount("/sys", "sysfs", 123, **read_only),
-        mount("/sys/fs/cgroup", "cgroup2", 26, root="/box", **read_only),
+        mount("/sys/fs/cgroup", "cgroup2", 26, root="/box-4242", **read_only),
         mount("/etc/resolv.conf", "tmpfs", 22, root=f"/containers/overlay-containers/{'a' * 64}/userdata/resolv.conf"),
         mount("/probe", "ext4", 1, root="/usr/lib/isolation/probe", major=8, **read_only),
         mount("/proc/sys", "proc", 120, root="/sys", **read_only),

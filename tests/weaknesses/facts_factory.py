@@ -53,6 +53,8 @@ def container() -> Dict:
     outside |= {"uid_map": id_map(100000, 65536), "gid_map": id_map(100000, 65536), "exe": "/probe"}
     inside = outside | {"pid": 7, "nspid": [7], "uid": [1000] * 4, "gid": [1000] * 4}
     inside |= {"cgroups": [{"hierarchy": 0, "controllers": [], "path": "/"}]}
+    of_namespace = {"root": "/"}  # the root of its cgroup namespace, as it sees it
+    inside |= {"mounts": [one | of_namespace if one["fstype"] == "cgroup2" else one for one in sandbox_mounts()]}
     peer_inodes = {kind: inode + 2000 for kind, inode in INITIAL.items()}
     document = {
         "schema": 1,

@@ -12,6 +12,7 @@ void json_interfaces(void);	      /* interfaces */
 void json_devices(void);	      /* devices */
 void json_nodes(bool asked);	      /* nodes */
 void json_paths(void);		      /* paths */
+void json_cgroup_files(void);	      /* further keys of paths */
 void json_tries(bool untouched);      /* tries */
 void json_rights(bool untouched);     /* device_node, root_access, legacy_tiocsti */
 void json_kernel_state(void);	      /* kernel_state */

@@ -221,6 +221,7 @@ void json_paths(void)
 	}
 	json_copies();
 	json_mount_files();
+	json_cgroup_files();
 	fork_call_wait();
 	json_close('}');
 }

@@ -203,6 +203,7 @@ PLANTS = (
         {
             "path.release_agent": "release_agent of /cg opens",
             "path.cgroup_ro": "cgroup.procs of /cg",
+            "lim.cgroup_leave": "it may leave its cgroup: /cg/cgroup.procs",
             "mnt.host_paths": "/cg is the host's",
         },
         spec=edits(bind(V1, "/cg")),
@@ -214,10 +215,23 @@ PLANTS = (
         {
             "path.release_agent": "release_agent of /cg opens",
             "path.cgroup_ro": "cgroup.procs of /cg",
+            "lim.cgroup_leave": "it may leave its cgroup: /cg/cgroup.procs",
             "mnt.host_paths": "/cg is the host's",
         },
         spec=flags("-v", f"{V1}:/cg"),
         needs=f"{V1}/release_agent",
+    ),
+    Plant(
+        "--cgroupns=host -v /sys/fs/cgroup:/sys/fs/cgroup:rw",
+        ENGINES,
+        {
+            "lim.cgroup_leave": "it may leave its cgroup: /sys/fs/cgroup",
+            "path.cgroup_ro": "cgroup.procs of /sys/fs/cgroup",
+            "mnt.host_paths": "host's /sys/fs/cgroup",
+        },
+        also={"path.release_agent": "open"} if Path(V1).exists() else {},
+        apart=("ns.cgroup",),
+        spec=flags("--cgroupns=host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
     ),
     *(
         Plant(

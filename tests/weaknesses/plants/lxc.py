@@ -17,7 +17,7 @@ UNPRIVILEGED = ("lxc-unprivileged",)
 BOTH = (*LXC, *UNPRIVILEGED)
 # On v1 LXC mounts its cgroups, writable, only for one that has no cgroup namespace or may not mount them itself.
 V1 = "/sys/fs/cgroup/memory"
-MOUNTED = ("path.cgroup_ro",) if Path(V1).exists() else ()
+MOUNTED = ("path.cgroup_ro", "lim.cgroup_leave") if Path(V1).exists() else ()
 # what only the host's root may do with them, and LXC keeps from nobody
 KERNEL_FILES = ("path.binfmt", "path.bus_irq_fs", "path.kallsyms", "path.kmsg")
 COMMON = "/usr/share/lxc/config/common.conf"
@@ -173,7 +173,7 @@ PLANTS = (
     Plant(
         "lxc.mount.auto=cgroup:rw:force",
         LXC,
-        {"path.cgroup_ro": "cgroup.procs of /sys/fs/cgroup"},
+        {"path.cgroup_ro": "cgroup.procs of /sys/fs/cgroup", "lim.cgroup_leave": "it may raise its own limits"},
         spec=define("lxc.mount.auto=cgroup:rw:force"),
         needs=V1,
     ),

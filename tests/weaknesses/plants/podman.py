@@ -127,6 +127,7 @@ PLANTS = (
             "seccomp.dangerous": "no filter is installed",
             "path.sys_ro": "/sys is mounted writable",
             "path.cgroup_ro": "cgroup.procs of",
+            "lim.cgroup_leave": "it may raise its own limits",
             "dev.nodes": "it also has /dev/",
             "dev.block": "opens for reading",
             "dev.cgroup": "",

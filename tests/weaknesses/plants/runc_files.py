@@ -82,7 +82,10 @@ PLANTS = (
     Plant(
         "cgroups mounted writable",
         RUNC,
-        {"path.cgroup_ro": "cgroup.procs of /sys/fs/cgroup"},
+        {
+            "path.cgroup_ro": "cgroup.procs of /sys/fs/cgroup",
+            "lim.cgroup_leave": "it may raise its own limits: /sys/fs",
+        },
         spec=edits(mount_option("/sys/fs/cgroup", remove="ro")),
     ),
     # devices

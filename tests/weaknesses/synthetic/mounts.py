@@ -7,7 +7,8 @@ from weakness import KERNEL_FILE, Lookalike, add, host_bind, mounted, put, weak
 
 from synthetic.copies import again, both
 
-REFUSED = put("inside", "system", "paths", "cgroup.procs:/c", to=KERNEL_FILE | {"write": "EACCES"})
+NAMES = ("cgroup.procs:/c", "/c/box-4242/cgroup.procs")
+REFUSED = both(*(put("inside", "system", "paths", name, to=KERNEL_FILE | {"write": "EACCES"}) for name in NAMES))
 
 WEAKNESSES = (
     *(

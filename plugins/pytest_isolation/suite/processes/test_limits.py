@@ -9,6 +9,8 @@ from provisioner.limits.limit import limit_named
 from pytest_isolation.policy.policy import NOT_PUSHED
 from pytest_isolation.policy.raised import Ignored, Open, Refused
 from pytest_isolation.records.view import SandboxView
+from pytest_isolation.walls.cgroups import raised, ways_out
+from pytest_isolation.walls.filesystem.mounts import CGROUP_TYPES
 from pytest_isolation.walls.limits import why_not_in_force
 
 
@@ -122,6 +124,38 @@ def test_file_limit_is_in_force(sandbox: SandboxView) -> None:
     A limit of an attached sandbox is unknown: declared, not pushed.
     """
     judge_limit(sandbox, "files")
+
+
+@pytest.mark.isolation(
+    "lim.cgroup_leave",
+    severity="critical",
+    profile="baseline",
+    gains="moves its processes to a cgroup without limits, or raises its own limits",
+    refs=["cgroups(7)", "Documentation/admin-guide/cgroup-v2.rst, Delegation Containment", "CVE-2021-4197"],
+    kinds=["container"],
+    kinds_reason="a VM's cgroups are its own kernel's",
+    shows=["process.cgroups", "system.paths[cgroup.procs:/sys/fs/cgroup]"],
+    reproduce="sh -c ': 1<>/sys/fs/cgroup/cgroup.procs; : 1<>/sys/fs/cgroup/memory.max'",
+    remedy="mount the cgroup tree read-only, with a cgroup namespace: drop --privileged, --cgroupns=host and -v of it",
+)
+def test_sandbox_stays_in_its_cgroup(sandbox: SandboxView) -> None:
+    """
+    The sandbox cannot leave its cgroup nor raise its own limits.
+
+    At every cgroup mount that it sees, the probe opens cgroup.procs of each cgroup above its own, and the limit files
+    of its own.  It writes nothing.
+    A sandbox that may mount a hierarchy itself is judged by cap.sys_admin and path.release_agent.
+    """
+    if not sandbox.shares_kernel:
+        return
+    process = sandbox.subject
+    if any(mount.fstype in CGROUP_TYPES for mount in process.mounts):
+        if out := ways_out(process.mounts, process.cgroups, sandbox.system.paths):
+            raise Open(f"it may leave its cgroup: {', '.join(out[:4])} opens for writing")
+        own_namespace = sandbox.namespaces.cgroup != sandbox.host.namespaces.cgroup
+        at_root = own_namespace and all(one.path == "/" for one in sandbox.inside.process.cgroups)
+        if files := raised(process.mounts, process.cgroups, sandbox.system.paths, at_root):
+            raise Open(f"it may raise its own limits: {', '.join(files[:4])} opens for writing")
 
 
 def judge_limit(sandbox: SandboxView, name: str) -> None:
