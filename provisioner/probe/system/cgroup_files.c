@@ -12,9 +12,9 @@
 #include "base/file.h"
 #include "base/fork_call.h"
 #include "base/json.h"
+#include "base/look.h"
 #include "base/mount_table.h"
 #include "base/text.h"
-#include "system/look.h"
 #include "system/parts.h"
 
 #define MAX_TRIED 96

@@ -1,5 +1,5 @@
 /* Looks at one path. */
-#include "system/look.h"
+#include "base/look.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* Looks at one path: lstat, statfs, and for some an open for writing. */
-#ifndef SYSTEM_LOOK_H
-#define SYSTEM_LOOK_H
+#ifndef BASE_LOOK_H
+#define BASE_LOOK_H
 
 #include <stdbool.h>
 #include <stdint.h>
