@@ -58,6 +58,7 @@ def load_of(limit: float, ended: str, **seen: Any) -> Dict:
         "host_cpus",
         "children",
         "fork_error",
+        "nproc",
         "descriptors",
         "open_error",
         "swap_steps_mib",
@@ -80,7 +81,7 @@ def cpu_load() -> Dict:
 
 
 def pids_load() -> Dict:
-    return load_of(64.0, "exit 0", children=62, fork_error="EAGAIN")
+    return load_of(64.0, "exit 0", children=62, fork_error="EAGAIN", nproc=None)
 
 
 def files_load() -> Dict:

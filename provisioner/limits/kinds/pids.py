@@ -8,8 +8,17 @@ from typing import Any
 from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
-from provisioner.limits.measured import BUSY, DEADLINE, LoadBase, amount_inside, counter_rose, measured_number, or_none
-from provisioner.observed import Answer, Fact, Number, Observed
+from provisioner.limits.measured import (
+    BUSY,
+    DEADLINE,
+    LoadBase,
+    amount_inside,
+    counter,
+    counter_rose,
+    measured_number,
+    or_none,
+)
+from provisioner.observed import Answer, Fact, Number, Observed, since_schema
 
 MAX_CHILDREN = 4096
 
@@ -23,10 +32,15 @@ class PidsLimit(Observed):
 
 
 class PidsLoad(LoadBase):
-    """`children` is how many children were forked, `fork_error` the errno's name of the failed fork ("ok": none)."""
+    """
+    `children` is how many children were forked, `fork_error` the errno's name of the failed fork ("ok": none).
+
+    `nproc` is the load's soft RLIMIT_NPROC: processes of its user (getrlimit(2)); None: unlimited.
+    """
 
     children: Fact[Number]
     fork_error: Fact[Answer]
+    nproc: Fact[Number | None] = since_schema()
 
 
 class Pids(Limit[PidsLoad]):
@@ -56,8 +70,11 @@ class Pids(Limit[PidsLoad]):
         return ("load", "pids", str(pushed))
 
     def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
-        forks = re.search(rb"children (\d+) errno (\w+)", output)
-        return {"children": int(forks[1]), "fork_error": forks[2].decode()} if forks else {}
+        forks = re.search(rb"children (\d+) errno (\w+)(?: nproc (\d+))?", output)
+        if not forks:
+            return {}
+        nproc = int(forks[3]) if forks[3] else None
+        return {"children": int(forks[1]), "fork_error": forks[2].decode(), "nproc": nproc}
 
     def used(self, load: PidsLoad) -> float | None:
         return measured_number(load, "children")
@@ -82,10 +99,22 @@ class Pids(Limit[PidsLoad]):
             why = f"fork failed otherwise after {load.children} children"
             raise UnobservedFact("loads[pids]", load.fork_error, why)
         if load.children < asked // 2:
-            raise UnobservedFact("loads[pids]", "", f"fork failed after {load.children} of {asked}: by another bound")
+            why = f"fork failed after {load.children} of {asked}: {_other_bound(load) or 'by another bound'}"
+            raise UnobservedFact("loads[pids]", "", why)
         if load.shown is not None and not counter_rose(load, "pids", "refusals"):
-            raise UnobservedFact("loads[pids]", "", "fork failed, and not by this limit: pids.events did not rise")
+            why = _other_bound(load) or "pids.events did not rise"
+            raise UnobservedFact("loads[pids]", "", f"fork failed, and not by this limit: {why}")
         return None
+
+
+def _other_bound(load: PidsLoad) -> str:
+    """Return how RLIMIT_NPROC ended the load; "" if it did not, or was not observed."""
+    nproc = measured_number(load, "nproc")
+    before, after = (counter(load.raw(files), "pids", "refusals") for files in ("shown", "after"))
+    refused = before is not None and after is not None and after > before  # by a cgroup, its own or one above
+    if nproc is None or nproc > 2 * load.limit or refused:
+        return ""
+    return f"RLIMIT_NPROC came first, {nproc} processes of its user (--ulimit nproc)"
 
 
 LIMIT = Pids()

@@ -17,8 +17,13 @@
 #define MAX_ORPHANS	   16
 #define MAX_ORPHAN_SECONDS 60
 
+/*
+ * Tells RLIMIT_NPROC too: processes of one user, in whatever cgroup, may reach it before pids.max
+ * (getrlimit(2)).
+ */
 int load_pids(char **argv)
 {
+	struct rlimit own = { RLIM_INFINITY, RLIM_INFINITY };
 	uint64_t wanted;
 	uint64_t count = 0;
 	int error = 0;
@@ -33,8 +38,11 @@ int load_pids(char **argv)
 		for (; pid == 0;)
 			pause();
 	}
-	dprintf(1, "children %llu errno %s\n", (unsigned long long)(error ? count - 1 : count),
+	dprintf(1, "children %llu errno %s", (unsigned long long)(error ? count - 1 : count),
 		error ? errno_name(error) : "ok");
+	if (getrlimit(RLIMIT_NPROC, &own) == 0 && own.rlim_cur != RLIM_INFINITY)
+		dprintf(1, " nproc %llu", (unsigned long long)own.rlim_cur);
+	dprintf(1, "\n");
 	end_children(true);
 	return 0;
 }

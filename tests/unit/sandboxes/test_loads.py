@@ -64,6 +64,13 @@ def test_a_load_that_prints_what_no_probe_prints_is_one_error(output: bytes, why
         _read(limit_named("pids"), output, 2, known)
 
 
+@pytest.mark.parametrize(("told", "nproc"), [(b"", None), (b" nproc 24", 24)])
+def test_the_load_of_pids_tells_the_limit_of_its_user(told: bytes, nproc: int | None) -> None:
+    found = limit_named("pids").read_load(b"children 20 errno EAGAIN" + told + b"\n", 2)
+
+    assert found == {"children": 20, "fork_error": "EAGAIN", "nproc": nproc}
+
+
 def refusing(*errors: IsolationError) -> tuple[list[Limits], Callable[[Spec], Any]]:
     """Return what was asked for, and a function that raises one error after another."""
     asked: list[Limits] = []

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from argument_lists import nsenter
-from plant import LARGER_QUOTA, Make, Plant, flags, from_version, limited, limited_beside, limits_left_out, opened
+from plant import (
+    LARGER_QUOTA,
+    Make,
+    Plant,
+    alone,
+    flags,
+    from_version,
+    limited,
+    limited_beside,
+    limits_left_out,
+    opened,
+)
 from profiles import CALLS, IN_PART
 
 ENGINES = ("docker", "podman")
@@ -305,4 +316,14 @@ PLANTS = (
         for name, errno in (("ENOSYS", 38), ("EACCES", 13))
     ),
     *limits_left_out(*ENGINES),
+    Plant(
+        "--ulimit nproc below the pids limit",
+        ENGINES,
+        {"lim.pids": "RLIMIT_NPROC came first, 16 processes of its user"},
+        limit="pids",
+        verdict="unknown",
+        base="user",
+        spec=flags("--user", "1000:1000", "--ulimit", "nproc=16:16"),
+        overlay=alone("pids"),
+    ),
 )
