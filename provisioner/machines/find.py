@@ -27,9 +27,16 @@ def baked_packages(spec: MachineSpec) -> list[str]:
 
 
 def role_packages(roles: Sequence[str]) -> list[str]:
-    """Return the packages of roles and of the roles that they need; IsolationError if there is no such role."""
-    packages = [name for role in load_roles(roles) for name in role.resources.get("package", ())]
-    return list(dict.fromkeys(packages))
+    """
+    Return the packages of roles and of the roles that they need, for any version of Debian.
+
+    Those that only later versions need are installed while the machine converges.
+
+    Raises:
+        IsolationError: there is no such role.
+    """
+    packages = [item for role in load_roles(roles) for item in role.resources.get("package", ())]
+    return list(dict.fromkeys(item for item in packages if isinstance(item, str)))
 
 
 def box_of(spec: MachineSpec, build: bool) -> Box | None:

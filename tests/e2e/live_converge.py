@@ -17,6 +17,7 @@ from provisioner.connection.ssh import SshConnection
 from provisioner.converge.role import load_roles
 from provisioner.journal.run import Run
 from provisioner.machines.box.build import build_box
+from provisioner.machines.find import role_packages
 from provisioner.machines.qemu.machine import QemuMachine
 from provisioner.paths import run_dir
 
@@ -67,7 +68,7 @@ class CountingConnection:
 
 def packages_of(*names: str) -> list[str]:
     """Return the packages of roles, as they are baked into a box."""
-    return sorted({name for role in load_roles(names) for name in role.resources["package"]})
+    return sorted(role_packages(names))
 
 
 @contextlib.contextmanager

@@ -11,8 +11,11 @@ import pytest
 
 from provisioner.errors import IsolationError
 from provisioner.machines import lab as module
+from provisioner.machines.box.recipe import recipe_hash
+from provisioner.machines.find import role_packages
 from provisioner.machines.lab import MachineSpec, find_lab, load_lab
 from provisioner.paths import PACKAGE
+from provisioner.role_folders import role_folders
 
 
 def load(folder: Path, text: str) -> module.Lab:
@@ -170,3 +173,11 @@ def test_root_uses_no_lab_file_by_a_link_of_a_third_user(tmp_path: Path) -> None
 
     with pytest.raises(IsolationError, match="it belongs to uid 65534"):
         find_lab(tmp_path / "project")
+
+
+def test_the_packages_of_every_role_can_be_baked_into_a_box_of_any_debian() -> None:
+    packages = role_packages(list(role_folders("role.yaml")))
+
+    assert {"docker.io", "podman", "lxc"} <= set(packages)
+    assert "docker-cli" not in packages  # Debian 12 has no such package
+    assert len(recipe_hash("debian12", packages)) == 12
