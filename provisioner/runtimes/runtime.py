@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provisioner.limits.limit import limit_names
 from provisioner.runtimes.attach import Attach
+from provisioner.runtimes.declared import Form
 from provisioner.runtimes.engine_run import CommandLine
 from provisioner.runtimes.locate import Locate
 from provisioner.runtimes.settings import Settings
@@ -199,6 +200,8 @@ class Runtime(_Strict):
         create: the command that creates a sandbox.  It stays attached: its standard streams are the probe's.
         untouched: of a user's command line, the command that creates what it would start, without the probe.
         folder: where `create` runs, "" for the sandbox's own folder.
+        declares: the form in which the answer of `state` tells what a sandbox was to be: "inspect" (docker
+            inspect, podman inspect), "oci" (the config.json of the bundle that it names); None if it does not tell.
         command_line: how a user's own `run` of this engine is taken over; None if it cannot be.
         exec: the runtime's own exec.
         state: how to learn the sandbox's pid.
@@ -247,6 +250,7 @@ class Runtime(_Strict):
     command_line: CommandLine | None = None
     exec: Argv | None = None
     state: State | None = None
+    declares: Form | None = None
     attach: Attach | None = None
     helper: Argv | None = None
     locate: Locate | None = None

@@ -5,6 +5,7 @@ spec.py         what is asked of one sandbox  → Spec
 flags.py        arguments for limits, a network and a shared folder
 set_by.py       what set one limit, as a user would repeat it
 config.py       the config file that a runtime reads
+declaration.py  asks what a sandbox was to be  → Declared
 untouched.py    compares a user's untouched command line with the sandbox that it started
 attached.py     a sandbox that this run did not make  → Attached
 loads.py        puts limits under load  → Load

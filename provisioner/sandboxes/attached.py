@@ -28,10 +28,12 @@ from provisioner.hosts.host import Host
 from provisioner.linux.mounts import MountPoint, read_mounts
 from provisioner.observed import Unobserved
 from provisioner.probe.exec_output import after_mark
+from provisioner.runtimes.declared import Declared
 from provisioner.runtimes.engine import Engine
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
+from provisioner.sandboxes.declaration import read_declaration
 
 MEMFD_PATH = "/proc/self/fd/3"
 MEMFD_FD = 3  # probe/start/start.h: MEMFD_FD and MEMFD_NAME
@@ -100,6 +102,7 @@ class Attached:
         self.nonce = secrets.token_hex(8)
         self._named = named
         self._values = {"name": named.name, "at": named.at}
+        self._state = b""  # what the runtime tells of it
         self._container: str | None = None  # its id, if a daemon made it
         self.pid = self._find()
         self._seen = self._look()
@@ -120,6 +123,7 @@ class Attached:
         pid = pid_in(done.stdout, attach.pid)
         if not pid:
             raise self._error("it does not run")
+        self._state = done.stdout
         self._container = text_in(done.stdout, attach.id) if attach.id else None
         self.oci = PurePosixPath(text_in(done.stdout, attach.oci)).name if attach.oci else ""
         return pid
@@ -152,6 +156,10 @@ class Attached:
     def outside(self) -> Facts:
         """Return the host's view of its first process."""
         return self._seen
+
+    def declared(self) -> Declared | None:
+        """Return what it was to be, as its runtime tells it; None if the runtime does not tell."""
+        return read_declaration(self.runtime, self._state, self.host.files) if self._state else None
 
     def served_sockets(self) -> list[ServedSocket]:
         """Return the sockets on which processes of the host serve."""

@@ -28,11 +28,13 @@ from provisioner.probe.channel import Channel
 from provisioner.probe.exec_output import after_mark
 from provisioner.probe.frames import ChannelError
 from provisioner.probe.request import Reply
+from provisioner.runtimes.declared import Declared
 from provisioner.runtimes.engine import Engine
 from provisioner.runtimes.render import render_argv, render_value
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
 from provisioner.sandboxes.config import write_config
+from provisioner.sandboxes.declaration import read_declaration, with_shown
 from provisioner.sandboxes.flags import amounts_of, limit_flags, network_flags, volume_flags
 from provisioner.sandboxes.set_by import what_set
 from provisioner.sandboxes.spec import OuterHost, RefusedError, Spec
@@ -273,13 +275,26 @@ class Sandbox:
         state = self.runtime.state
         if state is None:
             raise IsolationError(f"cannot ask '{self.runtime.name}' for a pid: it names none")
-        done = self.engine.run(render_argv(state.argv, self._values, "state"), deadline("command"))
+        answer = self._ask_state(state.argv)
+        try:
+            return int(json_at(json.loads(answer), state.pid))
+        except (ValueError, TypeError):
+            last = last_line(answer)
+            raise IsolationError(f"cannot read the state of '{self.runtime.name}': {last}") from None
+
+    def declared(self) -> Declared | None:
+        """Return what it was to be, as its runtime tells it; None if the runtime does not tell."""
+        state = self.runtime.state
+        if self.runtime.declares is None or state is None:
+            return None
+        found = read_declaration(self.runtime, self._ask_state(state.argv), self.host.files)
+        return None if found is None else with_shown(found, self.request)
+
+    def _ask_state(self, argv: list[str]) -> bytes:
+        done = self.engine.run(render_argv(argv, self._values, "state"), deadline("command"))
         if done.status != 0:
             raise IsolationError(f"cannot ask '{self.runtime.name}' for its state: {done.last_words}")
-        try:
-            return int(json_at(json.loads(done.stdout), state.pid))
-        except (ValueError, TypeError):
-            raise IsolationError(f"cannot read the state of '{self.runtime.name}': {done.last_words}") from None
+        return done.stdout
 
     def render(self, argv: list[str], **changed: str) -> list[str]:
         """Return one of the runtime's commands with this sandbox's values, some of them changed."""

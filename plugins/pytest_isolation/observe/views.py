@@ -18,6 +18,7 @@ from provisioner.faults.explain import explained
 from provisioner.hosts.host import Host
 from provisioner.limits.document import Loads
 from provisioner.observed import Unobserved, unobserved
+from provisioner.runtimes.declared import Declared
 from provisioner.sandboxes.attached import UNTOUCHED
 from pytest_isolation.records.initial import initial_host_facts
 from pytest_isolation.records.kernels import settle
@@ -48,6 +49,7 @@ class Observable(Protocol):
     def exec_facts(self) -> Facts: ...
     def image(self) -> ImageSeen | None: ...
     def served_sockets(self) -> list[ServedSocket]: ...
+    def declared(self) -> Declared | None: ...
 
 
 def observe_sandbox(target: Target, main: Observable, peer: Peer | None) -> Record:
@@ -81,6 +83,7 @@ def observe_sandbox(target: Target, main: Observable, peer: Peer | None) -> Reco
         exec_=try_observe(main.exec_facts),
         image=try_observe(main.image),
         served_sockets=try_observe(main.served_sockets),
+        declared=try_observe(main.declared),
         peer_inside=try_observe(peer.inside) if peer else unobserved(no_peer),
         peer_outside=peer_outside,
         loads=Loads({}),

@@ -19,6 +19,7 @@ from provisioner.facts.served_sockets import ServedSockets
 from provisioner.files.folder import Folder
 from provisioner.limits.document import Loads
 from provisioner.observed import Fact, Items, Observed, Text, since_schema
+from provisioner.runtimes.declared import Declared
 from provisioner.runtimes.locate import EngineSeen
 from provisioner.runtimes.settings import SettingSeen
 from provisioner.sandboxes.shared_file import SharedFile
@@ -87,6 +88,7 @@ class Record(Observed):
         survivors: what outlived the first process of that sandbox.
         image: the image before anything was started from it; None if no image is made for the target.
         served_sockets: unix sockets on which processes of the host serve, observed beside the sandbox.
+        declared: what the sandbox was to be, as its runtime tells it; None if the runtime does not tell.
         shared_file: a file that the further sandbox made in a folder of the host; None if no folder can be shared.
         this_machine: the facts of a host that the sandbox does not run on (records/kernels.py); None if it does.
     """
@@ -108,6 +110,7 @@ class Record(Observed):
     image: Fact[ImageSeen | None] = since_schema()
     shared_file: Fact[SharedFile | None] = since_schema()
     served_sockets: ServedSockets = since_schema()
+    declared: Fact[Declared | None] = since_schema()
     this_machine: Fact[Facts | None] = since_schema()
 
 

@@ -20,6 +20,7 @@ from provisioner.facts.status import Capabilities
 from provisioner.facts.system import System
 from provisioner.limits.document import Load
 from provisioner.observed import Unobserved
+from provisioner.runtimes.declared import Declared
 from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.records.host_view import HostView as HostView  # checks import both views from here
 from pytest_isolation.records.namespaces import NamespaceView
@@ -125,6 +126,11 @@ class SandboxView:
     def image(self) -> ImageSeen | None:
         """The image before anything was started from it; None if no image is made for this target."""
         return self.record.image
+
+    @property
+    def declared(self) -> Declared | None:
+        """What the sandbox was to be, as its runtime tells it; None if the runtime does not tell."""
+        return self.record.declared
 
     @property
     def reached_sockets(self) -> list[Reached]:

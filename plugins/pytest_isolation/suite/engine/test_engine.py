@@ -8,6 +8,7 @@ import pytest
 
 from pytest_isolation.policy.raised import Open
 from pytest_isolation.records.view import SandboxView
+from pytest_isolation.walls.declared import InForce, weaker
 
 
 @pytest.mark.isolation(
@@ -91,3 +92,38 @@ def test_nothing_is_left_after_the_end(sandbox: SandboxView) -> None:
     left = sandbox.residue()
     if left:
         raise Open(f"it left {'; '.join(left[:4])}")
+
+
+@pytest.mark.isolation(
+    "run.as_declared",
+    severity="high",
+    profile="baseline",
+    gains="has what its engine says that it has not",
+    refs=["OCI runtime-spec, config.md", "docker inspect", "podman-inspect(1)"],
+    shows=["declared"],
+    reproduce="docker inspect NAME; then /proc/PID/status, limits, mountinfo and cgroup on the host",
+    remedy="update the engine and its OCI runtime; start the sandbox anew if something changed it since",
+)
+def test_what_was_declared_is_in_force(sandbox: SandboxView) -> None:
+    """
+    The sandbox is no weaker than its runtime says.
+
+    An engine tells by its inspect what a container was to be; an OCI runtime by the config.json of the bundle.
+    Each declared item is compared with what is in force: capabilities, no_new_privs, seccomp, the AppArmor profile,
+    masked and read-only paths, the flags of mounts, rlimits, sysctls, namespaces, the user, and limits of memory, cpu
+    and pids.
+    What was never declared is no finding of this check, and being more confined than declared is none.
+    """
+    declared = sandbox.declared
+    if declared is None:
+        pytest.skip("its runtime does not tell what the sandbox was to be")
+    if sandbox.is_behind_sentry:
+        pytest.skip("a process of the host is its kernel, and has what was declared")
+
+    def is_hosts(kind: str) -> bool:
+        own, hosts = (getattr(view.namespaces, kind) for view in (sandbox, sandbox.host))
+        return own.inode is not None and bool(own == hosts)
+
+    limits = sandbox.outside.limits if sandbox.has_outside else None
+    if found := weaker(declared, InForce(sandbox.process, sandbox.has_outside, limits, is_hosts)):
+        raise Open("; ".join(found[:4]))

@@ -1,0 +1,88 @@
+"""Asks a runtime what a sandbox was to be, and the sandbox what it shows of that.
+
+In: the runtime's answer about the sandbox's state, and a way to ask the probe inside.
+Out: `Declared`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from provisioner.errors import IsolationError
+from provisioner.hosts.files_local import HostFiles
+from provisioner.observed import first_fault, unobserved
+from provisioner.probe.request import Reply
+from provisioner.runtimes.declared import READERS, Declared, Form, Shown
+from provisioner.runtimes.runtime import Runtime
+
+Ask = Callable[..., Reply]  # sends a request to the probe inside
+
+
+def read_declaration(runtime: Runtime, answer: bytes, files: HostFiles) -> Declared | None:
+    """
+    Return what the sandbox was to be, without what it shows of it; None if its runtime does not tell.
+
+    Args:
+        runtime: the runtime.
+        answer: what its command for the state of the sandbox printed.
+        files: the files of the host that it is on.
+
+    Raises:
+        IsolationError: the answer, or the config.json that it names, cannot be read.
+    """
+    if runtime.declares is None:
+        return None
+    capabilities = runtime.capabilities if isinstance(runtime.capabilities, list) else None
+    try:
+        document = json.loads(answer)
+        if isinstance(document, list):
+            document = document[0]
+        form: Form = runtime.declares
+        if form == "oci":  # OCI runtime-spec, runtime.md, "State"
+            document = json.loads(files.read(Path(document["bundle"], "config.json")))
+        elif path := document.get("OCIConfigPath"):  # podman's inspect leaves out sysctls, masks and the filter
+            form, document = "oci", json.loads(files.read(Path(path)))
+        return READERS[form](document, capabilities)
+    except ValidationError as error:
+        why = first_fault(error)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        why = f"{type(error).__name__}: {error}"
+    raise IsolationError(f"cannot read what '{runtime.name}' tells of the sandbox: {why[:200]}")
+
+
+def with_shown(declared: Declared, ask: Ask) -> Declared:
+    """
+    Return the declaration with what a process inside sees of it.
+
+    Args:
+        declared: what the sandbox was to be.
+        ask: sends a request to the probe inside.
+    """
+    shown = {name: _sysctl(ask, name) for name in declared.sysctls}
+    return declared.model_copy(
+        update={"shown": Shown(shown), "absent": _absent(ask, (*declared.masked, *declared.readonly))}
+    )
+
+
+def _sysctl(ask: Ask, name: str) -> str:
+    """Return a sysctl's value; a dot stands for a slash, and in "net.ipv4.conf.eth0/1" a slash for a dot."""
+    path = name.translate(str.maketrans("./", "/."))
+    reply = ask("read", f"/proc/sys/{path}")
+    value: str = unobserved(reply.log.decode("utf-8", "replace").strip() or reply.ended)
+    return " ".join(reply.data.decode("utf-8", "replace").split())[:4096] if reply.ok else value
+
+
+def _absent(ask: Ask, paths: Sequence[str]) -> list[str]:
+    found = []
+    for path in dict.fromkeys(paths):
+        reply = ask("exists", path)
+        if not reply.ok:
+            nobody: list[str] = unobserved(reply.log.decode("utf-8", "replace").strip() or reply.ended)
+            return nobody
+        if reply.data == b"no":
+            found.append(path)
+    return found
