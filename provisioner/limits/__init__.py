@@ -15,8 +15,8 @@ How to add a limit:
 2. One check in plugins/pytest_isolation/suite/processes/test_limits.py that calls `judge_limit` with its name.
    CONTRIBUTING.md says what else a check needs: remedies and planted weaknesses.
 3. `limits` in the roles/*/runtime.yaml of runtimes that have it; until then its check is not applicable there.
-4. Its section in the probe's document: one table in provisioner/probe/process/limits.c.  Documents of older probes
-   leave it unobserved; the probe of today must write it (tests/unit/facts).
+4. Its section in the probe's document: one table in provisioner/probe/limits/limits.c, or one file
+   beside it.  Documents of older probes    leave it unobserved; the probe of today must write it (tests/unit/facts).
 5. `provisioner schemas` and script/reference write anew what is generated.
 
 6. `used`: the most that its load came to.  Reports show it beside the amount, with the overshoot in per cent.

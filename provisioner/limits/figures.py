@@ -35,8 +35,8 @@ class Figures:
 
 
 def overshoot_of(allotted: float, measured: float | None) -> float | None:
-    """Return by how many per cent an amount is above what is allotted; None if nothing was measured."""
-    return None if measured is None else round((measured / allotted - 1) * 100, 1)
+    """Return by how many per cent an amount is above what is allotted; None if nothing is measured or allotted."""
+    return None if measured is None or not allotted else round((measured / allotted - 1) * 100, 1)
 
 
 def show_overshoot(per_cent: float | None) -> str:

@@ -170,6 +170,15 @@ class Limit(ABC, Generic[L]):
         amount: float | None = getattr(files, self.name).limit
         return amount
 
+    def why_no_object(self, files: CgroupFilesBase) -> str | None:
+        """
+        Return why a sandbox with these files has nothing that the limit is for, or None.
+
+        Raises:
+            UnobservedFact: it was not observed.
+        """
+        return None
+
     def why_unbounded(self, files: CgroupFilesBase) -> str | None:
         """
         Return why a sandbox with these files has no such limit, or None if they declare one.

@@ -58,7 +58,7 @@ class LoadBase(Observed):
         set_by: what set the limit: arguments of the runtime, a key of its config, or files of a cgroup.
     """
 
-    limit: Annotated[Amount, Field(gt=0)]
+    limit: Amount
     refused: Text
     warning: Text
     shown: Fact[CgroupFilesBase | None]

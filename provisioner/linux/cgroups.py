@@ -166,11 +166,22 @@ def _make_v1(
                     f"cannot limit '{setting.limit}': no {setting.controller} controller is mounted",
                     hint=_enable(setting.controller),
                 )
-            _write_files(next(folder for folder in made if mount.target in folder.parents), setting.v1)
+            folder = next(folder for folder in made if mount.target in folder.parents)
+            if setting.controller == "cpuset":
+                _inherit_cpuset(folder.parent)
+                _inherit_cpuset(folder)
+            _write_files(folder, setting.v1)
     except BaseException:
         Cgroups(tuple(made)).delete()
         raise
     return Cgroups(tuple(made))
+
+
+def _inherit_cpuset(folder: Path) -> None:
+    """Give a new cpuset of version 1 what the one above it has: empty, it takes no task (cgroup-v1/cpusets.rst)."""
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if not _words(folder / name):
+            _write(folder / name, "".join(_words(folder.parent / name)))
 
 
 def _write_files(folder: Path, files: Iterable[CgroupFile]) -> None:

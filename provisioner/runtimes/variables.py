@@ -79,7 +79,7 @@ PLACES: dict[Place, str] = {
     ("delete", "#"): "run image sandbox asked define",
     ("list", "argv", "#"): "run image name define",
     ("limits", "*", "flags", "#"): "run image sandbox define",
-    ("limits", "*", "config", "*"): "run image sandbox asked define",
+    ("limits", "*", "config", "*"): "run image sandbox asked config define",
     ("network", "*", "flags", "#"): "run image sandbox limits flags define",
     ("volume", "flags", "#"): "run image sandbox limits volume define",
     ("volume", "config", "*"): "run image sandbox asked volume config define",

@@ -39,7 +39,8 @@ def write_config(host: Host, runtime: Runtime, values: dict[str, object], spec: 
         set_key(config, key, render_value(template, values, f"{runtime.name}: prepare.set.{key}"))
     for name, further in spec.limits.template_values().items():
         for key, template in runtime.limits[name].config.items():
-            set_key(config, key, render_value(template, {**values, **further}, f"{runtime.name}: {key}"))
+            known = {**values, **further, "config": config}
+            set_key(config, key, render_value(template, known, f"{runtime.name}: {key}"))
     shared = runtime.volume.config if runtime.volume else {}
     for volume in volumes_of(spec):
         for key, template in shared.items():

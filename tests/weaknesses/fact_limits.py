@@ -45,6 +45,9 @@ def limits_of(kills: int = 0, throttled: int = 0, refusals: int = 0) -> Dict:
         "cpu": cpu_files(throttled),
         "pids": pids_files(refusals),
         "files": files_limit(),
+        "cpuset": {"limit": 1, "cpus": "0"},
+        "core": {"soft": MIB, "limit": MIB},
+        "shm": {"limit": 8 * MIB, "mounted": True},
     }
 
 
@@ -63,6 +66,11 @@ def load_of(limit: float, ended: str, **seen: Any) -> Dict:
         "open_error",
         "swap_steps_mib",
         "swap_total",
+        "cpus_used",
+        "core_bytes",
+        "core_to",
+        "shm_bytes",
+        "shm_error",
     )
     load = {"limit": limit, "refused": "", "warning": "", "shown": limits_of(), "inside": limit, "ended": ended}
     return load | dict.fromkeys(measured, nobody) | {"after": limits_of(1, 20, 1)} | seen
@@ -86,6 +94,18 @@ def pids_load() -> Dict:
 
 def files_load() -> Dict:
     return load_of(256.0, "exit 0", descriptors=256, open_error="EMFILE")
+
+
+def cpuset_load() -> Dict:
+    return load_of(1.0, "exit 0", cpus_used="0", host_cpus=4)
+
+
+def core_load() -> Dict:
+    return load_of(float(MIB), "exit 0", core_bytes=MIB, core_to="file")
+
+
+def shm_load() -> Dict:
+    return load_of(float(8 * MIB), "exit 0", shm_bytes=8 * MIB, shm_error="ENOSPC")
 
 
 def refused_reach() -> Dict:

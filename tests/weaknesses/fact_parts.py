@@ -221,7 +221,7 @@ def sandbox_mounts() -> list[Dict]:
     return [
         mount("/", "ext4", 1, root=f"{STORE}/overlay/{'e' * 64}/merged", major=8, tags=["master:1"]),
         mount("/proc", "proc", 120),
-        mount("/dev", "tmpfs", 121),
+        mount("/dev", "tmpfs", 121, super_options=["rw", "size=65536k"]),
         mount("/dev/null", "devtmpfs", 5, root="/null"),
         mount("/dev/mqueue", "mqueue", 122),
         mount("/sys", "sysfs", 123, **read_only),

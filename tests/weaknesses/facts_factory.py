@@ -9,7 +9,18 @@ import json
 from collections.abc import Callable
 
 from fact_answers import try_of
-from fact_limits import MIB, cpu_load, files_load, memory_load, pids_load, refused_reach, swap_load
+from fact_limits import (
+    MIB,
+    core_load,
+    cpu_load,
+    cpuset_load,
+    files_load,
+    memory_load,
+    pids_load,
+    refused_reach,
+    shm_load,
+    swap_load,
+)
 from fact_parts import (
     HOST_BOOT,
     INITIAL,
@@ -73,6 +84,9 @@ def container() -> Dict:
             "cpu": cpu_load(),
             "pids": pids_load(),
             "files": files_load(),
+            "cpuset": cpuset_load(),
+            "shm": shm_load(),
+            "core": core_load(),
         },
         "reaches": {"none": refused_reach()},
     }
@@ -139,6 +153,9 @@ def vm() -> Dict:
         | {
             "cannot": {
                 "limits.pids": "a VM has no limit of tasks",
+                "limits.cpuset": "a VM has processors of its own",
+                "limits.core": "a VM has disks of its own",
+                "limits.shm": "a VM has memory of its own",
                 "limits.swap": "a VM swaps to its own disks",
                 "limits.files": "a VM opens files of its own kernel",
                 "exec": "QEMU starts no process inside",

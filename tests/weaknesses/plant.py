@@ -5,7 +5,8 @@ In: nothing.  Out: `Plant`, and functions that make Specs and overlays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -44,11 +45,12 @@ SYSLOG = {
     "path.kallsyms": "shows the kernel's addresses",
     "cap.bpf_perfmon": "SYSLOG",
 }
+ON_V1 = " - cgroup " in Path("/proc/self/mountinfo").read_text()
 # what CAP_SYS_ADMIN over the host may mount; a hierarchy of version 1 only where the host has one
 RELEASE = {"path.release_agent": "it may mount a cgroup v1 hierarchy"}
 MAY_MOUNT = {
     "path.binfmt": "it may mount binfmt_misc",
-    **(RELEASE if " - cgroup " in Path("/proc/self/mountinfo").read_text() else {}),
+    **(RELEASE if ON_V1 else {}),
 }
 # Checks of the kernel that CAP_SYS_ADMIN opens; also swap, if no filter refuses swapon.
 RULES_KERNEL = {
@@ -62,8 +64,16 @@ NOT_ENFORCED = (
     ("cpu", "no limit"),
     ("pids", "64 children came up"),
     ("files", "open files, "),
+    ("cpuset", "its cpuset has no limit, 1 processors"),
+    ("shm", "its /dev/shm has "),
+    ("core", "its hard limit is "),
 )
-MEMORY, CPUS, PIDS, FILES = (limit_named(name).amount for name in ("memory", "cpu", "pids", "files"))
+# unshare, bubblewrap and nspawn set no size of /dev/shm
+OF_CGROUPS = ("memory", "swap", "cpu", "pids", "files", "cpuset", "core")
+MEMORY, CPUS, PIDS, FILES, SHM, CORE = (
+    limit_named(name).amount for name in ("memory", "cpu", "pids", "files", "shm", "core")
+)
+HOST_CPUS = os.cpu_count() or 1
 LARGER_QUOTA = f"a quota of {round((CPUS + 0.1) * 100000)}"
 TOO_LARGE = (
     ("memory", "the cgroup shows 67112960 bytes", Limits(memory=MEMORY + 4096)),
@@ -75,7 +85,11 @@ TOO_LARGE = (
     ("cpu", LARGER_QUOTA, Limits(cpus=CPUS + 0.1)),
     ("pids", "a limit of 33 tasks", Limits(pids=PIDS + 1)),
     ("files", "its hard limit is 257 open files", Limits(files=FILES + 1)),
+    ("cpuset", "its cpuset has ", Limits(cpuset=2)),
+    ("shm", "its /dev/shm has 8454144", Limits(shm=SHM + 65536)),
+    ("core", "its hard limit is 1048577 for a core file", Limits(core=CORE + 1)),
 )
+ALL = tuple(name for name, _, _ in TOO_LARGE)
 
 Make = Mapping[str, Any] | Callable[[Ground], Mapping[str, Any]]
 
@@ -206,8 +220,8 @@ def limited_beside(
     return lambda ground: {"limits": {limit_named(name).needs: needed, name: how}}
 
 
-def limits_left_out(*runtimes: str) -> tuple[Plant, ...]:
-    """Return plants of sandboxes without their limit."""
+def limits_left_out(*runtimes: str, names: Collection[str] = ALL) -> tuple[Plant, ...]:
+    """Return plants of sandboxes without their limit, for some limits."""
     return tuple(
         Plant(
             f"{name} limit left out",
@@ -217,13 +231,15 @@ def limits_left_out(*runtimes: str) -> tuple[Plant, ...]:
             verdict="ignored",
             overlay=limited(name),
             where="both",
+            when=name != "cpuset" or HOST_CPUS > 1,
         )
         for name, fragment in NOT_ENFORCED
+        if name in names
     )
 
 
-def limits_too_large(*runtimes: str) -> tuple[Plant, ...]:
-    """Return plants of sandboxes with a limit that is a little larger than the expected one."""
+def limits_too_large(*runtimes: str, names: Collection[str] = ALL) -> tuple[Plant, ...]:
+    """Return plants of sandboxes with a limit that is a little larger than the expected one, for some limits."""
     return tuple(
         Plant(
             f"{name} limit a little too large",
@@ -233,10 +249,12 @@ def limits_too_large(*runtimes: str) -> tuple[Plant, ...]:
             verdict="ignored",
             spec={"limits": limits},
             overlay=alone(name),
+            when=name != "cpuset" or HOST_CPUS > 1,
             # lxc-attach does not know the rlimits of a container without a saved configuration
-            apart=("proc.exec_limits",) if name == "files" else (),
+            apart=("proc.exec_limits",) if name in ("files", "core") else (),
         )
         for name, fragment, limits in TOO_LARGE
+        if name in names
     )
 
 

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "base/verb.h"
 #include "exposed/exposed.h"
+#include "limits/limits.h"
 #include "process/process.h"
 #include "system/system.h"
 

@@ -12,7 +12,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "process/cgroup_place.h"
+#include "limits/cgroup_place.h"
 #include "process/parts.h"
 
 #define MAX_PROGRAMS 64

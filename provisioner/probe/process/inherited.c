@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
+#include "limits/limits.h"
 #include "process/parts.h"
 
 static void json_umask(int proc)
@@ -41,24 +42,6 @@ static void json_oom_score_adj(int proc)
 	else
 		json_fail(json_mark(), errno, "read oom_score_adj");
 }
-
-/* A number, or null for "unlimited"; returns what follows it. */
-static char *json_bound(const char *key, char *at)
-{
-	uint64_t number = 0;
-	char *end = at + strspn(at, " ");
-	char *word = strsep(&end, " \n");
-
-	json_key(key);
-	if (word && parse_number(word, UINT64_MAX, &number))
-		json_u64(number);
-	else
-		json_null();
-	return end;
-}
-
-/* The name fills 25 columns of a line of /proc/PID/limits (fs/proc/base.c, proc_pid_limits). */
-#define NAME_COLUMNS 26
 
 static void json_rlimits(int proc)
 {
@@ -108,35 +91,6 @@ static void json_rlimits(int proc)
 			}
 	json_close('}');
 	close_fd(&r.fd);
-}
-
-/* The bounds on open files alone, as a section of the limits. */
-void json_open_files(int proc)
-{
-	static const char name[] = "Max open files";
-	size_t mark = json_mark();
-	struct reader r;
-	char line[256];
-
-	if (proc < 0 || reader_open(&r, proc, "limits") < 0) {
-		json_fail(mark, proc < 0 ? -proc : errno, "open limits");
-		return;
-	}
-	bool found = false;
-
-	while (!found && reader_line(&r, line, sizeof(line)) > 0)
-		found = starts_with(line, name) && strlen(line) > NAME_COLUMNS;
-	close_fd(&r.fd);
-	if (!found) {
-		json_fail(mark, 0, "limits names no open files");
-		return;
-	}
-	json_open('{');
-	char *at = json_bound("soft", line + NAME_COLUMNS);
-
-	if (at)
-		json_bound("limit", at);
-	json_close('}');
 }
 
 /* Only the process itself can ask (PR_GET_SECUREBITS(2const), PR_GET_DUMPABLE(2const)). */

@@ -50,9 +50,6 @@ void learn_mounts(int proc, const struct task *tasks, size_t count);
 /* The key leads: what leads out of the sandbox. */
 void json_leads(int proc);
 
-/* The value of limits.files. */
-void json_open_files(int proc);
-
 /* The keys umask, oom_score_adj, rlimits, securebits and dumpable. */
 void json_inherited(int proc, bool self);
 

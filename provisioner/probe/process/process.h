@@ -22,9 +22,6 @@ void json_process(int proc, pid_t pid, bool self, bool filters);
  */
 void set_command(pid_t pid);
 
-/* The value of `limits`. */
-void json_limits(int proc);
-
 /*
  * Finds the tasks of the sandbox, before any other function here is called.  It waits if an exec
  * is under way.

@@ -14,8 +14,8 @@ from provisioner.probe.build import DEFINITIONS, SOURCES
 
 LAYERS = (
     ("base",),
-    ("exposed",),
-    ("process", "system", "serve"),
+    ("exposed", "limits"),
+    ("process", "system", "serve", "loads"),
     ("acts",),
     ("start",),
 )  # folders of one layer do not know each other

@@ -117,7 +117,8 @@ def test_a_controller_that_is_missing_hides_no_other_limit(monkeypatch: pytest.M
 
     loads = measure_loads(Made, load_runtime("unshare"), 4)  # type: ignore[arg-type]  # as much of a sandbox as it uses
 
-    assert set(measured) == {limit.name for limit in find_limits()} - {
+    runtime = load_runtime("unshare")
+    assert set(measured) == set(runtime.limits) - {
         limit.name for limit in find_limits() if lacking & {limit.name, limit.needs}
     }
     for name in lacking:
@@ -179,7 +180,8 @@ def test_the_limits_that_a_command_line_sets_are_pushed_against_as_they_are(
         section = known.limits.raw(name).model_copy(update={"limit": amounts.get(name)})
         known = changed(known, "limits", **{name: section})
     known = changed(known, "limits", cpu=known.limits.raw("cpu").model_copy(update={"quota_us": None}))
-    known = changed(known, "limits", files=known.limits.raw("files").model_copy(update={"limit": None}))
+    for name in ("files", "shm", "core"):
+        known = changed(known, "limits", **{name: known.limits.raw(name).model_copy(update={"limit": None})})
     sandbox = Declared(known)
 
     loads = measure_declared(lambda spec: sandbox, host_cpus=2)  # type: ignore[arg-type,return-value]  # a fake

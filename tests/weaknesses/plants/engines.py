@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from argument_lists import nsenter
 from plant import (
+    HOST_CPUS,
     LARGER_QUOTA,
+    ON_V1,
     Make,
     Plant,
     alone,
@@ -240,6 +242,8 @@ PLANTS = (
             ("cpu", LARGER_QUOTA, ("--cpus", "{{ cpus + 0.1 }}")),
             ("pids", "a limit of 33 tasks", ("--pids-limit", "{{ count + 1 }}")),
             ("files", "its hard limit is 257 open files", ("--ulimit", "nofile={{ count }}:{{ count + 1 }}")),
+            ("core", "its hard limit is 1048577 for a core file", ("--ulimit", "core={{ bytes }}:{{ bytes + 1 }}")),
+            ("shm", "its /dev/shm has 8454144", ("--shm-size", "{{ bytes + 65536 }}")),
         )
     ),
     Plant(
@@ -250,6 +254,32 @@ PLANTS = (
         verdict="ignored",
         overlay=limited_beside("swap", {"flags": ["--memory", "{{ bytes }}"]}, {}),
         where="both",
+    ),
+    Plant(
+        "cpuset of one processor more",
+        ENGINES,
+        {"lim.cpuset": "its cpuset has "},
+        limit="cpuset",
+        verdict="ignored",
+        overlay=limited("cpuset", flags=["--cpuset-cpus", "0-1"]),
+        when=HOST_CPUS > 1,
+    ),
+    Plant(
+        "a tmpfs without a size",
+        ENGINES,
+        {"lim.tmpfs": "/scratch: no size"},
+        spec=flags("--mount", "type=tmpfs,destination=/scratch"),
+        when=not ON_V1,  # there runc's own at /sys/fs/cgroup has none
+    ),
+    Plant(
+        "a tmpfs without a size at /dev/shm",
+        ENGINES,
+        {"lim.shm": "its /dev/shm has no limit"},
+        opened("dev.shm"),
+        apart=("mnt.flags",),  # podman makes it with exec
+        limit="shm",
+        verdict="ignored",
+        overlay=limited("shm", flags=["--tmpfs", "/dev/shm"]),
     ),
     Plant(
         "swap without a limit",

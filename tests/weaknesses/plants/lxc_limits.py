@@ -22,7 +22,7 @@ BASES: dict[tuple[str, str], Make] = {("lxc", "without CAP_SYS_RESOURCE"): DROPP
 
 def _bounded(plant: Plant) -> tuple[Plant, ...]:
     """Return a plant; where a privileged sandbox may raise the limit, for one that may not."""
-    if plant.limit != "files":
+    if plant.limit not in ("files", "core"):
         return (plant,)
     assert isinstance(plant.spec, Mapping)
     bounded = replace(plant, runtimes=LXC, base="without CAP_SYS_RESOURCE", spec={**plant.spec, **DROPPED})
@@ -31,6 +31,12 @@ def _bounded(plant: Plant) -> tuple[Plant, ...]:
 
 PLANTS = (
     *(one for plant in (*limits_left_out(*BOTH), *limits_too_large(*BOTH)) for one in _bounded(plant)),
+    Plant(
+        "a tmpfs without a size",
+        BOTH,
+        {"lim.tmpfs": "/tmp: no size"},
+        spec=flags("--define", "lxc.mount.entry=scratch tmp tmpfs nosuid,nodev 0 0"),
+    ),
     Plant(
         "memory limit without swap",
         BOTH,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from argument_lists import exec_with, nsenter, with_descriptor
 from ground import Ground
 from oci_edits import append, bind, drop_namespace, grant, join_namespace, put
 from plant import (
+    HOST_CPUS,
     LARGER_QUOTA,
     MAY_MOUNT,
     RULES_KERNEL,
@@ -31,6 +35,12 @@ USERNS = (append("linux.namespaces", {"type": "user"}), put("linux.uidMappings",
 def joined(kind: str, name: str) -> Make:
     """Return a Spec that joins one of the peer's namespaces, in OCI's words; `name` is that of /proc/PID/ns."""
     return lambda ground: edits(join_namespace(kind, f"/proc/{ground.peer_pid}/ns/{name}"))
+
+
+def larger_shm(ground: Ground) -> Mapping[str, Any]:
+    """Return the overlay that keeps the size of /dev/shm, which is a little larger than what is asked for."""
+    mounts = str(ground.runtime.limits["shm"].config["mounts"]).replace("% bytes", "% (bytes + 65536)")
+    return {"limits": {"shm": {"config": {"mounts": mounts}}}}
 
 
 def runc_profile(allowed: str = "", errno: int = 1) -> Make:
@@ -216,7 +226,38 @@ PLANTS = (
                 "process.rlimits",
                 "{{ [{'type': 'RLIMIT_NOFILE', 'hard': count + 1, 'soft': count}] }}",
             ),
+            (
+                "core",
+                "its hard limit is 1048577 for a core file",
+                "process.rlimits",
+                "{{ [{'type': 'RLIMIT_CORE', 'hard': bytes + 1, 'soft': bytes}] }}",
+            ),
         )
+    ),
+    Plant(
+        "cpuset of one processor more",
+        RUNC,
+        {"lim.cpuset": "its cpuset has "},
+        limit="cpuset",
+        verdict="ignored",
+        overlay=limited("cpuset", config={"linux.resources.cpu.cpus": "0-1"}),
+        when=HOST_CPUS > 1,
+    ),
+    Plant(
+        "shm limit a little too large",
+        RUNC,
+        {"lim.shm": "its /dev/shm has 8454144"},
+        limit="shm",
+        verdict="ignored",
+        overlay=larger_shm,
+    ),
+    Plant(
+        "a tmpfs without a size",
+        ("crun",),
+        {"lim.tmpfs": "/tmp/scratch: no size"},
+        spec=edits(
+            append("mounts", {"destination": "/tmp/scratch", "type": "tmpfs", "source": "tmpfs", "options": []})
+        ),
     ),
     Plant(
         "memory limit without swap",

@@ -9,6 +9,7 @@ from argument_lists import as_root, without
 from ground import Ground
 from plant import (
     MAY_MOUNT,
+    OF_CGROUPS,
     PROC_SYS,
     SHARED,
     SYSLOG,
@@ -153,6 +154,6 @@ PLANTS = (
         ends=True,  # its peer is no residue
     ),
     # limits
-    *limits_left_out(*UNSHARE),
-    *limits_too_large(*UNSHARE),
+    *limits_left_out(*UNSHARE, names=OF_CGROUPS),
+    *limits_too_large(*UNSHARE, names=OF_CGROUPS),
 )

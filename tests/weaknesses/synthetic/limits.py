@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 from fact_limits import MIB
-from weakness import UNSEEN, Lookalike, load, put, weak
+from fact_parts import Dict, mount
+from weakness import UNSEEN, Edit, Lookalike, load, put, weak
 
 uncounted = put("loads", "swap", "shown", "swap", "limit", to={"unobserved": "ENOENT", "why": "read memory.memsw"})
+
+
+def tmpfs_at(target: str, fstype: str, super_options: list[str]) -> Edit:
+    """Return the edit that adds a writable file system in memory to a sandbox whose memory has no limit."""
+
+    def edit(document: Dict) -> None:
+        for view in ("inside", "outside"):
+            document[view]["limits"]["memory"]["limit"] = None
+            document[view]["process"]["mounts"].append(mount(target, fstype, 90, super_options=super_options))
+
+    return edit
+
+
+def memory_limited(document: Dict) -> None:
+    """Give the sandbox a limit of memory."""
+    for view in ("inside", "outside"):
+        document[view]["limits"]["memory"]["limit"] = 64 * MIB
+
 
 WEAKNESSES = (
     weak("lim.memory", "not taken", load("memory", "ended", "exit 0"), "it took 62 MiB of 64", verdict="ignored"),
@@ -63,6 +82,62 @@ WEAKNESSES = (
         verdict="ignored",
     ),
     weak("lim.swap", "refused", load("swap", "refused", "no swap limit"), "no swap limit", verdict="refused"),
+    weak(
+        "lim.cpuset",
+        "one more shown",
+        put("loads", "cpuset", "shown", "cpuset", to={"limit": 2, "cpus": "0-1"}),
+        "its cpuset has 2, 1 processors were asked for",
+        verdict="ignored",
+    ),
+    weak(
+        "lim.cpuset",
+        "none shown",
+        put("loads", "cpuset", "shown", "cpuset", to={"limit": None, "cpus": "0-3"}),
+        "its cpuset has no limit, 1 processors",
+        verdict="ignored",
+    ),
+    weak(
+        "lim.cpuset",
+        "it ran elsewhere",
+        load("cpuset", "cpus_used", "0,3"),
+        "it ran on processor 3, outside its set 0",
+        verdict="ignored",
+    ),
+    weak("lim.cpuset", "refused", load("cpuset", "refused", "no such set"), "no such set", verdict="refused"),
+    weak(
+        "lim.shm",
+        "twice as large",
+        put("loads", "shm", "shown", "shm", "limit", to=16 * MIB),
+        "its /dev/shm has 16777216, 8388608 bytes were asked for",
+        verdict="ignored",
+    ),
+    weak(
+        "lim.shm",
+        "no size",
+        put("loads", "shm", "shown", "shm", "limit", to=None),
+        "its /dev/shm has no limit",
+        verdict="ignored",
+    ),
+    weak("lim.shm", "too much", load("shm", "shm_bytes", 9 * MIB), "it wrote 9437184 bytes", verdict="ignored"),
+    weak("lim.shm", "refused", load("shm", "refused", "no such size"), "no such size", verdict="refused"),
+    weak("lim.tmpfs", "a tmpfs without a size", tmpfs_at("/scratch", "tmpfs", ["rw"]), "/scratch: no size"),
+    weak("lim.tmpfs", "a ramfs", tmpfs_at("/ram", "ramfs", ["rw"]), "/ram: no size"),
+    weak("lim.core", "larger", load("core", "core_bytes", 4 * MIB), "a core file of 4194304 bytes", verdict="ignored"),
+    weak(
+        "lim.core",
+        "one byte more shown",
+        put("loads", "core", "shown", "core", "limit", to=MIB + 1),
+        "its hard limit is 1048577 for a core file",
+        verdict="ignored",
+    ),
+    weak(
+        "lim.core",
+        "unlimited",
+        put("loads", "core", "shown", "core", "limit", to=None),
+        "its hard limit is no limit for a core file",
+        verdict="ignored",
+    ),
+    weak("lim.core", "refused", load("core", "refused", "no such ulimit"), "no such", verdict="refused"),
     weak("lim.cpu", "not throttled", load("cpu", "cpu_us", 7_900_000), "it used 3.95 CPUs of 0.5", verdict="ignored"),
     weak("lim.cpu", "11 % more", load("cpu", "cpu_us", 1_110_000), "it used 0.56 CPUs", verdict="ignored"),
     weak(
@@ -123,7 +198,24 @@ LOOKALIKES = (
         (("lim.swap", "not_applicable"),),
     ),
     Lookalike("a host with swap", "container", load("swap", "swap_total", 512 * MIB)),
+    Lookalike(
+        "a host with one processor", "container", load("cpuset", "host_cpus", 1), (("lim.cpuset", "not_applicable"),)
+    ),
+    Lookalike("a size in whole pages", "container", put("loads", "shm", "shown", "shm", "limit", to=8 * MIB + 4096)),
+    Lookalike("a tmpfs with a size", "container", tmpfs_at("/scratch", "tmpfs", ["rw", "size=1024k"])),
+    Lookalike(
+        "a tmpfs without a size, and a limit of memory",
+        "container",
+        lambda d: (tmpfs_at("/scratch", "tmpfs", ["rw"])(d), memory_limited(d))[0],
+    ),
+    Lookalike(
+        "cores for a program", "container", load("core", "core_to", "program"), (("lim.core", "not_applicable"),)
+    ),
+    Lookalike("cores elsewhere", "container", load("core", "core_bytes", 0), (("lim.core", "unknown"),)),
     # what cannot tell must not turn green
+    Lookalike("a load that ran nowhere", "container", load("cpuset", "cpus_used", ""), (("lim.cpuset", "unknown"),)),
+    Lookalike("a memory limit below it", "container", load("shm", "shm_error", "ok"), (("lim.shm", "unknown"),)),
+    Lookalike("full far below", "container", load("shm", "shm_bytes", 2 * MIB), (("lim.shm", "unknown"),)),
     Lookalike(
         "killed far below, on a host with swap",
         "container",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from provisioner.errors import UnobservedFact
-from provisioner.limits.limit import limit_named
+from provisioner.limits.limit import Limit, limit_named
 from pytest_isolation.policy.policy import NOT_PUSHED
 from pytest_isolation.policy.raised import Ignored, Open, Refused
-from pytest_isolation.records.view import SandboxView
+from pytest_isolation.records.view import HostView, SandboxView
 from pytest_isolation.walls.cgroups import raised, ways_out
 from pytest_isolation.walls.filesystem.mounts import CGROUP_TYPES
-from pytest_isolation.walls.limits import why_not_in_force
+from pytest_isolation.walls.limits import unbounded_in_memory, why_not_in_force
 
 
 @pytest.mark.isolation_active(only_own=True)
@@ -80,6 +82,27 @@ def test_cpu_limit_is_in_force(sandbox: SandboxView) -> None:
     A sandbox of a user's own without a limit is open.  A limit of an attached one is unknown: declared, not pushed.
     """
     judge_limit(sandbox, "cpu")
+
+
+@pytest.mark.isolation_active(only_own=True)
+@pytest.mark.isolation(
+    "lim.cpuset",
+    severity="medium",
+    profile="restricted",
+    gains="runs on processors that belong to others, and shares their caches",
+    refs=["cpuset(7)", "Documentation/admin-guide/cgroup-v2.rst", "sched_setaffinity(2)"],
+    shows=["limits.cpuset", "process.cpus_allowed"],
+    reproduce="grep Cpus_allowed_list /proc/PID/status; cat cpuset.cpus.effective    # on the host, of its cgroup",
+    remedy="give it a cpuset on a host that delegates its cpuset controller; an affinity alone is no bound",
+)
+def test_cpuset_is_in_force(sandbox: SandboxView) -> None:
+    """
+    The sandbox runs only on the processors of its set.
+
+    The load asks for each processor of the host, one after the other and then for all, and notes where it ran.
+    Where the host has one processor, it is not applicable.
+    """
+    judge_limit(sandbox, "cpuset")
 
 
 @pytest.mark.isolation_active(only_own=True)
@@ -158,6 +181,76 @@ def test_sandbox_stays_in_its_cgroup(sandbox: SandboxView) -> None:
             raise Open(f"it may raise its own limits: {', '.join(files[:4])} opens for writing")
 
 
+@pytest.mark.isolation_active(only_own=True)
+@pytest.mark.isolation(
+    "lim.core",
+    severity="low",
+    profile="restricted",
+    gains="fills the disk below it with core files, which hold what its processes had in memory",
+    refs=["core(5)", "getrlimit(2)"],
+    shows=["limits.core"],
+    reproduce="grep 'core file' /proc/PID/limits    # on the host",
+    remedy="set RLIMIT_CORE, the hard value too, and leave CAP_SYS_RESOURCE out",
+)
+def test_core_limit_is_in_force(sandbox: SandboxView) -> None:
+    """
+    A crash leaves no core file that is larger than the hard limit.
+
+    One process raises its soft limit to the hard one, tries to raise the hard one, and ends by SIGABRT in a folder
+    of its own, with more memory than the limit.  Its core file is measured and deleted.
+    Where the host hands cores to a program, nothing crashes and the check is not applicable.
+    """
+    judge_limit(sandbox, "core")
+
+
+@pytest.mark.isolation_active(only_own=True)
+@pytest.mark.isolation(
+    "lim.shm",
+    severity="medium",
+    profile="baseline",
+    gains="fills the host's memory through /dev/shm",
+    refs=["tmpfs(5)", "shm_overview(7)", "Documentation/filesystems/tmpfs.rst"],
+    shows=["limits.shm"],
+    reproduce="grep ' /dev/shm ' /proc/PID/mountinfo    # on the host: size=",
+    remedy="mount /dev/shm with a size",
+)
+def test_shm_size_is_in_force(sandbox: SandboxView) -> None:
+    """
+    What the sandbox writes to /dev/shm stays below its size.
+
+    The load writes a file without a name up to the size and 1 MiB more.  ENOSPC must end it.
+    A sandbox of a user's own without a size is open; one without a /dev/shm is not applicable.
+    """
+    judge_limit(sandbox, "shm")
+
+
+@pytest.mark.isolation(
+    "lim.tmpfs",
+    severity="medium",
+    profile="baseline",
+    kinds=["container"],
+    kinds_reason="a VM's memory is its own kernel's",
+    gains="fills half of the host's memory by writing files",
+    refs=["tmpfs(5)", "Documentation/filesystems/tmpfs.rst", "Documentation/admin-guide/cgroup-v2.rst"],
+    shows=["process.mounts", "limits.memory"],
+    reproduce="grep ' - tmpfs ' /proc/self/mountinfo    # inside: rw without size=; memory.max of its cgroup",
+    remedy="mount each tmpfs with a size, or limit the memory of the sandbox",
+)
+def test_tmpfs_is_bounded(sandbox: SandboxView, host_facts: HostView) -> None:
+    """
+    Each tmpfs that the sandbox may write has a size, or its memory is limited.
+
+    A tmpfs without a size grows to half of the host's memory, a ramfs without bound.
+    What is in them is charged to the memory cgroup of the writer, so a memory limit bounds them too.
+    A tmpfs of the host's that is shared with it is the host's: mnt.host_paths reports it.
+    """
+    if not sandbox.shares_kernel:
+        return
+    unbounded = unbounded_in_memory(sandbox.process.mounts, host_facts.process.mounts)
+    if unbounded and sandbox.outside.limits.memory.limit is None:
+        raise Open(f"{', '.join(unbounded)}: no size, and no limit of memory")
+
+
 def judge_limit(sandbox: SandboxView, name: str) -> None:
     """
     Check one limit, for the check of each limit.
@@ -177,8 +270,8 @@ def judge_limit(sandbox: SandboxView, name: str) -> None:
         _judge_declared(sandbox, name)
         return
     limit = limit_named(name)
-    if sandbox.target.command and (why := limit.why_unbounded(sandbox.outside.limits)):
-        raise Open(why)
+    if sandbox.target.command:
+        _require_declared(sandbox, limit)
     load = sandbox.load(name)
     if load.refused:
         raise Refused(load.refused)
@@ -195,9 +288,17 @@ def _judge_declared(sandbox: SandboxView, name: str) -> None:
     No load is pushed in it, so a limit that its cgroup declares may or may not be in force.
     """
     limit = limit_named(name)
-    if why := limit.why_unbounded(sandbox.outside.limits):
-        raise Open(why)
+    _require_declared(sandbox, limit)
     amount = limit.declared(sandbox.outside.limits)
     raise UnobservedFact(
         f"whether the {name} limit is in force", "", f"declared: {amount:.12g} {limit.unit}; {NOT_PUSHED}"
     )
+
+
+def _require_declared(sandbox: SandboxView, limit: Limit[Any]) -> None:
+    """Raise Open for a sandbox of a user's own without the limit; skip where it has nothing to limit."""
+    files = sandbox.outside.limits
+    if reason := limit.why_no_object(files):
+        pytest.skip(reason)
+    if why := limit.why_unbounded(files):
+        raise Open(why)

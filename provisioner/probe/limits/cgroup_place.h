@@ -1,6 +1,6 @@
 /* Finds the folder of a process in a cgroup hierarchy, as this process sees it mounted. */
-#ifndef PROCESS_CGROUP_PLACE_H
-#define PROCESS_CGROUP_PLACE_H
+#ifndef LIMITS_CGROUP_PLACE_H
+#define LIMITS_CGROUP_PLACE_H
 
 #include <stddef.h>
 

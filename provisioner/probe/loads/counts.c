@@ -9,9 +9,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "acts/loads.h"
 #include "base/text.h"
 #include "base/verb.h"
+#include "loads/loads.h"
 
 #define MAX_FILES	   ((1u << 20) + 64)
 #define MAX_ORPHANS	   16

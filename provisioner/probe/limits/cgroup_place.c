@@ -2,7 +2,7 @@
  * The path in /proc/PID/cgroup and the root of the mount combine to a folder (cgroups(7)).  A path
  * outside the mount's root, as another cgroup namespace shows it, has no folder.
  */
-#include "process/cgroup_place.h"
+#include "limits/cgroup_place.h"
 
 #include <fcntl.h>
 #include <stdbool.h>

@@ -1,5 +1,4 @@
 /* Loads of memory: touches pages, bounded in amount. */
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,21 +7,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "acts/loads.h"
-#include "base/file.h"
 #include "base/text.h"
 #include "base/verb.h"
+#include "loads/loads.h"
 
 #define MIB (1ul << 20)
-
-/* The OOM killer must choose the load, not the server (proc_pid_oom_score_adj(5)). */
-static void offer_to_oom(void)
-{
-	cleanup_fd int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0)
-		(void)!write(fd, "1000", 4);
-}
 
 int load_memory(char **argv)
 {

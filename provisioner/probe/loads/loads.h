@@ -1,6 +1,6 @@
 /* The loads of the verb load, by kind: each takes its arguments and returns an exit status. */
-#ifndef ACTS_LOADS_H
-#define ACTS_LOADS_H
+#ifndef LOADS_LOADS_H
+#define LOADS_LOADS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,9 +12,15 @@
 int load_memory(char **argv);
 int load_swap(char **argv);
 int load_cpu(char **argv);
+int load_cpuset(char **argv);
+int load_fill(char **argv);
+int load_core(char **argv);
 int load_pids(char **argv);
 int load_files(char **argv);
 int load_orphans(char **argv);
+
+/* Lets the OOM killer choose the load, not the server (proc_pid_oom_score_adj(5)). */
+void offer_to_oom(void);
 
 /* Forks a child that ends with the load: 0 in the child, -1 with errno; at most MAX_CHILDREN. */
 pid_t fork_child(void);

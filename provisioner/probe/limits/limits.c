@@ -13,9 +13,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "process/cgroup_place.h"
-#include "process/parts.h"
-#include "process/process.h"
+#include "limits/cgroup_place.h"
+#include "limits/limits.h"
 
 enum kind {
 	VALUE,	     /* a number */
@@ -278,7 +277,14 @@ void json_limits(int proc)
 	json_i64(version);
 	for (size_t i = 0; i < COUNT(limits); i++)
 		json_limit(proc, &places[i], &limits[i]);
+	json_key("cpuset");
+	find_cgroup(&places[0], proc, "cpuset", "cpuset");
+	json_cpuset(&places[0]);
+	json_key("shm");
+	json_shm(proc);
 	json_key("files");
-	json_open_files(proc);
+	json_rlimit(proc, "Max open files");
+	json_key("core");
+	json_rlimit(proc, "Max core file size");
 	json_close('}');
 }

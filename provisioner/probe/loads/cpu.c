@@ -6,9 +6,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "acts/loads.h"
 #include "base/text.h"
 #include "base/verb.h"
+#include "loads/loads.h"
 
 int load_cpu(char **argv)
 {
