@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -87,7 +88,7 @@ def planted(commands: str) -> str:
 def test_a_planted_change_of_real_mounts_is_seen(commands: str, told: str) -> None:
     seen = planted(commands)
 
-    assert seen.startswith(told)
+    assert re.sub(r" \(\d+\)", "", seen).startswith(told)  # of two mounts on /tmp, the second is remounted
     assert bool(seen) == bool(told)
 
 
