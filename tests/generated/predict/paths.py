@@ -54,7 +54,11 @@ RULES: dict[str, Rule] = {
     "path.powercap": opened_if(lambda world: bool(world.drawn("sysfs")) and exists("/sys/devices/virtual/powercap")),
     "path.mask_real": masks,
     "path.sys_ro": open_if(writes_sysfs),
-    "path.cgroup_ro": open_if(lambda world: not world.read_only("/sys/fs/cgroup") and world.opens_roots_files),
+    # no cgroup above its own is mounted: cgroup.procs of its own moves nothing, its limits may be raised
+    **dict.fromkeys(
+        ("path.cgroup_ro", "lim.cgroup_leave"),
+        open_if(lambda world: not world.read_only("/sys/fs/cgroup") and world.opens_roots_files),
+    ),
     "path.binfmt": open_if(lambda world: "SYS_ADMIN" in world.over_host and may_mount(world)),
     # cgroups(7): the root of a hierarchy of version 1, which only such a host has, holds release_agent
     **(
