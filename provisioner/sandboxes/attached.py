@@ -14,7 +14,7 @@ import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 
 from provisioner.deadlines import deadline
@@ -33,7 +33,7 @@ from provisioner.runtimes.engine import Engine
 from provisioner.runtimes.render import render_argv
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
-from provisioner.sandboxes.declaration import read_declaration
+from provisioner.sandboxes.declaration import ask_from_outside, read_declaration, with_shown
 
 MEMFD_PATH = "/proc/self/fd/3"
 MEMFD_FD = 3  # probe/start/start.h: MEMFD_FD and MEMFD_NAME
@@ -159,7 +159,8 @@ class Attached:
 
     def declared(self) -> Declared | None:
         """Return what it was to be, as its runtime tells it; None if the runtime does not tell."""
-        return read_declaration(self.runtime, self._state, self.host.files) if self._state else None
+        found = read_declaration(self.runtime, self._state, self.host.files) if self._state else None
+        return found and with_shown(found, partial(ask_from_outside, self.host.connection, self.pid))
 
     def served_sockets(self) -> list[ServedSocket]:
         """Return the sockets on which processes of the host serve."""

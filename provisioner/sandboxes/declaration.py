@@ -7,11 +7,15 @@ Out: `Declared`.
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
 
+from provisioner.connection.local import Connection
+from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.hosts.files_local import HostFiles
 from provisioner.observed import first_fault, unobserved
@@ -66,6 +70,33 @@ def with_shown(declared: Declared, ask: Ask) -> Declared:
     return declared.model_copy(
         update={"shown": Shown(shown), "absent": _absent(ask, (*declared.masked, *declared.readonly))}
     )
+
+
+def ask_from_outside(connection: Connection, pid: int, verb: str, path: str) -> Reply:
+    """
+    Answer what the probe inside would, for a sandbox in which nothing is started.
+
+    A sysctl is that of the reader's namespaces: cat(1) of the host reads it in those of the sandbox.
+
+    Args:
+        connection: runs commands on the host of the sandbox, which must be this machine.
+        pid: the sandbox's first process.
+        verb: "read" for a sysctl, "exists" for any path.
+        path: the path inside.
+    """
+    if verb == "read":
+        argv = ["nsenter", "--target", str(pid), "--net", "--ipc", "--uts", "--", "cat", "--", path]
+        done = connection.run(argv, deadline("command"))
+        return Reply(f"exit {done.status}", done.stdout, done.stderr)
+    try:
+        for part in (*reversed(PurePosixPath(path).parents), PurePosixPath(path)):
+            if stat.S_ISLNK(os.lstat(f"/proc/{pid}/root{part}").st_mode):  # it would lead through the host's root
+                return Reply("exit 71", b"", f"{part} is a link".encode())
+    except (FileNotFoundError, NotADirectoryError):
+        return Reply("exit 0", b"no", b"")
+    except OSError as error:
+        return Reply("exit 71", b"", f"cannot look at {path}: {error.strerror}".encode())
+    return Reply("exit 0", b"yes", b"")
 
 
 def _sysctl(ask: Ask, name: str) -> str:

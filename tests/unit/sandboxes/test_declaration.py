@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from provisioner.connection.local import LocalConnection
 from provisioner.errors import IsolationError, UnobservedFact
 from provisioner.hosts.files_local import LocalFiles
 from provisioner.probe.request import Reply
 from provisioner.runtimes.declared import Declared
 from provisioner.runtimes.load import load_runtime
-from provisioner.sandboxes.declaration import read_declaration, with_shown
+from provisioner.sandboxes.declaration import ask_from_outside, read_declaration, with_shown
 
 # docker 20.10 inspect, of `docker run` without options: what is read of it
 DOCKER: dict[str, Any] = {
@@ -191,3 +193,24 @@ def test_a_probe_that_does_not_answer_leaves_it_unobserved() -> None:
 
     with pytest.raises(UnobservedFact, match="end of stream"):
         lost.absent  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("path", "ended", "data"),
+    [
+        ("/proc/self/status", "exit 71", b""),  # /proc/self is a link
+        ("/proc/sys/kernel", "exit 0", b"yes"),
+        ("/proc/no-such-file", "exit 0", b"no"),
+        ("/etc/passwd/below", "exit 0", b"no"),
+    ],
+)
+def test_a_path_is_looked_at_from_outside(path: str, ended: str, data: bytes) -> None:
+    reply = ask_from_outside(LocalConnection(), os.getpid(), "exists", path)
+
+    assert (reply.ended, reply.data) == (ended, data)
+
+
+def test_a_process_that_has_ended_shows_nothing() -> None:
+    reply = ask_from_outside(LocalConnection(), 1 << 22, "read", "/proc/sys/kernel/ostype")
+
+    assert not reply.ok
