@@ -261,7 +261,8 @@ def limits_too_large(*runtimes: str, names: Collection[str] = ALL) -> tuple[Plan
             overlay=alone(name),
             when=name != "cpuset" or HOST_CPUS > 1,
             # lxc-attach does not know the rlimits of a container without a saved configuration
-            apart=("proc.exec_limits",) if name in ("files", "core") else (),
+            # a memory limit bounds a tmpfs without a size
+            apart={"memory": ("lim.tmpfs",)}.get(name, ("proc.exec_limits",) if name in ("files", "core") else ()),
         )
         for name, fragment, limits in TOO_LARGE
         if name in names

@@ -54,6 +54,8 @@ RULES: dict[str, Rule] = {
     "path.powercap": opened_if(lambda world: bool(world.drawn("sysfs")) and exists("/sys/devices/virtual/powercap")),
     "path.mask_real": masks,
     "path.sys_ro": open_if(writes_sysfs),
+    # of cgroup v1 the runtimes leave the folder writable that is declared read-only
+    **({"run.as_declared": open_if(lambda world: world.read_only("/sys/fs/cgroup"))} if HAS_V1 else {}),
     # no cgroup above its own is mounted: cgroup.procs of its own moves nothing, its limits may be raised
     **dict.fromkeys(
         ("path.cgroup_ro", "lim.cgroup_leave"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from ground import Ground
 from oci_edits import put
-from plant import Make, Plant, edits, flags
+from plant import Make, Plant, edits, flags, opened
 
 from provisioner.linux.mounts import read_mounts
 from provisioner.sandboxes.sandbox import Sandbox
@@ -126,6 +126,7 @@ PLANTS = (
             f"an OCI runtime that ignores {' '.join(words)}",
             ("podman",),
             {CHECK: cause},
+            opened("lim.tmpfs") if "--read-only" in words else {},  # podman mounts some without a size
             spec=flags(*OTHER_MOUNT, *words),
             base="no mount of cgroups",
             overlay=ignoring(edit),

@@ -236,6 +236,7 @@ PLANTS = (
             limit=name,
             verdict="ignored",
             overlay=limited(name, flags=list(words)),
+            apart=("lim.tmpfs",) if name == "memory" else (),  # its memory limit bounds what has no size
         )
         for name, fragment, words in (
             ("memory", "bytes", ("--memory", "{{ bytes + 4096 }}", "--memory-swap", "{{ bytes + 4096 }}")),
@@ -253,6 +254,7 @@ PLANTS = (
         limit="swap",
         verdict="ignored",
         overlay=limited_beside("swap", {"flags": ["--memory", "{{ bytes }}"]}, {}),
+        apart=("lim.tmpfs",),  # its memory limit bounds what has no size
         where="both",
     ),
     Plant(
@@ -288,6 +290,7 @@ PLANTS = (
         limit="swap",
         verdict="ignored",
         overlay=limited_beside("swap", {"flags": ["--memory", "{{ bytes }}"]}, {"flags": ["--memory-swap", "-1"]}),
+        apart=("lim.tmpfs",),  # its memory limit bounds what has no size
     ),
     Plant(
         "swap limit a little too large",
@@ -298,6 +301,7 @@ PLANTS = (
         overlay=limited_beside(
             "swap", {"flags": ["--memory", "{{ bytes }}"]}, {"flags": ["--memory-swap", "{{ bytes + 4096 }}"]}
         ),
+        apart=("lim.tmpfs",),  # its memory limit bounds what has no size
     ),
     # look-alikes
     Plant("an innocent file", ENGINES, spec=lambda ground: flags("-v", f"{ground.file('data')}:/data:ro")),

@@ -230,7 +230,8 @@ PLANTS = (
             "mnt.host_paths": "host's /sys/fs/cgroup",
         },
         also={"path.release_agent": "open"} if Path(V1).exists() else {},
-        apart=("ns.cgroup",),
+        # podman's own folder of cgroup v1 has no size and is declared read-only: this bind takes its place
+        apart=("ns.cgroup", "lim.tmpfs", "run.as_declared"),
         spec=flags("--cgroupns=host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
     ),
     *(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argument_lists import exec_with, with_descriptor
 from plant import (
     MAY_MOUNT,
+    ON_V1,
     PROC_SYS,
     RULES_KERNEL,
     SYSLOG,
@@ -34,6 +35,9 @@ ADMIN = {
     **MAY_MOUNT,
     **{check: fragment for check, fragment in RULES_KERNEL.items() if check != "kern.perf"},
 }
+
+# runc leaves the folder of cgroup v1 writable, which podman declares read-only; with --privileged it does not
+DECLARED = {"run.as_declared": "holds"} if ON_V1 else {}
 
 BASES: dict[tuple[str, str], Make] = {("podman", "userns"): flags(*USERNS)}
 
@@ -112,6 +116,7 @@ PLANTS = (
         "--systemd=always",
         PODMAN,
         {"path.cgroup_ro": "cgroup.procs of /sys/fs/cgroup/systemd"},
+        opened("lim.cgroup_leave"),  # systemd's hierarchy begins above its own cgroup
         spec=flags("--systemd=always"),
     ),
     Plant(
@@ -141,6 +146,7 @@ PLANTS = (
         },
         {
             "path.mask_real": "not_applicable",
+            **DECLARED,
             **opened("cap.sys_ptrace", "cap.net_admin", "cap.dac_read_search", "cap.mknod", "cap.rawio_boot_time"),
             **opened(
                 "kern.userfaultfd", "kern.io_uring", "kern.swap_acct_quota", "time.set", "seccomp.abi", "key.quota"
