@@ -18,7 +18,8 @@ KINDS = ("container", "vm")
 USERLANDS = ("busybox", "debian")
 LOCAL = "local"
 KIND_OPTION = "--isolation"  # all other options of ours begin with it, too
-NAMING = ("isolation_attach", "isolation_run", "isolation_image")  # they name single columns: no --isolation needed
+# they name single columns: no --isolation needed
+NAMING = ("isolation_attach", "isolation_run", "isolation_image", "isolation_compose", "isolation_pod")
 MARKERS = (
     "isolation(id, *, severity, profile, refs, gains, remedy, shows, reproduce, kinds, kinds_reason): this test is "
     "a check: it tests one named part of the wall between a sandbox and its host",
@@ -54,6 +55,9 @@ class RunOptions:
         attach: running sandboxes to attach to, as "docker:NAME".
         commands: command lines that start a sandbox, as "docker run me/app" or "web=docker run me/app".
         images: images that each engine starts, as "me/app:1.4" or "web=app.tar".
+        composes: compose files, each service of which is a column.
+        services: the services of these files that are columns; empty for all.
+        pods: files of Kubernetes pods, each container of which is a column.
         only_named: whether nothing but attached sandboxes and command lines was asked for.
         helper: whether helpers may look at the hosts of engines that are elsewhere.
         expected: the file of the documented exceptions of own checks, or None.
@@ -80,6 +84,9 @@ class RunOptions:
     attach: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    composes: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
     only_named: bool = False
     expected: Path | None = None
     helper: bool = False
@@ -169,6 +176,28 @@ def add_options(parser: pytest.Parser) -> None:
         default=[],
         help="start this image by every engine here that has it, as its plain 'run' would: me/app:1.4, or app.tar, an "
         "archive that 'docker save' wrote; a column for each engine; may be repeated",
+    )
+    add(
+        "--isolation-compose",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="start the services of this compose file as it declares them, each with the probe in its program's place "
+        "and as a column of its own; needs docker compose or docker-compose; may be repeated",
+    )
+    add(
+        "--isolation-service",
+        metavar="NAMES",
+        default="",
+        help="of the compose file, only these services",
+    )
+    add(
+        "--isolation-pod",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="start the containers of this Kubernetes pod as 'podman kube play' does, each with the probe in its "
+        "program's place and as a column of its own; may be repeated",
     )
     add(
         "--isolation-require",

@@ -68,7 +68,9 @@ class Host(OutsideView):
         self._streams: list[Stream] = []
         self._aborted = threading.Event()
         self.probe_path = files.install_probe(probe)
-        self._images = RuntimeImages(files, run, maker, self.probe_path, lambda: self.facts_for_templates)
+        self._images = RuntimeImages(
+            files, run, maker, self.probe_path, self.directory, lambda: self.facts_for_templates
+        )
         nonce = secrets.token_hex(8)
         stream = self.connection.start([str(self.probe_path), "serve", nonce])
         super().__init__(self.connection.name, stream, nonce, deadline("hello.container"))

@@ -19,6 +19,7 @@ from provisioner.errors import IsolationError
 from provisioner.facts.image import ImageSeen
 from provisioner.hosts.files_local import HostFiles
 from provisioner.hosts.image_store import ImageMaker
+from provisioner.hosts.projects import Projects
 from provisioner.images.image import IMAGES, Image
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
@@ -39,6 +40,7 @@ class RuntimeImages:
         run: the journal of this run.
         maker: makes the images.
         probe_path: the probe on the host.
+        folder: the run's folder on the host.
         host_values: returns the values of `host.*` in runtime.yaml.
     """
 
@@ -48,6 +50,7 @@ class RuntimeImages:
         run: Run,
         maker: ImageMaker,
         probe_path: Path,
+        folder: Path,
         host_values: Callable[[], Mapping[str, object]],
     ) -> None:
         self._files = files
@@ -55,6 +58,7 @@ class RuntimeImages:
         self._maker = maker
         self._probe_path = probe_path
         self._host_values = host_values
+        self._projects = Projects(files, run, folder)
         self._lock = threading.Lock()
         self._prepared: dict[str, tuple[threading.Lock, dict[str, object]]] = {}
         self._seen: dict[str, ImageSeen | IsolationError | None] = {}
@@ -116,6 +120,8 @@ class RuntimeImages:
         values |= made
         if runtime.import_:
             self._import(runtime, values)
+        if runtime.project:
+            values["project"] = str(self._projects.make(runtime, values, remembered(self._files, runtime)))
         return values
 
     def _import(self, runtime: Runtime, values: Mapping[str, object]) -> None:
@@ -137,7 +143,8 @@ class RuntimeImages:
         raise IsolationError(f"cannot start '{runtime.name}': {cause}", hint, errors)
 
     def forget(self) -> None:
-        """Delete the imported images; if the connection is lost or a runtime hangs, they stay in the journal."""
+        """Delete projects and imported images; if a connection is lost or a runtime hangs, they stay in the journal."""
+        self._projects.forget()
         for engine, argv, entry in self._forget:
             with contextlib.suppress(ConnectionLost, CommandTimeout):
                 if engine.delete(argv).status == 0:
@@ -163,4 +170,5 @@ def remembered(files: HostFiles, runtime: Runtime) -> dict[str, str]:
 
 def _key(runtime: Runtime, image: Image) -> str:
     """Return the same text for runtimes that share an image: one of a user's command line has no image of ours."""
-    return f"{runtime.name}/{runtime.conditions}/{runtime.image}/{runtime.own_archive}/{image.name}"
+    project = " ".join(runtime.project.make) if runtime.project else ""
+    return "/".join([runtime.name, str(runtime.conditions), runtime.image, runtime.own_archive, project, image.name])

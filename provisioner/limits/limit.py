@@ -47,7 +47,6 @@ class Limit(ABC, Generic[L]):
         shown_inside: facts by which the sandbox itself may see the amount, as dotted paths; the first number counts.
         tries: how often a load is repeated while others disturb it.
         word: what the amount is called in a sentence: "quota".
-        ways: names of further ways to take what it bounds (loads/ways.c of the probe).
         needs: the name of the limit without which this one means nothing; "" if it stands alone.
     """
 
@@ -66,7 +65,6 @@ class Limit(ABC, Generic[L]):
     shown_inside: ClassVar[tuple[str, ...]] = ()
     tries: ClassVar[int] = 3
     word: ClassVar[str] = "limit"
-    ways: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[str] = ""
 
     def read_amount(self, given: object, doing: str = "limit {} to") -> float:

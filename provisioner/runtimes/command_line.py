@@ -13,15 +13,23 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from provisioner.errors import IsolationError
 from provisioner.files.suggest import suggest
-from provisioner.limits.limit import limit_names
+from provisioner.runtimes.compose import read_service
 from provisioner.runtimes.engine_run import CommandLine, image_name
 from provisioner.runtimes.load import load_runtime, runtime_names
+from provisioner.runtimes.pod import read_pod
 from provisioner.runtimes.runtime import Runtime
+from provisioner.runtimes.users_own import (
+    PROBE_PATH,
+    UserCommand,
+    cannot_of_command,
+    literal,
+    short,
+    users_changes,
+)
 
 GENERIC = "command"  # the runtime's name where no engine is known: nobody documents its walls
 PLACE = re.compile(
@@ -31,8 +39,6 @@ PLACE = re.compile(
 MEANT = re.compile(r"\{probe[^{}]*\}")
 MARKS = ("{probe}", "{probe:/PATH}", "{probe-tty}", "{probe-fd}", "{probe-copy:/FOLDER=/INSIDE}", "{probe-file}")
 COPY = "isolation-probe-{{ nonce }}"
-PROBE_PATH = "/probe"  # where an engine's container shows the probe
-BY_COMMAND = "its command line decides"
 MEMFD_PATH = "/proc/self/fd/3"  # probe/start/start.h
 MAX_CHARACTERS = 8192
 SYMPTOMS = [
@@ -44,22 +50,6 @@ SYMPTOMS = [
     },
 ]
 ARCHIVES = ("docker-archive", "oci-archive")  # containers-transports(5)
-
-
-@dataclass(frozen=True)
-class UserCommand:
-    """
-    A command line as a runtime.
-
-    Attributes:
-        name: a short name: of the image for an engine, else of the program.
-        runtime: what starts its sandboxes.
-        changed: what was changed of the command line, one phrase for each change.
-    """
-
-    name: str
-    runtime: Runtime
-    changed: tuple[str, ...] = ()
 
 
 def read_command(text: str) -> UserCommand:
@@ -78,11 +68,13 @@ def read_command(text: str) -> UserCommand:
     words = _split(text)
     if any(MEANT.search(word) for word in words):
         return UserCommand(PurePosixPath(words[0]).name, _generic(text, words))
+    if declared := read_service(words, text) or read_pod(words, text):
+        return declared
     engine = PurePosixPath(words[0]).name
     described = load_runtime(engine) if engine in runtime_names() else None
     if described is None or described.command_line is None:
         raise IsolationError(
-            f"cannot put the probe into '{_short(text)}': it has no {{probe}}",
+            f"cannot put the probe into '{short(text)}': it has no {{probe}}",
             f"write {{probe}} where your program stands: '{words[0]} … -- {{probe}}'",
         )
     return _engine(described, described.command_line, words, text)
@@ -94,22 +86,10 @@ def _split(text: str) -> list[str]:
     try:
         words = shlex.split(text)
     except ValueError as error:
-        raise IsolationError(f"cannot read the command line '{_short(text)}': {error}") from None
+        raise IsolationError(f"cannot read the command line '{short(text)}': {error}") from None
     if not words or not words[0]:
         raise IsolationError("cannot read the command line: it is empty", "name a program: 'bwrap … -- {probe}'")
     return words
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:79]}…"
-
-
-def literal(word: str) -> str:
-    """Return the template that renders to a word of the user's as it is, braces included."""
-    if not re.search(r"[{}\r\n]", word):
-        return word
-    quoted = word.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r")
-    return f"{{{{ '{quoted}' }}}}"
 
 
 def _generic(text: str, words: Sequence[str]) -> Runtime:
@@ -118,7 +98,7 @@ def _generic(text: str, words: Sequence[str]) -> Runtime:
     places = [place for word in words for place in PLACE.finditer(word)]
     folders = {place["folder"].rstrip("/") for place in places if place["folder"]}
     if len(folders) > 1:
-        raise IsolationError(f"cannot put the probe into '{_short(text)}': it is copied to one folder, not to several")
+        raise IsolationError(f"cannot put the probe into '{short(text)}': it is copied to one folder, not to several")
     create = ["{{ probe }}", "launch", "--supervise"]
     create += ["--terminal"] if any(place["tty"] for place in places) else []
     create += ["--memfd-exec"] if any(place["fd"] for place in places) else []
@@ -133,7 +113,7 @@ def _generic(text: str, words: Sequence[str]) -> Runtime:
     return Runtime.model_validate(
         {
             "name": GENERIC,
-            "title": _short(text),
+            "title": short(text),
             "kind": "container",
             "class": "container",
             "boundary": _boundary(words[0]),
@@ -142,7 +122,7 @@ def _generic(text: str, words: Sequence[str]) -> Runtime:
             "folder": os.getcwd(),
             "network": {"none": {}},
             "symptoms": SYMPTOMS,
-            "cannot": {"exec": "a command line has no exec of its own", **_cannot()},
+            "cannot": {"exec": "a command line has no exec of its own", **cannot_of_command()},
             "install": f"install it, or name a program that is on PATH: '{words[0]}'",
         }
     )
@@ -184,14 +164,6 @@ def _with_places(word: str) -> str:
     return "".join([*parts, literal(word[at:])])
 
 
-def _cannot() -> dict[str, str]:
-    """Return what cannot be asked of a command line."""
-    return {
-        "volume": f"{BY_COMMAND} which folders it shares",
-        **{f"network.{mode}": f"{BY_COMMAND} its network" for mode in ("none", "private", "host")},
-    }
-
-
 def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: str) -> UserCommand:
     """Return the runtime of an engine's `run`, with the engine's own exec, state and delete."""
     taken = how.take(words, text)
@@ -221,30 +193,15 @@ def _engine(described: Runtime, how: CommandLine, words: Sequence[str], text: st
         "{{ image }}" if archive else literal(taken.image),
         *(literal(word) for word in taken.command or [PROBE_PATH]),  # an image may have no command
     ]
-    cannot = {name: why for name, why in described.cannot.items() if name not in {f"limits.{n}" for n in limit_names()}}
     runtime = described.model_copy(
         update={
-            "title": _short(text),
+            **users_changes(described, text, beside),
             "binary": words[0],
-            "image": "none",
             "own_archive": archive,
             "import_": beside(described.import_) if archive else None,
             "forget": beside(described.forget) if archive else None,
-            "prepare": None,
-            "folder": os.getcwd(),
             "create": create,
             "untouched": untouched,
-            "exec": beside(described.exec),
-            "state": described.state and described.state.model_copy(update={"argv": beside(described.state.argv)}),
-            "delete": beside(described.delete),
-            "list_": None,
-            "limits": {},
-            "network": {"none": described.network["none"].model_copy(update={"flags": []})},
-            "volume": None,
-            "settings": described.settings
-            and described.settings.model_copy(update={"argv": beside(described.settings.argv)}),
-            "symptoms": [one for one in described.symptoms if not one.instead],
-            "cannot": {**cannot, **_cannot()},
         }
     )
     loaded = (f"{archive} loaded for the run",) if archive else ()

@@ -103,7 +103,7 @@ class CommandLine(BaseModel):
         Raises:
             IsolationError: it is no `run`, or names no image.
         """
-        at = 1 + sum(size for _, size in _options(words, 1, self.global_switches))
+        at = 1 + sum(size for _, size in options_of(words, 1, self.global_switches))
         before = tuple(words[1:at])
         verb = ["container", "run"] if list(words[at : at + 2]) == ["container", "run"] else ["run"]
         if list(words[at : at + len(verb)]) != verb:
@@ -114,7 +114,7 @@ class CommandLine(BaseModel):
         kept: list[str] = []
         untouched: list[str] = []
         changed: list[str] = []
-        for option, size in _options(words, at, self.switches):
+        for option, size in options_of(words, at, self.switches):
             part = words[at : at + size]
             at += size
             rest = _without(option, part, (*self.drop, ENTRYPOINT))
@@ -141,7 +141,7 @@ def _without(option: str, part: Sequence[str], dropped: Sequence[str]) -> list[s
     return list(part)
 
 
-def _options(words: Sequence[str], at: int, switches: Sequence[str]) -> Iterator[tuple[str, int]]:
+def options_of(words: Sequence[str], at: int, switches: Sequence[str]) -> Iterator[tuple[str, int]]:
     """
     Yield each option from a place on, with the number of its words.
 

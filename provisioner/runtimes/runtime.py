@@ -16,6 +16,7 @@ from provisioner.runtimes.declared import Form
 from provisioner.runtimes.engine_run import CommandLine
 from provisioner.runtimes.locate import Locate
 from provisioner.runtimes.settings import Settings
+from provisioner.runtimes.users_files import Compose, Pod, Project
 from provisioner.runtimes.version import Version
 
 MACHINE = "machine"  # the runtime with machines of lab.yaml as its sandboxes; it creates none
@@ -199,10 +200,16 @@ class Runtime(_Strict):
         prepare: the config file that the runtime reads.
         create: the command that creates a sandbox.  It stays attached: its standard streams are the probe's.
         untouched: of a user's command line, the command that creates what it would start, without the probe.
+        untouched_name: the name of what it creates.
+        project: of a compose file, the networks and volumes that its sandboxes share.
+        files: files for the sandbox's folder, written first; users_files.py has the marks.
+        before: commands that are run before `create`.
         folder: where `create` runs, "" for the sandbox's own folder.
         declares: the form in which the answer of `state` tells what a sandbox was to be: "inspect" (docker
             inspect, podman inspect), "oci" (the config.json of the bundle that it names); None if it does not tell.
         command_line: how a user's own `run` of this engine is taken over; None if it cannot be.
+        compose: how a service of a compose file is started by this engine; None if it cannot be.
+        pod: how a container of a Kubernetes pod is started by this engine; None if it cannot be.
         exec: the runtime's own exec.
         state: how to learn the sandbox's pid.
         attach: how to look at sandboxes that this run did not make; None if that is unknown.
@@ -246,8 +253,14 @@ class Runtime(_Strict):
     prepare: Config | None = None
     create: Argv
     untouched: Argv | None = None
+    untouched_name: str = "{{ name }}-untouched"
+    project: Project | None = None
+    files: dict[str, str] = {}
+    before: list[Argv] = []
     folder: str = ""
     command_line: CommandLine | None = None
+    compose: Compose | None = None
+    pod: Pod | None = None
     exec: Argv | None = None
     state: State | None = None
     declares: Form | None = None

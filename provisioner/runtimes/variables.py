@@ -48,6 +48,10 @@ GROUPS: dict[str, dict[str, str]] = {
     "config": {"config": "the config as it is before this key is set"},
     "exec": {"argv": "the command that is to run inside, one list"},
     "attach": {"at": 'the runtime\'s state folder as the user named it, "" for its default'},
+    "pod": {
+        "file": "the file of the pod with the probe, or of the pod as it is declared",
+        "container": "the name that the engine gives the pod's container",
+    },
     "daemon": {"dir": "the daemon's own folder, for its data, sockets and files"},
 }
 
@@ -86,6 +90,12 @@ PLACES: dict[Place, str] = {
     ("command_line", "add", "#"): "run image sandbox asked define",
     ("command_line", "untouched", "add", "#"): "run image sandbox asked define",
     ("untouched", "#"): "run image sandbox asked define",
+    ("compose", "make", "#"): "run image sandbox define",
+    ("compose", "run", "#"): "run image sandbox define",
+    ("pod", "play", "#"): "run image sandbox define file",
+    ("pod", "open", "#"): "run image sandbox define container",
+    ("pod", "start", "#"): "run image sandbox define container",
+    ("pod", "delete", "#"): "run image sandbox define",
     ("command_line", "stored", "#"): "name",
     ("version", "argv", "#"): "run image define",
     ("settings", "argv", "#"): "run image define",

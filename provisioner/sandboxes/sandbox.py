@@ -33,6 +33,7 @@ from provisioner.runtimes.engine import Engine
 from provisioner.runtimes.render import render_argv, render_value
 from provisioner.runtimes.runtime import Runtime, symptom_in
 from provisioner.runtimes.settings import json_at
+from provisioner.runtimes.users_files import fill
 from provisioner.sandboxes.config import write_config
 from provisioner.sandboxes.declaration import read_declaration, with_shown
 from provisioner.sandboxes.flags import amounts_of, limit_flags, network_flags, volume_flags
@@ -122,13 +123,25 @@ class Sandbox:
         self.engine.refuse_silent()
         if runtime.prepare:
             write_config(self.host, runtime, self._values, self.spec)
+        for name, text in runtime.files.items():
+            self.host.files.write(self._bundle / name, fill(text, self._values).encode(), 0o600)
         if delete := self.delete_argv():
             self._undo_entries.append(
                 self.host.files.made_command(self.host.run, delete, self.host.remembered(runtime))
             )
+        for before in runtime.before:
+            self._run_before(render_argv(before, self._values, f"{runtime.name}: before"))
         argv = render_argv(runtime.create, self._values, f"{runtime.name}: create")
         env = {key: str(render_value(text, self._values, key)) for key, text in runtime.environment.items()}
         return self.host.start(argv, env or None, Path(runtime.folder) if runtime.folder else self._bundle)
+
+    def _run_before(self, argv: list[str]) -> None:
+        done = self.engine.run(argv, deadline("command"), inside=True)
+        if done.status != 0:
+            errors = done.stderr.decode("utf-8", "backslashreplace")
+            symptom = symptom_in(self.runtime, errors)
+            why, hint = (symptom.cause, symptom.mend) if symptom else (done.last_words, "")
+            raise RefusedError(f"cannot start '{self.runtime.name}': {why}", hint, errors)
 
     def _connect(self, stream: Stream) -> Channel:
         try:
@@ -318,7 +331,7 @@ class Sandbox:
                 ended = self.engine.wait(stream, deadline("close"))
             stream.kill()
         # a sandbox may go on when its client is killed
-        removed = ended == 0 or self._delete()
+        removed = (ended == 0 and not self.runtime.before) or self._delete()
         if self._cgroups is not None:
             self._cgroups.delete()
             self._cgroups = None

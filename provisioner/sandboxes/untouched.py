@@ -13,8 +13,8 @@ from typing import Any
 
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
-from provisioner.runtimes.command_line import PROBE_PATH
 from provisioner.runtimes.engine_run import Comparison
+from provisioner.runtimes.users_own import PROBE_PATH
 from provisioner.sandboxes.sandbox import Sandbox
 
 MOST = 3  # differences that an error names
@@ -44,7 +44,8 @@ def refuse_changed(sandbox: Sandbox) -> None:
 
 def _ask_both(sandbox: Sandbox, untouched: list[str]) -> tuple[bytes, bytes]:
     """Return the engine's answers about the untouched container and about the sandbox."""
-    runtime, host, name = sandbox.runtime, sandbox.host, f"{sandbox.name}-untouched"
+    runtime, host = sandbox.runtime, sandbox.host
+    (name,) = sandbox.render([runtime.untouched_name])
     assert runtime.state is not None
     delete = sandbox.render(runtime.delete or [], name=name)
     entry = host.files.made_command(host.run, delete, host.remembered(runtime))

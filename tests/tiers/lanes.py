@@ -89,6 +89,7 @@ LANES: tuple[Lane, ...] = (
     Lane("container-rootless", "full", 70, ("roles/podman/", "roles/lxc/"), whole=True),
     Lane("container-more", "full", 37, ("roles/bwrap/", "roles/nspawn/", f"{PLANTS}/bwrap.py", f"{PLANTS}/nspawn.py")),
     Lane("container-gvisor", "full", 60, ("roles/gvisor/", f"{PLANTS}/gvisor.py")),
+    Lane("container-declared", "full", 150, ("provisioner/runtimes/",)),
     Lane("container-jails", "long", 480),  # what script/jails fetches may take minutes
     Lane("matrix", "full", 110, (f"{PLANTS}/neighbours.py", f"{PLANTS}/views.py")),
     Lane("generated", "full", 90, ("plugins/pytest_isolation/differential/",)),

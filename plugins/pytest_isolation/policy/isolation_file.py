@@ -24,7 +24,7 @@ CommandText = Annotated[str, StringConstraints(min_length=1, max_length=8192)]
 
 
 class TargetSpec(BaseModel):
-    """One sandbox of the project, and how it is started: exactly one of the keys."""
+    """One sandbox of the project, and how it is started: one of the keys run, image, compose, pod."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     run: CommandText | None = Field(default=None, description="the command line that starts it, as for --isolation-run")
@@ -32,10 +32,22 @@ class TargetSpec(BaseModel):
         default=None, description="the image that each engine here starts, as for --isolation-image"
     )
 
+    compose: CommandText | None = Field(
+        default=None, description="the compose file that declares it, as for --isolation-compose"
+    )
+    service: CommandText | None = Field(default=None, description="with `compose`: the service")
+    pod: CommandText | None = Field(
+        default=None, description="the file of the Kubernetes pod that declares it, as for --isolation-pod"
+    )
+    container: CommandText | None = Field(default=None, description="with `pod`: the container")
+
     @model_validator(mode="after")
     def _is_one(self) -> TargetSpec:
-        if len(self.model_dump(exclude_none=True)) != 1:
-            raise ValueError(f"should have one of these keys: {', '.join(type(self).model_fields)}")
+        if sum(value is not None for value in (self.run, self.image, self.compose, self.pod)) != 1:
+            raise ValueError("should have one of these keys: run, image, compose, pod")
+        for key, owner in (("service", "compose"), ("container", "pod")):
+            if getattr(self, key) is not None and getattr(self, owner) is None:
+                raise ValueError(f"has {key} without {owner}")
         return self
 
 

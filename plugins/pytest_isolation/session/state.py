@@ -143,6 +143,7 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     from pytest_isolation.observe.sandboxes import SandboxCache
     from pytest_isolation.session.inputs import check_paths, check_remedies, read_file, read_lab, read_policy
     from pytest_isolation.session.worker import read_measurements, read_targets
+    from pytest_isolation.targets.declared import with_declared
     from pytest_isolation.targets.images import with_images
     from pytest_isolation.targets.project import with_targets
     from pytest_isolation.targets.select import select_targets
@@ -153,7 +154,9 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     missing: list[Skipped] = []
     if workerinput is None:
         options = with_targets(options, file.targets)
-        options, missing = with_images(options)
+        options, without_image = with_images(options)
+        options, not_served = with_declared(options)
+        missing = [*without_image, *not_served]
     policy = read_policy(options.profile, file.waivers, options.expected, accepted=file.accepted)
     if workerinput is None:
         check_paths(options)

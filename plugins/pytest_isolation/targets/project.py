@@ -5,15 +5,18 @@ In: `RunOptions` and the targets of the file.  Out: `RunOptions` with their comm
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
+from provisioner.errors import IsolationError
 from provisioner.files.suggest import suggest
 from pytest_isolation.options import LOCAL, RunOptions
 from pytest_isolation.policy.isolation_file import TargetSpec
+from pytest_isolation.targets.declared import pod_lines, service_lines
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
@@ -41,7 +44,7 @@ def with_targets(options: RunOptions, targets: Mapping[str, TargetSpec]) -> RunO
         options.only_named or options.runtimes or "container" not in options.kinds or LOCAL not in options.hosts
     )
     names = tuple(targets) if every else tuple(dict.fromkeys(chosen))
-    lines = [f"{name}={targets[name].run}" for name in names if targets[name].run]
+    lines = [line for name in names for line in _lines(name, targets[name], options)]
     images = [f"{name}={targets[name].image}" for name in names if targets[name].image]
     return replace(
         options,
@@ -50,6 +53,23 @@ def with_targets(options: RunOptions, targets: Mapping[str, TargetSpec]) -> RunO
         targets=names if every else (),
         sources=(*options.sources, ("isolation_targets", "isolation.yaml")) if every else options.sources,
     )
+
+
+def _lines(name: str, target: TargetSpec, options: RunOptions) -> list[str]:
+    """Return the command lines of a target; paths count from the folder of the file that names it."""
+    try:
+        if target.compose is not None:
+            return service_lines(_path(target.compose, options), target.service, name)
+        if target.pod is not None:
+            return pod_lines(_path(target.pod, options), target.container, name)
+    except IsolationError as error:
+        raise pytest.UsageError(f"the target '{name}' of isolation.yaml: {error}") from None
+    return [f"{name}={target.run}"] if target.run else []
+
+
+def _path(text: str, options: RunOptions) -> str:
+    file = options.waivers or options.pyproject
+    return os.path.relpath(file.parent / text) if file is not None else text
 
 
 def _named(text: str, targets: Mapping[str, TargetSpec]) -> str:

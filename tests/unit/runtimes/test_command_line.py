@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.errors import IsolationError
-from provisioner.runtimes.command_line import literal, read_command
+from provisioner.runtimes.command_line import read_command
 from provisioner.runtimes.render import render_argv
+from provisioner.runtimes.users_own import literal
 
 VALUES = {"probe": "/cache/probe", "nonce": "00ff", "name": "isolation-1-1", "run": "1", "argv": ["/probe", "facts"]}
 ADDED = (
