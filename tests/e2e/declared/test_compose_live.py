@@ -34,6 +34,8 @@ services:
     cap_drop: [ALL]
     security_opt: ["no-new-privileges:true"]
     mem_limit: 64m
+    memswap_limit: 64m
+    shm_size: 16m
     pids_limit: 30
     tmpfs: [/tmp]
     sysctls: {{net.ipv4.ip_unprivileged_port_start: 0}}
