@@ -47,6 +47,7 @@ class Limit(ABC, Generic[L]):
         shown_inside: facts by which the sandbox itself may see the amount, as dotted paths; the first number counts.
         tries: how often a load is repeated while others disturb it.
         word: what the amount is called in a sentence: "quota".
+        beside: the only limits beside which its load runs, because others would come before it; None: all.
         needs: the name of the limit without which this one means nothing; "" if it stands alone.
     """
 
@@ -65,6 +66,7 @@ class Limit(ABC, Generic[L]):
     shown_inside: ClassVar[tuple[str, ...]] = ()
     tries: ClassVar[int] = 3
     word: ClassVar[str] = "limit"
+    beside: ClassVar[tuple[str, ...] | None] = None
     needs: ClassVar[str] = ""
 
     def read_amount(self, given: object, doing: str = "limit {} to") -> float:

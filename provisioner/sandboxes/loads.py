@@ -75,7 +75,7 @@ def limits_for(runtime: Runtime) -> Limits:
 
 def measure_loads(create: Create, runtime: Runtime, host_cpus: int, **replaced: Any) -> dict[str, Load]:
     """
-    Measure every limit that the runtime has, in one sandbox that has them all.
+    Measure every limit that the runtime has, in one sandbox that has them all, but for those that name others.
 
     When the runtime or the host refuses them together, each is asked for alone: one refusal, or one controller that is
     missing, hides no other limit.
@@ -87,16 +87,17 @@ def measure_loads(create: Create, runtime: Runtime, host_cpus: int, **replaced: 
         replaced: fields of Spec that differ (planted weaknesses).
     """
     wanted = limits_for(runtime)
-    if not wanted.amounts:
-        return {}
-    try:
-        with create(Spec(**{"limits": wanted, **replaced})) as sandbox:
-            return {
-                name: _try_measure(sandbox, limit_named(name), amount, host_cpus)
-                for name, amount in wanted.amounts.items()
-            }
-    except (RefusedError, CannotLimitError):
-        return {name: _measure_alone(create, name, wanted, host_cpus, replaced) for name in wanted.amounts}
+    together = Limits.of({name: amount for name, amount in wanted.amounts.items() if limit_named(name).beside is None})
+    loads: dict[str, Load] = {}
+    with contextlib.suppress(RefusedError, CannotLimitError):
+        if together.amounts:
+            with create(Spec(**{"limits": together, **replaced})) as sandbox:
+                for name, amount in together.amounts.items():
+                    loads[name] = _try_measure(sandbox, limit_named(name), amount, host_cpus)
+    for name in wanted.amounts:
+        if name not in loads:
+            loads[name] = _measure_alone(create, name, wanted, host_cpus, replaced)
+    return loads
 
 
 def measure_declared(create: Create, host_cpus: int) -> dict[str, Load]:
@@ -130,9 +131,10 @@ def measure_declared(create: Create, host_cpus: int) -> dict[str, Load]:
 
 
 def _measure_alone(create: Create, name: str, wanted: Limits, host_cpus: int, replaced: Mapping[str, Any]) -> Load:
-    """Measure one limit in a sandbox that has no other one, but that which it needs."""
+    """Measure one limit in a sandbox that has no other ones but those that it needs or names."""
     limit, amount = limit_named(name), wanted.amounts[name]
-    amounts = {one: wanted.amounts[one] for one in (name, limit.needs) if one}
+    kept = {name, limit.needs, *(limit.beside or ())}
+    amounts = {one: wanted.amounts[one] for one in wanted.amounts if one in kept}
     try:
         with create(Spec(**{"limits": Limits.of(amounts), **replaced})) as sandbox:
             return _try_measure(sandbox, limit, amount, host_cpus)

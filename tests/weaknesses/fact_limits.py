@@ -46,6 +46,7 @@ def limits_of(kills: int = 0, throttled: int = 0, refusals: int = 0) -> Dict:
         "pids": pids_files(refusals),
         "files": files_limit(),
         "cpuset": {"limit": 1, "cpus": "0"},
+        "nproc": {"soft": 256, "limit": 256},
         "core": {"soft": MIB, "limit": MIB},
         "shm": {"limit": 8 * MIB, "mounted": True},
     }
@@ -68,6 +69,8 @@ def load_of(limit: float, ended: str, **seen: Any) -> Dict:
         "swap_total",
         "cpus_used",
         "core_bytes",
+        "user_children",
+        "user_error",
         "core_to",
         "shm_bytes",
         "shm_error",
@@ -102,6 +105,10 @@ def cpuset_load() -> Dict:
 
 def core_load() -> Dict:
     return load_of(float(MIB), "exit 0", core_bytes=MIB, core_to="file")
+
+
+def nproc_load() -> Dict:
+    return load_of(256.0, "exit 0", user_children=254, user_error="EAGAIN")
 
 
 def shm_load() -> Dict:

@@ -16,6 +16,7 @@ from fact_limits import (
     cpuset_load,
     files_load,
     memory_load,
+    nproc_load,
     pids_load,
     refused_reach,
     shm_load,
@@ -87,6 +88,7 @@ def container() -> Dict:
             "cpuset": cpuset_load(),
             "shm": shm_load(),
             "core": core_load(),
+            "nproc": nproc_load(),
         },
         "reaches": {"none": refused_reach()},
     }
@@ -154,6 +156,7 @@ def vm() -> Dict:
             "cannot": {
                 "limits.pids": "a VM has no limit of tasks",
                 "limits.cpuset": "a VM has processors of its own",
+                "limits.nproc": "a VM has users of its own",
                 "limits.core": "a VM has disks of its own",
                 "limits.shm": "a VM has memory of its own",
                 "limits.swap": "a VM swaps to its own disks",

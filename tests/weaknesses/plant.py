@@ -67,6 +67,7 @@ NOT_ENFORCED = (
     ("cpuset", "its cpuset has no limit, 1 processors"),
     ("shm", "its /dev/shm has "),
     ("core", "its hard limit is "),
+    ("nproc", "for tasks of its user"),
 )
 # unshare, bubblewrap and nspawn set no size of /dev/shm
 OF_CGROUPS = ("memory", "swap", "cpu", "pids", "files", "cpuset", "core")
@@ -88,8 +89,9 @@ TOO_LARGE = (
     ("cpuset", "its cpuset has ", Limits(cpuset=2)),
     ("shm", "its /dev/shm has 8454144", Limits(shm=SHM + 65536)),
     ("core", "its hard limit is 1048577 for a core file", Limits(core=CORE + 1)),
+    ("nproc", "its hard limit is 257 for tasks of its user", Limits(nproc=257)),
 )
-ALL = tuple(name for name, _, _ in TOO_LARGE)
+ALL = tuple(name for name, _, _ in TOO_LARGE if name != "nproc")  # it does not bind the host's root
 
 Make = Mapping[str, Any] | Callable[[Ground], Mapping[str, Any]]
 
@@ -252,7 +254,9 @@ def limits_too_large(*runtimes: str, names: Collection[str] = ALL) -> tuple[Plan
             when=name != "cpuset" or HOST_CPUS > 1,
             # lxc-attach does not know the rlimits of a container without a saved configuration
             # a memory limit bounds a tmpfs without a size
-            apart={"memory": ("lim.tmpfs",)}.get(name, ("proc.exec_limits",) if name in ("files", "core") else ()),
+            apart={"memory": ("lim.tmpfs",)}.get(
+                name, ("proc.exec_limits",) if name in ("files", "core", "nproc") else ()
+            ),
         )
         for name, fragment, limits in TOO_LARGE
         if name in names

@@ -137,6 +137,8 @@ def try_plant(
         before, after = (one.model_copy(update={"target": after.target}) for one in (before, after))
     expected = dict.fromkeys(plant.opens_on(target.host == LOCAL), plant.verdict) | dict(plant.also)
     apart = {*plant.apart}
+    if plant.limit in ("memory", "swap"):
+        apart.add("lim.tmpfs")  # a limit of memory bounds what has no size
     if {"ns.pid", "ns.pid.procfs"} & expected.keys() and "env.secrets" not in plant.opens:
         apart.add("env.secrets")  # it sees the host's processes, and what they hold is the host's state
     first, second = (

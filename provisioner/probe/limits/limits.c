@@ -284,6 +284,8 @@ void json_limits(int proc)
 	json_shm(proc);
 	json_key("files");
 	json_rlimit(proc, "Max open files");
+	json_key("nproc");
+	json_rlimit(proc, "Max processes");
 	json_key("core");
 	json_rlimit(proc, "Max core file size");
 	json_close('}');

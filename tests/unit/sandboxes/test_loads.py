@@ -180,7 +180,7 @@ def test_the_limits_that_a_command_line_sets_are_pushed_against_as_they_are(
         section = known.limits.raw(name).model_copy(update={"limit": amounts.get(name)})
         known = changed(known, "limits", **{name: section})
     known = changed(known, "limits", cpu=known.limits.raw("cpu").model_copy(update={"quota_us": None}))
-    for name in ("files", "shm", "core"):
+    for name in ("files", "shm", "core", "nproc"):
         known = changed(known, "limits", **{name: known.limits.raw(name).model_copy(update={"limit": None})})
     sandbox = Declared(known)
 

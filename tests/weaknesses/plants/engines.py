@@ -243,7 +243,11 @@ PLANTS = (
             ("cpu", LARGER_QUOTA, ("--cpus", "{{ cpus + 0.1 }}")),
             ("pids", "a limit of 33 tasks", ("--pids-limit", "{{ count + 1 }}")),
             ("files", "its hard limit is 257 open files", ("--ulimit", "nofile={{ count }}:{{ count + 1 }}")),
-            ("core", "its hard limit is 1048577 for a core file", ("--ulimit", "core={{ bytes }}:{{ bytes + 1 }}")),
+            (
+                "core",
+                "its hard limit is 1048577 for a core file",
+                ("--ulimit", "nofile=1024:1024", "--ulimit", "core={{ bytes }}:{{ bytes + 1 }}"),
+            ),
             ("shm", "its /dev/shm has 8454144", ("--shm-size", "{{ bytes + 65536 }}")),
         )
     ),

@@ -154,6 +154,6 @@ PLANTS = (
         ends=True,  # its peer is no residue
     ),
     # limits
-    *limits_left_out(*UNSHARE, names=OF_CGROUPS),
-    *limits_too_large(*UNSHARE, names=OF_CGROUPS),
+    *limits_left_out(*UNSHARE, names=(*OF_CGROUPS, "nproc")),
+    *limits_too_large(*UNSHARE, names=(*OF_CGROUPS, "nproc")),
 )

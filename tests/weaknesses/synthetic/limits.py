@@ -138,6 +138,16 @@ WEAKNESSES = (
         verdict="ignored",
     ),
     weak("lim.core", "refused", load("core", "refused", "no such ulimit"), "no such", verdict="refused"),
+    weak("lim.nproc", "not bound", load("nproc", "user_children", 512), "512 children came up", verdict="ignored"),
+    weak("lim.nproc", "one more", load("nproc", "user_children", 256), "256 children came up", verdict="ignored"),
+    weak(
+        "lim.nproc",
+        "one more shown",
+        put("loads", "nproc", "shown", "nproc", "limit", to=257),
+        "its hard limit is 257 for tasks of its user",
+        verdict="ignored",
+    ),
+    weak("lim.nproc", "refused", load("nproc", "refused", "no such ulimit"), "no such", verdict="refused"),
     weak("lim.cpu", "not throttled", load("cpu", "cpu_us", 7_900_000), "it used 3.95 CPUs of 0.5", verdict="ignored"),
     weak("lim.cpu", "11 % more", load("cpu", "cpu_us", 1_110_000), "it used 0.56 CPUs", verdict="ignored"),
     weak(
@@ -212,6 +222,8 @@ LOOKALIKES = (
         "cores for a program", "container", load("core", "core_to", "program"), (("lim.core", "not_applicable"),)
     ),
     Lookalike("cores elsewhere", "container", load("core", "core_bytes", 0), (("lim.core", "unknown"),)),
+    Lookalike("other tasks of its user", "container", load("nproc", "user_children", 200)),
+    Lookalike("another bound on its user", "container", load("nproc", "user_children", 9), (("lim.nproc", "unknown"),)),
     # what cannot tell must not turn green
     Lookalike("a load that ran nowhere", "container", load("cpuset", "cpus_used", ""), (("lim.cpuset", "unknown"),)),
     Lookalike("a memory limit below it", "container", load("shm", "shm_error", "ok"), (("lim.shm", "unknown"),)),

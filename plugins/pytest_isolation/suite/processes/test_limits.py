@@ -183,6 +183,28 @@ def test_sandbox_stays_in_its_cgroup(sandbox: SandboxView) -> None:
 
 @pytest.mark.isolation_active(only_own=True)
 @pytest.mark.isolation(
+    "lim.nproc",
+    severity="low",
+    profile="restricted",
+    gains="forks until its user, whom others share, can start no task",
+    refs=["getrlimit(2)", "user_namespaces(7)", "credentials(7)"],
+    shows=["limits.nproc", "process.uid"],
+    reproduce="grep 'Max processes' /proc/PID/limits    # on the host",
+    remedy="limit the tasks of its cgroup, which binds every user; RLIMIT_NPROC does not bind the host's root",
+)
+def test_nproc_limit_is_in_force(sandbox: SandboxView) -> None:
+    """
+    Its user has no more tasks than the hard limit.
+
+    The load forks sleeping children until fork(2) fails with EAGAIN, at most twice the limit, in a sandbox without
+    limits of tasks and memory.  The user's other tasks count too.
+    The kernel does not bind the host's root by it: there it is ignored.
+    """
+    judge_limit(sandbox, "nproc")
+
+
+@pytest.mark.isolation_active(only_own=True)
+@pytest.mark.isolation(
     "lim.core",
     severity="low",
     profile="restricted",
