@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "weaknesses"))
 from fact_limits import limits_of, pids_load
 
 from provisioner.errors import UnobservedFact

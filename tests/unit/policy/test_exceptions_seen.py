@@ -27,6 +27,7 @@ NEEDS = {
     "gvisor lsm.distinct": LSM,
     "gvisor lsm.enforcing": LSM,
     "gvisor lsm.writes": LSM,
+    "nspawn lim.core": "a host whose root has CAP_SYS_RESOURCE",
     "nspawn dev.fuse_tun": NSPAWN_257,
     "nspawn dev.nodes": NSPAWN_257,
     "nspawn mnt.host_paths": NSPAWN_257,

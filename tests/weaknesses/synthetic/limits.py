@@ -26,6 +26,18 @@ def memory_limited(document: Dict) -> None:
         document[view]["limits"]["memory"]["limit"] = 64 * MIB
 
 
+def killed_in_shm(memory: int) -> Edit:
+    """Return the edit of a load of /dev/shm that is killed before it says how far it came."""
+
+    def edit(document: Dict) -> None:
+        one = document["loads"]["shm"]
+        nobody = {"unobserved": "", "why": "this load does not measure it"}
+        one |= {"ended": "signal SIGKILL", "shm_bytes": nobody, "shm_error": nobody}
+        one["shown"]["memory"]["limit"] = memory
+
+    return edit
+
+
 WEAKNESSES = (
     weak("lim.memory", "not taken", load("memory", "ended", "exit 0"), "it took 62 MiB of 64", verdict="ignored"),
     weak("lim.memory", "too much", load("memory", "steps_mib", 80), "it took 80 MiB of 64", verdict="ignored"),
@@ -227,6 +239,8 @@ LOOKALIKES = (
     # what cannot tell must not turn green
     Lookalike("a load that ran nowhere", "container", load("cpuset", "cpus_used", ""), (("lim.cpuset", "unknown"),)),
     Lookalike("a memory limit below it", "container", load("shm", "shm_error", "ok"), (("lim.shm", "unknown"),)),
+    Lookalike("killed below a larger memory limit", "container", killed_in_shm(64 * MIB), (("lim.shm", "unknown"),)),
+    Lookalike("killed at a memory limit as small", "container", killed_in_shm(8 * MIB)),
     Lookalike("full far below", "container", load("shm", "shm_bytes", 2 * MIB), (("lim.shm", "unknown"),)),
     Lookalike(
         "killed far below, on a host with swap",
