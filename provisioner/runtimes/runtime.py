@@ -207,6 +207,7 @@ class Runtime(_Strict):
         folder: where `create` runs, "" for the sandbox's own folder.
         declares: the form in which the answer of `state` tells what a sandbox was to be: "inspect" (docker
             inspect, podman inspect), "oci" (the config.json of the bundle that it names); None if it does not tell.
+        read_bundle: the command that prints a config.json which this user may not read; its path is added.
         command_line: how a user's own `run` of this engine is taken over; None if it cannot be.
         compose: how a service of a compose file is started by this engine; None if it cannot be.
         pod: how a container of a Kubernetes pod is started by this engine; None if it cannot be.
@@ -264,6 +265,7 @@ class Runtime(_Strict):
     exec: Argv | None = None
     state: State | None = None
     declares: Form | None = None
+    read_bundle: list[str] = []
     attach: Attach | None = None
     helper: Argv | None = None
     locate: Locate | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from pydantic import ValidationError
@@ -20,7 +20,7 @@ from provisioner.errors import IsolationError
 from provisioner.hosts.files_local import HostFiles
 from provisioner.observed import first_fault, unobserved
 from provisioner.probe.request import Reply
-from provisioner.runtimes.declared import READERS, Declared, Form, Shown
+from provisioner.runtimes.declared import READERS, Declared, Existing, Form, Shown
 from provisioner.runtimes.runtime import Runtime
 
 Ask = Callable[..., Reply]  # sends a request to the probe inside
@@ -49,13 +49,26 @@ def read_declaration(runtime: Runtime, answer: bytes, files: HostFiles) -> Decla
         if form == "oci":  # OCI runtime-spec, runtime.md, "State"
             document = json.loads(files.read(Path(document["bundle"], "config.json")))
         elif path := document.get("OCIConfigPath"):  # podman's inspect leaves out sysctls, masks and the filter
-            form, document = "oci", json.loads(files.read(Path(path)))
+            form, document = "oci", json.loads(_bundle(runtime, Path(path), files))
         return READERS[form](document, capabilities)
     except ValidationError as error:
         why = first_fault(error)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         why = f"{type(error).__name__}: {error}"
     raise IsolationError(f"cannot read what '{runtime.name}' tells of the sandbox: {why[:200]}")
+
+
+def _bundle(runtime: Runtime, path: Path, files: HostFiles) -> bytes:
+    """Return a config.json that may belong to an id of the user namespace, as that of --userns=keep-id does."""
+    try:
+        return files.read(path)
+    except IsolationError:
+        if not runtime.read_bundle:
+            raise
+    done = files.connection.run([*runtime.read_bundle, str(path)], deadline("command"))
+    if done.status != 0:
+        raise IsolationError(f"cannot read '{path}': {done.last_words}")
+    return done.stdout
 
 
 def with_shown(declared: Declared, ask: Ask) -> Declared:
@@ -67,9 +80,8 @@ def with_shown(declared: Declared, ask: Ask) -> Declared:
         ask: sends a request to the probe inside.
     """
     shown = {name: _sysctl(ask, name) for name in declared.sysctls}
-    return declared.model_copy(
-        update={"shown": Shown(shown), "absent": _absent(ask, (*declared.masked, *declared.readonly))}
-    )
+    exists = {path: _exists(ask, path) for path in (*declared.masked, *declared.readonly)}
+    return declared.model_copy(update={"shown": Shown(shown), "exists": Existing(exists)})
 
 
 def ask_from_outside(connection: Connection, pid: int, verb: str, path: str) -> Reply:
@@ -103,17 +115,15 @@ def _sysctl(ask: Ask, name: str) -> str:
     """Return a sysctl's value; a dot stands for a slash, and in "net.ipv4.conf.eth0/1" a slash for a dot."""
     path = name.translate(str.maketrans("./", "/."))
     reply = ask("read", f"/proc/sys/{path}")
-    value: str = unobserved(reply.log.decode("utf-8", "replace").strip() or reply.ended)
+    value: str = unobserved(_why(reply))
     return " ".join(reply.data.decode("utf-8", "replace").split())[:4096] if reply.ok else value
 
 
-def _absent(ask: Ask, paths: Sequence[str]) -> list[str]:
-    found = []
-    for path in dict.fromkeys(paths):
-        reply = ask("exists", path)
-        if not reply.ok:
-            nobody: list[str] = unobserved(reply.log.decode("utf-8", "replace").strip() or reply.ended)
-            return nobody
-        if reply.data == b"no":
-            found.append(path)
-    return found
+def _exists(ask: Ask, path: str) -> bool:
+    reply = ask("exists", path)
+    nobody: bool = unobserved(_why(reply))
+    return reply.data == b"yes" if reply.ok else nobody
+
+
+def _why(reply: Reply) -> str:
+    return reply.log.decode("utf-8", "replace").strip() or reply.ended

@@ -11,11 +11,18 @@ from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
 from provisioner.files.model_fields import field_names
 from provisioner.files.suggest import suggest
+from provisioner.runtimes.declared import Declared
 from pytest_isolation.records.record import TargetInfo
 
 HOLDERS: dict[str, type[BaseModel]] = {
-    "exec": Facts, "vmm": Facts, "host": Facts, "peer": Facts, "image": ImageSeen, "target": TargetInfo,
-}  # fmt: skip
+    "exec": Facts,
+    "vmm": Facts,
+    "host": Facts,
+    "peer": Facts,
+    "image": ImageSeen,
+    "target": TargetInfo,
+    "declared": Declared,
+}
 WHOLE = ("loads", "reaches", "shared_file", "filter")  # what was measured: judge/evidence.py
 SECTIONS = ("process", "limits", "system")  # a path may leave them out
 

@@ -34,7 +34,7 @@ def set_variables(config: pytest.Config, targets: Iterable[str]) -> None:
         config: pytest's config.
         targets: the ids of the session's targets.
     """
-    if INVENTORY in os.environ:
+    if INVENTORY in os.environ or config.option.collectonly:
         return
     undo = contextlib.ExitStack()
     config.add_cleanup(undo.close)

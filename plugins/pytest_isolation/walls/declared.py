@@ -8,7 +8,7 @@ Out: how the sandbox is weaker than declared, in words.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from provisioner.errors import UnobservedFact
@@ -89,19 +89,15 @@ def _lsm(declared: Declared, sandbox: InForce) -> Iterator[str]:
 
 
 def _masked(declared: Declared, sandbox: InForce) -> Iterator[str]:
-    if not declared.masked:
-        return
-    for path in _there(declared, declared.masked):
-        if topmost(sandbox.process.mounts, path) is None:
+    for path in declared.masked:
+        if topmost(sandbox.process.mounts, path) is None and declared.exists[path]:
             yield f"{path} is declared masked and is not"
 
 
 def _readonly(declared: Declared, sandbox: InForce) -> Iterator[str]:
-    if not declared.readonly:
-        return
-    for path in _there(declared, declared.readonly):
+    for path in declared.readonly:
         mount = _holder(sandbox.process.mounts, path)
-        if mount is not None and not _is_readonly(mount):
+        if mount is not None and not _is_readonly(mount) and declared.exists[path]:
             yield f"{path} is declared read-only and is writable"
 
 
@@ -174,11 +170,6 @@ ITEMS: tuple[Callable[[Declared, InForce], Iterator[str]], ...] = (
     *(_capabilities, _no_new_privs, _seccomp, _lsm, _masked, _readonly, _root, _mounts),
     *(_rlimits, _sysctls, _namespaces, _user, _limits),
 )
-
-
-def _there(declared: Declared, paths: Iterable[str]) -> list[str]:
-    """Return the paths that exist inside: nothing is mounted over one that does not."""
-    return [path for path in paths if path not in declared.absent]
 
 
 def _holder(mounts: Sequence[Mount], path: str) -> Mount | None:

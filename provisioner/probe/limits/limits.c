@@ -53,7 +53,8 @@ static const struct fact memory[] = {
 static const struct fact swap[] = {
 	{ "limit", SUM, { .file = "memory.memsw.limit_in_bytes" },
 			{ .file = "memory.max", .plus = "memory.swap.max" } },
-	{ "swapped", OPTIONAL, { "memory.stat", .key = "swap" }, { .file = "memory.swap.current" } },
+	{ "swapped", OPTIONAL, { "memory.stat", .key = "swap" },
+			       { .file = "memory.swap.current" } },
 };
 
 static const struct fact cpu[] = {

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from provisioner.runtimes.declared.declared import Declared as Declared
+from provisioner.runtimes.declared.declared import Existing as Existing
 from provisioner.runtimes.declared.declared import Shown as Shown
 from provisioner.runtimes.declared.inspected import read_inspected
 from provisioner.runtimes.declared.oci_config import read_oci

@@ -15,6 +15,7 @@ from provisioner.facts.status import Rlimit
 from provisioner.observed import U64, Fact, FactMap, Items, Observed, Text, since_schema
 
 FLAGS = ("ro", "nosuid", "nodev", "noexec")
+Existing = FactMap[Fact[bool]]
 Shown = FactMap[Fact[Text]]
 Share = Annotated[float, Field(gt=0)]
 
@@ -60,7 +61,7 @@ class Declared(Observed):
         user: the user of its first process.
         limits: amounts by the limit's name: bytes of memory, processors, tasks.
         shown: of each declared sysctl, the value that a process inside reads.
-        absent: masked and read-only paths that do not exist inside.
+        exists: of each masked and read-only path, whether it exists inside.
     """
 
     capabilities: Items[Text] | None = None
@@ -77,7 +78,7 @@ class Declared(Observed):
     user: DeclaredUser = DeclaredUser()
     limits: dict[Text, Share] = Field(default_factory=dict)
     shown: Fact[Shown] = since_schema()
-    absent: Fact[Items[AbsolutePath]] = since_schema()
+    exists: Fact[Existing] = since_schema()
 
 
 def limit_name(name: str) -> str:

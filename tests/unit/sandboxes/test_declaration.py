@@ -141,6 +141,23 @@ def test_the_config_of_a_bundle(runtime: str, tmp_path: Path) -> None:
     assert (found.sysctls, found.limits) == ({"kernel.domainname": "x"}, {"memory": 64.0, "cpu": 0.5})
 
 
+def test_a_config_that_belongs_to_the_engines_user_namespace(tmp_path: Path) -> None:
+    refused = tmp_path / "refused"  # a folder is as unreadable as a file of another id
+    refused.mkdir()
+    podman = load_runtime("podman")
+    reads = podman.model_copy(update={"read_bundle": ["sh", "-c", 'printf %s "$0"', json.dumps(CONFIG)]})
+    fails = podman.model_copy(update={"read_bundle": ["sh", "-c", "echo no namespace >&2; exit 1"]})
+    answer = json.dumps([{"OCIConfigPath": str(refused)}]).encode()
+
+    found = read_declaration(reads, answer, LocalFiles())
+
+    assert found is not None
+    assert found.masked == ["/proc/keys"]
+    assert podman.read_bundle == ["podman", "unshare", "cat", "--"]
+    with pytest.raises(IsolationError, match=r"cannot read '.*/refused': no namespace"):
+        read_declaration(fails, answer, LocalFiles())
+
+
 def test_a_runtime_that_tells_nothing() -> None:
     assert read_declaration(load_runtime("lxc"), b"anything", LocalFiles()) is None
 
@@ -183,7 +200,7 @@ def test_what_a_process_inside_sees() -> None:
     )
 
     assert shown.shown["kernel.domainname"] == "x"
-    assert shown.absent == ["/proc/kcore"]
+    assert (shown.exists["/proc/kcore"], shown.exists["/proc/sys"]) == (False, True)
     with pytest.raises(UnobservedFact, match="cannot read it"):
         shown.shown["net.ipv4.conf.eth0/1.forwarding"]
 
@@ -192,7 +209,7 @@ def test_a_probe_that_does_not_answer_leaves_it_unobserved() -> None:
     lost = with_shown(docker(), lambda *_: Reply("end of stream", b"", b""))
 
     with pytest.raises(UnobservedFact, match="end of stream"):
-        lost.absent  # noqa: B018
+        lost.exists["/proc/kcore"]
 
 
 @pytest.mark.parametrize(

@@ -60,9 +60,9 @@ def table(binds: list[tuple[str, str]]) -> list[Mount]:
     for target, source in binds:
         top = host_top(source)
         seen: Mount = made[0]
-        for one in made:  # the latest whose mount point is on the way, unless a later one hides it
-            if is_in(target, one.target) and (one.parent == seen.id or one is seen):
-                seen = one
+        for step in sorted({one.target for one in made if is_in(target, one.target)}, key=len):  # as a path is walked
+            while on_it := [one for one in made if one.target == step and one.parent == seen.id and one is not seen]:
+                seen = on_it[-1]
         root = below(source, top) or "/"
         made.append(line(100 + len(made), seen.id, HOST_TOPS.index(top) + 1, root, target))
     return made

@@ -111,6 +111,7 @@ PLANTS = (
         "--network=host by a user, with the host's /sys",
         PODMAN,
         {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @", "mnt.host_paths": "/sys"},
+        {"run.as_declared": "holds", "lim.tmpfs": "holds"},  # the host's /sys is bound, and no cgroups are mounted
         spec={"network": "host"},
         user="other",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from ground import Ground
@@ -10,6 +11,8 @@ from oci_edits import append, bind, mount_option, put, remove
 from plant import PROC_SYS, Plant, edits
 
 RUNC = ("runc", "crun")
+# what they declare read-only and leave writable on v1 is then declared writable
+DECLARED_ON_V1 = {"run.as_declared": "holds"} if Path("/sys/fs/cgroup/pids/cgroup.procs").exists() else {}
 
 
 def loop_node(ground: Ground) -> tuple[Callable[[dict[str, Any]], None], ...]:
@@ -87,6 +90,7 @@ PLANTS = (
             "path.cgroup_ro": "cgroup.procs of /sys/fs/cgroup",
             "lim.cgroup_leave": "it may raise its own limits: /sys/fs",
         },
+        DECLARED_ON_V1,
         spec=edits(mount_option("/sys/fs/cgroup", remove="ro")),
     ),
     # devices

@@ -120,7 +120,8 @@ PLANTS = (
         "no --mount",
         UNSHARE,
         {"ns.mnt": "host's mount namespace", "mnt.host_paths": "host's /"},
-        {"kern.mount_api": "holds"}  # the mount namespace is not its user namespace's
+        # the mount namespace is not its user namespace's; its cgroup namespace hides where it is in the host's mounts
+        {"kern.mount_api": "holds", "lim.cgroup_leave": "unknown"}
         | opened(
             *("ns.pid.procfs", "dev.nodes", "dev.tty", "dev.shm", "mnt.old_root", "path.sys_ro", "path.firmware"),
             *SHARED,

@@ -11,5 +11,5 @@ def complete(document: dict[str, Any], name: str) -> None:
     """Add the engine's settings, which a VM does not have, and what it declares."""
     setting = {"name": "seccomp", "value": "name=seccomp,profile=builtin", "sound": SOUND, "why": "no filter"}
     document["target"]["settings"] = None if name == "vm" else [setting]
-    document["declared"] = None if name == "vm" else {"shown": {}, "absent": []}
+    document["declared"] = None if name == "vm" else {"shown": {}, "exists": {}}
     document["residue"] = document["survivors"] = []

@@ -46,9 +46,19 @@ WEAKNESSES = (
         "another AppArmor profile", "lsm", "web", "the profile web is declared, its label is 'docker-default (enforce)'"
     ),
     less(
-        "a path without its mask", "masked", ["/proc/kcore", "/proc/acpi"], "/proc/acpi is declared masked and is not"
+        "a path without its mask",
+        "masked",
+        ["/proc/kcore", "/proc/acpi"],
+        "/proc/acpi is declared masked and is not",
+        exists={"/proc/acpi": True},
     ),
-    less("a writable path", "readonly", ["/proc/sys", "/proc/bus"], "/proc/bus is declared read-only and is writable"),
+    less(
+        "a writable path",
+        "readonly",
+        ["/proc/sys", "/proc/bus"],
+        "/proc/bus is declared read-only and is writable",
+        exists={"/proc/bus": True},
+    ),
     less("a writable root", "readonly_root", True, "its root is declared read-only and is writable"),
     less(
         "a mount without its flag",
@@ -98,14 +108,16 @@ WEAKNESSES = (
     weak(
         CHECK,
         "masks of an attached container",
-        says("masked", ["/proc/acpi"], absent={"unobserved": "", "why": "not tried"}),
+        says("masked", ["/proc/acpi"], exists={"/proc/acpi": {"unobserved": "", "why": "not tried"}}),
         "could not be observed",
         verdict="unknown",
     ),
 )
 
 LOOKALIKES = (
-    Lookalike("a path that this kernel does not have", "docker", says("masked", ["/proc/scsi"], absent=["/proc/scsi"])),
+    Lookalike(
+        "a path that this kernel does not have", "docker", says("masked", ["/proc/scsi"], exists={"/proc/scsi": False})
+    ),
     Lookalike("a path below a read-only one", "docker", says("readonly", ["/proc/sys/kernel", "/sys/class"])),
     Lookalike("a capability that is declared and not held", "docker", says("capabilities", None)),
     Lookalike(
