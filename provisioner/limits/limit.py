@@ -47,6 +47,7 @@ class Limit(ABC, Generic[L]):
         shown_inside: facts by which the sandbox itself may see the amount, as dotted paths; the first number counts.
         tries: how often a load is repeated while others disturb it.
         word: what the amount is called in a sentence: "quota".
+        ways: names of further ways to take what it bounds (loads/ways.c of the probe).
         beside: the only limits beside which its load runs, because others would come before it; None: all.
         needs: the name of the limit without which this one means nothing; "" if it stands alone.
     """
@@ -66,6 +67,7 @@ class Limit(ABC, Generic[L]):
     shown_inside: ClassVar[tuple[str, ...]] = ()
     tries: ClassVar[int] = 3
     word: ClassVar[str] = "limit"
+    ways: ClassVar[tuple[str, ...]] = ()
     beside: ClassVar[tuple[str, ...] | None] = None
     needs: ClassVar[str] = ""
 

@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from provisioner.errors import UnobservedFact
-from provisioner.observed import NOT_HELD, U64, Fact, Number, Observed, Text, Unobserved
+from provisioner.observed import (
+    NOT_HELD,
+    U64,
+    Answer,
+    Fact,
+    FactMap,
+    Number,
+    Observed,
+    Text,
+    Unobserved,
+    since_schema,
+)
 
 Amount = Annotated[float, Field(ge=0, le=U64, allow_inf_nan=False)]
 
@@ -42,6 +53,26 @@ class CgroupFilesBase(Observed):
         return self.__dict__.get(name, Unobserved(unobserved="", why=NOT_HELD))
 
 
+class Way(Observed):
+    """
+    One further way to take what a limit bounds (loads/ways.c of the probe).
+
+    Attributes:
+        held: the most that its living processes held at once, in the limit's unit.
+        reached: how far it got before a process of it was killed.
+        killed: how many of its processes were killed.
+        error: the errno's name of the call that stopped it; "ok" if none did.
+    """
+
+    held: Number
+    reached: Number
+    killed: Number
+    error: Answer
+
+
+Ways = FactMap[Fact[Way]]
+
+
 class LoadBase(Observed):
     """
     One limit, asked for and then put under a real, bounded load.
@@ -56,6 +87,7 @@ class LoadBase(Observed):
         ended: how the load ended: "exit N", "signal SIGKILL", "end of stream", or the error frame's text.
         host_cpus: processors that the host has online.
         set_by: what set the limit: arguments of the runtime, a key of its config, or files of a cgroup.
+        ways: further ways to take what the limit bounds, by name.
     """
 
     limit: Amount
@@ -67,6 +99,7 @@ class LoadBase(Observed):
     ended: Text
     host_cpus: Fact[Number]
     set_by: Text = ""
+    ways: Fact[Ways] = since_schema()
 
 
 def amount_inside(load: LoadBase) -> float:
@@ -79,6 +112,19 @@ def amount_inside(load: LoadBase) -> float:
     if load.inside is None:
         raise UnobservedFact("loads.inside", "", "neither the host nor the sandbox shows the limit")
     return load.inside
+
+
+def beyond(load: LoadBase, least: float) -> list[str]:
+    """
+    Return each further way that held at least an amount, as "memfd: held 83886080".
+
+    Args:
+        load: the measured load.
+        least: the least amount that is beyond the limit, in the limit's unit.
+    """
+    ways = load.raw("ways")
+    held = {name: ways.root[name] for name in ways.names()} if isinstance(ways, FactMap) else {}
+    return [f"{name}: held {way.held}" for name, way in held.items() if isinstance(way, Way) and way.held >= least]
 
 
 def measured_number(load: LoadBase, name: str) -> int | None:

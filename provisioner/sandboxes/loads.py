@@ -26,6 +26,7 @@ from provisioner.probe.request import Pending, Reply
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import RefusedError, Spec
+from provisioner.sandboxes.ways import measure_ways
 
 Create = Callable[[Spec], Sandbox]
 
@@ -159,7 +160,9 @@ def _measure(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int)
         load = _ended(sandbox, limit, reply, before)
         if not limit.was_disturbed(load):
             break
-    return load
+    if before["shown"] is None or not limit.ways:
+        return load
+    return load.model_copy(update={"ways": measure_ways(sandbox, limit, amount, host_cpus)})
 
 
 def _before(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int) -> dict[str, Any]:

@@ -79,8 +79,14 @@ def load_of(limit: float, ended: str, **seen: Any) -> Dict:
     return load | dict.fromkeys(measured, nobody) | {"after": limits_of(1, 20, 1)} | seen
 
 
+def way_of(held: int, killed: int) -> Dict:
+    return {"held": held, "reached": 62 * MIB, "killed": killed, "error": "ok"}
+
+
 def memory_load() -> Dict:
-    return load_of(float(64 * MIB), "signal SIGKILL", steps_mib=62)
+    ways = {name: way_of(0, 1) for name in ("memfd", "sysv", "tmpfs")}
+    ways |= {name: way_of(48 * MIB, 1) for name in ("anonymous", "pipes", "sockets")}
+    return load_of(float(64 * MIB), "signal SIGKILL", steps_mib=62, ways=ways)
 
 
 def swap_load() -> Dict:
@@ -92,7 +98,8 @@ def cpu_load() -> Dict:
 
 
 def pids_load() -> Dict:
-    return load_of(64.0, "exit 0", children=62, fork_error="EAGAIN", nproc=None)
+    ways = {name: {"held": 60, "reached": 60, "killed": 0, "error": "EAGAIN"} for name in ("threads", "orphans")}
+    return load_of(64.0, "exit 0", children=62, fork_error="EAGAIN", nproc=None, ways=ways)
 
 
 def files_load() -> Dict:

@@ -64,6 +64,8 @@ class Memory(Limit[MemoryLoad]):
     always_in_facts = True
     load = MemoryLoad
     shown_inside = ("limits.memory.limit", "system.memory_total")
+    # pages of pipes are charged since Linux 4.5 (cgroup-v2.rst, memory.stat: kernel), and on v1 too
+    ways = ("anonymous", "memfd", "sysv", "tmpfs", "pipes", "sockets")
 
     def show_amount(self, amount: float) -> str:
         return f"{round(amount / MIB, 2):.10g}MiB"

@@ -13,6 +13,7 @@ from provisioner.limits.measured import (
     DEADLINE,
     LoadBase,
     amount_inside,
+    beyond,
     counter,
     counter_rose,
     measured_number,
@@ -55,6 +56,7 @@ class Pids(Limit[PidsLoad]):
     section = PidsLimit
     always_in_facts = True
     load = PidsLoad
+    ways = ("threads", "orphans")
 
     def template_values(self, amount: int) -> dict[str, object]:
         return {"count": amount}
@@ -95,6 +97,8 @@ class Pids(Limit[PidsLoad]):
             raise UnobservedFact("loads[pids]", "", f"{BUSY}: the load did not end in its time")
         if load.children >= asked or load.fork_error == "ok":
             return f"{load.children} children came up under a limit of {asked} tasks"
+        if ways := beyond(load, asked):
+            return f"{', '.join(ways)} under a limit of {asked} tasks"
         if load.fork_error != "EAGAIN":
             why = f"fork failed otherwise after {load.children} children"
             raise UnobservedFact("loads[pids]", load.fork_error, why)

@@ -8,6 +8,7 @@ import pytest
 
 from provisioner.errors import UnobservedFact
 from provisioner.limits.limit import Limit, limit_named
+from provisioner.limits.measured import beyond
 from pytest_isolation.policy.policy import NOT_PUSHED
 from pytest_isolation.policy.raised import Ignored, Open, Refused
 from pytest_isolation.records.view import HostView, SandboxView
@@ -147,6 +148,42 @@ def test_file_limit_is_in_force(sandbox: SandboxView) -> None:
     A limit of an attached sandbox is unknown: declared, not pushed.
     """
     judge_limit(sandbox, "files")
+
+
+@pytest.mark.isolation_active
+@pytest.mark.isolation(
+    "lim.memory_escape",
+    severity="high",
+    profile="baseline",
+    gains="takes memory of the host that its limit does not count",
+    refs=["Documentation/admin-guide/cgroup-v2.rst, Memory Ownership", "memfd_create(2)", "shmget(2)", "pipe(7)"],
+    kinds=["container"],
+    kinds_reason="all memory of a VM's kernel is the VM's own",
+    shows=["loads.memory.ways"],
+    reproduce="cat /proc/PID/cgroup; cat memory.peak memory.stat    # on the host, of that cgroup",
+    remedy="run a kernel that charges it to the memory cgroup, without cgroup.memory=nokmem and nosocket",
+)
+def test_no_way_of_taking_memory_escapes_the_limit(sandbox: SandboxView) -> None:
+    """
+    No way of taking memory goes beyond the memory limit.
+
+    Grandchildren in sessions of their own, memfd, System V segments, /dev/shm, pipes and unix sockets each take up to
+    125 % of the limit, and hold it.  What living processes hold at once must stay below the limit.
+    It does not apply where the plain load of lim.memory already goes beyond, or ends the whole sandbox.
+    """
+    if reason := sandbox.target.cannot.get("limits.memory"):
+        pytest.skip(reason)
+    if sandbox.target.command and limit_named("memory").declared(sandbox.outside.limits) is None:
+        pytest.skip("it has no memory limit: lim.memory")
+    load = sandbox.load("memory")
+    if load.refused or limit_named("memory").why_not_in_force(load):
+        pytest.skip("its memory limit is not in force: lim.memory")
+    if load.shown is None or load.ended == "end of stream":
+        pytest.skip("the host shows no cgroup of it, or the plain load of lim.memory ends the whole sandbox")
+    if ways := beyond(load, load.limit + 1):
+        raise Open(f"{', '.join(ways)} bytes under a limit of {load.limit:.0f}")
+    for name in limit_named("memory").ways:
+        load.ways[name]  # it must have been observed
 
 
 @pytest.mark.isolation(
