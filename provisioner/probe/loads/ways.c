@@ -25,8 +25,8 @@
 
 static bool took(uint64_t bytes, bool done)
 {
-	share->error = done ? 0 : errno;
-	share->taken += done ? bytes : 0;
+	own_share()->error = done ? 0 : errno;
+	own_share()->taken += done ? bytes : 0;
 	return done;
 }
 
@@ -92,7 +92,7 @@ static void fill(int fd, uint64_t bytes)
 
 	for (uint64_t done = 0; done < bytes && (n = write(fd, block, sizeof(block))) > 0;
 	     done += (uint64_t)n)
-		share->taken += (uint64_t)n;
+		own_share()->taken += (uint64_t)n;
 }
 
 static bool take_pipe(uint64_t bytes)

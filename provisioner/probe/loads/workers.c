@@ -19,7 +19,12 @@
 #define SETTLE_MS 100 /* the time that a killed worker may take to die */
 #define SECONDS	  8   /* a worker ends after them by itself */
 
-struct share *share;
+static struct share *share;
+
+struct share *own_share(void)
+{
+	return share;
+}
 
 /* Takes the share, says so by a byte, and holds it. */
 static _Noreturn void work(const struct way *w, uint64_t amount, int fd)

@@ -19,7 +19,7 @@ struct share {
 };
 
 /* The share of this worker. */
-extern struct share *share;
+struct share *own_share(void);
 
 struct way {
 	const char *name;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from provisioner.probe.request import Reply
 from provisioner.runtimes.load import load_runtime
 from provisioner.sandboxes.loads import _amount_inside, _read, limits_for, measure_declared, measure_loads
 from provisioner.sandboxes.spec import RefusedError, Spec
+from provisioner.sandboxes.ways import measure_ways
 
 MEMORY = ("limits.memory.limit", "system.memory_total")
 
@@ -148,6 +150,9 @@ class Declared:
     def set_by(self, limit: str, amount: float) -> str:
         return "docker run"
 
+    def request(self, *argv: str, seconds: float) -> Reply:
+        return Reply("exit 0", b"held 3 reached 4 killed 1 errno ok\n", b"")
+
     @property
     def channel(self) -> Any:
         pushed = self.pushed
@@ -191,3 +196,26 @@ def test_the_limits_that_a_command_line_sets_are_pushed_against_as_they_are(
     missing = [name for name, load in loads.items() if isinstance(load, Unobserved) and most in load.why]
     assert missing == unobserved_too
     assert set(loads) == {*pushed, *unobserved_too}
+
+
+@pytest.mark.parametrize(
+    ("output", "why"),
+    [
+        (b"", "said nothing"),
+        (b"held 1 reached 2\n", "said nothing"),
+        (b"held 99999999999999999999 reached 1 killed 0 errno ok\n", ""),
+    ],
+)
+def test_a_way_that_says_nothing_of_use_is_unobserved(output: bytes, why: str) -> None:
+    box: Any = SimpleNamespace(request=lambda *argv, seconds: Reply("exit 0", output, b""))
+
+    ways = measure_ways(box, limit_named("memory"), 64 << 20, 2)
+
+    assert {one for one in ways.root.values() if not isinstance(one, Unobserved)} == set()
+    assert why in next(iter(ways.root.values())).why
+
+
+def test_a_large_limit_is_pushed_in_one_way_only() -> None:
+    ways: Any = measure_ways(SimpleNamespace(), limit_named("memory"), 1 << 30, 2)  # type: ignore[arg-type]
+
+    assert "pushed in one way only" in ways.why

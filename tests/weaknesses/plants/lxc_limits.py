@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from plant import NOT_ENFORCED, Make, Plant, flags, limited, limited_beside, limits_left_out, limits_too_large
+from plant import NOT_ENFORCED, Make, Plant, flags, limited, limited_beside, limits_left_out, limits_too_large, opened
 
 LXC, BOTH = ("lxc",), ("lxc", "lxc-unprivileged")
 OWN = "{{ 'cgroup2' if host.cgroup == 'v2' else 'cgroup' }}"
@@ -51,6 +51,7 @@ PLANTS = (
             f"{name} limit in the other cgroup version's key",
             LXC,
             {f"lim.{name}": fragment},
+            opened("lim.memory_escape") if name == "memory" else {},
             limit=name,
             verdict="ignored",
             overlay=limited(name, flags=["--define", f"lxc.{OTHER}.{key}"]),

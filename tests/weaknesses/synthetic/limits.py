@@ -211,7 +211,10 @@ LOOKALIKES = (
         "a limit that cannot be set",
         "container",
         put("target", "cannot", to={"limits.memory": "no controller"}),
-        (("lim.memory", "not_applicable"),),
+        (
+            ("lim.memory", "not_applicable"),
+            ("lim.memory_escape", "not_applicable"),
+        ),
     ),
     Lookalike(
         "a host without swap, and a kernel without its counts",
