@@ -5,6 +5,7 @@ limit.py      what a limit is, and how the modules are found
 limits.py     the amounts that one sandbox is asked to keep  → Limits
 cgroup.py     what is written into a cgroup to set one limit by hand
 measured.py   the base models of cgroup files and loads, and arithmetic that limits share
+guard.py      whether the host survives a load if the limit does not hold
 figures.py    allotted, shown, measured and overshoot of one limit, as people quote them
 document.py   the models of all limits together, as facts documents and archives hold them
 
@@ -16,7 +17,7 @@ How to add a limit:
    CONTRIBUTING.md says what else a check needs: remedies and planted weaknesses.
 3. `limits` in the roles/*/runtime.yaml of runtimes that have it; until then its check is not applicable there.
 4. Its section in the probe's document: one table in provisioner/probe/limits/limits.c, or one file
-   beside it.  Documents of older probes    leave it unobserved; the probe of today must write it (tests/unit/facts).
+   beside it.  Documents of older probes leave it unobserved; the probe of today must write it (tests/unit/facts).
 5. `provisioner schemas` and script/reference write anew what is generated.
 
 6. `used`: the most that its load came to.  Reports show it beside the amount, with the overshoot in per cent.

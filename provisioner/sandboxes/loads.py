@@ -17,6 +17,7 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError, UnobservedFact
 from provisioner.facts.document import Facts
 from provisioner.limits.document import CgroupFiles, Load
+from provisioner.limits.guard import why_not_pushed
 from provisioner.limits.limit import Limit, find_limits, limit_named
 from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import CannotLimitError
@@ -154,15 +155,23 @@ def _try_measure(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: 
 
 def _measure(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int) -> Load:
     before = _before(sandbox, limit, amount, host_cpus)
+    argv = limit.load_argv(amount, host_cpus)
+    _require_spare(sandbox, argv)
     for attempt in range(limit.tries):
         with _processors.taken(limit.processors(amount, host_cpus, attempt), host_cpus):
-            reply = _run(sandbox, *limit.load_argv(amount, host_cpus))
+            reply = _run(sandbox, *argv)
         load = _ended(sandbox, limit, reply, before)
         if not limit.was_disturbed(load):
             break
     if before["shown"] is None or not limit.ways:
         return load
     return load.model_copy(update={"ways": measure_ways(sandbox, limit, amount, host_cpus)})
+
+
+def _require_spare(sandbox: Sandbox, argv: tuple[str, ...]) -> None:
+    """Raise IsolationError if the load could hurt the sandbox's host where the limit does not hold."""
+    if why := why_not_pushed(argv, sandbox.spare):
+        raise IsolationError(why)
 
 
 def _before(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int) -> dict[str, Any]:
@@ -196,7 +205,8 @@ class RunningLoad:
         host_cpus: processors online on the host.
 
     Raises:
-        IsolationError: the load takes no amount, or it would take more from the host than a test may.
+        IsolationError: the load takes no amount, it would take more from the host than a test may, or more than the
+            host has to spare.
     """
 
     def __init__(self, sandbox: Sandbox, limit: Limit[Any], amount: float, pushed: float, host_cpus: int) -> None:
@@ -205,6 +215,7 @@ class RunningLoad:
             shown, at_most = limit.show_amount(pushed), limit.show_amount(limit.number(most))
             raise IsolationError(f"cannot push {shown} of {limit.argument}: a load takes at most {at_most}")
         argv = limit.push_argv(pushed, host_cpus)
+        _require_spare(sandbox, argv)
         self._sandbox, self._limit = sandbox, limit
         self._before = _before(sandbox, limit, amount, host_cpus)
         self._pending = sandbox.channel.start(*argv, deadline=deadline("load"), bound=1 << 20)

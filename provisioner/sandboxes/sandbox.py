@@ -6,6 +6,7 @@ In: a Host, a Runtime and a Spec.  Out: `Sandbox`.
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -23,6 +24,7 @@ from provisioner.hosts.host import Host
 from provisioner.hosts.outside import FACTS_BYTES, checked
 from provisioner.hosts.user_files import user_file_words
 from provisioner.journal.entry import UndoEntry
+from provisioner.limits.guard import Spare, read_spare
 from provisioner.linux.cgroups import Cgroups, make_cgroups
 from provisioner.probe.channel import Channel
 from provisioner.probe.exec_output import after_mark
@@ -210,6 +212,17 @@ class Sandbox:
             seconds: the deadline; None for that of requests.
         """
         return self.channel.request(*argv, deadline=seconds or deadline("request"), bound=bound, data=data)
+
+    @functools.cached_property
+    def spare(self) -> Spare:
+        """What the machine of its commands has to spare for a load, read once."""
+        return read_spare(self._read_on_host)
+
+    def _read_on_host(self, path: Path) -> str:
+        try:
+            return self.host.files.read(path).decode("utf-8", "replace")
+        except IsolationError:
+            return ""
 
     def inside(self, peer: Facts | None = None, own: Facts | None = None) -> Facts:
         """

@@ -20,8 +20,10 @@ int verb_load(const struct call *call)
 	};
 
 	for (size_t i = 0; call->argc > 2 && i < COUNT(loads); i++)
-		if (strcmp(call->argv[1], loads[i].name) == 0)
+		if (strcmp(call->argv[1], loads[i].name) == 0) {
+			guard_load();
 			return loads[i].run(call->argv + 2);
+		}
 	return usage(
 		"load memory BYTES | swap BYTES | cpu THREADS MS | cpuset MS | pids COUNT | "
 		"files COUNT | fill FOLDER BYTES | core BYTES | orphans COUNT SECONDS | way NAME "

@@ -20,8 +20,6 @@
 #include "base/verb.h"
 #include "loads/loads.h"
 
-#define MAX_BYTES (64ul << 20)
-
 /* A new folder in the first place that this process may write; -1 if there is none. */
 static int make_folder(const char **made)
 {
@@ -84,7 +82,7 @@ int load_core(char **argv)
 	const char *made = NULL;
 	char pattern[256];
 
-	if (!parse_number(argv[0], MAX_BYTES, &bytes))
+	if (!parse_number(argv[0], MAX_CORE, &bytes))
 		return usage("load core BYTES (at most 64 MiB)");
 	if (read_file(AT_FDCWD, "/proc/sys/kernel/core_pattern", pattern, sizeof(pattern)) < 0)
 		die(EX_OSERR, "read core_pattern");

@@ -10,14 +10,16 @@
 #include "base/verb.h"
 #include "loads/loads.h"
 
+#define MAX_MS 60000
+
 int load_cpu(char **argv)
 {
 	uint64_t threads, ms, start = now_us();
 	struct rusage used;
 
 	if (!argv[1] || !parse_number(argv[0], 256, &threads) ||
-	    !parse_number(argv[1], 3600000, &ms))
-		return usage("load cpu THREADS MS");
+	    !parse_number(argv[1], MAX_MS, &ms))
+		return usage("load cpu THREADS MS (at most 256, 60000)");
 	for (uint64_t i = 0; i < threads; i++) {
 		pid_t pid = fork_child();
 

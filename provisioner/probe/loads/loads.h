@@ -7,6 +7,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#define MIB	     (1ul << 20)
+#define MAX_MEMORY   (2048 * MIB)
+#define MAX_FILL     (512 * MIB)
+#define MAX_CORE     (64 * MIB)
+#define GUARD_SLACK  (64 * MIB) /* a load ends at its own bound before its guard ends it */
 #define MAX_CHILDREN 4096
 
 int load_memory(char **argv);
@@ -18,6 +23,9 @@ int load_core(char **argv);
 int load_pids(char **argv);
 int load_files(char **argv);
 int load_orphans(char **argv);
+
+/* Caps this process and its children before a load runs, so that it ends where no limit holds. */
+void guard_load(void);
 
 /* Lets the OOM killer choose the load, not the server (proc_pid_oom_score_adj(5)). */
 void offer_to_oom(void);

@@ -11,14 +11,12 @@
 #include "base/verb.h"
 #include "loads/loads.h"
 
-#define MIB (1ul << 20)
-
 int load_memory(char **argv)
 {
 	uint64_t bytes;
 
-	if (!parse_number(argv[0], 1ull << 50, &bytes))
-		return usage("load memory BYTES");
+	if (!parse_number(argv[0], MAX_MEMORY, &bytes))
+		return usage("load memory BYTES (at most 2 GiB)");
 	offer_to_oom();
 	for (uint64_t done = 0; done < bytes; done += MIB) {
 		size_t step = bytes - done < MIB ? (size_t)(bytes - done) : MIB;

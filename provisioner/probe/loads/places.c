@@ -15,9 +15,7 @@
 #include "base/verb.h"
 #include "loads/loads.h"
 
-#define MIB	   (1ul << 20)
 #define MAX_CPUS   1024
-#define MAX_FILL   (512 * MIB)
 #define MAX_CPU_MS 10000
 
 /* Notes the processors that this process runs on during that time. */

@@ -24,6 +24,46 @@ def test_loads_print_what_they_used(served: Served) -> None:
     assert int(words[3]) >= 200_000
 
 
+@pytest.mark.skipif("PROBE_UNDER_TEST" in os.environ, reason="a checked or emulated probe has other limits")
+def test_a_load_and_its_children_are_capped_whatever_its_arguments_are(served: Served) -> None:
+    served.ask(1, "load", "cpu", "1", "20000")
+    until = time.monotonic() + 20
+    server = read_process(served.process.pid)
+    assert server is not None
+    while len(found := [one for one in with_descendants([server]) if one != server]) < 2:
+        assert time.monotonic() < until
+    mib = 1 << 20
+    for one in found:
+        capped = Path(f"/proc/{one.pid}/limits").read_text()
+        for name, most in (
+            ("Max address space", 2112 * mib),
+            ("Max file size", 576 * mib),
+            ("Max core file size", 64 * mib),
+            ("Max cpu time", 120),
+        ):
+            (line,) = (line for line in capped.splitlines() if line.startswith(name))
+            assert int(line.removeprefix(name).split()[1]) <= most, line
+    served.send(CANCEL, 1)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("memory", str((2 << 30) + 1)),
+        ("swap", str((2 << 30) + 1)),
+        ("fill", "/dev/shm", str((512 << 20) + 1)),
+        ("core", str((64 << 20) + 1)),
+        ("pids", "4097"),
+        ("files", "1048641"),
+        ("cpu", "257", "10"),
+        ("cpu", "1", "60001"),
+        ("cpuset", "10001"),
+    ],
+)
+def test_a_load_beyond_its_own_bound_is_wrong_usage(served: Served, words: tuple[str, ...]) -> None:
+    assert served.answer("load", *words)[-1] == (RESULT, b"\0\x40")  # EX_USAGE
+
+
 def test_orphans_outlive_their_request_and_become_children_of_the_server(served: Served) -> None:
     server = read_process(served.process.pid)
     assert server is not None

@@ -11,6 +11,7 @@ from fakes import NONCE, facts_document
 
 from provisioner.errors import IsolationError
 from provisioner.facts.document import Facts, parse_facts
+from provisioner.limits.guard import Spare
 from provisioner.limits.limit import find_limits, limit_named
 from provisioner.limits.limits import Limits
 from provisioner.linux.cgroups import CannotLimitError
@@ -134,6 +135,7 @@ class Declared:
         self.facts = facts
         self.pushed: list[str] = []
         self.warning = ""
+        self.spare = Spare()
 
     def __enter__(self) -> Declared:
         return self
@@ -219,3 +221,14 @@ def test_a_large_limit_is_pushed_in_one_way_only() -> None:
     ways: Any = measure_ways(SimpleNamespace(), limit_named("memory"), 1 << 30, 2)  # type: ignore[arg-type]
 
     assert "pushed in one way only" in ways.why
+
+
+def test_a_load_that_could_hurt_the_host_is_not_pushed(facts: Facts) -> None:
+    known = changed(facts, "limits", memory=facts.limits.raw("memory").model_copy(update={"limit": 64 << 20}))
+    sandbox = Declared(known)
+    sandbox.spare = Spare(memory=100 << 20)
+
+    loads = measure_declared(lambda spec: sandbox, host_cpus=2)  # type: ignore[arg-type,return-value]  # a fake
+
+    assert "memory" not in sandbox.pushed
+    assert "a load of 80 MiB could hurt the host, which has 100 MiB of memory to spare" in str(loads["memory"])
