@@ -1,4 +1,4 @@
-/* The verb net: listens on loopback, or connects to an address. */
+/* The verb net: answers tries on sockets, and makes such tries. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -13,8 +13,10 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/verb.h"
+#include "network/network.h"
 
-static const char synopsis[] = "net listen PORT TOKEN MS | net connect ADDRESS PORT MS";
+static const char synopsis[] = "net try MILLISECONDS | net serve SECONDS NAME SOCKET... | "
+			       "net listen PORT TOKEN MS | net connect ADDRESS PORT MS";
 
 static int remaining(uint64_t end)
 {
@@ -122,5 +124,9 @@ int verb_net(const struct call *call)
 		return net_listen(argv + 2);
 	if (call->argc == 5 && strcmp(argv[1], "connect") == 0)
 		return net_connect(argv + 2);
+	if (call->argc == 3 && strcmp(argv[1], "try") == 0)
+		return net_try(argv[2]);
+	if (call->argc >= 5 && strcmp(argv[1], "serve") == 0)
+		return net_serve(argv[2], argv[3], argv + 4);
 	return usage(synopsis);
 }

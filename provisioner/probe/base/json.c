@@ -251,3 +251,12 @@ int json_write(const char *nonce)
 		die(EX_OSERR, "cannot write the document");
 	return 0;
 }
+
+int json_print(void)
+{
+	size_t size = used;
+
+	put("\n", 1);
+	json_back(0);
+	return write_all(1, document, size + 1);
+}

@@ -57,4 +57,7 @@ void json_fail(size_t mark, int error, const char *format, ...)
 /* Writes the document to standard output, after a header line with the nonce unless it is NULL. */
 int json_write(const char *nonce);
 
+/* Writes the document to standard output as one line and empties it; -1 with errno. */
+int json_print(void);
+
 #endif

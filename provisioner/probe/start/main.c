@@ -13,7 +13,7 @@
 static const struct verb verbs[] = {
 	{ "facts", verb_facts, false },	  { "outside", verb_outside, false },
 	{ "image", verb_image, false },	  { "echo", verb_echo, true },
-	{ "load", verb_load, false },	  { "net", verb_net, false },
+	{ "load", verb_load, false },	  { "net", verb_net, true },
 	{ "touch", verb_touch, false },	  { "canaries", verb_canaries, false },
 	{ "run", verb_run, true },	  { "served_sockets", verb_served_sockets, false },
 	{ "read", verb_read, false },	  { "write", verb_write, true },

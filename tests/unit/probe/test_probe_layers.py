@@ -15,7 +15,7 @@ from provisioner.probe.build import DEFINITIONS, SOURCES
 LAYERS = (
     ("base",),
     ("exposed", "limits"),
-    ("process", "system", "serve", "loads"),
+    ("process", "system", "serve", "loads", "network"),
     ("acts",),
     ("start",),
 )  # folders of one layer do not know each other
