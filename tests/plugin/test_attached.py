@@ -96,7 +96,10 @@ def test_it_stands_beside_other_targets_and_workers_change_nothing(pytester: pyt
         found.append({(cell["check"], cell["target"]): cell["verdict"] for cell in document["cells"]})
 
     assert {target for _, target in found[0]} == {"self", f"pid:{pid}"}
+    # its walk of a whole host has a deadline: unknown where the host is busy
+    walked = {cells.pop(("img.setuid", "self")) for cells in found}
     assert found[0] == found[1]
+    assert len(walked - {"unknown"}) <= 1
 
 
 def test_own_tests_that_act_are_skipped_and_those_that_observe_run(pytester: pytest.Pytester, pid: int) -> None:

@@ -22,6 +22,10 @@ import pytest
 def test_open(sandbox):
     assert sandbox.inside.process.pid < 0, "it has a pid"
 
+@pytest.mark.isolation("mine.waived", profile="baseline")
+def test_waived(sandbox):
+    assert sandbox.inside.process.pid < 0, "it has a pid"
+
 @pytest.mark.isolation("mine.documented")
 def test_documented(sandbox):
     assert sandbox.inside.process.pid < 0, "it has a pid"
@@ -34,7 +38,7 @@ def files(pytester: pytest.Pytester, name: str) -> None:
     from datetime import UTC, datetime, timedelta
 
     until = (datetime.now(UTC) + timedelta(days=9)).date().isoformat()
-    (pytester.path / f"{name}.yaml").write_text(WAIVERS.format(check="ns.pid", until=until))
+    (pytester.path / f"{name}.yaml").write_text(WAIVERS.format(check="mine.waived", until=until))
     (pytester.path / f"{name}-expected.yaml").write_text(EXPECTED)
     pytester.makepyfile(test_own=OWN)
 
@@ -82,7 +86,7 @@ def test_the_settings_travel_with_the_facts(pytester: pytest.Pytester, source: s
     run = session(pytester, *args)
     again = judge(pytester, "--checks", "test_own.py")
 
-    assert run["ns.pid", "self"] == ("open", "waived")
+    assert run["mine.waived", "self"] == ("open", "waived")
     assert run["mine.documented", "self"] == ("open", "documented")
     assert "finding" in {judgement for _, judgement in run.values()}, "baseline@1 demands more than self has"
     assert again == run

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from world import World
 
 from predict import filters, mounts, namespaces, paths, privileges
-from predict.mounts import binds_files
+from predict.mounts import binds_files, uncovered_binds
 from predict.rules import OPEN, Rule
 
 RULES: dict[str, Rule] = {
@@ -46,6 +46,11 @@ EXPLAINED: dict[tuple[str, str], tuple[Callable[[World], bool], str, str]] = {
         lambda world: world.has("user") and not world.no_new_privs and binds_files(world),
         OPEN,
         "crun 1.8.1: in a user namespace a bind that is not read-only lacks its nosuid and noexec",
+    ),
+    ("crun", "run.as_declared"): (
+        lambda world: world.has("user") and bool(uncovered_binds(world)),
+        OPEN,
+        "crun 1.8.1: in a user namespace a bind that is not read-only lacks its nosuid, nodev and noexec",
     ),
     ("crun", "proc.exec_parity"): (
         lambda world: world.uid != 0 or world.gid != 0,

@@ -37,13 +37,15 @@ def leads_to_host(world: World) -> bool:
     )
 
 
+def uncovered_binds(world: World) -> list[str]:
+    """Return the sources of the drawn writable binds with nothing mounted over them."""
+    over = {one["destination"] for one in world.drawn("proc", "sysfs")}
+    return [one["source"] for one in world.drawn("bind", mode="rw") if one["destination"] not in over]
+
+
 def binds_files(world: World) -> bool:
     """Whether a writable bind of files is drawn, with nothing mounted over it; nodes of devtmpfs are no files."""
-    over = {one["destination"] for one in world.drawn("proc", "sysfs")}
-    return any(
-        one["destination"] not in over and not one["source"].startswith("/dev/")
-        for one in world.drawn("bind", mode="rw")
-    )
+    return any(not source.startswith("/dev/") for source in uncovered_binds(world))
 
 
 RULES: dict[str, Rule] = {

@@ -17,9 +17,8 @@ PODMAN = ("podman",)
 CONTAINERS_CONF = (Path("/etc/containers/containers.conf"), Path("/usr/share/containers/containers.conf"))
 TOKEN = "/run/secrets/kubernetes.io/serviceaccount/token"
 # the rootfs folder serves every sandbox: what is bound below this leaves no file there
-OWN_RUN = append(
-    "mounts", {"destination": "/run", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=755"]}
-)
+_OPTIONS = ["nosuid", "nodev", "mode=755", "size=1m"]
+OWN_RUN = append("mounts", {"destination": "/run", "type": "tmpfs", "source": "tmpfs", "options": _OPTIONS})
 SETTINGS = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n["/1.0/config/user.token"]'
 NO_SETTINGS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[]"
 

@@ -79,6 +79,7 @@ PLANTS = (
             "seccomp.mode": "mode 0",
             "seccomp.dangerous": "",
             "seccomp.abi": "",
+            "run.as_declared": "not declared",
             "ns.exec_parity": "lives in another cgroup",
             MORE: "has no seccomp filter",
         },
