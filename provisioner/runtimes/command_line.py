@@ -73,9 +73,11 @@ def read_command(text: str) -> UserCommand:
     engine = PurePosixPath(words[0]).name
     described = load_runtime(engine) if engine in runtime_names() else None
     if described is None or described.command_line is None:
+        example = f"write {{probe}} where your program stands: '{words[0]} … -- {{probe}}'"
+        braced = next((word for word in words if word.startswith("{")), "")
         raise IsolationError(
             f"cannot put the probe into '{short(text)}': it has no {{probe}}",
-            f"write {{probe}} where your program stands: '{words[0]} … -- {{probe}}'",
+            suggest(braced, MARKS, example) if braced else example,
         )
     return _engine(described, described.command_line, words, text)
 
@@ -99,6 +101,11 @@ def _generic(text: str, words: Sequence[str]) -> Runtime:
     folders = {place["folder"].rstrip("/") for place in places if place["folder"]}
     if len(folders) > 1:
         raise IsolationError(f"cannot put the probe into '{short(text)}': it is copied to one folder, not to several")
+    if sum(not place["file"] for place in places) > 1:
+        raise IsolationError(
+            f"cannot put the probe into '{short(text)}': it stands for one program, and has two places",
+            "write {probe-file} where only its path is needed",
+        )
     create = ["{{ probe }}", "launch", "--supervise"]
     create += ["--terminal"] if any(place["tty"] for place in places) else []
     create += ["--memfd-exec"] if any(place["fd"] for place in places) else []

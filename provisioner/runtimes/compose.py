@@ -90,11 +90,14 @@ def render(parts: Composed) -> dict[str, Any]:
     files = files_of(parts)
     for path in files:
         read_free_yaml(path)
+    file = str(files[0]) if files else "the compose file"
     argv = (*parts.program, *parts.options, "config")
-    document = copy.deepcopy(_rendered(argv, str(files[0]) if files else "the compose file", os.getcwd()))
+    document = copy.deepcopy(_rendered(argv, file, os.getcwd()))
     services = document.get("services") if isinstance(document, dict) else None
     if not isinstance(services, dict) or not services:
-        raise IsolationError(f"cannot read '{files[0] if files else 'the compose file'}': it has no services")
+        raise IsolationError(f"cannot read '{file}': it has no services")
+    if wrong := [name for name, service in services.items() if not isinstance(service, dict)]:
+        raise IsolationError(f"cannot read '{file}': its service '{wrong[0]}' has no keys")
     return document
 
 

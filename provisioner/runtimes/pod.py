@@ -98,7 +98,7 @@ def _pods(path: str) -> tuple[list[dict[str, Any]], list[Any]]:
                 pods.append({"apiVersion": "v1", "kind": "Pod", **template, "spec": dict(template["spec"])})
             else:
                 others.append(document)
-        except (KeyError, TypeError):
+        except (KeyError, TypeError, ValueError):
             raise IsolationError(f"cannot read '{path}': its {kind} has no spec") from None
     pods = [pod for pod in pods if _named(pod["spec"].get("containers"))]
     if not pods:

@@ -37,6 +37,9 @@ def with_declared(options: RunOptions) -> tuple[RunOptions, list[Skipped]]:
     Raises:
         pytest.UsageError: a file cannot be read, has no such service, or nothing in it can be started.
     """
+    for option, files in (("--isolation-compose", options.composes), ("--isolation-pod", options.pods)):
+        if not all(files):
+            raise pytest.UsageError(f"{option}: it names no file; write {option}=FILE")
     if options.services and not options.composes:
         raise pytest.UsageError("--isolation-service needs --isolation-compose=FILE")
     commands: list[str] = []

@@ -10,6 +10,7 @@ from ground import Ground
 from oci_edits import put
 from plant import Plant, edits, flags
 
+from plants.declared import OTHER_MOUNT
 from provisioner.runtimes.render import render_argv
 from provisioner.sandboxes.sandbox import Sandbox
 
@@ -71,19 +72,24 @@ PLANTS = (
         beside=entered("--all", "--setuid", "1000", "--setgid", "1000"),
         also={"cap.bounding": "open", "nnp.set": "open", MORE: "open"},
     ),
-    Plant(
-        "a process that entered from the host, without a filter",
-        ENGINES,
-        {
-            "cap.bounding": "its bounding set also holds",
-            "seccomp.mode": "mode 0",
-            "seccomp.dangerous": "",
-            "seccomp.abi": "",
-            "run.as_declared": "not declared",
-            "ns.exec_parity": "lives in another cgroup",
-            MORE: "has no seccomp filter",
-        },
-        beside=entered("--all", "--setuid", "1000", "--setgid", "1000"),
+    *(
+        Plant(
+            "a process that entered from the host, without a filter",
+            (engine,),
+            {
+                "cap.bounding": "its bounding set also holds",
+                "seccomp.mode": "mode 0",
+                "seccomp.dangerous": "",
+                "seccomp.abi": "",
+                "run.as_declared": "it holds AUDIT_CONTROL",
+                "ns.exec_parity": "lives in another cgroup",
+                MORE: "has no seccomp filter",
+            },
+            spec=flags(*words),
+            base=base,
+            beside=entered("--all", "--setuid", "1000", "--setgid", "1000"),
+        )
+        for engine, base, words in (("docker", "", ()), ("podman", "no mount of cgroups", OTHER_MOUNT))
     ),
     Plant(
         "a process of the host's pid and network namespaces",
