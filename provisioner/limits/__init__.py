@@ -5,6 +5,7 @@ limit.py      what a limit is, and how the modules are found
 limits.py     the amounts that one sandbox is asked to keep  → Limits
 cgroup.py     what is written into a cgroup to set one limit by hand
 measured.py   the base models of cgroup files and loads, and arithmetic that limits share
+starving.py   whether other work on the host kept a load from its limit
 guard.py      whether the host survives a load if the limit does not hold
 figures.py    allotted, shown, measured and overshoot of one limit, as people quote them
 document.py   the models of all limits together, as facts documents and archives hold them

@@ -20,6 +20,7 @@ from provisioner.limits import kinds
 from provisioner.limits.cgroup import CgroupSetting
 from provisioner.limits.figures import Figures, overshoot_of, show_overshoot
 from provisioner.limits.measured import DEADLINE, CgroupFilesBase, LoadBase
+from provisioner.limits.starving import was_held
 from provisioner.observed import Observed
 
 L = TypeVar("L", bound=LoadBase)
@@ -139,6 +140,10 @@ class Limit(ABC, Generic[L]):
             host_cpus: processors online on the host.
         """
 
+    def again_argv(self, amount: Any, host_cpus: int, attempt: int) -> tuple[str, ...]:
+        """Return the request of `load_argv` for one try, 0 for the first: a later one may have a longer window."""
+        return self.load_argv(amount, host_cpus)
+
     def push_argv(self, pushed: Any, host_cpus: int) -> tuple[str, ...]:
         """
         Return the probe's request that takes up to an amount which a test chose, whatever the limit is.
@@ -218,7 +223,7 @@ class Limit(ABC, Generic[L]):
 
     def was_disturbed(self, load: L) -> bool:
         """Tell whether other work on the host decided how the load came out, so that it is worth another try."""
-        return load.raw("ended") == DEADLINE
+        return load.raw("ended") == DEADLINE and not was_held(load)
 
     def used(self, load: L) -> float | None:
         """Return the most that the load came to, in the limit's unit; None if it measured nothing.  Pure."""

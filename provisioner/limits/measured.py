@@ -88,6 +88,9 @@ class LoadBase(Observed):
         host_cpus: processors that the host has online.
         set_by: what set the limit: arguments of the runtime, a key of its config, or files of a cgroup.
         ways: further ways to take what the limit bounds, by name.
+        ran_us: how long the load's tasks ran, added up (Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat).
+        waited_us: how long they were ready to run and waited for a processor, added up.
+        existed_us: how long they existed, added up.
     """
 
     limit: Amount
@@ -100,6 +103,9 @@ class LoadBase(Observed):
     host_cpus: Fact[Number]
     set_by: Text = ""
     ways: Fact[Ways] = since_schema()
+    ran_us: Fact[Number] = since_schema()
+    waited_us: Fact[Number] = since_schema()
+    existed_us: Fact[Number] = since_schema()
 
 
 def amount_inside(load: LoadBase) -> float:

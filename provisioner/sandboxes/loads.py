@@ -7,6 +7,7 @@ for, what to run and what to read out of it is each limit's own (limits/kinds/).
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from provisioner.limits.document import CgroupFiles, Load
 from provisioner.limits.guard import why_not_pushed
 from provisioner.limits.limit import Limit, find_limits, limit_named
 from provisioner.limits.limits import Limits
+from provisioner.limits.starving import window
 from provisioner.linux.cgroups import CannotLimitError
 from provisioner.observed import MAX_TEXT, FactMap, Observed, Unobserved, first_fault, unobserved
 from provisioner.probe.frames import ChannelError
@@ -29,6 +31,7 @@ from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import RefusedError, Spec
 from provisioner.sandboxes.ways import measure_ways
 
+_SCHEDULE = re.compile(rb"^schedule ran_us (\d{1,20}) waited_us (\d{1,20}) of_us (\d{1,20})$", re.MULTILINE)
 Create = Callable[[Spec], Sandbox]
 
 SPARE = 0.5  # processors left to everything else while loads run
@@ -155,11 +158,10 @@ def _try_measure(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: 
 
 def _measure(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int) -> Load:
     before = _before(sandbox, limit, amount, host_cpus)
-    argv = limit.load_argv(amount, host_cpus)
-    _require_spare(sandbox, argv)
+    _require_spare(sandbox, limit.load_argv(amount, host_cpus))
     for attempt in range(limit.tries):
         with _processors.taken(limit.processors(amount, host_cpus, attempt), host_cpus):
-            reply = _run(sandbox, *argv)
+            reply = _run(sandbox, *limit.again_argv(amount, host_cpus, attempt), longer=window(attempt))
         load = _ended(sandbox, limit, reply, before)
         if not limit.was_disturbed(load):
             break
@@ -190,7 +192,7 @@ def _before(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int) 
 def _ended(sandbox: Sandbox, limit: Limit[Any], reply: Reply, before: Mapping[str, Any]) -> Load:
     ended = reply.ended.replace("signal 9", "signal SIGKILL")
     known = {**before, "ended": ended, "after": _after(sandbox)}
-    return _read(limit, reply.data, before["host_cpus"], known)
+    return _read(limit, reply.data, before["host_cpus"], {**known, **read_schedule(reply.data + reply.log)})
 
 
 class RunningLoad:
@@ -225,6 +227,12 @@ class RunningLoad:
         return _ended(self._sandbox, self._limit, _reply(self._sandbox, self._pending), self._before)
 
 
+def read_schedule(output: bytes) -> dict[str, int]:
+    """Return how long the load's tasks ran, waited for a processor, and existed; nothing if it did not say so."""
+    found = _SCHEDULE.findall(output)
+    return dict(zip(("ran_us", "waited_us", "existed_us"), map(int, found[-1]), strict=True)) if found else {}
+
+
 def _read(limit: Limit[Any], output: bytes, host_cpus: int, known: Mapping[str, Any]) -> Load:
     """Read what a load printed: it comes from the sandbox, which may print any digits."""
     try:
@@ -253,8 +261,8 @@ def _after(sandbox: Sandbox) -> CgroupFiles | None:
     return outside.limits if outside else None
 
 
-def _run(sandbox: Sandbox, *argv: str) -> Reply:
-    return _reply(sandbox, sandbox.channel.start(*argv, deadline=deadline("load"), bound=1 << 20))
+def _run(sandbox: Sandbox, *argv: str, longer: int = 1) -> Reply:
+    return _reply(sandbox, sandbox.channel.start(*argv, deadline=deadline("load") * longer, bound=1 << 20))
 
 
 def _reply(sandbox: Sandbox, pending: Pending) -> Reply:

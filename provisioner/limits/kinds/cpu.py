@@ -19,6 +19,7 @@ from provisioner.limits.measured import (
     measured_number,
     or_none,
 )
+from provisioner.limits.starving import READY, ready_share, waited, was_held, window
 from provisioner.observed import Fact, Number, Observed
 
 PERIOD_US = 100_000
@@ -64,7 +65,7 @@ class Cpu(Limit[CpuLoad]):
     always_in_facts = True
     load = CpuLoad
     shown_inside = ("system.cpus",)
-    tries = 5
+    tries = 4
     word = "quota"
 
     def template_values(self, amount: float) -> dict[str, object]:
@@ -83,6 +84,9 @@ class Cpu(Limit[CpuLoad]):
 
     def push_argv(self, pushed: float, host_cpus: int) -> tuple[str, ...]:
         return ("load", "cpu", str(math.ceil(pushed)), str(SPIN_MS))
+
+    def again_argv(self, amount: float, host_cpus: int, attempt: int) -> tuple[str, ...]:
+        return ("load", "cpu", str(_spinners(host_cpus)), str(SPIN_MS * window(attempt)))
 
     def read_load(self, output: bytes, host_cpus: int) -> dict[str, Any]:
         times = re.search(rb"cpu_us (\d+) wall_us (\d+)", output)
@@ -103,7 +107,7 @@ class Cpu(Limit[CpuLoad]):
             return super().was_disturbed(load)
         used = cpu_us / wall_us
         if used < PRESSED * load.limit:
-            return True
+            return not was_held(load)
         before, after = (counter(load.raw(files), "cpu", "nr_throttled") for files in ("shown", "after"))
         return used < OVERLOAD * load.limit and before is not None and before == after
 
@@ -133,12 +137,16 @@ class Cpu(Limit[CpuLoad]):
             raise UnobservedFact("loads[cpu]", "", f"the host has {load.host_cpus} CPUs: {load.limit:g} bound nothing")
         if _is_enforced(load):
             return None  # less than the quota, because other work left no more
-        if used < load.limit * REACHED:
-            why = f"{BUSY}: the load reached {used:.2f} of {load.limit:g} CPUs in {self.tries} tries"
-            raise UnobservedFact("loads[cpu]", "", why)
-        if load.shown is not None and not counter_rose(load, "cpu", "nr_throttled"):
-            raise UnobservedFact("loads[cpu]", "", "something else held it: nr_throttled did not rise")
+        if used < load.limit * REACHED or (load.shown is not None and not counter_rose(load, "cpu", "nr_throttled")):
+            raise UnobservedFact("loads[cpu]", "", self._why_less(load, used))
         return None
+
+    def _why_less(self, load: CpuLoad, used: float) -> str:
+        """Return what kept a load from its quota: other work on the host, or something that stopped its processes."""
+        share = ready_share(load)
+        if share is not None and share < READY:
+            return f"something else held it, ready to run {share:.0%} of the time: it used {used:.2f} CPUs"
+        return f"{BUSY}: the load reached {used:.2f} of {load.limit:g} CPUs in {self.tries} tries{waited(load)}"
 
 
 def _is_enforced(load: CpuLoad) -> bool:

@@ -9,7 +9,6 @@ from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
 from provisioner.limits.measured import (
-    BUSY,
     DEADLINE,
     LoadBase,
     amount_inside,
@@ -18,6 +17,7 @@ from provisioner.limits.measured import (
     measured_number,
     or_none,
 )
+from provisioner.limits.starving import why_late
 from provisioner.observed import Fact, Number, Observed
 
 MIB = 1 << 20
@@ -105,7 +105,7 @@ class Memory(Limit[MemoryLoad]):
         if why := _why_not_shown(load, asked):
             return why
         if load.ended == DEADLINE:
-            raise UnobservedFact("loads[memory]", "", f"{BUSY}: the load took {load.steps_mib} MiB in its time")
+            raise UnobservedFact("loads[memory]", "", why_late(load, f"took {load.steps_mib} MiB"))
         if load.ended not in ENDED_BY_LIMIT:
             raise UnobservedFact("loads[memory]", "", f"the load ended by '{load.ended}' after {load.steps_mib} MiB")
         if load.shown is None:

@@ -8,7 +8,8 @@ from typing import Any
 from provisioner.errors import UnobservedFact
 from provisioner.limits.kinds.pids import MAX_CHILDREN
 from provisioner.limits.limit import Limit
-from provisioner.limits.measured import BUSY, DEADLINE, CgroupFilesBase, LoadBase, measured_number, or_none
+from provisioner.limits.measured import DEADLINE, CgroupFilesBase, LoadBase, measured_number, or_none
+from provisioner.limits.starving import why_late
 from provisioner.observed import Answer, Fact, Number, Observed, since_schema
 
 REACHED = 0.5  # of the limit: the user's other tasks count too
@@ -77,7 +78,7 @@ class Nproc(Limit[NprocLoad]):
         if shown != asked:
             return f"its hard limit is {or_none(shown)} for tasks of its user, {asked} were asked for"
         if load.ended == DEADLINE:
-            raise UnobservedFact("loads[nproc]", "", f"{BUSY}: the load did not end in its time")
+            raise UnobservedFact("loads[nproc]", "", why_late(load, "did not end"))
         if load.user_children >= asked:
             return f"{load.user_children} children came up under a limit of {asked} tasks of its user"
         if load.user_error != "EAGAIN":

@@ -9,7 +9,6 @@ from provisioner.errors import UnobservedFact
 from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.limit import Limit
 from provisioner.limits.measured import (
-    BUSY,
     DEADLINE,
     LoadBase,
     amount_inside,
@@ -19,6 +18,7 @@ from provisioner.limits.measured import (
     measured_number,
     or_none,
 )
+from provisioner.limits.starving import why_late
 from provisioner.observed import Answer, Fact, Number, Observed, since_schema
 
 MAX_CHILDREN = 4096
@@ -94,7 +94,7 @@ class Pids(Limit[PidsLoad]):
         if shown != asked:
             return f"a limit of {or_none(shown)} tasks is shown, {asked} were asked for"
         if load.ended == DEADLINE:
-            raise UnobservedFact("loads[pids]", "", f"{BUSY}: the load did not end in its time")
+            raise UnobservedFact("loads[pids]", "", why_late(load, "did not end"))
         if load.children >= asked or load.fork_error == "ok":
             return f"{load.children} children came up under a limit of {asked} tasks"
         if ways := beyond(load, asked):

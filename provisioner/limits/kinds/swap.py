@@ -11,7 +11,6 @@ from provisioner.limits.cgroup import CgroupFile, CgroupSetting
 from provisioner.limits.kinds.memory import ENDED_BY_LIMIT, LARGEST_PAGE, MIB, OVERLOAD, REACHED, SLACK, UNITS
 from provisioner.limits.limit import Limit
 from provisioner.limits.measured import (
-    BUSY,
     DEADLINE,
     CgroupFilesBase,
     LoadBase,
@@ -19,6 +18,7 @@ from provisioner.limits.measured import (
     measured_number,
     or_none,
 )
+from provisioner.limits.starving import why_late
 from provisioner.observed import Fact, Number, Observed, Unobserved, since_schema
 
 
@@ -117,7 +117,7 @@ class Swap(Limit[SwapLoad]):
         if load.swap_total == 0:
             return None
         if load.ended == DEADLINE:
-            raise UnobservedFact("loads[swap]", "", f"{BUSY}: the load took {steps} MiB in its time")
+            raise UnobservedFact("loads[swap]", "", why_late(load, f"took {steps} MiB"))
         if load.ended not in ENDED_BY_LIMIT:
             raise UnobservedFact("loads[swap]", "", f"the load ended by '{load.ended}' after {steps} MiB")
         if steps * MIB < asked * REACHED - SLACK:

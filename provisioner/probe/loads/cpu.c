@@ -2,24 +2,61 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/schedule.h"
 #include "base/text.h"
 #include "base/verb.h"
 #include "loads/loads.h"
 
 #define MAX_MS 60000
 
+/* What the children add up before they end. */
+struct spent {
+	uint64_t tasks, ran_us, waited_us;
+};
+
+static _Noreturn void spin(uint64_t until, struct spent *spent)
+{
+	struct schedule own;
+
+	while (now_us() < until)
+		;
+	if (read_schedule(0, &own)) {
+		__atomic_fetch_add(&spent->ran_us, own.ran_us, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&spent->waited_us, own.waited_us, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&spent->tasks, 1, __ATOMIC_RELAXED);
+	}
+	_exit(0);
+}
+
+/* Nothing if a child could not read its times: they would be too small. */
+static void print_schedule(const struct spent *spent, uint64_t tasks, uint64_t each_us)
+{
+	struct schedule all = { spent->ran_us, spent->waited_us };
+	char text[128];
+	int size = schedule_text(text, sizeof(text), &all, tasks * each_us);
+
+	if (spent->tasks == tasks)
+		(void)write_all(1, text, (size_t)size);
+}
+
 int load_cpu(char **argv)
 {
-	uint64_t threads, ms, start = now_us();
+	uint64_t threads, ms, wall, start = now_us();
 	struct rusage used;
+	struct spent *spent = mmap(NULL, sizeof(*spent), PROT_READ | PROT_WRITE,
+				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (!argv[1] || !parse_number(argv[0], 256, &threads) ||
 	    !parse_number(argv[1], MAX_MS, &ms))
 		return usage("load cpu THREADS MS (at most 256, 60000)");
+	if (spent == MAP_FAILED)
+		die(EX_OSERR, "mmap");
 	for (uint64_t i = 0; i < threads; i++) {
 		pid_t pid = fork_child();
 
@@ -30,18 +67,17 @@ int load_cpu(char **argv)
 			errno = error;
 			die(EX_OSERR, "cannot fork spinning process %zu", count + 1);
 		}
-		if (pid == 0) {
-			while (now_us() - start < ms * 1000)
-				;
-			_exit(0);
-		}
+		if (pid == 0)
+			spin(start + ms * 1000, spent);
 	}
 	end_children(false);
+	wall = now_us() - start;
 	if (getrusage(RUSAGE_CHILDREN, &used) < 0)
 		die(EX_OSERR, "getrusage");
 	dprintf(1, "cpu_us %llu wall_us %llu\n",
 		(unsigned long long)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) * 1000000 +
 			(unsigned long long)(used.ru_utime.tv_usec + used.ru_stime.tv_usec),
-		(unsigned long long)(now_us() - start));
+		(unsigned long long)wall);
+	print_schedule(spent, threads, wall);
 	return 0;
 }

@@ -13,6 +13,7 @@
 
 #include "base/big_endian.h"
 #include "base/file.h"
+#include "base/schedule.h"
 #include "base/text.h"
 #include "base/verb.h"
 #include "serve/channel.h"
@@ -21,8 +22,8 @@
 
 struct request {
 	bool open, exited;
-	uint32_t id, left; /* left: bytes of output that are still allowed */
-	uint64_t deadline;
+	uint32_t id, left;	  /* left: bytes of output that are still allowed */
+	uint64_t began, deadline; /* in milliseconds */
 	pid_t pid;
 	int status, out, err;
 	struct input in;
@@ -133,7 +134,8 @@ static bool open_request(uint32_t id, unsigned char *payload, size_t size)
 		r->id = id;
 		r->out = r->err = -1;
 		input_reset(&r->in);
-		r->deadline = now_ms() + get_u32(payload);
+		r->began = now_ms();
+		r->deadline = r->began + get_u32(payload);
 		r->left = get_u32(payload + 4);
 		start(r, verb, &call);
 	}
@@ -181,6 +183,20 @@ static bool drain(struct request *r, int *fd, enum frame type)
 	return true;
 }
 
+/* Tells whether the child wanted to run all the time, or waited for something else. */
+static void put_schedule(const struct request *r)
+{
+	struct schedule schedule;
+	char text[128];
+
+	if (r->exited || channel_room() < HEADER + PIECE + RESERVE ||
+	    !read_schedule(r->pid, &schedule))
+		return;
+	int size = schedule_text(text, sizeof(text), &schedule, (now_ms() - r->began) * 1000);
+
+	channel_put(r->id, FRAME_LOG, text, (size_t)size);
+}
+
 /* The child has ended and its group is killed: the result follows when its pipes are empty. */
 static void finish(struct request *r)
 {
@@ -210,8 +226,10 @@ void request_turn(void)
 			drain(r, &r->out, FRAME_DATA);
 		if (r->open)
 			drain(r, &r->err, FRAME_LOG);
-		if (r->open && now >= r->deadline)
+		if (r->open && now >= r->deadline) {
+			put_schedule(r);
 			give_up(r, "deadline");
+		}
 	}
 }
 

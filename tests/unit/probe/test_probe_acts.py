@@ -20,8 +20,11 @@ def test_loads_print_what_they_used(served: Served) -> None:
     nproc = b"" if own == resource.RLIM_INFINITY else f" nproc {own}".encode()
     assert output(served.answer("load", "pids", "20")) == b"children 20 errno ok" + nproc + b"\n"
     words = output(served.answer("load", "cpu", "2", "200")).split()
-    assert words[::2] == [b"cpu_us", b"wall_us"]
+    assert words[:4:2] == [b"cpu_us", b"wall_us"]
     assert int(words[3]) >= 200_000
+    if words[4:]:  # where the kernel counts it (CONFIG_SCHED_INFO)
+        assert [words[4], *words[5::2]] == [b"schedule", b"ran_us", b"waited_us", b"of_us"]
+        assert int(words[10]) >= 400_000
 
 
 @pytest.mark.skipif("PROBE_UNDER_TEST" in os.environ, reason="a checked or emulated probe has other limits")

@@ -83,6 +83,9 @@ def test_a_deadline_kills_the_process_group(served: Served) -> None:
     answer = served.answers(1)[1]
 
     assert answer[-1] == (ERROR, b"deadline")
+    told = [payload for kind, payload in answer if kind == LOG]
+    if Path("/proc/self/schedstat").exists():
+        assert re.fullmatch(rb"schedule ran_us \d+ waited_us \d+ of_us \d{6,7}\n", told[0])
     wait_until(lambda: not alive(int(output(answer))))
     assert output(served.answer("run", "echo", "on")) == b"on\n"
 
