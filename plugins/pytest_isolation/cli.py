@@ -119,6 +119,25 @@ def limits_(
         typer.echo("no limit was put under load: run pytest --isolation=container --isolation-check='lim.*'", err=True)
 
 
+@app.command("network")
+def network_(
+    files: Annotated[
+        list[Path], typer.Argument(help="the folder of a report, a results.json, or archived records: DIR/facts/*.json")
+    ],
+) -> None:
+    """Print who reached whom on each target, by which protocols; "+tcp" only after the packet filter was cleared."""
+    from provisioner.cli.table import print_table
+    from pytest_isolation.judge.again import results_from
+    from pytest_isolation.results.networks import headings, rows_of
+
+    networks = results_from(files).networks
+    for network in networks:
+        typer.echo(f"{network.target}: {network.tries} tries in {network.seconds:.2f} s")
+        print_table(headings(), rows_of(network))
+    if not networks:
+        typer.echo("no network was tried: run pytest --isolation=container --isolation-network", err=True)
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def init(
     context: typer.Context,

@@ -60,6 +60,7 @@ class RunOptions:
         pods: files of Kubernetes pods, each container of which is a column.
         only_named: whether nothing but attached sandboxes and command lines was asked for.
         helper: whether helpers may look at the hosts of engines that are elsewhere.
+        network: whether the networks of container runtimes are tried in a world of their own.
         expected: the file of the documented exceptions of own checks, or None.
         targets: the names of isolation.yaml's targets that are columns instead of the installed container runtimes.
         checks: ids or globs of the checks that are run; empty for all.
@@ -90,6 +91,7 @@ class RunOptions:
     only_named: bool = False
     expected: Path | None = None
     helper: bool = False
+    network: bool = False
     pyproject: Path | None = None
     targets: tuple[str, ...] = ()
     userland: str = "busybox"
@@ -133,6 +135,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="NAMES",
         default=LOCAL,
         help="run container runtimes on these hosts: local, or machines of lab.yaml (extra: lab); default: local",
+    )
+    add(
+        "--isolation-network",
+        action="store_true",
+        help="try who reaches whom: start each container runtime of this machine, with a daemon of its own, in a "
+        "network of ours with a host, another machine and sandboxes (as root; some seconds for each)",
     )
     add(
         "--isolation-helper",

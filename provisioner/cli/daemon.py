@@ -18,8 +18,6 @@ from provisioner.faults.explain import failed
 from provisioner.interrupt.program import forwarding, undoing
 
 if TYPE_CHECKING:
-    from provisioner.hosts.daemon import Daemon
-    from provisioner.journal.run import Run
     from provisioner.runtimes.runtime import Runtime
 
 
@@ -36,7 +34,7 @@ def daemon(
 
     Example: provisioner daemon docker -- pytest --isolation=container --isolation-runtime=docker
     """
-    from provisioner.hosts.daemon import running
+    from provisioner.hosts.daemon import daemon_of, running
     from provisioner.journal.beside import Leftovers
     from provisioner.journal.needs import Needs
     from provisioner.journal.run import Run
@@ -49,7 +47,7 @@ def daemon(
     runtime = _runtime_with_daemon(name)  # a wrong name ends here, before anything is pruned
     leftovers = Leftovers(Needs(runtime.programs))
     leftovers.undo()
-    with Run.start() as run, contextlib.closing(leftovers), running(_daemon_of(runtime, run), run) as env:
+    with Run.start() as run, contextlib.closing(leftovers), running(daemon_of(runtime, run), run) as env:
         status = _run(command, {**os.environ, **env})
     raise typer.Exit(status)
 
@@ -61,28 +59,6 @@ def _runtime_with_daemon(name: str) -> Runtime:
     if runtime.daemon is None:
         raise IsolationError(f"cannot run the daemon of '{name}': it has none", "leave out `provisioner daemon`")
     return runtime
-
-
-def _daemon_of(runtime: Runtime, run: Run) -> Daemon:
-    """Return how the runtime's daemon is started, with a data root that the journal deletes."""
-    from provisioner.hosts.daemon import Daemon, daemon_root
-    from provisioner.runtimes.render import render_argv, render_value
-
-    name, spec = runtime.name, runtime.daemon
-    assert spec is not None
-    root = daemon_root(run, runtime.name)
-    values = {"dir": str(root)}
-    return Daemon(
-        name=runtime.name,
-        binary=spec.binary,
-        argv=tuple(render_argv(spec.argv, values, f"{name}: daemon.argv")),
-        env={key: str(render_value(text, values, f"{name}: daemon.env")) for key, text in spec.env.items()},
-        ready=tuple(render_argv(spec.ready, values, f"{name}: daemon.ready")),
-        timeout=spec.timeout,
-        root=root,
-        files=spec.files,
-        cgroups=tuple(spec.cgroups),
-    )
 
 
 def _run(command: list[str], env: dict[str, str]) -> int:

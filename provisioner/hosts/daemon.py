@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,9 +24,11 @@ from provisioner.journal.entry import UndoEntry
 from provisioner.journal.lanes import undo_all
 from provisioner.journal.run import Run
 from provisioner.linux.mounts import read_mounts
-from provisioner.linux.netns import make_netns
+from provisioner.linux.netns import make_netns, netns_path
 from provisioner.paths import run_dir
 from provisioner.progress import step
+from provisioner.runtimes.render import render_argv, render_value
+from provisioner.runtimes.runtime import Runtime
 
 POLL = 0.05  # seconds
 STOP_TIMEOUT = 20.0  # dockerd gives its containers up to 15 s
@@ -79,14 +81,40 @@ def daemon_root(run: Run, name: str) -> Path:
     return root
 
 
+def daemon_of(runtime: Runtime, run: Run) -> Daemon:
+    """Return how a runtime's daemon is started, with a data root that the journal deletes."""
+    name, spec = runtime.name, runtime.daemon
+    if spec is None:
+        raise IsolationError(f"cannot run the daemon of '{name}': it has none", "leave out `provisioner daemon`")
+    root = daemon_root(run, name)
+    values = {"dir": str(root)}
+    return Daemon(
+        name=name,
+        binary=spec.binary,
+        argv=tuple(render_argv(spec.argv, values, f"{name}: daemon.argv")),
+        env={key: str(render_value(text, values, f"{name}: daemon.env")) for key, text in spec.env.items()},
+        ready=tuple(render_argv(spec.ready, values, f"{name}: daemon.ready")),
+        timeout=spec.timeout,
+        root=root,
+        files=spec.files,
+        cgroups=tuple(spec.cgroups),
+    )
+
+
+def daemon_netns(name: str, run: Run) -> Path:
+    """Return the path of the network namespace in which a runtime's daemon runs."""
+    return netns_path(f"iso-{name}-{run.id}")
+
+
 @contextlib.contextmanager
-def running(daemon: Daemon, run: Run) -> Iterator[dict[str, str]]:
+def running(daemon: Daemon, run: Run, furnish: Callable[[Path], None] | None = None) -> Iterator[dict[str, str]]:
     """
     Run a daemon during a `with` block.
 
     Args:
         daemon: the daemon.
         run: the journal that entries it.
+        furnish: adds interfaces to its network namespace, which has its loopback alone, before the daemon starts.
 
     Yields:
         The variables by which clients find it.
@@ -97,7 +125,7 @@ def running(daemon: Daemon, run: Run) -> Iterator[dict[str, str]]:
     binary = shutil.which(daemon.binary)
     if binary is None:
         raise IsolationError(f"cannot start '{daemon.name}': {daemon.binary} is not installed", hint="install it")
-    netns = f"iso-{daemon.name}-{run.id}"
+    netns = daemon_netns(daemon.name, run).name
     entries = [run.made("path", daemon.root)]
     entries += [run.made("cgroup", folder) for folder in _absent_cgroups(daemon)]
     entries.append(run.made("netns", netns))  # last, so undone first: it kills all that still runs
@@ -105,6 +133,8 @@ def running(daemon: Daemon, run: Run) -> Iterator[dict[str, str]]:
     try:
         _write_files(daemon)
         path = make_netns(netns)
+        if furnish is not None:
+            furnish(path)
         with step(f"start {daemon.name}"):
             process = _start(daemon, binary, path)
             _await_ready(daemon, process)

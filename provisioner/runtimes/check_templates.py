@@ -29,6 +29,7 @@ def find_faults(runtime: Runtime) -> Iterator[Fault]:
     overlays = [("options", name) for name in runtime.options] + [("variants", name) for name in runtime.variants]
     parts: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [((), document)]
     parts += [(where, document[where[0]][where[1]]) for where in overlays]
+    parts += [(("networked",), runtime.networked)] if runtime.networked else []
     defined = frozenset(name for _, part in parts for name in _defined(part))
     for where, part in parts:
         for place, path, text in find_templates(part):

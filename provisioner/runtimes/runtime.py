@@ -25,7 +25,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 Argv = list[str]
 # patterns instead of Literals: other rooms handle these names as plain text
 LimitName = Annotated[str, Field(pattern=f"^({'|'.join(limit_names())})$")]
-NetworkMode = Annotated[str, Field(pattern="^(none|private|host)$")]
+NetworkMode = Annotated[str, Field(pattern="^(none|private|host|other)$")]
 # conditions of expected.yaml that a name decides; all others are observed
 ConditionName = Annotated[str, Field(pattern="^(variant|option)$")]
 # a device as facts.platform.BusDevice.id; "cpu:" is a processor feature that lets a guest run guests
@@ -116,9 +116,13 @@ class NetworkMap(_Strict):
 
     Attributes:
         flags: arguments for `create`.
+        make: a command that is run once before the first sandbox of the mode: it makes the network.
+        delete: a command that deletes what the network leaves on the host; its daemon or namespace is gone by itself.
     """
 
     flags: Argv = []
+    make: Argv = []
+    delete: Argv = []
 
 
 class Config(_Strict):
@@ -220,7 +224,9 @@ class Runtime(_Strict):
         delete: the command that deletes a sandbox.
         list_: how to list the run's sandboxes.
         limits: how each limit is asked for; a limit that is not here cannot be set.
-        network: how each network mode is asked for.
+        network: how each network mode is asked for; "other" is a second network like "private".
+        networked: changes of these keys in the network of a test, as with `options`; None if it is not tried there.
+        publish: arguments for `create` that publish a port at an address of the host; None if it publishes none.
         volume: how a folder of the host is shared with a sandbox; None if it cannot be.
         capabilities: its documented default bounding set (capabilities(7) names without CAP_); None: not documented.
         devices: the devices of its VMs, by their ids in the guest, with a description; None: not declared.
@@ -274,6 +280,8 @@ class Runtime(_Strict):
     list_: Listing | None = Field(default=None, alias="list")
     limits: dict[LimitName, LimitMap] = {}
     network: dict[NetworkMode, NetworkMap]
+    networked: dict[str, Any] | None = None
+    publish: Argv | None = None
     volume: VolumeMap | None = None
     capabilities: list[str] | Literal["all"] | None = None
     devices: dict[DeviceId, str] | None = None

@@ -52,6 +52,11 @@ GROUPS: dict[str, dict[str, str]] = {
         "file": "the file of the pod with the probe, or of the pod as it is declared",
         "container": "the name that the engine gives the pod's container",
     },
+    "published": {
+        "address": "the address of the host at which a port is published",
+        "port": "the port there",
+        "to": "the port inside",
+    },
     "daemon": {"dir": "the daemon's own folder, for its data, sockets and files"},
 }
 
@@ -85,6 +90,9 @@ PLACES: dict[Place, str] = {
     ("limits", "*", "flags", "#"): "run image sandbox define",
     ("limits", "*", "config", "*"): "run image sandbox asked config define",
     ("network", "*", "flags", "#"): "run image sandbox limits flags define",
+    ("network", "*", "make", "#"): "run image define",
+    ("network", "*", "delete", "#"): "run define",
+    ("publish", "#"): "run image define published",
     ("volume", "flags", "#"): "run image sandbox limits volume define",
     ("volume", "config", "*"): "run image sandbox asked volume config define",
     ("command_line", "add", "#"): "run image sandbox asked define",

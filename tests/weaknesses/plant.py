@@ -121,6 +121,7 @@ class Plant:
         ends: whether it is deleted with processes in it, and residue is measured.
         listens: whether a port of the host's loopback listens beside it.
         planted_peer: whether the peer is planted too; peer: another Spec for the peer.
+        network: changes of the runtime's key `networked`; then its networks are tried, and no sandbox is looked at.
         kind: the kind as which the sandbox is judged.
         needs: a path of the host that the plant needs; when: whether this host can express it.
         version: the versions of the runtime that it is for, as a range: ">=25"; "" for all.
@@ -150,6 +151,7 @@ class Plant:
     listens: bool = False
     planted_peer: bool = False
     peer: Make | None = None
+    network: Mapping[str, Any] | None = None
     kind: str = ""
     needs: str = ""
     when: bool = True

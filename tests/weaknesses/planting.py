@@ -7,7 +7,7 @@ Everything that a plant makes on the host ends with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,11 +19,13 @@ from plants import BASES
 from rates import Areas, count
 from turns import network_turn
 
+from provisioner.facts.network import NetworkSeen
 from provisioner.facts.reach import Reach, Reaches
 from provisioner.files.maker import temporary_folder
 from provisioner.limits.document import Load, Loads
 from provisioner.limits.limit import limit_named
 from provisioner.paths import cache_dir
+from provisioner.probe.build import BuiltProbe
 from provisioner.runtimes.load import overlay
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.loads import measure_loads
@@ -33,6 +35,7 @@ from provisioner.sandboxes.shared_file import SharedFile, make_shared_file, shar
 from provisioner.sandboxes.spec import VOLUME, Spec
 from provisioner.sandboxes.teardown import TeardownResult, measure_end
 from pytest_isolation.observe.measurements import Measurements
+from pytest_isolation.observe.network import measure_network
 from pytest_isolation.observe.sandboxes import SandboxCache
 from pytest_isolation.observe.views import observe_sandbox
 from pytest_isolation.options import LOCAL
@@ -41,6 +44,7 @@ from pytest_isolation.targets.target import Target
 from pytest_isolation.walls.labels import is_selinux, why_unconfined
 
 ENDED = ("survivors", "residue")
+_networks_seen: dict[str, NetworkSeen] = {}
 _bases: dict[tuple[int, str, str], Record] = {}
 
 
@@ -126,8 +130,12 @@ def try_plant(
         if plant.volume:
             words = _words(BASES[named(target.runtime), plant.base], ground) if plant.base else {}
             before = before.model_copy(update={"shared_file": _file_made(ground, target.runtime, Spec(**words))})
+        if plant.network is not None:
+            before = before.model_copy(update={"network": _networks(ground.host.probe, target.runtime, None)})
         after = (
-            _left(ground, plant, before, meanwhile)
+            before.model_copy(update={"network": _networks(ground.host.probe, target.runtime, plant.network)})
+            if plant.network is not None
+            else _left(ground, plant, before, meanwhile)
             if plant.leave
             else _limited(ground, target, plant, before, meanwhile)
             if plant.limit
@@ -145,6 +153,19 @@ def try_plant(
         {check: found for check, found in judge(one).items() if check not in apart} for one in (before, after)
     )
     return Outcome(first, second, expected, _is_confined(after))
+
+
+def _networks(probe: BuiltProbe, runtime: Runtime, changes: Mapping[str, Any] | None) -> NetworkSeen:
+    """Try the networks of a runtime, as its role describes them (once) or changed."""
+    if changes is None:
+        if runtime.name not in _networks_seen:
+            _networks_seen[runtime.name] = measure_network(runtime, probe)
+        return _networks_seen[runtime.name]
+    networked = dict(runtime.networked or {})
+    for key, value in changes.items():
+        extends = key.endswith("+") and key in networked
+        networked[key] = {**networked[key], **value} if extends else value
+    return measure_network(runtime.model_copy(update={"networked": networked}), probe)
 
 
 def _is_confined(record: Record) -> bool:

@@ -50,7 +50,7 @@ def show_evidence(record: Record, shows: Iterable[str]) -> tuple[tuple[str, ...]
         if path == "filter":
             outside += filter_lines(record)
             continue
-        if path.partition(".")[0] in ("loads", "reaches", "shared_file", "declared"):
+        if path.partition(".")[0] in ("loads", "reaches", "shared_file", "declared", "network"):
             inside.append(f"{path} = {show_fact(record, path)}")
             continue
         if path.startswith("image."):

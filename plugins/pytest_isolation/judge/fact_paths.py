@@ -23,7 +23,7 @@ HOLDERS: dict[str, type[BaseModel]] = {
     "target": TargetInfo,
     "declared": Declared,
 }
-WHOLE = ("loads", "reaches", "shared_file", "filter")  # what was measured: judge/evidence.py
+WHOLE = ("loads", "reaches", "shared_file", "network", "filter")  # what was measured: judge/evidence.py
 SECTIONS = ("process", "limits", "system")  # a path may leave them out
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.facts.network import NetworkSeen
 from provisioner.facts.reach import Reach
 from provisioner.limits.document import Load
 from provisioner.probe.request import Reply
@@ -47,6 +48,9 @@ class LiveView(Acting, SandboxView):
 
     def reach(self, network: str) -> Reach:
         return self.measurements.reach(network)
+
+    def network(self) -> NetworkSeen | None:
+        return self.measurements.network()
 
     def teardown(self) -> Record:
         return self.measurements.teardown()

@@ -13,19 +13,22 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from provisioner.errors import IsolationError
+from provisioner.facts.network import NetworkSeen
 from provisioner.facts.reach import Reach, Reaches
 from provisioner.faults.explain import explained
 from provisioner.limits.document import Load, Loads
 from provisioner.limits.limit import limit_names
-from provisioner.observed import Observed, is_missing, unobserved
+from provisioner.observed import Fact, Observed, is_missing, since_schema, unobserved
 from provisioner.sandboxes.loads import measure_declared, measure_loads
 from provisioner.sandboxes.reach import measure_reach
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.shared_file import shared_folder
 from provisioner.sandboxes.spec import Spec
 from provisioner.sandboxes.teardown import TeardownResult, measure_end
+from pytest_isolation.observe.network import measure_network
 from pytest_isolation.observe.sandboxes import Part, SandboxCache
 from pytest_isolation.observe.views import try_observe
+from pytest_isolation.options import LOCAL
 from pytest_isolation.records.record import Record
 from pytest_isolation.targets.target import Target
 
@@ -36,6 +39,7 @@ class Measured(Observed):
     loads: Loads = Loads({})
     reaches: Reaches = Reaches({})
     teardown: TeardownResult | None = None
+    network: Fact[NetworkSeen | None] = since_schema()
 
 
 class Measurements:
@@ -60,6 +64,7 @@ class Measurements:
         self._sandboxes = sandboxes
         self._writing = threading.Lock()
         self._loading, self._reaching, self._ending = threading.Lock(), threading.Lock(), threading.Lock()
+        self._networking = threading.Lock()
 
     @property
     def record(self) -> Record:
@@ -103,6 +108,23 @@ class Measurements:
                 self.add(Measured(reaches=Reaches({network: reach})))
         return self._record.reaches[network]
 
+    def network(self) -> NetworkSeen | None:
+        """
+        Try the runtime's networks in a world of their own, once.
+
+        Returns:
+            None if it was not asked for, or if the target's networks cannot be tried so.
+
+        Raises:
+            UnobservedFact: it could not be tried.
+        """
+        if is_missing(self._record.raw("network")):
+            self._sandboxes.require_process()
+            with self._networking:
+                if is_missing(self._record.raw("network")):
+                    self.add(Measured(network=try_observe(self._measure_network)))
+        return self._record.network
+
     def teardown(self) -> Record:
         """End a further sandbox of the target, once; return the record with what it left."""
         if not is_missing(self._record.raw("residue")):
@@ -122,22 +144,31 @@ class Measurements:
         ended = (
             None if is_missing(record.raw("residue")) else TeardownResult(**{one: record.raw(one) for one in fields})
         )
-        return Measured(loads=record.loads, reaches=record.reaches, teardown=ended)
+        return Measured(loads=record.loads, reaches=record.reaches, teardown=ended, network=record.raw("network"))
 
     def add(self, measured: Measured) -> None:
         """Add what was measured, here or by a worker, to the record."""
         with self._writing:
-            record, end = self._record, measured.teardown
+            record, end, network = self._record, measured.teardown, measured.raw("network")
             self._record = record.model_copy(
                 update={
                     "loads": Loads({**record.loads.root, **measured.loads.root}),
                     "reaches": Reaches({**record.reaches.root, **measured.reaches.root}),
+                    **({} if is_missing(network) else {"network": network}),
                     **({} if end is None else {name: end.raw(name) for name in TeardownResult.model_fields}),
                 }
             )
 
     def _live(self, part: Part) -> Sandbox:
         return self._sandboxes.live(self.target, part)
+
+    def _measure_network(self) -> NetworkSeen | None:
+        """Of a user's own command line or image only the stock runtime behind it could be tried."""
+        target = self.target
+        ours = target.host == LOCAL and target.attached is None and not target.command and target.runtime.kind != "vm"
+        if not (self._sandboxes.networks and ours) or "network" in target.runtime.cannot:
+            return None
+        return measure_network(target.runtime, self._sandboxes.hosts.local.probe)
 
     def _measure_loads(self) -> dict[str, Load]:
         target = self.target

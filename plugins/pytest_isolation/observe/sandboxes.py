@@ -38,14 +38,16 @@ class SandboxCache:
     Args:
         hosts: the hosts to create them on; each is started on first use.
         userland: the image of the sandboxes with a shell: "shell" (BusyBox) or "debian".
+        networks: whether the networks of runtimes are tried in a world of their own.
 
     Attributes:
         recreated: how many sandboxes died and were made again.
     """
 
-    def __init__(self, hosts: Hosts, userland: ImageName = "shell") -> None:
+    def __init__(self, hosts: Hosts, userland: ImageName = "shell", networks: bool = False) -> None:
         self.hosts = hosts
         self.userland = userland
+        self.networks = networks
         self.recreated = 0
         self._live: dict[tuple[str, Part], _Live] = {}
         self._further: list[Sandbox] = []

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
+from provisioner.facts.network import NetworkSeen
 from provisioner.facts.reach import Reaches
 from provisioner.facts.served_sockets import ServedSockets
 from provisioner.files.folder import Folder
@@ -90,6 +91,7 @@ class Record(Observed):
         served_sockets: unix sockets on which processes of the host serve, observed beside the sandbox.
         declared: what the sandbox was to be, as its runtime tells it; None if the runtime does not tell.
         shared_file: a file that the further sandbox made in a folder of the host; None if no folder can be shared.
+        network: who reached whom in a network of our own; None if it was not asked for or cannot be tried.
         this_machine: the facts of a host that the sandbox does not run on (records/kernels.py); None if it does.
     """
 
@@ -111,6 +113,7 @@ class Record(Observed):
     shared_file: Fact[SharedFile | None] = since_schema()
     served_sockets: ServedSockets = since_schema()
     declared: Fact[Declared | None] = since_schema()
+    network: Fact[NetworkSeen | None] = since_schema()
     this_machine: Fact[Facts | None] = since_schema()
 
 

@@ -14,12 +14,13 @@ from provisioner.errors import UnobservedFact
 from provisioner.facts.capabilities import CapabilitySet
 from provisioner.facts.document import Facts
 from provisioner.facts.image import ImageSeen
+from provisioner.facts.network import NetworkSeen
 from provisioner.facts.process import Process, TaskState
 from provisioner.facts.reach import Reach
 from provisioner.facts.status import Capabilities
 from provisioner.facts.system import System
 from provisioner.limits.document import Load
-from provisioner.observed import Unobserved
+from provisioner.observed import Unobserved, is_missing
 from provisioner.runtimes.declared import Declared
 from provisioner.sandboxes.shared_file import SharedFile
 from pytest_isolation.records.host_view import HostView as HostView  # checks import both views from here
@@ -306,6 +307,17 @@ class SandboxView:
             network: the network mode of both sandboxes: "none", "private" or "host".
         """
         return self.record.reaches[network]
+
+    def network(self) -> NetworkSeen | None:
+        """
+        Return who reached whom in a network of our own: --isolation-network.
+
+        Returns:
+            None if it was not asked for, or if the runtime's networks cannot be tried so.
+        """
+        if is_missing(self.record.raw("network")):
+            return None
+        return self.record.network
 
     def teardown(self) -> Record:
         """Return the record with what a further sandbox of this target left when it was ended; made once."""

@@ -17,6 +17,7 @@ from pytest_isolation.records.record import ATTACHED, Record, TargetInfo
 from pytest_isolation.results import model as r
 from pytest_isolation.results.limits import figures_of
 from pytest_isolation.results.merge import normal
+from pytest_isolation.results.networks import network_of
 from pytest_isolation.results.notes import notes_of
 
 
@@ -71,7 +72,9 @@ def assemble(
     targets = [_target(record, (times or {}).get(record.target.id, {})) for record in records]
     notes = [note for record in records for note in notes_of(record)]
     figures = {(record.target.id, check): one for record in records for check, one in figures_of(record).items()}
-    return results_of(cells, run, map(_host, records), targets, [*skipped, *unused], beside, notes, figures)
+    networks = [network for record in records if (network := network_of(record)) is not None]
+    parts = map(_host, records), targets, [*skipped, *unused], beside, notes, figures
+    return results_of(cells, run, *parts, networks)
 
 
 def results_of(
@@ -83,6 +86,7 @@ def results_of(
     beside: Iterable[r.AttachedComparison] = (),
     notes: Iterable[r.Note] = (),
     figures: Mapping[tuple[str, str], r.Figures] | None = None,
+    networks: Iterable[r.Network] = (),
 ) -> r.Results:
     """
     Return the results of these parts.
@@ -96,6 +100,7 @@ def results_of(
         beside: how attached sandboxes compare with stock ones.
         notes: known flaws.
         figures: of limits, by target and check.
+        networks: who reached whom, where that was tried.
     """
     listed = list(cells)
     return normal(
@@ -107,6 +112,7 @@ def results_of(
         skipped=tuple(skipped),
         beside=tuple(beside),
         notes=tuple(notes),
+        networks=tuple(networks),
     )
 
 

@@ -42,6 +42,7 @@ def merge(first: r.Results, second: r.Results) -> r.Results:
         skipped=first.skipped + second.skipped,
         beside=first.beside + second.beside,
         notes=first.notes + second.notes,
+        networks=first.networks + second.networks,
     )
 
 
@@ -54,6 +55,7 @@ def normal(
     skipped: tuple[r.Skipped, ...],
     beside: tuple[r.AttachedComparison, ...] = (),
     notes: tuple[r.Note, ...] = (),
+    networks: tuple[r.Network, ...] = (),
 ) -> r.Results:
     """Return results with these parts sorted, one for each key, so that equal results are equal bytes."""
     return r.Results(
@@ -75,6 +77,7 @@ def normal(
         skipped=_union(skipped, _text),
         beside=_union(beside, lambda one: one.target),
         notes=_union(notes, lambda note: (note.target, note.known, note.component)),
+        networks=_union(networks, lambda network: network.target),
     )
 
 

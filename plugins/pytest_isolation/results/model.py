@@ -189,6 +189,30 @@ class Note(Part):
     source: Line = ""
 
 
+class Reached(Part):
+    """
+    By which protocols one member of a network reached a service of another.
+
+    `source` and `target` are members, `service` one of facts.network.Attempt.  `protocols` are those that reached it:
+    "tcp", or "tcp6" over IPv6.  `flushed` are those that did so only after the host's packet filter was cleared.
+    """
+
+    source: Line
+    target: Line
+    service: Line
+    protocols: tuple[Line, ...] = ()
+    flushed: tuple[Line, ...] = ()
+
+
+class Network(Part):
+    """The networks of a target, as they were tried: how many tries, the seconds that they took, who reached whom."""
+
+    target: Line
+    tries: int
+    seconds: float
+    reached: tuple[Reached, ...]
+
+
 class Results(Part):
     """The whole file.  Lists are sorted and contain no key twice, so that equal results are equal bytes."""
 
@@ -202,6 +226,7 @@ class Results(Part):
     skipped: tuple[Skipped, ...] = ()
     beside: tuple[AttachedComparison, ...] = ()
     notes: tuple[Note, ...] = ()
+    networks: tuple[Network, ...] = ()
 
     def findings(self) -> list[Cell]:
         """Return the cells that are findings, the worst first."""

@@ -70,6 +70,7 @@ def read_options(config: pytest.Config) -> RunOptions:
         only_named=given is None,
         userland=userland,
         helper=config.getoption("isolation_helper"),
+        network=config.getoption("isolation_network"),
         checks=_names(config.getoption("isolation_check")),
     )
 

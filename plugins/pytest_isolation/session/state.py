@@ -167,7 +167,7 @@ def start_state(options: RunOptions, workerinput: list[dict[str, str]] | None) -
     programs = frozenset(name for one in selected if one.host == LOCAL for name in one.runtime.programs)
     needs = Needs(programs, machines=lab is not None)
     hosts = Hosts(options.kernel, lab, workerinput is not None, needs, options.helper)
-    sandboxes = SandboxCache(hosts, "debian" if options.userland == "debian" else "shell")
+    sandboxes = SandboxCache(hosts, "debian" if options.userland == "debian" else "shell", options.network)
     if workerinput is not None:
         measurements = read_measurements(workerinput, targets, sandboxes)
     check_remedies({target.runtime.name for target in targets.values()})
