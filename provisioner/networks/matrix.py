@@ -13,7 +13,7 @@ from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.facts.network import Attempt
 from provisioner.networks.member import Member
-from provisioner.networks.plan import Planned, plan, served_by, tokens_of
+from provisioner.networks.plan import Planned, plan, refuse_outside, served_by, tokens_of
 from provisioner.probe.net_tries import (
     SERVE_BOUND,
     TRY_BOUND,
@@ -44,6 +44,7 @@ def try_all(members: Sequence[Member], published: bool) -> list[Attempt]:
     """
     token = secrets.token_hex(6)
     planned = plan(members, published)
+    refuse_outside(members, planned)
     texts = tokens_of(planned, token)
     listening = {member.name: _serve(member) for member in members}
     with ThreadPoolExecutor(max_workers=len(members)) as threads:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from provisioner.errors import IsolationError
 from provisioner.networks.member import LOOPBACK, Member
 from provisioner.networks.world import FAR, HOST_LAN, METADATA
 from provisioner.probe.net_tries import Protocol, socket_word
@@ -86,6 +87,30 @@ def _services(member: Member, published: bool) -> Iterator[tuple[str, str, str, 
         for address in FAR:
             yield member.name, "far", address, "tcp", OPEN_PORT
             yield member.name, "far", address, "udp", OPEN_PORT
+
+
+def refuse_outside(members: Sequence[Member], planned: Sequence[Planned]) -> None:
+    """
+    Refuse tries that would leave the world, before a probe is asked to make them.
+
+    Args:
+        members: the members of the world.
+        planned: the tries.
+
+    Raises:
+        IsolationError: an address belongs to no member.
+    """
+    known = {
+        *LOOPBACK,
+        *HOST_LAN,
+        *FAR,
+        METADATA,
+        SOCKET,
+        *(address for member in members for address in member.addresses),
+    }
+    for one in planned:
+        if one.address not in known:
+            raise IsolationError(f"cannot try '{one.address}': it is no address of the test's own network")
 
 
 def tokens_of(planned: Sequence[Planned], token: str) -> Mapping[int, str]:

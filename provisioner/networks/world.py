@@ -11,11 +11,11 @@ The addresses are those for documentation (RFC 5737, RFC 3849) and the link-loca
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner.connection.local import LocalConnection
+from provisioner.connection.local import find_program
 from provisioner.deadlines import deadline
 from provisioner.errors import IsolationError
 from provisioner.journal.entry import UndoEntry
@@ -31,17 +31,8 @@ BRIDGES = {"one": ("10.89.1.1", "fd00:89:1::1"), "two": ("10.89.2.1", "fd00:89:2
 SANDBOX_NETS = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8")  # what engines give to sandboxes
 
 
-@dataclass(frozen=True)
-class Needs:
-    """Programs that the world needs, with the package that has each."""
-
-    programs: tuple[tuple[str, str], ...] = (("ip", "iproute2"), ("nsenter", "util-linux"), ("iptables", "iptables"))
-
-    def refuse_missing(self) -> None:
-        """Raise IsolationError for a program that is not installed."""
-        for program, package in self.programs:
-            if LocalConnection().find(program) is None:
-                raise IsolationError(f"cannot make a network: {program} is not installed", f"install {package}")
+# programs that the world needs, and the package that has each
+NEEDS = {"ip": "iproute2", "nsenter": "util-linux", "iptables": "iptables", "sysctl": "procps"}
 
 
 class World:
@@ -55,16 +46,17 @@ class World:
         IsolationError: this user may not make network namespaces, or a program is missing.
 
     Attributes:
-        host: runs commands in the host's namespace; set by `furnish`.
         lan: runs commands in the namespace of the other machine.
     """
 
     def __init__(self, run: Run) -> None:
-        Needs().refuse_missing()
+        for program, package in NEEDS.items():
+            if find_program(program) is None:
+                raise IsolationError(f"cannot make a network: {program} is not installed", f"install {package}")
         self._run = run
         self._made: list[tuple[str, UndoEntry]] = []
-        self.lan = NetnsConnection(self._make(f"iso-lan-{run.id}"))
-        self.lan_path = Path("/run/netns") / f"iso-lan-{run.id}"
+        self._lan = f"iso-lan-{run.id}"
+        self.lan = NetnsConnection(self._make(self._lan))
 
     def own_host(self) -> Path:
         """Make and furnish a namespace for a host without a daemon, and return its path."""
@@ -78,9 +70,14 @@ class World:
 
         Args:
             path: the host's namespace; it has its loopback interface alone.
+
+        Raises:
+            IsolationError: the namespace has a way out, or a command failed.
         """
         host = NetnsConnection(path)
-        ip(host, ["link", "add", "lan0", "type", "veth", "peer", "name", "lan0", "netns", self.lan_path.name])
+        for link in (host, self.lan):
+            _refuse_connected(link)
+        ip(host, ["link", "add", "lan0", "type", "veth", "peer", "name", "lan0", "netns", self._lan])
         self._address(host, "lan0", HOST_LAN)
         self._address(self.lan, "lan0", LAN)
         for address in (METADATA, *FAR):
@@ -113,6 +110,13 @@ class World:
             length = ["64", "nodad"] if ":" in address else ["24"]
             ip(where, ["addr", "add", f"{address}/{length[0]}", "dev", link, *length[1:]])
         ip(where, ["link", "set", link, "up"])
+
+
+def _refuse_connected(where: NetnsConnection) -> None:
+    """Refuse a namespace with an interface that is up, but for its loopback: packets of a test could leave it."""
+    links = json.loads(ip(where, ["-j", "link"]) or b"[]")
+    if others := [link["ifname"] for link in links if link["ifname"] != "lo" and "UP" in link["flags"]]:
+        raise IsolationError(f"cannot make a network: the namespace has the interface {others[0]}, which may lead out")
 
 
 def ip(where: NetnsConnection, words: list[str]) -> bytes:

@@ -92,6 +92,12 @@ LANES: tuple[Lane, ...] = (
     Lane("container-declared", "full", 150, ("provisioner/runtimes/",)),
     Lane("container-jails", "long", 480),  # what script/jails fetches may take minutes
     Lane("matrix", "full", 110, (f"{PLANTS}/neighbours.py", f"{PLANTS}/views.py")),
+    Lane(
+        "network",
+        "full",
+        60,
+        ("provisioner/networks/", f"{PLANTS}/network.py", "plugins/pytest_isolation/suite/network/"),
+    ),
     Lane("generated", "full", 90, ("plugins/pytest_isolation/differential/",)),
     Lane("vm-qemu", "full", 300, ("roles/qemu/", f"{PLANTS}/qemu.py", f"{PLANTS}/qemu_guests.py")),
     Lane("lab-ssh", "full", 60, ("provisioner/connection/", "provisioner/hosts/")),

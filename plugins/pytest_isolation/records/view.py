@@ -29,6 +29,8 @@ from pytest_isolation.records.record import Record, TargetInfo
 from pytest_isolation.records.sentry import passed_through, sentry_kernel
 from pytest_isolation.walls.inside_outside import corrected
 from pytest_isolation.walls.machine.own_kernel import is_named_apart
+from pytest_isolation.walls.network import PLACES
+from pytest_isolation.walls.network import reached as reached_services
 from pytest_isolation.walls.outside_alone import is_refused, may_gain
 from pytest_isolation.walls.privileged_calls import rows_passed
 from pytest_isolation.walls.served_sockets import Reached, reached
@@ -318,6 +320,25 @@ class SandboxView:
         if is_missing(self.record.raw("network")):
             return None
         return self.record.network
+
+    def can_reach(self, place: str, protocol: str = "") -> bool:
+        """
+        Return whether a sandbox of this target reaches a service in a network of our own (docs/how-to/network.md).
+
+        Args:
+            place: "peer", "other", "host", "loopback" (of the host), "lan", "far" or "metadata".
+            protocol: "tcp", "udp", "icmp" or "unix-abstract"; "" for any.
+
+        Raises:
+            KeyError: there is no such place.
+            UnobservedFact: it was not tried, for example without --isolation-network, or the service was not there.
+        """
+        member, services = PLACES[place]
+        seen = self.network()
+        if seen is None:
+            raise UnobservedFact("network", "", "the networks of this target were not tried: --isolation-network")
+        attempts = [one for one in seen.attempts if protocol in ("", one.protocol)]
+        return bool(reached_services(attempts, ["sandbox"], [member], services))
 
     def teardown(self) -> Record:
         """Return the record with what a further sandbox of this target left when it was ended; made once."""

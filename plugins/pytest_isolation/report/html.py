@@ -23,7 +23,7 @@ from pytest_isolation.report.signs import SIGNS
 from pytest_isolation.report.terminal import beside_text
 from pytest_isolation.results.limits import limit_cells, show_amount
 from pytest_isolation.results.model import Results
-from pytest_isolation.results.networks import COLUMNS, rows_of
+from pytest_isolation.results.networks import columns, rows_of
 from pytest_isolation.results.notes import HEADING, lines_of, notes_on
 
 PAGE = "index.html"
@@ -45,7 +45,7 @@ def render_html(results: Results) -> str:
         better=[cell for cell in results.cells if cell.judgement is Judgement.BETTER],
         limits=[cell for cell in limit_cells(results) if cell.figures],
         networks=[(network, rows_of(network)) for network in results.networks],
-        network_columns=[heading for heading, _, _ in COLUMNS],
+        network_columns=columns(),
         documented=documented(results),
         not_applicable=not_applicable(results),
         skipped=counted(results.skipped),

@@ -11,23 +11,11 @@ from collections.abc import Iterator, Sequence
 from provisioner.facts.network import Attempt, NetworkSeen
 from pytest_isolation.records.record import Record
 from pytest_isolation.results.model import Network, Reached
+from pytest_isolation.walls.network import PLACES
 
 CLOSED, UNTRIED = "closed", "-"
 SOURCES = ("sandbox", "peer", "other", "none", "host", "lan")
-# The columns: a heading, and the target and the services that it stands for
-COLUMNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("sandbox", "sandbox", ("open", "echo")),
-    ("peer", "peer", ("open", "echo")),
-    ("other", "other", ("open", "echo")),
-    ("none", "none", ("open", "echo")),
-    ("host", "host", ("open", "echo")),
-    ("host's loopback", "host", ("loopback", "socket")),
-    ("published", "sandbox", ("published",)),
-    ("published locally", "sandbox", ("published_local",)),
-    ("lan", "lan", ("open", "echo")),
-    ("far", "lan", ("far",)),
-    ("metadata", "lan", ("metadata",)),
-)
+HEADINGS = {"loopback": "host's loopback", "published_local": "published locally"}  # others are named by their place
 
 
 def network_of(record: Record) -> Network | None:
@@ -53,7 +41,12 @@ def network_of(record: Record) -> Network | None:
 
 def headings() -> tuple[str, ...]:
     """Return the headings of `rows_of`."""
-    return ("FROM", *(heading.upper() for heading, _, _ in COLUMNS))
+    return ("FROM", *(name.upper() for name in columns()))
+
+
+def columns() -> list[str]:
+    """Return the names of the services that a row of `rows_of` has after its source."""
+    return [HEADINGS.get(place, place) for place in PLACES]
 
 
 def rows_of(network: Network) -> list[tuple[str, ...]]:
@@ -63,7 +56,7 @@ def rows_of(network: Network) -> list[tuple[str, ...]]:
 
 
 def _row(network: Network, source: str) -> Iterator[str]:
-    for _, target, services in COLUMNS:
+    for target, services in PLACES.values():
         tried = [
             one
             for one in network.reached

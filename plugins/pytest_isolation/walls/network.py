@@ -18,6 +18,20 @@ WORDS = {
     "lan": "a machine beside the host",
     "none": "a sandbox without a network",
 }
+# What a sandbox may reach: a name, the member and its services
+PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "sandbox": ("sandbox", ("open", "echo")),
+    "peer": ("peer", ("open", "echo")),
+    "other": ("other", ("open", "echo")),
+    "none": ("none", ("open", "echo")),
+    "host": ("host", ("open", "echo")),
+    "loopback": ("host", ("loopback", "socket")),
+    "published": ("sandbox", ("published",)),
+    "published_local": ("sandbox", ("published_local",)),
+    "lan": ("lan", ("open", "echo")),
+    "far": ("lan", ("far",)),
+    "metadata": ("lan", ("metadata",)),
+}
 TWINS = {"sandbox", "peer"}  # of one network
 # as it is listed; a service that is not here is named by its target alone
 SERVICES = {
