@@ -8,11 +8,11 @@ from typing import Any
 from provisioner.errors import UnobservedFact
 from provisioner.limits.kinds.pids import MAX_CHILDREN
 from provisioner.limits.limit import Limit
-from provisioner.limits.measured import DEADLINE, CgroupFilesBase, LoadBase, measured_number, or_none
+from provisioner.limits.measured import DEADLINE, CgroupFilesBase, LoadBase, counter_rose, measured_number, or_none
 from provisioner.limits.starving import why_late
 from provisioner.observed import Answer, Fact, Number, Observed, since_schema
 
-REACHED = 0.5  # of the limit: the user's other tasks count too
+REACHED = 0.5  # of the limit: other tasks count too
 
 
 class NprocLimit(Observed):
@@ -70,6 +70,16 @@ class Nproc(Limit[NprocLoad]):
 
     def why_unbounded(self, files: CgroupFilesBase) -> str | None:
         return None if self.declared(files) is not None else "limit=none: its user may have any number of tasks"
+
+    def why_not_applicable(self, load: NprocLoad) -> str | None:
+        """A lower limit of tasks comes first: the hard value, which is shown, is never reached (cgroups(7), pids)."""
+        forks = load.raw("user_children")
+        if load.shown is None or load.shown.nproc.raw("limit") != load.limit or not isinstance(forks, int):
+            return None
+        tasks = load.shown.pids.raw("limit")
+        lower = isinstance(tasks, int) and tasks * REACHED <= forks < tasks <= load.limit
+        first = lower and load.raw("user_error") == "EAGAIN" and counter_rose(load, "pids", "refusals")
+        return f"its limit of {tasks} tasks comes first: lim.pids" if first else None
 
     def why_not_in_force(self, load: NprocLoad) -> str | None:
         """Not in force: another limit is shown, or as many children as the limit were forked."""

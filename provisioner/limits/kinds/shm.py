@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from provisioner.errors import UnobservedFact
-from provisioner.limits.kinds.memory import ENDED_BY_LIMIT, MIB, UNITS
+from provisioner.limits.kinds.memory import ENDED_BY_LIMIT, MIB, SLACK, UNITS
 from provisioner.limits.limit import Limit
 from provisioner.limits.measured import CgroupFilesBase, LoadBase, amount_inside, measured_number, or_none
 from provisioner.observed import Answer, Fact, Number, Observed, since_schema
@@ -77,7 +77,7 @@ class Shm(Limit[ShmLoad]):
         if shown is None or not 0 <= shown - asked < PAGE:
             return f"its /dev/shm has {or_none(shown)}, {asked} bytes were asked for"
         memory = None if load.shown is None else load.shown.memory.raw("limit")
-        if load.ended in ENDED_BY_LIMIT and isinstance(memory, int) and memory <= shown:
+        if load.ended in ENDED_BY_LIMIT and isinstance(memory, int) and memory <= shown + SLACK:
             return None  # killed at its memory limit, to which what is in a tmpfs is charged (tmpfs(5))
         if load.shm_bytes > shown:
             return f"it wrote {load.shm_bytes} bytes of {asked}"

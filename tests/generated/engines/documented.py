@@ -44,6 +44,9 @@ MASKED = (
     *("/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware"),
 )
 KERNEL = ("/sys", "/sys/fs/cgroup")
+MEMORY = {"64m": 64 << 20}
+# podman-run(1) --read-only-tmpfs: what a read-only container may write
+PODMANS_TMPFS = ("/run", "/tmp", "/var/tmp")
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
@@ -78,6 +81,8 @@ def documented(chosen: Mapping[str, Any], engine: str, place: Place) -> Config:
         "devices": [{"path": _node(one)} for one in chosen.get("devices", ())],
         "seccomp": _seccomp(chosen, engine, held),
     }
+    if "memory" in chosen:
+        linux["resources"] = {"memory": {"limit": MEMORY[chosen["memory"]]}}
     if chosen.get("privileged"):
         linux["devices"] = [{"path": "every device of the host"}]
     return {
@@ -88,7 +93,7 @@ def documented(chosen: Mapping[str, Any], engine: str, place: Place) -> Config:
             "env": [f"{name}=generated" for name in chosen.get("environment", ())],
         },
         "root": {"readonly": bool(chosen.get("read-only"))},
-        "mounts": _mounts(chosen, place, privileged),
+        "mounts": _mounts(chosen, engine, place, privileged),
         "linux": linux,
     }
 
@@ -168,9 +173,14 @@ def bind_of(choice: str, place: Place) -> tuple[str, str, str]:
     return own.get(source, source), target, mode
 
 
-def _mounts(chosen: Mapping[str, Any], place: Place, privileged: bool) -> list[Config]:
+def _mounts(chosen: Mapping[str, Any], engine: str, place: Place, privileged: bool) -> list[Config]:
     mode = [] if privileged else ["ro"]
     found: list[Config] = [{"destination": path, "type": "", "source": path, "options": mode} for path in KERNEL]
+    tmpfs = [chosen["tmpfs"]] if "tmpfs" in chosen else []
+    tmpfs += PODMANS_TMPFS if engine == "podman" and chosen.get("read-only") else ()
+    for one in tmpfs:
+        target, _, how = one.partition(":")
+        found.append({"destination": target, "type": "tmpfs", "source": "tmpfs", "options": how.split(",")})
     for one in chosen.get("binds", ()):
         source, target, how = bind_of(one, place)
         found.append({"destination": target, "type": "bind", "source": source, "options": ["rbind", how]})

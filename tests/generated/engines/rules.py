@@ -58,6 +58,20 @@ def may_remount(world: World) -> bool:
     return some and "SYS_ADMIN" in world.effective and not world.refused("fsopen")
 
 
+def as_declared(world: World) -> str | None:
+    """podman tells the config.json; docker's inspect leaves out the mounts that it makes itself."""
+    rule = OCI.get("run.as_declared")
+    return rule(world) if rule and world.runtime == "podman" else None
+
+
+def tmpfs_bounds(world: World) -> str | None:
+    """docker-run(1), podman-run(1) --tmpfs: no size unless one is given; memory.rst: a memory limit counts them."""
+    if "memory" in world.config["linux"].get("resources", {}):
+        return HOLDS
+    mounts = [one["options"] for one in world.config["mounts"] if one["type"] == "tmpfs"]
+    return None if all(any(word.startswith("size=") for word in options) for options in mounts) else OPEN
+
+
 RULES: dict[str, Rule] = {
     **{check: rule for check, rule in OCI.items() if check not in ("mnt.layers", "nnp.setuid")},
     "nnp.setuid": open_if(setuid_counts),
@@ -65,6 +79,8 @@ RULES: dict[str, Rule] = {
     "ipc.abstract": lambda world: HOLDS if world.has("network") else HOSTS if world.runtime == "docker" else OPEN,
     # A network namespace has one superblock of sysfs, read-only if the first container in it mounts it so.
     "path.sys_ro": lambda world: HOSTS if privileged(world) and not world.has("network") else OCI["path.sys_ro"](world),
+    "run.as_declared": as_declared,
+    "lim.tmpfs": tmpfs_bounds,
     "dev.shm": open_if(lambda world: not world.has("ipc")),
     "dev.fuse_tun": opened_if(
         lambda world: "/dev/fuse" in world.devices or (privileged(world) and exists("/dev/fuse", "/dev/net/tun"))
