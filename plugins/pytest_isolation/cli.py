@@ -108,13 +108,22 @@ def limits_(
         list[Path], typer.Argument(help="the folder of a report, a results.json, or archived records: DIR/facts/*.json")
     ],
 ) -> None:
-    """Print each limit on each target: allotted, shown, measured, by how much it was exceeded, and what set it."""
+    """
+    Print each limit on each target: allotted, shown, measured, by how much it was exceeded, and what set it.
+
+    Below it: what each sandbox sees of memory and processors beside what it may use.
+    """
     from provisioner.cli.table import print_table
     from pytest_isolation.judge.again import results_from
     from pytest_isolation.results.limits import HEADINGS, table_rows
+    from pytest_isolation.results.visible import visible_tables
 
-    rows = table_rows(results_from(files))
+    results = results_from(files)
+    rows = table_rows(results)
     print_table(HEADINGS, rows)
+    for headings, seen in visible_tables(results):
+        typer.echo()
+        print_table(headings, seen)
     if not rows:
         typer.echo("no limit was put under load: run pytest --isolation=container --isolation-check='lim.*'", err=True)
 

@@ -13,6 +13,7 @@ from provisioner.facts.ipc import Canary, EnginePort, GuestApi, Keys, Objects, S
 from provisioner.facts.kernel import Kernel, KernelState
 from provisioner.facts.platform import Disk, Platform, SshKeys
 from provisioner.facts.values import Value
+from provisioner.limits.visible import Resources
 from provisioner.observed import Answer, Fact, FactMap, Items, Number, Observed, Signed, Text, since_schema
 
 
@@ -78,6 +79,7 @@ class System(Observed):
     memory_total: Fact[Number]  # bytes, MemTotal
     swap_total: Fact[Number]
     cpus: Fact[Number]  # online
+    resources: Fact[Resources] = since_schema()  # memory and processors, as each interface tells them
     machine_id: Fact[Text | None]
     canary: Fact[Canary | None]
     # the peer's subject by each of its pids; None: no peer was named

@@ -8,6 +8,7 @@ measured.py   the base models of cgroup files and loads, and arithmetic that lim
 starving.py   whether other work on the host kept a load from its limit
 guard.py      whether the host survives a load if the limit does not hold
 figures.py    allotted, shown, measured and overshoot of one limit, as people quote them
+visible.py    what a sandbox is shown of memory and processors, and what run-times conclude from it
 document.py   the models of all limits together, as facts documents and archives hold them
 
 How to add a limit:

@@ -48,6 +48,7 @@ class Limit(ABC, Generic[L]):
         shown_inside: facts by which the sandbox itself may see the amount, as dotted paths; the first number counts.
         tries: how often a load is repeated while others disturb it.
         word: what the amount is called in a sentence: "quota".
+        resource: the resource of `visible.READERS` that it bounds; "" if none.
         ways: names of further ways to take what it bounds (loads/ways.c of the probe).
         beside: the only limits beside which its load runs, because others would come before it; None: all.
         needs: the name of the limit without which this one means nothing; "" if it stands alone.
@@ -68,6 +69,7 @@ class Limit(ABC, Generic[L]):
     shown_inside: ClassVar[tuple[str, ...]] = ()
     tries: ClassVar[int] = 3
     word: ClassVar[str] = "limit"
+    resource: ClassVar[str] = ""
     ways: ClassVar[tuple[str, ...]] = ()
     beside: ClassVar[tuple[str, ...] | None] = None
     needs: ClassVar[str] = ""

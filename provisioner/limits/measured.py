@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import Field
 
 from provisioner.errors import UnobservedFact
+from provisioner.limits.visible import Visible
 from provisioner.observed import (
     NOT_HELD,
     U64,
@@ -91,6 +92,7 @@ class LoadBase(Observed):
         ran_us: how long the load's tasks ran, added up (Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat).
         waited_us: how long they were ready to run and waited for a processor, added up.
         existed_us: how long they existed, added up.
+        visible: what its sandbox sees of memory and processors.
     """
 
     limit: Amount
@@ -106,6 +108,7 @@ class LoadBase(Observed):
     ran_us: Fact[Number] = since_schema()
     waited_us: Fact[Number] = since_schema()
     existed_us: Fact[Number] = since_schema()
+    visible: Fact[Visible] = since_schema()
 
 
 def amount_inside(load: LoadBase) -> float:

@@ -10,6 +10,7 @@ untouched.py    compares a user's untouched command line with the sandbox that i
 attached.py     a sandbox that this run did not make  → Attached
 loads.py        puts limits under load  → Load
 ways.py         takes what a limit bounds in further ways  → Way
+visible.py      what a sandbox sees of memory and processors  → Visible
 reach.py        tries to reach a peer over the network  → Reach
 init_death.py   ends the first process, and looks for processes that outlive it
 earlier.py      tells a sandbox's namespaces and cgroups from those that were there before  → Earlier

@@ -29,6 +29,7 @@ from provisioner.probe.request import Pending, Reply
 from provisioner.runtimes.runtime import Runtime
 from provisioner.sandboxes.sandbox import Sandbox
 from provisioner.sandboxes.spec import RefusedError, Spec
+from provisioner.sandboxes.visible import visible_in
 from provisioner.sandboxes.ways import measure_ways
 
 _SCHEDULE = re.compile(rb"^schedule ran_us (\d{1,20}) waited_us (\d{1,20}) of_us (\d{1,20})$", re.MULTILINE)
@@ -179,11 +180,13 @@ def _require_spare(sandbox: Sandbox, argv: tuple[str, ...]) -> None:
 def _before(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: int) -> dict[str, Any]:
     """Return what is known of a load before it runs."""
     outside = sandbox.outside()
+    inside = sandbox.inside() if limit.shown_inside or limit.resource else None
     return {
         "limit": float(amount),
         "shown": outside.limits if outside else None,
         "warning": sandbox.warning,
-        "inside": _amount_inside(sandbox.inside(), limit.shown_inside) if limit.shown_inside else None,
+        "inside": _amount_inside(inside, limit.shown_inside) if inside and limit.shown_inside else None,
+        **({"visible": visible_in(inside)} if inside and limit.resource else {}),
         "host_cpus": host_cpus,
         "set_by": sandbox.set_by(limit.name, amount),
     }

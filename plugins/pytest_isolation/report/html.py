@@ -25,6 +25,7 @@ from pytest_isolation.results.limits import limit_cells, show_amount
 from pytest_isolation.results.model import Results
 from pytest_isolation.results.networks import columns, rows_of
 from pytest_isolation.results.notes import HEADING, lines_of, notes_on
+from pytest_isolation.results.visible import visible_tables
 
 PAGE = "index.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -46,6 +47,7 @@ def render_html(results: Results) -> str:
         limits=[cell for cell in limit_cells(results) if cell.figures],
         networks=[(network, rows_of(network)) for network in results.networks],
         network_columns=columns(),
+        visible=list(visible_tables(results)),
         documented=documented(results),
         not_applicable=not_applicable(results),
         skipped=counted(results.skipped),

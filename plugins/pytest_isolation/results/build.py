@@ -19,6 +19,7 @@ from pytest_isolation.results.limits import figures_of
 from pytest_isolation.results.merge import normal
 from pytest_isolation.results.networks import network_of
 from pytest_isolation.results.notes import notes_of
+from pytest_isolation.results.visible import visible_of
 
 
 def assemble(
@@ -73,8 +74,9 @@ def assemble(
     notes = [note for record in records for note in notes_of(record)]
     figures = {(record.target.id, check): one for record in records for check, one in figures_of(record).items()}
     networks = [network for record in records if (network := network_of(record)) is not None]
+    visible = [one for record in records for one in visible_of(record)]
     parts = map(_host, records), targets, [*skipped, *unused], beside, notes, figures
-    return results_of(cells, run, *parts, networks)
+    return results_of(cells, run, *parts, networks, visible)
 
 
 def results_of(
@@ -87,6 +89,7 @@ def results_of(
     notes: Iterable[r.Note] = (),
     figures: Mapping[tuple[str, str], r.Figures] | None = None,
     networks: Iterable[r.Network] = (),
+    visible: Iterable[r.Visible] = (),
 ) -> r.Results:
     """
     Return the results of these parts.
@@ -101,6 +104,7 @@ def results_of(
         notes: known flaws.
         figures: of limits, by target and check.
         networks: who reached whom, where that was tried.
+        visible: what sandboxes see of memory and processors.
     """
     listed = list(cells)
     return normal(
@@ -113,6 +117,7 @@ def results_of(
         beside=tuple(beside),
         notes=tuple(notes),
         networks=tuple(networks),
+        visible=tuple(visible),
     )
 
 

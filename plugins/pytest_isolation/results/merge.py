@@ -43,6 +43,7 @@ def merge(first: r.Results, second: r.Results) -> r.Results:
         beside=first.beside + second.beside,
         notes=first.notes + second.notes,
         networks=first.networks + second.networks,
+        visible=first.visible + second.visible,
     )
 
 
@@ -56,6 +57,7 @@ def normal(
     beside: tuple[r.AttachedComparison, ...] = (),
     notes: tuple[r.Note, ...] = (),
     networks: tuple[r.Network, ...] = (),
+    visible: tuple[r.Visible, ...] = (),
 ) -> r.Results:
     """Return results with these parts sorted, one for each key, so that equal results are equal bytes."""
     return r.Results(
@@ -78,6 +80,7 @@ def normal(
         beside=_union(beside, lambda one: one.target),
         notes=_union(notes, lambda note: (note.target, note.known, note.component)),
         networks=_union(networks, lambda network: network.target),
+        visible=_union(visible, lambda one: (one.target, one.resource)),
     )
 
 

@@ -145,6 +145,27 @@ class Cell(Part):
     figures: Figures | None = None
 
 
+class Visible(Part):
+    """
+    What a sandbox sees of memory or processors beside what it may use; amounts are in `unit`.
+
+    Attributes:
+        target: the target.
+        resource: "memory" or "processors".
+        unit: "bytes" or "processors".
+        usable: the least of its limits and of what the host has; null if none was observed.
+        shown: what each interface tells, and what run-times take from it, by name; null is "no limit".
+        lxcfs: files that LXCFS serves in it.
+    """
+
+    target: Line
+    resource: Literal["memory", "processors"]
+    unit: Line
+    usable: float | None = None
+    shown: dict[Line, float | None] = {}
+    lxcfs: tuple[Line, ...] = ()
+
+
 class Skipped(Part):
     """What was left out, why, and what to do about it."""
 
@@ -227,6 +248,7 @@ class Results(Part):
     beside: tuple[AttachedComparison, ...] = ()
     notes: tuple[Note, ...] = ()
     networks: tuple[Network, ...] = ()
+    visible: tuple[Visible, ...] = ()
 
     def findings(self) -> list[Cell]:
         """Return the cells that are findings, the worst first."""

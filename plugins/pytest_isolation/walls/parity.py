@@ -233,8 +233,8 @@ SYSTEM: Mapping[str, Callable[[System, System], list[str]] | Skipped] = {
         (
             *("kernel", "hostname", "proc_self", "processes", "tasks", "lsms", "interfaces", "legacy_tiocsti"),
             "init_maps",  # the reach of the sandbox's own first process
-            *("kernel_state", "memory_total", "swap_total", "cpus", "machine_id", "platform", "ssh", "entropy"),
-            *("guest_api", "sockets", "ports", "nodes", "groups", "values"),
+            *("kernel_state", "memory_total", "swap_total", "cpus", "resources", "machine_id", "platform", "ssh"),
+            *("entropy", "guest_api", "sockets", "ports", "nodes", "groups", "values"),
         ),
         OF_SYSTEM,
     ),

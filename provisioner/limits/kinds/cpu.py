@@ -61,6 +61,7 @@ class Cpu(Limit[CpuLoad]):
     number = float
     rank = 20
     amount = 0.25  # little enough to be reached on a busy host, which gives it no more without a weight of its own
+    resource = "processors"
     section = CpuLimit
     always_in_facts = True
     load = CpuLoad

@@ -40,6 +40,7 @@ class Cpuset(Limit[CpusetLoad]):
     rank = 60
     amount = 1
     pushed = 1024
+    resource = "processors"
     section = CpusetLimit
     load = CpusetLoad
 

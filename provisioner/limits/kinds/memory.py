@@ -62,6 +62,7 @@ class Memory(Limit[MemoryLoad]):
     pushed = 1024 * MIB
     section = MemoryLimit
     always_in_facts = True
+    resource = "memory"
     load = MemoryLoad
     shown_inside = ("limits.memory.limit", "system.memory_total")
     # pages of pipes are charged since Linux 4.5 (cgroup-v2.rst, memory.stat: kernel), and on v1 too

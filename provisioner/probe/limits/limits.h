@@ -7,6 +7,9 @@
 /* The value of limits. */
 void json_limits(int proc);
 
+/* memory_total, swap_total, cpus and resources of the system: what a process is shown. */
+void json_resources(void);
+
 /* The values of limits.cpuset and limits.shm. */
 void json_cpuset(const struct cgroup_place *p);
 void json_shm(int proc);

@@ -1,12 +1,11 @@
 /*
- * The facts about the system: kernel, tasks, memory, processors and random bytes, of which a
- * document shows only the hash; and all parts.
+ * The facts about the system: kernel, tasks and random bytes, of which a document shows only the
+ * hash; and all parts.
  */
 #include "system/system.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -21,6 +20,7 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "exposed/exposed.h"
+#include "limits/limits.h"
 #include "system/parts.h"
 
 static void json_file(const char *key, const char *path, bool absent_is_null)
@@ -105,53 +105,6 @@ static void json_proc_self(void)
 	json_text(text);
 }
 
-static void json_meminfo(const char *key, const char *name)
-{
-	uint64_t kib;
-
-	json_key(key);
-	if (read_key(AT_FDCWD, "/proc/meminfo", name, &kib) == 0)
-		json_u64(kib * 1024);
-	else
-		json_fail(json_mark(), errno, "read %s in /proc/meminfo", name);
-}
-
-/* Counts a list such as "0-3,8"; 0 if it is invalid. */
-static uint64_t count_ranges(char *text)
-{
-	uint64_t count = 0;
-	char *range;
-
-	while ((range = strsep(&text, ","))) {
-		char *last = range, *first = strsep(&last, "-");
-		uint64_t from, to;
-
-		if (!parse_number(first, UINT32_MAX, &from) ||
-		    !parse_number(last ? last : first, UINT32_MAX, &to) || to < from)
-			return 0;
-		count += to - from + 1;
-	}
-	return count;
-}
-
-static void json_cpus(void)
-{
-	char text[1024];
-	cpu_set_t set;
-	uint64_t count = 0;
-
-	json_key("cpus");
-	if (read_file(AT_FDCWD, "/sys/devices/system/cpu/online", text, sizeof(text)) > 0)
-		count = count_ranges(trim(text));
-	if (count == 0 && sched_getaffinity(0, sizeof(set), &set) == 0)
-		for (size_t i = 0; i < 8 * sizeof(set); i++)
-			count += CPU_ISSET(i, &set) ? 1 : 0;
-	if (count)
-		json_u64(count);
-	else
-		json_fail(json_mark(), errno, "sched_getaffinity");
-}
-
 static unsigned char drawn[32];
 static int draw_error = EAGAIN;
 
@@ -202,9 +155,7 @@ void json_system(const struct system_options *options)
 	json_tries(options->untouched);
 	json_rights(options->untouched);
 	json_kernel_state();
-	json_meminfo("memory_total", "MemTotal");
-	json_meminfo("swap_total", "SwapTotal");
-	json_cpus();
+	json_resources();
 	json_file("machine_id", "/etc/machine-id", true);
 	json_canary(options->canary);
 	json_peers(options->peers, options->npeers);
