@@ -9,6 +9,7 @@ filters.py       installed seccomp programs              mounts.py        the mo
 devices.py       device nodes and device rules           kernel.py        the kernel, its settings and reports
 platform.py      the machine below a guest, its disks    ipc.py           canaries, IPC objects, keys, sockets, ports
 image.py         an image before a sandbox starts        reach.py         a try to reach the peer
+net_namespace.py interfaces, routes, rules            network.py       who reaches whom over the network
 
 What a fact is (a value, absent, or unobserved): provisioner/observed.py.  The cgroup files: provisioner/limits/.
 

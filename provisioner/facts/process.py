@@ -13,6 +13,7 @@ from provisioner.facts.filters import Filters
 from provisioner.facts.forms import AbsolutePath, Bit, CpuList, Id, Ids, LinkToFile, NestedPids, Pid
 from provisioner.facts.mounts import Mount, Superblock
 from provisioner.facts.namespaces import InCommon, Namespaces, Owners
+from provisioner.facts.net_namespace import Network
 from provisioner.facts.session import Terminal
 from provisioner.facts.status import Capabilities, IdRange, Rlimit, Seccomp
 from provisioner.facts.values import Value
@@ -68,6 +69,7 @@ class Process(Observed):
     rlimits: Fact[FactMap[Fact[Rlimit]]] = since_schema()  # by the name of RLIMIT_NAME in lower case
     securebits: Fact[Number] = since_schema()  # capabilities(7); only inside
     dumpable: Fact[Number] = since_schema()  # PR_SET_DUMPABLE(2const); only inside
+    network: Fact[Network] = since_schema()
     leads: Fact[Items[Lead]] = since_schema()  # only outside
 
 

@@ -86,7 +86,44 @@ def process_of(pid: int, nspid: list[int], uid: int, inodes: dict[str, int], lsm
         "cwd": "/",
         "root": "/",
         "exe": "/probe",
+        "network": loopback_alone(),
     }
+
+
+def loopback_alone() -> Dict:
+    return {
+        "interfaces": [link_of("lo", "", 73, "127.0.0.1/8", "::1/128")],
+        "routes": [
+            route_of("127.0.0.0/8", "lo", 255, 2),
+            route_of("127.255.255.255/32", "lo", 255, 3),
+            route_of("::1/128", "lo", 254),
+        ],
+        "rules": [
+            {"family": family, "priority": priority, "table": table}
+            for family, priority, table in ((4, 0, 255), (4, 32766, 254), (4, 32767, 253), (6, 0, 255), (6, 32766, 254))
+        ],
+        "neighbours": [],
+    }
+
+
+def link_of(name: str, kind: str, flags: int, *addresses: str, **settings: int | None) -> Dict:
+    """Return an interface as a new network namespace has it."""
+    return {
+        "name": name,
+        "kind": kind,
+        "flags": flags,
+        "peer_elsewhere": False,
+        "addresses": list(addresses),
+        "forwarding": 0,
+        "route_localnet": 0,
+        "forwarding6": 0,
+        "accept_ra": 0,
+        "disable_ipv6": 0,
+    } | settings
+
+
+def route_of(to: str, interface: str, table: int = 254, type_: int = 1, gateway: str = "") -> Dict:
+    return {"to": to, "gateway": gateway, "interface": interface, "table": table, "type": type_}
 
 
 def host_facts() -> Dict:

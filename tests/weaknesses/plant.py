@@ -39,6 +39,8 @@ UNMASKED = {
     "path.firmware": "/sys/firmware",
     "path.bus_irq_fs": "/proc/irq/default_smp_affinity opens for writing",
 }
+# interfaces and their settings are those of the host, or of the engine's own network namespace
+OTHERS_LINKS = ("net.own_interfaces", "net.ipv6_ra")
 # what CAP_SYSLOG over the host gives
 SYSLOG = {
     "path.kmsg": "syslog(2)",

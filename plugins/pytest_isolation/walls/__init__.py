@@ -8,6 +8,8 @@ labels.py              labels of security modules
 leads.py               descriptors that lead out of the sandbox
 limits.py              whether a limit is in force
 management_sockets.py  sockets and ports of engines and other management planes
+net_namespace.py       what a network namespace holds beyond loopback
+network.py             what the tries in a network world mean
 parity.py              an exec'd process against the first one, fact by fact
 privileged_calls.py    system calls that pass their privilege check
 served_sockets.py      sockets on which processes of the host serve

@@ -177,6 +177,7 @@ PROCESS: Mapping[str, Compared | Skipped] = {
     "values": Skipped("classes of the environment's values: env.secrets looks at every process inside"),
     "terminal": Skipped("who starts an exec may give it a terminal; dev.tty judges that of the first process"),
     "beneath": OF_NAMESPACE,
+    "network": OF_NAMESPACE,
     "device_rules": OF_CGROUP,
     "cpus_allowed": Skipped("a process widens it up to its cpuset by itself (sched_setaffinity(2))"),
     "ksm_pages": Skipped("it counts pages, and bounds nothing"),

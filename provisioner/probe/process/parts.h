@@ -68,6 +68,9 @@ void record_terminal(int proc);
 /* The key keeper. */
 void json_keeper(pid_t subject, bool self);
 
+/* The key network. */
+void json_network(int proc, bool self);
+
 /* The key device_rules. */
 void json_device_rules(int proc);
 

@@ -132,6 +132,7 @@ void json_process(int proc, pid_t pid, bool self, bool filters)
 	json_keeper(pid, self);
 	json_ksm_pages(proc);
 	json_inherited(proc, self);
+	json_network(proc, self);
 	if (self) {
 		json_key("leads");
 		json_fail(json_mark(), 0, "looked at from outside alone");

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from argument_lists import replaced
 from ground import Ground
-from plant import Plant, flags
+from plant import (
+    OTHERS_LINKS,
+    Plant,
+    flags,
+)
 
 BWRAP = ("bwrap",)
 
@@ -24,6 +28,7 @@ PLANTS = (
         BWRAP,
         {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
         spec=flags("--share-net"),
+        apart=OTHERS_LINKS,
     ),
     Plant(
         "the host's /etc bound",

@@ -6,6 +6,7 @@ import os
 
 from plant import (
     MAY_MOUNT,
+    OTHERS_LINKS,
     PROC_SYS,
     RULES_KERNEL,
     SYSLOG,
@@ -35,8 +36,9 @@ PLANTS = (
         {"ns.net": HOSTS_NETWORK, **({"ns.peer": "its net namespace"} if OWN_DAEMON else {})},
         spec={"network": "host"},
         planted_peer=True,
+        apart=OTHERS_LINKS,
     ),
-    Plant("--network=host", DOCKER, {"ns.net": HOSTS_NETWORK}, spec={"network": "host"}),
+    Plant("--network=host", DOCKER, {"ns.net": HOSTS_NETWORK}, spec={"network": "host"}, apart=OTHERS_LINKS),
     # users
     Plant(
         "the default user",

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from ground import Ground
 from oci_edits import bind, drop_namespace, put
-from plant import Plant, edits, flags, opened
+from plant import (
+    OTHERS_LINKS,
+    Plant,
+    edits,
+    flags,
+    opened,
+)
 from serving import serve
 
 GVISOR = ("gvisor",)
@@ -23,7 +29,12 @@ PLANTS = (
         GVISOR,
         {"ns.net": "host's network namespace", "user.root_mapped": "its sentry's process runs as root"},
         spec={**flags("--network=host"), **edits(drop_namespace("network"))},
-        apart=("mgmt.kubelet", "mgmt.runtime_tcp", "net.peer_same"),  # the interfaces are the host's, and told
+        apart=(
+            "mgmt.kubelet",
+            "mgmt.runtime_tcp",
+            "net.peer_same",
+            *OTHERS_LINKS,
+        ),  # the interfaces are the host's, and told
     ),
     Plant(
         "the host's /etc bound",

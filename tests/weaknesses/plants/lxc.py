@@ -8,7 +8,16 @@ from typing import Any
 
 from argument_lists import nsenter, replaced, with_descriptor
 from ground import Ground
-from plant import MAY_MOUNT, PROC_SYS, SYSRQ, Make, Plant, flags, opened
+from plant import (
+    MAY_MOUNT,
+    OTHERS_LINKS,
+    PROC_SYS,
+    SYSRQ,
+    Make,
+    Plant,
+    flags,
+    opened,
+)
 
 from provisioner.sandboxes.sandbox import Sandbox
 
@@ -93,6 +102,7 @@ PLANTS = (
         LXC,
         {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
         spec={**define("lxc.mount.entry="), "network": "host"},
+        apart=OTHERS_LINKS,
         base="no fuse",  # a sysfs of the host's network is the host's sysfs, and so are its parts
     ),
     *(

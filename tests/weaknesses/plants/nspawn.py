@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from plant import Plant, flags, opened
+from plant import (
+    OTHERS_LINKS,
+    Plant,
+    flags,
+    opened,
+)
 
 NSPAWN = ("nspawn",)
 
@@ -14,6 +19,7 @@ PLANTS = (
         {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
         {**opened("path.firmware"), "cap.net_admin": "holds"},  # granted on a network of its own alone
         spec={"network": "host"},
+        apart=OTHERS_LINKS,
     ),
     Plant(
         "the host's /etc bound",

@@ -6,6 +6,7 @@ from argument_lists import exec_with, with_descriptor
 from plant import (
     MAY_MOUNT,
     ON_V1,
+    OTHERS_LINKS,
     PROC_SYS,
     RULES_KERNEL,
     SYSLOG,
@@ -48,6 +49,7 @@ PLANTS = (
         PODMAN,
         {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
         spec={"network": "host"},
+        apart=OTHERS_LINKS,
     ),
     # the runtime's own exec, changed
     Plant(

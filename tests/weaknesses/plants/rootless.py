@@ -9,7 +9,12 @@ from __future__ import annotations
 
 import os
 
-from plant import Plant, flags, opened
+from plant import (
+    OTHERS_LINKS,
+    Plant,
+    flags,
+    opened,
+)
 
 from plants.engines import profiled
 
@@ -113,6 +118,7 @@ PLANTS = (
         {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @", "mnt.host_paths": "/sys"},
         {"run.as_declared": "holds", "lim.tmpfs": "holds"},  # the host's /sys is bound, and no cgroups are mounted
         spec={"network": "host"},
+        apart=OTHERS_LINKS,
         user="other",
     ),
     Plant(

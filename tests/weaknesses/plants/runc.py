@@ -12,6 +12,7 @@ from plant import (
     HOST_CPUS,
     LARGER_QUOTA,
     MAY_MOUNT,
+    OTHERS_LINKS,
     RULES_KERNEL,
     Make,
     Plant,
@@ -87,6 +88,7 @@ PLANTS = (
         RUNC,
         {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
         spec=edits(drop_namespace("network")),
+        apart=OTHERS_LINKS,
     ),
     Plant(
         "no ipc namespace",

@@ -10,6 +10,7 @@ from ground import Ground
 from plant import (
     MAY_MOUNT,
     OF_CGROUPS,
+    OTHERS_LINKS,
     PROC_SYS,
     SHARED,
     SYSLOG,
@@ -77,6 +78,7 @@ PLANTS = (
         UNSHARE,
         {"ns.net": "host's network namespace", "ipc.abstract": "it connects to the host's @"},
         {"cap.net_raw": "holds"},
+        apart=OTHERS_LINKS,
         overlay=unshared("--net", "--loopback"),
     ),
     Plant(
