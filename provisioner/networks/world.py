@@ -12,6 +12,7 @@ The addresses are those for documentation (RFC 5737, RFC 3849) and the link-loca
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from provisioner.errors import IsolationError
 from provisioner.journal.entry import UndoEntry
 from provisioner.journal.run import Run
 from provisioner.linux.netns import delete_netns, make_netns
+from provisioner.networks.member import addresses_in
 from provisioner.networks.netns import NetnsConnection
 
+POLL = 0.1  # seconds
 HOST_LAN = ("192.0.2.1", "2001:db8:1::1")
 LAN = ("192.0.2.2", "2001:db8:1::2")
 FAR = ("198.51.100.1", "2001:db8:2::1")  # beyond the local network: "the world"
@@ -110,6 +113,26 @@ class World:
             length = ["64", "nodad"] if ":" in address else ["24"]
             ip(where, ["addr", "add", f"{address}/{length[0]}", "dev", link, *length[1:]])
         ip(where, ["link", "set", link, "up"])
+
+
+def addresses_of(where: NetnsConnection) -> tuple[str, ...]:
+    """
+    Return the addresses of a namespace that others may reach: `addresses_in`.
+
+    An IPv6 address answers nobody until the kernel knows that nobody else has it (RFC 4862, 5.4), about two seconds
+    after it was set.
+
+    Raises:
+        IsolationError: they cannot be read, or one is still tentative after some seconds.
+    """
+    until = time.monotonic() + deadline("outside")
+    while tentative := json.loads(ip(where, ["-j", "-6", "addr", "show", "tentative"]) or b"[]"):
+        if not any(link.get("addr_info") for link in tentative):
+            break
+        if time.monotonic() > until:
+            raise IsolationError("cannot try the network: an IPv6 address stays tentative")
+        time.sleep(POLL)
+    return addresses_in(ip(where, ["-j", "addr"]))
 
 
 def _refuse_connected(where: NetnsConnection) -> None:

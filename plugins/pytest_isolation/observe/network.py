@@ -20,10 +20,10 @@ from provisioner.hosts.host import Host
 from provisioner.journal.run import Run
 from provisioner.networks.firewall import cleared
 from provisioner.networks.matrix import try_all
-from provisioner.networks.member import Member, addresses_in
+from provisioner.networks.member import Member
 from provisioner.networks.netns import NetnsConnection, netns_files
 from provisioner.networks.plan import BEHIND_PORT, PUBLISHED, PUBLISHED_LOCAL
-from provisioner.networks.world import World, ip, run_in
+from provisioner.networks.world import World, addresses_of, run_in
 from provisioner.observed import unobserved
 from provisioner.probe.build import BuiltProbe
 from provisioner.probe.channel import Channel
@@ -127,8 +127,8 @@ def _try_twice(
 ) -> NetworkSeen:
     members = [Member(role, sandbox.channel, _addresses(host, sandbox)) for role, sandbox in sandboxes.items()]
     with _serving(connection, host) as own, _serving(world.lan, host) as lan:
-        members += [Member("host", own, addresses_in(ip(connection, ["-j", "addr"])))]
-        members += [Member("lan", lan, addresses_in(ip(world.lan, ["-j", "addr"])))]
+        members += [Member("host", own, addresses_of(connection))]
+        members += [Member("lan", lan, addresses_of(world.lan))]
         published = runtime.publish is not None and "sandbox" in sandboxes
         started = time.monotonic()
         attempts = try_all(members, published)
@@ -159,7 +159,7 @@ def _addresses(host: Host, sandbox: Sandbox) -> tuple[str, ...]:
             return ()
         raise IsolationError(f"cannot see the network of '{sandbox.name}': it is no process of this host")
     path = Path(f"/proc/{facts.process.pid}/ns/net")
-    return addresses_in(ip(NetnsConnection(path), ["-j", "addr"]))
+    return addresses_of(NetnsConnection(path))
 
 
 @contextlib.contextmanager

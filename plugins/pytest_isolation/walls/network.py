@@ -119,9 +119,16 @@ def _require_proof(attempts: Sequence[Attempt], tried: Sequence[Attempt], servic
         raise UnobservedFact("network.attempts", tried[0].errno, f"{tried[0].source} got no socket to try with")
 
 
-def _service(one: Attempt) -> tuple[str, str, str, bool]:
-    """Return what one listener serves, at whatever address."""
-    return one.target, one.service, one.protocol, ":" in one.address
+def _service(one: Attempt) -> tuple[str, str, str, str]:
+    """
+    Return what must have been reached by somebody to count as served.
+
+    A service at all addresses is proven at each of them: an IPv6 address that is still tentative answers nobody.  Of
+    one that only some addresses may lead to, a single address is enough.
+    """
+    anywhere = one.service in ("loopback", "published", "published_local")
+    address = ("IPv6" if ":" in one.address else "IPv4") if anywhere else one.address
+    return one.target, one.service, one.protocol, address
 
 
 def _key(one: Attempt) -> tuple[str, str, str, str]:

@@ -45,6 +45,13 @@ def test_without_the_option_it_is_not_known() -> None:
         SandboxView(blank()).can_reach("other")
 
 
+def test_a_service_is_proven_at_each_address() -> None:
+    elsewhere = attempt("other", "other", "reached").model_copy(update={"address": "10.0.0.8"})
+
+    with pytest.raises(UnobservedFact, match=r"nobody reached open of other at 10\.0\.0\.9 by tcp"):
+        reached([elsewhere, attempt("sandbox", "other", "dropped")], ["sandbox"], ["other"])
+
+
 def test_a_try_that_failed_is_not_safe() -> None:
     tried = [*SERVED, attempt("sandbox", "other", "error")]
 

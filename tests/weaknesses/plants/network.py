@@ -74,6 +74,13 @@ PLANTS = (
         network=daemon('{"iptables": false}'),
     ),
     Plant(
+        "IPv6, whose packets no rule filters",
+        DOCKER,
+        {"net.unpublished": "a machine beside the host reaches a sandbox by icmp, tcp, udp over IPv6"},
+        version="<27",  # since then "ip6tables" is true by default
+        network=daemon('{"ipv6": true, "fixed-cidr-v6": "fd00:17::/64"}'),
+    ),
+    Plant(
         "no traffic between containers",
         DOCKER,
         also={"net.neighbour": "holds"},
