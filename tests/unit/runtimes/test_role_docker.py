@@ -20,7 +20,7 @@ def test_a_daemon_that_does_not_see_the_probe_is_named() -> None:
     )
 
     assert symptom is not None
-    assert symptom.cause == f"its daemon sees no file of this machine, such as {path}"
+    assert symptom.cause == "its daemon does not see the probe, a file of this machine"
     assert "--isolation-host=NAME" in symptom.mend
 
 
