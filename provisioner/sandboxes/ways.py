@@ -34,10 +34,24 @@ def measure_ways(sandbox: Sandbox, limit: Limit[Any], amount: float, host_cpus: 
     """
     if not limit.ways:
         return unobserved("this limit has no further way")
-    if amount > MOST * limit.amount:
-        return unobserved(f"a limit of more than {limit.show_amount(MOST * limit.amount)} is pushed in one way only")
+    if why := why_not_tried(limit, amount):
+        return unobserved(why)
     most = limit.load_argv(amount, host_cpus)[-1]
     return Ways({name: _try_way(sandbox, name, most) for name in limit.ways})
+
+
+def why_not_tried(limit: Limit[Any], amount: float) -> str | None:
+    """
+    Return why no further way of a limit is tried, or None: each would take more from the host than a test may.
+
+    Args:
+        limit: the limit.
+        amount: the limit's amount.
+    """
+    if amount <= MOST * limit.amount:
+        return None
+    shown, most = limit.show_amount(amount), limit.show_amount(MOST * limit.amount)
+    return f"its limit of {shown} is pushed in one way only: {', '.join(limit.ways)} are tried up to a limit of {most}"
 
 
 def _try_way(sandbox: Sandbox, name: str, most: str) -> Any:

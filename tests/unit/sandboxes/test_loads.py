@@ -220,7 +220,8 @@ def test_a_way_that_says_nothing_of_use_is_unobserved(output: bytes, why: str) -
 def test_a_large_limit_is_pushed_in_one_way_only() -> None:
     ways: Any = measure_ways(SimpleNamespace(), limit_named("memory"), 1 << 30, 2)  # type: ignore[arg-type]
 
-    assert "pushed in one way only" in ways.why
+    assert "its limit of 1024MiB is pushed in one way only: anonymous, memfd, " in ways.why
+    assert "up to a limit of 256MiB" in ways.why
 
 
 def test_a_load_that_could_hurt_the_host_is_not_pushed(facts: Facts) -> None:

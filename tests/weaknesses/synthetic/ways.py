@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fact_limits import MIB
-from weakness import UNSEEN, Lookalike, load, put, weak
+from fact_parts import Dict
+from weakness import UNSEEN, Edit, Lookalike, load, put, weak
 
 WEAKNESSES = (
     weak(
@@ -26,7 +27,33 @@ WEAKNESSES = (
         verdict="ignored",
     ),
 )
+
+
+def own_limit(amount: int) -> Edit:
+    """Return the edit that makes the target a user's own command line with a memory limit, pushed in one way only."""
+
+    def edit(document: Dict) -> None:
+        document["target"]["command"] = "docker run me/app"
+        document["outside"]["limits"]["memory"]["limit"] = amount
+        memory = document["loads"]["memory"]
+        memory |= {
+            "limit": float(amount),
+            "steps_mib": amount // MIB - 2,
+            "inside": float(amount),
+            "ways": {"unobserved": "", "why": "pushed in one way only"},
+        }
+        memory["shown"]["memory"]["limit"] = memory["after"]["memory"]["peak"] = amount
+
+    return edit
+
+
 LOOKALIKES = (
+    Lookalike(
+        "a larger limit of a user's own",
+        "container",
+        own_limit(512 * MIB),
+        (("lim.memory_escape", "not_applicable"),),
+    ),
     Lookalike("held up to the limit", "container", put("loads", "memory", "ways", "memfd", "held", to=64 * MIB)),
     Lookalike(
         "a way that was not tried",
