@@ -128,5 +128,7 @@ int verb_net(const struct call *call)
 		return net_try(argv[2]);
 	if (call->argc >= 5 && strcmp(argv[1], "serve") == 0)
 		return net_serve(argv[2], argv[3], argv + 4);
+	if (call->argc > 2 && strcmp(argv[1], "spoof") == 0)
+		return net_spoof(call->argc - 2, argv + 2);
 	return usage(synopsis);
 }

@@ -8,4 +8,7 @@ int net_try(const char *milliseconds);
 /* Answers on these sockets for some seconds, and prints each token that came. */
 int net_serve(const char *seconds, const char *name, char **sockets);
 
+/* Speaks in another's name, by one packet; prints "ok" or the errno's name. */
+int net_spoof(int argc, char **argv);
+
 #endif
