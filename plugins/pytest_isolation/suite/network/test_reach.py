@@ -183,7 +183,7 @@ def test_unpublished_ports_are_out_of_reach(sandbox: SandboxView) -> None:
     kinds=["container"],
     kinds_reason=KINDS,
     shows=["process.namespaces.net"],
-    reproduce="docker run -p 127.0.0.1:4721:4711 …; nc HOST 4721    # on a machine beside the host",
+    reproduce="nc -w1 HOST 4721    # on a machine beside the host; 127.0.0.1:4721 is published",
     remedy="update the engine, and publish at the host's loopback address alone: -p 127.0.0.1:PORT:PORT",
 )
 def test_a_port_published_at_loopback_is_the_hosts_alone(sandbox: SandboxView) -> None:
