@@ -18,6 +18,7 @@ from provisioner.files.folder import Folder
 from provisioner.limits.figures import show_overshoot
 from pytest_isolation.escape import escape
 from pytest_isolation.policy.verdict import Judgement
+from pytest_isolation.report import drawing
 from pytest_isolation.report.matrix import arrange, counted, documented, not_applicable, sign_at, totals, without_policy
 from pytest_isolation.report.signs import SIGNS
 from pytest_isolation.report.terminal import beside_text
@@ -45,7 +46,7 @@ def render_html(results: Results) -> str:
         checks={(check.id, check.version): check for check in results.checks},
         better=[cell for cell in results.cells if cell.judgement is Judgement.BETTER],
         limits=[cell for cell in limit_cells(results) if cell.figures],
-        networks=[(network, rows_of(network)) for network in results.networks],
+        networks=[(network, rows_of(network), drawing.arrows(network)) for network in results.networks],
         network_columns=columns(),
         visible=list(visible_tables(results)),
         documented=documented(results),
@@ -67,6 +68,7 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update(safe_text=_text, beside_text=beside_text, day=_day, is_link=_is_link)
+    environment.globals.update(drawing=drawing)
     environment.globals.update(sign_at=sign_at, notes_on=notes_on, show_amount=show_amount, overshoot=show_overshoot)
     return environment.get_template("report.html.j2")
 

@@ -6,7 +6,7 @@ Out: `Network`; rows of text.  Needs no sandbox.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from provisioner.facts.network import Attempt, NetworkSeen
 from pytest_isolation.records.record import Record
@@ -52,19 +52,27 @@ def columns() -> list[str]:
 def rows_of(network: Network) -> list[tuple[str, ...]]:
     """Return a row for each source: by which protocols it reached each service; "+tcp" only after a flush."""
     sources = [name for name in SOURCES if any(one.source == name for one in network.reached)]
-    return [(source, *_row(network, source)) for source in sources]
+    return [(source, *(came_to(network, source, place) for place in PLACES)) for source in sources]
 
 
-def _row(network: Network, source: str) -> Iterator[str]:
-    for target, services in PLACES.values():
-        tried = [
-            one
-            for one in network.reached
-            if one.source == source and one.target == target and one.service in services and source != target
-        ]
-        words = sorted({name for one in tried for name in one.protocols})
-        words += sorted({f"+{name}" for one in tried for name in one.flushed})
-        yield " ".join(words) or (CLOSED if tried else UNTRIED)
+def came_to(network: Network, source: str, place: str) -> str:
+    """
+    Return by which protocols a source reached a place of walls/network.py, CLOSED, or UNTRIED.
+
+    Args:
+        network: the network.
+        source: the member that tried.
+        place: one of PLACES.
+    """
+    target, services = PLACES[place]
+    tried = [
+        one
+        for one in network.reached
+        if one.source == source and one.target == target and one.service in services and source != target
+    ]
+    words = sorted({name for one in tried for name in one.protocols})
+    words += sorted({f"+{name}" for one in tried for name in one.flushed} - {f"+{name}" for name in words})
+    return " ".join(words) or (CLOSED if tried else UNTRIED)
 
 
 def _protocols(attempts: Sequence[Attempt]) -> dict[tuple[str, str, str], set[str]]:
