@@ -45,6 +45,10 @@ EMULATOR_LACKS = {
         "test_outside_accepts_a_pid_and_refuses_a_missing_or_ambiguous_nonce",
         "test_orphans_outlive_their_request_and_become_children_of_the_server",
     ),
+    "the rules of rtnetlink(7)": (
+        "test_a_new_namespace_holds_loopback_and_the_rules_of_the_kernel",
+        "test_links_routes_rules_and_neighbours_of_both_families_are_seen",
+    ),
     "a process without threads of its own": ("test_all_tries_are_made_under_a_limit_on_processes",),
     "the instruction cpuid, which only x86 has": ("test_the_hypervisor_bit_equals_cpuinfo",),
 }
