@@ -5,6 +5,7 @@ results.py   results.json, merged and drawn
 files.py     the files of roles and users: YAML
 journal.py   the journal of a run
 frames.py    the channel to a probe
+tries.py     tries over the network
 
 A module has `TARGETS`.  A target's function takes bytes and returns, or raises one of `ENDS`.
 """
