@@ -12,7 +12,14 @@ MIB = 1 << 20
 
 
 def memory_files(kills: int = 0) -> Dict:
-    return {"limit": 64 * MIB, "usage": MIB, "peak": 64 * MIB, "oom_kills": kills}
+    return {
+        "limit": 64 * MIB,
+        "usage": MIB,
+        "peak": 64 * MIB,
+        "oom_kills": kills,
+        "oom_kill_disable": None,
+        "oom_group": 0,
+    }
 
 
 def swap_files() -> Dict:

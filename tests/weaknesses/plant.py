@@ -6,6 +6,7 @@ In: nothing.  Out: `Plant`, and functions that make Specs and overlays.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,6 +78,8 @@ MEMORY, CPUS, PIDS, FILES, SHM, CORE = (
     limit_named(name).amount for name in ("memory", "cpu", "pids", "files", "shm", "core")
 )
 HOST_CPUS = os.cpu_count() or 1
+# CAP_SYS_RESOURCE, which lowers an oom_score_adj (proc_pid_oom_score_adj(5))
+MAY_SPARE = bool(int(re.search(r"^CapEff:\s+(\w+)", Path("/proc/self/status").read_text(), re.M)[1], 16) >> 24 & 1)  # type: ignore[index]
 LARGER_QUOTA = f"a quota of {round((CPUS + 0.1) * 100000)}"
 TOO_LARGE = (
     ("memory", "the cgroup shows 67112960 bytes", Limits(memory=MEMORY + 4096)),

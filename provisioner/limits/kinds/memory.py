@@ -18,7 +18,7 @@ from provisioner.limits.measured import (
     or_none,
 )
 from provisioner.limits.starving import why_late
-from provisioner.observed import Fact, Number, Observed
+from provisioner.observed import Fact, Number, Observed, since_schema
 
 MIB = 1 << 20
 # as of docker-run(1) and podman-run(1), "m" is a binary unit; kubernetes' "Mi" and the SI's "MB" are accepted too
@@ -36,12 +36,19 @@ SLACK = 16 * MIB  # what the probe itself holds
 
 
 class MemoryLimit(Observed):
-    """Bytes; `limit` None: no limit.  memory.max, memory.current, memory.peak, memory.events oom_kill, and v1's."""
+    """
+    Bytes; `limit` None: no limit.  memory.max, memory.current, memory.peak, memory.events oom_kill, and v1's.
+
+    `oom_kill_disable` is 1 where memory.oom_control of v1 has the OOM killer off, None on v2.
+    `oom_group` is 1 where a kill takes the whole cgroup: memory.oom.group of v2, None on v1.
+    """
 
     limit: Fact[Number | None]
     usage: Fact[Number]
     peak: Fact[Number | None]
     oom_kills: Fact[Number | None]
+    oom_kill_disable: Fact[Number | None] = since_schema()
+    oom_group: Fact[Number | None] = since_schema()
 
 
 class MemoryLoad(LoadBase):
@@ -96,6 +103,10 @@ class Memory(Limit[MemoryLoad]):
         touched, peak = measured_number(load, "steps_mib"), counter(load.raw("after"), "memory", "peak")
         known = [amount for amount in (touched and touched * MIB, peak) if amount is not None]
         return max(known, default=None)
+
+    def show_used(self, load: MemoryLoad, used: float) -> str:
+        taken = {"signal SIGKILL": ", and the kernel killed the load alone", "end of stream": ", and the sandbox ended"}
+        return super().show_used(load, used) + taken.get(load.ended, "")
 
     def why_not_in_force(self, load: MemoryLoad) -> str | None:
         """Not in force: more was touched, another limit is shown, or the cgroup's peak is above the limit."""

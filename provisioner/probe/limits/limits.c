@@ -48,6 +48,9 @@ static const struct fact memory[] = {
 	{ "peak", OPTIONAL, { .file = "memory.max_usage_in_bytes" }, { .file = "memory.peak" } },
 	{ "oom_kills", OPTIONAL, { "memory.oom_control", .key = "oom_kill" },
 				 { "memory.events", .key = "oom_kill" } },
+	{ "oom_kill_disable", OPTIONAL, { "memory.oom_control", .key = "oom_kill_disable" },
+					{ .file = "memory.oom_control" } },
+	{ "oom_group", OPTIONAL, { .file = "memory.oom.group" }, { .file = "memory.oom.group" } },
 };
 
 static const struct fact swap[] = {

@@ -51,7 +51,7 @@ LOADS = {
 @pytest.mark.parametrize(
     ("name", "measured", "overshoot", "text"),
     [
-        ("memory", 66 * MIB, 3.1, "limit 64MiB, used 66MiB (+3.1 %)"),
+        ("memory", 66 * MIB, 3.1, "limit 64MiB, used 66MiB, and the kernel killed the load alone (+3.1 %)"),
         ("cpu", 0.502, 0.4, "quota 0.5 processors, used 0.502 over 2.0 s (+0.4 %)"),
         ("pids", 30, -6.2, "limit 32 tasks, 30 children came up beside the probe (-6.2 %)"),
         ("files", 256, 0.0, "limit 256 open files, opened 256 (+0.0 %)"),

@@ -8,6 +8,7 @@ from argument_lists import nsenter
 from plant import (
     HOST_CPUS,
     LARGER_QUOTA,
+    MAY_SPARE,
     ON_V1,
     Make,
     Plant,
@@ -269,6 +270,21 @@ PLANTS = (
         verdict="ignored",
         overlay=limited("cpuset", flags=["--cpuset-cpus", "0-1"]),
         when=HOST_CPUS > 1,
+    ),
+    Plant(
+        "spared by the OOM killer",
+        ENGINES,
+        {"lim.oom_scope": "oom_score_adj=-500"},
+        spec=flags("--oom-score-adj=-500"),
+        when=MAY_SPARE,
+    ),
+    Plant(
+        "no OOM killer",
+        ENGINES,
+        {"lim.oom_scope": "oom_kill_disable=1"},
+        spec=flags("--oom-kill-disable", "--memory=64m"),
+        apart=("lim.tmpfs",),  # its memory limit bounds what has no size
+        when=ON_V1,
     ),
     Plant(
         "a tmpfs without a size",

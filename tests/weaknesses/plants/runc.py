@@ -12,6 +12,8 @@ from plant import (
     HOST_CPUS,
     LARGER_QUOTA,
     MAY_MOUNT,
+    MAY_SPARE,
+    ON_V1,
     OTHERS_LINKS,
     RULES_KERNEL,
     Make,
@@ -252,6 +254,21 @@ PLANTS = (
         limit="shm",
         verdict="ignored",
         overlay=larger_shm,
+    ),
+    Plant(
+        "spared by the OOM killer",
+        RUNC,
+        {"lim.oom_scope": "oom_score_adj=-500"},
+        spec=edits(put("process.oomScoreAdj", -500)),
+        when=MAY_SPARE,
+    ),
+    Plant(
+        "no OOM killer",
+        ("runc",),
+        {"lim.oom_scope": "oom_kill_disable=1"},
+        spec=edits(put("linux.resources.memory", {"limit": 64 << 20, "disableOOMKiller": True})),
+        apart=("lim.tmpfs",),  # its memory limit bounds what has no size
+        when=ON_V1,
     ),
     Plant(
         "a tmpfs without a size",

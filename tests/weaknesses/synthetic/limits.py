@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fact_limits import MIB
 from fact_parts import Dict, mount
-from weakness import UNSEEN, Edit, Lookalike, load, put, weak
+from weakness import UNSEEN, Edit, Lookalike, load, proc, put, weak
 
 uncounted = put("loads", "swap", "shown", "swap", "limit", to={"unobserved": "ENOENT", "why": "read memory.memsw"})
 
@@ -36,6 +36,12 @@ def killed_in_shm(memory: int) -> Edit:
         one["shown"]["memory"]["limit"] = memory
 
     return edit
+
+
+def started_spared(document: Dict) -> None:
+    """Give the host's process and all of the sandbox's the value of a service that the OOM killer spares."""
+    for view in ("host", "inside", "outside", "exec"):
+        document[view]["process"]["oom_score_adj"] = -500
 
 
 WEAKNESSES = (
@@ -134,6 +140,18 @@ WEAKNESSES = (
     weak("lim.shm", "refused", load("shm", "refused", "no such size"), "no such size", verdict="refused"),
     weak("lim.tmpfs", "a tmpfs without a size", tmpfs_at("/scratch", "tmpfs", ["rw"]), "/scratch: no size"),
     weak("lim.tmpfs", "a ramfs", tmpfs_at("/ram", "ramfs", ["rw"]), "/ram: no size"),
+    weak(
+        "lim.oom_scope",
+        "spared by the OOM killer",
+        lambda d: (proc("inside", "oom_score_adj", -500)(d), proc("outside", "oom_score_adj", -500)(d))[0],
+        "oom_score_adj=-500: the kernel kills processes of the host",
+    ),
+    weak(
+        "lim.oom_scope",
+        "no OOM killer",
+        put("outside", "limits", "memory", "oom_kill_disable", to=1),
+        "oom_kill_disable=1: at its memory limit its tasks hang",
+    ),
     weak("lim.core", "larger", load("core", "core_bytes", 4 * MIB), "a core file of 4194304 bytes", verdict="ignored"),
     weak(
         "lim.core",
@@ -283,6 +301,12 @@ LOOKALIKES = (
     Lookalike(
         "the host's table of files", "container", load("files", "open_error", "ENFILE"), (("lim.files", "unknown"),)
     ),
+    Lookalike(
+        "started by a process that is spared",
+        "container",
+        started_spared,
+    ),
+    Lookalike("killed as one", "container", put("outside", "limits", "memory", "oom_group", to=1)),
     Lookalike("another bound on forks", "container", load("pids", "children", 5), (("lim.pids", "unknown"),)),
     Lookalike(
         "a listener that was not there",
