@@ -57,7 +57,7 @@ LANES: tuple[Lane, ...] = (
     Lane("faults", "push", 120),
     Lane("faults-wide", "long", 900),
     Lane("faults-table", "long", 1200),
-    Lane("host", "push", 65, alone=True, again=False),
+    Lane("host", "push", 50, alone=True, again=False),
     Lane(
         "sessions",
         "full",
