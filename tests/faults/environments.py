@@ -209,7 +209,7 @@ DISKS = (
     ),
     Row(
         "user-without-name-and-home",
-        f"unset HOME {HOME_HINT} XDG_STATE_HOME XDG_CACHE_HOME XDG_RUNTIME_DIR; ",
+        f"chmod 777 .; unset HOME {HOME_HINT} XDG_STATE_HOME XDG_CACHE_HOME XDG_RUNTIME_DIR; ",
         ("session", "prune", "status", "build", "box-list"),
         says="cannot find the home of uid 54321",
         hint=HOME_HINT,
