@@ -92,8 +92,10 @@ class World:
         for name, addresses in BRIDGES.items():
             ip(host, ["link", "add", f"br-{name}", "type", "bridge"])
             self._address(host, f"br-{name}", addresses)
-        for sysctl in ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"):  # as a host boots; engines set it
-            run_in(host, ["sysctl", "-q", "-w", f"{sysctl.replace('/', '.')}=0"])
+        for sysctl in ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"):  # as a host boots; engines set it
+            run_in(host, ["sysctl", "-q", "-w", f"{sysctl}=0"])
+        for where in (host, self.lan):  # else a refusal looks like a dropped packet after the sixth: icmp(7)
+            run_in(where, ["sysctl", "-q", "-w", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0"])
 
     def close(self) -> None:
         """Delete the namespaces and all that is in them."""
