@@ -52,7 +52,8 @@ LOOKALIKES = (
         "a larger limit of a user's own",
         "container",
         own_limit(512 * MIB),
-        (("lim.memory_escape", "not_applicable"),),
+        # of a user's own command line the network is not known to be none
+        (("lim.memory_escape", "not_applicable"), ("net.own_interfaces", "not_applicable")),
     ),
     Lookalike("held up to the limit", "container", put("loads", "memory", "ways", "memfd", "held", to=64 * MIB)),
     Lookalike(
