@@ -155,8 +155,8 @@ PLANTS = (
             "vm.declared": "it is declared a VM, and runs on the host's kernel",
         },
         MISLABELLED,
-        # a whole host's files are walked in time, or not; it may have sockets of services and of engines
-        apart=("img.setuid", "ipc.host_sockets", "mgmt.runtime_sock"),
+        # a whole host's files are walked in time, or not; it may have interfaces, and sockets of services and engines
+        apart=("img.setuid", "ipc.host_sockets", "mgmt.runtime_sock", "net.own_interfaces"),
         overlay=lambda ground: {"create": ["{{ probe }}", "serve", "{{ nonce }}"], "boundary": "process"},
     ),
     Plant(
