@@ -112,7 +112,9 @@ static void json_affinity(void)
 
 	json_key("affinity");
 	for (size_t i = 0; size > 0 && i < (size_t)size / sizeof(*set); i++)
-		count += (uint64_t)__builtin_popcountl(set[i]);
+		for (unsigned long bits = set[i]; bits;
+		     bits &= bits - 1) /* clears the lowest one */
+			count++;
 	if (count)
 		json_u64(count);
 	else
