@@ -11,6 +11,7 @@ import contextlib
 import re
 import stat
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -31,6 +32,10 @@ from provisioner.paths import cache_dir, import_path, run_dir
 NOT_THERE = re.compile(
     r"no such|not found|not exist|no longer exist|unknown (container|domain)|not known|is not running", re.IGNORECASE
 )
+
+# another process deletes it already: dockerd does when the client of `run --rm` dies
+IN_PROGRESS = re.compile(r"is already in progress", re.IGNORECASE)
+POLL = 0.5  # seconds
 
 
 def undo(entry: UndoEntry, seconds: float | None = None) -> bool:
@@ -109,9 +114,13 @@ def _run(argv: Sequence[str], env: Mapping[str, str], seconds: float | None) -> 
     seconds = deadline("undo") if seconds is None else seconds
     shown = " ".join(argv)
     refuse_silent(argv[0])
+    until = time.monotonic() + seconds
     try:
         with undisturbed():
             done = run_command(argv, seconds, env, tied=True)
+            while IN_PROGRESS.search(done.stderr.decode("utf-8", "replace")) and time.monotonic() + POLL < until:
+                time.sleep(POLL)
+                done = run_command(argv, seconds, env, tied=True)
     except CommandTimeout:
         raise CommandTimeout(f"cannot run '{shown}': no end after {seconds:.0f} s") from None
     except IsolationError as error:

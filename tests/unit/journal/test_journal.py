@@ -71,6 +71,21 @@ def test_what_is_gone_counts_as_undone(home: Path) -> None:
     assert journals(home) == []
 
 
+def test_a_removal_that_is_in_progress_is_waited_for(home: Path) -> None:
+    script = f"""
+    test -e {home}/asked && echo 'Error: No such container: x' >&2 && exit 1
+    touch {home}/asked
+    echo 'Error response from daemon: removal of container x is already in progress' >&2
+    exit 1
+    """
+    run = Run.start()
+    run.made("command", ["sh", "-c", script])
+
+    assert run.close() == []
+    assert (home / "asked").exists()
+    assert journals(home) == []
+
+
 def test_a_failed_command_to_a_daemon_without_data_root_is_forgiven(home: Path) -> None:
     run = Run.start()
     root = home / "run" / "docker-1"
