@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from provisioner.observed import Fact, Number, Observed, Text
-
-Result = Literal["reached", "stranger", "refused", "unreachable", "dropped", "no_socket", "error"]
 
 
 class Attempt(Observed):

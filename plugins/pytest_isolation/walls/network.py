@@ -32,6 +32,7 @@ PLACES: dict[str, tuple[str, tuple[str, ...]]] = {
     "far": ("lan", ("far",)),
     "metadata": ("lan", ("metadata",)),
 }
+PUBLISHED = ("published", "published_local")  # some networks publish no port
 TWINS = {"sandbox", "peer"}  # of one network
 # as it is listed; a service that is not here is named by its target alone
 SERVICES = {
@@ -95,13 +96,35 @@ def opened(before: Sequence[Attempt], after: Sequence[Attempt]) -> list[str]:
 
     Returns:
         One line for each source: "a machine beside the host: a sandbox of another network, sandboxes of its network".
+
+    Raises:
+        UnobservedFact: nothing more was reached, and a service was not there any more, or a try failed.
     """
     known = {_key(one) for one in before if one.result == "reached"}
     found: dict[str, set[str]] = {}
     for one in after:
         if one.result == "reached" and _key(one) not in known:
             found.setdefault(_kind(one.source), set()).add(SERVICES.get(one.service, _kind(one.target)))
+    if not found:
+        _require_same(before, after)
     return [f"{source}: {', '.join(sorted(targets))}" for source, targets in sorted(found.items())]
+
+
+def _require_same(before: Sequence[Attempt], after: Sequence[Attempt]) -> None:
+    """
+    Raise UnobservedFact unless all was tried again, and each member still reached its own services.
+
+    A published port is not asked for: rules of the packet filter publish it.
+    """
+    results = {_key(one): one for one in after}
+    for one in before:
+        again = results.get(_key(one))
+        if again is None or again.result == "error":
+            raise UnobservedFact("network.flushed", "", f"{one.source} did not try {one.address} again")
+        served = one.source == one.target and one.service not in PUBLISHED and one.result == "reached"
+        if served and again.result != "reached":
+            where = f"{one.service} of {one.target} at {one.address} by {one.protocol}"
+            raise UnobservedFact("network.flushed", again.errno, f"{where} was not served any more")
 
 
 def _require_proof(attempts: Sequence[Attempt], tried: Sequence[Attempt], services: Collection[str]) -> None:
@@ -126,7 +149,7 @@ def _service(one: Attempt) -> tuple[str, str, str, str]:
     A service at all addresses is proven at each of them: an IPv6 address that is still tentative answers nobody.  Of
     one that only some addresses may lead to, a single address is enough.
     """
-    anywhere = one.service in ("loopback", "published", "published_local")
+    anywhere = one.service in ("loopback", *PUBLISHED)
     address = ("IPv6" if ":" in one.address else "IPv4") if anywhere else one.address
     return one.target, one.service, one.protocol, address
 

@@ -180,13 +180,34 @@ WEAKNESSES = (
         reach(part="flushed", source="other", target="sandbox", service="open"),
         "a sandbox of another network: sandboxes of its network",
     ),
-    blind("net.metadata", "no metadata was served", "it may not have been served", service="metadata"),
-    blind("net.egress", "nothing far was served", "it may not have been served", service="far"),
+    blind("net.metadata", "no metadata was served", "it may not have been served", "net.none", service="metadata"),
+    blind("net.egress", "nothing far was served", "it may not have been served", "net.none", service="far"),
     blind(
         "net.published_local",
         "the port is not published",
         "it may not have been served",
         service="published_local",
+    ),
+    weak(
+        "net.reload",
+        "a listener ended before the second tries",
+        reach("refused", part="flushed", target="peer", service="open"),
+        "open of peer at 172.17.0.3 by tcp was not served any more",
+        verdict="unknown",
+    ),
+    weak(
+        "net.reload",
+        "the second tries failed",
+        reach("error", part="flushed", source="lan"),
+        "did not try",
+        verdict="unknown",
+    ),
+    blind(
+        "net.host_loopback",
+        "no abstract socket was served",
+        "it may not have been served",
+        "net.none",
+        service="socket",
     ),
     weak(
         "net.metadata",
@@ -212,5 +233,9 @@ LOOKALIKES = (
         "docker",
         both(*(reach("no_socket", part, source="sandbox", protocol="icmp") for part in ("attempts", "flushed"))),
     ),
-    Lookalike("what was closed by a rule is refused later", "docker", reach("dropped", part="flushed", source="lan")),
+    Lookalike(
+        "what was closed by a rule is refused later",
+        "docker",
+        reach("dropped", part="flushed", source="lan", target="sandbox"),
+    ),
 )
